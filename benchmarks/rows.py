@@ -1,0 +1,161 @@
+"""What a row of the table is, and the list of them all. No NumPy here: the driver is light."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from typing import Any, Literal
+
+# Set before NumPy starts, in the process that measures: BLAS and OpenMP read them once.
+ONE_THREAD = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    "TRACEJIT_THREADS": "1",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: ``module`` holds ``measure()``, which returns a :class:`Figure`.
+
+    ``required`` is a floor when ``better`` is "higher" and a ceiling when it is "lower".
+    """
+
+    name: str
+    what: str
+    module: str
+    required: float
+    better: Literal["higher", "lower"]
+    form: str
+    argument: str = ""
+    one_thread: bool = False
+
+    def passes(self, value: float) -> bool:
+        return value >= self.required if self.better == "higher" else value <= self.required
+
+    def show(self, value: float) -> str:
+        return self.form.format(value)
+
+    def show_required(self) -> str:
+        bound = "at least" if self.better == "higher" else "at most"
+        return f"{bound} {self.show(self.required)}"
+
+    @property
+    def command(self) -> str:
+        return f"python -m benchmarks.run {self.name}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return dict(ONE_THREAD) if self.one_thread else {}
+
+    def measure(self) -> Figure:
+        module = import_module(f"benchmarks.workloads.{self.module}")
+        figure: Figure = module.measure(self.argument) if self.argument else module.measure()
+        return figure
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured value in the row's unit, and the numbers it came from (SI units)."""
+
+    value: float
+    parts: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+ROWS = (
+    Row(
+        "small-call",
+        "two 8-element arrays, `1/(1+np.exp(-x))+y`, one call: share of NumPy's time",
+        "small_call",
+        required=0.5,
+        better="lower",
+        form="{:.2f}",
+        one_thread=True,
+    ),
+    Row(
+        "elementwise",
+        "`(a*b + c) / (d - a)`, 10 M float64, one thread, fresh memory: speed-up over NumPy",
+        "elementwise",
+        required=1.8,
+        better="higher",
+        form="{:.1f} ×",
+        one_thread=True,
+    ),
+    Row(
+        "row-statistics",
+        "`(x - mu) / sd` by rows, 10,000 × 784, one thread: speed-up over NumPy",
+        "row_statistics",
+        required=3.5,
+        better="higher",
+        form="{:.1f} ×",
+        one_thread=True,
+    ),
+    Row(
+        "pairwise",
+        "pairwise squared distances, 1,000 × 1,000 × 64, summed over the last axis: speed-up",
+        "pairwise",
+        required=20.0,
+        better="higher",
+        form="{:.0f} ×",
+        one_thread=True,
+    ),
+    Row(
+        "pairwise-memory",
+        "the same: peak memory above the inputs",
+        "pairwise_memory",
+        required=40.0,
+        better="lower",
+        form="{:.0f} MB",
+        one_thread=True,
+    ),
+    Row(
+        "first-call",
+        "first call, one fused kernel, warm process",
+        "first_call",
+        required=110.0,
+        better="lower",
+        form="{:.0f} ms",
+        argument="kernel",
+    ),
+    Row(
+        "first-call-20",
+        "first call, a program of 20 loops, warm process",
+        "first_call",
+        required=700.0,
+        better="lower",
+        form="{:.0f} ms",
+        argument="loops",
+    ),
+    *(
+        Row(
+            f"shapes-{argument}",
+            f"50 shapes through {what}: traces and compiles, the larger",
+            "shapes",
+            required=1,
+            better="lower",
+            form="{:.0f}",
+            argument=argument,
+        )
+        for argument, what in (
+            ("elementwise", "an elementwise expression"),
+            ("slices", "`x[1:-1] - x[:-2]`"),
+            ("reshape", "`reshape(-1)` and sums"),
+            ("zeros", "`np.zeros(n)` and a broadcast"),
+        )
+    ),
+    Row(
+        "import",
+        "`import tracejit` above `import numpy`",
+        "import_time",
+        required=60.0,
+        better="lower",
+        form="{:.0f} ms",
+    ),
+)
+
+BY_NAME = {row.name: row for row in ROWS}

@@ -1,0 +1,1 @@
+"""The workloads: each has ``setup(n)``, a NumPy function, and the same function decorated."""

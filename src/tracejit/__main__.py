@@ -1,0 +1,126 @@
+"""Command line: ``python -m tracejit info`` and ``python -m tracejit demo``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+# What the emitted code is vectorised for (x86-64), or finds always present (aarch64).
+FEATURES = ("avx2", "avx512f", "f16c", "fma")
+PACKAGES = ("tracejit", "numpy", "scipy", "numba", "llvmlite")
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def processor_name() -> str:
+    """The processor's name as its maker prints it, or the best the platform knows."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                return value.strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _features() -> str:
+    from llvmlite import binding
+
+    present = binding.get_host_cpu_features()
+    return "  ".join(f"{name} {'yes' if present.get(name) else 'no'}" for name in FEATURES)
+
+
+def _threads() -> str:
+    import tracejit
+
+    if tracejit.config.threads:
+        return str(tracejit.config.threads)
+    available = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return f"{available} (all available; TRACEJIT_THREADS sets it)"
+
+
+def _cache_place() -> str:
+    import tracejit
+    from tracejit.lower.cache import cache_dir
+
+    place = cache_dir()
+    if place is None:
+        return "none (no usable directory)"
+    return str(place) if tracejit.config.cache else f"{place} (off)"
+
+
+def info_rows() -> list[tuple[str, str]]:
+    """What a bug report needs, as (label, text) pairs."""
+    system = f"{platform.python_version()} ({platform.system()} {platform.machine()})"
+    versions = [(package, _version(package)) for package in PACKAGES]
+    return [
+        *versions[:1],
+        ("python", system),
+        *versions[1:],
+        ("processor", processor_name()),
+        ("features", _features()),
+        ("threads", _threads()),
+        ("cache", _cache_place()),
+    ]
+
+
+def info() -> int:
+    for label, text in info_rows():
+        print(f"{label:<10} {text}")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tracejit", description="NumPy code in, fused machine code out."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    commands.add_parser("info", help="print versions, processor features, threads, cache place")
+    demo = commands.add_parser("demo", help="compile and check five jobs on real data")
+    demo.add_argument(
+        "--options",
+        type=_positive,
+        default=1_000_000,
+        metavar="N",
+        help="number of options that the Black-Scholes job prices (default: %(default)s)",
+    )
+    demo.add_argument(
+        "--repeat",
+        type=_positive,
+        default=7,
+        metavar="N",
+        help="timed calls of each job, of which the median is shown (default: %(default)s)",
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.command == "info":
+        return info()
+    from tracejit import demo as demo_module
+
+    return demo_module.run(options=arguments.options, repeat=arguments.repeat)
+
+
+def _positive(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive integer, got {text!r}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

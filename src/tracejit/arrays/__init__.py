@@ -1,0 +1,42 @@
+"""NumPy's functions over traced values, and the tables that find them.
+
+``FUNCTIONS`` holds what NumPy dispatches by ``__array_function__``, ``CREATORS`` what it does not
+dispatch (``np.zeros(n)``), for the namespace that a traced function sees as ``np``.
+"""
+
+from tracejit.arrays.tables import CREATORS, FUNCTIONS
+
+# Each module fills the tables.
+from tracejit.arrays import (  # isort: skip
+    numbers,
+    ufuncs,
+    reductions,
+    indexing,
+    shaping,
+    creation,
+    joining,
+    picking,
+    elementary,
+    statistics,
+    nanfunctions,
+    linear,
+    einsum,
+)
+
+__all__ = [
+    "CREATORS",
+    "FUNCTIONS",
+    "creation",
+    "einsum",
+    "elementary",
+    "indexing",
+    "joining",
+    "linear",
+    "nanfunctions",
+    "numbers",
+    "picking",
+    "reductions",
+    "shaping",
+    "statistics",
+    "ufuncs",
+]

@@ -1,0 +1,265 @@
+"""What the implementations share: questions about dimensions, axes, dtypes of operands."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tracejit.errors import AxisError, DTypeError, NotTraceable, ShapeError
+from tracejit.ir import build, dims, ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.node import Node, make
+from tracejit.ir.types import BOOL, INT64, ArrayType
+from tracejit.variable import Operand, Variable, number, operand, supported, wrap
+
+CONDITION = ArrayType(BOOL)
+
+# Questions about dimensions ---------------------------------------------------------------------
+
+
+def condition(name: str, a: Dim, b: Dim) -> Node:
+    """A comparison of two lengths or Python ints, as a boolean scalar."""
+    return make(ops.ELEMENTWISE[name], (dims.as_node(a), dims.as_node(b)), None, CONDITION)
+
+
+def non_negative(d: Dim) -> bool:
+    """Whether `d` cannot be negative, whatever the arguments: a length, or a sum of them."""
+    if isinstance(d, int):
+        return d >= 0
+    if d.op is ops.DIM:
+        return True
+    if d.op is ops.POLY:
+        return all(factor >= 0 for _, factor in d.attr) and all(map(non_negative, d.args))
+    if d.op is ops.CAST:
+        # A count of elements.
+        return d.args[0].op is ops.REDUCTIONS["sum"]
+    quotients = (ops.ELEMENTWISE["floor_divide"], ops.ELEMENTWISE["remainder"])
+    return d.op in quotients and all(non_negative(dims.from_node(a)) for a in d.args)
+
+
+def at_least(a: Dim, b: Dim) -> bool:
+    """Whether ``a >= b``, under a guard where that depends on the arguments."""
+    difference = dims.sub(a, b)
+    if non_negative(difference):
+        return True
+    if non_negative(dims.sub(-1, difference)):
+        return False
+    return build.solver().truth(condition("greater_equal", a, b))
+
+
+def same(a: Dim, b: Dim) -> bool:
+    """Whether ``a == b``, under a guard where that depends on the arguments."""
+    difference = dims.sub(a, b)
+    if isinstance(difference, int):
+        return difference == 0
+    if non_negative(dims.sub(difference, 1)) or non_negative(dims.sub(-1, difference)):
+        return False
+    return build.solver().truth(condition("equal", a, b))
+
+
+def is_empty(shape: Iterable[Dim]) -> bool:
+    """Whether an array of `shape` has no elements."""
+    return any(same(d, 0) for d in shape)
+
+
+def shown(shape: Iterable[Dim]) -> str:
+    """`shape` as NumPy prints it, with the lengths at hand."""
+    known = [build.solver().value(d) for d in shape]
+    return str(tuple(known)).replace("None", "?")
+
+
+# Arguments --------------------------------------------------------------------------------------
+
+
+def length(x: Any) -> Dim:
+    """A length or a Python int from a user's argument."""
+    if isinstance(x, Variable) and x.node.dtype.kind == "i" and not x.node.shape:
+        if x.kind == "number":
+            return dims.from_node(x.node)
+        if x.node.op is ops.CAST and x.node.args[0].type == dims.INT_SCALAR:
+            # ``np.prod(x.shape)``: a length as a NumPy scalar.
+            return dims.from_node(x.node.args[0])
+    return operator.index(x)
+
+
+def shape_argument(shape: Any) -> tuple[Dim, ...]:
+    """A shape from an int or a sequence of ints, none of them negative."""
+    if isinstance(shape, Variable) and shape.node.shape:
+        raise NotTraceable("a shape is taken from a traced array")
+    if isinstance(shape, np.ndarray):
+        shape = shape.tolist()
+    entries = shape if isinstance(shape, (tuple, list)) else (shape,)
+    result = tuple(length(d) for d in entries)
+    if not all(at_least(d, 0) for d in result):
+        raise ValueError("negative dimensions are not allowed")
+    return result
+
+
+def axis_index(axis: Any, ndim: int, prefix: str | None = None) -> int:
+    """`axis` counted from 0."""
+    k = operator.index(axis)
+    if not -ndim <= k < ndim:
+        raise AxisError(k, ndim, prefix)
+    return k % ndim
+
+
+def axis_tuple(axis: Any, ndim: int, repeated: str = "repeated axis") -> tuple[int, ...]:
+    """One axis or several, counted from 0, in the order given."""
+    entries = axis if isinstance(axis, (tuple, list)) else (axis,)
+    result = tuple(axis_index(k, ndim) for k in entries)
+    if len(set(result)) != len(result):
+        raise ShapeError(repeated)
+    return result
+
+
+def reduced_axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    """The axes that a reduction takes away, sorted."""
+    if axis is None or axis is np._NoValue:
+        return tuple(range(ndim))
+    if isinstance(axis, Variable) or not isinstance(axis, (tuple, list)):
+        # NumPy lets a 0-d array have axis 0.
+        if ndim == 0 and operator.index(axis) in (0, -1):
+            return ()
+    return tuple(sorted(axis_tuple(axis, ndim, "duplicate value in 'axis'")))
+
+
+def given(x: Any) -> bool:
+    """Whether an argument was given: NumPy marks absence by None or its ``_NoValue``."""
+    return x is not None and x is not np._NoValue
+
+
+def refuse_out(out: Any) -> None:
+    """Functions with ``out=`` are not compiled."""
+    if isinstance(out, tuple):
+        out = next((o for o in out if o is not None), None)
+    if given(out):
+        raise NotTraceable("out= of this function is not compiled", "assign the result instead")
+
+
+def dtype_argument(dtype: Any) -> np.dtype[Any]:
+    """A dtype that the user names."""
+    return supported(np.dtype(dtype))
+
+
+# Dtypes -----------------------------------------------------------------------------------------
+
+
+def told(x: Operand) -> Any:
+    """What NumPy's dtype resolution is told of an operand."""
+    return build.operand_dtype(x) if isinstance(x, Node) else type(x)
+
+
+def fits(x: int, dtype: np.dtype[Any]) -> bool:
+    """Whether the Python int `x` is a value of the integer `dtype`."""
+    info = np.iinfo(dtype)
+    return int(info.min) <= x <= int(info.max)
+
+
+def node_fits(x: Node, dtype: np.dtype[Any]) -> bool:
+    """`fits` for a traced Python int, under a guard; ints of 64 bits hold every such number."""
+    if dtype.kind not in "iu" or dtype == INT64:
+        return True
+    info, d = np.iinfo(dtype), dims.from_node(x)
+    # Beyond 32 bits only the sign can matter: traced Python ints are kept below 2**62.
+    wide = dtype.itemsize == 8
+    return at_least(d, int(info.min)) and (wide or at_least(int(info.max), d))
+
+
+def coerce(x: Operand, dtype: np.dtype[Any]) -> Node:
+    """`x` as an operand of `dtype`; OverflowError for a Python int that it cannot hold."""
+    if isinstance(x, Node):
+        if x.type.weak and x.dtype.kind == "i" and not node_fits(x, dtype):
+            known = build.solver().value(dims.from_node(x))
+            raise OverflowError(f"Python integer {known} out of bounds for {dtype.name}")
+        return build.cast(x, dtype)
+    if isinstance(x, int) and dtype.kind in "iu" and not fits(x, dtype):
+        raise OverflowError(f"Python integer {x} out of bounds for {dtype.name}")
+    with np.errstate(all="ignore"):
+        return build.constant(np.asarray(x).astype(dtype)[()], dtype)
+
+
+def strong(x: Any) -> Node:
+    """`x` as an array operand: Python numbers get NumPy's default dtype."""
+    node = wrap(x).node
+    return build.cast(node, node.dtype)
+
+
+def common_dtype(*operands: Operand) -> np.dtype[Any]:
+    """NumPy's ``result_type``, Python numbers being weak."""
+    samples: list[Any] = []
+    for x in operands:
+        kind = told(x)
+        samples.append(kind if isinstance(kind, np.dtype) else kind(1))
+    return supported(np.result_type(*samples))
+
+
+def join(*values: Any) -> list[Node]:
+    """Operands brought to their common dtype."""
+    operands = [operand(v) for v in values]
+    dtype = common_dtype(*operands)
+    return [coerce(x, dtype) for x in operands]
+
+
+def check_cast(source: np.dtype[Any], target: np.dtype[Any], casting: str) -> None:
+    """Raise NumPy's TypeError where `casting` forbids the conversion."""
+    if not np.can_cast(source, target, casting):  # type: ignore[arg-type]
+        raise DTypeError(
+            f"Cannot cast array data from {source!r} to {target!r} according to the rule "
+            f"{casting!r}"
+        )
+
+
+# Nodes ------------------------------------------------------------------------------------------
+
+
+def broadcast(*nodes: Node) -> list[Node]:
+    """`nodes` broadcast to one shape."""
+    shape = build.broadcast_shapes([n.shape for n in nodes])
+    return [build.broadcast_to(n, shape) for n in nodes]
+
+
+def call(name: str, *args: Any) -> Node:
+    """Elementwise row `name` over nodes and Python numbers, by NumPy's dtype rules."""
+    row = ops.ELEMENTWISE[name]
+    operands = [operand(a) if not isinstance(a, Node) else a for a in args]
+    dtypes = build.resolve(row.ufunc, tuple(map(told, operands)))
+    nodes = [coerce(x, supported(d)) for x, d in zip(operands, dtypes, strict=False)]
+    return build.apply(row, nodes, supported(dtypes[row.ufunc.nin + row.output]))
+
+
+def select(mask: Node, x: Node, y: Node) -> Node:
+    """`x` where `mask` holds, else `y`, both of one dtype."""
+    return build.apply(ops.WHERE, (build.cast(mask, BOOL), x, y), x.dtype)
+
+
+def zero(dtype: np.dtype[Any]) -> Node:
+    """The 0 of `dtype`."""
+    return build.constant(dtype.type(0), dtype)
+
+
+def dim_node(d: Dim) -> Node:
+    """A length as a strong int64 scalar."""
+    return build.cast(dims.as_node(d), INT64)
+
+
+def span(n: Dim, start: Dim = 0, step: Dim = 1) -> Node:
+    """``start, start + step, …``: `n` int64 numbers."""
+    result = build.iota(n)
+    if not (isinstance(step, int) and step == 1):
+        result = call("multiply", result, dim_node(step))
+    if not (isinstance(start, int) and start == 0):
+        result = call("add", result, dim_node(start))
+    return result
+
+
+def keep(x: Node, axes: Sequence[int]) -> Node:
+    """A reduction's result with its axes back, of length 1 (``keepdims``)."""
+    return build.expand_dims(x, axes)
+
+
+def numbers(shape: Iterable[Dim]) -> tuple[Any, ...]:
+    """A shape for the user: ints and traced Python numbers."""
+    return tuple(d if isinstance(d, int) else number(d) for d in shape)

@@ -1,0 +1,409 @@
+"""Arrays made from shapes, ranges, numbers and nested lists."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tracejit.arrays.common import (
+    at_least,
+    axis_index,
+    call,
+    coerce,
+    common_dtype,
+    dim_node,
+    dtype_argument,
+    given,
+    length,
+    select,
+    shape_argument,
+    span,
+    strong,
+    zero,
+)
+from tracejit.arrays.tables import FUNCTIONS, creates, implements
+from tracejit.errors import NotTraceable
+from tracejit.ir import build, dims
+from tracejit.ir.dims import Dim
+from tracejit.ir.node import Node
+from tracejit.ir.types import BOOL, INT64
+from tracejit.variable import Variable, as_array, is_number, operand, supported, value, wrap
+
+# Filled arrays ----------------------------------------------------------------------------------
+
+
+def _filled(shape: Any, fill: Any, dtype: np.dtype[Any]) -> Variable:
+    return Variable(build.full(shape_argument(shape), coerce(fill, dtype)))
+
+
+@creates(np.zeros, np.empty)
+def zeros(shape: Any, dtype: Any = float, order: str = "C", **other: Any) -> Variable:
+    """``np.zeros``; also ``np.empty``, whose content is anything."""
+    return _filled(shape, 0, dtype_argument(dtype or float))
+
+
+@creates(np.ones)
+def ones(shape: Any, dtype: Any = None, order: str = "C", **other: Any) -> Variable:
+    """``np.ones``."""
+    return _filled(shape, 1, dtype_argument(dtype or float))
+
+
+@creates(np.full)
+def full(
+    shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **other: Any
+) -> Variable:
+    """``np.full``."""
+    fill = operand(fill_value)
+    target = as_array(fill_value).node.dtype if dtype is None else dtype_argument(dtype)
+    return Variable(build.broadcast_to(coerce(fill, target), shape_argument(shape)))
+
+
+@implements(np.zeros_like, np.empty_like)
+def zeros_like(
+    a: Any,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Any = None,
+    **other: Any,
+) -> Variable:
+    """``np.zeros_like``."""
+    return full_like(a, 0, dtype, order, subok, shape)
+
+
+@implements(np.ones_like)
+def ones_like(
+    a: Any,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Any = None,
+    **other: Any,
+) -> Variable:
+    """``np.ones_like``."""
+    return full_like(a, 1, dtype, order, subok, shape)
+
+
+@implements(np.full_like)
+def full_like(
+    a: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Any = None,
+    **other: Any,
+) -> Variable:
+    """``np.full_like``."""
+    like = as_array(a).node
+    target = like.dtype if dtype is None else dtype_argument(dtype)
+    wanted = like.shape if shape is None else shape_argument(shape)
+    return Variable(build.broadcast_to(coerce(operand(fill_value), target), wanted))
+
+
+# From values ------------------------------------------------------------------------------------
+
+
+@creates(np.array)
+def array(
+    object: Any,
+    dtype: Any = None,
+    *,
+    copy: bool | None = True,
+    order: str = "K",
+    ndmin: int = 0,
+    **other: Any,
+) -> Variable:
+    """``np.array``: a Variable's copy, or nested lists joined."""
+    if isinstance(object, (list, tuple)):
+        result = _nested(object, dtype)
+    else:
+        source = as_array(object)
+        target = source.node.dtype if dtype is None else dtype_argument(dtype)
+        if not copy and source.kind == "array" and target == source.node.dtype:
+            result = source
+        elif isinstance(object, Variable) and object.kind != "number":
+            result = Variable(build.cast(source.node, target))
+        else:
+            result = Variable(coerce(operand(object), target))
+    missing = ndmin - result.node.ndim
+    return Variable(build.expand_dims(result.node, range(missing))) if missing > 0 else result
+
+
+@creates(np.asarray, np.asanyarray)
+def asarray(a: Any, dtype: Any = None, order: Any = None, **other: Any) -> Variable:
+    """``np.asarray``: the Variable itself where nothing has to change."""
+    if isinstance(a, Variable) and a.kind == "array" and dtype is None:
+        return a
+    return array(a, dtype, copy=None)
+
+
+@creates(np.ascontiguousarray, np.asfortranarray, np.require)
+def ascontiguousarray(a: Any, dtype: Any = None, *args: Any, **other: Any) -> Variable:
+    """``np.ascontiguousarray``, which has at least one axis; layouts are the compiler's own."""
+    result = asarray(a, dtype)
+    return result if result.node.ndim else Variable(build.expand_dims(result.node, (0,)))
+
+
+def traced(x: Any) -> bool:
+    """Whether a nested list holds a Variable."""
+    stack = [x]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Variable):
+            return True
+        if isinstance(item, (list, tuple)):
+            stack.extend(item)
+    return False
+
+
+def _leaves(x: Any) -> Iterator[Any]:
+    if isinstance(x, (list, tuple)):
+        for item in x:
+            yield from _leaves(item)
+    else:
+        yield x
+
+
+def _nested(x: Any, dtype: Any) -> Variable:
+    leaves = list(_leaves(x))
+    if not traced(x) and not any(isinstance(leaf, np.ndarray) for leaf in leaves):
+        found: Variable = build.solver().array_input(np.array(x, dtype))
+        return found
+    if dtype is None:
+        # In a list, Python numbers have NumPy's default dtypes.
+        target = supported(np.result_type(*[as_array(leaf).node.dtype for leaf in leaves]))
+    else:
+        target = dtype_argument(dtype)
+    return Variable(_joined(x, target))
+
+
+def _joined(x: Any, dtype: np.dtype[Any]) -> Node:
+    if not isinstance(x, (list, tuple)):
+        return coerce(operand(x), dtype)
+    if not x:
+        return build.full((0,), zero(dtype))
+    parts = [build.expand_dims(_joined(item, dtype), (0,)) for item in x]
+    if len({p.ndim for p in parts}) > 1:
+        raise ValueError(
+            "setting an array element with a sequence. The requested array has an inhomogeneous "
+            f"shape after 1 dimensions. The detected shape was ({len(parts)},) + inhomogeneous "
+            "part."
+        )
+    return build.concatenate(parts, 0)
+
+
+# Ranges -----------------------------------------------------------------------------------------
+
+
+@creates(np.arange)
+def arange(*args: Any, dtype: Any = None, **keywords: Any) -> Variable:
+    """``np.arange``; traced floats among its arguments are asked for under a guard."""
+    keywords.pop("device", None)
+    start, stop, step = _range_arguments(args, keywords)
+    nodes = [wrap(a).node for a in (start, stop, step)]
+    whole = all(n.dtype.kind in "biu" for n in nodes)
+    if dtype is None:
+        target = common_dtype(*nodes)
+        target = INT64 if target == BOOL else target
+    else:
+        target = dtype_argument(dtype)
+    if whole:
+        low, high, by = length(start), length(stop), length(step)
+        count = _int_range(low, high, by)
+        if target.kind in "iu":
+            return Variable(build.cast(span(count, low, by), target))
+        first = dim_node(low)
+        second = dim_node(dims.add(low, by))
+    else:
+        a, b, c = (_python(x) for x in (start, stop, step))
+        if c == 0:
+            raise ZeroDivisionError("division by zero")
+        count = max(0, math.ceil((b - a) / c))
+        first, second = coerce(a, target), coerce(a + c, target)
+    first, second = build.cast(first, target), build.cast(second, target)
+    if target.kind == "b":
+        raise NotTraceable("np.arange of bools is not compiled")
+    delta = build.cast(call("subtract", second, first), target)
+    ramp = build.cast(build.iota(count), target)
+    return Variable(call("add", first, call("multiply", ramp, delta)))
+
+
+def _range_arguments(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any, Any]:
+    named = dict(zip(("start", "stop", "step"), args, strict=False)) | keywords
+    if not given(named.get("stop")):
+        if "start" not in named:
+            raise TypeError("arange() requires stop to be specified.")
+        return 0, named["start"], 1 if named.get("step") is None else named["step"]
+    start, step = named.get("start"), named.get("step")
+    return 0 if start is None else start, named["stop"], 1 if step is None else step
+
+
+def _int_range(low: Dim, high: Dim, step: Dim) -> Dim:
+    """The length of ``range(low, high, step)``."""
+    by = step if isinstance(step, int) else int(build.solver().concrete(step))
+    if by == 0:
+        raise ZeroDivisionError("division by zero")
+    distance = dims.sub(high, low) if by > 0 else dims.sub(low, high)
+    if not at_least(distance, 0):
+        return 0
+    size = abs(by)
+    return distance if size == 1 else dims.floordiv(dims.add(distance, size - 1), size)
+
+
+def _python(x: Any) -> Any:
+    if isinstance(x, Variable):
+        return x.concrete()
+    return x.item() if isinstance(x, np.generic) else x
+
+
+@creates(np.linspace)
+@implements(np.linspace)
+def linspace(
+    start: Any,
+    stop: Any,
+    num: Any = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: Any = 0,
+    **other: Any,
+) -> Any:
+    """``np.linspace``, by NumPy's own formula."""
+    count = length(num)
+    if not at_least(count, 0):
+        known = build.solver().value(count)
+        raise ValueError(f"Number of samples, {known}, must be non-negative.")
+    div = dims.sub(count, 1) if endpoint else count
+    first, final = (call("multiply", strong(v), 1.0) for v in (start, stop))
+    computed = common_dtype(first, final, float(1))
+    target = computed if dtype is None else dtype_argument(dtype)
+    first, final = build.cast(first, computed), build.cast(final, computed)
+    delta = call("subtract", final, first)
+    place = build.iota(count)
+    ramp = build.cast(place, computed)
+    ramp = build.expand_dims(ramp, range(1, 1 + delta.ndim))
+    if at_least(div, 1):
+        step = build.cast(call("divide", delta, dim_node(div)), computed)
+        flat = call("equal", step, build.constant(0, computed))
+        any_flat = build.reduce("any", flat, tuple(range(flat.ndim)))
+        fraction = build.cast(call("divide", ramp, dim_node(div)), computed)
+        by_delta = call("multiply", fraction, delta)
+        y = select(any_flat, by_delta, call("multiply", ramp, step))
+    else:
+        step = build.constant(np.nan, computed)
+        y = call("multiply", ramp, delta)
+    y = call("add", y, first)
+    if endpoint and at_least(count, 2):
+        last = call("equal", place, dim_node(dims.sub(count, 1)))
+        last = build.expand_dims(last, range(1, y.ndim))
+        y = select(last, build.broadcast_to(final, y.shape), y)
+    if y.ndim > 1:
+        order = list(range(1, y.ndim))
+        order.insert(axis_index(axis, y.ndim), 0)
+        y = build.transpose(y, order)
+    if target.kind in "iu":
+        y = call("floor", y)
+    result = Variable(build.cast(y, target))
+    return (result, value(step)) if retstep else result
+
+
+# Matrices ---------------------------------------------------------------------------------------
+
+
+@creates(np.eye)
+def eye(
+    N: Any, M: Any = None, k: Any = 0, dtype: Any = float, order: str = "C", **other: Any
+) -> Variable:
+    """``np.eye``."""
+    rows, columns = shape_argument((N, N if M is None else M))
+    row = build.expand_dims(span(rows, length(k)), (1,))
+    return Variable(build.cast(call("equal", row, build.iota(columns)), dtype_argument(dtype)))
+
+
+@creates(np.identity)
+def identity(n: Any, dtype: Any = None, **other: Any) -> Variable:
+    """``np.identity``."""
+    return eye(n, dtype=dtype or float)
+
+
+def lower_mask(rows: Dim, columns: Dim, k: Any) -> Node:
+    """Where column ``j <= i + k``."""
+    row = build.expand_dims(span(rows, length(k)), (1,))
+    return call("greater_equal", row, build.iota(columns))
+
+
+@creates(np.tri)
+def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = float, **other: Any) -> Variable:
+    """``np.tri``."""
+    rows, columns = shape_argument((N, N if M is None else M))
+    return Variable(build.cast(lower_mask(rows, columns, k), dtype_argument(dtype)))
+
+
+def _triangle(m: Any, k: Any, lower: bool) -> Variable:
+    x = as_array(m).node
+    if not x.ndim:
+        raise IndexError("tuple index out of range")
+    rows = x.shape[-1] if x.ndim == 1 else x.shape[-2]
+    mask = lower_mask(rows, x.shape[-1], k if lower else dims.sub(length(k), 1))
+    nothing = zero(x.dtype)
+    if x.ndim == 1:
+        x = build.broadcast_to(x, (rows, rows))
+    mask = build.broadcast_to(mask, x.shape)
+    return Variable(select(mask, x, nothing) if lower else select(mask, nothing, x))
+
+
+@implements(np.tril)
+def tril(m: Any, k: Any = 0) -> Variable:
+    """``np.tril``."""
+    return _triangle(m, k, True)
+
+
+@implements(np.triu)
+def triu(m: Any, k: Any = 0) -> Variable:
+    """``np.triu``."""
+    return _triangle(m, k if isinstance(k, int) else length(k), False)
+
+
+@implements(np.meshgrid)
+def meshgrid(
+    *xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy"
+) -> tuple[Variable, ...]:
+    """``np.meshgrid``."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
+    flat = [build.reshape(n, (build.size(n),)) for n in (as_array(x).node for x in xi)]
+    axes = list(range(len(flat)))
+    if indexing == "xy" and len(flat) > 1:
+        axes[0], axes[1] = 1, 0
+    grids = [
+        build.expand_dims(n, [j for j in range(len(flat)) if j != axis])
+        for n, axis in zip(flat, axes, strict=True)
+    ]
+    if not sparse:
+        shape = build.broadcast_shapes([g.shape for g in grids]) if grids else ()
+        grids = [build.broadcast_to(g, shape) for g in grids]
+    return tuple(Variable(g, owned=copy) for g in grids)
+
+
+# Reductions of tuples, which do not dispatch ----------------------------------------------------
+
+
+def _of_list(function: Any) -> None:
+    def listed(a: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(a, Variable) or not traced(a):
+            return function(a, *args, **kwargs)
+        if function is np.prod and not args and not kwargs and all(map(is_number, a)):
+            whole = [wrap(v).node for v in a]
+            if all(n.dtype == INT64 for n in whole):
+                return value(dim_node(dims.product(map(dims.from_node, whole))))
+        return FUNCTIONS[function](a, *args, **kwargs)
+
+    creates(function)(listed)
+
+
+for _function in (np.prod, np.sum, np.max, np.min, np.mean, np.any, np.all):
+    _of_list(_function)

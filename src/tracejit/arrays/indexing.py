@@ -1,0 +1,244 @@
+"""Reading by ints, slices, ``None``, ``...``, masks and integer arrays, on symbolic dimensions.
+
+Which side of a bound an argument is on is decided for the arguments at hand, under a guard, so that
+``x[1:-1]`` has the length ``n - 2``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tracejit.arrays.common import at_least, length
+from tracejit.arrays.tables import method
+from tracejit.errors import NotTraceable
+from tracejit.ir import build, dims
+from tracejit.ir.build import Index
+from tracejit.ir.dims import Dim
+from tracejit.ir.node import Node
+from tracejit.ir.types import BOOL
+from tracejit.variable import Variable, view_of, wrap
+
+
+@dataclass
+class _Layout:
+    """The basic part of an index as a view, and the axes of the view that arrays index."""
+
+    shape: list[Dim]
+    index: list[Index]
+    #: Axis of the view -> integer index array.
+    arrays: dict[int, Node]
+    #: Whether a slice, None or ``...`` stands between two index arrays.
+    apart: bool
+
+
+@method("getitem")
+def getitem(x: Variable, key: Any) -> Variable:
+    """``x[key]``."""
+    entries = _expand(key if isinstance(key, tuple) else (key,), x.node.ndim)
+    if any(isinstance(e, Node) for e in entries):
+        # Where there is an index array, ints are index arrays too, with no axes.
+        layout = _layout(x.node, entries)
+        source = build.view(x.node, tuple(layout.shape), tuple(layout.index))
+        node = _gather(source, layout.arrays, layout.apart)
+        copied = node.shape or any(e is Ellipsis for e in entries)
+        return Variable(node, "array" if copied else "scalar")
+    layout = _layout(x.node, entries)
+    node = build.view(x.node, tuple(layout.shape), tuple(layout.index))
+    if not node.shape and not any(e is Ellipsis for e in entries):
+        return Variable(node, "scalar")
+    if x.kind == "scalar":
+        return Variable(node)
+    return view_of(x, node)
+
+
+def _expand(key: tuple[Any, ...], ndim: int) -> list[Any]:
+    """The entries of an index: ints as dims, slices, None, Ellipsis, integer array nodes, masks."""
+    entries = [_entry(k) for k in key]
+    taken = 0
+    for e in entries:
+        if isinstance(e, Node):
+            taken += e.ndim if e.dtype == BOOL else 1
+        elif e is not None and e is not Ellipsis:
+            taken += 1
+    if sum(e is Ellipsis for e in entries) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    if taken > ndim:
+        raise IndexError(
+            f"too many indices for array: array is {ndim}-dimensional, but {taken} were indexed"
+        )
+    return entries
+
+
+@dataclass(frozen=True)
+class _Int:
+    at: Dim
+
+
+def _entry(k: Any) -> Any:
+    if k is None or k is Ellipsis or isinstance(k, slice):
+        return k
+    if isinstance(k, (bool, np.bool_)):
+        raise NotTraceable("an index of a single bool is not compiled")
+    if isinstance(k, (int, np.integer)):
+        return _Int(int(k))
+    if isinstance(k, (list, tuple)) and not k:
+        k = build.solver().array_input(np.zeros(0, np.intp))
+    if isinstance(k, (Variable, list, tuple, np.ndarray)):
+        v = wrap(k)
+        if v.kind == "number" and v.node.dtype.kind == "i":
+            return _Int(dims.from_node(v.node))
+        if v.node.dtype == BOOL:
+            if not v.node.ndim:
+                raise NotTraceable("an index of a single bool is not compiled")
+            return v.node
+        if v.node.dtype.kind in "iu" and not v.node.type.weak:
+            return v.node
+        raise IndexError("arrays used as indices must be of integer (or boolean) type")
+    if hasattr(k, "__index__"):
+        return _Int(k.__index__())
+    raise IndexError(
+        "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or "
+        "boolean arrays are valid indices"
+    )
+
+
+def _layout(x: Node, entries: Sequence[Any]) -> _Layout:
+    """The view and the index arrays that `entries` describe."""
+    used = sum(
+        (e.ndim if isinstance(e, Node) and e.dtype == BOOL else 1)
+        for e in entries
+        if e is not None and e is not Ellipsis
+    )
+    result = _Layout([], [], {}, False)
+    # Compared by identity: entries may be nodes.
+    full = list(entries) if any(e is Ellipsis for e in entries) else [*entries, Ellipsis]
+    axis, seen = 0, 0
+    for e in full:
+        if isinstance(e, (Node, _Int)):
+            seen = 3 if seen == 2 else max(seen, 1)
+        elif seen == 1:
+            seen = 2
+        if e is None:
+            result.shape.append(1)
+        elif e is Ellipsis:
+            for _ in range(x.ndim - used):
+                _take_all(result, x.shape[axis])
+                axis += 1
+        elif isinstance(e, slice):
+            start, step, count = slice_bounds(e, x.shape[axis])
+            result.index.append((start, step, len(result.shape)))
+            result.shape.append(count)
+            axis += 1
+        elif isinstance(e, _Int):
+            result.index.append((int_index(e.at, x.shape[axis], axis), 0, None))
+            axis += 1
+        else:
+            for array in _index_arrays(e, x, axis):
+                result.arrays[len(result.shape)] = array
+                _take_all(result, x.shape[axis])
+                axis += 1
+    result.apart = seen == 3
+    return result
+
+
+def _take_all(layout: _Layout, count: Dim) -> None:
+    layout.index.append((0, 1, len(layout.shape)))
+    layout.shape.append(count)
+
+
+def _index_arrays(e: Node, x: Node, axis: int) -> list[Node]:
+    """The integer arrays of an index array; one an axis for a mask."""
+    if e.dtype != BOOL:
+        return [e]
+    for k, d in enumerate(e.shape):
+        if not build.solver().equal(x.shape[axis + k], d):
+            size, masked = (build.solver().value(v) for v in (x.shape[axis + k], d))
+            raise IndexError(
+                f"boolean index did not match indexed array along axis {axis + k}; size of axis "
+                f"is {size} but size of corresponding boolean axis is {masked}"
+            )
+    positions = build.nonzero(e)
+    count = positions.shape[0]
+    return [build.view(positions, (count,), ((0, 1, 0), (k, 0, None))) for k in range(e.ndim)]
+
+
+def _gather(source: Node, arrays: dict[int, Node], apart: bool) -> Node:
+    """`source` read at `arrays`, whose broadcast axes come first, or in place of the indexed."""
+    try:
+        common = build.broadcast_shapes([a.shape for a in arrays.values()])
+    except ValueError as error:
+        shapes = " ".join(
+            str(tuple(build.solver().value(d) for d in a.shape)).replace(" ", "")
+            for a in arrays.values()
+        )
+        raise IndexError(
+            f"shape mismatch: indexing arrays could not be broadcast together with shapes {shapes} "
+        ) from error
+    rest = [k for k in range(source.ndim) if k not in arrays]
+    before = 0 if apart else sum(k < min(arrays) for k in rest)
+    shape = (
+        *(source.shape[k] for k in rest[:before]),
+        *common,
+        *(source.shape[k] for k in rest[before:]),
+    )
+    place = {k: i if i < before else i + len(common) for i, k in enumerate(rest)}
+    picks = []
+    indices = []
+    for k in range(source.ndim):
+        if k in arrays:
+            picks.append(("index", len(indices)))
+            array = arrays[k]
+            # Right-aligned with `common`, which the axes after it must not shift.
+            after = len(rest) - before if array.ndim else 0
+            indices.append(build.expand_dims(array, [array.ndim + j for j in range(after)]))
+        else:
+            picks.append(("axis", place[k]))
+    return build.gather(source, shape, tuple(picks), *indices)
+
+
+def int_index(i: Dim, n: Dim, axis: int) -> Dim:
+    """The position that index `i` names on an axis of length `n`; IndexError beyond it."""
+    if at_least(i, 0):
+        if at_least(dims.sub(n, 1), i):
+            return i
+    elif at_least(dims.add(n, i), 0):
+        return dims.add(n, i)
+    known, size = build.solver().value(i), build.solver().value(n)
+    raise IndexError(f"index {known} is out of bounds for axis {axis} with size {size}")
+
+
+def slice_bounds(s: slice, n: Dim) -> tuple[Dim, int, Dim]:
+    """``(start, step, count)`` of a slice of an axis of length `n`, by Python's rules."""
+    step = 1 if s.step is None else s.step.__index__()
+    if step == 0:
+        raise ValueError("slice step cannot be zero")
+    top = n if step > 0 else dims.sub(n, 1)
+    bottom: Dim = 0 if step > 0 else -1
+    first, final = (bottom, top) if step > 0 else (top, bottom)
+    start = first if s.start is None else _from_end(length(s.start), n)
+    stop = final if s.stop is None else _from_end(length(s.stop), n)
+    low, high = (start, stop) if step > 0 else (stop, start)
+    if s.start is not None or s.stop is not None:
+        # The distance first: where it is known to be non-negative, the bounds often are as well.
+        if not at_least(high, low):
+            return 0, step, 0
+        below = low is not bottom and not at_least(low, bottom)
+        above = high is not top and not at_least(top, high)
+        if below:
+            low = bottom
+            high = high if at_least(high, bottom) else bottom
+        if above:
+            high = top
+            low = low if at_least(top, low) else top
+    distance = dims.sub(high, low)
+    size = abs(step)
+    count = distance if size == 1 else dims.floordiv(dims.add(distance, size - 1), size)
+    return (low if step > 0 else high), step, count
+
+
+def _from_end(bound: Dim, n: Dim) -> Dim:
+    return bound if at_least(bound, 0) else dims.add(n, bound)

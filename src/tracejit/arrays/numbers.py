@@ -1,0 +1,199 @@
+"""Arithmetic of traced Python numbers: Python's rules, lengths in normal form.
+
+Ints are dimensions (polynomials), so that ``n - 1`` is a length like any other. Floats and complex
+numbers are weak nodes. Where Python would raise, or leave what 64 bits hold, the number is asked
+for under a guard.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tracejit.arrays.common import condition, same
+from tracejit.arrays.tables import method
+from tracejit.ir import build, dims, ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.node import Node, make
+from tracejit.ir.types import BOOL, COMPLEX128, FLOAT64, INT64, ArrayType
+from tracejit.variable import Variable, operand, wrap
+
+PYTHON: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.divide: operator.truediv,
+    np.floor_divide: operator.floordiv,
+    np.remainder: operator.mod,
+    np.power: operator.pow,
+    np.divmod: divmod,
+    np.matmul: operator.matmul,
+    np.bitwise_and: operator.and_,
+    np.bitwise_or: operator.or_,
+    np.bitwise_xor: operator.xor,
+    np.left_shift: operator.lshift,
+    np.right_shift: operator.rshift,
+    np.less: operator.lt,
+    np.less_equal: operator.le,
+    np.greater: operator.gt,
+    np.greater_equal: operator.ge,
+    np.equal: operator.eq,
+    np.not_equal: operator.ne,
+    np.negative: operator.neg,
+    np.positive: operator.pos,
+    np.absolute: operator.abs,
+    np.invert: operator.invert,
+}
+COMPARISONS = (
+    np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
+)  # fmt: skip
+EQUALITY = (np.equal, np.not_equal)
+BITWISE = (np.bitwise_and, np.bitwise_or, np.bitwise_xor)
+DIVISIONS = (np.divide, np.floor_divide, np.remainder)
+#: What an argument may be at most, as the trace's guards say, and a length in a product.
+ARGUMENT_BITS, LENGTH_BITS, INT_BITS = 31, 12, 62
+DTYPES = {"i": INT64, "f": FLOAT64, "c": COMPLEX128}
+
+
+@method("number")
+def arithmetic(ufunc: np.ufunc, *args: Any) -> Any:
+    """Python's operator for `ufunc` over numbers, of which at least one is traced."""
+    python = PYTHON[ufunc]
+    operands = [operand(x) for x in map(_as_int, args)]
+    if not any(isinstance(x, Node) for x in operands):
+        return wrap(python(*operands))
+    kinds = "".join(_kind(a) for a in args)
+    if ufunc is np.divmod:
+        return arithmetic(np.floor_divide, *args), arithmetic(np.remainder, *args)
+    if kinds == "bb" and ufunc in BITWISE:
+        both = [wrap(a).node for a in args]
+        return _result(build.apply(ops.ELEMENTWISE[ufunc.__name__], both, BOOL))
+    kind = "c" if "c" in kinds else "f" if "f" in kinds else "i"
+    if ufunc in DIVISIONS and kind != "c" and _is_zero(operands[1]):
+        return python(1 if kind == "i" else 1.0, 0 if kind == "i" else 0.0)
+    if _beyond(operands):
+        return _concretised(python, args)
+    if ufunc in COMPARISONS and (kind != "c" or ufunc in EQUALITY):
+        row = ops.ELEMENTWISE[ufunc.__name__]
+        return _result(make(row, _alike(operands, kind), None, ArrayType(BOOL)))
+    if kind == "i":
+        whole = _integer(ufunc, [dims.from_node(x) if isinstance(x, Node) else x for x in operands])
+        if whole is not None:
+            return _result(dims.as_node(whole))
+        if ufunc is np.divide:
+            return _weak(ufunc, _alike(operands, "f"), "f")
+        if ufunc in BITWISE:
+            return _weak(ufunc, _alike(operands, "i"), "i")
+    elif kind == "f" and ufunc in _FLOAT:
+        return _weak(ufunc, _alike(operands, "f"), "f")
+    elif kind == "c" and ufunc in _COMPLEX and not (ufunc is np.divide and _is_zero(operands[1])):
+        return _weak(ufunc, _alike(operands, "c"), "c")
+    return _concretised(python, args)
+
+
+_COMPLEX = (np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive)
+_FLOAT = (*_COMPLEX, np.floor_divide, np.remainder, np.absolute)
+
+
+def _as_int(x: Any) -> Any:
+    """A bool as the int that Python's arithmetic takes it for."""
+    if isinstance(x, Variable) and x.node.dtype == BOOL:
+        return Variable(make(ops.CAST, (x.node,), None, dims.INT_SCALAR), "number")
+    return int(x) if isinstance(x, bool) else x
+
+
+def _kind(x: Any) -> str:
+    if isinstance(x, Variable):
+        return x.node.dtype.kind
+    return {bool: "b", int: "i", float: "f"}.get(type(x), "c" if isinstance(x, complex) else "i")
+
+
+def _result(node: Node) -> Variable:
+    return Variable(node, "number")
+
+
+def _weak(ufunc: np.ufunc, args: tuple[Node, ...], kind: str) -> Variable:
+    return _result(make(ops.ELEMENTWISE[ufunc.__name__], args, None, _weak_type(kind)))
+
+
+def _weak_type(kind: str) -> ArrayType:
+    return ArrayType(DTYPES[kind], (), weak=True)
+
+
+def _alike(operands: list[Any], kind: str) -> tuple[Node, ...]:
+    """`operands` as weak nodes of one kind."""
+    result = []
+    for x in operands:
+        if not isinstance(x, Node):
+            result.append(build.constant(DTYPES[kind].type(x), DTYPES[kind], weak=True))
+        elif x.dtype.kind != kind:
+            result.append(make(ops.CAST, (x,), None, _weak_type(kind)))
+        else:
+            result.append(x)
+    return tuple(result)
+
+
+def _is_zero(x: Any) -> bool:
+    if not isinstance(x, Node):
+        return bool(x == 0)
+    if x.dtype.kind == "i":
+        return same(dims.from_node(x), 0)
+    zero = build.constant(DTYPES[x.dtype.kind].type(0), x.dtype, weak=True)
+    return build.solver().truth(make(ops.ELEMENTWISE["equal"], (x, zero), None, ArrayType(BOOL)))
+
+
+def _beyond(operands: list[Any]) -> bool:
+    """Whether a constant leaves what a weak 64-bit node holds."""
+    return any(isinstance(x, int) and abs(x) >= 2**INT_BITS for x in operands)
+
+
+def _integer(ufunc: np.ufunc, args: list[Dim]) -> Dim | None:
+    """The result in normal form; None where it has none or may leave 64 bits."""
+    result: Dim | None = None
+    if ufunc is np.add:
+        result = dims.add(*args)
+    elif ufunc is np.subtract:
+        result = dims.sub(*args)
+    elif ufunc is np.multiply:
+        result = dims.mul(*args)
+    elif ufunc is np.negative:
+        result = dims.mul(-1, args[0])
+    elif ufunc is np.positive:
+        result = args[0]
+    elif ufunc is np.invert:
+        result = dims.sub(-1, args[0])
+    elif ufunc is np.absolute:
+        sign = build.solver().truth(condition("greater_equal", args[0], 0))
+        result = args[0] if sign else dims.mul(-1, args[0])
+    elif ufunc is np.floor_divide:
+        result = dims.floordiv(*args)
+    elif ufunc is np.remainder:
+        result = dims.mod(*args)
+    elif ufunc is np.power and isinstance(args[1], int) and 0 <= args[1] <= 8:
+        result = dims.product([args[0]] * args[1])
+    if result is None or _bits(result) > INT_BITS:
+        return None
+    return result
+
+
+def _bits(d: Dim) -> int:
+    """A bound on the size of `d`, in bits."""
+    if isinstance(d, int):
+        return d.bit_length()
+    bound = sum(
+        abs(factor) << sum(_atom_bits(atom) for atom in monomial)
+        for monomial, factor in dims.poly(d).items()
+    )
+    return bound.bit_length()
+
+
+def _atom_bits(atom: Node) -> int:
+    return ARGUMENT_BITS if atom.op is ops.INPUT else LENGTH_BITS
+
+
+def _concretised(python: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """The operation over the numbers at hand, under a guard."""
+    return wrap(python(*[a.concrete() if isinstance(a, Variable) else a for a in args]))

@@ -1,0 +1,211 @@
+"""Elements picked by position: nonzero, take, compress, diagonals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tracejit.arrays.common import (
+    at_least,
+    axis_index,
+    call,
+    check_cast,
+    dim_node,
+    given,
+    is_empty,
+    length,
+    refuse_out,
+    select,
+    strong,
+    zero,
+)
+from tracejit.arrays.reductions import reduce
+from tracejit.arrays.tables import implements, method
+from tracejit.errors import NotTraceable, ShapeError
+from tracejit.ir import build, dims
+from tracejit.ir.build import Index
+from tracejit.ir.node import Node
+from tracejit.ir.types import BOOL, INT64
+from tracejit.variable import Variable, as_array, value, wrap
+
+
+@implements(np.nonzero)
+def nonzero(a: Any) -> tuple[Variable, ...]:
+    """``np.nonzero``: one array of positions an axis."""
+    x = strong(a)
+    if not x.ndim:
+        raise ValueError(
+            "Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar).nonzero() "
+            "instead."
+        )
+    places = build.nonzero(build.cast(x, BOOL))
+    return tuple(
+        Variable(build.view(places, places.shape[:1], ((0, 1, 0), (k, 0, None))))
+        for k in range(x.ndim)
+    )
+
+
+@implements(np.flatnonzero)
+def flatnonzero(a: Any) -> Variable:
+    """``np.flatnonzero``."""
+    x = strong(a)
+    return nonzero(Variable(build.reshape(x, (build.size(x),))))[0]
+
+
+@implements(np.argwhere)
+def argwhere(a: Any) -> Variable:
+    """``np.argwhere``."""
+    x = strong(a)
+    if not x.ndim:
+        raise NotTraceable("np.argwhere of a scalar is not compiled")
+    return Variable(build.nonzero(build.cast(x, BOOL)))
+
+
+@implements(np.take)
+def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Variable:
+    """``np.take``."""
+    refuse_out(out)
+    x, i = strong(a), strong(indices)
+    check_cast(i.dtype, INT64, "same_kind" if i.dtype.kind in "iu" else "safe")
+    i = build.cast(i, INT64)
+    if not given(axis) or not x.ndim:
+        if given(axis):
+            axis_index(axis, 1)
+        x, axis = build.reshape(x, (build.size(x),)), 0
+    k = axis_index(axis, x.ndim)
+    n = x.shape[k]
+    if mode == "wrap":
+        i = call("remainder", i, dim_node(n))
+    elif mode == "clip":
+        i = call("minimum", call("maximum", i, 0), dim_node(dims.sub(n, 1)))
+    elif mode != "raise":
+        raise ValueError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r})")
+    if is_empty([n]) and not is_empty([*i.shape, *x.shape[:k], *x.shape[k + 1 :]]):
+        raise IndexError("cannot do a non-empty take from an empty axes.")
+    return value(_taken(x, i, k))
+
+
+def _taken(x: Node, i: Node, axis: int) -> Node:
+    shape = (*x.shape[:axis], *i.shape, *x.shape[axis + 1 :])
+    after = x.ndim - axis - 1
+    if i.ndim:
+        i = build.expand_dims(i, [i.ndim + j for j in range(after)])
+    picks = [
+        ("index", 0) if k == axis else ("axis", k if k < axis else k - x.ndim + len(shape))
+        for k in range(x.ndim)
+    ]
+    return build.gather(x, shape, tuple(picks), i)
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Variable:
+    """``np.take_along_axis``."""
+    x, i = strong(arr), strong(indices)
+    if i.dtype.kind not in "iu":
+        raise IndexError("`indices` must be an integer array")
+    if axis is None:
+        x, axis = build.reshape(x, (build.size(x),)), 0
+    if x.ndim != i.ndim:
+        raise ShapeError("`indices` and `arr` must have the same number of dimensions")
+    k = axis_index(axis, x.ndim)
+    others = build.broadcast_shapes(
+        [
+            tuple(1 if j == k else d for j, d in enumerate(x.shape)),
+            tuple(1 if j == k else d for j, d in enumerate(i.shape)),
+        ]
+    )
+    shape = tuple(i.shape[k] if j == k else d for j, d in enumerate(others))
+    x = build.broadcast_to(x, tuple(x.shape[k] if j == k else d for j, d in enumerate(others)))
+    picks = tuple(("index", 0) if j == k else ("axis", j) for j in range(x.ndim))
+    return Variable(build.gather(x, shape, picks, i))
+
+
+@implements(np.compress)
+def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Variable:
+    """``np.compress``: the elements, or slices, where the condition holds."""
+    refuse_out(out)
+    x, mask = strong(a), strong(condition)
+    if mask.ndim != 1:
+        raise ShapeError("condition must be a 1-d array")
+    if axis is None:
+        x, axis = build.reshape(x, (build.size(x),)), 0
+    k = axis_index(axis, x.ndim)
+    if not at_least(x.shape[k], mask.shape[0]):
+        raise NotTraceable("np.compress by a condition longer than the axis is not compiled")
+    return Variable(_taken(x, nonzero(Variable(mask))[0].node, k))
+
+
+@method("compress")
+def compress_method(x: Variable, condition: Any, axis: Any = None, out: Any = None) -> Variable:
+    """``x.compress(condition)``."""
+    return compress(condition, x, axis, out)
+
+
+@implements(np.extract)
+def extract(condition: Any, arr: Any) -> Variable:
+    """``np.extract``."""
+    mask, x = strong(condition), strong(arr)
+    flat = [Variable(build.reshape(n, (build.size(n),))) for n in (mask, x)]
+    return compress(flat[0], flat[1])
+
+
+@implements(np.diagonal)
+def diagonal(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Variable:
+    """``np.diagonal``: a read-only view."""
+    return Variable(diagonal_of(as_array(a).node, offset, axis1, axis2), owned=False)
+
+
+def diagonal_of(x: Node, offset: Any, axis1: Any, axis2: Any) -> Node:
+    """The diagonal as the last axis of a view."""
+    if x.ndim < 2:
+        raise ShapeError("diag requires an array of at least two dimensions")
+    i, j = axis_index(axis1, x.ndim), axis_index(axis2, x.ndim)
+    if i == j:
+        raise ShapeError("axis1 and axis2 cannot be the same")
+    k = length(offset)
+    right = at_least(k, 0)
+    row, column = (0, k) if right else (dims.mul(-1, k), 0)
+    rows, columns = dims.sub(x.shape[i], row), dims.sub(x.shape[j], column)
+    count = rows if at_least(columns, rows) else columns
+    count = count if at_least(count, 0) else 0
+    rest = [m for m in range(x.ndim) if m not in (i, j)]
+    index: list[Index] = [
+        (0, 1, rest.index(m)) if m in rest else (0, 0, None) for m in range(x.ndim)
+    ]
+    index[i], index[j] = (row, 1, len(rest)), (column, 1, len(rest))
+    return build.view(x, (*(x.shape[m] for m in rest), count), tuple(index))
+
+
+@implements(np.diag)
+def diag(v: Any, k: Any = 0) -> Variable:
+    """``np.diag``: the diagonal of a matrix, or the matrix of a diagonal."""
+    x = as_array(v).node
+    if x.ndim == 2:
+        return diagonal(v, k)
+    if x.ndim != 1:
+        raise ShapeError("Input must be 1- or 2-d.")
+    offset = length(k)
+    positive = at_least(offset, 0)
+    side = dims.add(x.shape[0], offset if positive else dims.mul(-1, offset))
+    rows = build.expand_dims(build.iota(side), (1,))
+    columns = build.iota(side)
+    on = call("equal", columns, call("add", rows, dim_node(offset)))
+    # Element i of the diagonal stands in row i, or in column i below the main one.
+    place = rows if positive else columns
+    place = build.broadcast_to(place, (side, side))
+    inside = call("minimum", place, dim_node(dims.sub(x.shape[0], 1)))
+    if is_empty(x.shape):
+        return Variable(build.full((side, side), zero(x.dtype)))
+    values = build.gather(x, (side, side), (("index", 0),), inside)
+    return Variable(select(on, values, zero(x.dtype)))
+
+
+@implements(np.trace)
+def trace(
+    a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1, dtype: Any = None, out: Any = None
+) -> Variable:
+    """``np.trace``."""
+    refuse_out(out)
+    node = diagonal_of(wrap(a).node, offset, axis1, axis2)
+    return reduce(np.add, Variable(node), -1, dtype)

@@ -1,0 +1,294 @@
+"""Reductions and running reductions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tracejit.arrays.common import (
+    axis_index,
+    call,
+    coerce,
+    dtype_argument,
+    given,
+    is_empty,
+    keep,
+    reduced_axes,
+    refuse_out,
+    select,
+    strong,
+    zero,
+)
+from tracejit.arrays.tables import implements
+from tracejit.errors import DTypeError, NotTraceable, ShapeError
+from tracejit.ir import build, dims, ops
+from tracejit.ir.node import Node
+from tracejit.ir.types import BOOL, INT64, UINT8
+from tracejit.variable import Variable, operand, supported, value, wrap
+
+UINT64 = np.dtype(np.uint64)
+#: Reduction row of a ufunc.
+ROWS = {
+    np.add: "sum",
+    np.multiply: "prod",
+    np.maximum: "max",
+    np.minimum: "min",
+    np.fmax: "fmax_reduce",
+    np.fmin: "fmin_reduce",
+    np.logical_or: "any",
+    np.logical_and: "all",
+    np.bitwise_or: "or_reduce",
+    np.bitwise_and: "and_reduce",
+    np.bitwise_xor: "xor_reduce",
+    np.logical_xor: "xor_reduce",
+}
+LOGICAL = (np.logical_or, np.logical_and, np.logical_xor)
+WITHOUT_IDENTITY = ("max", "min", "fmax_reduce", "fmin_reduce")
+
+
+def reduce(
+    ufunc: np.ufunc,
+    array: Any,
+    axis: Any,
+    dtype: Any = None,
+    keepdims: Any = False,
+    initial: Any = np._NoValue,
+    where: Any = True,
+) -> Variable:
+    """``ufunc.reduce`` with NumPy's dtypes, empty cases, ``initial`` and ``where``."""
+    x = strong(array)
+    axes = reduced_axes(axis, x.ndim)
+    x = build.cast(x, accumulator(ufunc, x.dtype, dtype))
+    if ufunc not in ROWS:
+        return _by_scan(ufunc, x, axes, keepdims, initial, where)
+    name = ROWS[ufunc]
+    if not given(where):
+        where = True
+    if name in WITHOUT_IDENTITY and not given(initial):
+        if where is not True:
+            raise ValueError(
+                f"reduction operation '{ufunc.__name__}' does not have an identity, so to use a "
+                "where mask one has to specify 'initial'"
+            )
+        refuse_empty(
+            x,
+            axes,
+            f"zero-size array to reduction operation {ufunc.__name__} which has no identity",
+        )
+    if where is not True:
+        x = _masked(x, where, build.constant(ops.identity(name, x.dtype), x.dtype))
+    result = build.reduce(name, x, axes)
+    if given(initial):
+        first = coerce(operand(initial), x.dtype)
+        result = build.cast(call(_combine(name), first, result), x.dtype)
+    return value(keep(result, axes) if keepdims is True else result)
+
+
+def _combine(name: str) -> str:
+    return ops.REDUCTIONS[name].combine
+
+
+def accumulator(ufunc: np.ufunc, dtype: np.dtype[Any], wanted: Any) -> np.dtype[Any]:
+    """The dtype in which NumPy reduces: sums and products of small integers use 64 bits."""
+    if given(wanted):
+        dtype = dtype_argument(wanted)
+    elif ufunc in (np.add, np.multiply):
+        if dtype.kind in "bi":
+            dtype = INT64
+        elif dtype.kind == "u":
+            dtype = UINT64
+    if ufunc in LOGICAL:
+        return BOOL
+    left, right, out = build.resolve(ufunc, (dtype, dtype))
+    if not left == right == out:
+        raise DTypeError(
+            f"the resolved dtypes are not compatible with {ufunc.__name__}.reduce. "
+            f"Resolved ({left!r}, {right!r}, {out!r})"
+        )
+    return supported(out)
+
+
+def _masked(x: Node, where: Any, fill: Node) -> Node:
+    mask = strong(where)
+    if mask.dtype != BOOL:
+        raise DTypeError(
+            f"Cannot cast array data from {mask.dtype!r} to dtype('bool') according to the rule "
+            "'safe'"
+        )
+    return select(build.broadcast_to(mask, x.shape), x, fill)
+
+
+def refuse_empty(x: Node, axes: tuple[int, ...], text: str) -> None:
+    """ValueError where the result has elements and none to take them from."""
+    gone = [x.shape[k] for k in axes]
+    kept = [d for k, d in enumerate(x.shape) if k not in axes]
+    if is_empty(gone) and not is_empty(kept):
+        raise ShapeError(text)
+
+
+def _by_scan(
+    ufunc: np.ufunc, x: Node, axes: tuple[int, ...], keepdims: Any, initial: Any, where: Any
+) -> Variable:
+    """A reduction that has no row: the last of the running one."""
+    if len(axes) > 1:
+        raise ValueError(
+            f"reduction operation '{ufunc.__name__}' is not reorderable, so at most one axis may "
+            "be specified"
+        )
+    row = ops.row_of(ufunc)
+    if row is None or row.nin != 2 or given(initial) or where is not True:
+        raise NotTraceable(f"{ufunc.__name__}.reduce is not compiled")
+    if not axes:
+        return value(x)
+    if ufunc.identity is not None and is_empty([x.shape[axes[0]]]):
+        raise NotTraceable(f"{ufunc.__name__}.reduce of an empty array is not compiled")
+    refuse_empty(
+        x, axes, f"zero-size array to reduction operation {ufunc.__name__} which has no identity"
+    )
+    result = last(build.scan(row.name, x, axes[0]), axes[0])
+    return value(keep(result, axes) if keepdims is True else result)
+
+
+def last(x: Node, axis: int) -> Node:
+    """The last slice of `x` along `axis`."""
+    kept = [k for k in range(x.ndim) if k != axis]
+    index = tuple(
+        (dims.sub(d, 1), 1, None) if k == axis else (0, 1, kept.index(k))
+        for k, d in enumerate(x.shape)
+    )
+    return build.view(x, tuple(x.shape[k] for k in kept), index)
+
+
+def accumulate(ufunc: np.ufunc, array: Any, axis: Any, dtype: Any = None) -> Variable:
+    """``ufunc.accumulate``."""
+    x = strong(array)
+    if x.ndim == 0:
+        raise TypeError("cannot accumulate on a scalar")
+    row = ops.row_of(ufunc)
+    if row is None or row.nin != 2:
+        raise NotTraceable(f"{ufunc.__name__}.accumulate is not compiled")
+    x = build.cast(x, accumulator(ufunc, x.dtype, dtype))
+    return value(build.scan(row.name, x, axis_index(axis, x.ndim)))
+
+
+def _function(ufunc: np.ufunc, function: Any) -> None:
+    """Declare a NumPy function that is a ufunc's ``reduce`` over all axes by default."""
+
+    def plain(
+        a: Any,
+        axis: Any = None,
+        out: Any = None,
+        keepdims: Any = False,
+        initial: Any = np._NoValue,
+        where: Any = True,
+    ) -> Variable:
+        refuse_out(out)
+        return reduce(ufunc, a, axis, None, keepdims, initial, where)
+
+    def typed(
+        a: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: Any = False,
+        initial: Any = np._NoValue,
+        where: Any = True,
+    ) -> Variable:
+        refuse_out(out)
+        return reduce(ufunc, a, axis, dtype, keepdims, initial, where)
+
+    implements(function)(typed if ufunc in (np.add, np.multiply) else plain)
+
+
+_function(np.add, np.sum)
+_function(np.multiply, np.prod)
+_function(np.maximum, np.max)
+_function(np.minimum, np.min)
+
+
+@implements(np.any)
+def any_(
+    a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
+) -> Variable:
+    """``np.any``."""
+    refuse_out(out)
+    return reduce(np.logical_or, a, axis, None, keepdims, np._NoValue, where)
+
+
+@implements(np.all)
+def all_(
+    a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
+) -> Variable:
+    """``np.all``."""
+    refuse_out(out)
+    return reduce(np.logical_and, a, axis, None, keepdims, np._NoValue, where)
+
+
+@implements(np.count_nonzero)
+def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = False) -> Variable:
+    """``np.count_nonzero``."""
+    x = strong(a)
+    axes = reduced_axes(axis, x.ndim)
+    result = build.reduce("sum", build.cast(build.cast(x, BOOL), INT64), axes)
+    return value(keep(result, axes) if keepdims is True else result)
+
+
+def _position(name: str, a: Any, axis: Any, keepdims: Any) -> Variable:
+    x = strong(a)
+    if given(axis) and not x.ndim:
+        axis_index(axis, 1)
+        axis = None
+    axes = (axis_index(axis, x.ndim),) if given(axis) else tuple(range(x.ndim))
+    refuse_empty(x, axes, f"attempt to get {name} of an empty sequence")
+    if not axes:
+        result = zero(INT64)
+    else:
+        result = build.reduce(name, build.cast(x, UINT8) if x.dtype == BOOL else x, axes)
+    return value(keep(result, axes) if keepdims is True else result)
+
+
+@implements(np.argmax)
+def argmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Variable:
+    """``np.argmax``."""
+    refuse_out(out)
+    return _position("argmax", a, axis, keepdims)
+
+
+@implements(np.argmin)
+def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Variable:
+    """``np.argmin``."""
+    refuse_out(out)
+    return _position("argmin", a, axis, keepdims)
+
+
+def _running(ufunc: np.ufunc, a: Any, axis: Any, dtype: Any) -> Variable:
+    x = wrap(a)
+    if not given(axis) or not x.node.ndim:
+        if given(axis):
+            axis_index(axis, 1)
+        node = strong(x)
+        x, axis = Variable(build.reshape(node, (build.size(node),))), 0
+    return accumulate(ufunc, x, axis, dtype)
+
+
+@implements(np.cumsum)
+def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Variable:
+    """``np.cumsum``."""
+    refuse_out(out)
+    return _running(np.add, a, axis, dtype)
+
+
+@implements(np.cumprod)
+def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Variable:
+    """``np.cumprod``."""
+    refuse_out(out)
+    return _running(np.multiply, a, axis, dtype)
+
+
+@implements(np.ptp)
+def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Variable:
+    """``np.ptp``: maximum less minimum."""
+    refuse_out(out)
+    high = reduce(np.maximum, a, axis, None, keepdims)
+    return value(call("subtract", high, reduce(np.minimum, a, axis, None, keepdims)))

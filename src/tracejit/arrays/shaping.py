@@ -1,0 +1,383 @@
+"""Shape and order of axes: attributes of arrays, reshape, transpose and their relatives."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tracejit.arrays.common import (
+    at_least,
+    axis_index,
+    axis_tuple,
+    check_cast,
+    dtype_argument,
+    length,
+    numbers,
+    same,
+    shape_argument,
+)
+from tracejit.arrays.tables import implements, method
+from tracejit.errors import NotTraceable, ShapeError
+from tracejit.ir import build, dims
+from tracejit.ir.dims import Dim
+from tracejit.ir.node import Node
+from tracejit.variable import Variable, as_array, number, value, view_of, wrap
+
+# Attributes -------------------------------------------------------------------------------------
+
+
+@method("shape")
+@implements(np.shape)
+def shape(a: Any) -> tuple[Any, ...]:
+    """``np.shape``: ints, and traced Python numbers where the length may change."""
+    return numbers(wrap(a).node.shape)
+
+
+@method("ndim")
+@implements(np.ndim)
+def ndim(a: Any) -> int:
+    """``np.ndim``."""
+    return wrap(a).node.ndim
+
+
+@method("size")
+@implements(np.size)
+def size(a: Any, axis: Any = None) -> Any:
+    """``np.size``."""
+    x = wrap(a).node
+    axes = range(x.ndim) if axis is None else axis_tuple(axis, x.ndim)
+    return number(dims.product(x.shape[k] for k in axes))
+
+
+@method("dtype")
+def dtype(x: Variable) -> np.dtype[Any]:
+    """``x.dtype``."""
+    return x.node.dtype
+
+
+@method("itemsize")
+def itemsize(x: Variable) -> int:
+    """``x.itemsize``."""
+    return x.node.dtype.itemsize
+
+
+@method("nbytes")
+def nbytes(x: Variable) -> Any:
+    """``x.nbytes``."""
+    return number(dims.mul(build.size(x.node), x.node.dtype.itemsize))
+
+
+@method("T")
+def transposed(x: Variable) -> Variable:
+    """``x.T``."""
+    return transpose(x)
+
+
+@method("mT")
+def matrix_transposed(x: Variable) -> Variable:
+    """``x.mT``."""
+    if x.node.ndim < 2:
+        raise ShapeError("matrix transpose with ndim < 2 is undefined")
+    return swapaxes(x, -1, -2)
+
+
+@method("real")
+@implements(np.real)
+def real(val: Any) -> Any:
+    """``np.real``."""
+    x = wrap(val)
+    if x.node.dtype.kind != "c":
+        return x
+    if x.kind == "number":
+        return x.concrete().real
+    return Variable(build.real(x.node), x.kind, owned=False)
+
+
+@method("imag")
+@implements(np.imag)
+def imag(val: Any) -> Any:
+    """``np.imag``: zeros for real arrays."""
+    x = wrap(val)
+    if x.kind == "number":
+        return x.concrete().imag
+    if x.node.dtype.kind != "c":
+        fill = build.constant(x.node.dtype.type(0), x.node.dtype)
+        return Variable(build.full(x.node.shape, fill), x.kind, owned=False)
+    return Variable(build.imag(x.node), x.kind, owned=False)
+
+
+# Copies -----------------------------------------------------------------------------------------
+
+
+@method("astype")
+@implements(np.astype)
+def astype(
+    x: Any,
+    dtype: Any,
+    order: str = "K",
+    casting: str = "unsafe",
+    subok: bool = True,
+    copy: bool = True,
+) -> Variable:
+    """``x.astype(dtype)``."""
+    source, target = as_array(x), dtype_argument(dtype)
+    check_cast(source.node.dtype, target, casting)
+    if not copy and source.node.dtype == target:
+        return source
+    return Variable(build.cast(source.node, target), source.kind)
+
+
+@method("copy")
+def copied(x: Variable, order: str = "C") -> Variable:
+    """``x.copy()``."""
+    return Variable(x.node)
+
+
+@implements(np.copy)
+def copy(a: Any, order: str = "K", subok: bool = False) -> Variable:
+    """``np.copy``."""
+    return Variable(as_array(a).node)
+
+
+@method("flatten")
+def flatten(x: Variable, order: str = "C") -> Variable:
+    """``x.flatten()``."""
+    return Variable(ravel(x, order).node)
+
+
+# reshape ----------------------------------------------------------------------------------------
+
+
+@method("reshape")
+def reshape_method(x: Variable, *shape: Any, order: str = "C", copy: Any = None) -> Variable:
+    """``x.reshape(2, -1)``."""
+    return reshape(x, shape[0] if len(shape) == 1 else shape, order)
+
+
+@implements(np.reshape)
+def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: Any = None) -> Variable:
+    """``np.reshape``; one length may be -1."""
+    x = as_array(a)
+    new = _new_shape(x.node, shape)
+    if _reversed(x.node, order):
+        node = build.reshape(_backwards(x.node), new[::-1])
+        return view_of(x, _backwards(node))
+    return view_of(x, build.reshape(x.node, new))
+
+
+def _backwards(x: Node) -> Node:
+    return build.transpose(x, range(x.ndim)[::-1])
+
+
+def _reversed(x: Node, order: str) -> bool:
+    """Whether elements are read in Fortran order."""
+    if order in "AK" and x.ndim > 1:
+        raise NotTraceable(f"order={order!r} depends on the memory layout", "give order='C'")
+    return order == "F"
+
+
+def _new_shape(x: Node, shape: Any) -> tuple[Dim, ...]:
+    if isinstance(shape, np.ndarray):
+        shape = shape.tolist()
+    entries = [length(d) for d in (shape if isinstance(shape, (tuple, list)) else (shape,))]
+    unknown = [k for k, d in enumerate(entries) if not at_least(d, 0)]
+    if len(unknown) > 1:
+        raise ShapeError("can only specify one unknown dimension")
+    total = build.size(x)
+    if unknown:
+        rest = dims.product(d for k, d in enumerate(entries) if k not in unknown)
+        if not same(rest, 0):
+            exact = dims.exact_div(total, rest)
+            if exact is None and same(dims.mod(total, rest), 0):
+                exact = dims.floordiv(total, rest)
+            if exact is not None:
+                entries[unknown[0]] = exact
+                return tuple(entries)
+    elif build.solver().equal(total, dims.product(entries)):
+        return tuple(entries)
+    text = ["-1" if k in unknown else str(build.solver().value(d)) for k, d in enumerate(entries)]
+    wanted = "(" + ",".join(text) + ("," if len(text) == 1 else "") + ")"
+    raise ShapeError(
+        f"cannot reshape array of size {build.solver().value(total)} into shape "
+        + wanted.replace("-1", "newaxis")
+    )
+
+
+@implements(np.ravel)
+def ravel(a: Any, order: str = "C") -> Variable:
+    """``np.ravel``."""
+    x = as_array(a)
+    node = _backwards(x.node) if _reversed(x.node, order) else x.node
+    return view_of(x, build.reshape(node, (build.size(node),)))
+
+
+# Order of axes ----------------------------------------------------------------------------------
+
+
+@method("transpose")
+def transpose_method(x: Variable, *axes: Any) -> Variable:
+    """``x.transpose(1, 0)``."""
+    return transpose(x, axes[0] if len(axes) == 1 else axes or None)
+
+
+@implements(np.transpose, np.permute_dims)
+def transpose(a: Any, axes: Any = None) -> Variable:
+    """``np.transpose``."""
+    x = as_array(a)
+    if axes is None:
+        return view_of(x, _backwards(x.node))
+    entries = axes if isinstance(axes, (tuple, list)) else (axes,)
+    if len(entries) != x.node.ndim:
+        raise ShapeError("axes don't match array")
+    order = axis_tuple(axes, x.node.ndim, "repeated axis in transpose")
+    return view_of(x, build.transpose(x.node, order))
+
+
+@implements(np.swapaxes)
+def swapaxes(a: Any, axis1: Any, axis2: Any) -> Variable:
+    """``np.swapaxes``."""
+    x = as_array(a)
+    order = list(range(x.node.ndim))
+    i, j = axis_index(axis1, len(order)), axis_index(axis2, len(order))
+    order[i], order[j] = order[j], order[i]
+    return view_of(x, build.transpose(x.node, order))
+
+
+@implements(np.matrix_transpose)
+def matrix_transpose(x: Any, /) -> Variable:
+    """``np.matrix_transpose``."""
+    return matrix_transposed(as_array(x))
+
+
+@implements(np.moveaxis)
+def moveaxis(a: Any, source: Any, destination: Any) -> Variable:
+    """``np.moveaxis``."""
+    x = as_array(a)
+    n = x.node.ndim
+    old = axis_tuple(source, n, "repeated axis in `source` argument")
+    new = axis_tuple(destination, n, "repeated axis in `destination` argument")
+    if len(old) != len(new):
+        raise ShapeError(
+            "`source` and `destination` arguments must have the same number of elements"
+        )
+    order = [k for k in range(n) if k not in old]
+    for to, axis in sorted(zip(new, old, strict=True)):
+        order.insert(to, axis)
+    return view_of(x, build.transpose(x.node, order))
+
+
+@implements(np.rollaxis)
+def rollaxis(a: Any, axis: Any, start: Any = 0) -> Variable:
+    """``np.rollaxis``."""
+    x = as_array(a)
+    n = x.node.ndim
+    k, to = axis_index(axis, n), operator.index(start)
+    to = to + n if to < 0 else to
+    if not 0 <= to <= n:
+        axis_index(to, n + 1, "start")
+    return moveaxis(x, k, to - 1 if k < to else to)
+
+
+# Axes of length 1 -------------------------------------------------------------------------------
+
+
+@implements(np.expand_dims)
+def expand_dims(a: Any, axis: Any) -> Variable:
+    """``np.expand_dims``."""
+    x = as_array(a)
+    count = len(axis) if isinstance(axis, (tuple, list)) else 1
+    axes = axis_tuple(axis, x.node.ndim + count)
+    return view_of(x, build.expand_dims(x.node, axes))
+
+
+@implements(np.squeeze)
+def squeeze(a: Any, axis: Any = None) -> Variable:
+    """``np.squeeze``."""
+    x = as_array(a)
+    shape = x.node.shape
+    if axis is None:
+        axes: Sequence[int] = [k for k, d in enumerate(shape) if same(d, 1)]
+    else:
+        axes = axis_tuple(axis, len(shape), "duplicate value in 'axis'")
+        if not all(same(shape[k], 1) for k in axes):
+            raise ShapeError("cannot select an axis to squeeze out which has size not equal to one")
+    return view_of(x, build.squeeze(x.node, axes))
+
+
+def _at_least_1d(x: Variable) -> Variable:
+    return x if x.node.ndim else view_of(x, build.expand_dims(x.node, (0,)))
+
+
+def _at_least_2d(x: Variable) -> Variable:
+    x = _at_least_1d(x)
+    return x if x.node.ndim > 1 else view_of(x, build.expand_dims(x.node, (0,)))
+
+
+def _at_least_3d(x: Variable) -> Variable:
+    x = _at_least_2d(_at_least_1d(x)) if not x.node.ndim else _at_least_1d(x)
+    if x.node.ndim == 1:
+        return view_of(x, build.expand_dims(x.node, (0, 2)))
+    return x if x.node.ndim > 2 else view_of(x, build.expand_dims(x.node, (2,)))
+
+
+def _each(change: Any) -> Any:
+    def function(*arys: Any) -> Any:
+        results = tuple(change(as_array(a)) for a in arys)
+        return results[0] if len(results) == 1 else results
+
+    return function
+
+
+implements(np.atleast_1d)(_each(_at_least_1d))
+implements(np.atleast_2d)(_each(_at_least_2d))
+implements(np.atleast_3d)(_each(_at_least_3d))
+
+
+# Broadcasting -----------------------------------------------------------------------------------
+
+
+@implements(np.broadcast_to)
+def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Variable:
+    """``np.broadcast_to``: a read-only view."""
+    x, target = as_array(array), shape_argument(shape)
+    if len(target) < x.node.ndim:
+        raise ShapeError("input operand has more dimensions than allowed by the axis remapping")
+    return Variable(build.broadcast_to(x.node, target), owned=False)
+
+
+@implements(np.broadcast_arrays)
+def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Variable, ...]:
+    """``np.broadcast_arrays``."""
+    nodes = [as_array(a).node for a in args]
+    target = build.broadcast_shapes([n.shape for n in nodes])
+    return tuple(Variable(build.broadcast_to(n, target), owned=False) for n in nodes)
+
+
+# Reversal and rotation --------------------------------------------------------------------------
+
+
+@implements(np.flip)
+def flip(m: Any, axis: Any = None) -> Variable:
+    """``np.flip``."""
+    x = as_array(m)
+    if not x.node.ndim:
+        return value(x.node)
+    axes = range(x.node.ndim) if axis is None else axis_tuple(axis, x.node.ndim)
+    return view_of(x, build.flip(x.node, axes))
+
+
+@implements(np.flipud)
+def flipud(m: Any) -> Variable:
+    """``np.flipud``."""
+    return flip(m, 0)
+
+
+@implements(np.fliplr)
+def fliplr(m: Any) -> Variable:
+    """``np.fliplr``."""
+    if as_array(m).node.ndim < 2:
+        raise ShapeError("Input must be >= 2-d.")
+    return flip(m, 1)

@@ -1,0 +1,261 @@
+"""Calls of ufuncs and their methods on traced values, by NumPy's rules of dtypes and casting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tracejit.arrays import reductions
+from tracejit.arrays.common import (
+    CONDITION,
+    coerce,
+    fits,
+    is_empty,
+    node_fits,
+    shown,
+    told,
+)
+from tracejit.arrays.numbers import COMPARISONS, PYTHON
+from tracejit.arrays.tables import METHODS, UFUNC_METHODS, method
+from tracejit.errors import DTypeError, NotTraceable, ShapeError
+from tracejit.ir import build, dims, ops
+from tracejit.ir.node import Node, make
+from tracejit.variable import Operand, Variable, is_number, operand, supported, value, wrap
+
+#: Ufuncs with several outputs: one row each.
+SEVERAL = {
+    np.divmod: ("floor_divide", "remainder"),
+    np.modf: ("modf_fraction", "modf_integer"),
+    np.frexp: ("frexp_mantissa", "frexp_exponent"),
+}
+#: Generalised ufuncs, which are no elementwise rows; filled by ``linear``.
+GENERALISED: dict[np.ufunc, Any] = {}
+
+
+def call(
+    ufunc: np.ufunc,
+    *inputs: Any,
+    out: Any = None,
+    where: Any = True,
+    casting: str = "same_kind",
+    order: str = "K",
+    dtype: Any = None,
+    subok: bool = True,
+    signature: Any = None,
+    sig: Any = None,
+    **other: Any,
+) -> Any:
+    """``ufunc(*inputs, …)``."""
+    if where is not True:
+        raise NotTraceable(
+            "where= of a ufunc leaves elements without a value", "use np.where(condition, a, b)"
+        )
+    if ufunc in GENERALISED:
+        result = GENERALISED[ufunc](*inputs, dtype=dtype, **other)
+    else:
+        if other:
+            raise TypeError(f"{ufunc.__name__}() got an unexpected keyword {next(iter(other))!r}")
+        loop = _signature(ufunc, dtype, signature if signature is not None else sig)
+        result = _elementwise(ufunc, [operand(i) for i in inputs], casting, loop)
+    return _into(out, result, ufunc, casting)
+
+
+UFUNC_METHODS["__call__"] = call
+
+
+def _signature(ufunc: np.ufunc, dtype: Any, signature: Any) -> Any:
+    if dtype is not None:
+        return (None,) * ufunc.nin + (np.dtype(dtype),) * ufunc.nout
+    if isinstance(signature, str) and "->" in signature:
+        left, right = signature.split("->")
+        signature = tuple(left + right)
+    if isinstance(signature, (tuple, list)):
+        return tuple(None if d is None else np.dtype(d) for d in signature)
+    return None if signature is None else (None,) * ufunc.nin + (np.dtype(signature),) * ufunc.nout
+
+
+def _elementwise(ufunc: np.ufunc, args: list[Operand], casting: str, signature: Any) -> Any:
+    rows = SEVERAL.get(ufunc)
+    row = None if rows else ops.row_of(ufunc)
+    if rows is None and row is None:
+        raise NotTraceable(f"the ufunc {ufunc.__name__} is not compiled")
+    if len(args) != ufunc.nin:
+        raise TypeError(
+            f"{ufunc.__name__}() takes from {ufunc.nin} to {ufunc.nargs} positional arguments "
+            f"but {len(args)} were given"
+        )
+    dtypes = build.resolve(ufunc, tuple(map(told, args)), casting, signature)
+    if ufunc in COMPARISONS:
+        certain = _out_of_range(ufunc, args, dtypes)
+        if certain is not None:
+            return certain
+    nodes = [coerce(x, supported(d)) for x, d in zip(args, dtypes, strict=False)]
+    if ufunc is np.power and dtypes[1].kind == "i" and not isinstance(args[1], np.ndarray):
+        _refuse_negative_power(args)
+    if rows:
+        return tuple(
+            value(build.apply(ops.ELEMENTWISE[name], nodes, supported(dtypes[ufunc.nin + k])))
+            for k, name in enumerate(rows)
+        )
+    assert row is not None
+    return value(build.apply(row, nodes, supported(dtypes[-1])))
+
+
+def _out_of_range(ufunc: np.ufunc, args: list[Operand], dtypes: Any) -> Variable | None:
+    """A comparison of an integer array with a Python int that its dtype cannot hold."""
+    for k in (0, 1):
+        dtype, x, other = dtypes[k], args[k], args[1 - k]
+        if dtype.kind not in "iu" or not isinstance(other, Node):
+            continue
+        if isinstance(x, Node) and x.type.weak and not node_fits(x, dtype):
+            x = int(build.solver().concrete(x))
+        if isinstance(x, int) and not fits(x, dtype):
+            answer = PYTHON[ufunc](x, 0) if k == 0 else PYTHON[ufunc](0, x)
+            return value(build.full(other.shape, build.constant(answer, np.bool_)))
+    return None
+
+
+def _refuse_negative_power(args: list[Operand]) -> None:
+    """Integers to a negative integer power; arrays of exponents are looked at when it runs."""
+    base, exponent = args
+    negative = False
+    if isinstance(exponent, int):
+        negative = exponent < 0
+    elif isinstance(exponent, Node) and exponent.op is ops.CONST:
+        negative = bool(build.constant_value(exponent) < 0)
+    elif isinstance(exponent, Node) and exponent.type.weak:
+        row = ops.ELEMENTWISE["less"]
+        zero = dims.as_node(0)
+        negative = build.solver().truth(make(row, (exponent, zero), None, CONDITION))
+    if negative and not (isinstance(base, Node) and is_empty(base.shape)):
+        raise ValueError("Integers to negative integer powers are not allowed.")
+
+
+def _into(out: Any, result: Any, ufunc: np.ufunc, casting: str) -> Any:
+    """`result`, or the arrays of `out=` rebound to it."""
+    targets = out if isinstance(out, tuple) else (out,)
+    if all(t is None for t in targets):
+        return result
+    if targets == (...,):
+        return Variable(result.node, "array")
+    results = result if isinstance(result, tuple) else (result,)
+    for target, r in zip(targets, results, strict=True):
+        if target is not None:
+            if not isinstance(target, Variable) or target.kind != "array":
+                raise NotTraceable("out= is given an array that is not traced")
+            rebind(target, r.node, ufunc, casting)
+    final = tuple(r if t is None else t for t, r in zip(targets, results, strict=True))
+    return final if isinstance(result, tuple) else final[0]
+
+
+@method("rebind")
+def rebind(target: Variable, node: Node, ufunc: np.ufunc, casting: str = "same_kind") -> None:
+    """Let `target`, an array of the function's own that no view shares, have the value `node`."""
+    if not target.owned:
+        raise NotTraceable(
+            "in-place write into an argument, a captured array or a read-only view",
+            "write x = x + ... instead of x += ...",
+        )
+    memory = target.memory
+    if memory is not None and any(h is not target for h in memory.handles.values()):
+        raise NotTraceable(
+            "in-place write into an array that a view shares",
+            "write x = x + ... instead of x += ...",
+        )
+    if not np.can_cast(node.dtype, target.node.dtype, casting):  # type: ignore[arg-type]
+        raise DTypeError(
+            f"Cannot cast ufunc {ufunc.__name__!r} output from {node.dtype!r} to "
+            f"{target.node.dtype!r} with casting rule {casting!r}"
+        )
+    shape = target.node.shape
+    wide = build.broadcast_shapes([shape, node.shape])
+    if len(wide) != len(shape) or not all(map(build.solver().equal, wide, shape)):
+        raise ShapeError(
+            f"non-broadcastable output operand with shape {shown(shape)} doesn't match the "
+            f"broadcast shape {shown(wide)}"
+        )
+    target.node = build.broadcast_to(build.cast(node, target.node.dtype), shape)
+
+
+# The operator ** ---------------------------------------------------------------------------------
+
+
+@method("power")
+def power(base: Any, exponent: Any) -> Any:
+    """``base ** exponent``: an array to a Python number has NumPy's short cuts."""
+    if isinstance(base, Variable) and base.kind == "array" and is_number(exponent):
+        short = _short_cut(base.node.dtype, exponent)
+        if short is not None:
+            return call(short, base)
+    return call(np.power, base, exponent)
+
+
+def _short_cut(dtype: np.dtype[Any], exponent: Any) -> np.ufunc | None:
+    kind = type(exponent)
+    if isinstance(exponent, Variable):
+        kind = {"i": int, "f": float}.get(exponent.node.dtype.kind, complex)
+    inexact = dtype.kind in "fc"
+    if kind is int:
+        if exponent == 2:
+            return np.square
+        if inexact and exponent == -1:
+            return np.reciprocal
+    elif kind is float and inexact and exponent == 0.5:
+        return np.sqrt
+    return None
+
+
+# Other methods of a ufunc ------------------------------------------------------------------------
+
+
+def reduce(
+    ufunc: np.ufunc,
+    array: Any,
+    axis: Any = 0,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = np._NoValue,
+    where: Any = True,
+) -> Variable:
+    """``ufunc.reduce(array, …)``."""
+    result = reductions.reduce(ufunc, array, axis, dtype, keepdims, initial, where)
+    returned: Variable = _into(out, result, ufunc, "same_kind")
+    return returned
+
+
+def accumulate(
+    ufunc: np.ufunc, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None
+) -> Variable:
+    """``ufunc.accumulate(array, …)``."""
+    result = reductions.accumulate(ufunc, array, axis, dtype)
+    returned: Variable = _into(out, result, ufunc, "same_kind")
+    return returned
+
+
+def outer(ufunc: np.ufunc, a: Any, b: Any, **kwargs: Any) -> Any:
+    """``ufunc.outer(a, b)``."""
+    left, right = wrap(a), wrap(b)
+    if right.node.shape and left.node.shape:
+        ndim = left.node.ndim
+        axes = [ndim + k for k in range(right.node.ndim)]
+        left = Variable(build.expand_dims(left.node, axes))
+    return call(ufunc, left, right, **kwargs)
+
+
+def _refused(name: str) -> Any:
+    def refuse(ufunc: np.ufunc, *args: Any, **kwargs: Any) -> Any:
+        raise NotTraceable(f"{ufunc.__name__}.{name} is not compiled")
+
+    return refuse
+
+
+UFUNC_METHODS.update(
+    reduce=reduce,
+    accumulate=accumulate,
+    outer=outer,
+    at=_refused("at"),
+    reduceat=_refused("reduceat"),
+)
+METHODS["ufunc"] = call

@@ -1,0 +1,462 @@
+"""The slow path of a call: describe the arguments, find a path, or trace and compile a new one."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tracejit.capture import Capture, Root
+from tracejit.config import config, settings
+from tracejit.dispatch import Interpreted, Signature, parameters_text, result_text
+from tracejit.errors import MISS, NotTraceable, take_refusal
+from tracejit.explain import log, value_text
+from tracejit.fallback import Refusal, RandomGuard, refuse, run_plain
+from tracejit.ir import build
+from tracejit.ir.graph import Graph
+from tracejit.ir.node import Node
+from tracejit.ir.printer import to_text
+from tracejit.ir.types import canonical_dtype
+from tracejit.ir.verify import verify
+from tracejit.retrace import cause_of, promote_changed_numbers
+from tracejit.structure import (
+    ARRAY,
+    INT_LIMIT,
+    NUMBER,
+    SCALAR,
+    Container,
+    Leaf,
+    Spec,
+    flatten,
+    unflatten,
+)
+from tracejit.trace import Trace, current
+from tracejit.variable import Variable
+
+if TYPE_CHECKING:
+    from tracejit.function import Function
+
+MAX_PATHS = 256
+# Nodes are hash-consed in one table, so one trace runs at a time.
+_lock = threading.RLock()
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+class Description:
+    """Arguments of one call: `specs` a parameter, `values` of the leaves, `key` for the paths."""
+
+    def __init__(self, signature: Signature, bound: tuple[Any, ...]) -> None:
+        self.bound = bound
+        self.signature = signature
+        self.values: list[Any] = []
+        self.paths: list[str] = []
+        self.converted = False
+        self._keys: list[Any] = []
+        self.specs = tuple(
+            flatten(value, name, self._leaf)
+            for name, value in zip(signature.names, bound, strict=True)
+        )
+        self.key = (config.compile, self.specs, tuple(self._keys))
+
+    def _leaf(self, value: Any, path: str) -> Leaf | None:
+        kind = type(value)
+        if kind is np.ndarray:
+            return self._array(value, path)
+        if kind is float or kind is complex:
+            return self._add(value, path, kind, NUMBER)
+        if kind is int:
+            small = -INT_LIMIT < value < INT_LIMIT
+            return self._add(value, path, kind, NUMBER) if small else None
+        if isinstance(value, np.generic):
+            if canonical_dtype(value.dtype) is None:
+                raise NotTraceable(f"{path} has dtype {value.dtype}", _DTYPES)
+            return self._add(value, path, kind, SCALAR)
+        if isinstance(value, np.ndarray):
+            if kind is not np.memmap:
+                raise NotTraceable(
+                    f"{path} is a {kind.__name__}, a subclass of ndarray with its own rules",
+                    f"pass np.asarray({path}) where a plain array will do",
+                )
+        elif isinstance(value, type) or not (
+            hasattr(kind, "__array__")
+            or hasattr(kind, "__array_interface__")
+            or hasattr(kind, "__dlpack__")
+        ):
+            return None
+        self.converted = True
+        return self._array(_as_array(value, path), path)
+
+    def _array(self, value: np.ndarray, path: str) -> Leaf:
+        dtype = value.dtype
+        if canonical_dtype(dtype) is None:
+            raise NotTraceable(f"{path} has dtype {dtype}", _DTYPES)
+        flags = value.flags
+        if not flags.aligned:
+            value, self.converted = value.copy(), True
+            flags = value.flags
+        ones = tuple(n == 1 for n in value.shape)
+        key = (dtype, layout(value), flags.writeable, ones)
+        return self._add(value, path, key, ARRAY)
+
+    def _add(self, value: Any, path: str, key: Any, leaf: Leaf) -> Leaf:
+        self.values.append(value)
+        self.paths.append(path)
+        self._keys.append(key)
+        return leaf
+
+    def arguments(self) -> list[Any]:
+        """The values to call with, foreign arrays converted."""
+        if not self.converted:
+            return list(self.bound)
+        leaves = iter(self.values)
+        return [unflatten(spec, leaves) for spec in self.specs]
+
+    def call(self, f: Callable[..., Any]) -> Any:
+        """`f` called with these arguments."""
+        return self.signature.recall(f, *self.arguments())
+
+
+_DTYPES = "convert it to a native bool, integer, float or complex dtype of up to 128 bits"
+
+
+def _as_array(value: Any, path: str) -> np.ndarray:
+    try:
+        if hasattr(type(value), "__array__") or hasattr(type(value), "__array_interface__"):
+            return np.asarray(value)
+        return np.from_dlpack(value)
+    except Exception as error:
+        raise NotTraceable(f"{path} cannot become an array: {error}") from None
+
+
+def layout(x: np.ndarray) -> str:
+    """C, F or A (any strides): what the compiled code is specialised on."""
+    flags = x.flags
+    return "C" if flags.c_contiguous else "F" if flags.f_contiguous else "A"
+
+
+class Path:
+    """One compiled version of a function, and what it was made for."""
+
+    def __init__(
+        self, key: Any, graph: Graph, executable: Any, driver: Callable[..., Any], trace: Trace
+    ) -> None:
+        self.key = key
+        self.graph = graph
+        self.executable = executable
+        self.driver = driver
+        self.names = trace.names
+        self.texts: dict[str, tuple[Any, str]] = {}
+        self.roots: list[Root] = trace.capture.roots
+        self.namespace: dict[str, Any] = trace.capture.prologue.namespace
+        self.cause = ""
+
+
+def call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call `fn`: inlined into a running trace, by a path, or in plain NumPy."""
+    active = current()
+    if active is not None:
+        return active.capture.function(fn.__wrapped__)(*args, **kwargs)
+    return _call(fn, args, kwargs)[1]
+
+
+def path_for(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:
+    """The path that these arguments take; UnsupportedError where they run in plain NumPy."""
+    path, _ = _call(fn, args, kwargs, error=True)
+    assert path is not None
+    return path
+
+
+def _call(
+    fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any], error: bool = False
+) -> tuple[Path | None, Any]:
+    if fn._signature is None:
+        fn._signature = Signature(fn.__wrapped__)
+    try:
+        bound = fn._signature.bind(*args, **kwargs)
+    except TypeError:
+        fn.__wrapped__(*args, **kwargs)  # raises Python's own message
+        raise
+    mode = "error" if error else fn.on_unsupported or config.on_unsupported
+    try:
+        description = Description(fn._signature, bound)
+    except NotTraceable as problem:
+        problem.forget()
+        return None, refuse(fn, Refusal(problem, fn.__wrapped__), mode, args, kwargs)
+    path, result = _try_paths(fn, description)
+    if path is None:
+        refusal = fn._refused.get(description.key)
+        if refusal is not None:
+            return None, refuse(fn, refusal, mode, args, kwargs)
+        with _lock:
+            path, result = _try_paths(fn, description)  # another thread may have been faster
+            if path is None:
+                new = _new_path(fn, description)
+        if path is None:
+            if isinstance(new, Path):
+                path, result = new, _run(fn, new, description)
+                new = Refusal(None, fn.__wrapped__) if result is MISS else new
+            if isinstance(new, Refusal):
+                # A path that refuses the arguments it was made for met a value at which NumPy
+                # raises; the plain run says so.
+                return None, run_plain(fn, new, mode, args, kwargs, description.key)
+    assert path is not None
+    fn._driver = path.driver
+    fn._settings = settings() if config.debug < 2 else None
+    return path, result
+
+
+def _try_paths(fn: Function, description: Description) -> tuple[Path | None, Any]:
+    for path in reversed(fn._paths.get(description.key, ())):
+        result = _run(fn, path, description)
+        if result is not MISS:
+            return path, result
+    return None, MISS
+
+
+def _run(fn: Function, path: Path, description: Description) -> Any:
+    start = time.perf_counter()
+    result = description.call(path.driver)
+    if config.debug >= 2 and result is not MISS:
+        log(f"run {fn.__name__}: {(time.perf_counter() - start) * 1e6:.1f} µs")
+    return result
+
+
+# Tracing ----------------------------------------------------------------------------------------
+
+
+def _new_path(fn: Function, description: Description) -> Path | Refusal:
+    """Trace and compile `fn` for these arguments."""
+    start = time.perf_counter()
+    promote_changed_numbers(fn)
+    trace = Trace()
+    guard = RandomGuard()
+    take_refusal()
+    try:
+        capture = Capture(trace, fn.__wrapped__, fn._dynamic)
+        with build.use_solver(trace):
+            program = _run_trace(fn, description, capture)
+        guard.check()
+    except Exception as problem:
+        swallowed = take_refusal()
+        return Refusal(swallowed or problem, fn.__wrapped__, trace)
+    finally:
+        guard.restore()
+    seconds = time.perf_counter() - start
+    fn.stats.traces += 1
+    fn.stats.seconds["trace"] += seconds
+    if config.debug >= 1:
+        log(f"trace {fn.__name__}: {seconds * 1e3:.1f} ms, {len(program.graph.nodes())} nodes")
+    if config.debug >= 3:
+        log(f"graph of {fn.__name__} as traced:\n{to_text(program.graph)}")
+    if any(_equal(p.graph, program.graph) for p in fn._paths.get(description.key, ())):
+        return Refusal(None, fn.__wrapped__)  # that path has been tried
+    try:
+        if config.check:
+            verify(program.graph)
+        path = _compile(fn, description, trace, program)
+    except Exception as problem:
+        return Refusal(problem, fn.__wrapped__, trace, compiling=True)
+    path.texts = _texts(description)
+    path.cause = cause_of(fn, path, trace.values)
+    _keep(fn, path)
+    return path
+
+
+def _equal(a: Graph, b: Graph) -> bool:
+    """Whether two graphs are one: nodes are hash-consed."""
+    return a.outputs == b.outputs and {c.condition for c in a.checks} == {
+        c.condition for c in b.checks
+    }
+
+
+class _Program:
+    """What a trace gave: the graph, its outputs' kinds, and text that builds the result."""
+
+    def __init__(self, graph: Graph, kinds: list[str], spec: Spec, leaves: list[Any]) -> None:
+        self.graph = graph
+        self.kinds = kinds
+        self.spec = spec
+        self.leaves = leaves
+        self.inputs: list[str] = []
+
+
+def _run_trace(fn: Function, description: Description, capture: Capture) -> _Program:
+    copy = capture.function(fn.__wrapped__)
+    leaves, names = iter(description.values), list[str]()
+    arguments = [
+        capture.rebuild(spec, leaves, names, name, value, name)
+        for name, spec, value in zip(
+            description.signature.names, description.specs, description.bound, strict=True
+        )
+    ]
+    result = description.signature.recall(copy, *arguments)
+    swallowed = take_refusal()
+    if swallowed is not None:
+        raise swallowed
+    capture.verify_unchanged()
+    outputs: list[Node] = []
+    kinds: list[str] = []
+    places: dict[int, int] = {}
+    texts: list[Any] = []
+
+    def leaf(value: Any, path: str) -> Leaf | None:
+        if isinstance(value, Variable):
+            known = capture.handles.get(id(value))
+            if known is not None:
+                texts.append(("input", known[1]))
+            else:
+                if id(value) not in places:
+                    places[id(value)] = len(outputs)
+                    outputs.append(value.node)
+                    kinds.append(value.kind)
+                texts.append(("output", places[id(value)]))
+            return ARRAY
+        if id(value) in capture.containers:
+            texts.append(("text", capture.containers[id(value)]))
+            return ARRAY
+        if isinstance(value, np.generic):
+            texts.append(("value", value))
+            return SCALAR
+        if isinstance(value, np.ndarray):
+            raise NotTraceable(
+                f"{path} is an array that was made without traced values, and would be frozen",
+                "make it outside the function",
+            )
+        if callable(value) and not isinstance(value, type):
+            original = capture.original(value)
+            if original is value and hasattr(value, "__code__"):
+                raise NotTraceable(f"{path} is a function made inside the traced one")
+            texts.append(("value", original))
+            return SCALAR
+        return None
+
+    spec = _with_original_classes(flatten(result, "the result", leaf), capture)
+    graph = capture.trace.graph(outputs)
+    program = _Program(graph, kinds, spec, texts)
+    program.inputs = names
+    return program
+
+
+def _with_original_classes(spec: Spec, capture: Capture) -> Spec:
+    if not isinstance(spec, Container):
+        return spec
+    children = tuple(_with_original_classes(c, capture) for c in spec.children)
+    return spec._replace(cls=capture.original(spec.cls), children=children)
+
+
+def _compile(fn: Function, description: Description, trace: Trace, program: _Program) -> Path:
+    capture = trace.capture
+    prologue = capture.prologue
+    parameters, parameter_names, _ = parameters_text(fn.__wrapped__, prologue.namespace)
+    leaves = iter(description.values)
+    read: list[str] = []
+    for name, spec in zip(parameter_names, description.specs, strict=True):
+        read += prologue.unpack(spec, name, leaves)
+    prologue.flush()
+    expressions = dict(zip(program.inputs, read, strict=True))
+    lines, prologue.lines = prologue.lines, []
+    for root in capture.roots:
+        names = prologue.unpack(root.spec, root.expression, iter(root.values))
+        expressions.update(zip(root.nodes, names, strict=True))
+    prologue.flush()
+    if prologue.lines:
+        # What is captured may have been deleted, or be of another structure.
+        lines += ["try:", *(f"    {line}" for line in prologue.lines)]
+        lines += ["except (LookupError, AttributeError, TypeError, ValueError): return MISS"]
+    for name, constant in trace.constants.items():
+        expressions[name] = prologue.symbol(constant)
+    texts = iter(_leaf_text(leaf, expressions, prologue) for leaf in program.leaves)
+    result = result_text(program.spec, texts, prologue)
+    executable = _executable(fn, trace, program)
+    driver = executable.driver(
+        parameters,
+        lines,
+        [expressions[node.attr[0]] for node in program.graph.inputs],
+        result,
+        prologue.namespace,
+    )
+    for phase, seconds in executable.seconds.items():
+        fn.stats.seconds[phase] = fn.stats.seconds.get(phase, 0.0) + seconds
+    fn.stats.loops, fn.stats.passes = executable.loops, executable.passes
+    fn.stats.temporaries = executable.temporaries
+    return Path(description.key, program.graph, executable, driver, trace)
+
+
+def _leaf_text(leaf: tuple[str, Any], expressions: dict[str, str], prologue: Any) -> str:
+    kind, what = leaf
+    if kind == "output":
+        return f"{{o[{what}]}}"
+    if kind == "text":
+        return str(what).replace("{", "{{").replace("}", "}}")
+    return expressions[what] if kind == "input" else prologue.symbol(what, "r")
+
+
+def _executable(fn: Function, trace: Trace, program: _Program) -> Any:
+    if not config.compile:
+        return Interpreted(program.graph, program.kinds, trace.constants)
+    from tracejit.lower import compile_graph
+
+    layouts = {
+        name: layout(value)
+        for name, value in trace.values.items()
+        if isinstance(value, np.ndarray)
+    }
+    start = time.perf_counter()
+    executable = compile_graph(program.graph, layouts, name=fn.__name__, kinds=program.kinds)
+    fn.stats.compiles += 1
+    if config.debug >= 1:
+        phases = ", ".join(f"{k} {v * 1e3:.1f} ms" for k, v in executable.seconds.items())
+        log(f"compile {fn.__name__}: {(time.perf_counter() - start) * 1e3:.1f} ms ({phases})")
+    return executable
+
+
+def _keep(fn: Function, path: Path) -> None:
+    fn._records.append(path)
+    fn._paths.setdefault(path.key, []).append(path)
+    if len(fn._records) > MAX_PATHS:
+        old = fn._records.pop(0)
+        fn._paths[old.key].remove(old)
+        if not fn._paths[old.key]:
+            del fn._paths[old.key]
+
+
+def _texts(description: Description) -> dict[str, tuple[Any, str]]:
+    """For each argument leaf and static value: what of it selects a path, and text for people."""
+    texts: dict[str, tuple[Any, str]] = {}
+    leaves = zip(description.paths, description.values, description.key[2], strict=True)
+    for path, value, key in leaves:
+        text = value_text(value)
+        if isinstance(value, np.ndarray):
+            text += {"C": "", "F": ", Fortran order", "A": ", strided"}[layout(value)]
+            text += "" if value.flags.writeable else ", read-only"
+        else:
+            text = f"{type(value).__name__} {text}"
+        texts[path] = key, text
+    for name, spec in zip(description.signature.names, description.specs, strict=True):
+        texts.update(_static_texts(spec, name))
+    return texts
+
+
+def _static_texts(spec: Spec, path: str) -> dict[str, tuple[Any, str]]:
+    if isinstance(spec, Leaf):
+        return {}
+    if not isinstance(spec, Container):
+        return {path: (spec, value_text(spec.value))}
+    keys = [getattr(k, "value", k) for k in spec.keys] or list(range(len(spec.children)))
+    text = f"{spec.cls.__name__} of {len(keys)}"
+    found: dict[str, tuple[Any, str]] = {path: (text, text)}
+    for key, child in zip(keys, spec.children, strict=True):
+        found.update(_static_texts(child, f"{path}[{key!r}]"))
+    return found

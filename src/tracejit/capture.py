@@ -1,0 +1,420 @@
+"""The traced copy of the user's function: what it reads outside its arguments becomes an input.
+
+The copy has its own globals, where names are looked up on first use: arrays become inputs whose
+content is read at each call, everything else is guarded, functions of the user's become copies too.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from tracejit.dispatch import Prologue
+from tracejit.errors import NotTraceable
+from tracejit.ir.types import canonical_dtype
+from tracejit.namespace import (
+    BUILTINS,
+    is_library_file,
+    is_library_module,
+    replacement,
+)
+from tracejit.structure import (
+    ARRAY,
+    INT_LIMIT,
+    NUMBER,
+    SCALAR,
+    Leaf,
+    Spec,
+    Static,
+    assemble,
+    child_path,
+    children_of,
+    contents,
+    flatten,
+    is_namedtuple,
+    is_static,
+)
+from tracejit.trace import Trace, is_internal
+from tracejit.variable import Variable
+
+_GENERATOR_FLAGS = 0x20 | 0x80 | 0x200
+_scanned: WeakKeyDictionary[types.CodeType, str] = WeakKeyDictionary()
+
+
+class Root:
+    """A captured value: `expression` reads it, `values` are those of its leaves in the trace."""
+
+    __slots__ = ("expression", "nodes", "path", "spec", "values")
+
+    def __init__(self, expression: str, path: str, spec: Spec, values: list[Any]) -> None:
+        self.expression = expression
+        self.path = path
+        self.spec = spec
+        self.values = values
+        self.nodes: list[str] = []
+
+
+class Capture:
+    """Makes the copies for one trace and collects what they read.
+
+    `prologue`  names the objects that expressions read from
+    `roots`     what was read, in order: inputs and guards of every later call
+    `handles`   input variables and their names, by id
+    `containers`  expressions that read the originals of containers, by id
+    `dynamic`   paths of numbers that changed between calls: they become inputs
+    """
+
+    def __init__(self, trace: Trace, function: Any, dynamic: set[str]) -> None:
+        self.trace = trace
+        self.prologue = Prologue()
+        self.roots: list[Root] = []
+        self.dynamic = dynamic
+        self.classes: dict[type, type] = {}
+        self.handles: dict[int, tuple[Variable, str]] = {}
+        self.containers: dict[int, str] = {}
+        self._own = (function.__module__ or "").partition(".")[0]
+        package = sys.modules.get(self._own)
+        self._own_directory = "".join(list(getattr(package, "__path__", ()))[:1])
+        self._values: dict[str, Any] = {}
+        self._functions: dict[int, tuple[Any, Any]] = {}
+        self._namespaces: dict[int, Namespace] = {}
+        self._snapshots: list[tuple[str, Any, tuple[Any, ...]]] = []
+        trace.capture = self
+
+    # Functions -------------------------------------------------------------------------------
+
+    def function(self, f: types.FunctionType) -> Callable[..., Any]:
+        """The traced copy of a Python function of the user's."""
+        known = self._functions.get(id(f))
+        if known is not None:
+            return known[1]  # type: ignore[no-any-return]
+        reason = scan(f.__code__)
+        if reason:
+            raise NotTraceable(f"{f.__qualname__}() {reason}")
+        cells = tuple(types.CellType() for _ in f.__closure__ or ())
+        copy = types.FunctionType(
+            f.__code__.replace(), self.namespace(f.__globals__), f.__name__, None, cells
+        )
+        copy.__qualname__, copy.__module__ = f.__qualname__, f.__module__
+        copy.__dict__.update(f.__dict__)
+        self._functions[id(f)] = f, copy
+        self._functions[id(copy)] = copy, copy
+        for name, new, old in zip(f.__code__.co_freevars, cells, f.__closure__ or (), strict=True):
+            try:
+                content = old.cell_contents
+            except ValueError:  # not assigned yet
+                continue
+            if name == "__class__":
+                new.cell_contents = content
+                continue
+            cell = self.prologue.symbol(old, "c")
+            new.cell_contents = self.read(content, f"{cell}.cell_contents", name)
+        if f.__defaults__ or f.__kwdefaults__:
+            owner = self.prologue.symbol(f, "f")
+            copy.__defaults__ = f.__defaults__ and tuple(
+                self.default(v, f"{owner}.__defaults__[{k}]", f.__name__)
+                for k, v in enumerate(f.__defaults__)
+            )
+            copy.__kwdefaults__ = f.__kwdefaults__ and {
+                name: self.default(v, f"{owner}.__kwdefaults__[{name!r}]", f.__name__)
+                for name, v in f.__kwdefaults__.items()
+            }
+        return copy
+
+    def default(self, value: Any, expression: str, name: str) -> Any:
+        """A default value: numbers and the like are part of the function."""
+        if isinstance(value, (bool, int, float, complex, str, type(None))):
+            return value
+        return self.read(value, expression, f"a default of {name}()")
+
+    def namespace(self, real: dict[str, Any]) -> Namespace:
+        """The globals of copies of functions whose globals are `real`."""
+        known = self._namespaces.get(id(real))
+        if known is None:
+            known = self._namespaces[id(real)] = Namespace(self, real)
+        return known
+
+    def is_users(self, f: types.FunctionType) -> bool:
+        """Whether `f` is copied: a function of the user's own, or of the traced one's package."""
+        file = f.__code__.co_filename
+        if self._own_directory and file.startswith(self._own_directory):
+            return True
+        return not (is_internal(file) or is_library_file(file) or file == "<string>")
+
+    # Values ----------------------------------------------------------------------------------
+
+    def read(self, value: Any, expression: str, path: str) -> Any:
+        """The traced stand-in for `value`, which `expression` reads at every call."""
+        if expression not in self._values:
+            self._values[expression] = self._read(value, expression, path)
+        return self._values[expression]
+
+    def _read(self, value: Any, expression: str, path: str) -> Any:
+        if isinstance(value, Variable):
+            raise NotTraceable(f"{path} holds a value of another trace")
+        if _is_constant(value) or (children_of(value) is None and not self._kind(value, path)):
+            traced = self.stand_in(value, expression, path)
+            self.roots.append(Root(expression, path, Static(value), []))
+            return traced
+        root = Root(expression, path, Static(None), [])
+
+        def leaf(item: Any, at: str) -> Leaf | None:
+            kind = self._kind(item, at, top=item is value)
+            if kind is not None:
+                root.values.append(item)
+            return kind
+
+        root.spec = flatten(value, path, leaf)
+        self.roots.append(root)
+        return self.rebuild(root.spec, iter(root.values), root.nodes, path, value, expression)
+
+    def _kind(self, value: Any, path: str, top: bool = True) -> Leaf | None:
+        """The kind of leaf that `value` is; None for what is static or a container."""
+        if isinstance(value, np.ndarray):
+            if type(value) not in (np.ndarray, np.memmap):
+                raise NotTraceable(
+                    f"{path} is a {type(value).__name__}, a subclass of ndarray",
+                    "use np.asarray on it outside",
+                )
+            if canonical_dtype(value.dtype) is None or not value.flags.aligned:
+                raise NotTraceable(f"{path} has dtype {value.dtype}", "convert it outside")
+            return ARRAY
+        if isinstance(value, np.generic):
+            return SCALAR if canonical_dtype(value.dtype) is not None else None
+        if type(value) in (float, complex) or (
+            type(value) is int and -INT_LIMIT < value < INT_LIMIT
+        ):
+            return NUMBER if not top or path in self.dynamic else None
+        return None
+
+    def stand_in(self, value: Any, expression: str, path: str) -> Any:
+        """What stands for a static value: copies of functions, proxies of modules."""
+        wrapped = getattr(type(value), "__tracejit_function__", None)
+        if wrapped is not None:
+            value = value.__wrapped__
+        elif isinstance(value, functools._lru_cache_wrapper):
+            value = value.__wrapped__  # its cache must not see traced values
+        if isinstance(value, types.FunctionType):
+            if self.is_users(value):
+                return self.function(value)
+            return replacement(value)
+        if isinstance(value, types.MethodType):
+            if isinstance(value.__self__, type):
+                return value
+            owner = self.read(value.__self__, f"{expression}.__self__", f"the object of {path}")
+            function = self.stand_in(value.__func__, f"{expression}.__func__", path)
+            return types.MethodType(function, owner)
+        if isinstance(value, functools.partial):
+            return functools.partial(
+                self.read(value.func, f"{expression}.func", path),
+                *(
+                    self.read(a, f"{expression}.args[{k}]", f"argument {k} of {path}")
+                    for k, a in enumerate(value.args)
+                ),
+                **{
+                    k: self.read(a, f"{expression}.keywords[{k!r}]", f"argument {k} of {path}")
+                    for k, a in value.keywords.items()
+                },
+            )
+        if isinstance(value, types.ModuleType):
+            if is_library_module(value.__name__, self._own):
+                return replacement(value)
+            return UserModule(self, value)
+        if isinstance(value, type):
+            return self.traced_class(value)
+        found = replacement(value)
+        if found is value and not is_static(value):
+            raise NotTraceable(
+                f"{path} is an instance of {type(value).__module__}.{type(value).__qualname__}, "
+                "whose attributes could change unseen",
+                "pass the arrays and numbers it holds as arguments",
+            )
+        return found
+
+    def traced_class(self, cls: type) -> type:
+        """A subclass of a user's dataclass or named tuple whose methods are traced copies."""
+        from enum import Enum
+
+        known = self.classes.get(cls)
+        if known is not None:
+            return known
+        if is_library_module(cls.__module__, self._own) or issubclass(cls, (BaseException, Enum)):
+            return replacement(cls)  # type: ignore[no-any-return]
+        if not (is_namedtuple(cls) or hasattr(cls, "__dataclass_fields__")):
+            raise NotTraceable(
+                f"the class {cls.__qualname__} is neither a dataclass nor a named tuple",
+                "use one of these, or plain functions",
+            )
+        self.classes[cls] = cls
+        body: dict[str, Any] = {}
+        fields = getattr(cls, "__dataclass_fields__", None) or cls._fields  # type: ignore[attr-defined]
+        for base in reversed(cls.__mro__):
+            if is_library_module(base.__module__, self._own):
+                continue
+            for name, member in vars(base).items():
+                if name not in fields and not name.startswith(("__dataclass", "__match", "__slots")):
+                    changed = self._member(member, cls, name)
+                    if changed is not None:
+                        body[name] = changed
+        if body:
+            self.classes[cls] = type(cls.__name__, (cls,), {**body, "__module__": cls.__module__})
+            self.classes[self.classes[cls]] = self.classes[cls]
+        return self.classes[cls]
+
+    def _member(self, member: Any, cls: type, name: str) -> Any:
+        if isinstance(member, types.FunctionType):
+            return self.function(member) if self.is_users(member) else None
+        if isinstance(member, (staticmethod, classmethod)):
+            inner = self._member(member.__func__, cls, name)
+            return None if inner is None else type(member)(inner)
+        if isinstance(member, property):
+            parts = [f and self._member(f, cls, name) for f in (member.fget, member.fset)]
+            return property(*parts)
+        if name.startswith("__") or isinstance(member, (types.MemberDescriptorType,)):
+            return None
+        if isinstance(member, (types.GetSetDescriptorType, types.WrapperDescriptorType)):
+            return None
+        if hasattr(type(member), "__get__"):
+            return _Refused(f"{cls.__qualname__}.{name}")
+        owner = self.prologue.symbol(cls)
+        try:
+            return self.read(member, f"{owner}.{name}", f"{cls.__qualname__}.{name}")
+        except NotTraceable as refusal:
+            refusal.forget()
+            return _Refused(f"{cls.__qualname__}.{name}")
+
+    # Containers ------------------------------------------------------------------------------
+
+    def rebuild(
+        self, spec: Spec, values: Any, nodes: list[str], path: str, original: Any, expression: str
+    ) -> Any:
+        """`original` with variables for its leaves; `nodes` gets the names of their inputs."""
+        if isinstance(spec, Leaf):
+            variable = self.trace.input(next(values), path)
+            nodes.append(variable.node.attr[0])
+            self.handles[id(variable)] = variable, variable.node.attr[0]
+            return variable
+        if isinstance(spec, Static):
+            return self.stand_in(spec.value, expression, path)
+        keys = spec.keys or tuple(range(len(spec.children)))
+        originals = children_of(original)
+        assert originals is not None
+        children = []
+        for key, child, value in zip(keys, spec.children, originals.children, strict=True):
+            plain = key.value if isinstance(key, Static) else key
+            named = spec.kind in ("dataclass", "namedtuple")
+            step = f".{key}" if named else f"[{self.prologue.symbol(plain)}]"
+            at = child_path(spec.kind, path, plain)
+            children.append(
+                self.rebuild(child, values, nodes, at, value, f"{expression}{step}")
+            )
+        built = assemble(spec, children, self.traced_class)
+        self._snapshots.append((path, built, contents(built)))
+        self.containers[id(built)] = expression
+        return built
+
+    def original(self, value: Any) -> Any:
+        """The user's own function or class of which `value` is the copy, or `value` itself."""
+        if isinstance(value, type):
+            return next((old for old, new in self.classes.items() if new is value), value)
+        return next((old for old, new in self._functions.values() if new is value), value)
+
+    def verify_unchanged(self) -> None:
+        """Raise NotTraceable where the function changed a container that it did not make."""
+        for path, built, before in self._snapshots:
+            after = contents(built)
+            if len(after) != len(before) or any(
+                a is not b and not (isinstance(a, str) and a == b)
+                for a, b in zip(after, before, strict=True)
+            ):
+                raise NotTraceable(
+                    f"the function changes {path}, which it did not make",
+                    "return the new value, or copy the container first",
+                )
+
+
+class Namespace(dict[str, Any]):
+    """Globals of a traced copy: a name is captured when it is first looked up."""
+
+    def __init__(self, capture: Capture, real: dict[str, Any]) -> None:
+        super().__init__(__builtins__=BUILTINS, __name__=real.get("__name__"))
+        self._capture = capture
+        self._real = real
+
+    def __missing__(self, name: str) -> Any:
+        if name in self._real:
+            globals_ = self._capture.prologue.symbol(self._real, "g")
+            value = self._capture.read(self._real[name], f"{globals_}[{name!r}]", name)
+        else:
+            value = BUILTINS[name]  # KeyError becomes Python's NameError
+        self[name] = value
+        return value
+
+
+class UserModule:
+    """A module of the user's: its attributes are read as globals are."""
+
+    def __init__(self, capture: Capture, module: types.ModuleType) -> None:
+        self.__dict__["_capture"] = capture
+        self.__dict__["_module"] = module
+
+    def __getattr__(self, name: str) -> Any:
+        capture, module = self.__dict__["_capture"], self.__dict__["_module"]
+        value = getattr(module, name)
+        globals_ = capture.prologue.symbol(vars(module), "g")
+        return capture.read(value, f"{globals_}[{name!r}]", f"{module.__name__}.{name}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise NotTraceable(f"the function sets {self.__dict__['_module'].__name__}.{name}")
+
+
+class _Refused:
+    """A class attribute that a trace may not read."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        raise NotTraceable(f"{self._name} could change unseen", "pass it as an argument")
+
+
+def _is_constant(value: Any) -> bool:
+    """Whether `value` is a tuple, nested or not, of numbers and other static values."""
+    return type(value) is tuple and all(_is_constant(v) or is_static(v) for v in value)
+
+
+def scan(code: types.CodeType) -> str:
+    """Why a function with this code cannot be traced, or an empty text."""
+    known = _scanned.get(code)
+    if known is None:
+        known = _scanned[code] = _scan(code)
+    return known
+
+
+def _scan(code: types.CodeType) -> str:
+    if code.co_flags & _GENERATOR_FLAGS:
+        return "is a generator or asynchronous function"
+    stack = [(code, frozenset(code.co_freevars))]
+    while stack:
+        part, outer = stack.pop()
+        for instruction in dis.get_instructions(part):
+            name, which = instruction.opname, instruction.argval
+            if name in ("STORE_GLOBAL", "DELETE_GLOBAL"):
+                return f"assigns the global variable {which}"
+            if name in ("STORE_DEREF", "DELETE_DEREF") and which in outer:
+                return f"assigns {which}, a variable of the function around it"
+            if name == "LOAD_BUILD_CLASS":
+                return "defines a class"
+        stack += [
+            (inner, outer - frozenset(inner.co_cellvars))
+            for inner in part.co_consts
+            if isinstance(inner, types.CodeType)
+        ]
+    return ""

@@ -1,0 +1,290 @@
+"""Accumulators: reductions, sweeps, extreme positions, scans and appended positions.
+
+A floating sum has an accumulator a loop level. The innermost adds with reassociation allowed, so
+that LLVM keeps several vector accumulators, over blocks of fixed length; what a block or a row
+gives is added to the next level with the rounding error carried along. So the order of additions
+is fixed by the shape alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracejit.cpu import expressions
+from tracejit.cpu.block import Block
+from tracejit.ir import build, dims, ops
+from tracejit.lower.access import FLAT, Entry, Index
+from tracejit.lower.program import Computation, Kind, Loop
+
+if TYPE_CHECKING:
+    from tracejit.cpu.emit import Emitter
+
+#: Elements a block of a floating sum.
+BLOCK = 512
+
+
+class Accumulators:
+    """Statements before, in and after the loops of every computation that carries something."""
+
+    def __init__(self, emitter: Emitter) -> None:
+        self.e = emitter
+        self.names: dict[Computation, str] = {}
+        self.extremes: dict[Computation, tuple[str, str]] = {}
+        self.parts: dict[Computation, str] = {}
+        self.levels: dict[tuple[Computation, Loop], tuple[str, str]] = {}
+
+    # Loop hooks ------------------------------------------------------------------------------
+
+    def before(self, loop: Loop, inside: list[Computation]) -> None:
+        """Initialise what accumulates over `loop`."""
+        block = self.e.path[-1]
+        for c in inside:
+            if c.kind is Kind.SCAN:
+                if c.axis == len(c.domain) - 1 and c.loops[-1] is loop:
+                    block.add(f"{self._new(c)} = {self._zero(c)}")
+                continue
+            if c.kind is Kind.NONZERO:
+                if c.loops[0] is loop:
+                    block.add(f"{self._new(c)} = 0")
+                continue
+            if loop is not self._first(c):
+                continue
+            if c.kind is Kind.REDUCE and not self._layered(c):
+                block.add(f"{self._new(c)} = {self._identity(c)}")
+            elif c.kind is Kind.ARG:
+                best, counter = self.extremes[c] = self.e.fresh("v"), self.e.fresh("v")
+                block.add(f"{best} = {self._identity(c)}")
+                block.add(f"{counter} = 0")
+                block.add(f"{self._new(c)} = -1")
+            elif c.kind is Kind.SWEEP:
+                self._clear(c, loop)
+        for c in inside:
+            if self._layered(c) and loop in self._reduced_loops(c):
+                self._open_level(c, loop)
+
+    def open(self, loop: Loop, inside: list[Computation], var: str, extent: str) -> list[Block]:
+        """The blocks of `loop`: one, or two where a floating sum is cut into blocks."""
+        blocks = [Block(f"for {var} in range({extent}):")]
+        if any(self._layered(c) and self._reduced_loops(c)[-1] is loop for c in inside):
+            number, start, place = (self.e.fresh("i") for _ in range(3))
+            outer = Block(f"for {number} in range(({extent} + {BLOCK - 1}) // {BLOCK}):")
+            outer.add(f"{start} = {number} * {BLOCK}")
+            for c in inside:
+                if self._layered(c) and self._reduced_loops(c)[-1] is loop:
+                    self.parts[c] = self.e.fresh("v")
+                    outer.add(f"{self.parts[c]} = {self._start(c)}")
+            # Counted from 0, so that LLVM sees that no index is negative, and vectorises.
+            inner = Block(f"for {place} in range(imin({BLOCK}, {extent} - {start})):")
+            inner.add(f"{var} = {start} + {place}")
+            outer.body.append(inner)
+            self.e.path[-1].body.append(outer)
+            return [outer, inner]
+        self.e.path[-1].body.append(blocks[0])
+        return blocks
+
+    def after_level(self, loop: Loop, inside: list[Computation], depth: int) -> None:
+        """Add what a closed block of a sum gave to the level above."""
+        opened = self.e.depth_of[loop]
+        for c in inside:
+            if not self._layered(c) or self._reduced_loops(c)[-1] is not loop:
+                continue
+            if depth == opened:  # the inner block has just been closed, the outer one is open
+                self._carry(c, self.parts[c], loop)
+
+    def after(self, loop: Loop, inside: list[Computation]) -> None:
+        """Pass the sum of a level on, and finish what accumulated over `loop`."""
+        for c in inside:
+            if self._layered(c) and loop in self._reduced_loops(c)[1:]:
+                self._carry(c, self._total(c, loop), c.loops[c.loops.index(loop) - 1])
+        for c in inside:
+            if loop is not self._first(c) or c.kind is Kind.SWEEP:
+                continue
+            name = self._total(c, loop) if self._layered(c) else self._old(c)
+            if c.kind is Kind.REDUCE and c.target.dtype.char == "e":
+                name = f"half_round({name})"
+            self._finish(c, name)
+
+    # One element -----------------------------------------------------------------------------
+
+    def step(self, c: Computation, value: str, index: Index) -> None:
+        """Take `value`, the element at `index` of the domain, into the accumulator."""
+        block, origin = self.e.path[-1], c.target.origin
+        if c.kind is Kind.REDUCE:
+            name = self.parts[c] if self._layered(c) else self._old(c)
+            block.add(f"{name} = {self._combine(c, name, value)}", origin)
+        elif c.kind is Kind.SWEEP:
+            place = self.e.element(self.e.program.buffers[c.target][0], self.e.target_index(c, index))
+            if c.target.dtype.char == "e":
+                combined = self._combine(c, f"half_load({place})", value)
+                block.add(f"{place} = half_store(half_round({combined}))", origin)
+            else:
+                block.add(f"{place} = {self._combine(c, place, value)}", origin)
+        elif c.kind is Kind.ARG:
+            self._arg(c, value)
+        elif c.kind is Kind.SCAN:
+            self._scan(c, value, index)
+        elif c.kind is Kind.NONZERO:
+            self._append(c, value, index)
+
+    def _arg(self, c: Computation, value: str) -> None:
+        block, place = self.e.path[-1], self._old(c)
+        best, counter = self.extremes[c]
+        compare = "gt" if c.target.op.name == "argmax" else "lt"
+        better = self.e.fresh("v")
+        condition = f"bit_or({place} < 0, {compare}({value}, {best}))"
+        if c.value.dtype.kind == "f":  # the first NaN wins
+            condition = f"bit_or({condition}, bit_and(isnan({value}), invert(isnan({best}))))"
+        block.add(f"{better} = {condition}", c.target.origin)
+        block.add(f"{best} = select({better}, {value}, {best})")
+        block.add(f"{place} = {counter} if {better} else {place}")
+        block.add(f"{counter} = {counter} + 1")
+
+    def _scan(self, c: Computation, value: str, index: Index) -> None:
+        assert isinstance(index, tuple)
+        block, name = self.e.path[-1], c.target.attr[0]
+        entry = index[c.axis]
+        assert isinstance(entry, Entry)
+        var = self.e.index_text(entry)
+        if c.axis == len(c.domain) - 1:
+            before = self._old(c)
+        else:
+            before = self.e.fresh("v")
+            moved = list(index)
+            moved[c.axis] = entry._replace(start=-1)
+            place = self.e.element(self.e.program.buffers[c.target][0], tuple(moved))
+            # The row before the first is the last one: in bounds, and not used.
+            load = f"half_load({place})" if c.target.dtype.char == "e" else place
+            block.add(f"{before} = {load} if {var} > 0 else {self._zero(c)}")
+        row = ops.ELEMENTWISE[name]
+        combined = self._apply(row, c, before, value)
+        new = self.e.fresh("v")
+        block.add(f"{new} = {combined} if {var} > 0 else {value}", c.target.origin)
+        if c.axis == len(c.domain) - 1:
+            block.add(f"{before} = {new}")
+        self.e.store(c, new, index)
+
+    def _append(self, c: Computation, value: str, index: Index) -> None:
+        counter = self._old(c)
+        block = Block(f"if {value}:")
+        self.e.path[-1].body.append(block)
+        entries = index if isinstance(index, tuple) else ()
+        for buffer in self.e.program.buffers[c.target]:
+            for k, entry in enumerate(entries):
+                block.add(f"{buffer.name}[{counter}, {k}] = {self.e.index_text(entry)}")
+        block.add(f"{counter} = {counter} + 1")
+
+    # Details ---------------------------------------------------------------------------------
+
+    def _layered(self, c: Computation) -> bool:
+        """Whether `c` is a floating sum, with an accumulator a level."""
+        return c.kind is Kind.REDUCE and c.target.op.name == "sum" and c.target.dtype.kind == "f"
+
+    def _reduced_loops(self, c: Computation) -> list[Loop]:
+        if c.loops and c.loops[0].flat:
+            return c.loops
+        return [
+            loop for axis, loop in zip(c.order, c.loops, strict=True) if axis in c.reduced
+        ]
+
+    def _first(self, c: Computation) -> Loop | None:
+        """The outermost loop that `c` reduces over."""
+        if c.kind not in (Kind.REDUCE, Kind.SWEEP, Kind.ARG):
+            return None
+        reduced = self._reduced_loops(c)
+        return reduced[0] if reduced else None
+
+    def _new(self, c: Computation) -> str:
+        name = self.e.fresh("v")
+        self.names[c] = name
+        return name
+
+    def _old(self, c: Computation) -> str:
+        return self.names[c]
+
+    def _identity(self, c: Computation) -> str:
+        value = ops.identity(c.target.op.name, c.value.dtype)
+        return expressions.scalar_text(value, c.value.dtype)
+
+    def _zero(self, c: Computation) -> str:
+        return expressions.scalar_text(c.target.dtype.type(0), c.target.dtype)
+
+    def _start(self, c: Computation) -> str:
+        """Where a sum starts: -0.0 is the identity that keeps the sign of a zero."""
+        dtype = np.dtype(np.float32) if c.target.dtype.char == "e" else c.target.dtype
+        return expressions.scalar_text(dtype.type(-0.0), dtype)
+
+    def _open_level(self, c: Computation, loop: Loop) -> None:
+        name, error = self.levels[(c, loop)] = self.e.fresh("v"), self.e.fresh("v")
+        minus_zero = self._start(c)
+        zero = minus_zero.replace("(-0.0)", "0.0")
+        start = minus_zero
+        if loop is self._first(c):
+            size = self.e.dim(dims.product(c.domain[k] for k in c.reduced))
+            start = f"{minus_zero} if {size} > 0 else {zero}"
+        self.e.path[-1].add(f"{name} = {start}")
+        self.e.path[-1].add(f"{error} = {zero}")
+
+    def _carry(self, c: Computation, part: str, loop: Loop) -> None:
+        """Add `part` to the sum of a level, and what rounding loses to its error."""
+        name, error = self.levels[(c, loop)]
+        block = self.e.path[-1]
+        block.add(f"{error} = {error} + sum_error({name}, {part})", c.target.origin)
+        block.add(f"{name} = {name} + {part}", c.target.origin)
+
+    def _total(self, c: Computation, loop: Loop) -> str:
+        name, error = self.levels[(c, loop)]
+        total = self.e.fresh("v")
+        self.e.path[-1].add(f"{total} = {name} if {error} == 0.0 else {name} + {error}")
+        return total
+
+    def _combine(self, c: Computation, a: str, b: str) -> str:
+        op = c.target.op
+        assert isinstance(op, ops.Reduction)
+        text = expressions.combine_text(op, c.target.dtype, a, b)
+        return text if text is not None else self._apply(ops.ELEMENTWISE[op.combine], c, a, b)
+
+    def _apply(self, row: ops.Elementwise, c: Computation, a: str, b: str) -> str:
+        dtype = c.target.dtype
+        if row.cpu is not None and dtype.kind in row.cpu_kinds:
+            text = row.cpu.format(a, b)
+            return f"half_round({text})" if dtype.char == "e" else text
+        chars = "".join(d.char for d in build.resolve(row.ufunc, (dtype, dtype)))
+        name = f"{row.name}_{chars.replace('?', 't')}"
+        self.e.use_loop(name, row.module, row.reference_name or row.name, f"{chars[:2]}->{chars[2]}")
+        return f"{name}({a}, {b})"
+
+    def _clear(self, c: Computation, loop: Loop) -> None:
+        """Set the accumulators of a sweep to the identity, before its outermost reduced loop."""
+        block = self.e.path[-1]
+        position = c.loops.index(loop)
+        place: dict[int, str] = {}
+        for axis in c.order[position + 1 :]:
+            if axis not in c.reduced:
+                var = self.e.fresh("i")
+                place[axis] = var
+                inner = Block(f"for {var} in range({self.e.dim(c.domain[axis])}):")
+                block.body.append(inner)
+                block = inner
+        for axis, outer in zip(c.order[:position], c.loops[:position], strict=True):
+            place[axis] = self.e.var_of[outer]
+        for buffer in self.e.program.buffers[c.target]:
+            kept = [place[c.kept[k]] for k in buffer.axes]
+            value = self._identity(c)
+            if c.target.dtype.char == "e":
+                value = f"half_store({value})"
+            block.add(f"{buffer.name}[{', '.join(kept)}] = {value}")
+
+    def _finish(self, c: Computation, value: str) -> None:
+        name = self.e.fresh("v")
+        self.e.path[-1].add(f"{name} = {value}", c.target.origin)
+        if c.loops[0].flat:
+            self.e.store(c, name, FLAT)
+            return
+        loop_of = dict(zip(c.order, c.loops, strict=True))
+        index = tuple(
+            Entry(0, 1, id(loop_of[k])) if k in c.kept else Entry(0, 0, None)
+            for k in range(len(c.domain))
+        )
+        self.e.store(c, name, index)

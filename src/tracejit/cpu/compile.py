@@ -1,0 +1,100 @@
+"""From emitted source to a compiled entry: one Numba dispatcher with one exact signature."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import types
+from numba.np.numpy_support import from_dtype
+
+from tracejit.config import config
+from tracejit.errors import CompileError
+from tracejit.lower import cache
+
+#: Entries that live in this process, by module name: equal programs are compiled once.
+_entries: OrderedDict[str, Any] = OrderedDict()
+_lock = threading.Lock()
+#: A dropped entry keeps about 1 MB of machine code; so many are kept for reuse.
+_MOST = 512
+
+
+def array_type(dtype: np.dtype[Any], ndim: int, layout: str, readonly: bool = False) -> Any:
+    """The Numba type of an array argument."""
+    return types.Array(from_dtype(dtype), ndim, layout, readonly=readonly)
+
+
+def scalar_type(dtype: np.dtype[Any]) -> Any:
+    """The Numba type of a scalar argument."""
+    return from_dtype(dtype)
+
+
+def compile_entry(text: str, signature: tuple[Any, ...], late: bool) -> tuple[Any, bool]:
+    """The compiled ``entry`` of source `text`, and whether it had to be compiled.
+
+    Called with arguments of any other type, it gives the code for a miss and converts nothing.
+    """
+    text = f"# {', '.join(map(str, signature))}\n{text}"
+    name = cache.module_name(text)
+    with _lock:
+        entry = _entries.get(name)
+        if entry is not None:
+            _entries.move_to_end(name)
+            return entry, False
+        entry = _compile(name, text, signature, late)
+        _entries[name] = entry
+        if len(_entries) > _MOST:
+            old, _ = _entries.popitem(last=False)
+            sys.modules.pop(old, None)
+        return entry, True
+
+
+def _compile(name: str, text: str, signature: tuple[Any, ...], late: bool) -> Any:
+    path = cache.source_file(name, text)
+    file = str(path) if path else f"<{name}>"
+    module = ModuleType(name)
+    module.__file__ = file
+    # Numba saves the module by name: it must be importable before its code runs.
+    sys.modules[name] = module
+    linecache.cache[file] = (len(text), None, text.splitlines(True), file)
+    exec(compile(text, file, "exec"), module.__dict__)
+    try:
+        try:
+            dispatcher = _dispatch(module.entry, signature, path is not None)
+        except Exception:
+            if path is None:
+                raise
+            cache.forget(path)  # a damaged entry is a miss
+            dispatcher = _dispatch(module.entry, signature, False)
+    except Exception as error:
+        sys.modules.pop(name, None)
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise CompileError(f"Numba refused {file}: {reason[0]}") from error
+    missed = (1,) if late else 1
+    dispatcher._compile_for_args = lambda *args, **kwargs: missed
+    if config.debug >= 5:
+        overload = next(iter(dispatcher.overloads.values()))
+        print(overload.signature, file=sys.stderr)
+        print(dispatcher.inspect_asm(overload.signature.args), file=sys.stderr)
+    return dispatcher
+
+
+def _dispatch(function: Callable[..., Any], signature: tuple[Any, ...], cached: bool) -> Any:
+    moved = os.environ.pop("NUMBA_CACHE_DIR", None)
+    keep, numba.config.CACHE_DIR = numba.config.CACHE_DIR, ""
+    try:
+        dispatcher = numba.njit(nogil=True, error_model="numpy", cache=cached)(function)
+        dispatcher.compile(signature)
+    finally:
+        numba.config.CACHE_DIR = keep
+        if moved is not None:
+            os.environ["NUMBA_CACHE_DIR"] = moved
+    return dispatcher

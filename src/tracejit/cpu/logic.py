@@ -1,0 +1,192 @@
+"""Comparisons, truth values and bits with NumPy's semantics, as Numba intrinsics."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+
+from .intrinsic import (
+    BOOL,
+    INT,
+    NUMBER,
+    REAL,
+    Emit,
+    binary,
+    call_llvm,
+    complex_pair,
+    complex_parts,
+    constant,
+    define,
+    is_nan,
+    is_signed,
+    is_true,
+    kind,
+    truth,
+    unary,
+    zero,
+)
+
+__all__ = [
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "bitwise_count",
+    "eq",
+    "ge",
+    "gt",
+    "invert",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "le",
+    "left_shift",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "lt",
+    "ne",
+    "right_shift",
+    "select",
+    "signbit",
+]
+
+
+# --- bits -----------------------------------------------------------------------------------
+
+
+def _shift(b: ir.IRBuilder, ty: Any, x: ir.Value, y: ir.Value, left: bool) -> ir.Value:
+    """Shifts of the width or more, or by a negative count, push every bit out."""
+    in_range = b.icmp_unsigned("<", y, constant(y, x.type.width))
+    count = b.select(in_range, y, zero(y))
+    if left:
+        return b.select(in_range, b.shl(x, count), zero(x))
+    if not is_signed(ty):
+        return b.select(in_range, b.lshr(x, count), zero(x))
+    return b.ashr(x, b.select(in_range, y, constant(y, x.type.width - 1)))
+
+
+def _bitwise_count(b: ir.IRBuilder, ty: Any, x: ir.Value) -> ir.Value:
+    if is_signed(ty):  # the bits of the absolute value
+        x = b.select(b.icmp_signed("<", x, zero(x)), b.sub(zero(x), x), x)
+    count = call_llvm(b, "llvm.ctpop", x)
+    byte = ir.IntType(8)
+    return count if count.type == byte else b.trunc(count, byte)
+
+
+def _byte_from_int(ty: Any) -> Any:
+    return types.uint8 if kind(ty) and kind(ty) in INT else None
+
+
+left_shift = binary("left_shift", INT, lambda b, ty, x, y: _shift(b, ty, x, y, left=True))
+right_shift = binary("right_shift", INT, lambda b, ty, x, y: _shift(b, ty, x, y, left=False))
+bit_and = binary("bit_and", BOOL + INT, lambda b, ty, x, y: b.and_(x, y))
+bit_or = binary("bit_or", BOOL + INT, lambda b, ty, x, y: b.or_(x, y))
+bit_xor = binary("bit_xor", BOOL + INT, lambda b, ty, x, y: b.xor(x, y))
+invert = unary("invert", BOOL + INT, lambda b, ty, x: b.not_(x))
+bitwise_count = define("bitwise_count", 1, _byte_from_int, _bitwise_count)
+
+
+# --- comparisons, truth ---------------------------------------------------------------------
+
+
+def _comparable(kinds: str) -> Any:
+    equal_types = truth(kinds)
+    mixed = ((types.int64, types.uint64), (types.uint64, types.int64))
+    return lambda x, y: types.boolean if (x, y) in mixed else equal_types(x, y)
+
+
+def _compare_mixed(b: ir.IRBuilder, op: str, x: ir.Value, y: ir.Value, x_signed: bool) -> ir.Value:
+    """int64 against uint64: a negative number is below every unsigned one."""
+    signed = x if x_signed else y
+    is_negative = b.icmp_signed("<", signed, zero(signed))
+    below = op in (("<", "<=", "!=") if x_signed else (">", ">=", "!="))
+    return b.select(is_negative, ir.Constant(ir.IntType(1), int(below)), b.icmp_unsigned(op, x, y))
+
+
+def _comparison(name: str, op: str, kinds: str = REAL) -> Any:
+    def emit(b: ir.IRBuilder, tys: Any, x: ir.Value, y: ir.Value) -> ir.Value:
+        ty, other = tys
+        if ty != other:
+            return _compare_mixed(b, op, x, y, is_signed(ty))
+        match kind(ty):
+            case "f":
+                return _compare_floats(b, op, x, y)
+            case "c":
+                pairs = zip(complex_parts(b, x), complex_parts(b, y), strict=True)
+                real, imag = (_compare_floats(b, op, p, q) for p, q in pairs)
+                return b.and_(real, imag) if op == "==" else b.or_(real, imag)
+        return (b.icmp_signed if is_signed(ty) else b.icmp_unsigned)(op, x, y)
+
+    return define(name, 2, _comparable(kinds), emit, all_types=True)
+
+
+def _compare_floats(b: ir.IRBuilder, op: str, x: ir.Value, y: ir.Value) -> ir.Value:
+    return (b.fcmp_unordered if op == "!=" else b.fcmp_ordered)(op, x, y)
+
+
+def _logical(method: str) -> Emit:
+    return lambda b, ty, x, y: getattr(b, method)(is_true(b, ty, x), is_true(b, ty, y))
+
+
+def _classify(test: Any, of_exact: int, all_parts: bool = False) -> Emit:
+    """A test of floating-point values; exact types answer `of_exact`."""
+
+    def emit(b: ir.IRBuilder, ty: Any, x: ir.Value) -> ir.Value:
+        match kind(ty):
+            case "f":
+                return test(b, x)
+            case "c":
+                real, imag = (test(b, part) for part in complex_parts(b, x))
+                return b.and_(real, imag) if all_parts else b.or_(real, imag)
+        return ir.Constant(ir.IntType(1), of_exact)
+
+    return emit
+
+
+def _compare_magnitude(op: str) -> Any:
+    return lambda b, x: b.fcmp_ordered(op, call_llvm(b, "llvm.fabs", x), constant(x, math.inf))
+
+
+def _signbit(b: ir.IRBuilder, ty: Any, x: ir.Value) -> ir.Value:
+    match kind(ty):
+        case "f":
+            bits = b.bitcast(x, ir.IntType(64 if isinstance(x.type, ir.DoubleType) else 32))
+            return b.icmp_signed("<", bits, zero(bits))
+        case "i":
+            return b.icmp_signed("<", x, zero(x))
+    return ir.Constant(ir.IntType(1), 0)
+
+
+def _select(b: ir.IRBuilder, ty: Any, c: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
+    if isinstance(x.type, ir.LiteralStructType):
+        pairs = zip(complex_parts(b, x), complex_parts(b, y), strict=True)
+        return complex_pair(b, *(b.select(c, p, q) for p, q in pairs))
+    return b.select(c, x, y)
+
+
+eq = _comparison("eq", "==", NUMBER)
+ne = _comparison("ne", "!=", NUMBER)
+lt = _comparison("lt", "<")
+le = _comparison("le", "<=")
+gt = _comparison("gt", ">")
+ge = _comparison("ge", ">=")
+logical_and = define("logical_and", 2, truth(NUMBER), _logical("and_"))
+logical_or = define("logical_or", 2, truth(NUMBER), _logical("or_"))
+logical_xor = define("logical_xor", 2, truth(NUMBER), _logical("xor"))
+logical_not = define("logical_not", 1, truth(NUMBER), lambda b, ty, x: b.not_(is_true(b, ty, x)))
+isnan = define("isnan", 1, truth(NUMBER), _classify(is_nan, 0))
+isinf = define("isinf", 1, truth(NUMBER), _classify(_compare_magnitude("=="), 0))
+isfinite = define(
+    "isfinite", 1, truth(NUMBER), _classify(_compare_magnitude("<"), 1, all_parts=True)
+)
+signbit = define("signbit", 1, truth(REAL), _signbit)
+select = define(
+    "select",
+    3,
+    lambda c, x, y: x if c == types.boolean and kind(x) and x == y else None,
+    _select,
+)

@@ -1,0 +1,24 @@
+"""Everything that an emitted kernel may name."""
+
+from __future__ import annotations
+
+from tracejit.cpu.cast import *  # noqa: F403
+from tracejit.cpu.half import half_load, half_round, half_store
+from tracejit.cpu.logic import *  # noqa: F403
+from tracejit.cpu.loops import matmul_loop, ufunc_loop
+from tracejit.cpu.memory import flat, outside, sum_error, wide_vectors, wrap
+from tracejit.cpu.scalar import *  # noqa: F403
+from tracejit.cpu.vecmath import *  # noqa: F403
+
+__all__ = [
+    "flat",
+    "half_load",
+    "half_round",
+    "half_store",
+    "matmul_loop",
+    "outside",
+    "sum_error",
+    "ufunc_loop",
+    "wide_vectors",
+    "wrap",
+]

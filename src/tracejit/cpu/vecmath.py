@@ -1,0 +1,68 @@
+"""Elementary functions for Numba kernels that LLVM vectorises.
+
+Each function is a ``numba.extending.intrinsic`` over one float64 or float32 scalar, made of
+straight-line LLVM IR: a plain loop that calls it becomes a vector loop. The error is at most
+one unit in the last place, and special values are NumPy's (SciPy's for erf, erfc and expit).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numba.core import types
+from numba.extending import intrinsic
+
+from tracejit.cpu import vecmath_erf, vecmath_exp, vecmath_log, vecmath_trig
+from tracejit.cpu.vecmath_builder import BINARY32, BINARY64, Real
+
+__all__ = [
+    "cos",
+    "erf",
+    "erfc",
+    "exp",
+    "exp2",
+    "expit",
+    "expm1",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "sin",
+    "tanh",
+]
+
+FORMATS = {types.float64: BINARY64, types.float32: BINARY32}
+
+
+def _elementary(name: str, define: Callable[[Real], Real]) -> Any:
+    """The Numba intrinsic of a function of one real number."""
+
+    def typing(typingctx: Any, x: Any) -> Any:
+        form = FORMATS.get(x)
+        if form is None:
+            return None
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return define(Real(builder, form, args[0])).value
+
+        return x(x), codegen
+
+    typing.__name__ = typing.__qualname__ = name
+    typing.__doc__ = define.__doc__
+    return intrinsic(typing)
+
+
+exp = _elementary("exp", vecmath_exp.exp)
+exp2 = _elementary("exp2", vecmath_exp.exp2)
+expm1 = _elementary("expm1", vecmath_exp.expm1)
+expit = _elementary("expit", vecmath_exp.expit)
+tanh = _elementary("tanh", vecmath_exp.tanh)
+log = _elementary("log", vecmath_log.log)
+log2 = _elementary("log2", vecmath_log.log2)
+log10 = _elementary("log10", vecmath_log.log10)
+log1p = _elementary("log1p", vecmath_log.log1p)
+sin = _elementary("sin", vecmath_trig.sin)
+cos = _elementary("cos", vecmath_trig.cos)
+erf = _elementary("erf", vecmath_erf.erf)
+erfc = _elementary("erfc", vecmath_erf.erfc)

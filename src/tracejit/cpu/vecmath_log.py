@@ -1,0 +1,121 @@
+"""The logarithms: log, log2, log10, log1p.
+
+x = 2**k m with m in [sqrt(1/2), sqrt(2)), f = m - 1, s = f / (2 + f), and, after fdlibm,
+log(1 + f) = f - f**2/2 + s (f**2/2 + R(s**2)). Here f - f**2/2 and the sum with k are formed
+as a rounded value and its error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tracejit.cpu import vecmath_tables as tables
+from tracejit.cpu.vecmath_builder import Real
+from tracejit.cpu.vecmath_exp import LN2, fast_two_sum, two_sum
+
+# 1/ln(2), 1/ln(10) and log10(2), rounded, with the rest of each.
+LOG2_E_PAIR = {
+    64: (float.fromhex("0x1.71547652b82fep+0"), float.fromhex("0x1.777d0ffda0d24p-56")),
+    32: (float.fromhex("0x1.715476p+0"), float.fromhex("0x1.4ae0c0p-26")),
+}
+LOG10_E_PAIR = {
+    64: (float.fromhex("0x1.bcb7b1526e50ep-2"), float.fromhex("0x1.95355baaafad3p-57")),
+    32: (float.fromhex("0x1.bcb7b2p-2"), float.fromhex("-0x1.5b235ep-27")),
+}
+# The first part has enough trailing zeros for its product with k to be exact.
+LOG10_2 = {
+    64: (float.fromhex("0x1.34413509f7800p-2"), float.fromhex("0x1.fef311f12b358p-46")),
+    32: (float.fromhex("0x1.344000p-2"), float.fromhex("0x1.3509f8p-18")),
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """x = 2**k m."""
+
+    k: Real
+    m: Real
+    scale: Real  # 2**-k, meaningful for |k| < bias
+
+
+def _split(x: Real) -> Split:
+    """Exponent and mantissa of a positive, finite x."""
+    form = x.form
+    subnormal = x < form.smallest_normal
+    boost = form.mantissa + 2
+    bits = subnormal.select(x * 2.0**boost, x).bits() + (form.one_bits - form.sqrt_half_bits)
+    exponent = bits >> form.mantissa  # k + bias
+    m = ((bits & ((1 << form.mantissa) - 1)) + form.sqrt_half_bits).real()
+    # An integer below 2**mantissa put in the low bits of that power gives their sum.
+    unit = 2.0**form.mantissa
+    base = unit + form.bias
+    k = (exponent | form.bits(unit)).real() - subnormal.select(
+        x.constant(base + boost), x.constant(base)
+    )
+    return Split(k, m, ((2 * form.bias - exponent) << form.mantissa).real())
+
+
+def _log1p_parts(f: Real) -> tuple[Real, Real]:
+    """log(1 + f) in two parts, for 1 + f in [sqrt(1/2), sqrt(2)]."""
+    s = f / (2.0 + f)
+    z = s.square()
+    half = f * -0.5
+    high = half.fma(f, f)
+    low = half.fma(f, f - high)  # f - f**2/2 - high: f - high is exact
+    rest = z.polynomial(tables.LOG[f.form.width])
+    return high, s.fma(z.fma(rest, -(half * f)), low)
+
+
+def _finite(x: Real, result: Real) -> Real:
+    """``result`` with the values of a logarithm at infinity, NaN, zero and below."""
+    nan, infinity = float("nan"), float("inf")
+    result = (x < infinity).select(result, x)
+    result = (x < 0.0).select(x.constant(nan), result)
+    return x.equals(0.0).select(x.constant(-infinity), result)
+
+
+def log(x: Real) -> Real:
+    """The natural logarithm: k ln(2) + log(m)."""
+    ln2_high, ln2_low = LN2[x.form.width]
+    split = _split(x)
+    high, low = _log1p_parts(split.m - 1.0)
+    total, lost = fast_two_sum(split.k * ln2_high, high)
+    return _finite(x, total + (lost + split.k.fma(ln2_low, low)))
+
+
+def log1p(x: Real) -> Real:
+    """log(1 + x) = log(u + c) with u the rounded sum and c its error."""
+    ln2_high, ln2_low = LN2[x.form.width]
+    u, c = two_sum(x.constant(1.0), x)
+    split = _split(u)
+    # Beyond 2**(mantissa + 3), c does not count and 2**-k may not exist.
+    c = (x > 2.0 ** (x.form.mantissa + 3)).select(x.constant(0.0), c * split.scale)
+    f, missing = fast_two_sum(split.m - 1.0, c)
+    high, low = _log1p_parts(f)
+    total, lost = fast_two_sum(split.k * ln2_high, high)
+    result = total + (lost + split.k.fma(ln2_low, low + missing))
+    # The sign is x's, also at -0, wherever there is a result.
+    return _finite(u, result.copysign(x))
+
+
+def _scaled(x: Real, factor: tuple[float, float], per_octave: tuple[float, float]) -> Real:
+    """k * per_octave + log(m) * factor, each factor in two parts."""
+    split = _split(x)
+    high, low = _log1p_parts(split.m - 1.0)
+    product = high * factor[0]
+    product_low = high.fma(factor[0], -product)
+    product_low = high.fma(factor[1], low.fma(factor[0], product_low))
+    if per_octave[1]:
+        product_low = split.k.fma(per_octave[1], product_low)
+    total, lost = fast_two_sum(split.k * per_octave[0], product)
+    return _finite(x, total + (lost + product_low))
+
+
+def log2(x: Real) -> Real:
+    """The logarithm of base 2; exact for powers of 2."""
+    return _scaled(x, LOG2_E_PAIR[x.form.width], (1.0, 0.0))
+
+
+def log10(x: Real) -> Real:
+    """The logarithm of base 10."""
+    return _scaled(x, LOG10_E_PAIR[x.form.width], LOG10_2[x.form.width])

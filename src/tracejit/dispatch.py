@@ -1,0 +1,255 @@
+"""The Python text that a compiled path starts with: guards and the unpacking of arguments.
+
+A guard that fails leaves by ``return MISS``; the caller then looks for another path.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tracejit.errors import MISS
+from tracejit.ir import interpret
+from tracejit.ir.graph import Graph
+from tracejit.structure import INT_LIMIT, Container, Leaf, Spec, Static, make_dataclass, same
+
+
+class Prologue:
+    """Collects guard lines and the names that they use.
+
+    `namespace` holds the objects that the text names.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.namespace: dict[str, Any] = {
+            "MISS": MISS,
+            "_tj_ndarray": np.ndarray,
+            "_tj_same": same,
+            "_tj_asarray": np.asarray,
+        }
+        self._symbols: dict[int, str] = {}
+        self._conditions: list[str] = []
+        self._locals = 0
+
+    def symbol(self, value: Any, stem: str = "k") -> str:
+        """A name for an object in the text."""
+        if value is np.ndarray:
+            return "_tj_ndarray"
+        known = self._symbols.get(id(value))
+        if known is None:
+            known = f"_tj_{stem}{len(self.namespace)}"
+            self._symbols[id(value)] = known
+            self.namespace[known] = value  # keeps the object, and so its id, alive
+        return known
+
+    def miss_if(self, condition: str) -> None:
+        """Leave where `condition` holds."""
+        self._conditions.append(condition)
+
+    def flush(self) -> None:
+        """Write out the conditions gathered so far."""
+        if self._conditions:
+            self.lines.append(f"if {' or '.join(self._conditions)}: return MISS")
+            self._conditions.clear()
+
+    def assign(self, expression: str) -> str:
+        """A local variable that holds `expression`, which the guards so far make safe to read."""
+        if expression.isidentifier():
+            return expression
+        self.flush()
+        self._locals += 1
+        name = f"_tj_t{self._locals}"
+        self.lines.append(f"{name} = {expression}")
+        return name
+
+    def static(self, expression: str, value: Any) -> None:
+        """Guard: `expression` is still `value`, or equal and of its type."""
+        if value is None or value is True or value is False:
+            self.miss_if(f"{expression} is not {value}")
+        elif isinstance(value, (types.FunctionType, types.ModuleType, type, np.ufunc)):
+            self.miss_if(f"{expression} is not {self.symbol(value)}")
+        else:
+            name = self.symbol(value)
+            local = self.assign(expression)
+            self.miss_if(f"({local} is not {name} and not _tj_same({local}, {name}))")
+
+    def unpack(self, spec: Spec, expression: str, leaves: Iterator[Any]) -> list[str]:
+        """Guard the structure of `expression`; the local names of its leaves.
+
+        `leaves` gives the value of each leaf in the trace.
+        """
+        if isinstance(spec, Static):
+            self.static(expression, spec.value)
+            return []
+        local = self.assign(expression)
+        if isinstance(spec, Leaf):
+            value = next(leaves)
+            if type(value) is np.memmap:
+                return [self.assign(f"_tj_asarray({local})")]
+            self.miss_if(f"type({local}) is not {self.symbol(type(value))}")
+            if type(value) is int:
+                self.miss_if(f"not {-INT_LIMIT} < {local} < {INT_LIMIT}")
+            return [local]
+        return self._unpack_container(spec, local, leaves)
+
+    def _unpack_container(self, spec: Container, local: str, leaves: Iterator[Any]) -> list[str]:
+        self.miss_if(f"type({local}) is not {self.symbol(spec.cls)}")
+        names: list[str] = []
+        if spec.kind in ("tuple", "list", "namedtuple"):
+            self.miss_if(f"len({local}) != {len(spec.children)}")
+            children = [f"{local}[{k}]" for k in range(len(spec.children))]
+        elif spec.kind == "dict":
+            keys = tuple(k.value for k in spec.keys)
+            self.miss_if(f"tuple({local}) != {self.symbol(keys)}")
+            children = [f"{local}[{self.symbol(k)}]" for k in keys]
+        else:
+            children = [f"{local}.{name}" for name in spec.keys]
+        for child, expression in zip(spec.children, children, strict=True):
+            names += self.unpack(child, expression, leaves)
+        return names
+
+
+def result_text(spec: Spec, leaves: Iterator[str], prologue: Prologue) -> str:
+    """Format text that builds a result of description `spec` from the texts of its leaves."""
+    if isinstance(spec, Leaf):
+        return next(leaves)
+    if isinstance(spec, Static):
+        return prologue.symbol(spec.value, "r")
+    children = [result_text(child, leaves, prologue) for child in spec.children]
+    if spec.kind == "list":
+        return f"[{', '.join(children)}]"
+    inner = "".join(f"{c}, " for c in children)
+    if spec.kind == "tuple":
+        return f"({inner})"
+    if spec.kind == "dict":
+        keys = [prologue.symbol(k.value, "r") for k in spec.keys]
+        items = (f"{k}: {c}" for k, c in zip(keys, children, strict=True))
+        return f"{{{{{', '.join(items)}}}}}"
+    if spec.kind == "namedtuple":
+        return f"{prologue.symbol(tuple.__new__)}({prologue.symbol(spec.cls)}, ({inner}))"
+    make, cls = prologue.symbol(make_dataclass), prologue.symbol(spec.cls)
+    return f"{make}({cls}, {prologue.symbol(spec.keys)}, ({inner}))"
+
+
+def parameters_text(
+    function: types.FunctionType, namespace: dict[str, Any]
+) -> tuple[str, list[str], str]:
+    """The parameter list of `function` as text, its names, and a call with them as text.
+
+    Defaults are put into `namespace`.
+    """
+    code = function.__code__
+    names = code.co_varnames
+    positional = names[: code.co_argcount]
+    keyword = names[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    rest = code.co_argcount + code.co_kwonlyargcount
+    defaults = dict(zip(reversed(positional), reversed(function.__defaults__ or ()), strict=False))
+    defaults.update(function.__kwdefaults__ or {})
+
+    def parameter(name: str) -> str:
+        if name not in defaults:
+            return name
+        namespace[f"_tj_d_{name}"] = defaults[name]
+        return f"{name}=_tj_d_{name}"
+
+    parts = [parameter(n) for n in positional]
+    if code.co_posonlyargcount:
+        parts.insert(code.co_posonlyargcount, "/")
+    every, passed = [*positional], [*positional]
+    if code.co_flags & 0x04:
+        parts.append(f"*{names[rest]}")
+        every.append(names[rest])
+        passed.append(f"*{names[rest]}")
+        rest += 1
+    elif keyword:
+        parts.append("*")
+    parts += [parameter(n) for n in keyword]
+    every += keyword
+    passed += [f"{n}={n}" for n in keyword]
+    if code.co_flags & 0x08:
+        parts.append(f"**{names[rest]}")
+        every.append(names[rest])
+        passed.append(f"**{names[rest]}")
+    return ", ".join(parts), every, ", ".join(passed)
+
+
+class Signature:
+    """How a function takes its arguments: `bind` gives their values in the order of `names`.
+
+    ``recall(f, *values)`` calls `f` with values so bound.
+    """
+
+    def __init__(self, function: types.FunctionType) -> None:
+        scope: dict[str, Any] = {}
+        parameters, self.names, passed = parameters_text(function, scope)
+        every = "".join(f"{n}, " for n in self.names)
+        exec(
+            f"def bind({parameters}): return ({every})\n"
+            f"def recall(_tj_f, {every}): return _tj_f({passed})",
+            scope,
+        )
+        self.bind: Callable[..., tuple[Any, ...]] = scope["bind"]
+        self.recall: Callable[..., Any] = scope["recall"]
+
+
+class Interpreted:
+    """A graph that the interpreter runs: what ``compile=False`` gives in place of machine code."""
+
+    loops = passes = temporaries = 0
+
+    def __init__(self, graph: Graph, kinds: Sequence[str], constants: dict[str, Any]) -> None:
+        self.graph = graph
+        self.kinds = kinds
+        self.constants = constants
+        self.source = ""
+        self.seconds: dict[str, float] = {}
+        self._names = [node.attr[0] for node in graph.inputs]
+        self._types = [(node.dtype, node.ndim) for node in graph.inputs]
+
+    def driver(
+        self,
+        parameters: str,
+        prologue: list[str],
+        inputs: list[str],
+        result: str,
+        namespace: dict[str, Any],
+    ) -> Callable[..., Any]:
+        """A function of `parameters` that returns the result, or MISS."""
+        outputs = [f"_tj_o{k}" for k in range(len(self.graph.outputs))]
+        lines = [
+            f"def call({parameters}):",
+            *(f"    {line}" for line in prologue),
+            f"    _tj_o = _tj_run(({''.join(f'{i}, ' for i in inputs)}))",
+            "    if _tj_o is MISS: return MISS",
+            f"    {''.join(f'{o}, ' for o in outputs)}= _tj_o" if outputs else "    pass",
+            f"    return {result.format(o=outputs)}",
+        ]
+        scope = {**namespace, "MISS": MISS, "_tj_run": self.run}
+        exec(compile("\n".join(lines), "<tracejit driver>", "exec"), scope)
+        call: Callable[..., Any] = scope["call"]
+        return call
+
+    def run(self, inputs: tuple[Any, ...]) -> Any:
+        """Values of the outputs, or MISS where the graph is not valid for these inputs."""
+        for value, (dtype, ndim) in zip(inputs, self._types, strict=True):
+            if isinstance(value, np.ndarray) and (value.dtype != dtype or value.ndim != ndim):
+                return MISS
+        env = dict(zip(self._names, inputs, strict=True))
+        if not all(interpret.evaluate([c.condition for c in self.graph.checks], env)):
+            return MISS
+        try:
+            values = interpret.evaluate(self.graph.outputs, env)
+        except ValueError:  # NumPy raises for these values: let it
+            return MISS
+        return [_as_kind(v, kind) for v, kind in zip(values, self.kinds, strict=True)]
+
+
+def _as_kind(value: Any, kind: str) -> Any:
+    if kind == "array":
+        return np.array(value)
+    value = np.asarray(value)[()]
+    return value.item() if kind == "number" else value

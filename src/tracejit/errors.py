@@ -1,0 +1,84 @@
+"""Exceptions and warnings. Each says where in the user's code, what was met, and what to do."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+
+class _Miss:
+    """The answer of a compiled path that is not valid for the arguments it was given."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "MISS"
+
+
+MISS = _Miss()
+
+
+class TracejitError(Exception):
+    """Base of the errors that tracejit itself raises."""
+
+
+class ShapeError(TracejitError, ValueError):
+    """Shapes that do not fit: NumPy raises ValueError here."""
+
+
+class AxisError(TracejitError, np.exceptions.AxisError):
+    """An axis that the array does not have."""
+
+
+class DTypeError(TracejitError, TypeError):
+    """A dtype for which NumPy has no loop or no safe cast."""
+
+
+class UnsupportedError(TracejitError, TypeError):
+    """The function cannot be compiled, and ``on_unsupported="error"`` asked to be told."""
+
+
+class CompileError(TracejitError, RuntimeError):
+    """The back end refused a program: a defect of tracejit."""
+
+
+class InvalidGraphError(TracejitError, AssertionError):
+    """The verifier found a malformed graph: a defect of the pass before it."""
+
+
+class UnsupportedWarning(UserWarning):
+    """A function, or a call of it, runs in plain NumPy."""
+
+
+class _Thread(threading.local):
+    refusal: NotTraceable | None = None
+
+
+_thread = _Thread()
+
+
+class NotTraceable(Exception):
+    """Internal: the trace cannot go on. `reason` and `hint` make the user's message.
+
+    One that is raised is remembered until `forget`, since the user's own ``except Exception`` must
+    not keep a trace alive that has been refused.
+    """
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+        if _thread.refusal is None:
+            _thread.refusal = self
+
+    def forget(self) -> None:
+        """Called by who handles it: the trace may go on."""
+        if _thread.refusal is self:
+            _thread.refusal = None
+
+
+def take_refusal() -> NotTraceable | None:
+    """The first NotTraceable on this thread that nobody has handled; forgets it."""
+    refusal, _thread.refusal = _thread.refusal, None
+    return refusal

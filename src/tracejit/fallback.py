@@ -1,0 +1,218 @@
+"""Running in plain NumPy what cannot be compiled, and telling the user why."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tracejit.capture import Namespace
+from tracejit.config import config
+from tracejit.errors import (
+    AxisError,
+    DTypeError,
+    NotTraceable,
+    ShapeError,
+    TracejitError,
+    UnsupportedError,
+    UnsupportedWarning,
+)
+from tracejit.explain import log, message, source_line
+from tracejit.ir.node import Node, Origin
+from tracejit.namespace import RANDOM_HINT, is_library_file
+from tracejit.trace import Trace, is_internal
+from tracejit.variable import Variable
+
+if TYPE_CHECKING:
+    from tracejit.function import Function
+
+_HINTS: dict[type, str] = {
+    ShapeError: "make the lengths agree, or give an array an axis of length 1 with x[:, None]",
+    AxisError: "an array of n dimensions has the axes 0 … n - 1, or -n … -1",
+    DTypeError: "cast an operand with .astype(...), or give the function a dtype",
+}
+
+
+class Refusal:
+    """Why a call is not compiled: `problem` was met at `origin` with `operands`."""
+
+    def __init__(
+        self,
+        problem: BaseException | None,
+        function: types.FunctionType,
+        trace: Trace | None = None,
+        compiling: bool = False,
+    ) -> None:
+        self.problem = problem
+        self.error = problem is not None and not isinstance(problem, NotTraceable)
+        self.hint = ""
+        if problem is None:
+            self.reason = "the compiled program does not take the arguments it was made for"
+        elif isinstance(problem, NotTraceable):
+            self.reason, self.hint = problem.reason, problem.hint
+        elif compiling:
+            self.reason = f"the compiler failed: {_short(problem)}"
+        else:
+            self.reason = f"{_short(problem)} while it was traced, though NumPy runs it"
+        frame = None if problem is None else _user_frame(problem)
+        if frame is None:
+            code = function.__code__
+            self.origin = Origin(code.co_filename, code.co_firstlineno, code.co_name)
+        else:
+            code = frame[0].f_code
+            self.origin = Origin(code.co_filename, frame[1], code.co_name)
+        self.operands = "" if frame is None else _operands(self.origin, frame[0], trace)
+        if problem is not None:
+            if config.debug >= 1:
+                log(f"not compiled: {_short(problem)}")
+            problem.__traceback__ = None  # it holds the arguments
+
+    def text(self, name: str) -> str:
+        """The message: at most 12 lines."""
+        return message(
+            f"{name}() runs in plain NumPy", self.origin, self.reason, self.operands, self.hint
+        )
+
+    def located(self) -> TracejitError:
+        """The error that tracing found, with the user's line, operands and a suggestion."""
+        assert isinstance(self.problem, TracejitError)
+        hint = next((h for cls, h in _HINTS.items() if isinstance(self.problem, cls)), "")
+        title = str(self.problem).strip()
+        return type(self.problem)(message(title, self.origin, "", self.operands, hint))
+
+
+def _short(problem: BaseException) -> str:
+    first = str(problem).strip().split("\n")[0][:200]
+    return f"{type(problem).__name__}: {first}" if first else type(problem).__name__
+
+
+def _user_frame(problem: BaseException) -> tuple[types.FrameType, int] | None:
+    """The innermost frame of the user's in the traceback of `problem`, and its line."""
+    found = None
+    step = problem.__traceback__
+    while step is not None:
+        file = step.tb_frame.f_code.co_filename
+        own = isinstance(step.tb_frame.f_globals, Namespace)
+        if not is_internal(file) and (own or not is_library_file(file)):
+            found = step.tb_frame, step.tb_lineno
+        step = step.tb_next
+    return found
+
+
+def _operands(origin: Origin, frame: types.FrameType, trace: Trace | None) -> str:
+    """The traced variables that the user's line names, with dtype and shape."""
+    if trace is None:
+        return ""
+    found = []
+    for name in dict.fromkeys(re.findall(r"[^\W\d]\w*", source_line(origin))):
+        value = frame.f_locals.get(name, dict.get(frame.f_globals, name))
+        if isinstance(value, Variable) and value.kind != "number":
+            found.append(f"{name} {value.node.dtype}{_shape_text(value.node, trace)}")
+    return ", ".join(found[:6])
+
+
+def _shape_text(node: Node, trace: Trace) -> str:
+    lengths = [trace.value(d) for d in node.shape]
+    return f"[{', '.join('?' if n is None else str(n) for n in lengths)}]"
+
+
+def refuse(
+    fn: Function, refusal: Refusal, mode: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Run in plain NumPy with one warning a line; or raise, where `mode` is "error"."""
+    text = refusal.text(fn.__name__)
+    if mode == "error":
+        raise UnsupportedError(text)
+    fn.stats.fallbacks += 1
+    place = (refusal.origin.file, refusal.origin.line)
+    if place not in fn._warned:
+        fn._warned.add(place)
+        warnings.warn(text, UnsupportedWarning, stacklevel=_stack_level())
+    return fn.__wrapped__(*args, **kwargs)
+
+
+def run_plain(
+    fn: Function,
+    refusal: Refusal,
+    mode: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    key: Any,
+) -> Any:
+    """`refuse`, but for what may be an error of the user's: then NumPy raises it.
+
+    Otherwise the refusal is remembered for calls of this `key`.
+    """
+    if not refusal.error and refusal.problem is not None:
+        fn._refused[key] = refusal
+        return refuse(fn, refusal, mode, args, kwargs)
+    try:
+        result = fn.__wrapped__(*args, **kwargs)
+    except Exception as error:
+        if isinstance(refusal.problem, TracejitError) and isinstance(refusal.problem, type(error)):
+            raise refusal.located() from None
+        raise
+    fn._refused[key] = refusal
+    # NumPy takes it: say that it is not compiled, but do not run it again.
+    return refuse(_Ran(fn, result), refusal, mode, args, kwargs)  # type: ignore[arg-type]
+
+
+class _Ran:
+    """A function whose plain run has been done."""
+
+    def __init__(self, fn: Function, result: Any) -> None:
+        self.__name__ = fn.__name__
+        self.stats = fn.stats
+        self._warned = fn._warned
+        self._result = result
+
+    def __wrapped__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._result
+
+
+def _stack_level() -> int:
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and is_internal(frame.f_code.co_filename):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+class RandomGuard:
+    """Notices draws from the global random states during a trace, and undoes them."""
+
+    def __init__(self) -> None:
+        self._numpy = self._numpy_state()
+        self._python = self._python_state()
+
+    @staticmethod
+    def _numpy_state() -> Any:
+        return np.random.get_state() if "numpy.random" in sys.modules else None
+
+    @staticmethod
+    def _python_state() -> Any:
+        return sys.modules["random"].getstate() if "random" in sys.modules else None
+
+    def _changed(self) -> tuple[bool, bool]:
+        python = self._python is not None and self._python_state() != self._python
+        if self._numpy is None:
+            return False, python
+        now = self._numpy_state()
+        same = now[2:] == self._numpy[2:] and np.array_equal(now[1], self._numpy[1])
+        return not same, python
+
+    def check(self) -> None:
+        """Raise NotTraceable where something was drawn."""
+        if any(self._changed()):
+            raise NotTraceable("the function draws from a global random state", RANDOM_HINT)
+
+    def restore(self) -> None:
+        """Put the states back."""
+        numpy, python = self._changed()
+        if numpy:
+            np.random.set_state(self._numpy)
+        if python:
+            sys.modules["random"].setstate(self._python)

@@ -1,0 +1,171 @@
+"""``tracejit.function``: the decorator, and the dispatch of calls to compiled paths.
+
+A call goes to the driver of the newest path. That checks its guards and gives MISS where it is not
+valid; then the arguments are described, the paths for this description are tried, and where none
+fits, the function is traced again. What cannot be traced runs in plain NumPy.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any, overload
+
+from tracejit.config import Settings, settings
+from tracejit.errors import MISS
+
+
+class Stats:
+    """What a function has cost so far.
+
+    `traces`, `compiles`  how often it was traced, and how often machine code was made
+    `loops`, `passes`, `temporaries`  of the newest path: loop nests, innermost loops, arrays made
+    `fallbacks`           calls that ran in plain NumPy
+    `seconds`             by phase: "trace", "schedule", "emit", "compile"
+    """
+
+    def __init__(self) -> None:
+        self.traces = 0
+        self.compiles = 0
+        self.loops = 0
+        self.passes = 0
+        self.temporaries = 0
+        self.fallbacks = 0
+        self.seconds: dict[str, float] = {
+            "trace": 0.0, "schedule": 0.0, "emit": 0.0, "compile": 0.0
+        }  # fmt: skip
+
+    def __repr__(self) -> str:
+        seconds = ", ".join(f"{k} {v:.3f}" for k, v in self.seconds.items())
+        return (
+            f"Stats(traces={self.traces}, compiles={self.compiles}, loops={self.loops}, "
+            f"passes={self.passes}, temporaries={self.temporaries}, fallbacks={self.fallbacks}, "
+            f"seconds: {seconds})"
+        )
+
+
+def _no_path(*args: Any, **kwargs: Any) -> Any:
+    return MISS
+
+
+class Function:
+    """A compiled function: call it as the plain one. Made by ``tracejit.function``."""
+
+    __tracejit_function__ = True
+
+    def __init__(
+        self, f: types.FunctionType, name: str | None = None, on_unsupported: str | None = None
+    ) -> None:
+        self.__wrapped__ = f
+        self.__name__ = name or f.__name__
+        self.__qualname__ = f.__qualname__
+        self.__module__ = f.__module__
+        self.__doc__ = f.__doc__
+        self.stats = Stats()
+        self.on_unsupported = on_unsupported
+        self._driver: Callable[..., Any] = _no_path
+        self._settings: Settings | None = None
+        self._paths: dict[Any, list[Any]] = {}
+        self._records: list[Any] = []
+        self._refused: dict[Any, Any] = {}
+        self._warned: set[Any] = set()
+        self._dynamic: set[str] = set()
+        self._signature: Any = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if settings() is self._settings:
+            try:
+                result = self._driver(*args, **kwargs)
+                if result is not MISS:
+                    return result
+            except TypeError:
+                pass  # the arguments do not bind, or are none that the driver knows
+        return self._slow(args, kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<tracejit function {self.__qualname__}>"
+
+    def __reduce__(self) -> str:
+        return self.__qualname__  # like a plain function: by name
+
+    def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        from tracejit import call
+
+        return call.call(self, args, kwargs)
+
+    def explain(self) -> str:
+        """Every compiled path with its guards, and why each call that traced again did so."""
+        from tracejit.retrace import explain
+
+        return explain(self)
+
+    def graph(self, *args: Any, **kwargs: Any) -> Any:
+        """The traced graph for these arguments; ``print`` shows it. Traces if need be."""
+        from tracejit import call
+
+        return call.path_for(self, args, kwargs).graph
+
+    def source(self, *args: Any, **kwargs: Any) -> str:
+        """The emitted Numba source for these arguments. Compiles if need be."""
+        from tracejit import call
+
+        source: str = call.path_for(self, args, kwargs).executable.source
+        return source
+
+
+@overload
+def function(
+    f: Callable[..., Any], /, *, name: str | None = None, on_unsupported: str | None = None
+) -> Function: ...
+
+
+@overload
+def function(
+    f: None = None, /, *, name: str | None = None, on_unsupported: str | None = None
+) -> Callable[[Callable[..., Any]], Function]: ...
+
+
+def function(
+    f: Any = None, /, *, name: str | None = None, on_unsupported: str | None = None
+) -> Any:
+    """Compile a function of NumPy arrays: a decorator, with or without options.
+
+    `name` is shown in messages; `on_unsupported` ("warn" or "error") overrides the setting of
+    ``tracejit.config`` for this function. Arguments may be arrays of any shape and real or complex
+    dtype, NumPy scalars, Python numbers, and tuples, lists, dicts, named tuples and dataclasses of
+    them; other values (strings, None, flags, functions) select a compiled version by equality.
+
+    >>> import numpy as np
+    >>> import tracejit
+    >>> @tracejit.function
+    ... def norm(x):
+    ...     return np.sqrt((x * x).sum())
+    >>> norm(np.array([3.0, 4.0]))
+    np.float64(5.0)
+    """
+    if on_unsupported not in (None, "warn", "error"):
+        raise ValueError(f'on_unsupported must be "warn" or "error", not {on_unsupported!r}')
+    if f is None:
+        return lambda g: function(g, name=name, on_unsupported=on_unsupported)
+    if isinstance(f, (list, tuple)):
+        raise TypeError(
+            "function() takes a Python function; inputs and outputs as lists (the symbolic form) "
+            "are not available"
+        )
+    if isinstance(f, Function):
+        f = f.__wrapped__
+    if isinstance(f, (staticmethod, classmethod)):
+        kind = type(f).__name__
+        raise TypeError(f"function() goes below @{kind}: write @{kind} above @tracejit.function")
+    if not isinstance(f, types.FunctionType):
+        raise TypeError(
+            f"function() takes a Python function, not {type(f).__name__!r}; wrap it: "
+            "tracejit.function(lambda *args: f(*args))"
+        )
+    return Function(f, name, on_unsupported)
+
+
+__all__ = ["Function", "Stats", "function"]

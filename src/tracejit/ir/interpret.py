@@ -1,0 +1,187 @@
+"""The interpreter: what every op means, in NumPy, node by node.
+
+It is the oracle of the tests, and what runs when compilation is off.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tracejit.ir import ops
+from tracejit.ir.node import Node, postorder
+from tracejit.ir.types import INT64
+
+Values = dict[Node, Any]
+
+
+def evaluate(roots: Iterable[Node], env: Mapping[str, Any]) -> list[Any]:
+    """Values of `roots` with the graph's inputs taken from `env` by name.
+
+    Weak nodes give Python numbers, the others arrays (0-d for scalars).
+
+    >>> from tracejit.ir import build
+    >>> x = build.input("x", np.dtype(np.float64), (3,))
+    >>> [y] = evaluate([build.elementwise("add", x, build.constant(1.0))], {"x": np.arange(3.0)})
+    >>> y
+    array([1., 2., 3.])
+    """
+    roots = list(roots)
+    values: Values = {}
+    with np.errstate(all="ignore"):
+        for node in postorder(roots):
+            values[node] = _weaken(node, _evaluate(node, values, env))
+    return [values[r] for r in roots]
+
+
+def _weaken(node: Node, value: Any) -> Any:
+    if node.type.weak:
+        return value.item() if isinstance(value, (np.generic, np.ndarray)) else value
+    return np.asarray(value)
+
+
+def _evaluate(node: Node, values: Values, env: Mapping[str, Any]) -> Any:
+    op = node.op
+    args = [values[a] for a in node.args]
+    if isinstance(op, ops.Elementwise):
+        return _elementwise(node, op, args)
+    if isinstance(op, ops.Reduction):
+        return _reduce(node, op, args[0])
+    return _STRUCTURAL[op](node, args, values, env)
+
+
+def _elementwise(node: Node, op: ops.Elementwise, args: list[Any]) -> Any:
+    if op is ops.CAST:
+        return np.asarray(args[0]).astype(node.dtype)
+    if op is ops.WHERE:
+        return np.where(*args)
+    if op is ops.REAL:
+        return np.real(args[0])
+    if op is ops.IMAG:
+        return np.imag(args[0])
+    if node.type.weak:
+        # Python's arithmetic on Python numbers; NumPy's 0-d result is the same number.
+        args = [np.asarray(a, arg.dtype) for a, arg in zip(args, node.args, strict=True)]
+    result = op.ufunc(*args)
+    return result[op.output] if op.ufunc.nout > 1 else result
+
+
+def _reduce(node: Node, op: ops.Reduction, x: np.ndarray) -> Any:
+    axes = node.attr
+    if op in ops.ARG_REDUCTIONS:
+        function = np.argmax if op.name == "argmax" else np.argmin
+        kept = [k for k in range(x.ndim) if k not in axes]
+        rows = x.transpose(*kept, *axes).reshape([x.shape[k] for k in kept] + [-1])
+        return function(rows, axis=-1)
+    ufunc = ops.ELEMENTWISE[op.combine].ufunc
+    start = ops.identity(op.name, x.dtype)
+    if op.combine.startswith("logical"):
+        return ufunc.reduce(x, axis=axes).astype(x.dtype)
+    keep_dtype = {"dtype": x.dtype} if op.combine in ("add", "multiply") else {}
+    return ufunc.reduce(x, axis=axes, initial=start, **keep_dtype)
+
+
+def _dim_value(d: int | Node, values: Values) -> int:
+    return int(values[d]) if isinstance(d, Node) else d
+
+
+def _shape(dims: tuple[Any, ...], values: Values) -> tuple[int, ...]:
+    return tuple(_dim_value(d, values) for d in dims)
+
+
+def _input(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
+    return env[node.attr[0]]
+
+
+def _const(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
+    return np.frombuffer(node.attr, node.dtype)[0]
+
+
+def _dim(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
+    name, axis = node.attr
+    return env[name].shape[axis]
+
+
+def _poly(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
+    return sum(
+        factor * math.prod(int(args[i]) for i in monomial) for monomial, factor in node.attr
+    )
+
+
+def _iota(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
+    return np.arange(_dim_value(node.attr, values), dtype=INT64)
+
+
+def _view(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
+    return apply_view(
+        args[0],
+        _shape(node.attr[0], values),
+        [(_dim_value(start, values), step, axis) for start, step, axis in node.attr[1]],
+    )
+
+
+def apply_view(
+    x: Any,
+    shape: tuple[int, ...],
+    index: Iterable[tuple[int, int, int | None]],
+    writeable: bool = False,
+) -> np.ndarray:
+    """The affine view of `x` that a view node describes, without a copy."""
+    x = np.asarray(x)
+    if 0 in shape:
+        return np.empty(shape, x.dtype)
+    strides = [0] * len(shape)
+    corner = []
+    for (start, step, axis), stride in zip(index, x.strides, strict=True):
+        corner.append(start)
+        if axis is not None:
+            strides[axis] += step * stride
+    base = x[(*corner, ...)] if corner else x
+    return np.lib.stride_tricks.as_strided(base, shape, strides, writeable=writeable)
+
+
+def _reshape(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
+    return args[0].reshape(_shape(node.attr, values))
+
+
+def _gather(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
+    shape, picks = node.attr
+    grid = np.ogrid[tuple(slice(n) for n in _shape(shape, values))]
+    index = tuple(args[1 + k] if kind == "index" else grid[k] for kind, k in picks)
+    return args[0][index]
+
+
+def _nonzero(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
+    return np.argwhere(args[0])
+
+
+def _concatenate(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
+    return np.concatenate(args, axis=node.attr[0])
+
+
+def _scan(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
+    name, axis = node.attr
+    return ops.ELEMENTWISE[name].ufunc.accumulate(args[0], axis=axis, dtype=node.dtype)
+
+
+def _matmul(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
+    return np.matmul(*args)
+
+
+_STRUCTURAL: dict[ops.Op, Callable[[Node, list[Any], Values, Mapping[str, Any]], Any]] = {
+    ops.INPUT: _input,
+    ops.CONST: _const,
+    ops.DIM: _dim,
+    ops.POLY: _poly,
+    ops.IOTA: _iota,
+    ops.VIEW: _view,
+    ops.RESHAPE: _reshape,
+    ops.GATHER: _gather,
+    ops.NONZERO: _nonzero,
+    ops.CONCATENATE: _concatenate,
+    ops.SCAN: _scan,
+    ops.MATMUL: _matmul,
+}

@@ -1,0 +1,330 @@
+"""The three op tables. One row declares an op; everything else is derived from it.
+
+ELEMENTWISE   one row a ufunc: its reference, what a CPU kernel emits for a scalar, its cost.
+REDUCTIONS    built on an elementwise combine.
+STRUCTURAL    data movement, each with an index map where it has one.
+
+To add an elementwise op, add a row. A row without ``cpu`` calls the ufunc's own compiled loop for
+an element, which is right by construction for every dtype that the ufunc has.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+CHEAP, DIVISION, TRANSCENDENTAL = 1, 5, 20
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Op:
+    """What all ops have: a `name`, and whether `attr` holds dimension nodes."""
+
+    name: str
+    dims_in_attr: bool = False
+    doc: str = ""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Elementwise(Op):
+    """A scalar function applied to every element.
+
+    `module`      where the reference ufunc is found
+    `nin`         number of operands
+    `output`      which output of the ufunc this is
+    `cpu`         expression over kernel scalars; None calls the ufunc's loop
+    `cpu_kinds`   dtype kinds of the operands for which `cpu` holds; the loop serves the others
+    `wide`        shorter expression that is exact for float32, float64, int64 and uint64 operands
+    `cost`        relative to an addition: what recomputing it costs
+    `trap`        scalar condition under which the result must not be used: NumPy raises there
+    `trap_kinds`  dtype kinds of the operands for which NumPy raises
+    `commutative` `f(a, b) = f(b, a)` to the bit
+    """
+
+    module: str = "numpy"
+    nin: int = 2
+    output: int = 0
+    cpu: str | None = None
+    cpu_kinds: str = "biuf"
+    wide: str | None = None
+    cost: int = CHEAP
+    trap: str | None = None
+    trap_kinds: str = ""
+    commutative: bool = False
+    reference_name: str = ""
+
+    @property
+    def ufunc(self) -> np.ufunc:
+        """The reference: NumPy's or SciPy's own ufunc."""
+        return _ufunc(self.module, self.reference_name or self.name)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reduction(Op):
+    """A reduction over axes, built on an elementwise `combine`.
+
+    `cpu` is the kernel's combining expression for dtypes of `cpu_kinds`, where one is better than
+    the combine's own; `identity` is a number, or "min"/"max" for the dtype's least or greatest
+    value, infinities included.
+    """
+
+    combine: str
+    identity: float | str
+    cpu: str | None = None
+    cpu_kinds: str = "iuf"
+
+
+@cache
+def _ufunc(module: str, name: str) -> np.ufunc:
+    ufunc = getattr(importlib.import_module(module), name)
+    assert isinstance(ufunc, np.ufunc)
+    return ufunc
+
+
+def _rows(*rows: Any) -> dict[str, Any]:
+    table = {row.name: row for row in rows}
+    assert len(table) == len(rows)
+    return table
+
+
+def _arith(name: str, sign: str, **columns: Any) -> Elementwise:
+    return Elementwise(
+        name=name,
+        cpu=f"{name}({{0}}, {{1}})",
+        wide=f"{{0}} {sign} {{1}}",
+        cpu_kinds="biufc",
+        **columns,
+    )
+
+
+def _compare(name: str, short: str, sign: str, kinds: str = "biuf") -> Elementwise:
+    return Elementwise(
+        name=name, cpu=f"{short}({{0}}, {{1}})", wide=f"{{0}} {sign} {{1}}", cpu_kinds=kinds
+    )
+
+
+def _call(name: str, nin: int, cost: int = CHEAP, kinds: str = "biuf", **more: Any) -> Elementwise:
+    operands = ", ".join(f"{{{i}}}" for i in range(nin))
+    function = more.pop("function", name)
+    return Elementwise(
+        name=name, nin=nin, cpu=f"{function}({operands})", cpu_kinds=kinds, cost=cost, **more
+    )
+
+
+def _loop(name: str, nin: int, **more: Any) -> Elementwise:
+    return Elementwise(name=name, nin=nin, cost=more.pop("cost", TRANSCENDENTAL), **more)
+
+
+ELEMENTWISE: dict[str, Elementwise] = _rows(
+    # Arithmetic
+    _arith("add", "+", commutative=True),
+    _arith("subtract", "-"),
+    _arith("multiply", "*", commutative=True),
+    _call("divide", 2, DIVISION, "f", wide="{0} / {1}"),
+    _call("floor_divide", 2, DIVISION),
+    _call("remainder", 2, DIVISION),
+    _call("fmod", 2, DIVISION),
+    Elementwise(
+        name="power",
+        cpu="ipow({0}, {1})",
+        cpu_kinds="iu",
+        cost=TRANSCENDENTAL,
+        trap="{1} < 0",
+        trap_kinds="i",
+    ),
+    _loop("float_power", 2),
+    _call("negative", 1, kinds="iufc"),
+    _call("positive", 1, kinds="iufc"),
+    _call("absolute", 1),
+    _call("fabs", 1, kinds="f"),
+    _call("sign", 1),
+    _call("square", 1, kinds="iuf"),
+    _call("reciprocal", 1, DIVISION, "f"),
+    _call("sqrt", 1, DIVISION, "f"),
+    _call("conjugate", 1, kinds="biufc", function="conj"),
+    _call("copysign", 2, kinds="f"),
+    _loop("heaviside", 2, cost=CHEAP),
+    _loop("nextafter", 2),
+    _loop("spacing", 1),
+    _loop("gcd", 2),
+    _loop("lcm", 2),
+    _loop("ldexp", 2),
+    _loop("modf_fraction", 1, reference_name="modf"),
+    _loop("modf_integer", 1, reference_name="modf", output=1),
+    _loop("frexp_mantissa", 1, reference_name="frexp"),
+    _loop("frexp_exponent", 1, reference_name="frexp", output=1),
+    # Rounding
+    _call("floor", 1),
+    _call("ceil", 1),
+    _call("trunc", 1),
+    _call("rint", 1, kinds="f"),
+    # Comparison and choice
+    _compare("equal", "eq", "==", "biufc"),
+    _compare("not_equal", "ne", "!=", "biufc"),
+    _compare("less", "lt", "<"),
+    _compare("less_equal", "le", "<="),
+    _compare("greater", "gt", ">"),
+    _compare("greater_equal", "ge", ">="),
+    _call("maximum", 2),
+    _call("minimum", 2),
+    _call("fmax", 2),
+    _call("fmin", 2),
+    _call("isnan", 1, kinds="biufc"),
+    _call("isinf", 1, kinds="biufc"),
+    _call("isfinite", 1, kinds="biufc"),
+    _call("signbit", 1, kinds="f"),
+    # Logic and bits
+    _call("logical_and", 2, kinds="biufc"),
+    _call("logical_or", 2, kinds="biufc"),
+    _call("logical_xor", 2, kinds="biufc"),
+    _call("logical_not", 1, kinds="biufc"),
+    _call("bitwise_and", 2, kinds="biu", function="bit_and"),
+    _call("bitwise_or", 2, kinds="biu", function="bit_or"),
+    _call("bitwise_xor", 2, kinds="biu", function="bit_xor"),
+    _call("invert", 1, kinds="biu"),
+    _call("left_shift", 2, kinds="iu"),
+    _call("right_shift", 2, kinds="iu"),
+    _loop("bitwise_count", 1),
+    # Exponentials and logarithms
+    _call("exp", 1, TRANSCENDENTAL, "f"),
+    _call("exp2", 1, TRANSCENDENTAL, "f"),
+    _call("expm1", 1, TRANSCENDENTAL, "f"),
+    _call("log", 1, TRANSCENDENTAL, "f"),
+    _call("log2", 1, TRANSCENDENTAL, "f"),
+    _call("log10", 1, TRANSCENDENTAL, "f"),
+    _call("log1p", 1, TRANSCENDENTAL, "f"),
+    _loop("logaddexp", 2),
+    _loop("logaddexp2", 2),
+    _loop("cbrt", 1),
+    _loop("hypot", 2),
+    # Trigonometry
+    _call("sin", 1, TRANSCENDENTAL, "f"),
+    _call("cos", 1, TRANSCENDENTAL, "f"),
+    _loop("tan", 1),
+    _loop("arcsin", 1),
+    _loop("arccos", 1),
+    _loop("arctan", 1),
+    _loop("arctan2", 2),
+    _loop("sinh", 1),
+    _loop("cosh", 1),
+    _call("tanh", 1, TRANSCENDENTAL, "f"),
+    _loop("arcsinh", 1),
+    _loop("arccosh", 1),
+    _loop("arctanh", 1),
+    _loop("degrees", 1, cost=CHEAP),
+    _loop("rad2deg", 1, cost=CHEAP),
+    _loop("radians", 1, cost=CHEAP),
+    _loop("deg2rad", 1, cost=CHEAP),
+    # SciPy's special functions; those without an expression are added as they are met
+    _call("erf", 1, TRANSCENDENTAL, "f", module="scipy.special"),
+    _call("erfc", 1, TRANSCENDENTAL, "f", module="scipy.special"),
+    # Beyond ufuncs
+    Elementwise(name="cast", nin=1, cpu="{0}", cpu_kinds="biufc", doc="attr: the dtype"),
+    Elementwise(name="where", nin=3, cpu="select({0}, {1}, {2})", cpu_kinds="biufc"),
+    Elementwise(name="real", nin=1, cpu="real({0})", cpu_kinds="c"),
+    Elementwise(name="imag", nin=1, cpu="imag({0})", cpu_kinds="c"),
+)
+
+CAST, WHERE = ELEMENTWISE["cast"], ELEMENTWISE["where"]
+REAL, IMAG = ELEMENTWISE["real"], ELEMENTWISE["imag"]
+
+REDUCTIONS: dict[str, Reduction] = _rows(
+    Reduction(name="sum", combine="add", identity=0, cpu="radd({0}, {1})", cpu_kinds="iufc"),
+    Reduction(name="prod", combine="multiply", identity=1, cpu="rmul({0}, {1})"),
+    Reduction(name="max", combine="maximum", identity="min", cpu="rmax({0}, {1})"),
+    Reduction(name="min", combine="minimum", identity="max", cpu="rmin({0}, {1})"),
+    Reduction(name="fmax_reduce", combine="fmax", identity="nan"),
+    Reduction(name="fmin_reduce", combine="fmin", identity="nan"),
+    Reduction(name="any", combine="logical_or", identity=0),
+    Reduction(name="all", combine="logical_and", identity=1),
+    Reduction(name="or_reduce", combine="bitwise_or", identity=0),
+    Reduction(name="and_reduce", combine="bitwise_and", identity=-1),
+    Reduction(name="xor_reduce", combine="bitwise_xor", identity=0),
+    Reduction(name="argmax", combine="greater", identity="min", doc="first index of the maximum"),
+    Reduction(name="argmin", combine="less", identity="max", doc="first index of the minimum"),
+)
+ARG_REDUCTIONS = (REDUCTIONS["argmax"], REDUCTIONS["argmin"])
+
+STRUCTURAL: dict[str, Op] = _rows(
+    Op(name="input", dims_in_attr=True, doc="attr: (name, shape)"),
+    Op(name="const", doc="a scalar; attr: its bytes"),
+    Op(name="dim", doc="length of an input's axis; attr: (name, axis)"),
+    Op(name="poly", doc="sum of products of scalar integers; attr: ((operand indices), factor)…"),
+    Op(name="iota", dims_in_attr=True, doc="0, 1, 2 … as int64; attr: length"),
+    Op(
+        name="view",
+        dims_in_attr=True,
+        doc="affine index map; attr: (shape, one (start, step, axis or None) an operand axis)",
+    ),
+    Op(name="reshape", dims_in_attr=True, doc="same elements in C order; attr: shape"),
+    Op(
+        name="gather",
+        dims_in_attr=True,
+        doc="x[…] by integer arrays; attr: (shape, per operand axis ('index', which) | ('axis', k))",
+    ),
+    Op(name="nonzero", dims_in_attr=True, doc="(count, ndim) int64 positions; attr: count"),
+    Op(name="concatenate", dims_in_attr=True, doc="attr: (axis, shape)"),
+    Op(name="scan", doc="running reduction; attr: (elementwise name, axis)"),
+    Op(name="matmul", doc="product of two matrices, or of stacks of them"),
+)
+INPUT, CONST, DIM, POLY = (STRUCTURAL[n] for n in ("input", "const", "dim", "poly"))
+IOTA, VIEW, RESHAPE = (STRUCTURAL[n] for n in ("iota", "view", "reshape"))
+GATHER, NONZERO, CONCATENATE = (STRUCTURAL[n] for n in ("gather", "nonzero", "concatenate"))
+SCAN, MATMUL = STRUCTURAL["scan"], STRUCTURAL["matmul"]
+
+_ROWS = {
+    getattr(np, row.reference_name or row.name): row
+    for row in ELEMENTWISE.values()
+    if row.module == "numpy" and row.output == 0 and row.cpu_kinds != "c"
+    if isinstance(getattr(np, row.reference_name or row.name, None), np.ufunc)
+}
+
+
+def row_of(ufunc: np.ufunc) -> Elementwise | None:
+    """The elementwise row whose reference is `ufunc`, or None.
+
+    A ufunc of ``scipy.special`` with one output that has no row gets one: its own loop is called.
+    """
+    row = _ROWS.get(ufunc)
+    if row is None and ufunc.nout == 1 and ufunc.signature is None:
+        name = ufunc.__name__
+        if (module := _special_module(ufunc)) is None:
+            return None
+        row = ELEMENTWISE.get(name)
+        if row is None or row.module == "numpy":
+            name = name if row is None else f"special_{name}"
+            row = _loop(name, ufunc.nin, module=module, reference_name=ufunc.__name__)
+            ELEMENTWISE[name] = row
+        _ROWS[ufunc] = row
+    return row
+
+
+def _special_module(ufunc: np.ufunc) -> str | None:
+    """Where in SciPy `ufunc` lives; looked up only when the caller has imported SciPy."""
+    for module in ("scipy.special", "scipy.special._ufuncs"):
+        if module in sys.modules and getattr(sys.modules[module], ufunc.__name__, None) is ufunc:
+            return module
+    return None
+
+
+def identity(name: str, dtype: np.dtype[Any]) -> Any:
+    """The identity of reduction `name` as a scalar of `dtype`."""
+    value = REDUCTIONS[name].identity
+    if value == "nan":
+        value = float("nan") if dtype.kind in "fc" else ("min" if "max" in name else "max")
+    if isinstance(value, str):
+        low = value == "min"
+        if dtype.kind == "b":
+            value = not low
+        elif dtype.kind in "iu":
+            value = np.iinfo(dtype).min if low else np.iinfo(dtype).max
+        else:
+            value = -np.inf if low else np.inf
+    elif value == -1 and dtype.kind in "ub":
+        value = True if dtype.kind == "b" else np.iinfo(dtype).max
+    return dtype.type(value)

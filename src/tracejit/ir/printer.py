@@ -1,0 +1,98 @@
+"""The stable text form of a graph: names are given at print time, in order of computation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracejit.ir import ops
+from tracejit.ir.build import constant_value
+from tracejit.ir.graph import Graph
+from tracejit.ir.node import Node
+
+
+def to_text(graph: Graph) -> str:
+    """`graph` as text, a node a line: ``%2:float64[x.0] = add x %1``.
+
+    >>> import numpy as np
+    >>> from tracejit.ir import build, dims
+    >>> x = build.input("x", np.dtype(np.float64), (dims.dim("x", 0),))
+    >>> print(to_text(Graph((x,), (build.elementwise("exp", x),))))
+    inputs x:float64[x.0]
+    %0:float64[x.0] = exp x
+    return %0
+    """
+    names = _Names()
+    inputs = ", ".join(f"{names.of(i)}:{names.type(i)}" for i in graph.inputs)
+    lines = [f"inputs {inputs}"]
+    for node in graph.nodes():
+        if names.inline(node) is None:
+            text = f"{node.op.name} {names.operands(node)}".rstrip()
+            lines.append(f"{names.of(node)}:{names.type(node)} = {text}")
+    lines.extend(f"check {names.of(c.condition)}  # {c.reason}" for c in graph.checks)
+    lines.append("return " + ", ".join(names.of(o) for o in graph.outputs))
+    return "\n".join(lines)
+
+
+class _Names:
+    def __init__(self) -> None:
+        self.names: dict[Node, str] = {}
+        self.count = 0
+
+    def of(self, node: Node) -> str:
+        name = self.names.get(node)
+        if name is None:
+            name = self.inline(node)
+            if name is None:
+                name = f"%{self.count}"
+                self.count += 1
+            self.names[node] = name
+        return name
+
+    def inline(self, node: Node) -> str | None:
+        """The text of a node that needs no line of its own."""
+        if node.op is ops.INPUT:
+            return str(node.attr[0])
+        if node.op is ops.CONST:
+            value = constant_value(node)
+            return repr(value.item()) if node.type.weak else repr(value).removeprefix("np.")
+        if node.op is ops.DIM:
+            return f"{node.attr[0]}.{node.attr[1]}"
+        if node.op is ops.POLY:
+            terms = []
+            for monomial, factor in node.attr:
+                parts = [self.of(node.args[i]) for i in monomial]
+                if factor != 1 or not parts:
+                    parts.insert(0, str(factor))
+                terms.append("*".join(parts))
+            return "(" + "+".join(terms).replace("+-", "-") + ")"
+        return None
+
+    def type(self, node: Node) -> str:
+        weak = "weak " if node.type.weak else ""
+        shape = ", ".join(map(self.dim, node.shape))
+        return f"{weak}{node.dtype}" + (f"[{shape}]" if node.shape else "")
+
+    def dim(self, d: int | Node) -> str:
+        return self.of(d) if isinstance(d, Node) else str(d)
+
+    def operands(self, node: Node) -> str:
+        parts = [self.of(a) for a in node.args]
+        if node.op is ops.VIEW:
+            parts.append("[" + ", ".join(map(self.index, node.attr[1])) + "]")
+        elif node.attr is not None and node.op not in (ops.RESHAPE, ops.IOTA, ops.NONZERO):
+            parts.append(self.attr(node.attr))
+        return " ".join(parts)
+
+    def index(self, entry: tuple[int | Node, int, int | None]) -> str:
+        start, step, axis = entry
+        if axis is None:
+            return self.dim(start)
+        term = f"i{axis}" if step == 1 else f"{step}*i{axis}" if step != -1 else f"-i{axis}"
+        return term if start == 0 else f"{self.dim(start)}+{term}".replace("+-", "-")
+
+    def attr(self, attr: Any) -> str:
+        if isinstance(attr, Node):
+            return self.of(attr)
+        if isinstance(attr, tuple):
+            return "(" + ", ".join(map(self.attr, attr)) + ")"
+        return str(attr)

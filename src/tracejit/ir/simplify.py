@@ -1,0 +1,158 @@
+"""The simplifier: rewrites that are exact in IEEE arithmetic, NaN and signed zero included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from tracejit.ir import build, dims, ops
+from tracejit.ir.graph import Graph, rebuild
+from tracejit.ir.node import Node, make
+
+
+def simplify(graph: Graph) -> Graph:
+    """`graph` with every rule applied once, operands first.
+
+    Needs: nothing. Guarantees: the same values to the bit, and no more nodes than before.
+    """
+    return rebuild(graph, _simplify)
+
+
+def _simplify(node: Node, new: Mapping[Node, Node]) -> Node:
+    rule = _RULES.get(node.op.name)
+    simpler = rule(node) if rule else None
+    return node if simpler is None else simpler
+
+
+def _scalar(node: Node) -> complex | float | int | None:
+    """The number that a constant, or a constant filling an array, holds."""
+    if node.op is ops.VIEW and not node.args[0].ndim:
+        node = node.args[0]
+    return build.constant_value(node).item() if node.op is ops.CONST else None
+
+
+def _same(node: Node, operand: Node) -> Node:
+    """`operand` where it has the node's shape, else broadcast to it."""
+    return operand if operand.shape == node.shape else build.broadcast_to(operand, node.shape)
+
+
+def _multiply(node: Node) -> Node | None:
+    a, b = node.args
+    if node.dtype.kind != "c":
+        if _scalar(b) == 1:  # x * 1 -> x
+            return _same(node, a)
+        if _scalar(a) == 1:  # 1 * x -> x
+            return _same(node, b)
+    return None
+
+
+def _divide(node: Node) -> Node | None:
+    a, b = node.args
+    if node.dtype.kind != "f":
+        return None
+    value = _scalar(b)
+    if value == 1:  # x / 1 -> x
+        return _same(node, a)
+    if isinstance(value, float) and value and np.isfinite(value):
+        mantissa, _ = np.frexp(value)
+        inverse = node.dtype.type(1) / node.dtype.type(value)
+        if abs(mantissa) == 0.5 and np.isfinite(inverse) and abs(inverse) >= np.finfo(node.dtype).tiny:
+            # x / 2**k -> x * 2**-k
+            factor = build.constant(inverse, node.dtype)
+            return make(ops.ELEMENTWISE["multiply"], (a, factor), None, node.type, node.origin)
+    return None
+
+
+def _subtract(node: Node) -> Node | None:
+    a, b = node.args
+    value = _scalar(b)
+    if value == 0 and not np.signbit(np.real(value)) and node.dtype.kind != "c":  # x - 0 -> x
+        return _same(node, a)
+    return None
+
+
+def _add(node: Node) -> Node | None:
+    if node.dtype.kind in "iu":
+        a, b = node.args
+        if _scalar(b) == 0:  # n + 0 -> n
+            return _same(node, a)
+        if _scalar(a) == 0:  # 0 + n -> n
+            return _same(node, b)
+    return None
+
+
+def _negative(node: Node) -> Node | None:
+    (a,) = node.args
+    if a.op is node.op:  # -(-x) -> x
+        return a.args[0]
+    return None
+
+
+def _cast(node: Node) -> Node | None:
+    (a,) = node.args
+    if a.dtype == node.dtype and a.type.weak == node.type.weak:
+        return a
+    if a.op is ops.CAST and not node.type.weak and _widens(a.args[0], a):
+        # (narrow -> wide) -> any  is  narrow -> any
+        inner = a.args[0]
+        if inner.dtype == node.dtype and not inner.type.weak:
+            return inner
+        if inner.dtype.kind == a.dtype.kind == node.dtype.kind != "f":
+            return make(ops.CAST, (inner,), None, node.type, node.origin)
+    return None
+
+
+def _widens(narrow: Node, wide: Node) -> bool:
+    """Whether every value of the narrow dtype survives the wide one."""
+    return np.can_cast(narrow.dtype, wide.dtype, "safe") and not (
+        narrow.dtype.kind in "iu" and narrow.dtype.itemsize == 8 and wide.dtype.kind in "fc"
+    )
+
+
+def _where(node: Node) -> Node | None:
+    condition, a, b = node.args
+    value = _scalar(condition)
+    if value is not None:  # where(True, a, b) -> a
+        return _same(node, a if value else b)
+    return _same(node, a) if a is b else None
+
+
+def _logical_not(node: Node) -> Node | None:
+    (a,) = node.args
+    if a.op is node.op and a.args[0].dtype == node.dtype:  # not not b -> b
+        return a.args[0]
+    return None
+
+
+def _view(node: Node) -> Node | None:
+    """A view of a view is one view; a view of an elementwise op of scalars is moved inside."""
+    (x,) = node.args
+    if x.op is ops.VIEW:
+        return build.view(x, *node.attr)
+    return None
+
+
+def _identity(node: Node) -> Node | None:
+    return node.args[0]
+
+
+def _poly(node: Node) -> Node | None:
+    dim = dims.from_poly(dims.poly(node))
+    return dims.as_node(dim)
+
+
+_RULES: dict[str, Callable[[Node], Node | None]] = {
+    "multiply": _multiply,
+    "divide": _divide,
+    "subtract": _subtract,
+    "add": _add,
+    "negative": _negative,
+    "cast": _cast,
+    "where": _where,
+    "logical_not": _logical_not,
+    "view": _view,
+    "positive": _identity,
+    "poly": _poly,
+}
+

@@ -1,0 +1,54 @@
+"""Types of the array IR: a dtype, a shape with symbolic dimensions, and NEP 50's weakness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tracejit.ir.node import Node
+
+#: A dimension: a Python int, or a scalar int64 node in normal form (see ``dims``).
+Dim = "int | Node"
+
+BOOL = np.dtype(np.bool_)
+INT64 = np.dtype(np.int64)
+UINT8 = np.dtype(np.uint8)
+FLOAT16 = np.dtype(np.float16)
+FLOAT32 = np.dtype(np.float32)
+FLOAT64 = np.dtype(np.float64)
+COMPLEX128 = np.dtype(np.complex128)
+
+#: Every dtype that a traced array may have, in NumPy's order of kinds.
+DTYPES: tuple[np.dtype[Any], ...] = tuple(
+    np.dtype(name)
+    for name in (
+        "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
+        "float16 float32 float64 complex64 complex128"
+    ).split()
+)
+_CANONICAL = {(d.kind, d.itemsize): d for d in DTYPES}
+
+
+def canonical_dtype(dtype: Any) -> np.dtype[Any] | None:
+    """The supported native dtype equal to `dtype` (``longlong`` is ``int64``), or None."""
+    dtype = np.dtype(dtype)
+    if not dtype.isnative or dtype.kind not in "biufc":
+        return None
+    return _CANONICAL.get((dtype.kind, dtype.itemsize))
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayType:
+    """Type of a value: `dtype`, `shape` (ints and dimension nodes), `weak` (a Python scalar)."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int | Node, ...] = ()
+    weak: bool = False
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)

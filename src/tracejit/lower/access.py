@@ -1,0 +1,128 @@
+"""Which elements an inlined expression reads: index vectors pushed from a node to its operands.
+
+An index vector has an entry for every axis of the node it belongs to: ``(start, step, axis)``,
+meaning ``start + step * (loop variable of domain axis)``, or a `Dynamic` entry for an index that
+is itself loaded. ``FLAT`` stands for the whole vector where a loop covers all axes at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import NamedTuple
+
+from tracejit.ir import dims, ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.node import Node
+
+
+class Entry(NamedTuple):
+    """``start + step * i[axis]``; just ``start`` where `axis` is None."""
+
+    start: Dim
+    step: int
+    axis: int | None
+
+
+class Dynamic(NamedTuple):
+    """The value of `node` at `index`: one axis of a gather."""
+
+    node: Node
+    index: Index
+
+
+class _Flat:
+    def __repr__(self) -> str:
+        return "FLAT"
+
+
+FLAT = _Flat()
+Index = tuple["Entry | Dynamic", ...] | _Flat
+Point = tuple[Node, Index]
+#: What is read (an input, a stored node, or the reshape of one), and where.
+Access = Point
+
+
+def identity(ndim: int) -> Index:
+    """The index vector of the domain's own axes."""
+    return tuple(Entry(0, 1, k) for k in range(ndim))
+
+
+def operands(node: Node, index: Index) -> list[Point]:
+    """The points that `node` at `index` is computed from, where it is not read from memory."""
+    op = node.op
+    if isinstance(op, ops.Elementwise) or op is ops.POLY:
+        return [(a, index if a.ndim else ()) for a in node.args]
+    if op is ops.VIEW:
+        return [(node.args[0], view_index(node, index))]
+    if op is ops.GATHER:
+        return [(a, index) for a in node.args[1:]]
+    return []
+
+
+def view_index(node: Node, index: Index) -> Index:
+    """The index vector into the operand of a view."""
+    if isinstance(index, _Flat):
+        assert not node.args[0].ndim
+        return ()
+    entries: list[Entry | Dynamic] = []
+    for start, step, axis in node.attr[1]:
+        if axis is None or step == 0:
+            entries.append(Entry(start, 0, None))
+            continue
+        outer = index[axis]
+        if isinstance(outer, Dynamic):
+            if (start, step) != (0, 1):
+                raise NotImplementedError("an affine view of a gathered axis")
+            entries.append(outer)
+        elif outer.axis is None:
+            entries.append(Entry(dims.add(start, dims.mul(step, outer.start)), 0, None))
+        else:
+            entries.append(
+                Entry(
+                    dims.add(start, dims.mul(step, outer.start)), step * outer.step, outer.axis
+                )
+            )
+    return tuple(entries)
+
+
+def gather_index(node: Node, index: Index) -> Index:
+    """The index vector into the base of a gather."""
+    assert not isinstance(index, _Flat)
+    return tuple(
+        Dynamic(node.args[1 + k], index) if kind == "index" else index[k]
+        for kind, k in node.attr[1]
+    )
+
+
+def walk(value: Node, index: Index, stored: Container[Node]) -> list[Point]:
+    """Every point that `value` at `index` reaches without passing through memory."""
+    seen = {(value, index)}
+    stack: list[Point] = [(value, index)]
+    points: list[Point] = []
+    first = True
+    while stack:
+        point = stack.pop()
+        points.append(point)
+        if first or point[0] not in stored:
+            for child in operands(*point):
+                if child not in seen:
+                    seen.add(child)
+                    stack.append(child)
+        first = False
+    return points
+
+
+def reads(value: Node, index: Index, stored: Container[Node]) -> list[Access]:
+    """The memory that `value` at `index` reads: inputs and stored nodes with their index vectors.
+
+    A reshape is read through the memory of its operand; a gather through its base.
+    """
+    found: list[Access] = []
+    for position, (node, at) in enumerate(walk(value, index, stored)):
+        if (node in stored and position > 0) or node.op is ops.INPUT:
+            found.append((node, at))
+        elif node.op is ops.GATHER:
+            found.append((node.args[0], gather_index(node, at)))
+        elif node.op is ops.RESHAPE:
+            found.append((node, at))
+    return found

@@ -1,0 +1,168 @@
+"""Where stored nodes live: scalars, rows, whole arrays, or the output they feed."""
+
+from __future__ import annotations
+
+from tracejit.ir import ops
+from tracejit.ir.node import Node, postorder
+from tracejit.lower.access import Entry
+from tracejit.lower.materialise import matrix_source
+from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
+
+
+def assign_buffers(program: Program, outputs: set[Node]) -> None:
+    """Give every stored node its buffer; those in `outputs` the caller's.
+
+    Guarantees: a value whose readers are all in its own iteration needs none; one whose readers
+    share outer loops keeps only what an iteration of those needs; a temporary read for the last
+    time at the element where an output of its type is stored lives in that output.
+    """
+    readers = _readers(program)
+    late = late_dims(program)
+    for node, computations in program.stored.items():
+        axes = tuple(range(node.ndim))
+        is_late = any(d in late for d in node.shape)
+        buffers = []
+        if node in outputs:
+            buffers = [Buffer(node, node.shape, axes, output=True, late=is_late)]
+        else:
+            shared = _shared_loops(node, computations, readers[node])
+            axes = tuple(k for k in axes if k not in shared)
+            if axes or _needs_memory(computations, readers[node]):
+                shape = tuple(node.shape[k] for k in axes)
+                buffers = [Buffer(node, shape, axes, late=is_late)]
+        program.buffers[node] = buffers
+    _share(program, readers)
+
+
+def late_dims(program: Program) -> set[Node]:
+    """The dimensions that are known only when the data has been seen."""
+    late: set[Node] = set()
+    for node in postorder(d for n in program.stored for d in n.shape if isinstance(d, Node)):
+        if node in program.stored or any(a in late for a in node.args):
+            late.add(node)
+    return late
+
+
+def _readers(program: Program) -> dict[Node, list[tuple[Computation, tuple[object, ...] | None]]]:
+    """Who reads each stored node, and with which index vector (None: as a whole)."""
+    found: dict[Node, list[tuple[Computation, tuple[object, ...] | None]]]
+    found = {node: [] for node in program.stored}
+    for computations in program.stored.values():
+        for c in computations:
+            for node, index in c.reads:
+                if node.op is ops.RESHAPE and node.args[0] in found:
+                    found[node.args[0]].append((c, None))
+                if node in found and node is not c.target:
+                    found[node].append((c, index if isinstance(index, tuple) else None))
+            if c.kind is Kind.MATMUL:
+                for arg in c.value.args:
+                    source = matrix_source(arg)[0]
+                    if source in found:
+                        found[source].append((c, None))
+    return found
+
+
+def _needs_memory(computations: list[Computation], readers: list[object]) -> bool:
+    c = computations[0]
+    return (
+        c.partial
+        or c.kind in (Kind.SWEEP, Kind.MATMUL, Kind.NONZERO)
+        or (c.kind is Kind.SCAN and c.axis != len(c.domain) - 1)
+    )
+
+
+def _shared_loops(
+    node: Node,
+    computations: list[Computation],
+    readers: list[tuple[Computation, tuple[object, ...] | None]],
+) -> set[int]:
+    """The axes of `node` whose loops it shares with every reader at the same iteration."""
+    c = computations[0]
+    if len(computations) > 1 or c.partial or c.kind in (Kind.NONZERO, Kind.MATMUL):
+        return set()
+    shared: set[int] = set()
+    for position, loop in enumerate(c.loops):
+        where = c.order[position] if not loop.flat else None
+        if where is not None and where in c.reduced:
+            break
+        if c.kind is Kind.SCAN and where == c.axis and c.axis != len(c.domain) - 1:
+            break
+        if not all(
+            position < len(r.loops) and r.loops[position] is loop and index is not None
+            for r, index in readers
+        ):
+            break
+        if loop.flat:
+            return set(range(node.ndim))
+        place = c.kept.index(where)
+        if not all(
+            index is not None and index[place] == Entry(0, 1, r.order[position])
+            for r, index in readers
+        ):
+            break
+        shared.add(place)
+    return shared
+
+
+def _share(
+    program: Program,
+    readers: dict[Node, list[tuple[Computation, tuple[object, ...] | None]]],
+) -> None:
+    """Let a temporary and the value computed from it at its last reading use one array."""
+    order = {c: k for k, c in enumerate(_in_order(program))}
+    taken: set[Node] = set()
+    for node in reversed(list(program.buffers)):
+        buffers, writer = program.buffers[node], program.stored[node][0]
+        if not buffers or buffers[0].output or not buffers[0].axes or not readers[node]:
+            continue
+        last, index = max(readers[node], key=lambda r: order[r[0]])
+        home = program.buffers[last.target]
+        identity = tuple(Entry(0, 1, k) for k in range(node.ndim))
+        if (
+            home
+            and last.target not in taken
+            and not home[0].late
+            and last.kind is Kind.MAP
+            and not last.partial
+            and not writer.partial
+            and writer.kind in (Kind.MAP, Kind.SWEEP)
+            and last.target.type == node.type
+            and home[0].axes == buffers[0].axes
+            and all(at == identity for r, at in readers[node] if r is last)
+            and _done_before(writer, last, readers[node])
+        ):
+            taken.add(last.target)
+            program.buffers[node] = home
+
+
+def _done_before(
+    writer: Computation,
+    last: Computation,
+    readers: list[tuple[Computation, tuple[object, ...] | None]],
+) -> bool:
+    """Whether every other reader is done with an element when `last` overwrites it."""
+    common = [a for a, b in zip(writer.loops, last.loops, strict=False) if a is b]
+    depth = len(common)
+    identity = [Entry(0, 1, last.order[k]) for k in range(depth)]
+    for r, index in readers:
+        if r is last:
+            continue
+        if r.loops[:depth] != common or index is None or depth == len(last.loops):
+            return False
+        if [index[last.order[k]] for k in range(depth)] != identity:
+            return False
+        if len(r.loops) > depth and r.loops[depth] is last.loops[depth]:
+            return False
+    return True
+
+
+def _in_order(program: Program) -> list[Computation]:
+    found: list[Computation] = []
+    stack: list[Loop | Computation] = list(reversed(program.items))
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Computation):
+            found.append(item)
+        else:
+            stack.extend(reversed(item.items))
+    return found

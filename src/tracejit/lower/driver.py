@@ -1,0 +1,138 @@
+"""The driver: one generated Python function between the user's call and the compiled entry.
+
+It runs the caller's guards, allocates outputs and temporaries (NumPy's allocator asks for huge
+pages, Numba's does not), calls the entry and shapes the results. Everything else is done when it
+is made, so that a call costs what it must.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tracejit.ir import ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.graph import Graph
+from tracejit.ir.interpret import apply_view, evaluate
+from tracejit.ir.node import Node, postorder
+from tracejit.lower.program import Buffer
+
+
+class _Miss:
+    def __repr__(self) -> str:
+        return "MISS"
+
+
+#: What a driver returns where the arguments are not those it was made for.
+MISS = _Miss()
+
+
+class Driver:
+    """Text of a driver under construction."""
+
+    def __init__(self, graph: Graph, inputs: Sequence[str]) -> None:
+        self.graph = graph
+        self.names = {
+            node.attr[0]: name for node, name in zip(graph.inputs, inputs, strict=True)
+        }
+        self.namespace: dict[str, Any] = {
+            "empty": np.empty,
+            "apply_view": apply_view,
+            "MISS": MISS,
+            "float16": np.float16,
+            "float32": np.float32,
+            "uint16": np.uint16,
+        }
+        self.lines: list[str] = []
+        self.known: dict[Node, str] = {}
+
+    def argument(self, node: Node, is_array: bool) -> str:
+        """The text of an input as the entry takes it: float16 travels as bits, or as float32."""
+        name = self.names[node.attr[0]]
+        if node.dtype.char == "e":
+            return f"{name}.view(uint16)" if is_array else f"float32({name})"
+        return name
+
+    def dim(self, d: Dim) -> str:
+        """The text of a dimension, from the inputs' shapes and numbers."""
+        if isinstance(d, int):
+            return str(d)
+        for node in postorder([d]):
+            if node not in self.known:
+                self.known[node] = self._scalar(node)
+        return self.known[d]
+
+    def _scalar(self, node: Node) -> str:
+        operands = [self.known[a] for a in node.args]
+        if node.op is ops.DIM:
+            return f"{self.names[node.attr[0]]}.shape[{node.attr[1]}]"
+        if node.op is ops.INPUT:
+            return self.names[node.attr[0]]
+        if node.op is ops.CONST:
+            return str(evaluate([node], {})[0])
+        if node.op is ops.POLY:
+            terms = []
+            for monomial, factor in node.attr:
+                parts = [operands[i] for i in monomial]
+                terms.append("*".join([str(factor), *parts] if factor != 1 or not parts else parts))
+            return f"({' + '.join(terms)})"
+        if node.op.name in ("floor_divide", "remainder"):
+            return f"({operands[0]} {'//' if node.op.name == 'floor_divide' else '%'} {operands[1]})"
+        name = f"scalar{len(self.namespace)}"
+        self.namespace[name] = lambda **env: evaluate([node], env)[0]
+        used = {n.attr[0] for n in postorder([node]) if n.op in (ops.INPUT, ops.DIM)}
+        env = ", ".join(f"{key}={self.names[key]}" for key in sorted(used))
+        return f"{name}({env})"
+
+    def shape(self, dims: tuple[Dim, ...]) -> str:
+        """The text of a shape: an input's own where it is the same."""
+        for node in self.graph.inputs:
+            if node.ndim and node.shape == dims and any(isinstance(d, Node) for d in dims):
+                return f"{self.names[node.attr[0]]}.shape"
+        items = ", ".join(map(self.dim, dims))
+        return items if len(dims) == 1 else f"({items})"
+
+    def allocate(self, buffer: Buffer) -> None:
+        """Allocate a buffer."""
+        dtype = buffer.node.dtype
+        name = "uint16" if dtype.char == "e" else f"dtype_{dtype.name}"
+        self.namespace.setdefault(name, dtype)
+        order = ', order="F"' if buffer.layout == "F" else ""
+        self.lines.append(f"{buffer.name} = empty({self.shape(buffer.shape)}, {name}{order})")
+
+    def result(self, buffer: Buffer, kind: str) -> str:
+        """The text of an output as NumPy would have returned it."""
+        half = buffer.node.dtype.char == "e"
+        text = f"{buffer.name}.view(float16)" if half else buffer.name
+        return {"scalar": f"{text}[()]", "number": f"{text}.item()"}.get(kind, text)
+
+    def alias(self, node: Node) -> str:
+        """The text of an output that is an argument or a view of one."""
+        if node.op is ops.INPUT:
+            return self.names[node.attr[0]]
+        base = self.names[node.args[0].attr[0]]
+        index = ", ".join(f"({self.dim(s)}, {step}, {a})" for s, step, a in node.attr[1])
+        shape = ", ".join(map(self.dim, node.shape))
+        return f"apply_view({base}, ({shape},), [{index}], {base}.flags.writeable)"
+
+    def make(self, parameters: str, prologue: list[str], body: list[str], result: str,
+             namespace: dict[str, Any]) -> tuple[Callable[..., Any], str]:
+        """Compile the driver; also its text."""
+        text = "\n".join(
+            [
+                f"def call({parameters}):",
+                *(f"    {line}" for line in prologue),
+                "    try:",
+                *(f"        {line}" for line in self.lines or ["pass"]),
+                # Arguments of other ranks or sizes: no guard has been passed yet.
+                "    except (ValueError, IndexError, AttributeError, TypeError):",
+                "        return MISS",
+                *(f"    {line}" for line in body),
+                f"    return {result}",
+            ]
+        )
+        scope = {**self.namespace, **namespace}
+        exec(compile(text, "<tracejit driver>", "exec"), scope)
+        return scope["call"], text

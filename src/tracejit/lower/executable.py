@@ -1,0 +1,184 @@
+"""The pipeline from a graph to something that runs, read from top to bottom."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tracejit.config import config
+from tracejit.ir import ops
+from tracejit.ir.graph import Graph
+from tracejit.ir.node import Node, make
+from tracejit.ir.printer import to_text
+from tracejit.ir.simplify import simplify
+from tracejit.ir.verify import verify
+from tracejit.lower.driver import Driver
+from tracejit.lower.schedule import schedule
+
+if TYPE_CHECKING:
+    from tracejit.cpu.emit import Source
+    from tracejit.lower.program import Program
+
+_FLOAT32 = np.dtype(np.float32)
+
+#: Array → array, "" → scalar; a layout may end in "r" for a read-only array.
+Layouts = Mapping[str, str]
+
+
+class Executable:
+    """A compiled graph: `source`, counts of its program, `seconds` by phase, and `driver`."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        program: Program,
+        source: Source,
+        entry: Any,
+        compiled: bool,
+        layouts: Layouts,
+        aliases: frozenset[int],
+        seconds: dict[str, float],
+    ) -> None:
+        self.graph = graph
+        self.program = program
+        self.emitted = source
+        self.entry = entry
+        self.compiled = compiled
+        self.layouts = layouts
+        self.aliases = aliases
+        self.seconds = seconds
+        self.loops = program.nests
+        self.passes = program.passes
+        self.temporaries = program.temporaries
+
+    @property
+    def source(self) -> str:
+        """The emitted source, each statement with the user's line that it comes from."""
+        lines = self.emitted.text.splitlines()
+        width = min(72, max(map(len, lines), default=0) + 2)
+        annotated = []
+        for line, origin in zip(lines, self.emitted.origins, strict=True):
+            note = f"# {origin.file.rsplit('/', 1)[-1]}:{origin.line}" if origin else ""
+            annotated.append(f"{line:<{width}}{note}".rstrip())
+        return "\n".join(annotated) + "\n"
+
+    def driver(
+        self,
+        parameters: str,
+        prologue: list[str],
+        inputs: Sequence[str],
+        result: str,
+        namespace: dict[str, Any],
+        kinds: Sequence[str],
+    ) -> Callable[..., Any]:
+        """A Python function ``call(parameters)``: guards, allocation, the entry, the results.
+
+        `inputs` are expressions for the graph's inputs; `result` is a format string over the
+        outputs ``{o[0]}``, `kinds` says for each whether NumPy gives an "array", a "scalar", a
+        "number", or an "alias" of an argument. It returns MISS where the arguments do not fit.
+        """
+        driver = Driver(self.graph, inputs)
+        buffers = [b for b in self.emitted.buffers]
+        for buffer in buffers:
+            driver.allocate(buffer)
+        arguments = [
+            *(driver.argument(i, bool(self.layouts[i.attr[0]])) for i in self.graph.inputs),
+            *(b.name for b in buffers),
+        ]
+        call = f"entry({', '.join(arguments)})"
+        body = [f"if {call}:", "    return MISS"]
+        if self.emitted.late:
+            names = ", ".join(b.name for b in self.emitted.late)
+            body = [f"code = {call}", "if code[0]:", "    return MISS", f"_, {names} = code"]
+        texts: list[str] = []
+        seen: set[Node] = set()
+        for k, (node, kind) in enumerate(zip(self.program.graph.outputs, kinds, strict=True)):
+            if k in self.aliases:
+                texts.append(driver.alias(node))
+                continue
+            text = driver.result(self.program.buffers[node][0], kind)
+            if node in seen and kind == "array":
+                text = f"{text}.copy()"
+            seen.add(node)
+            texts.append(text)
+        final = result.format(o=texts)
+        scope = {**namespace, "entry": self.entry}
+        function, self.driver_text = driver.make(parameters, prologue, body, final, scope)
+        return function
+
+
+def compile_graph(
+    graph: Graph, layouts: Layouts, *, name: str = "program", kinds: Sequence[str] | None = None
+) -> Executable:
+    """Compile `graph` for inputs of the given `layouts`.
+
+    A layout is "C", "F" or "A" for an array (with "r" appended where it is read-only) and ""
+    for a scalar. `kinds` as in `Executable.driver`; "alias" outputs are not computed.
+    """
+    from tracejit.cpu.compile import array_type, compile_entry, scalar_type
+    from tracejit.cpu.emit import emit
+    from tracejit.cpu.expressions import storage
+
+    seconds: dict[str, float] = {}
+    start = perf_counter()
+    graph = _pass(graph, "trace", lambda g: g)
+    graph = _pass(graph, "simplify", simplify)
+    aliases = frozenset(k for k, kind in enumerate(kinds or ()) if kind == "alias")
+    graph = _pass(graph, "own outputs", lambda g: _own_outputs(g, aliases))
+    plain = {key: layout.rstrip("r") for key, layout in layouts.items()}
+    program = schedule(graph, plain, aliases)
+    seconds["schedule"] = perf_counter() - start
+    start = perf_counter()
+    source = emit(program)
+    seconds["emit"] = perf_counter() - start
+    if config.debug >= 4:
+        print(source.text, file=sys.stderr)
+    start = perf_counter()
+    signature = []
+    for node in graph.inputs:
+        layout = layouts[node.attr[0]]
+        if layout:
+            dtype = storage(node.dtype)
+            signature.append(array_type(dtype, node.ndim, layout[0], layout.endswith("r")))
+        elif node.dtype.char == "e":
+            signature.append(scalar_type(_FLOAT32))
+        else:
+            signature.append(scalar_type(node.dtype))
+    signature.extend(
+        array_type(storage(b.node.dtype), len(b.shape), "F" if b.layout == "F" and len(b.shape) > 1 else "C")
+        for b in source.buffers
+    )
+    entry, compiled = compile_entry(source.text, tuple(signature), bool(source.late))
+    seconds["compile"] = perf_counter() - start
+    if config.debug >= 1:
+        how = "compiled" if compiled else "reused"
+        print(
+            f"tracejit: {name}: {how} in {seconds['compile'] * 1e3:.0f} ms, "
+            f"{program.nests} loops, {program.passes} passes, {program.temporaries} temporaries",
+            file=sys.stderr,
+        )
+    return Executable(graph, program, source, entry, compiled, plain, aliases, seconds)
+
+
+def _pass(graph: Graph, name: str, run: Callable[[Graph], Graph]) -> Graph:
+    """Run a pass, and look at what it made as the settings ask."""
+    graph = run(graph)
+    if config.check:
+        verify(graph, name)
+    if config.debug >= 3:
+        print(f"# after {name}\n{to_text(graph)}\n", file=sys.stderr)
+    return graph
+
+
+def _own_outputs(graph: Graph, aliases: frozenset[int]) -> Graph:
+    """Copy the outputs that are inputs, unless NumPy would have returned the input itself."""
+    outputs = []
+    for k, node in enumerate(graph.outputs):
+        if node.op is ops.INPUT and k not in aliases:
+            node = make(ops.CAST, (node,), None, node.type, node.origin)
+        outputs.append(node)
+    return Graph(graph.inputs, tuple(outputs), graph.checks)

@@ -1,0 +1,117 @@
+"""Which nodes live in memory. Everything else is inlined into what reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tracejit.ir import ops
+from tracejit.ir.graph import Graph, rebuild
+from tracejit.ir.node import Node, make
+
+#: A value read by several computations is stored when computing it again costs more than this.
+RECOMPUTE = 8
+#: A value broadcast over an outer axis is stored when it costs more than this.
+REBROADCAST = 1
+
+_ALWAYS = (ops.CONCATENATE, ops.SCAN, ops.NONZERO, ops.MATMUL)
+_LEAVES = (ops.INPUT, ops.CONST, ops.DIM, ops.POLY, ops.IOTA)
+
+
+def materialise(graph: Graph) -> list[Node]:
+    """The stored nodes of `graph`, operands first.
+
+    Needs: a simplified graph in which reshapes have contiguous operands.
+    Guarantees: outputs (but inputs), reductions, scans and library operands are stored; what a
+    reshape, gather or matmul reads is an input or stored; an expensive value is computed once.
+    """
+    nodes = graph.nodes()
+    users: dict[Node, list[Node]] = {n: [] for n in nodes}
+    for node in nodes:
+        for arg in node.args:
+            users[arg].append(node)
+    stored: set[Node] = {o for o in graph.outputs if o.op is not ops.INPUT}
+    for node in nodes:
+        if isinstance(node.op, ops.Reduction) or node.op in _ALWAYS:
+            stored.add(node)
+        stored.update(a for a in _memory_operands(node) if a.op is not ops.INPUT)
+    _store_expensive(nodes, users, stored)
+    return [n for n in nodes if n in stored]
+
+
+def _memory_operands(node: Node) -> tuple[Node, ...]:
+    """The operands that `node` needs in memory."""
+    if node.op is ops.GATHER:
+        return node.args[:1]
+    if node.op is ops.MATMUL:
+        return tuple(matrix_source(a)[0] for a in node.args)
+    if node.op is ops.RESHAPE:
+        return node.args
+    return ()
+
+
+def contiguous(graph: Graph, layouts: Mapping[str, str]) -> Graph:
+    """`graph` with a copy between a reshape and an input that is not C-contiguous."""
+
+    def rule(node: Node, new: Mapping[Node, Node]) -> Node:
+        if node.op is not ops.RESHAPE:
+            return node
+        x = node.args[0]
+        if x.op is not ops.INPUT or layouts[x.attr[0]] == "C":
+            return node
+        copy = make(ops.CAST, (x,), None, x.type, x.origin)
+        return make(ops.RESHAPE, (copy,), node.attr, node.type, node.origin)
+
+    return rebuild(graph, rule)
+
+
+def matrix_source(node: Node) -> tuple[Node, bool]:
+    """The array that a matmul reads for this operand, and whether it reads it transposed."""
+    if node.op is ops.VIEW and node.ndim == 2:
+        index = node.attr[1]
+        if [e[:2] for e in index] == [(0, 1), (0, 1)] and [e[2] for e in index] == [1, 0]:
+            return node.args[0], True
+    return node, False
+
+
+def _store_expensive(
+    nodes: list[Node], users: Mapping[Node, list[Node]], stored: set[Node]
+) -> None:
+    """Add what is better kept than computed again, users first so that the roots are known."""
+    cost: dict[Node, int] = {}
+    for node in nodes:
+        cost[node] = _cost(node, cost, stored)
+    roots: dict[Node, set[Node]] = {}
+    for node in reversed(nodes):
+        readers: set[Node] = set()
+        for user in users[node]:
+            readers.update((user,) if user in stored else roots.get(user, ()))
+        roots[node] = readers
+        if node in stored or not node.ndim or node.op in _LEAVES or cost[node] == 0:
+            continue
+        moved = len(users[node]) > 1 and any(u.op is ops.VIEW for u in users[node])
+        rebroadcast = any(_broadcasts_outer(u) for u in users[node])
+        gathered = any(u.op is ops.GATHER for u in users[node])
+        if (
+            (cost[node] > RECOMPUTE and (len(readers) > 1 or moved))
+            or (cost[node] > REBROADCAST and rebroadcast)
+            or (cost[node] > RECOMPUTE and gathered and len(users[node]) > 1)
+        ):
+            stored.add(node)
+
+
+def _cost(node: Node, cost: Mapping[Node, int], stored: set[Node]) -> int:
+    """What an element costs beyond loads, in additions; 0 for what is only moved."""
+    own = node.op.cost if isinstance(node.op, ops.Elementwise) else 0
+    if node.op is ops.GATHER:
+        own = ops.DIVISION
+    return own + sum(cost[a] for a in node.args if a not in stored and a.ndim)
+
+
+def _broadcasts_outer(node: Node) -> bool:
+    """Whether a view repeats its operand over an axis outside one that the operand has."""
+    if node.op is not ops.VIEW:
+        return False
+    axes = {axis for _, step, axis in node.attr[1] if axis is not None and step}
+    if not axes:
+        return False
+    return any(k not in axes and d != 1 for k, d in enumerate(node.shape[: max(axes)]))

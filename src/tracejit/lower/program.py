@@ -1,0 +1,120 @@
+"""The loop IR: what is stored, the loops that compute it, and the arrays it lives in.
+
+A `Program` is a tree. The root and every `Loop` hold items in order of execution: inner loops and
+`Computation`s. A computation evaluates one IR node (with everything inlined below it) at every
+point of its domain and stores, reduces or scans it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from tracejit.ir.dims import Dim
+from tracejit.ir.graph import Graph
+from tracejit.ir.node import Node
+from tracejit.lower.access import Access
+
+
+class Kind(Enum):
+    """What a computation does with the value at each point of its domain."""
+
+    MAP = "map"  # store it
+    REDUCE = "reduce"  # combine it into a scalar accumulator over the innermost loops
+    SWEEP = "sweep"  # combine it into an array of accumulators, in memory order
+    ARG = "arg"  # keep the position of the extreme one
+    SCAN = "scan"  # combine it with the one before and store
+    NONZERO = "nonzero"  # append its position where it is true
+    MATMUL = "matmul"  # no loops of ours: a library call
+
+
+@dataclass(eq=False)
+class Loop:
+    """A loop of `extent` iterations over `items`; `flat` ones cover several axes at once."""
+
+    extent: Dim
+    items: list[Loop | Computation] = field(default_factory=list)
+    flat: bool = False
+
+
+@dataclass(eq=False)
+class Computation:
+    """Computes `value` over `domain` into the stored node `target`.
+
+    `order` lists the domain's axes from the outermost loop in; `loops` are those loops once
+    placed. `reduced` are the axes that do not appear in the target, whose other axes are
+    `kept` in order. `offset` displaces the store along `axis` (a part of a concatenation).
+    """
+
+    kind: Kind
+    target: Node
+    value: Node
+    domain: tuple[Dim, ...]
+    order: tuple[int, ...]
+    reduced: tuple[int, ...] = ()
+    axis: int = 0
+    offset: Dim = 0
+    partial: bool = False
+    loops: list[Loop] = field(default_factory=list)
+    reads: list[Access] = field(default_factory=list)
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The domain axes that the target has."""
+        return tuple(k for k in range(len(self.domain)) if k not in self.reduced)
+
+
+@dataclass(eq=False)
+class Buffer:
+    """Memory for a stored node: all of it, or only what one iteration of outer loops needs."""
+
+    node: Node
+    shape: tuple[Dim, ...]
+    axes: tuple[int, ...]
+    layout: str = "C"
+    output: bool = False
+    late: bool = False
+    name: str = ""
+
+
+@dataclass(eq=False)
+class Program:
+    """A scheduled graph: `items` in order, `buffers` by stored node, `layouts` by input name.
+
+    Of `buffers[node]` every entry is written; readers use the first. A stored node without one
+    lives in a scalar. `passed` are the outputs that are inputs or views of them.
+    """
+
+    graph: Graph
+    items: list[Loop | Computation]
+    stored: dict[Node, list[Computation]]
+    buffers: dict[Node, list[Buffer]]
+    layouts: dict[str, str]
+
+    def all_loops(self) -> list[Loop]:
+        """Every loop, outer before inner."""
+        found: list[Loop] = []
+        stack = [i for i in reversed(self.items) if isinstance(i, Loop)]
+        while stack:
+            loop = stack.pop()
+            found.append(loop)
+            stack.extend(i for i in reversed(loop.items) if isinstance(i, Loop))
+        return found
+
+    @property
+    def nests(self) -> int:
+        """Number of outermost loops."""
+        return sum(isinstance(i, Loop) for i in self.items)
+
+    @property
+    def passes(self) -> int:
+        """Number of innermost loops: passes over memory."""
+        return sum(
+            not any(isinstance(i, Loop) for i in loop.items) for loop in self.all_loops()
+        )
+
+    @property
+    def temporaries(self) -> int:
+        """Number of arrays that are no outputs."""
+        unique = {id(b): b for bs in self.buffers.values() for b in bs}
+        return sum(not b.output for b in unique.values())

@@ -1,0 +1,309 @@
+"""From stored nodes to a tree of loops: fuse what shares an index space.
+
+Computations are placed in order. Each joins the deepest existing loops of its own extents in
+which everything it reads is complete, or complete at this very iteration; where none fits, it
+gets new loops at the end. So siblings share a pass, and a reduction's consumer over the reduced
+axis starts the next pass inside the same outer loop.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from tracejit.ir import dims, ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.graph import Graph
+from tracejit.ir.node import Node
+from tracejit.lower import access
+from tracejit.lower.access import Entry
+from tracejit.lower.buffers import assign_buffers
+from tracejit.lower.materialise import contiguous, materialise
+from tracejit.lower.program import Computation, Kind, Loop, Program
+
+
+def schedule(
+    graph: Graph, layouts: Mapping[str, str], aliases: frozenset[int] = frozenset()
+) -> Program:
+    """The loop program of `graph`.
+
+    Needs: a simplified graph and the layout of each input ("C", "F", "A", "" for a scalar).
+    The outputs at the positions `aliases` are not computed.
+    Guarantees: every stored node is computed once, before it is read.
+    """
+    graph = contiguous(graph, layouts)
+    computed = tuple(o for k, o in enumerate(graph.outputs) if k not in aliases)
+    nodes = materialise(Graph(graph.inputs, computed, graph.checks))
+    stored: dict[Node, list[Computation]] = {}
+    keep = set(nodes)
+    for node in nodes:
+        stored[node] = _computations(node, keep, layouts)
+    program = Program(graph, [], stored, {}, dict(layouts))
+    for node in nodes:
+        for computation in stored[node]:
+            _Placer(program, computation).place()
+    _collapse(program)
+    assign_buffers(program, set(computed))
+    return program
+
+
+# Computations --------------------------------------------------------------------------------
+
+
+def _computations(
+    node: Node, stored: set[Node], layouts: Mapping[str, str]
+) -> list[Computation]:
+    """What computes `node`: one computation, or one a part of a concatenation."""
+    if node.op is ops.CONCATENATE:
+        axis, offset = node.attr[0], 0
+        parts = []
+        for part in node.args:
+            shape = part.shape
+            parts.append(
+                _computation(
+                    Kind.MAP, node, part, shape, stored, layouts,
+                    axis=axis, offset=offset, partial=True,
+                )
+            )
+            offset = dims.add(offset, shape[axis])
+        return parts
+    if isinstance(node.op, ops.Reduction):
+        x = node.args[0]
+        kind = Kind.ARG if node.op in ops.ARG_REDUCTIONS else Kind.REDUCE
+        return [_computation(kind, node, x, x.shape, stored, layouts, reduced=node.attr)]
+    if node.op is ops.SCAN:
+        x, axis = node.args[0], node.attr[1]
+        return [_computation(Kind.SCAN, node, x, node.shape, stored, layouts, axis=axis)]
+    if node.op is ops.NONZERO:
+        x = node.args[0]
+        return [_computation(Kind.NONZERO, node, x, x.shape, stored, layouts)]
+    if node.op is ops.MATMUL:
+        return [Computation(Kind.MATMUL, node, node, (), ())]
+    return [_computation(Kind.MAP, node, node, node.shape, stored, layouts)]
+
+
+def _computation(
+    kind: Kind,
+    target: Node,
+    value: Node,
+    domain: tuple[Dim, ...],
+    stored: set[Node],
+    layouts: Mapping[str, str],
+    reduced: tuple[int, ...] = (),
+    axis: int = 0,
+    offset: Dim = 0,
+    partial: bool = False,
+) -> Computation:
+    # The value of a stored node that copies or reduces another one reads it from memory.
+    inner = stored - {value} if value is target else stored
+    if value is not target and value in stored:
+        reads = [(value, access.identity(len(domain)))]
+    else:
+        reads = access.reads(value, access.identity(len(domain)), inner)
+    order = _loop_order(kind, domain, reduced, reads, layouts, axis)
+    if kind is Kind.REDUCE and reduced and order[-1] not in reduced:
+        kind = Kind.SWEEP
+    c = Computation(kind, target, value, domain, order, reduced, axis, offset, partial)
+    c.reads = reads
+    return c
+
+
+def _loop_order(
+    kind: Kind,
+    domain: tuple[Dim, ...],
+    reduced: tuple[int, ...],
+    reads: list[access.Access],
+    layouts: Mapping[str, str],
+    axis: int,
+) -> tuple[int, ...]:
+    """The domain's axes from the outermost loop in: memory order, with the accumulator in mind."""
+    axes = tuple(range(len(domain)))
+    votes: Counter[int] = Counter()
+    for node, index in reads:
+        if isinstance(index, access._Flat) or not index or node.op is ops.RESHAPE:
+            continue
+        layout = layouts.get(node.attr[0], "C") if node.op is ops.INPUT else "C"
+        entry = index[0 if layout == "F" else -1]
+        if isinstance(entry, Entry) and entry.axis is not None and domain[entry.axis] != 1:
+            full = sum(isinstance(e, Entry) and e.axis is not None for e in index)
+            votes[entry.axis] += full
+    natural = axes
+    if votes and len(axes) > 1:
+        fast, count = votes.most_common(1)[0]
+        if votes[axes[-1]] < count and fast == 0:
+            natural = axes[::-1]
+    if kind is Kind.REDUCE:
+        kept = tuple(k for k in natural if k not in reduced)
+        if natural[-1:] and natural[-1] not in reduced and domain[natural[-1]] != 1:
+            return natural
+        return kept + tuple(k for k in natural if k in reduced)
+    if kind is Kind.ARG:
+        return tuple(k for k in axes if k not in reduced) + reduced
+    if kind is Kind.SCAN and axis == len(axes) - 1:
+        return axes
+    return axes if kind in (Kind.NONZERO, Kind.SCAN) else natural
+
+
+# Placement -----------------------------------------------------------------------------------
+
+
+class _Placer:
+    """Places one computation into a program's tree."""
+
+    def __init__(self, program: Program, computation: Computation) -> None:
+        self.program, self.c = program, computation
+        self.inputs: set[Computation] = {
+            d for node in self._producers() for d in program.stored.get(node, ())
+        }
+
+    def _producers(self) -> set[Node]:
+        """The stored nodes that must be complete, or complete enough, before ours is computed."""
+        found = {node.args[0] if node.op is ops.RESHAPE else node for node, _ in self.c.reads}
+        found.update(self.scalars())
+        return found
+
+    def scalars(self) -> set[Node]:
+        """Stored nodes read through extents, starts and library operands."""
+        c = self.c
+        roots: list[Node] = [d for d in (*c.domain, *c.target.shape) if isinstance(d, Node)]
+        if isinstance(c.offset, Node):
+            roots.append(c.offset)
+        if c.kind is Kind.MATMUL:
+            roots.extend(c.value.args)
+        for node, index in access.walk(c.value, access.identity(len(c.domain)), ()):
+            roots.extend(node.dims)
+            if not isinstance(index, access._Flat):
+                roots.extend(
+                    e.start for e in index if isinstance(e, Entry) and isinstance(e.start, Node)
+                )
+        found: set[Node] = set()
+        stack, seen = roots, set(roots)
+        while stack:
+            node = stack.pop()
+            if node in self.program.stored and node is not c.target:
+                found.add(node)
+                continue
+            for arg in node.args:
+                if arg not in seen:
+                    seen.add(arg)
+                    stack.append(arg)
+        return found
+
+    def place(self) -> None:
+        """Join existing loops as deep as legal, then open new ones."""
+        c = self.c
+        items = self.program.items
+        joined: list[Loop] = []
+        for axis in c.order:
+            loop = self._join(items, axis)
+            if loop is None:
+                break
+            joined.append(loop)
+            items = loop.items
+        if joined and not self._worth_joining(joined):
+            joined, items = [], self.program.items
+        c.loops = joined
+        for axis in c.order[len(joined):]:
+            loop = Loop(c.domain[axis])
+            items.append(loop)
+            items = loop.items
+            c.loops.append(loop)
+        items.append(c)
+
+    def _worth_joining(self, joined: list[Loop]) -> bool:
+        """Sharing only outer loops pays where something computed there is used."""
+        complete = len(joined) == len(self.c.order)
+        if complete and not any(isinstance(i, Loop) for i in joined[-1].items):
+            return True
+        return any(joined[0] in d.loops for d in self.inputs)
+
+    def _join(self, items: list[Loop | Computation], axis: int) -> Loop | None:
+        """The last of `items` that can hold our loop over `axis`."""
+        after = -1
+        for position, item in enumerate(items):
+            if any(item is d or (isinstance(item, Loop) and item in d.loops) for d in self.inputs):
+                after = position
+        extent = self.c.domain[axis]
+        for position in range(len(items) - 1, -1, -1):
+            item = items[position]
+            if not isinstance(item, Loop) or item.flat:
+                continue
+            if item.extent is not extent and item.extent != extent:
+                continue
+            if position < after or not self._same_style(item):
+                continue
+            if position == after and not self._complete_at(item, axis):
+                continue
+            return item
+        return None
+
+    def _same_style(self, loop: Loop) -> bool:
+        """Serial computations stay out of loops that vectorise."""
+        serial = (Kind.ARG, Kind.SCAN, Kind.NONZERO)
+        others = [i for i in loop.items if isinstance(i, Computation)]
+        return all((o.kind in serial) == (self.c.kind in serial) for o in others)
+
+    def _complete_at(self, loop: Loop, axis: int) -> bool:
+        """Whether all we read of what `loop` computes is complete at the same iteration."""
+        for d in self.inputs:
+            if loop not in d.loops:
+                continue
+            where = d.order[d.loops.index(loop)]
+            if d.partial or where in d.reduced or d.kind is Kind.NONZERO:
+                return False
+            place = d.kept.index(where)
+            if d.target in self.scalars():
+                return False
+            for node, index in self.c.reads:
+                if node.op is ops.RESHAPE and node.args[0] is d.target:
+                    return False
+                if node is not d.target:
+                    continue
+                if isinstance(index, access._Flat) or index[place] != Entry(0, 1, axis):
+                    return False
+        return True
+
+
+# Collapsing ----------------------------------------------------------------------------------
+
+
+def _collapse(program: Program) -> None:
+    """Make one flat loop of a perfect nest whose arrays are all contiguous and of its shape."""
+    for position, item in enumerate(program.items):
+        if not isinstance(item, Loop):
+            continue
+        chain = [item]
+        while len(chain[-1].items) == 1 and isinstance(chain[-1].items[0], Loop):
+            chain.append(chain[-1].items[0])
+        computations = chain[-1].items
+        if len(chain) < 2 or not all(
+            isinstance(c, Computation) and _flat(c, chain, program) for c in computations
+        ):
+            continue
+        flat = Loop(dims.product(loop.extent for loop in chain), list(computations), flat=True)
+        program.items[position] = flat
+        for c in computations:
+            assert isinstance(c, Computation)
+            c.loops = [flat]
+
+
+def _flat(c: Computation, chain: list[Loop], program: Program) -> bool:
+    axes = tuple(range(len(c.domain)))
+    if len(axes) != len(chain) or c.partial or c.order != axes:
+        return False
+    if c.kind is not Kind.MAP and not (c.kind is Kind.REDUCE and c.reduced == axes):
+        return False
+    full = access.identity(len(axes))
+    keep = set(program.stored) - ({c.value} if c.value is c.target else set())
+    for node, index in access.walk(c.value, full, keep):
+        if index not in (full, ()):
+            return False
+        if node in keep:
+            continue
+        if node.op is ops.INPUT and node.ndim and program.layouts.get(node.attr[0]) != "C":
+            return False
+        if node.ndim and node.op in (ops.IOTA, ops.GATHER, ops.RESHAPE):
+            return False
+        if node.op is ops.VIEW and node.args[0].ndim:
+            return False
+    return True

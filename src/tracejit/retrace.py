@@ -1,0 +1,84 @@
+"""Why a call traced again, and what `explain` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tracejit.explain import failed_check, value_text
+from tracejit.ir import interpret
+from tracejit.ir.node import Node
+from tracejit.structure import Static, same
+
+if TYPE_CHECKING:
+    from tracejit.function import Function
+
+_GONE = object()
+
+
+def _changed_captures(path: Any) -> list[tuple[str, Any, Any]]:
+    """(path, value in the trace, value now) of captured static values that are no longer so."""
+    found = []
+    for root in path.roots:
+        if isinstance(root.spec, Static):
+            try:
+                now = eval(root.expression, dict(path.namespace))
+            except Exception:
+                now = _GONE
+            if not same(root.spec.value, now):
+                found.append((root.path, root.spec.value, now))
+    return found
+
+
+def promote_changed_numbers(fn: Function) -> None:
+    """Captured numbers that changed since a path was traced become inputs of the next one."""
+    for path in fn._records[-4:]:
+        for name, before, now in _changed_captures(path):
+            if type(before) in (int, float, complex) and type(now) in (int, float, complex):
+                fn._dynamic.add(name)
+
+
+def cause_of(fn: Function, new: Any, values: Mapping[str, Any]) -> str:
+    """What made `fn` trace again, with both values; empty for the first path."""
+    if not fn._records:
+        return ""
+    old = next((p for p in reversed(fn._records) if p.key == new.key), fn._records[-1])
+    if old.key != new.key:
+        if old.key[0] != new.key[0]:
+            return f"config.compile: {old.key[0]} → {new.key[0]}"
+        nothing = None, "absent"
+        for path in {**new.texts, **old.texts}:
+            (before, shown), (after, text) = (p.texts.get(path, nothing) for p in (old, new))
+            if before != after:
+                return f"{path}: {shown} → {text}"
+        return "the arguments"
+    for name, before, now in _changed_captures(old):
+        shown = "deleted" if now is _GONE else value_text(now)
+        return f"{name}: {value_text(before)} → {shown}"
+
+    def evaluate(node: Node) -> Any:
+        return interpret.evaluate([node], values)[0]
+
+    return failed_check(old.graph.checks, evaluate, old.names) or "a captured value changed"
+
+
+def explain(fn: Function) -> str:
+    """The paths of `fn` as text."""
+    lines = [f"{fn.__name__}: {fn.stats.traces} traces, {fn.stats.compiles} compiles"]
+    for k, path in enumerate(fn._records, 1):
+        arguments = ", ".join(f"{p}: {t}" for p, (_, t) in path.texts.items())
+        lines.append(f"path {k}: {arguments or 'no arguments'}")
+        if path.cause:
+            lines.append(f"  traced again because of {path.cause}")
+        lines += [
+            f"  guard {check.reason}" + (f" (line {check.origin.line})" if check.origin else "")
+            for check in path.graph.checks
+        ]
+        for root in path.roots:
+            if isinstance(root.spec, Static):
+                lines.append(f"  guard {root.path} is {value_text(root.spec.value)}")
+            else:
+                lines.append(f"  reads {root.path}")
+    for refusal in {id(r): r for r in fn._refused.values()}.values():
+        lines.append(f"falls back at line {refusal.origin.line}: {refusal.reason}")
+    return "\n".join(lines)

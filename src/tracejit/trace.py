@@ -1,0 +1,422 @@
+"""A trace: the solver that answers from the arguments at hand and records what it answered.
+
+Sizes and Python numbers stay symbolic until someone asks (`equal`, `truth`, `concrete`). Then the
+answer is computed from the arguments of this call, and a `Check` is recorded: at a later call the
+compiled code is valid only where every check holds.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tracejit.errors import NotTraceable
+from tracejit.explain import scalar_text
+from tracejit.ir import build, dims, interpret, ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.graph import Check, Graph, substitute, with_operands
+from tracejit.ir.node import Node, Origin, postorder
+from tracejit.ir.types import BOOL, canonical_dtype
+
+if TYPE_CHECKING:
+    from tracejit.variable import Variable
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
+#: File name → whether its frames are passed over when the user's line is looked for.
+_internal: dict[str, bool] = {}
+
+
+def is_internal(file: str) -> bool:
+    """Whether a frame of `file` is not the user's: tracejit's own code (but its demo), NumPy's."""
+    known = _internal.get(file)
+    if known is None:
+        known = file.startswith((_PACKAGE, _NUMPY, "<__array_function__")) and file != (
+            f"{_PACKAGE}demo.py"
+        )
+        _internal[file] = known
+    return known
+
+
+def user_origin() -> Origin | None:
+    """The user's line that is being executed."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if not is_internal(code.co_filename):
+            return Origin(code.co_filename, frame.f_lineno, code.co_name)
+        frame = frame.f_back
+    return None
+
+
+def current() -> Trace | None:
+    """The trace that runs on this thread."""
+    solver = build.solver()
+    return solver if isinstance(solver, Trace) else None
+
+
+def condition(name: str, a: Dim, b: Dim) -> Node:
+    """Comparison `name` of two dimensions as a boolean scalar."""
+    return build.apply(ops.ELEMENTWISE[name], (dims.as_node(a), dims.as_node(b)), BOOL)
+
+
+class Trace(build.Solver):
+    """One run of the user's function over variables that stand for the arguments `values`.
+
+    `inputs`         input nodes in order; `names` gives the user's spelling of each one's name
+    `checks`         what must hold for the traced program to be valid
+    `substitutions`  dimension → the equal one that stands for it
+    `capture`        what the traced copies of functions are made by
+    `constants`      arrays made inside the trace that became hidden inputs, by input name
+    """
+
+    def __init__(self) -> None:
+        self.inputs: list[Node] = []
+        self.values: dict[str, Any] = {}
+        self.names: dict[str, str] = {}
+        self.constants: dict[str, np.ndarray] = {}
+        self.checks: list[Check] = []
+        self.substitutions: dict[Node, Dim] = {}
+        self._answers: dict[Node, bool] = {}
+        self._memo: dict[Node, Any] = {}
+        self._order: dict[str, int] = {}
+        self._arrays: dict[int, tuple[np.ndarray, Variable]] = {}
+        self.capture: Any = None
+
+    # Inputs ----------------------------------------------------------------------------------
+
+    def input(self, value: Any, path: str) -> Variable:
+        """The variable for an argument: an array, a NumPy scalar or a Python number.
+
+        Needs: a dtype of ``types.DTYPES``. An axis of length 1 is the literal 1.
+        """
+        from tracejit.variable import Variable
+
+        name = self._unique(path)
+        shape: tuple[Dim, ...] = ()
+        if isinstance(value, np.ndarray):
+            kind = "array"
+            dtype = canonical_dtype(value.dtype)
+            shape = tuple(
+                1 if n == 1 else dims.dim(name, axis) for axis, n in enumerate(value.shape)
+            )
+        elif isinstance(value, np.generic):
+            kind, dtype = "scalar", canonical_dtype(value.dtype)
+        else:
+            kind, dtype = "number", np.dtype(type(value))
+        assert dtype is not None
+        node = build.input(name, dtype, shape, weak=kind == "number")
+        self._register(node, value, path)
+        variable = Variable(node, kind, owned=False)
+        if isinstance(value, np.ndarray):
+            self._arrays[id(value)] = value, variable
+        return variable
+
+    def known_array(self, value: np.ndarray) -> Variable | None:
+        """The variable that stands for this array object, where it is an input of the trace."""
+        known = self._arrays.get(id(value))
+        return None if known is None else known[1]
+
+    def array_input(self, value: np.ndarray) -> Variable:
+        """A hidden input for a constant array that was made inside the trace."""
+        from tracejit.variable import Variable
+
+        known = self.known_array(value)
+        if known is None:
+            dtype = canonical_dtype(value.dtype)
+            if dtype is None:
+                raise NotTraceable(f"a constant array has dtype {value.dtype}")
+            name = self._unique("constant")
+            array = np.array(value, dtype)  # nobody else may write into it
+            array.flags.writeable = False
+            self.constants[name] = array
+            node = build.input(name, dtype, tuple(map(int, array.shape)))
+            self._register(node, array, name)
+            known = Variable(node, "array", owned=False)
+            self._arrays[id(value)] = value, known
+        return known
+
+    def _register(self, node: Node, value: Any, path: str) -> None:
+        name = node.attr[0]
+        self._order[name] = len(self.inputs)
+        self.inputs.append(node)
+        self.values[name] = value
+        self.names[name] = path
+        if not isinstance(value, np.ndarray):
+            self._memo[node] = value
+
+    def _unique(self, path: str) -> str:
+        name = "".join(c if c.isalnum() else "_" for c in path).strip("_")
+        while "__" in name:
+            name = name.replace("__", "_")
+        if not name.isidentifier():
+            name = f"v_{name}"
+        free, k = name, 1
+        while free in self.values:
+            k += 1
+            free = f"{name}_{k}"
+        return free
+
+    # Answers ---------------------------------------------------------------------------------
+
+    def origin(self) -> Origin | None:
+        """The user's line that is being executed."""
+        return user_origin()
+
+    def evaluate(self, node: Node) -> Any:
+        """The value of a scalar that depends on sizes and numbers alone.
+
+        Raises NotTraceable where it depends on the content of an array.
+        """
+        memo = self._memo
+        if node not in memo:
+            stack = [node]
+            while stack:
+                top = stack[-1]
+                if top in memo:
+                    stack.pop()
+                    continue
+                if top.op is ops.INPUT or top.ndim:
+                    raise NotTraceable(
+                        "the value of an array decides what Python does next",
+                        "np.where(condition, a, b) chooses between values; "
+                        "or compute the decision outside and pass it as an argument",
+                    )
+                missing = [a for a in (*top.args, *top.dims) if a not in memo]
+                if missing:
+                    stack.extend(missing)
+                    continue
+                memo[top] = self._step(top)
+                stack.pop()
+        return memo[node]
+
+    def _step(self, node: Node) -> Any:
+        memo = self._memo
+        if node.op is ops.DIM:
+            source, axis = node.attr
+            return self.values[source].shape[axis]
+        if node.op is ops.POLY:
+            args = [memo[a] for a in node.args]
+            return sum(c * math.prod(args[i] for i in monomial) for monomial, c in node.attr)
+        with np.errstate(all="ignore"):
+            return interpret._weaken(node, interpret._evaluate(node, memo, self.values))
+
+    def value(self, a: Dim) -> int | None:
+        """The length `a` for the arguments at hand; None where it depends on an array's content."""
+        if isinstance(a, int):
+            return a
+        try:
+            return int(self.evaluate(a))
+        except NotTraceable as refusal:
+            refusal.forget()
+            return None
+
+    def equal(self, a: Dim, b: Dim) -> bool:
+        """Whether two lengths are equal for these arguments; either answer becomes a check.
+
+        Where they are equal, one stands for the other from here on. NotTraceable where it depends
+        on an array's content.
+        """
+        if a is b:
+            return True
+        a, b = self.canonical(a), self.canonical(b)
+        if a is b or (isinstance(a, int) and a == b):
+            return True
+        difference = dims.sub(a, b)
+        if isinstance(difference, int):
+            return difference == 0
+        va, vb = self.value(a), self.value(b)
+        if va is None or vb is None:
+            raise NotTraceable(
+                "the length of an array depends on data, and must equal another length",
+                "use np.where(mask, a, b) in place of a[mask], or index both sides by one mask",
+            )
+        test = condition("equal", a, b)
+        self._record(test, va == vb)
+        if va == vb:
+            self._unify(a, b)
+        return va == vb
+
+    def truth(self, condition: Node) -> bool:
+        """The answer to a scalar condition for these arguments, which becomes a check."""
+        if condition.op is ops.CONST:
+            return bool(build.constant_value(condition))
+        known = self._answers.get(condition)
+        if known is not None:
+            return known
+        if condition.op.name == "logical_not" and condition.args[0].dtype == BOOL:
+            return not self.truth(condition.args[0])
+        sides = _sides(condition)
+        if sides is not None:
+            certain = self._certain(condition.op.name, *sides)
+            if certain is not None:
+                return certain
+            if condition.op.name == "equal":
+                return self.equal(*sides)
+            if condition.op.name == "not_equal":
+                return not self.equal(*sides)
+        answer = bool(self.evaluate(condition))
+        if condition.dtype != BOOL:
+            zero = build.constant(condition.dtype.type(0).item(), condition.dtype)
+            condition = build.elementwise("not_equal", condition, zero)
+        self._record(condition, answer)
+        return answer
+
+    def concrete(self, node: Node) -> Any:
+        """The value of a scalar as a Python number, which becomes a check.
+
+        Raises NotTraceable where it depends on the content of an array.
+        """
+        if node.op is ops.CONST:
+            return build.constant_value(node).item()
+        if node.dtype == BOOL:
+            return self.truth(node)
+        answer = self.evaluate(node)
+        answer = answer.item() if isinstance(answer, (np.generic, np.ndarray)) else answer
+        if node.dtype.kind == "i" and node.type.weak:
+            self.equal(dims.from_node(node), answer)
+            return answer
+        if answer != answer:
+            self._record(build.elementwise("isnan", node), True)
+            return answer
+        same = build.constant(answer, node.dtype, node.type.weak)
+        self._record(build.apply(ops.ELEMENTWISE["equal"], (node, same), BOOL), True)
+        if node.dtype.kind == "f" and answer == 0:
+            sign = build.elementwise("signbit", node)
+            self._record(sign, math.copysign(1, answer) < 0)
+        return answer
+
+    def _record(self, test: Node, answer: bool) -> None:
+        if test in self._answers:
+            return
+        self._answers[test] = answer
+        kept = test if answer else build.apply(ops.ELEMENTWISE["logical_not"], (test,), BOOL)
+        self.checks.append(Check(kept, scalar_text(kept, self.names), user_origin()))
+
+    def _certain(self, name: str, a: Dim, b: Dim) -> bool | None:
+        """The answer to a comparison of lengths that holds for all arguments, if there is one."""
+        terms = dims.poly(dims.sub(self.canonical(a), self.canonical(b)))
+        low = terms.pop((), 0)
+        if not terms:
+            return bool(_COMPARE[name](low, 0))
+        if not all(atom.op is ops.DIM for monomial in terms for atom in monomial):
+            return None
+        # Lengths of axes are not negative: the difference is at least, or at most, `low`.
+        if all(c > 0 for c in terms.values()):
+            if low > 0:
+                return name in ("greater", "greater_equal", "not_equal")
+            if low == 0 and name in ("greater_equal", "less"):
+                return name == "greater_equal"
+        elif all(c < 0 for c in terms.values()):
+            if low < 0:
+                return name in ("less", "less_equal", "not_equal")
+            if low == 0 and name in ("less_equal", "greater"):
+                return name == "less_equal"
+        return None
+
+    # Equal lengths ---------------------------------------------------------------------------
+
+    def canonical(self, a: Dim) -> Dim:
+        """`a` with every length replaced by the one that stands for it."""
+        if isinstance(a, int) or not self.substitutions:
+            return a
+        new: dict[Node, Node] = {}
+        for node in postorder([a]):
+            target = self.substitutions.get(node)
+            new[node] = with_operands(node, new) if target is None else dims.as_node(target)
+        return dims.from_node(new[a])
+
+    def _unify(self, a: Dim, b: Dim) -> None:
+        """From here on one of `a` and `b` (canonical, equal for these arguments) is the other."""
+        terms = dims.poly(dims.sub(a, b))
+        shared = math.gcd(*terms.values())
+        terms = {monomial: c // shared for monomial, c in terms.items()}
+        best: Node | None = None
+        for monomial, factor in terms.items():
+            if len(monomial) == 1 and abs(factor) == 1:
+                (atom,) = monomial
+                others = [x for m in terms if m != monomial for x in m]
+                if atom.op is not ops.INPUT and atom not in postorder(others):
+                    best = atom if best is None else max(best, atom, key=self._rank)
+        if best is not None:
+            factor = terms.pop((best,))
+            self._substitute(best, dims.mul(-factor, dims.from_poly(terms)))
+            return
+        for whole, other in ((b, a), (a, b)):
+            if isinstance(whole, Node) and whole.op is not ops.INPUT:
+                reached = postorder([other]) if isinstance(other, Node) else []
+                if whole not in reached:
+                    self._substitute(whole, other)
+                    return
+
+    def _rank(self, atom: Node) -> tuple[int, int, int]:
+        """What is derived gives way first, then the lengths of later inputs."""
+        if atom.op is ops.DIM:
+            return (0, self._order[atom.attr[0]], atom.attr[1])
+        return (1, atom.serial, 0)
+
+    def _substitute(self, key: Node, target: Dim) -> None:
+        self.substitutions[key] = target
+        for old, other in list(self.substitutions.items()):
+            if old is not key:
+                self.substitutions[old] = self.canonical(other)
+
+    # The result ------------------------------------------------------------------------------
+
+    def graph(self, outputs: Iterable[Node]) -> Graph:
+        """The traced program: `outputs` over the inputs, valid where every check holds."""
+        checks = [*self._ones(), *self.checks]
+        return substitute(
+            Graph(tuple(self.inputs), tuple(outputs), tuple(checks)), self.substitutions
+        )
+
+    def _ones(self) -> list[Check]:
+        """Axes of length 1 are literals in the graph, so they must stay so, and no others be so."""
+        checks = []
+        for node in self.inputs:
+            name = node.attr[0]
+            if name in self.constants:
+                continue
+            for axis, d in enumerate(node.shape):
+                length = dims.dim(name, axis)
+                if isinstance(d, int):
+                    test = condition("equal", length, 1)
+                else:
+                    target = self.substitutions.get(length, 1)
+                    if target != 1 and (isinstance(target, int) or target.op is ops.DIM):
+                        continue  # no more 1 than what stands for it
+                    test = condition("not_equal", length, 1)
+                checks.append(Check(test, scalar_text(test, self.names)))
+        return checks
+
+
+def _sides(test: Node) -> tuple[Dim, Dim] | None:
+    """The two lengths or Python ints that `test` compares, or None."""
+    if test.op.name not in _COMPARE:
+        return None
+    sides = []
+    for node in test.args:
+        if node.op is ops.CAST and node.dtype == dims.INT_SCALAR.dtype:
+            node = node.args[0] if node.args[0].type == dims.INT_SCALAR else node
+        if node.op is ops.CONST and node.dtype == dims.INT_SCALAR.dtype:
+            sides.append(int(build.constant_value(node)))
+        elif node.type == dims.INT_SCALAR:
+            sides.append(node)
+        else:
+            return None
+    return sides[0], sides[1]
+
+
+_COMPARE: dict[str, Any] = {
+    "equal": lambda a, b: a == b,
+    "not_equal": lambda a, b: a != b,
+    "less": lambda a, b: a < b,
+    "less_equal": lambda a, b: a <= b,
+    "greater": lambda a, b: a > b,
+    "greater_equal": lambda a, b: a >= b,
+}

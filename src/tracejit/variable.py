@@ -1,0 +1,439 @@
+"""The traced value: a handle over a node, with NumPy's operators, attributes and protocols.
+
+A `Variable` stands where NumPy would hold an array, a NumPy scalar or a Python number (its
+`kind`). It is a handle, never the node: an in-place operator on an array that the traced function
+made itself gives the handle a new node.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from tracejit.errors import NotTraceable
+from tracejit.ir import build, ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.node import Node
+from tracejit.ir.types import canonical_dtype
+
+Kind = Literal["array", "scalar", "number"]
+#: What an operation gets for an operand: a node, or a Python number not yet given a dtype.
+Operand = Node | int | float | complex
+
+#: The longest first axis that iteration unrolls.
+UNROLL_LIMIT = 4096
+CHOICE = "use np.where to choose between values, or whole-array operations"
+
+
+class Memory:
+    """The handles that see one piece of memory: an in-place write through one would show in all."""
+
+    __slots__ = ("handles",)
+
+    def __init__(self, first: Variable) -> None:
+        self.handles: WeakValueDictionary[int, Variable] = WeakValueDictionary({id(first): first})
+
+
+class _Method:
+    """An ndarray method that is a function of the table with `self` as its first argument.
+
+    Python numbers do not have it. A NumPy scalar's method gives a scalar where the result is 0-d.
+    """
+
+    def __init__(self, function: Callable[..., Any] | str) -> None:
+        self.function = function
+
+    def __get__(self, obj: Variable | None, owner: Any = None) -> Any:
+        if obj is None:
+            return self
+        if obj.kind == "number":
+            raise AttributeError("a Python number has no such attribute")
+        implementation = METHODS.get(self.function) or FUNCTIONS[self.function]  # type: ignore[index,call-overload]
+        if obj.kind == "scalar":
+            return functools.partial(_scalar_method, implementation, obj)
+        return functools.partial(implementation, obj)
+
+
+class _Attribute(_Method):
+    """An ndarray attribute, computed like a method without arguments."""
+
+    def __get__(self, obj: Variable | None, owner: Any = None) -> Any:
+        return self if obj is None else super().__get__(obj, owner)()
+
+
+def _scalar_method(function: Callable[..., Any], x: Variable, *args: Any, **kwargs: Any) -> Any:
+    result = function(x, *args, **kwargs)
+    if isinstance(result, Variable) and result.kind == "array" and not result.node.shape:
+        return Variable(result.node, "scalar")
+    return result
+
+
+def _operators(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
+    """The operator of `ufunc`, its reflection and its in-place form."""
+
+    def forward(self: Variable, other: Any) -> Any:
+        return operate(ufunc, self, other)
+
+    def reflected(self: Variable, other: Any) -> Any:
+        return operate(ufunc, other, self)
+
+    def inplace(self: Variable, other: Any) -> Any:
+        if self.kind != "array":
+            return operate(ufunc, self, other)
+        return update(ufunc, self, other)
+
+    return forward, reflected, inplace
+
+
+def _comparison(ufunc: np.ufunc) -> Any:
+    return _operators(ufunc)[0]
+
+
+class Variable:
+    """A traced value of `kind` "array", "scalar" (a NumPy scalar) or "number" (a Python number).
+
+    `owned` is False for arguments and captures, into which an in-place operator must not write.
+    """
+
+    __slots__ = ("__weakref__", "kind", "memory", "node", "owned")
+
+    __array_priority__ = 1000.0
+
+    def __init__(self, node: Node, kind: Kind = "array", owned: bool = True) -> None:
+        self.node = node
+        self.kind: Kind = kind
+        self.owned = owned
+        self.memory: Memory | None = None
+
+    # Operators ----------------------------------------------------------------------------------
+
+    __add__, __radd__, __iadd__ = _operators(np.add)
+    __sub__, __rsub__, __isub__ = _operators(np.subtract)
+    __mul__, __rmul__, __imul__ = _operators(np.multiply)
+    __truediv__, __rtruediv__, __itruediv__ = _operators(np.divide)
+    __floordiv__, __rfloordiv__, __ifloordiv__ = _operators(np.floor_divide)
+    __mod__, __rmod__, __imod__ = _operators(np.remainder)
+    __pow__, __rpow__, __ipow__ = _operators(np.power)
+    __matmul__, __rmatmul__, __imatmul__ = _operators(np.matmul)
+    __and__, __rand__, __iand__ = _operators(np.bitwise_and)
+    __or__, __ror__, __ior__ = _operators(np.bitwise_or)
+    __xor__, __rxor__, __ixor__ = _operators(np.bitwise_xor)
+    __lshift__, __rlshift__, __ilshift__ = _operators(np.left_shift)
+    __rshift__, __rrshift__, __irshift__ = _operators(np.right_shift)
+    __divmod__, __rdivmod__, _ = _operators(np.divmod)
+    __lt__ = _comparison(np.less)
+    __le__ = _comparison(np.less_equal)
+    __gt__ = _comparison(np.greater)
+    __ge__ = _comparison(np.greater_equal)
+    __eq__ = _comparison(np.equal)
+    __ne__ = _comparison(np.not_equal)
+
+    def __neg__(self) -> Variable:
+        return operate_one(np.negative, self)
+
+    def __pos__(self) -> Variable:
+        return operate_one(np.positive, self)
+
+    def __abs__(self) -> Variable:
+        return operate_one(np.absolute, self)
+
+    def __invert__(self) -> Variable:
+        return operate_one(np.invert, self)
+
+    # Protocols of NumPy -------------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return UFUNC_METHODS[method](ufunc, *inputs, **kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        implementation = FUNCTIONS.get(func)
+        if implementation is None:
+            name = f"{getattr(func, '__module__', 'numpy')}.{func.__name__}"
+            raise NotTraceable(f"{name} is not compiled")
+        return implementation(*args, **kwargs)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise NotTraceable(
+            "a traced array is converted to a concrete one",
+            "call NumPy's functions on the array itself",
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        # Only names that the class does not define come here.
+        if name.startswith("__") or not hasattr(np.ndarray, name):
+            if self.kind == "number" and hasattr(float, name) and not name.startswith("__"):
+                return getattr(self.concrete(), name)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise NotTraceable(f"ndarray.{name} is not compiled")
+
+    # Attributes and methods of ndarray ----------------------------------------------------------
+
+    shape, ndim, size, dtype, T, mT, real, imag, itemsize, nbytes = map(
+        _Attribute, ["shape", "ndim", "size", "dtype", "T", "mT", "real", "imag", "itemsize", "nbytes"]
+    )
+    sum, prod, min, max, mean, var, std, any, all, argmin, argmax, cumsum, cumprod = map(
+        _Method,
+        (
+            np.sum, np.prod, np.min, np.max, np.mean, np.var, np.std, np.any, np.all,
+            np.argmin, np.argmax, np.cumsum, np.cumprod,
+        ),
+    )  # fmt: skip
+    clip, round, take, repeat, dot, ravel, squeeze, swapaxes, diagonal, trace, nonzero = map(
+        _Method,
+        (
+            np.clip, np.round, np.take, np.repeat, np.dot, np.ravel, np.squeeze, np.swapaxes,
+            np.diagonal, np.trace, np.nonzero,
+        ),
+    )  # fmt: skip
+    astype, copy, reshape, flatten, transpose, conj, conjugate, compress = map(
+        _Method, ["astype", "copy", "reshape", "flatten", "transpose", "conj", "conjugate", "compress"]
+    )
+
+    def item(self, *args: Any) -> Any:
+        """The Python number, where it depends only on shapes and numbers."""
+        return self[args].item() if args else self.concrete()
+
+    def tolist(self) -> Any:
+        """As `item`; arrays cannot become lists."""
+        return self.concrete()
+
+    # Containers ---------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        self._need_axis("len() of unsized object", "object of type {} has no len()")
+        return solver_value(self.node.shape[0])
+
+    def __iter__(self) -> Iterator[Variable]:
+        self._need_axis("iteration over a 0-d array", "{} object is not iterable")
+        length = solver_value(self.node.shape[0])
+        if length > UNROLL_LIMIT:
+            raise NotTraceable(
+                f"a Python loop over the {length} elements of an array is not compiled",
+                "use whole-array operations",
+            )
+        return (self[i] for i in range(length))
+
+    def _need_axis(self, array: str, other: str) -> None:
+        if not self.node.shape:
+            python = type(np.zeros((), self.node.dtype).item()).__name__
+            name = python if self.kind == "number" else f"numpy.{self.node.dtype.type.__name__}"
+            raise TypeError(array if self.kind == "array" else other.format(repr(name)))
+
+    def __contains__(self, value: Any) -> bool:
+        self._need_axis("iteration over a 0-d array", "argument of type {} is not iterable")
+        return bool((self == value).any())
+
+    def __getitem__(self, key: Any) -> Variable:
+        if self.kind == "number":
+            raise TypeError("a Python number is not subscriptable")
+        result: Variable = METHODS["getitem"](self, key)
+        return result
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise NotTraceable(
+            "writes into an array are not compiled",
+            "build the result with np.where or np.concatenate",
+        )
+
+    # Conversions to Python ----------------------------------------------------------------------
+
+    def concrete(self) -> Any:
+        """The Python number for the arguments at hand, under a guard; else NotTraceable."""
+        if self.node.shape:
+            raise NotTraceable("Python asks for the value of a traced array", CHOICE)
+        if self.node.op is ops.CONST:
+            return build.constant_value(self.node).item()
+        return build.solver().concrete(self.node)
+
+    def __bool__(self) -> bool:
+        if self.kind == "number" and self.node.type.weak and self.node.op is not ops.CONST:
+            # Ask the question, not the value: the guard is then true of more arguments.
+            return bool(self != 0)
+        return bool(self.concrete())
+
+    def __int__(self) -> int:
+        return int(self.concrete())
+
+    def __float__(self) -> float:
+        return float(self.concrete())
+
+    def __complex__(self) -> complex:
+        return complex(self.concrete())
+
+    def __index__(self) -> int:
+        if self.node.dtype.kind not in "iu" and not (
+            self.kind == "number" and self.node.dtype.kind == "b"
+        ):
+            raise TypeError("only integer scalar arrays can be converted to a scalar index")
+        return int(self.concrete())
+
+    def __round__(self, digits: Any = None) -> Any:
+        if self.kind != "number":
+            return self.round(digits or 0) if digits is not None else round(self.concrete())
+        whole = self.node.dtype.kind in "ib"
+        return self + 0 if whole and digits is None else round(self.concrete(), digits)
+
+    def __hash__(self) -> int:
+        if self.kind == "array":
+            raise TypeError("unhashable type: 'numpy.ndarray'")
+        return hash(self.concrete())
+
+    def __repr__(self) -> str:
+        shape = ", ".join(str(d) if isinstance(d, int) else "?" for d in self.node.shape)
+        if self.kind == "number":
+            return f"<traced {type(np.zeros((), self.node.dtype).item()).__name__}>"
+        return f"<traced {self.kind} {self.node.dtype}[{shape}]>"
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __copy__(self) -> Variable:
+        return Variable(self.node, self.kind)
+
+    def __deepcopy__(self, memo: Any) -> Variable:
+        return Variable(self.node, self.kind)
+
+
+# Wrapping ---------------------------------------------------------------------------------------
+
+
+def operand(x: Any) -> Operand:
+    """What an operation gets for `x`: a node, or a Python number that takes the dtype it meets."""
+    if isinstance(x, Variable):
+        node = x.node
+        if node.type.weak and node.op is ops.CONST:
+            number: int | float | complex = build.constant_value(node).item()
+            return number
+        return node
+    if type(x) is bool:
+        return build.constant(x, np.bool_)
+    if isinstance(x, np.generic):
+        return build.constant(x, supported(x.dtype))
+    if isinstance(x, (int, float, complex)):
+        return x
+    return wrap(x).node
+
+
+def wrap(x: Any) -> Variable:
+    """`x` as a Variable: a Variable itself, a Python number, a NumPy scalar, a nested list."""
+    if isinstance(x, Variable):
+        return x
+    if isinstance(x, np.generic):
+        return Variable(build.constant(x, supported(x.dtype)), "scalar")
+    if isinstance(x, bool):
+        return Variable(build.constant(x, np.bool_), "number")
+    if isinstance(x, (int, float, complex)):
+        if isinstance(x, int) and not -(2**63) <= x < 2**63:
+            raise NotTraceable(f"the Python integer {x} is beyond 64 bits")
+        return Variable(build.constant(x), "number")
+    if isinstance(x, (list, tuple)):
+        array: Variable = CREATORS[np.array](x)
+        return array
+    if isinstance(x, np.ndarray):
+        known = build.solver().known_array(x)
+        if known is None:
+            raise NotTraceable(
+                "a concrete array of unknown origin meets a traced one", "pass it as an argument"
+            )
+        result: Variable = known
+        return result
+    raise NotTraceable(f"a {type(x).__name__} meets a traced array")
+
+
+def as_array(x: Any) -> Variable:
+    """`wrap`, with a Python number as the 0-d array that NumPy makes of it."""
+    v = wrap(x)
+    if v.kind != "number":
+        return v
+    return Variable(build.cast(v.node, v.node.dtype))
+
+
+def value(node: Node) -> Variable:
+    """The result of a computation: a NumPy scalar where it has no axes."""
+    return Variable(node, "array" if node.shape else "scalar")
+
+
+def number(length: Dim | float) -> Variable:
+    """A dimension, or a Python number, as a traced Python number."""
+    if isinstance(length, Node):
+        return Variable(length, "number")
+    return wrap(length)
+
+
+def view_of(base: Variable, node: Node) -> Variable:
+    """`node` as a view of `base`: the two handles share their memory."""
+    result = Variable(node, "array" if node.shape or base.kind == "array" else "scalar", base.owned)
+    if result.kind == "array" and base.kind == "array":
+        if base.memory is None:
+            base.memory = Memory(base)
+        result.memory = base.memory
+        result.memory.handles[id(result)] = result
+    return result
+
+
+def supported(dtype: Any) -> np.dtype[Any]:
+    """`dtype` as one that traced arrays may have; NotTraceable for the others."""
+    found = canonical_dtype(dtype)
+    if found is None:
+        raise NotTraceable(f"dtype {np.dtype(dtype)} is not compiled")
+    return found
+
+
+def solver_value(length: Dim) -> int:
+    """The length for the arguments at hand, under a guard."""
+    return length if isinstance(length, int) else int(build.solver().concrete(length))
+
+
+# Operators --------------------------------------------------------------------------------------
+
+
+def is_number(x: Any) -> bool:
+    """Whether `x` is, or stands for, a Python number."""
+    if isinstance(x, Variable):
+        return x.kind == "number"
+    return isinstance(x, (int, float, complex)) and not isinstance(x, np.generic)
+
+
+def operate(ufunc: np.ufunc, a: Any, b: Any) -> Any:
+    """Python's binary operator whose ufunc is `ufunc`."""
+    if is_number(a) and is_number(b):
+        return METHODS["number"](ufunc, a, b)
+    for x in (a, b):
+        if isinstance(x, (Variable, int, float, complex, np.generic, np.ndarray)):
+            continue
+        if not isinstance(x, (list, tuple)) or is_number(a) or is_number(b):
+            if x is not None and hasattr(type(x), "__array__"):
+                raise NotTraceable(f"a {type(x).__name__} meets a traced array")
+            return NotImplemented
+    if ufunc is np.power:
+        return METHODS["power"](a, b)
+    return UFUNC_METHODS["__call__"](ufunc, a, b)
+
+
+def operate_one(ufunc: np.ufunc, x: Variable) -> Variable:
+    """Python's unary operator whose ufunc is `ufunc`."""
+    result: Variable
+    if x.kind == "number":
+        result = METHODS["number"](ufunc, x)
+    else:
+        result = UFUNC_METHODS["__call__"](ufunc, x)
+    return result
+
+
+def update(ufunc: np.ufunc, target: Variable, other: Any) -> Any:
+    """The in-place operator of `ufunc`: `target`, rebound to the result cast to its dtype."""
+    result = operate(ufunc, target, other)
+    if result is not NotImplemented:
+        METHODS["rebind"](target, result.node, ufunc)
+        return target
+    return result
+
+
+# The implementations import this module, so they are loaded after it is complete.
+from tracejit.arrays.tables import CREATORS, FUNCTIONS, METHODS, UFUNC_METHODS  # noqa: E402
+
+__all__ = ["CREATORS", "FUNCTIONS", "Variable", "as_array", "operand", "wrap"]

@@ -1,0 +1,69 @@
+"""What every test shares: strictness, a private cache, Hypothesis profiles, golden files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Falling back to NumPy is always right, so a test that allows it can pass with nothing compiled.
+# Tests about falling back ask for it: on_unsupported="warn".
+os.environ["TRACEJIT_ON_UNSUPPORTED"] = "error"
+# The settings of a developer's shell are no part of what is tested.
+for _name in ("TRACEJIT_DEBUG", "TRACEJIT_COMPILE", "TRACEJIT_THREADS", "TRACEJIT_CACHE"):
+    os.environ.pop(_name, None)
+# Compiled programs go to a directory that ends with the run (subprocesses inherit it).
+_cache = tempfile.TemporaryDirectory(prefix="tracejit-tests-", ignore_cleanup_errors=True)
+os.environ["XDG_CACHE_HOME"] = _cache.name
+
+settings.register_profile(
+    "ci",
+    derandomize=True,
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "thorough",
+    max_examples=1_000,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(
+    os.environ.get("TRACEJIT_TEST_PROFILE") or os.environ.get("HYPOTHESIS_PROFILE") or "ci"
+)
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write the golden files from what the tests see, instead of comparing",
+    )
+
+
+def pytest_unconfigure() -> None:
+    _cache.cleanup()
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Iterator[Callable[[str, str], None]]:
+    """``golden(name, text)``: ``text`` must be that of ``tests/golden/<name>``."""
+
+    def check(name: str, text: str) -> None:
+        path = GOLDEN / name
+        text = text.rstrip("\n") + "\n"
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert path.exists(), f"{path} is missing; pytest --update-golden writes it"
+        assert text == path.read_text(encoding="utf-8")
+
+    yield check

@@ -1,0 +1,115 @@
+"""The layers: who may import whom, what an import may bring along, and how long a file may be."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parent.parent / "src" / "tracejit"
+FILES = sorted(SOURCE.rglob("*.py"))
+LONGEST = 500
+
+_BASE = {"config", "errors"}
+_TRACE = {"variable", "trace"}
+# Each top-level module or package, and those it may import. What is not here is not a layer yet:
+# give a new one a line.
+MAY_IMPORT: dict[str, set[str]] = {
+    "config": _BASE,
+    "errors": _BASE,
+    "ir": _BASE,
+    "variable": _BASE | _TRACE | {"ir"},
+    "trace": _BASE | _TRACE | {"ir"},
+    "lower": _BASE | {"ir"},
+    "cpu": _BASE | {"ir", "lower"},
+    "function": _BASE | _TRACE | {"ir", "lower", "cpu"},
+    "__init__": _BASE | _TRACE | {"ir", "function"},
+    "demo": {"__init__"},
+    "__main__": {"__init__", "demo", "lower"},
+}
+# Packages that a layer must not name anywhere, not even inside a function.
+MUST_NOT_NAME: dict[str, set[str]] = {
+    layer: {"numba", "llvmlite", "rich", "sklearn"}
+    for layer in ("config", "errors", "ir", "variable", "trace", "__init__")
+}
+
+
+def layer_of(path: Path) -> str:
+    return path.relative_to(SOURCE).with_suffix("").parts[0]
+
+
+def imports(path: Path) -> list[tuple[int, str]]:
+    """(line, absolute dotted name) of everything that a file imports, at any level."""
+    package = ("tracejit", *path.relative_to(SOURCE).parent.parts)
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            # "from tracejit import x" may name a module: x counts as part of the name.
+            found += [(node.lineno, f"{base}.{alias.name}") for alias in node.names]
+    return found
+
+
+def layer_of_name(name: str) -> str | None:
+    """The layer of tracejit that a dotted name lies in; None for another package."""
+    top, _, rest = name.partition(".")
+    if top != "tracejit":
+        return None
+    first = rest.partition(".")[0]
+    if first and ((SOURCE / first).is_dir() or (SOURCE / f"{first}.py").exists()):
+        return first
+    return "__init__"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_point_downwards(path: Path) -> None:
+    layer = layer_of(path)
+    assert layer in MAY_IMPORT, f"{layer} is no known layer: add it to MAY_IMPORT"
+    allowed = MAY_IMPORT[layer] | {layer}
+    for line, name in imports(path):
+        target = layer_of_name(name)
+        assert target is None or target in allowed, f"{path}:{line}: {layer} imports {name}"
+        top = name.partition(".")[0]
+        assert top not in MUST_NOT_NAME.get(layer, set()), f"{path}:{line}: {layer} imports {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_files_are_short(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= LONGEST, f"{path} has {lines} lines"
+
+
+@pytest.mark.parametrize("module", ["tracejit", "tracejit.ir"])
+def test_import_is_light(module: str) -> None:
+    heavy = ("numba", "llvmlite", "scipy", "rich", "sklearn")
+    program = f"import sys, {module}\nprint([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def test_relative_imports_are_resolved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader of imports itself, on a made-up package."""
+    (tmp_path / "ir").mkdir()
+    (tmp_path / "errors.py").touch()
+    file = tmp_path / "ir" / "node.py"
+    file.write_text(
+        "from . import types\nfrom .. import errors\nfrom ..errors import E\nimport numba.core\n"
+        "def f():\n    from ..function import Function\n"
+    )
+    monkeypatch.setitem(globals(), "SOURCE", tmp_path)
+    names = [name for _, name in imports(file)]
+    assert names == [
+        "tracejit.ir.types",
+        "tracejit.errors",
+        "tracejit.errors.E",
+        "numba.core",
+        "tracejit.function.Function",
+    ]
+    assert [layer_of_name(name) for name in names[:3]] == ["ir", "errors", "errors"]

@@ -1,0 +1,171 @@
+"""Print the polynomial coefficients used by ``tracejit.cpu.vecmath`` (needs mpmath).
+
+Each polynomial is a weighted minimax fit found by the Remez exchange algorithm in 50-digit
+arithmetic; the coefficients are then rounded to the format they are used in.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import mpmath as mp
+
+mp.mp.dps = 50
+
+Function = Callable[[mp.mpf], mp.mpf]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """``function`` on [low, high]; the error is measured as ``weight * (function - polynomial)``."""
+
+    name: str
+    function: Function
+    weight: Function
+    low: str
+    high: str
+    degree: int
+
+
+def remez(fit: Fit, rounds: int = 12) -> tuple[list[mp.mpf], mp.mpf]:
+    """The coefficients, lowest first, and the largest weighted error."""
+    low, high, count = mp.mpf(fit.low), mp.mpf(fit.high), fit.degree + 2
+
+    def chebyshev(j: int, n: int) -> mp.mpf:
+        return (low + high) / 2 - (high - low) / 2 * mp.cos(mp.pi * j / (n - 1))
+
+    size = 30 * count
+    grid = [chebyshev(j, size) for j in range(size)]
+    values = [(fit.function(x), fit.weight(x)) for x in grid]
+    chosen = [round(j * (size - 1) / (count - 1)) for j in range(count)]
+    for _ in range(rounds):
+        rows = [
+            [grid[i] ** p for p in range(fit.degree + 1)] + [(-1) ** j / values[i][1]]
+            for j, i in enumerate(chosen)
+        ]
+        solution = mp.lu_solve(mp.matrix(rows), mp.matrix([values[i][0] for i in chosen]))
+        coefficients = [solution[p] for p in range(fit.degree + 1)]
+        errors = [
+            w * (f - mp.polyval(coefficients[::-1], x))
+            for x, (f, w) in zip(grid, values, strict=True)
+        ]
+        # One extremum for every run of errors of one sign; keep the `count` largest neighbours.
+        extrema: list[int] = []
+        for i, error in enumerate(errors):
+            if extrema and mp.sign(errors[extrema[-1]]) == mp.sign(error):
+                if abs(error) > abs(errors[extrema[-1]]):
+                    extrema[-1] = i
+            else:
+                extrema.append(i)
+        while len(extrema) > count:
+            end = -1 if abs(errors[extrema[-1]]) < abs(errors[extrema[0]]) else 0
+            del extrema[end]
+        if len(extrema) < count or extrema == chosen:
+            break
+        chosen = extrema
+    return coefficients, max(abs(e) for e in errors)
+
+
+def expm1_tail(r: mp.mpf) -> mp.mpf:
+    """(exp(r) - 1 - r) / r**2."""
+    return mp.mpf("0.5") if r == 0 else (mp.expm1(r) - r) / r**2
+
+
+def log_tail(z: mp.mpf) -> mp.mpf:
+    """(2 atanh(s) - 2 s) / (s z) with s = sqrt(z)."""
+    s = mp.sqrt(z)
+    return mp.mpf(2) / 3 if z == 0 else (2 * mp.atanh(s) - 2 * s) / (s * z)
+
+
+def sin_tail(z: mp.mpf) -> mp.mpf:
+    """(sin(r) - r) / r**3 with r = sqrt(z)."""
+    r = mp.sqrt(z)
+    return mp.mpf(-1) / 6 if z == 0 else (mp.sin(r) - r) / r**3
+
+
+def cos_tail(z: mp.mpf) -> mp.mpf:
+    """(cos(r) - 1 + z/2) / z**2 with r = sqrt(z)."""
+    return mp.mpf(1) / 24 if z == 0 else (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2
+
+
+def erf_tail(z: mp.mpf) -> mp.mpf:
+    """erf(x)/x - 1 with x = sqrt(z)."""
+    x = mp.sqrt(z)
+    return 2 / mp.sqrt(mp.pi) - 1 if z == 0 else mp.erf(x) / x - 1
+
+
+def log_erfc(t: mp.mpf) -> mp.mpf:
+    """-log(erfc(t))/t - 1."""
+    return -mp.log(mp.erfc(t)) / t - 1
+
+
+ERFC_SHIFT = mp.mpf("0.4375")  # (a + shift) exp(a*a) erfc(a) is nearly constant
+ERFC_SCALE = mp.mpf(0.5625)
+SMALL = mp.mpf("1e-5")  # keeps the weights of the error away from zero
+
+
+def erfcx_rest(pole: mp.mpf) -> Function:
+    """(a + shift) exp(a*a) erfc(a) / scale - 1 as a function of u = (a - pole)/(a + pole)."""
+
+    def rest(u: mp.mpf) -> mp.mpf:
+        a = pole * (1 + u) / (1 - u)
+        return (a + ERFC_SHIFT) * mp.exp(a * a) * mp.erfc(a) / ERFC_SCALE - 1
+
+    return rest
+
+
+def one(_: mp.mpf) -> mp.mpf:
+    return mp.mpf(1)
+
+
+def fits(double: bool) -> list[Fit]:
+    def degree(for_double: int, for_single: int) -> int:
+        return for_double if double else for_single
+
+    half_ln2 = "0.34658"
+    boundary = mp.mpf("0.9375")
+    pole, last = (mp.mpf("4.5"), mp.mpf("27.5")) if double else (mp.mpf("2.75"), mp.mpf("10.5"))
+    first = mp.mpf("0.75")
+    return [
+        Fit("EXP", expm1_tail, lambda r: r * r + SMALL, "-" + half_ln2, half_ln2, degree(9, 4)),
+        Fit("LOG", log_tail, lambda z: z + SMALL, "0", "0.029438", degree(6, 2)),
+        Fit("SIN", sin_tail, lambda z: z + SMALL, "0", "0.6169", degree(5, 2)),
+        Fit("COS", cos_tail, lambda z: z * z + SMALL, "0", "0.6169", degree(5, 2)),
+        Fit("ERF_SMALL", erf_tail, one, "0", str(boundary**2), degree(11, 6)),
+        Fit(
+            "ERF_LARGE",
+            log_erfc,
+            lambda t: t * mp.erfc(t),
+            str(boundary),
+            "6" if double else "4",
+            degree(17, 6),
+        ),
+        Fit(
+            "ERFC_LARGE",
+            erfcx_rest(pole),
+            one,
+            str((first - pole) / (first + pole)),
+            str((last - pole) / (last + pole)),
+            degree(21, 8),
+        ),
+    ]
+
+
+def main(names: list[str]) -> None:
+    for double in (True, False):
+        print(f"# {'float64' if double else 'float32'}")
+        for fit in fits(double):
+            if names and fit.name not in names:
+                continue
+            coefficients, error = remez(fit)
+            print(f"{fit.name}: largest error 2**{mp.nstr(mp.log(error, 2), 5)}")
+            for c in coefficients:
+                value = float(c) if double else struct.unpack("f", struct.pack("f", float(c)))[0]
+                print(f"    {value.hex() if double else repr(value)},")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
