@@ -20,7 +20,7 @@ Function = Callable[[mp.mpf], mp.mpf]
 
 @dataclass(frozen=True)
 class Fit:
-    """``function`` on [low, high]; the error is measured as ``weight * (function - polynomial)``."""
+    """``function`` on [low, high]; the error is ``weight * (function - polynomial)``."""
 
     name: str
     function: Function

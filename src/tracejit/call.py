@@ -15,8 +15,8 @@ from tracejit.config import config, settings
 from tracejit.dispatch import Interpreted, Signature, parameters_text, result_text
 from tracejit.errors import MISS, NotTraceable, take_refusal
 from tracejit.explain import log, value_text
-from tracejit.fallback import Refusal, RandomGuard, refuse, run_plain
-from tracejit.ir import build
+from tracejit.fallback import RandomGuard, Refusal, refuse, run_plain
+from tracejit.ir import build, ops
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
@@ -258,13 +258,10 @@ def _new_path(fn: Function, description: Description) -> Path | Refusal:
     fn.stats.seconds["trace"] += seconds
     if config.debug >= 1:
         log(f"trace {fn.__name__}: {seconds * 1e3:.1f} ms, {len(program.graph.nodes())} nodes")
-    if config.debug >= 3:
-        log(f"graph of {fn.__name__} as traced:\n{to_text(program.graph)}")
-    if any(_equal(p.graph, program.graph) for p in fn._paths.get(description.key, ())):
+    known = fn._paths.get(description.key, ())
+    if any(_equal(p.graph, program.graph) and _same_reads(p.roots, capture.roots) for p in known):
         return Refusal(None, fn.__wrapped__)  # that path has been tried
     try:
-        if config.check:
-            verify(program.graph)
         path = _compile(fn, description, trace, program)
     except Exception as problem:
         return Refusal(problem, fn.__wrapped__, trace, compiling=True)
@@ -279,6 +276,10 @@ def _equal(a: Graph, b: Graph) -> bool:
     return a.outputs == b.outputs and {c.condition for c in a.checks} == {
         c.condition for c in b.checks
     }
+
+
+def _same_reads(a: list[Root], b: list[Root]) -> bool:
+    return [(r.path, r.spec) for r in a] == [(r.path, r.spec) for r in b]
 
 
 class _Program:
@@ -320,7 +321,7 @@ def _run_trace(fn: Function, description: Description, capture: Capture) -> _Pro
                 if id(value) not in places:
                     places[id(value)] = len(outputs)
                     outputs.append(value.node)
-                    kinds.append(value.kind)
+                    kinds.append("alias" if _is_view(value, capture) else value.kind)
                 texts.append(("output", places[id(value)]))
             return ARRAY
         if id(value) in capture.containers:
@@ -347,6 +348,19 @@ def _run_trace(fn: Function, description: Description, capture: Capture) -> _Pro
     program = _Program(graph, kinds, spec, texts)
     program.inputs = names
     return program
+
+
+def _is_view(value: Variable, capture: Capture) -> bool:
+    """Whether `value` is a view of an argument's memory, as NumPy would return it."""
+    node = value.node
+    base = node.args[0] if node.op is ops.VIEW else node
+    return (
+        value.kind == "array"
+        and not value.owned
+        and base.op is ops.INPUT
+        and base.ndim > 0
+        and base.attr[0] not in capture.trace.constants
+    )
 
 
 def _with_original_classes(spec: Spec, capture: Capture) -> Spec:
@@ -386,6 +400,7 @@ def _compile(fn: Function, description: Description, trace: Trace, program: _Pro
         [expressions[node.attr[0]] for node in program.graph.inputs],
         result,
         prologue.namespace,
+        program.kinds,
     )
     for phase, seconds in executable.seconds.items():
         fn.stats.seconds[phase] = fn.stats.seconds.get(phase, 0.0) + seconds
@@ -405,21 +420,24 @@ def _leaf_text(leaf: tuple[str, Any], expressions: dict[str, str], prologue: Any
 
 def _executable(fn: Function, trace: Trace, program: _Program) -> Any:
     if not config.compile:
-        return Interpreted(program.graph, program.kinds, trace.constants)
+        if config.check:
+            verify(program.graph)
+        if config.debug >= 3:
+            log(f"graph of {fn.__name__} as traced:\n{to_text(program.graph)}")
+        return Interpreted(program.graph)
     from tracejit.lower import compile_graph
 
-    layouts = {
-        name: layout(value)
-        for name, value in trace.values.items()
-        if isinstance(value, np.ndarray)
-    }
-    start = time.perf_counter()
+    layouts = {name: _storage(value) for name, value in trace.values.items()}
     executable = compile_graph(program.graph, layouts, name=fn.__name__, kinds=program.kinds)
-    fn.stats.compiles += 1
-    if config.debug >= 1:
-        phases = ", ".join(f"{k} {v * 1e3:.1f} ms" for k, v in executable.seconds.items())
-        log(f"compile {fn.__name__}: {(time.perf_counter() - start) * 1e3:.1f} ms ({phases})")
+    fn.stats.compiles += executable.compiled
     return executable
+
+
+def _storage(value: Any) -> str:
+    """The layout as lowering takes it: with "r" for read-only, empty for scalars."""
+    if not isinstance(value, np.ndarray):
+        return ""
+    return layout(value) + ("" if value.flags.writeable else "r")
 
 
 def _keep(fn: Function, path: Path) -> None:

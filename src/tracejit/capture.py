@@ -94,7 +94,8 @@ class Capture:
         """The traced copy of a Python function of the user's."""
         known = self._functions.get(id(f))
         if known is not None:
-            return known[1]  # type: ignore[no-any-return]
+            copied: Callable[..., Any] = known[1]
+            return copied
         reason = scan(f.__code__)
         if reason:
             raise NotTraceable(f"{f.__qualname__}() {reason}")
@@ -146,7 +147,7 @@ class Capture:
         file = f.__code__.co_filename
         if self._own_directory and file.startswith(self._own_directory):
             return True
-        return not (is_internal(file) or is_library_file(file) or file == "<string>")
+        return not (is_internal(file) or is_library_file(file))
 
     # Values ----------------------------------------------------------------------------------
 
@@ -159,7 +160,10 @@ class Capture:
     def _read(self, value: Any, expression: str, path: str) -> Any:
         if isinstance(value, Variable):
             raise NotTraceable(f"{path} holds a value of another trace")
-        if _is_constant(value) or (children_of(value) is None and not self._kind(value, path)):
+        if _is_constant(value):
+            self.roots.append(Root(expression, path, Static(value), []))
+            return value
+        if children_of(value) is None and self._kind(value, path) is None:
             traced = self.stand_in(value, expression, path)
             self.roots.append(Root(expression, path, Static(value), []))
             return traced
@@ -246,7 +250,7 @@ class Capture:
         if known is not None:
             return known
         if is_library_module(cls.__module__, self._own) or issubclass(cls, (BaseException, Enum)):
-            return replacement(cls)  # type: ignore[no-any-return]
+            return replacement(cls)
         if not (is_namedtuple(cls) or hasattr(cls, "__dataclass_fields__")):
             raise NotTraceable(
                 f"the class {cls.__qualname__} is neither a dataclass nor a named tuple",
@@ -254,15 +258,14 @@ class Capture:
             )
         self.classes[cls] = cls
         body: dict[str, Any] = {}
-        fields = getattr(cls, "__dataclass_fields__", None) or cls._fields  # type: ignore[attr-defined]
+        fields = getattr(cls, "__dataclass_fields__", ()) or getattr(cls, "_fields", ())
         for base in reversed(cls.__mro__):
             if is_library_module(base.__module__, self._own):
                 continue
             for name, member in vars(base).items():
-                if name not in fields and not name.startswith(("__dataclass", "__match", "__slots")):
-                    changed = self._member(member, cls, name)
-                    if changed is not None:
-                        body[name] = changed
+                changed = None if name in fields else self._member(member, cls, name)
+                if changed is not None:
+                    body[name] = changed
         if body:
             self.classes[cls] = type(cls.__name__, (cls,), {**body, "__module__": cls.__module__})
             self.classes[self.classes[cls]] = self.classes[cls]
@@ -270,7 +273,8 @@ class Capture:
 
     def _member(self, member: Any, cls: type, name: str) -> Any:
         if isinstance(member, types.FunctionType):
-            return self.function(member) if self.is_users(member) else None
+            generated = member.__code__.co_filename == "<string>" and name.startswith("__")
+            return self.function(member) if self.is_users(member) and not generated else None
         if isinstance(member, (staticmethod, classmethod)):
             inner = self._member(member.__func__, cls, name)
             return None if inner is None else type(member)(inner)
@@ -312,9 +316,7 @@ class Capture:
             named = spec.kind in ("dataclass", "namedtuple")
             step = f".{key}" if named else f"[{self.prologue.symbol(plain)}]"
             at = child_path(spec.kind, path, plain)
-            children.append(
-                self.rebuild(child, values, nodes, at, value, f"{expression}{step}")
-            )
+            children.append(self.rebuild(child, values, nodes, at, value, f"{expression}{step}"))
         built = assemble(spec, children, self.traced_class)
         self._snapshots.append((path, built, contents(built)))
         self.containers[id(built)] = expression
@@ -386,8 +388,11 @@ class _Refused:
 
 
 def _is_constant(value: Any) -> bool:
-    """Whether `value` is a tuple, nested or not, of numbers and other static values."""
-    return type(value) is tuple and all(_is_constant(v) or is_static(v) for v in value)
+    """Whether `value` is a tuple, nested or not, of numbers, strings and the like."""
+    return type(value) is tuple and all(
+        isinstance(v, (bool, int, float, complex, str, bytes, type(None))) or _is_constant(v)
+        for v in value
+    )
 
 
 def scan(code: types.CodeType) -> str:

@@ -1,13 +1,11 @@
 """Settings: from the environment, or for a while by ``with tracejit.config(debug=2):``.
 
-| setting          | environment               | values                                              |
-|------------------|---------------------------|-----------------------------------------------------|
-| `debug`          | TRACEJIT_DEBUG            | 0 … 5: nothing, compile events, runs, graphs, source, types and assembly |
-| `compile`        | TRACEJIT_COMPILE          | false runs the interpreter                          |
-| `check`          | TRACEJIT_CHECK            | true verifies the graph after every pass            |
-| `threads`        | TRACEJIT_THREADS          | most threads a call may use; 0 is all available     |
-| `on_unsupported` | TRACEJIT_ON_UNSUPPORTED   | "warn" or "error": what cannot be compiled          |
-| `cache`          | TRACEJIT_CACHE            | false keeps no compiled code on disk                |
+`debug`           TRACEJIT_DEBUG, 0 to 5: compile events, runs, graphs, source, assembly
+`compile`         TRACEJIT_COMPILE: false runs the interpreter
+`check`           TRACEJIT_CHECK: true verifies the graph after every pass
+`threads`         TRACEJIT_THREADS: most threads that a call may use; 0 is all available
+`on_unsupported`  TRACEJIT_ON_UNSUPPORTED: "warn" or "error", about what cannot be compiled
+`cache`           TRACEJIT_CACHE: false keeps no compiled code on disk
 
 A change made by ``with`` is seen by its own thread (or asynchronous task) alone.
 """
@@ -45,9 +43,7 @@ class Settings:
         values = {name: getattr(self, name) for name in _NAMES}
         for name, value in changes.items():
             if name not in values:
-                raise TypeError(
-                    f"config() has no setting {name!r}; there are: {', '.join(_NAMES)}"
-                )
+                raise TypeError(f"config() has no setting {name!r}; there are: {', '.join(_NAMES)}")
             values[name] = _checked(name, value, name)
         return Settings(*values.values())
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from tracejit.errors import MISS
-from tracejit.ir import interpret
+from tracejit.ir import interpret, ops
 from tracejit.ir.graph import Graph
+from tracejit.ir.node import Node
 from tracejit.structure import INT_LIMIT, Container, Leaf, Spec, Static, make_dataclass, same
 
 
@@ -200,13 +201,13 @@ class Interpreted:
     """A graph that the interpreter runs: what ``compile=False`` gives in place of machine code."""
 
     loops = passes = temporaries = 0
+    compiled = False
 
-    def __init__(self, graph: Graph, kinds: Sequence[str], constants: dict[str, Any]) -> None:
+    def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.kinds = kinds
-        self.constants = constants
         self.source = ""
         self.seconds: dict[str, float] = {}
+        self._kinds: Sequence[str] = ()
         self._names = [node.attr[0] for node in graph.inputs]
         self._types = [(node.dtype, node.ndim) for node in graph.inputs]
 
@@ -214,11 +215,13 @@ class Interpreted:
         self,
         parameters: str,
         prologue: list[str],
-        inputs: list[str],
+        inputs: Sequence[str],
         result: str,
         namespace: dict[str, Any],
+        kinds: Sequence[str],
     ) -> Callable[..., Any]:
         """A function of `parameters` that returns the result, or MISS."""
+        self._kinds = kinds
         outputs = [f"_tj_o{k}" for k in range(len(self.graph.outputs))]
         lines = [
             f"def call({parameters}):",
@@ -228,12 +231,12 @@ class Interpreted:
             f"    {''.join(f'{o}, ' for o in outputs)}= _tj_o" if outputs else "    pass",
             f"    return {result.format(o=outputs)}",
         ]
-        scope = {**namespace, "MISS": MISS, "_tj_run": self.run}
+        scope = {**namespace, "MISS": MISS, "_tj_run": self._run}
         exec(compile("\n".join(lines), "<tracejit driver>", "exec"), scope)
         call: Callable[..., Any] = scope["call"]
         return call
 
-    def run(self, inputs: tuple[Any, ...]) -> Any:
+    def _run(self, inputs: tuple[Any, ...]) -> Any:
         """Values of the outputs, or MISS where the graph is not valid for these inputs."""
         for value, (dtype, ndim) in zip(inputs, self._types, strict=True):
             if isinstance(value, np.ndarray) and (value.dtype != dtype or value.ndim != ndim):
@@ -245,7 +248,23 @@ class Interpreted:
             values = interpret.evaluate(self.graph.outputs, env)
         except ValueError:  # NumPy raises for these values: let it
             return MISS
-        return [_as_kind(v, kind) for v, kind in zip(values, self.kinds, strict=True)]
+        return [
+            self._alias(node, env) if kind == "alias" else _as_kind(value, kind)
+            for node, value, kind in zip(self.graph.outputs, values, self._kinds, strict=True)
+        ]
+
+    def _alias(self, node: Node, env: dict[str, Any]) -> np.ndarray:
+        if node.op is ops.INPUT:
+            return env[node.attr[0]][...]
+        base = env[node.args[0].attr[0]]
+        shape, index = node.attr
+        known = {d: interpret.evaluate([d], env)[0] for d in node.dims}
+        return interpret.apply_view(
+            base,
+            tuple(known.get(d, d) for d in shape),
+            [(known.get(start, start), step, axis) for start, step, axis in index],
+            base.flags.writeable,
+        )
 
 
 def _as_kind(value: Any, kind: str) -> Any:

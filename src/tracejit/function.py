@@ -129,7 +129,12 @@ def function(
 
 
 def function(
-    f: Any = None, /, *, name: str | None = None, on_unsupported: str | None = None
+    f: Any = None,
+    outputs: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    on_unsupported: str | None = None,
 ) -> Any:
     """Compile a function of NumPy arrays: a decorator, with or without options.
 
@@ -150,7 +155,7 @@ def function(
         raise ValueError(f'on_unsupported must be "warn" or "error", not {on_unsupported!r}')
     if f is None:
         return lambda g: function(g, name=name, on_unsupported=on_unsupported)
-    if isinstance(f, (list, tuple)):
+    if isinstance(f, (list, tuple)) or outputs is not None:
         raise TypeError(
             "function() takes a Python function; inputs and outputs as lists (the symbolic form) "
             "are not available"

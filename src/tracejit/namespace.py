@@ -26,14 +26,14 @@ from tracejit.variable import Variable, wrap
 
 RANDOM_HINT = "draw outside and pass the numbers as an argument"
 #: Modules of the standard library whose answers change from call to call.
-_CHANGING = frozenset(
+_CHANGING = (
     "time random secrets uuid os io socket subprocess datetime tempfile pathlib glob shutil select "
-    "signal gc logging threading multiprocessing asyncio queue getpass platform resource".split()
+    "signal gc logging threading multiprocessing asyncio queue getpass platform resource"
 )
 #: NumPy functions that read or write files.
-_FILES = frozenset("load loadtxt genfromtxt fromfile memmap save savez savetxt open_memmap".split())
+_FILES = "load loadtxt genfromtxt fromfile memmap save savez savetxt open_memmap"
 #: Builtins that look at the program or the world.
-_REFUSED = frozenset("eval exec compile globals locals vars input open breakpoint".split())
+_REFUSED = "eval exec compile globals locals vars input open breakpoint"
 _LIBRARY = tuple(
     {
         os.path.join(sysconfig.get_paths()[name], "")
@@ -65,7 +65,7 @@ def is_library_module(name: str, own_package: str = "") -> bool:
 def refuse_changing(module: str, name: str) -> None:
     """Raise NotTraceable where ``module.name`` could give another answer at the next call."""
     top = module.partition(".")[0]
-    if top in _CHANGING:
+    if top in _CHANGING.split():
         raise NotTraceable(
             f"{module}.{name} could give another answer at the next call",
             "call it outside and pass the result as an argument",
@@ -83,7 +83,7 @@ class ModuleProxy:
 
     def __getattr__(self, name: str) -> Any:
         module = self.__dict__["_module"]
-        if module.__name__ == "numpy" and name in _FILES:
+        if module.__name__ == "numpy" and name in _FILES.split():
             raise NotTraceable(f"np.{name} works on files", "call it outside the function")
         value = replacement(getattr(module, name))
         self.__dict__[name] = value
@@ -119,11 +119,15 @@ class MathProxy(ModuleProxy):
         return value
 
 
+_SAME_NAME = (
+    "sqrt exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan sinh cosh tanh hypot fabs copysign "
+    "fmod degrees radians"
+)
+_INVERSES = "asin acos atan asinh acosh atanh atan2"
 _MATH = {
-    **{name: name for name in "sqrt exp exp2 expm1 log log2 log10 log1p cbrt".split()},
-    **{name: name for name in "sin cos tan sinh cosh tanh hypot fabs copysign fmod".split()},
-    **{a: f"arc{a[1:]}" for a in "asin acos atan asinh acosh atanh atan2".split()},
-    **{"degrees": "degrees", "radians": "radians", "pow": "power"},
+    **{name: name for name in _SAME_NAME.split()},
+    **{name: f"arc{name[1:]}" for name in _INVERSES.split()},
+    "pow": "power",
 }
 
 
@@ -244,10 +248,8 @@ def _import(name: str, *args: Any, **kwargs: Any) -> Any:
 def traced_builtins() -> dict[str, Any]:
     """The builtins of a traced function."""
     found = dict(vars(builtins))
-    found.update({name: _refused_builtin(name) for name in _REFUSED})
-    found.update(
-        isinstance=traced_isinstance, type=traced_type, len=traced_len, __import__=_import
-    )
+    found.update({name: _refused_builtin(name) for name in _REFUSED.split()})
+    found.update(isinstance=traced_isinstance, type=traced_type, len=traced_len, __import__=_import)
     return found
 
 
@@ -278,11 +280,12 @@ def replacement(value: Any) -> Any:
         return found
     module = getattr(value, "__module__", None)
     if callable(value) and isinstance(module, str):
-        refuse_changing(module, getattr(value, "__name__", "?"))
-        if module == "math" and value is getattr(math, value.__name__, None):
-            return getattr(_module(math), value.__name__)
+        refuse_changing(module, getattr(value, "__name__", ""))
+        name = getattr(value, "__name__", "")
+        if module == "math" and value is getattr(math, name, None):
+            return getattr(_module(math), name)
         if module.startswith("numpy.random"):
-            raise NotTraceable(f"{value.__name__} draws inside the traced function", RANDOM_HINT)
+            raise NotTraceable(f"{name} draws inside the traced function", RANDOM_HINT)
     return value
 
 
@@ -300,7 +303,7 @@ def _module(module: types.ModuleType) -> Any:
         proxy = MathProxy(module)
     elif name.partition(".")[0] in ("numpy", "scipy"):
         proxy = ModuleProxy(module)
-    elif name.partition(".")[0] in _CHANGING:
+    elif name.partition(".")[0] in _CHANGING.split():
         proxy = _Changing(module)
     else:
         return module

@@ -117,7 +117,7 @@ def children_of(value: Any) -> Container | None:
     if cls is dict:
         return Container("dict", cls, tuple(value), tuple(value.values()))
     if isinstance(value, tuple) and is_namedtuple(cls):
-        return Container("namedtuple", cls, cls._fields, tuple(value))  # type: ignore[attr-defined]
+        return Container("namedtuple", cls, cls._fields, tuple(value))
     if is_dataclass(value):
         names = tuple(cls.__dataclass_fields__)
         names = tuple(n for n in names if hasattr(value, n))
@@ -136,6 +136,8 @@ def is_static(value: Any) -> bool:
         return all(is_static(v) for v in _hashable(value))
     if isinstance(value, types.MethodType):
         return is_static(value.__self__)
+    if hasattr(type(value), "__tracejit_function__"):
+        return True
     # An instance of a class that promises to be an immutable value, or a function in C.
     return type(value).__module__ in ("builtins", "_operator", "numpy") and callable(value)
 
@@ -213,7 +215,7 @@ def assemble(spec: Container, children: list[Any], cls_of: Any = None) -> Any:
 
 def make_dataclass(cls: type, names: tuple[str, ...], values: list[Any]) -> Any:
     """A dataclass instance with these fields; ``__post_init__`` does not run again."""
-    instance = object.__new__(cls)
+    instance: Any = object.__new__(cls)
     for name, value in zip(names, values, strict=True):
         object.__setattr__(instance, name, value)
     return instance

@@ -24,7 +24,7 @@ from tracejit.ir.node import Node, Origin, postorder
 from tracejit.ir.types import BOOL, canonical_dtype
 
 if TYPE_CHECKING:
-    from tracejit.variable import Variable
+    from tracejit.variable import Kind, Variable
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
@@ -100,7 +100,7 @@ class Trace(build.Solver):
         name = self._unique(path)
         shape: tuple[Dim, ...] = ()
         if isinstance(value, np.ndarray):
-            kind = "array"
+            kind: Kind = "array"
             dtype = canonical_dtype(value.dtype)
             shape = tuple(
                 1 if n == 1 else dims.dim(name, axis) for axis, n in enumerate(value.shape)
@@ -399,7 +399,7 @@ def _sides(test: Node) -> tuple[Dim, Dim] | None:
     """The two lengths or Python ints that `test` compares, or None."""
     if test.op.name not in _COMPARE:
         return None
-    sides = []
+    sides: list[Dim] = []
     for node in test.args:
         if node.op is ops.CAST and node.dtype == dims.INT_SCALAR.dtype:
             node = node.args[0] if node.args[0].type == dims.INT_SCALAR else node

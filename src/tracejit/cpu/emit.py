@@ -208,7 +208,7 @@ class Emitter:
         self.current = c
         index = self.index_of(c)
         point = (c.value, index)
-        if c.value is c.target:
+        if c.value is c.target and c.value.op is not ops.CONST:
             value = self._compute(*point)
         else:
             value = self.value(*point)

@@ -8,7 +8,6 @@ whose vector forms, made known to LLVM's vectoriser, test all elements at once.
 
 from __future__ import annotations
 
-
 from typing import Any
 
 from llvmlite import ir

@@ -27,6 +27,11 @@ class Graph:
     outputs: tuple[Node, ...]
     checks: tuple[Check, ...] = ()
 
+    def __str__(self) -> str:
+        from tracejit.ir.printer import to_text
+
+        return to_text(self)
+
     def roots(self) -> list[Node]:
         """Every node that must be computed."""
         return [*(c.condition for c in self.checks), *self.outputs]

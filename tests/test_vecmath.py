@@ -1,0 +1,262 @@
+"""Accuracy, special values and vectorisation of the elementary functions."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+import mpmath
+import numba
+import numpy as np
+import pytest
+import scipy.special
+from numba.core.errors import TypingError
+
+from tracejit.cpu import vecmath
+
+NAMES = sorted(vecmath.__all__)
+TYPES = (np.float64, np.float32)
+CASES = pytest.mark.parametrize(
+    ("name", "dtype"), [(name, dtype) for name in NAMES for dtype in TYPES]
+)
+
+EXACT: dict[str, Callable[[Any], Any]] = {
+    "exp2": lambda x: mpmath.mpf(2) ** x,
+    "expit": lambda x: 1 / (1 + mpmath.exp(-x)),
+    "log2": lambda x: mpmath.log(x, 2),
+    "log10": lambda x: mpmath.log10(x),
+}
+
+# Where results are ordinary numbers, underflow included; the rest is a matter of special values.
+RANGES: dict[str, list[tuple[float, float]]] = {
+    "exp": [(-745.2, 709.79), (-1, 1), (-1e-8, 1e-8), (-745.2, -700)],
+    "exp2": [(-1075, 1024), (-1, 1), (-1e-8, 1e-8), (-1075, -1000)],
+    "expm1": [(-50, 709.79), (-1, 1), (0.3, 0.45), (-1e-8, 1e-8)],
+    "expit": [(-745.2, 50), (-3, 3), (-1e-8, 1e-8)],
+    "tanh": [(-22, 22), (-1, 1), (0.2, 0.5), (-1e-8, 1e-8), (18, 20)],
+    "log": [(0, 3), (0.7, 1.5), (1 - 1e-6, 1 + 1e-6), (0, 1e10)],
+    "log2": [(0, 3), (0.7, 1.5), (1 - 1e-6, 1 + 1e-6), (0, 1e10)],
+    "log10": [(0, 3), (0.7, 1.5), (1 - 1e-6, 1 + 1e-6), (0, 1e10)],
+    "log1p": [(-1, 3), (-0.5, 0.5), (-1e-8, 1e-8), (0, 1e10)],
+    "sin": [(-4, 4), (-100, 100), (-6e5, 6e5), (-1e-8, 1e-8), (0, 1e22), (0, 1e300)],
+    "cos": [(-4, 4), (-100, 100), (-6e5, 6e5), (-1e-8, 1e-8), (0, 1e22), (0, 1e300)],
+    "erf": [(-6.5, 6.5), (-1, 1), (0.8, 1.3), (-1e-8, 1e-8)],
+    "erfc": [(-7, 27.3), (0.5, 3), (-1, 1), (26, 27.3), (-1e-8, 1e-8)],
+}
+RANGES_32 = {
+    **RANGES,
+    "exp": [(-104, 88.73), (-1, 1), (-1e-4, 1e-4), (-104, -86)],
+    "exp2": [(-150, 128), (-1, 1), (-1e-4, 1e-4), (-150, -125)],
+    "expm1": [(-30, 88.73), (-1, 1), (0.3, 0.45), (-1e-4, 1e-4)],
+    "expit": [(-104, 50), (-3, 3), (-1e-4, 1e-4)],
+    "sin": [(-4, 4), (-100, 100), (-6e5, 6e5), (-1e-4, 1e-4), (0, 1e14), (0, 1e38)],
+    "cos": [(-4, 4), (-100, 100), (-6e5, 6e5), (-1e-4, 1e-4), (0, 1e14), (0, 1e38)],
+    "erfc": [(-5, 10), (0.5, 3), (-1, 1), (9, 10), (-1e-4, 1e-4)],
+}
+LOGARITHMS = ("log", "log2", "log10", "log1p")
+
+
+@cache
+def looped(name: str) -> Any:
+    """A loop over the function."""
+    function = getattr(vecmath, name)
+
+    @numba.njit(nogil=True, error_model="numpy")
+    def loop(x, out):
+        for i in range(x.size):
+            out[i] = function(x[i])
+
+    return loop
+
+
+def evaluate(name: str, x: np.ndarray) -> np.ndarray:
+    out = np.empty_like(x)
+    looped(name)(x, out)
+    return out
+
+
+def numpy_or_scipy(name: str) -> Any:
+    return getattr(np, name, None) or getattr(scipy.special, name)
+
+
+def random_patterns(rng: np.random.Generator, dtype: Any, count: int) -> np.ndarray:
+    """Positive numbers of all magnitudes, subnormal ones included."""
+    form = np.finfo(dtype)
+    unsigned = np.uint64 if dtype is np.float64 else np.uint32
+    return rng.integers(0, form.max.view(unsigned), count, dtype=unsigned).view(dtype)
+
+
+def sample(name: str, dtype: Any, count: int) -> np.ndarray:
+    rng = np.random.default_rng([7, NAMES.index(name)])
+    ranges = (RANGES if dtype is np.float64 else RANGES_32)[name]
+    per_range = count // (len(ranges) + 1)
+    parts = [rng.uniform(low, high, per_range).astype(dtype) for low, high in ranges]
+    patterns = random_patterns(rng, dtype, per_range)
+    if name in LOGARITHMS:
+        parts.append(patterns)
+    elif name in ("sin", "cos"):
+        multiples = np.round(rng.uniform(-3e5, 3e5, per_range)) * (np.pi / 2)
+        parts += [patterns, multiples.astype(dtype)]
+    else:
+        parts.append(np.copysign(patterns[patterns < 1], rng.normal(size=(patterns < 1).sum())))
+    x = np.concatenate(parts)
+    return x[x > (-1 if name == "log1p" else 0)] if name in LOGARITHMS else x
+
+
+def largest_error(result: np.ndarray, exact: list[Any]) -> float:
+    """In units in the last place of the exact result, which overflow does not bound."""
+    form = np.finfo(result.dtype)
+    largest = 0.0
+    for value, reference in zip(result.tolist(), exact, strict=True):
+        exponent = mpmath.frexp(abs(reference))[1] if reference else form.minexp
+        unit = mpmath.ldexp(1, max(exponent, form.minexp + 1) - 1 - form.nmant)
+        if not np.isfinite(value):
+            assert abs(reference) > float(form.max) + unit / 2
+            assert value == np.copysign(np.inf, float(mpmath.sign(reference)))
+            continue
+        largest = max(largest, float(abs(mpmath.mpf(value) - reference) / unit))
+    return largest
+
+
+@CASES
+def test_error_is_at_most_one_unit_in_the_last_place(name: str, dtype: Any) -> None:
+    x = sample(name, dtype, 10_000)
+    exact = EXACT.get(name) or getattr(mpmath, name)
+    with mpmath.workprec(130):
+        reference = [exact(mpmath.mpf(value)) for value in x.tolist()]
+        assert largest_error(evaluate(name, x), reference) <= 1.0
+
+
+@CASES
+def test_special_values_are_numpys(name: str, dtype: Any) -> None:
+    form = np.finfo(dtype)
+    positive = [0.0, np.inf, form.max, form.tiny, form.smallest_subnormal, 1.0, 2.0, 1e4, 1e30]
+    x = np.array([*positive, *(-value for value in positive), np.nan], dtype)
+    with np.errstate(all="ignore"):
+        expected = numpy_or_scipy(name)(x)
+    result = evaluate(name, x)
+    assert result.dtype == expected.dtype == dtype
+    plain = np.isfinite(expected) & (expected != 0)
+    np.testing.assert_array_equal(result[~plain], expected[~plain])
+    assert (np.isfinite(result[plain]) & (result[plain] != 0)).all()
+    number = ~np.isnan(expected)
+    np.testing.assert_array_equal(np.signbit(result[number]), np.signbit(expected[number]))
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize(
+    ("name", "threshold"),
+    [
+        ("exp", lambda f: np.log(float(f.max))),
+        ("expm1", lambda f: np.log(float(f.max))),
+        ("exp2", lambda f: float(f.maxexp)),
+        ("exp", lambda f: np.log(2.0) * (f.minexp - f.nmant - 1)),
+        ("exp2", lambda f: float(f.minexp - f.nmant - 1)),
+    ],
+)
+def test_over_and_underflow_happen_where_numpys_do(name: str, threshold: Any, dtype: Any) -> None:
+    start = dtype(threshold(np.finfo(dtype)))
+    steps = np.arange(-40, 41) * np.spacing(abs(start)) + start
+    with np.errstate(all="ignore"):
+        expected = getattr(np, name)(steps)
+    result = evaluate(name, steps)
+    np.testing.assert_array_equal(np.isinf(result), np.isinf(expected))
+    np.testing.assert_array_equal(result == 0, expected == 0)
+    assert len(set(result == result[0])) == 2  # the threshold was met
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_powers_are_exact(dtype: Any) -> None:
+    form = np.finfo(dtype)
+    k = np.arange(form.minexp - form.nmant, form.maxexp).astype(dtype)
+    powers = np.ldexp(dtype(1), k.astype(int))
+    np.testing.assert_array_equal(evaluate("exp2", k), powers)
+    np.testing.assert_array_equal(evaluate("log2", powers), k)
+    tens = np.arange(0, 23 if dtype is np.float64 else 11)
+    np.testing.assert_array_equal(evaluate("log10", (10.0**tens).astype(dtype)), tens)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize(("name", "sign"), [("tanh", -1), ("erf", -1), ("sin", -1), ("cos", 1)])
+def test_odd_and_even_functions(name: str, sign: int, dtype: Any) -> None:
+    x = sample(name, dtype, 2000)
+    np.testing.assert_array_equal(evaluate(name, -x), sign * evaluate(name, x))
+
+
+@CASES
+def test_a_result_does_not_depend_on_the_place_in_the_array(name: str, dtype: Any) -> None:
+    x = sample(name, dtype, 400)[::7].copy()
+    together = evaluate(name, x)
+    for size in (1, 2, 3, 5, 9, 17, 31):
+        for start in range(0, x.size - size, 11):
+            part = evaluate(name, x[start : start + size])
+            np.testing.assert_array_equal(part, together[start : start + size])
+
+
+@pytest.mark.parametrize("name", ["sin", "cos"])
+@pytest.mark.parametrize("dtype", TYPES)
+def test_one_large_angle_among_small_ones(name: str, dtype: Any) -> None:
+    for place in range(37):
+        x = np.linspace(-3, 3, 37).astype(dtype)
+        x[place] = 1e25
+        others = np.arange(37) != place
+        result = evaluate(name, x)
+        np.testing.assert_allclose(
+            result, getattr(np, name)(x.astype(np.float64)), rtol=1e-6, atol=1e-7
+        )
+        np.testing.assert_array_equal(result[others], evaluate(name, x[others]))
+
+
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64")
+    or not llvm.get_host_cpu_features().get("fma", False),
+    reason="reads the assembly of x86-64 with FMA",
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_loop_is_vectorised(name: str) -> None:
+    loop = looped(name)
+    evaluate(name, np.ones(8))
+    (assembly,) = (
+        text for types, text in loop.inspect_asm().items() if types[0].dtype == numba.float64
+    )
+    assert re.search(r"vfn?m(add|sub)\d+pd\s.*%[yz]mm", assembly)
+
+
+@pytest.mark.parametrize("name", ["sin", "exp"])
+def test_kernels_can_be_cached(name: str, tmp_path: Any, monkeypatch: Any) -> None:
+    source = (
+        "from numba import njit\n"
+        f"from tracejit.cpu.vecmath import {name} as f\n"
+        "@njit(cache=True, error_model='numpy')\n"
+        "def loop(x, out):\n"
+        "    for i in range(x.size):\n"
+        "        out[i] = f(x[i])\n"
+    )
+    (tmp_path / f"cached_{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    x = np.linspace(-5, 5, 37)
+    hits = []
+    for _ in range(2):
+        module = __import__(f"cached_{name}")
+        out = np.empty_like(x)
+        module.loop(x, out)
+        np.testing.assert_array_equal(out, evaluate(name, x))
+        hits.append(sum(module.loop.stats.cache_hits.values()))
+        del __import__("sys").modules[f"cached_{name}"]
+    assert hits == [0, 1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_types_are_refused(name: str) -> None:
+    function = getattr(vecmath, name)
+
+    @numba.njit
+    def call(x):
+        return function(x)
+
+    with pytest.raises(TypingError):
+        call(1)
