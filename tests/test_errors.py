@@ -152,7 +152,7 @@ def index_by_data(x):
 
 
 def converts(x):
-    return x + np.array(list(x))
+    return x + np.fromiter(range(3), float)
 
 
 def list_of_array(x):
@@ -222,7 +222,8 @@ UNSUPPORTED: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
 
 
 def message(error: BaseException) -> str:
-    text = str(error).replace(str(Path(__file__).parent), "…")
+    notes = getattr(error, "__notes__", [])
+    text = "\n".join([str(error), *notes]).replace(str(Path(__file__).parent), "…")
     assert len(text.splitlines()) <= 12
     assert not any(word in text.lower() for word in ("numba", "llvm"))
     return f"{type(error).__name__}: {text}"
@@ -230,7 +231,7 @@ def message(error: BaseException) -> str:
 
 @pytest.mark.parametrize(("f", "args", "kwargs"), WRONG, ids=lambda v: getattr(v, "__name__", ""))
 def test_wrong_programs_raise_numpys_class(f, args, kwargs):
-    with pytest.raises(Exception) as plain:  # noqa: PT011
+    with pytest.raises(Exception) as plain:
         f(*args, **kwargs)
     with tracejit.config(compile=False), pytest.raises(plain.type) as caught:
         tracejit.function(f)(*args, **kwargs)
@@ -243,7 +244,7 @@ def test_wrong_programs_raise_numpys_class(f, args, kwargs):
 
 
 def _line(f: Callable[..., Any]) -> int:
-    return next(iter(l for *_, l in reversed(list(f.__code__.co_lines())) if l is not None))
+    return next(iter(n for *_, n in reversed(list(f.__code__.co_lines())) if n is not None))
 
 
 @pytest.mark.parametrize(("f", "args"), UNSUPPORTED, ids=lambda v: getattr(v, "__name__", ""))

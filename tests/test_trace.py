@@ -201,7 +201,7 @@ def test_what_contains_itself_is_refused():
     loop.append(loop)
     with pytest.raises(NotTraceable, match="contains itself"):
         flatten(loop, "x", leaf)
-    with pytest.raises(NotTraceable, match="x is an instance of builtins.object"):
+    with pytest.raises(NotTraceable, match=r"x is an instance of builtins\.object"):
         flatten(object(), "x", leaf)
     take_refusal()
 
@@ -235,7 +235,7 @@ def test_bad_settings_are_refused_where_they_are_given(changes, error, text):
 
 
 def test_settings_are_not_assigned():
-    with pytest.raises(AttributeError, match="with tracejit.config"):
+    with pytest.raises(AttributeError, match=r"with tracejit\.config"):
         tracejit.config.debug = 1
     with pytest.raises(AttributeError, match="no setting"):
         _ = tracejit.config.nothing

@@ -74,6 +74,11 @@ def expm1_tail(r: mp.mpf) -> mp.mpf:
     return mp.mpf("0.5") if r == 0 else (mp.expm1(r) - r) / r**2
 
 
+def expm1_tail_3(r: mp.mpf) -> mp.mpf:
+    """(exp(r) - 1 - r - r**2/2) / r**3."""
+    return mp.mpf(1) / 6 if r == 0 else (mp.expm1(r) - r - r * r / 2) / r**3
+
+
 def log_tail(z: mp.mpf) -> mp.mpf:
     """(2 atanh(s) - 2 s) / (s z) with s = sqrt(z)."""
     s = mp.sqrt(z)
@@ -103,7 +108,7 @@ def log_erfc(t: mp.mpf) -> mp.mpf:
 
 
 ERFC_SHIFT = mp.mpf("0.4375")  # (a + shift) exp(a*a) erfc(a) is nearly constant
-ERFC_SCALE = mp.mpf(0.5625)
+ERFC_SCALE = mp.mpf("0.59375")
 SMALL = mp.mpf("1e-5")  # keeps the weights of the error away from zero
 
 
@@ -126,11 +131,19 @@ def fits(double: bool) -> list[Fit]:
         return for_double if double else for_single
 
     half_ln2 = "0.34658"
-    boundary = mp.mpf("0.9375")
+    boundary = mp.mpf("0.875")
     pole, last = (mp.mpf("4.5"), mp.mpf("27.5")) if double else (mp.mpf("2.75"), mp.mpf("10.5"))
-    first = mp.mpf("0.75")
+    first = mp.mpf("0.625")
     return [
         Fit("EXP", expm1_tail, lambda r: r * r + SMALL, "-" + half_ln2, half_ln2, degree(9, 4)),
+        Fit(
+            "EXPM1",
+            expm1_tail_3,
+            lambda r: r * r + SMALL,
+            "-" + half_ln2,
+            half_ln2,
+            degree(9, 4),
+        ),
         Fit("LOG", log_tail, lambda z: z + SMALL, "0", "0.029438", degree(6, 2)),
         Fit("SIN", sin_tail, lambda z: z + SMALL, "0", "0.6169", degree(5, 2)),
         Fit("COS", cos_tail, lambda z: z * z + SMALL, "0", "0.6169", degree(5, 2)),
@@ -149,22 +162,24 @@ def fits(double: bool) -> list[Fit]:
             one,
             str((first - pole) / (first + pole)),
             str((last - pole) / (last + pole)),
-            degree(21, 8),
+            degree(21, 9),
         ),
     ]
 
 
 def main(names: list[str]) -> None:
-    for double in (True, False):
-        print(f"# {'float64' if double else 'float32'}")
-        for fit in fits(double):
-            if names and fit.name not in names:
-                continue
+    for in_double, in_single in zip(fits(True), fits(False), strict=True):
+        if names and in_double.name not in names:
+            continue
+        print(f"{in_double.name}: Table = {{")
+        for width, fit in ((64, in_double), (32, in_single)):
             coefficients, error = remez(fit)
-            print(f"{fit.name}: largest error 2**{mp.nstr(mp.log(error, 2), 5)}")
+            print(f"    {width}: (  # error 2**{mp.nstr(mp.log(error, 2), 3)}")
             for c in coefficients:
-                value = float(c) if double else struct.unpack("f", struct.pack("f", float(c)))[0]
-                print(f"    {value.hex() if double else repr(value)},")
+                code = "<d" if width == 64 else "<f"
+                print(f"        {struct.unpack(code, struct.pack(code, float(c)))[0]!r},")
+            print("    ),")
+        print("}")
 
 
 if __name__ == "__main__":

@@ -10,29 +10,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tracejit.arguments import Description, storage_of, texts_of
 from tracejit.capture import Capture, Root
 from tracejit.config import config, settings
-from tracejit.dispatch import Interpreted, Signature, parameters_text, result_text
+from tracejit.dispatch import (
+    Interpreted,
+    Signature,
+    is_length,
+    length_text,
+    parameters_text,
+    result_text,
+)
 from tracejit.errors import MISS, NotTraceable, take_refusal
-from tracejit.explain import log, value_text
+from tracejit.explain import log
 from tracejit.fallback import RandomGuard, Refusal, refuse, run_plain
 from tracejit.ir import build, ops
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
-from tracejit.ir.types import canonical_dtype
 from tracejit.ir.verify import verify
 from tracejit.retrace import cause_of, promote_changed_numbers
 from tracejit.structure import (
     ARRAY,
-    INT_LIMIT,
-    NUMBER,
     SCALAR,
     Container,
     Leaf,
     Spec,
     flatten,
-    unflatten,
 )
 from tracejit.trace import Trace, current
 from tracejit.variable import Variable
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
     from tracejit.function import Function
 
 MAX_PATHS = 256
+MAX_RECENT = 4
 # Nodes are hash-consed in one table, so one trace runs at a time.
 _lock = threading.RLock()
 
@@ -52,98 +57,6 @@ def _renew_lock() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
-
-
-class Description:
-    """Arguments of one call: `specs` a parameter, `values` of the leaves, `key` for the paths."""
-
-    def __init__(self, signature: Signature, bound: tuple[Any, ...]) -> None:
-        self.bound = bound
-        self.signature = signature
-        self.values: list[Any] = []
-        self.paths: list[str] = []
-        self.converted = False
-        self._keys: list[Any] = []
-        self.specs = tuple(
-            flatten(value, name, self._leaf)
-            for name, value in zip(signature.names, bound, strict=True)
-        )
-        self.key = (config.compile, self.specs, tuple(self._keys))
-
-    def _leaf(self, value: Any, path: str) -> Leaf | None:
-        kind = type(value)
-        if kind is np.ndarray:
-            return self._array(value, path)
-        if kind is float or kind is complex:
-            return self._add(value, path, kind, NUMBER)
-        if kind is int:
-            small = -INT_LIMIT < value < INT_LIMIT
-            return self._add(value, path, kind, NUMBER) if small else None
-        if isinstance(value, np.generic):
-            if canonical_dtype(value.dtype) is None:
-                raise NotTraceable(f"{path} has dtype {value.dtype}", _DTYPES)
-            return self._add(value, path, kind, SCALAR)
-        if isinstance(value, np.ndarray):
-            if kind is not np.memmap:
-                raise NotTraceable(
-                    f"{path} is a {kind.__name__}, a subclass of ndarray with its own rules",
-                    f"pass np.asarray({path}) where a plain array will do",
-                )
-        elif isinstance(value, type) or not (
-            hasattr(kind, "__array__")
-            or hasattr(kind, "__array_interface__")
-            or hasattr(kind, "__dlpack__")
-        ):
-            return None
-        self.converted = True
-        return self._array(_as_array(value, path), path)
-
-    def _array(self, value: np.ndarray, path: str) -> Leaf:
-        dtype = value.dtype
-        if canonical_dtype(dtype) is None:
-            raise NotTraceable(f"{path} has dtype {dtype}", _DTYPES)
-        flags = value.flags
-        if not flags.aligned:
-            value, self.converted = value.copy(), True
-            flags = value.flags
-        ones = tuple(n == 1 for n in value.shape)
-        key = (dtype, layout(value), flags.writeable, ones)
-        return self._add(value, path, key, ARRAY)
-
-    def _add(self, value: Any, path: str, key: Any, leaf: Leaf) -> Leaf:
-        self.values.append(value)
-        self.paths.append(path)
-        self._keys.append(key)
-        return leaf
-
-    def arguments(self) -> list[Any]:
-        """The values to call with, foreign arrays converted."""
-        if not self.converted:
-            return list(self.bound)
-        leaves = iter(self.values)
-        return [unflatten(spec, leaves) for spec in self.specs]
-
-    def call(self, f: Callable[..., Any]) -> Any:
-        """`f` called with these arguments."""
-        return self.signature.recall(f, *self.arguments())
-
-
-_DTYPES = "convert it to a native bool, integer, float or complex dtype of up to 128 bits"
-
-
-def _as_array(value: Any, path: str) -> np.ndarray:
-    try:
-        if hasattr(type(value), "__array__") or hasattr(type(value), "__array_interface__"):
-            return np.asarray(value)
-        return np.from_dlpack(value)
-    except Exception as error:
-        raise NotTraceable(f"{path} cannot become an array: {error}") from None
-
-
-def layout(x: np.ndarray) -> str:
-    """C, F or A (any strides): what the compiled code is specialised on."""
-    flags = x.flags
-    return "C" if flags.c_contiguous else "F" if flags.f_contiguous else "A"
 
 
 class Path:
@@ -168,7 +81,28 @@ def call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     active = current()
     if active is not None:
         return active.capture.function(fn.__wrapped__)(*args, **kwargs)
+    now = settings()
+    if now.debug < 2:
+        # Functions are often called with a few kinds of arguments in turn.
+        for path in fn._recent:
+            if path.key[0] == now.compile:
+                try:
+                    result = path.driver(*args, **kwargs)
+                except TypeError:
+                    continue
+                if result is not MISS:
+                    _put_first(fn, path)
+                    return result
     return _call(fn, args, kwargs)[1]
+
+
+def _put_first(fn: Function, path: Path) -> None:
+    """`path` is the next call's best guess."""
+    if not fn._recent or fn._recent[0] is not path:
+        others = [p for p in fn._recent if p is not path]
+        fn._recent = (path, *others[: MAX_RECENT - 1])
+    fn._driver = path.driver
+    fn._settings = settings() if config.debug < 2 else None
 
 
 def path_for(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:
@@ -186,8 +120,9 @@ def _call(
     try:
         bound = fn._signature.bind(*args, **kwargs)
     except TypeError:
-        fn.__wrapped__(*args, **kwargs)  # raises Python's own message
-        raise
+        bound = None
+    if bound is None:
+        return None, fn.__wrapped__(*args, **kwargs)  # raises Python's own message
     mode = "error" if error else fn.on_unsupported or config.on_unsupported
     try:
         description = Description(fn._signature, bound)
@@ -212,8 +147,7 @@ def _call(
                 # raises; the plain run says so.
                 return None, run_plain(fn, new, mode, args, kwargs, description.key)
     assert path is not None
-    fn._driver = path.driver
-    fn._settings = settings() if config.debug < 2 else None
+    _put_first(fn, path)
     return path, result
 
 
@@ -265,7 +199,7 @@ def _new_path(fn: Function, description: Description) -> Path | Refusal:
         path = _compile(fn, description, trace, program)
     except Exception as problem:
         return Refusal(problem, fn.__wrapped__, trace, compiling=True)
-    path.texts = _texts(description)
+    path.texts = texts_of(description)
     path.cause = cause_of(fn, path, trace.values)
     _keep(fn, path)
     return path
@@ -317,6 +251,8 @@ def _run_trace(fn: Function, description: Description, capture: Capture) -> _Pro
             known = capture.handles.get(id(value))
             if known is not None:
                 texts.append(("input", known[1]))
+            elif value.kind == "number" and is_length(value.node):
+                texts.append(("length", value.node))
             else:
                 if id(value) not in places:
                     places[id(value)] = len(outputs)
@@ -384,6 +320,7 @@ def _compile(fn: Function, description: Description, trace: Trace, program: _Pro
     for root in capture.roots:
         names = prologue.unpack(root.spec, root.expression, iter(root.values))
         expressions.update(zip(root.nodes, names, strict=True))
+        root.values = []  # arrays of this call, which the path must not keep
     prologue.flush()
     if prologue.lines:
         # What is captured may have been deleted, or be of another structure.
@@ -415,6 +352,8 @@ def _leaf_text(leaf: tuple[str, Any], expressions: dict[str, str], prologue: Any
         return f"{{o[{what}]}}"
     if kind == "text":
         return str(what).replace("{", "{{").replace("}", "}}")
+    if kind == "length":
+        return length_text(what, expressions)
     return expressions[what] if kind == "input" else prologue.symbol(what, "r")
 
 
@@ -427,17 +366,10 @@ def _executable(fn: Function, trace: Trace, program: _Program) -> Any:
         return Interpreted(program.graph)
     from tracejit.lower import compile_graph
 
-    layouts = {name: _storage(value) for name, value in trace.values.items()}
+    layouts = {name: storage_of(value) for name, value in trace.values.items()}
     executable = compile_graph(program.graph, layouts, name=fn.__name__, kinds=program.kinds)
     fn.stats.compiles += executable.compiled
     return executable
-
-
-def _storage(value: Any) -> str:
-    """The layout as lowering takes it: with "r" for read-only, empty for scalars."""
-    if not isinstance(value, np.ndarray):
-        return ""
-    return layout(value) + ("" if value.flags.writeable else "r")
 
 
 def _keep(fn: Function, path: Path) -> None:
@@ -448,33 +380,3 @@ def _keep(fn: Function, path: Path) -> None:
         fn._paths[old.key].remove(old)
         if not fn._paths[old.key]:
             del fn._paths[old.key]
-
-
-def _texts(description: Description) -> dict[str, tuple[Any, str]]:
-    """For each argument leaf and static value: what of it selects a path, and text for people."""
-    texts: dict[str, tuple[Any, str]] = {}
-    leaves = zip(description.paths, description.values, description.key[2], strict=True)
-    for path, value, key in leaves:
-        text = value_text(value)
-        if isinstance(value, np.ndarray):
-            text += {"C": "", "F": ", Fortran order", "A": ", strided"}[layout(value)]
-            text += "" if value.flags.writeable else ", read-only"
-        else:
-            text = f"{type(value).__name__} {text}"
-        texts[path] = key, text
-    for name, spec in zip(description.signature.names, description.specs, strict=True):
-        texts.update(_static_texts(spec, name))
-    return texts
-
-
-def _static_texts(spec: Spec, path: str) -> dict[str, tuple[Any, str]]:
-    if isinstance(spec, Leaf):
-        return {}
-    if not isinstance(spec, Container):
-        return {path: (spec, value_text(spec.value))}
-    keys = [getattr(k, "value", k) for k in spec.keys] or list(range(len(spec.children)))
-    text = f"{spec.cls.__name__} of {len(keys)}"
-    found: dict[str, tuple[Any, str]] = {path: (text, text)}
-    for key, child in zip(keys, spec.children, strict=True):
-        found.update(_static_texts(child, f"{path}[{key!r}]"))
-    return found

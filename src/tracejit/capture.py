@@ -45,7 +45,7 @@ from tracejit.trace import Trace, is_internal
 from tracejit.variable import Variable
 
 _GENERATOR_FLAGS = 0x20 | 0x80 | 0x200
-_scanned: WeakKeyDictionary[types.CodeType, str] = WeakKeyDictionary()
+_scanned: WeakKeyDictionary[types.CodeType, tuple[str, str, int]] = WeakKeyDictionary()
 
 
 class Root:
@@ -96,9 +96,11 @@ class Capture:
         if known is not None:
             copied: Callable[..., Any] = known[1]
             return copied
-        reason = scan(f.__code__)
+        reason, hint, line = scan(f.__code__)
         if reason:
-            raise NotTraceable(f"{f.__qualname__}() {reason}")
+            refusal = NotTraceable(f"{f.__qualname__}() {reason}", hint)
+            refusal.place = f.__code__.co_filename, line, f.__code__.co_name
+            raise refusal
         cells = tuple(types.CellType() for _ in f.__closure__ or ())
         copy = types.FunctionType(
             f.__code__.replace(), self.namespace(f.__globals__), f.__name__, None, cells
@@ -395,31 +397,41 @@ def _is_constant(value: Any) -> bool:
     )
 
 
-def scan(code: types.CodeType) -> str:
-    """Why a function with this code cannot be traced, or an empty text."""
+def scan(code: types.CodeType) -> tuple[str, str, int]:
+    """Why a function with this code cannot be traced, the way out, and the line; or empty texts."""
     known = _scanned.get(code)
     if known is None:
         known = _scanned[code] = _scan(code)
     return known
 
 
-def _scan(code: types.CodeType) -> str:
+def _scan(code: types.CodeType) -> tuple[str, str, int]:
     if code.co_flags & _GENERATOR_FLAGS:
-        return "is a generator or asynchronous function"
+        way_out = "compile the functions that it calls"
+        return "is a generator or asynchronous function", way_out, code.co_firstlineno
     stack = [(code, frozenset(code.co_freevars))]
     while stack:
         part, outer = stack.pop()
+        recent: list[str] = []
         for instruction in dis.get_instructions(part):
             name, which = instruction.opname, instruction.argval
+            line = (instruction.positions and instruction.positions.lineno) or part.co_firstlineno
             if name in ("STORE_GLOBAL", "DELETE_GLOBAL"):
-                return f"assigns the global variable {which}"
+                return f"assigns the global variable {which}", _RETURN, line
             if name in ("STORE_DEREF", "DELETE_DEREF") and which in outer:
-                return f"assigns {which}, a variable of the function around it"
+                return f"assigns {which}, a variable of the function around it", _RETURN, line
+            if name == "IS_OP" and "type" in recent[-4:]:
+                # NumPy's scalar types have stand-ins in a trace.
+                return "compares x.dtype.type by `is`", "compare dtypes by ==", line
+            recent.append(which if name == "LOAD_ATTR" else "")
             if name == "LOAD_BUILD_CLASS":
-                return "defines a class"
+                return "defines a class", "define it outside", line
         stack += [
             (inner, outer - frozenset(inner.co_cellvars))
             for inner in part.co_consts
             if isinstance(inner, types.CodeType)
         ]
-    return ""
+    return "", "", 0
+
+
+_RETURN = "return the new value, and assign it where the function is called"

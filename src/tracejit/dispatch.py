@@ -6,7 +6,7 @@ A guard that fails leaves by ``return MISS``; the caller then looks for another 
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -134,6 +134,23 @@ def result_text(spec: Spec, leaves: Iterator[str], prologue: Prologue) -> str:
         return f"{prologue.symbol(tuple.__new__)}({prologue.symbol(spec.cls)}, ({inner}))"
     make, cls = prologue.symbol(make_dataclass), prologue.symbol(spec.cls)
     return f"{make}({cls}, {prologue.symbol(spec.keys)}, ({inner}))"
+
+
+def is_length(node: Node) -> bool:
+    """Whether `node` is a length of an input, or a sum of products of these."""
+    return node.op is ops.DIM or (node.op is ops.POLY and all(a.op is ops.DIM for a in node.args))
+
+
+def length_text(node: Node, expressions: Mapping[str, str]) -> str:
+    """Python text of a length (see `is_length`) from the texts of the inputs."""
+    if node.op is ops.DIM:
+        source, axis = node.attr
+        return f"{expressions[source]}.shape[{axis}]"
+    terms = [
+        "*".join([str(c), *(length_text(node.args[i], expressions) for i in monomial)])
+        for monomial, c in node.attr
+    ]
+    return f"({' + '.join(terms)})"
 
 
 def parameters_text(

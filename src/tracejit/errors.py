@@ -69,6 +69,8 @@ class NotTraceable(Exception):
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
+        #: (file, line, function), where the traceback does not tell.
+        self.place: tuple[str, int, str] | None = None
         if _thread.refusal is None:
             _thread.refusal = self
 

@@ -30,11 +30,38 @@ from tracejit.variable import Variable
 if TYPE_CHECKING:
     from tracejit.function import Function
 
-_HINTS: dict[type, str] = {
-    ShapeError: "make the lengths agree, or give an array an axis of length 1 with x[:, None]",
+#: What to do about an error: by a part of NumPy's text, then by class.
+_HINTS_BY_TEXT = (
+    ("reshape", "the lengths of a shape multiply to the array's size; -1 stands for what is left"),
+    ("duplicate", "name each axis once"),
+    ("repeated axis", "name each axis once"),
+    ("zero-size", "give the reduction an initial= value, or test the size before"),
+    (
+        "core dimension",
+        "the first operand's last axis is as long as the second's last but one",
+    ),
+    ("concatenation axis", "only the joined axis may differ: reshape or slice the parts"),
+    ("broadcast", "make the lengths agree, or give an array an axis of length 1 with x[:, None]"),
+    ("too many indices", "give at most one index for each axis"),
+    ("out of bounds for axis", "an index lies between -n and n - 1 on an axis of length n"),
+    ("Python integer", "cast the array to a dtype that holds the number"),
+    ("negative integer powers", "make the base or the exponent a float"),
+    ("Cast ", "cast an operand with .astype(...), or write y = y + x for a new array"),
+)
+_HINTS_BY_CLASS: dict[type, str] = {
     AxisError: "an array of n dimensions has the axes 0 … n - 1, or -n … -1",
-    DTypeError: "cast an operand with .astype(...), or give the function a dtype",
+    DTypeError: "cast an operand with .astype(...)",
+    TypeError: "cast an operand with .astype(...)",
+    ShapeError: "compare the shapes of the operands",
 }
+MAX_REFUSED = 256
+_DEFAULT_HINT = "do this outside the compiled function"
+
+
+def _hint(error: BaseException) -> str:
+    text = str(error).replace("Cannot cast", "Cast ")
+    by_text = next((hint for part, hint in _HINTS_BY_TEXT if part in text), "")
+    return by_text or next((h for cls, h in _HINTS_BY_CLASS.items() if isinstance(error, cls)), "")
 
 
 class Refusal:
@@ -53,13 +80,18 @@ class Refusal:
         if problem is None:
             self.reason = "the compiled program does not take the arguments it was made for"
         elif isinstance(problem, NotTraceable):
-            self.reason, self.hint = problem.reason, problem.hint
+            self.reason, self.hint = problem.reason, problem.hint or _DEFAULT_HINT
         elif compiling:
             self.reason = f"the compiler failed: {_short(problem)}"
         else:
             self.reason = f"{_short(problem)} while it was traced, though NumPy runs it"
         frame = None if problem is None else _user_frame(problem)
-        if frame is None:
+        place = getattr(problem, "place", None)
+        #: Raised by an operation, and not by a statement of the user's.
+        self.inside = problem is not None and _raised_inside(problem)
+        if place is not None:
+            self.origin, frame = Origin(*place), None
+        elif frame is None:
             code = function.__code__
             self.origin = Origin(code.co_filename, code.co_firstlineno, code.co_name)
         else:
@@ -69,7 +101,8 @@ class Refusal:
         if problem is not None:
             if config.debug >= 1:
                 log(f"not compiled: {_short(problem)}")
-            problem.__traceback__ = None  # it holds the arguments
+            # Tracebacks hold the arguments.
+            problem.__traceback__ = problem.__context__ = problem.__cause__ = None
 
     def text(self, name: str) -> str:
         """The message: at most 12 lines."""
@@ -77,12 +110,25 @@ class Refusal:
             f"{name}() runs in plain NumPy", self.origin, self.reason, self.operands, self.hint
         )
 
-    def located(self) -> TracejitError:
-        """The error that tracing found, with the user's line, operands and a suggestion."""
-        assert isinstance(self.problem, TracejitError)
-        hint = next((h for cls, h in _HINTS.items() if isinstance(self.problem, cls)), "")
-        title = str(self.problem).strip()
-        return type(self.problem)(message(title, self.origin, "", self.operands, hint))
+    def located(self, plain: Exception) -> Exception:
+        """NumPy's error `plain` with the user's line, operands and a suggestion.
+
+        An error that tracing itself found keeps its class, which is a subclass of NumPy's; to
+        others the text is added as a note.
+        """
+        if isinstance(self.problem, TracejitError) and isinstance(self.problem, type(plain)):
+            title, hint = str(plain).strip(), _hint(self.problem) or _hint(plain)
+            return type(self.problem)(message(title, self.origin, "", self.operands, hint))
+        if self.inside and isinstance(plain, type(self.problem)):
+            plain.add_note(message("", self.origin, "", self.operands, _hint(plain)).strip("\n"))
+        return plain
+
+
+def _raised_inside(problem: BaseException) -> bool:
+    step = problem.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    return step is not None and is_internal(step.tb_frame.f_code.co_filename)
 
 
 def _short(problem: BaseException) -> str:
@@ -126,7 +172,7 @@ def refuse(
     """Run in plain NumPy with one warning a line; or raise, where `mode` is "error"."""
     text = refusal.text(fn.__name__)
     if mode == "error":
-        raise UnsupportedError(text)
+        raise UnsupportedError(text) from None
     fn.stats.fallbacks += 1
     place = (refusal.origin.file, refusal.origin.line)
     if place not in fn._warned:
@@ -148,17 +194,24 @@ def run_plain(
     Otherwise the refusal is remembered for calls of this `key`.
     """
     if not refusal.error and refusal.problem is not None:
-        fn._refused[key] = refusal
+        _remember(fn, key, refusal)
         return refuse(fn, refusal, mode, args, kwargs)
     try:
         result = fn.__wrapped__(*args, **kwargs)
     except Exception as error:
-        if isinstance(refusal.problem, TracejitError) and isinstance(refusal.problem, type(error)):
-            raise refusal.located() from None
-        raise
-    fn._refused[key] = refusal
+        located = refusal.located(error)
+        if located is error:
+            raise
+        raise located from None
+    _remember(fn, key, refusal)
     # NumPy takes it: say that it is not compiled, but do not run it again.
     return refuse(_Ran(fn, result), refusal, mode, args, kwargs)  # type: ignore[arg-type]
+
+
+def _remember(fn: Function, key: Any, refusal: Refusal) -> None:
+    if len(fn._refused) >= MAX_REFUSED:
+        del fn._refused[next(iter(fn._refused))]
+    fn._refused[key] = refusal
 
 
 class _Ran:

@@ -67,12 +67,13 @@ class Function:
         self._settings: Settings | None = None
         self._paths: dict[Any, list[Any]] = {}
         self._records: list[Any] = []
+        self._recent: tuple[Any, ...] = ()
         self._refused: dict[Any, Any] = {}
         self._warned: set[Any] = set()
         self._dynamic: set[str] = set()
         self._signature: Any = None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if settings() is self._settings:
             try:
                 result = self._driver(*args, **kwargs)

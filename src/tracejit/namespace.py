@@ -44,7 +44,12 @@ _LIBRARY = tuple(
 
 def is_library_file(file: str) -> bool:
     """Whether a source file belongs to the standard library or an installed package."""
-    return file.startswith(_LIBRARY) or "site-packages" in file or file.startswith("<frozen")
+    return (
+        file.startswith(_LIBRARY)
+        or "site-packages" in file
+        or "dist-packages" in file
+        or file.startswith("<frozen")
+    )
 
 
 def is_library_module(name: str, own_package: str = "") -> bool:
@@ -194,6 +199,14 @@ class ScalarType:
         return repr(self.real_type)
 
 
+_scalar_types: dict[type[np.generic], ScalarType] = {}
+
+
+def _scalar_type(real: type[np.generic]) -> ScalarType:
+    """One stand-in for each type, so that ``is`` finds it equal to itself."""
+    return _scalar_types.setdefault(real, ScalarType(real))
+
+
 # Builtins ---------------------------------------------------------------------------------------
 
 
@@ -266,7 +279,7 @@ def replacement(value: Any) -> Any:
         return _module(value)
     if isinstance(value, type):
         if value in _SCALARS:
-            return ScalarType(value)
+            return _scalar_type(value)
         refuse_changing(value.__module__, value.__name__)
         return value
     if isinstance(getattr(value, "__self__", None), np.random.RandomState):

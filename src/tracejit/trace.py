@@ -7,6 +7,7 @@ compiled code is valid only where every check holds.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import sys
@@ -65,6 +66,9 @@ def condition(name: str, a: Dim, b: Dim) -> Node:
     return build.apply(ops.ELEMENTWISE[name], (dims.as_node(a), dims.as_node(b)), BOOL)
 
 
+_tokens = itertools.count(1)
+
+
 class Trace(build.Solver):
     """One run of the user's function over variables that stand for the arguments `values`.
 
@@ -76,6 +80,7 @@ class Trace(build.Solver):
     """
 
     def __init__(self) -> None:
+        self.token = next(_tokens)
         self.inputs: list[Node] = []
         self.values: dict[str, Any] = {}
         self.names: dict[str, str] = {}

@@ -219,9 +219,14 @@ class Variable:
 
     def _need_axis(self, array: str, other: str) -> None:
         if not self.node.shape:
-            python = type(np.zeros((), self.node.dtype).item()).__name__
-            name = python if self.kind == "number" else f"numpy.{self.node.dtype.type.__name__}"
-            raise TypeError(array if self.kind == "array" else other.format(repr(name)))
+            name = repr(self._python_name())
+            raise TypeError(array if self.kind == "array" else other.format(name))
+
+    def _python_name(self) -> str:
+        """The name of the class that NumPy's value would have."""
+        if self.kind == "number":
+            return type(np.zeros((), self.node.dtype).item()).__name__
+        return f"numpy.{self.node.dtype.type.__name__}"
 
     def __contains__(self, value: Any) -> bool:
         self._need_axis("iteration over a 0-d array", "argument of type {} is not iterable")
@@ -229,7 +234,7 @@ class Variable:
 
     def __getitem__(self, key: Any) -> Variable:
         if self.kind == "number":
-            raise TypeError("a Python number is not subscriptable")
+            raise TypeError(f"{self._python_name()!r} object is not subscriptable")
         result: Variable = METHODS["getitem"](self, key)
         return result
 
@@ -285,7 +290,7 @@ class Variable:
     def __repr__(self) -> str:
         shape = ", ".join(str(d) if isinstance(d, int) else "?" for d in self.node.shape)
         if self.kind == "number":
-            return f"<traced {type(np.zeros((), self.node.dtype).item()).__name__}>"
+            return f"<traced {self._python_name()}>"
         return f"<traced {self.kind} {self.node.dtype}[{shape}]>"
 
     def __format__(self, spec: str) -> str:
@@ -409,9 +414,17 @@ def operate(ufunc: np.ufunc, a: Any, b: Any) -> Any:
             if x is not None and hasattr(type(x), "__array__"):
                 raise NotTraceable(f"a {type(x).__name__} meets a traced array")
             return NotImplemented
+    if ufunc is np.matmul and not (has_axes(a) or has_axes(b)):
+        names = [x._python_name() if isinstance(x, Variable) else type(x).__name__ for x in (a, b)]
+        raise TypeError(f"unsupported operand type(s) for @: {names[0]!r} and {names[1]!r}")
     if ufunc is np.power:
         return METHODS["power"](a, b)
     return UFUNC_METHODS["__call__"](ufunc, a, b)
+
+
+def has_axes(x: Any) -> bool:
+    """Whether `x` is an array to NumPy, 0-d ones included."""
+    return x.kind == "array" if isinstance(x, Variable) else isinstance(x, (np.ndarray, list, tuple))
 
 
 def operate_one(ufunc: np.ufunc, x: Variable) -> Variable:

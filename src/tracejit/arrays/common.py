@@ -106,10 +106,12 @@ def axis_index(axis: Any, ndim: int, prefix: str | None = None) -> int:
     return k % ndim
 
 
-def axis_tuple(axis: Any, ndim: int, repeated: str = "repeated axis") -> tuple[int, ...]:
+def axis_tuple(
+    axis: Any, ndim: int, repeated: str = "repeated axis", prefix: str | None = None
+) -> tuple[int, ...]:
     """One axis or several, counted from 0, in the order given."""
     entries = axis if isinstance(axis, (tuple, list)) else (axis,)
-    result = tuple(axis_index(k, ndim) for k in entries)
+    result = tuple(axis_index(k, ndim, prefix) for k in entries)
     if len(set(result)) != len(result):
         raise ShapeError(repeated)
     return result
@@ -177,6 +179,8 @@ def coerce(x: Operand, dtype: np.dtype[Any]) -> Node:
         return build.cast(x, dtype)
     if isinstance(x, int) and dtype.kind in "iu" and not fits(x, dtype):
         raise OverflowError(f"Python integer {x} out of bounds for {dtype.name}")
+    if isinstance(x, int) and not fits(x, INT64) and dtype == BOOL:
+        raise OverflowError("Python int too large to convert to C long")
     with np.errstate(all="ignore"):
         return build.constant(np.asarray(x).astype(dtype)[()], dtype)
 
@@ -209,6 +213,17 @@ def check_cast(source: np.dtype[Any], target: np.dtype[Any], casting: str) -> No
         raise DTypeError(
             f"Cannot cast array data from {source!r} to {target!r} according to the rule "
             f"{casting!r}"
+        )
+
+
+def check_output(
+    ufunc: np.ufunc, result: np.dtype[Any], target: np.dtype[Any], casting: str = "same_kind"
+) -> None:
+    """Raise NumPy's TypeError where a ufunc's result may not be stored in `target`."""
+    if not np.can_cast(result, target, casting):  # type: ignore[arg-type]
+        raise DTypeError(
+            f"Cannot cast ufunc {ufunc.__name__!r} output from {result!r} to {target!r} with "
+            f"casting rule {casting!r}"
         )
 
 

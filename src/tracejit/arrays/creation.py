@@ -25,7 +25,7 @@ from tracejit.arrays.common import (
     zero,
 )
 from tracejit.arrays.tables import FUNCTIONS, creates, implements
-from tracejit.errors import NotTraceable
+from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
@@ -187,13 +187,15 @@ def _joined(x: Any, dtype: np.dtype[Any]) -> Node:
     if not x:
         return build.full((0,), zero(dtype))
     parts = [build.expand_dims(_joined(item, dtype), (0,)) for item in x]
-    if len({p.ndim for p in parts}) > 1:
-        raise ValueError(
-            "setting an array element with a sequence. The requested array has an inhomogeneous "
-            f"shape after 1 dimensions. The detected shape was ({len(parts)},) + inhomogeneous "
-            "part."
-        )
-    return build.concatenate(parts, 0)
+    try:
+        if len({p.ndim for p in parts}) == 1:
+            return build.concatenate(parts, 0)
+    except ShapeError:
+        pass
+    raise ShapeError(
+        "setting an array element with a sequence. The requested array has an inhomogeneous "
+        f"shape after 1 dimensions. The detected shape was ({len(parts)},) + inhomogeneous part."
+    )
 
 
 # Ranges -----------------------------------------------------------------------------------------
@@ -278,11 +280,12 @@ def linspace(
         known = build.solver().value(count)
         raise ValueError(f"Number of samples, {known}, must be non-negative.")
     div = dims.sub(count, 1) if endpoint else count
-    first, final = (call("multiply", strong(v), 1.0) for v in (start, stop))
-    computed = common_dtype(first, final, float(1))
+    ends = [operand(start), operand(stop)]
+    computed = common_dtype(*ends)
+    computed = common_dtype(*ends, 1.0) if computed.kind not in "fc" else computed
     target = computed if dtype is None else dtype_argument(dtype)
-    first, final = build.cast(first, computed), build.cast(final, computed)
-    delta = call("subtract", final, first)
+    first, final = strong(start), strong(stop)
+    delta = call("subtract", build.cast(final, computed), build.cast(first, computed))
     place = build.iota(count)
     ramp = build.cast(place, computed)
     ramp = build.expand_dims(ramp, range(1, 1 + delta.ndim))
@@ -296,7 +299,8 @@ def linspace(
     else:
         step = build.constant(np.nan, computed)
         y = call("multiply", ramp, delta)
-    y = call("add", y, first)
+    y = build.cast(call("add", y, first), computed)
+    final = build.cast(final, computed)
     if endpoint and at_least(count, 2):
         last = call("equal", place, dim_node(dims.sub(count, 1)))
         last = build.expand_dims(last, range(1, y.ndim))

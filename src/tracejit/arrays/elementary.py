@@ -10,6 +10,7 @@ import numpy as np
 from tracejit.arrays.common import (
     broadcast,
     call,
+    check_output,
     coerce,
     common_dtype,
     given,
@@ -46,9 +47,21 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
         return nonzero(condition)
     if x is None or y is None:
         raise ValueError("either both or neither of x and y should be given")
-    left, right = join(x, y)
+    operands = [operand(x), operand(y)]
+    dtype = common_dtype(*operands)
+    left, right = (_wrapped(v, dtype) for v in operands)
     mask, left, right = broadcast(build.cast(strong(condition), BOOL), left, right)
     return Variable(build.apply(ops.WHERE, (mask, left, right), left.dtype))
+
+
+def _wrapped(x: Operand, dtype: np.dtype[Any]) -> Node:
+    """`x` as `dtype`; ``np.where`` lets a Python int that does not fit wrap around."""
+    if isinstance(x, Node):
+        return build.cast(x, dtype)
+    if isinstance(x, int) and dtype.kind in "biu":
+        with np.errstate(all="ignore"):
+            return build.cast(build.constant(np.asarray(x)[()], supported(np.asarray(x).dtype)), dtype)
+    return coerce(x, dtype)
 
 
 @implements(np.clip)
@@ -116,6 +129,8 @@ def round_(a: Any, decimals: Any = 0, out: Any = None) -> Variable:
         return value(x)
     if digits == 0:
         return value(call("rint", x))
+    if x.dtype == BOOL:
+        check_output(np.multiply if digits > 0 else np.divide, np.dtype(float), BOOL)
     if x.dtype.kind == "c":
         raise NotTraceable("np.round of complex numbers to decimals is not compiled")
     scale = float(10 ** abs(digits))

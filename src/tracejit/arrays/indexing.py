@@ -38,6 +38,8 @@ class _Layout:
 @method("getitem")
 def getitem(x: Variable, key: Any) -> Variable:
     """``x[key]``."""
+    if x.kind == "scalar" and not (key is None or key is Ellipsis or isinstance(key, tuple)):
+        raise IndexError("invalid index to scalar variable.")
     entries = _expand(key if isinstance(key, tuple) else (key,), x.node.ndim)
     if any(isinstance(e, Node) for e in entries):
         # Where there is an index array, ints are index arrays too, with no axes.
@@ -97,8 +99,9 @@ def _entry(k: Any) -> Any:
             return v.node
         if v.node.dtype.kind in "iu" and not v.node.type.weak:
             return v.node
-        raise IndexError("arrays used as indices must be of integer (or boolean) type")
-    if hasattr(k, "__index__"):
+        if v.kind == "array":
+            raise IndexError("arrays used as indices must be of integer (or boolean) type")
+    if hasattr(k, "__index__") and not isinstance(k, Variable):
         return _Int(k.__index__())
     raise IndexError(
         "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or "

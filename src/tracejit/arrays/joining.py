@@ -238,10 +238,7 @@ def unstack(x: Any, /, *, axis: Any = 0) -> tuple[Variable, ...]:
         raise ValueError("Input array must be at least 1-d.")
     k = axis_index(axis, v.node.ndim)
     order = (k, *(j for j in range(v.node.ndim) if j != k))
-    return tuple(
-        row if row.kind == "array" else Variable(row.node)
-        for row in view_of(v, build.transpose(v.node, order))
-    )
+    return tuple(view_of(v, build.transpose(v.node, order)))
 
 
 # Repeating and shifting -------------------------------------------------------------------------
@@ -259,7 +256,7 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Variable:
         raise NotTraceable("np.repeat by an array of counts is not compiled")
     times = length(repeats)
     if not at_least(times, 0):
-        raise ValueError("repeats may not contain negative values.")
+        raise ValueError("negative dimensions are not allowed")
     if axis is None or not x.ndim:
         x, axis = build.reshape(x, (build.size(x),)), 0 if axis is None else axis
     k = axis_index(axis, x.ndim)
@@ -391,4 +388,6 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Variable:
     if to_end is not None or to_begin is not None:
         raise NotTraceable("np.ediff1d with ends is not compiled")
     x = as_array(ary).node
-    return diff(Variable(build.reshape(x, (build.size(x),))))
+    flat = Variable(build.reshape(x, (build.size(x),)))
+    result: Variable = flat[1:] - flat[:-1]
+    return result

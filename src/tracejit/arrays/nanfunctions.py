@@ -226,4 +226,4 @@ def nanstd(
     node = nanvar(
         a, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction
     ).node
-    return value(build.cast(call("sqrt", node), node.dtype))
+    return value(statistics.root(node))

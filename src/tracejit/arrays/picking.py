@@ -67,7 +67,7 @@ def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "r
     """``np.take``."""
     refuse_out(out)
     x, i = strong(a), strong(indices)
-    check_cast(i.dtype, INT64, "same_kind" if i.dtype.kind in "iu" else "safe")
+    check_cast(i.dtype, INT64, "same_kind")
     i = build.cast(i, INT64)
     if not given(axis) or not x.ndim:
         if given(axis):

@@ -44,6 +44,8 @@ ROWS = {
     np.logical_xor: "xor_reduce",
 }
 LOGICAL = (np.logical_or, np.logical_and, np.logical_xor)
+#: Ufuncs whose vector loops do not reduce from left to right.
+UNFIT = (np.power, np.arctan2)
 WITHOUT_IDENTITY = ("max", "min", "fmax_reduce", "fmin_reduce")
 
 
@@ -137,7 +139,7 @@ def _by_scan(
             "be specified"
         )
     row = ops.row_of(ufunc)
-    if row is None or row.nin != 2 or given(initial) or where is not True:
+    if row is None or row.nin != 2 or given(initial) or where is not True or ufunc in UNFIT:
         raise NotTraceable(f"{ufunc.__name__}.reduce is not compiled")
     if not axes:
         return value(x)

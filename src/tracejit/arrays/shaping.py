@@ -198,12 +198,18 @@ def _new_shape(x: Node, shape: Any) -> tuple[Dim, ...]:
                 return tuple(entries)
     elif build.solver().equal(total, dims.product(entries)):
         return tuple(entries)
-    text = ["-1" if k in unknown else str(build.solver().value(d)) for k, d in enumerate(entries)]
-    wanted = "(" + ",".join(text) + ("," if len(text) == 1 else "") + ")"
     raise ShapeError(
         f"cannot reshape array of size {build.solver().value(total)} into shape "
-        + wanted.replace("-1", "newaxis")
+        + _shape_text([-1 if k in unknown else d for k, d in enumerate(entries)])
     )
+
+
+def _shape_text(shape: Sequence[Dim]) -> str:
+    """A shape as NumPy's message has it: a leading -1 is left out, a later one is ``newaxis``."""
+    words = [str(build.solver().value(d)).replace("-1", "newaxis") for d in shape]
+    while words and words[0] == "newaxis":
+        del words[0]
+    return "(" + ",".join(words) + (",)" if len(shape) == len(words) == 1 else ")")
 
 
 @implements(np.ravel)
@@ -241,7 +247,8 @@ def swapaxes(a: Any, axis1: Any, axis2: Any) -> Variable:
     """``np.swapaxes``."""
     x = as_array(a)
     order = list(range(x.node.ndim))
-    i, j = axis_index(axis1, len(order)), axis_index(axis2, len(order))
+    i = axis_index(axis1, len(order), "axis1")
+    j = axis_index(axis2, len(order), "axis2")
     order[i], order[j] = order[j], order[i]
     return view_of(x, build.transpose(x.node, order))
 
@@ -257,8 +264,10 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Variable:
     """``np.moveaxis``."""
     x = as_array(a)
     n = x.node.ndim
-    old = axis_tuple(source, n, "repeated axis in `source` argument")
-    new = axis_tuple(destination, n, "repeated axis in `destination` argument")
+    old = axis_tuple(source, n, "repeated axis in `source` argument", "source")
+    new = axis_tuple(
+        destination, n, "repeated axis in `destination` argument", "destination"
+    )
     if len(old) != len(new):
         raise ShapeError(
             "`source` and `destination` arguments must have the same number of elements"

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from tracejit.arrays.common import (
+    axis_index,
     call,
+    check_output,
     dim_node,
     given,
-    reduced_axes,
     refuse_out,
     strong,
 )
@@ -37,7 +38,10 @@ def divide(x: Node, count: Any) -> Node:
 def _count(x: Node, axis: Any, keepdims: Any, where: Any) -> Node:
     """How many elements each result is made of."""
     if where is True:
-        return dim_node(dims.product(x.shape[k] for k in reduced_axes(axis, x.ndim)))
+        axes: Any = range(x.ndim)
+        if axis is not None:
+            axes = [axis_index(k, x.ndim) for k in (axis if isinstance(axis, tuple) else (axis,))]
+        return dim_node(dims.product(x.shape[k] for k in axes))
     mask = broadcast_to(where, Variable(x).shape).node
     return total(mask, axis, INT64, keepdims, True)
 
@@ -132,7 +136,15 @@ def std(
     node = var(
         a, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction
     ).node
-    return value(build.cast(call("sqrt", node), node.dtype))
+    return value(root(node))
+
+
+def root(x: Node) -> Node:
+    """The square root in the dtype of `x`; an array's must hold it."""
+    result = call("sqrt", x)
+    if x.ndim:
+        check_output(np.sqrt, result.dtype, x.dtype)
+    return build.cast(result, x.dtype)
 
 
 @implements(np.average)

@@ -9,6 +9,7 @@ import numpy as np
 from tracejit.arrays import reductions
 from tracejit.arrays.common import (
     CONDITION,
+    check_output,
     coerce,
     fits,
     is_empty,
@@ -18,7 +19,7 @@ from tracejit.arrays.common import (
 )
 from tracejit.arrays.numbers import COMPARISONS, PYTHON
 from tracejit.arrays.tables import METHODS, UFUNC_METHODS, method
-from tracejit.errors import DTypeError, NotTraceable, ShapeError
+from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node, make
 from tracejit.variable import Operand, Variable, is_number, operand, supported, value, wrap
@@ -163,11 +164,7 @@ def rebind(target: Variable, node: Node, ufunc: np.ufunc, casting: str = "same_k
             "in-place write into an array that a view shares",
             "write x = x + ... instead of x += ...",
         )
-    if not np.can_cast(node.dtype, target.node.dtype, casting):  # type: ignore[arg-type]
-        raise DTypeError(
-            f"Cannot cast ufunc {ufunc.__name__!r} output from {node.dtype!r} to "
-            f"{target.node.dtype!r} with casting rule {casting!r}"
-        )
+    check_output(ufunc, node.dtype, target.node.dtype, casting)
     shape = target.node.shape
     wide = build.broadcast_shapes([shape, node.shape])
     if len(wide) != len(shape) or not all(map(build.solver().equal, wide, shape)):

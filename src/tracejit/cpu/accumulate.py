@@ -8,7 +8,8 @@ is fixed by the shape alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 
 #: Elements a block of a floating sum.
 BLOCK = 512
+
+
+class Version(NamedTuple):
+    """Blocks to open for a loop, outermost first, and what to do when the innermost is closed."""
+
+    blocks: list[Block]
+    close: Callable[[], None]
 
 
 class Accumulators:
@@ -57,41 +65,64 @@ class Accumulators:
                 best, counter = self.extremes[c] = self.e.fresh("v"), self.e.fresh("v")
                 block.add(f"{best} = {self._identity(c)}")
                 block.add(f"{counter} = 0")
-                block.add(f"{self._new(c)} = -1")
+                block.add(f"{self._new(c)} = 0")
             elif c.kind is Kind.SWEEP:
                 self._clear(c, loop)
         for c in inside:
             if self._layered(c) and loop in self._reduced_loops(c):
                 self._open_level(c, loop)
 
-    def open(self, loop: Loop, inside: list[Computation], var: str, extent: str) -> list[Block]:
-        """The blocks of `loop`: one, or two where a floating sum is cut into blocks."""
-        blocks = [Block(f"for {var} in range({extent}):")]
-        if any(self._layered(c) and self._reduced_loops(c)[-1] is loop for c in inside):
-            number, start, place = (self.e.fresh("i") for _ in range(3))
-            outer = Block(f"for {number} in range(({extent} + {BLOCK - 1}) // {BLOCK}):")
-            outer.add(f"{start} = {number} * {BLOCK}")
-            for c in inside:
-                if self._layered(c) and self._reduced_loops(c)[-1] is loop:
-                    self.parts[c] = self.e.fresh("v")
-                    outer.add(f"{self.parts[c]} = {self._start(c)}")
-            # Counted from 0, so that LLVM sees that no index is negative, and vectorises.
-            inner = Block(f"for {place} in range(imin({BLOCK}, {extent} - {start})):")
-            inner.add(f"{var} = {start} + {place}")
-            outer.body.append(inner)
-            self.e.path[-1].body.append(outer)
-            return [outer, inner]
-        self.e.path[-1].body.append(blocks[0])
-        return blocks
+    def versions(
+        self, loop: Loop, inside: list[Computation], var: str, extent: str
+    ) -> Iterator[Version]:
+        """The blocks of `loop`: one, unless a floating sum is cut into blocks.
 
-    def after_level(self, loop: Loop, inside: list[Computation], depth: int) -> None:
-        """Add what a closed block of a sum gave to the level above."""
-        opened = self.e.depth_of[loop]
-        for c in inside:
-            if not self._layered(c) or self._reduced_loops(c)[-1] is not loop:
-                continue
-            if depth == opened:  # the inner block has just been closed, the outer one is open
-                self._carry(c, self.parts[c], loop)
+        Rows get a second version without blocks, for those no longer than one.
+        """
+        block = self.e.path[-1]
+        sums = [c for c in inside if self._layered(c) and self._reduced_loops(c)[-1] is loop]
+        if not sums:
+            plain = Block(f"for {var} in range({extent}):")
+            block.body.append(plain)
+            yield Version([plain], lambda: None)
+            return
+        if len(self.e.path) > 1:
+            short = Block(f"if {extent} <= {BLOCK}:")
+            block.body.append(short)
+            self._open_parts(short, sums)
+            plain = Block(f"for {var} in range({extent}):")
+            short.body.append(plain)
+            yield Version([short, plain], lambda: self._take_parts(short, sums, loop))
+            long = Block(f"if {extent} > {BLOCK}:")
+            block.body.append(long)
+            block, lead = long, [long]
+        else:
+            lead = []
+        number, start, place = (self.e.fresh("i") for _ in range(3))
+        outer = Block(f"for {number} in range(({extent} + {BLOCK - 1}) // {BLOCK}):")
+        block.body.append(outer)
+        outer.add(f"{start} = {number} * {BLOCK}")
+        self._open_parts(outer, sums)
+        # Counted from 0, so that LLVM sees that no index is negative, and vectorises.
+        inner = Block(f"for {place} in range(imin({BLOCK}, {extent} - {start})):")
+        inner.add(f"{var} = {start} + {place}")
+        outer.body.append(inner)
+        yield Version([*lead, outer, inner], lambda: self._carry_parts(sums, loop))
+
+    def _open_parts(self, block: Block, sums: list[Computation]) -> None:
+        for c in sums:
+            self.parts[c] = self.e.fresh("v")
+            block.add(f"{self.parts[c]} = {self._start(c)}")
+
+    def _take_parts(self, block: Block, sums: list[Computation], loop: Loop) -> None:
+        """A row of one block: its part is the sum."""
+        for c in sums:
+            name, _ = self.levels[(c, loop)]
+            block.add(f"{name} = {name} + {self.parts[c]}", c.target.origin)
+
+    def _carry_parts(self, sums: list[Computation], loop: Loop) -> None:
+        for c in sums:
+            self._carry(c, self.parts[c], loop)
 
     def after(self, loop: Loop, inside: list[Computation]) -> None:
         """Pass the sum of a level on, and finish what accumulated over `loop`."""
@@ -107,6 +138,20 @@ class Accumulators:
             self._finish(c, name)
 
     # One element -----------------------------------------------------------------------------
+
+    def takes_product(self, c: Computation) -> bool:
+        """Whether the value of a sum is a product that may be fused with the addition."""
+        return (
+            self._layered(c)
+            and c.target.dtype.char != "e"
+            and c.value.op.name in ("multiply", "square")
+            and c.value not in self.e.program.stored
+        )
+
+    def step_product(self, c: Computation, a: str, b: str) -> None:
+        """Take ``a * b`` into a sum."""
+        name = self.parts[c]
+        self.e.path[-1].add(f"{name} = radd_product({name}, {a}, {b})", c.target.origin)
 
     def step(self, c: Computation, value: str, index: Index) -> None:
         """Take `value`, the element at `index` of the domain, into the accumulator."""
@@ -131,14 +176,16 @@ class Accumulators:
     def _arg(self, c: Computation, value: str) -> None:
         block, place = self.e.path[-1], self._old(c)
         best, counter = self.extremes[c]
-        compare = "gt" if c.target.op.name == "argmax" else "lt"
-        better = self.e.fresh("v")
-        condition = f"bit_or({place} < 0, {compare}({value}, {best}))"
-        if c.value.dtype.kind == "f":  # the first NaN wins
-            condition = f"bit_or({condition}, bit_and(isnan({value}), invert(isnan({best}))))"
-        block.add(f"{better} = {condition}", c.target.origin)
-        block.add(f"{best} = select({better}, {value}, {best})")
-        block.add(f"{place} = {counter} if {better} else {place}")
+        # A NaN is not below the best either: the first one wins, and then nothing does.
+        compare = "le" if c.target.op.name == "argmax" else "ge"
+        better = Block(f"if not {compare}({value}, {best}):")
+        block.body.append(better)
+        inner = better
+        if c.value.dtype.kind == "f":
+            inner = Block(f"if not isnan({best}):")
+            better.body.append(inner)
+        inner.add(f"{best} = {value}", c.target.origin)
+        inner.add(f"{place} = {counter}")
         block.add(f"{counter} = {counter} + 1")
 
     def _scan(self, c: Computation, value: str, index: Index) -> None:
@@ -166,14 +213,13 @@ class Accumulators:
         self.e.store(c, new, index)
 
     def _append(self, c: Computation, value: str, index: Index) -> None:
-        counter = self._old(c)
-        block = Block(f"if {value}:")
-        self.e.path[-1].body.append(block)
-        entries = index if isinstance(index, tuple) else ()
+        counter, block = self._old(c), self.e.path[-1]
+        assert isinstance(index, tuple)
         for buffer in self.e.program.buffers[c.target]:
-            for k, entry in enumerate(entries):
+            for k, entry in enumerate(index):
                 block.add(f"{buffer.name}[{counter}, {k}] = {self.e.index_text(entry)}")
-        block.add(f"{counter} = {counter} + 1")
+        # Written always, kept if true: a branch would be mispredicted.
+        block.add(f"{counter} = {counter} + to_int64({value})", c.target.origin)
 
     # Details ---------------------------------------------------------------------------------
 

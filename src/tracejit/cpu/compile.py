@@ -80,7 +80,8 @@ def _compile(name: str, text: str, signature: tuple[Any, ...], late: bool) -> An
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CompileError(f"Numba refused {file}: {reason[0]}") from error
     missed = (1,) if late else 1
-    dispatcher._compile_for_args = lambda *args, **kwargs: missed
+    # Numba asks for code for types that it has none for, and calls what it is given.
+    dispatcher._compile_for_args = lambda *args: lambda *args: missed
     if config.debug >= 5:
         overload = next(iter(dispatcher.overloads.values()))
         print(overload.signature, file=sys.stderr)

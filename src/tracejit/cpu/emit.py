@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from tracejit.cpu import expressions
 from tracejit.cpu.accumulate import Accumulators
 from tracejit.cpu.block import Block, Line
-from tracejit.ir import dims, ops
+from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, Origin
 from tracejit.lower import access
@@ -131,10 +131,15 @@ class Emitter:
         if not late:
             return f"return {code}"
         if code == DONE:
-            return f"return {code}, {', '.join(b.name for b in late)}"
+            return f"return {code}, {', '.join(map(self._returned, late))}"
         # Numba wants one type for all returns: empty arrays of the same types.
         empty = [f"np.empty({_tuple(['0'] * len(b.shape))}, {_np(b)})" for b in late]
         return f"return {code}, {', '.join(empty)}"
+
+    def _returned(self, buffer: Buffer) -> str:
+        if buffer.node.op is ops.NONZERO:
+            return f"{buffer.name}[:{self.dim(buffer.shape[0])}]"
+        return buffer.name
 
     def _checks(self, returned: list[Buffer]) -> None:
         """Leave before any work where the arguments are not those that the trace was for."""
@@ -147,6 +152,8 @@ class Emitter:
                 elif d.op is ops.DIM and d.attr == (node.attr[0], axis):
                     conditions.append(f"({name}.shape[{axis}] == 1)")
         for check in self.program.graph.checks:
+            if _about_length_one(check.condition):
+                continue  # as above
             text = self.value(check.condition, ())
             conditions.append(f"(not {text})")
         if conditions:
@@ -170,16 +177,16 @@ class Emitter:
         var = self.fresh("i")
         self.var_of[loop] = var
         self.accumulators.before(loop, inside)
-        opened = self.accumulators.open(loop, inside, var, extent)
-        self.path.extend(opened)
-        self.depth_of[loop] = len(self.path) - 1
         self.loops[id(loop)] = loop
-        for item in loop.items:
-            self._item(item)
-        for _ in opened:
+        for version in self.accumulators.versions(loop, inside, var, extent):
+            self.path.extend(version.blocks)
+            self.depth_of[loop] = len(self.path) - 1
+            for item in loop.items:
+                self._item(item)
             self.path.pop()
-            self.accumulators.after_level(loop, inside, len(self.path))
-        del self.depth_of[loop]
+            version.close()
+            del self.path[len(self.path) - len(version.blocks) + 1 :]
+            del self.depth_of[loop]
         self.accumulators.after(loop, inside)
 
     def _allocate(self, inside: list[Computation]) -> None:
@@ -187,7 +194,10 @@ class Emitter:
         for c in inside:
             for buffer in self.program.buffers[c.target]:
                 if buffer.late and self.allocated(buffer):
-                    shape = _tuple([self.dim(d) for d in buffer.shape])
+                    extents = [self.dim(d) for d in buffer.shape]
+                    if c.kind is Kind.NONZERO:  # a row to write to after the last one found
+                        extents[0] += " + 1"
+                    shape = _tuple(extents)
                     self.path[-1].add(f"{buffer.name} = np.empty({shape}, {_np(buffer)})")
 
     def allocated(self, buffer: Buffer) -> bool:
@@ -199,15 +209,20 @@ class Emitter:
         return True
 
     def _computation(self, c: Computation) -> None:
-        if c.kind is Kind.MATMUL:
+        if c.kind in (Kind.MATMUL, Kind.UFUNC):
             self._allocate([c])
-            self._matmul(c)
+            self._matmul(c) if c.kind is Kind.MATMUL else self._ufunc(c)
             return
         if not c.loops:
             self._allocate([c])
         self.current = c
         index = self.index_of(c)
         point = (c.value, index)
+        if self.accumulators.takes_product(c) and self._known(*point) is None:
+            factors = [self.value(a, index) for a in c.value.args]
+            self.accumulators.step_product(c, factors[0], factors[-1])
+            self.current = None
+            return
         if c.value is c.target and c.value.op is not ops.CONST:
             value = self._compute(*point)
         else:
@@ -263,6 +278,19 @@ class Emitter:
         for copy in self.program.buffers[c.target][1:]:
             block.add(f"{_part(copy.name, batch)}[:, :] = {_part(out.name, batch)}")
 
+    def _ufunc(self, c: Computation) -> None:
+        op = c.value.op
+        assert isinstance(op, ops.Elementwise)
+        name, module, ufunc, types = expressions.loop_name(op, c.value)
+        self.headers[f"{name}_over"] = f'{name}_over = ufunc_over("{module}", "{ufunc}", "{types}")'
+        operands = [
+            self.flat_name(self.array_name(a), a.ndim) if a.ndim else self.value(a, ())
+            for a in c.value.args
+        ]
+        out = self.program.buffers[c.target][0]
+        operands.append(self.flat_name(out.name, c.target.ndim))
+        self.path[-1].add(f"{name}_over({', '.join(operands)})", c.value.origin)
+
     def _matrix(self, node: Node, batch: list[str]) -> str:
         source, transposed = matrix_source(node)
         name = self.array_name(source)
@@ -272,7 +300,8 @@ class Emitter:
         """The array that holds an input or a stored node."""
         if node.op is ops.INPUT:
             return self.names[node.attr[0]]
-        return self.program.buffers[node][0].name
+        buffer = self.program.buffers[node][0]
+        return f"{buffer.name}.T" if buffer.layout == "F" else buffer.name
 
     # Values ----------------------------------------------------------------------------------
 
@@ -299,7 +328,9 @@ class Emitter:
         return result
 
     def _in_memory(self, node: Node) -> bool:
-        return node in self.program.stored
+        """Whether `node` is read where it was stored; a scalar formula is only computed again."""
+        formula = isinstance(node.op, ops.Elementwise) or node.op in (ops.DIM, ops.POLY)
+        return node in self.program.stored and not (formula and not node.ndim)
 
     def _known(self, node: Node, index: Index) -> str | None:
         if node.op is ops.CONST:
@@ -419,6 +450,9 @@ class Emitter:
                 continue
             length = self.dim(base.shape[axis])
             position = operands[node.args[1:].index(entry.node)]
+            if _found_in(entry.node, base.shape[axis]):
+                parts.append(position)
+                continue
             self._trap(f"outside({position}, {length})", depth)
             wrapped = self.fresh("v")
             self.path[depth].insert(f"{wrapped} = wrap({position}, {length})", node.origin, inner)
@@ -496,12 +530,31 @@ class Emitter:
         if not isinstance(index, tuple):
             return self.subscript(buffer.name, buffer.node, index)
         kept = [index[k] for k in buffer.axes]
+        if buffer.layout == "F":  # its memory is a C array with the axes reversed
+            kept.reverse()
         return f"{buffer.name}[{', '.join(map(self.index_text, kept)) or '()'}]"
 
     def fresh(self, kind: str) -> str:
         """A new name."""
         self.count[kind] += 1
         return f"{kind}{self.count[kind] - 1}"
+
+
+def _about_length_one(condition: Node) -> bool:
+    """Whether a check is ``length != 1`` of an input's axis."""
+    if condition.op.name != "not_equal":
+        return False
+    length, one = condition.args
+    return length.op is ops.DIM and one.op is ops.CONST and build.constant_value(one) == 1
+
+
+def _found_in(positions: Node, length: Dim) -> bool:
+    """Whether `positions` are what ``nonzero`` found along an axis of that `length`."""
+    if positions.op is not ops.VIEW or positions.args[0].op is not ops.NONZERO:
+        return False
+    column, _, axis = positions.attr[1][1]
+    mask = positions.args[0].args[0]
+    return axis is None and isinstance(column, int) and mask.shape[column] == length
 
 
 def computations_in(loop: Loop) -> list[Computation]:

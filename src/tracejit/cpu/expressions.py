@@ -63,11 +63,7 @@ def loop_name(row: ops.Elementwise, node: Node) -> tuple[str, str, str, str]:
 
 def uses_loop(row: ops.Elementwise, node: Node) -> bool:
     """Whether `node` is computed by its ufunc's own loop."""
-    if row.cpu is None:
-        return True
-    if row is ops.WHERE:
-        return False
-    return any(a.dtype.kind not in row.cpu_kinds for a in node.args)
+    return row is not ops.WHERE and row.called(a.dtype.kind for a in node.args)
 
 
 def expression(row: ops.Elementwise, node: Node, operands: list[str]) -> str:

@@ -97,3 +97,17 @@ def wide_vectors(typingctx: Any) -> Any:
         return ir.Constant(ir.IntType(64), 0)
 
     return types.int64(), codegen
+
+
+@intrinsic
+def radd_product(typingctx: Any, total: Any, a: Any, b: Any) -> Any:
+    """``total + a * b``: the addition may be reordered, and fused with the product."""
+    if not total == a == b or total not in (types.float32, types.float64):
+        return None
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        acc, x, y = args
+        product = builder.fmul(x, y, flags=("contract",))
+        return builder.fadd(acc, product, flags=("reassoc", "contract"))
+
+    return total(total, a, b), codegen

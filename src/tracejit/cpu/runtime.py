@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from tracejit.cpu.arrayloops import ufunc_over
 from tracejit.cpu.cast import *  # noqa: F403
 from tracejit.cpu.half import half_load, half_round, half_store
 from tracejit.cpu.logic import *  # noqa: F403
 from tracejit.cpu.loops import matmul_loop, ufunc_loop
-from tracejit.cpu.memory import flat, outside, sum_error, wide_vectors, wrap
+from tracejit.cpu.memory import flat, outside, radd_product, sum_error, wide_vectors, wrap
 from tracejit.cpu.scalar import *  # noqa: F403
 from tracejit.cpu.vecmath import *  # noqa: F403
 
@@ -17,8 +18,10 @@ __all__ = [
     "half_store",
     "matmul_loop",
     "outside",
+    "radd_product",
     "sum_error",
     "ufunc_loop",
+    "ufunc_over",
     "wide_vectors",
     "wrap",
 ]

@@ -90,10 +90,14 @@ def reduce_exp(x: Real, low: Real | None = None, careful: bool = False) -> Reduc
 
 def _finish(biased: Bits, head: Real, rest: Real, careful: bool = False) -> Reduced:
     r = head + rest
-    q = r.polynomial(tables.EXP[r.form.width])
-    # r = head + rest was rounded; to first order that changes r**2 q(r) by r times what was lost.
-    lost = (head - r) + rest
-    return Reduced(biased, head, r.square().fma(q, r.fma(lost, rest) if careful else rest))
+    square = r.square()
+    if not careful:
+        return Reduced(biased, head, square.fma(r.polynomial(tables.EXP[r.form.width]), rest))
+    # r**2/2 enters by an exact factor, which leaves little for the polynomial to spoil; and
+    # what the rounding of r = head + rest lost changes exp(r) - 1 - r by r times that, nearly.
+    rest = r.fma((head - r) + rest, rest)
+    cubic = (square * r).fma(r.polynomial(tables.EXPM1[r.form.width]), rest)
+    return Reduced(biased, head, (r * 0.5).fma(r, cubic))
 
 
 def exp(x: Real) -> Real:

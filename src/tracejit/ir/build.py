@@ -27,6 +27,9 @@ Index = tuple[Dim, int, int | None]
 class Solver:
     """Decides questions about dimensions. This one knows only what is certain."""
 
+    #: Part of the identity of the inputs made under this solver.
+    token: int = 0
+
     def equal(self, a: Dim, b: Dim) -> bool:
         """Whether `a` and `b` are the same length."""
         return a is b or (isinstance(a, int) and a == b)
@@ -89,8 +92,8 @@ def _make(op: ops.Op, args: tuple[Node, ...], attr: Any, type: ArrayType) -> Nod
 
 
 def input(name: str, dtype: np.dtype[Any], shape: tuple[Dim, ...], weak: bool = False) -> Node:
-    """An input of the graph."""
-    return make(ops.INPUT, (), (name, shape), ArrayType(dtype, shape, weak))
+    """An input of the graph. Those of different traces differ, and so keep their own lines."""
+    return make(ops.INPUT, (), (name, shape, _context.solver.token), ArrayType(dtype, shape, weak))
 
 
 def constant(value: Any, dtype: Any = None, weak: bool = False) -> Node:
@@ -260,7 +263,7 @@ def _agree(a: Dim, b: Dim, shapes: Sequence[tuple[Dim, ...]]) -> Dim:
     elif vb == 1 and s.equal(b, 1):
         return a
     known = [tuple(s.value(d) for d in shape) for shape in shapes]
-    text = " ".join(str(k).replace("None", "?") for k in known)
+    text = " ".join(str(k).replace("None", "?").replace(" ", "") for k in known)
     raise ShapeError(f"operands could not be broadcast together with shapes {text} ")
 
 
@@ -278,7 +281,7 @@ def broadcast_to(x: Node, shape: tuple[Dim, ...]) -> Node:
         elif s.value(d) == 1 and s.equal(d, 1):
             index.append((0, 0, None))
         else:
-            shown = tuple(s.value(v) for v in x.shape), tuple(s.value(v) for v in shape)
+            shown = [str(tuple(map(s.value, d))).replace(" ", "") for d in (x.shape, shape)]
             raise ShapeError(
                 "operands could not be broadcast together with remapped shapes "
                 f"[original->remapped]: {shown[0]}  and requested shape {shown[1]}"

@@ -14,10 +14,15 @@ from tracejit.ir.node import Node, make
 from tracejit.ir.types import INT64, ArrayType
 
 Dim = int | Node
-#: A monomial is a tuple of atoms sorted by serial, with repeats; a polynomial maps it to its factor.
+#: A monomial is a sorted tuple of atoms, with repeats; a polynomial maps it to its factor.
 Poly = dict[tuple[Node, ...], int]
 
 INT_SCALAR = ArrayType(INT64, (), weak=True)
+
+
+def _order(atom: Node) -> tuple[bool, object]:
+    """Atoms sort by name where they have one, so that text does not depend on what was made first."""
+    return (False, atom.attr) if atom.op is ops.DIM else (True, atom.serial)
 
 
 def dim(source: str, axis: int) -> Node:
@@ -47,7 +52,7 @@ def from_poly(terms: Poly) -> Dim:
             return factor
         if factor == 1 and len(monomial) == 1:
             return monomial[0]
-    atoms = sorted({atom for monomial in terms for atom in monomial}, key=lambda a: a.serial)
+    atoms = sorted({atom for monomial in terms for atom in monomial}, key=_order)
     place = {atom: i for i, atom in enumerate(atoms)}
     attr = sorted(
         ((tuple(place[a] for a in monomial), factor) for monomial, factor in terms.items()),
@@ -73,7 +78,7 @@ def mul(a: Dim, b: Dim) -> Dim:
     terms: Poly = {}
     for left, p in poly(a).items():
         for right, q in poly(b).items():
-            monomial = tuple(sorted(left + right, key=lambda atom: atom.serial))
+            monomial = tuple(sorted(left + right, key=_order))
             terms[monomial] = terms.get(monomial, 0) + p * q
     return from_poly(terms)
 

@@ -74,7 +74,8 @@ def _reduce(node: Node, op: ops.Reduction, x: np.ndarray) -> Any:
     if op in ops.ARG_REDUCTIONS:
         function = np.argmax if op.name == "argmax" else np.argmin
         kept = [k for k in range(x.ndim) if k not in axes]
-        rows = x.transpose(*kept, *axes).reshape([x.shape[k] for k in kept] + [-1])
+        length = math.prod(x.shape[k] for k in axes)
+        rows = x.transpose(*kept, *axes).reshape([*(x.shape[k] for k in kept), length])
         return function(rows, axis=-1)
     ufunc = ops.ELEMENTWISE[op.combine].ufunc
     start = ops.identity(op.name, x.dtype)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -62,6 +63,10 @@ class Elementwise(Op):
     def ufunc(self) -> np.ufunc:
         """The reference: NumPy's or SciPy's own ufunc."""
         return _ufunc(self.module, self.reference_name or self.name)
+
+    def called(self, kinds: Iterable[str]) -> bool:
+        """Whether operands of these dtype kinds go through the ufunc's own loop."""
+        return self.cpu is None or any(kind not in self.cpu_kinds for kind in kinds)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -223,6 +228,7 @@ ELEMENTWISE: dict[str, Elementwise] = _rows(
     # SciPy's special functions; those without an expression are added as they are met
     _call("erf", 1, TRANSCENDENTAL, "f", module="scipy.special"),
     _call("erfc", 1, TRANSCENDENTAL, "f", module="scipy.special"),
+    _call("expit", 1, TRANSCENDENTAL, "f", module="scipy.special"),
     # Beyond ufuncs
     Elementwise(name="cast", nin=1, cpu="{0}", cpu_kinds="biufc", doc="attr: the dtype"),
     Elementwise(name="where", nin=3, cpu="select({0}, {1}, {2})", cpu_kinds="biufc"),
@@ -251,7 +257,7 @@ REDUCTIONS: dict[str, Reduction] = _rows(
 ARG_REDUCTIONS = (REDUCTIONS["argmax"], REDUCTIONS["argmin"])
 
 STRUCTURAL: dict[str, Op] = _rows(
-    Op(name="input", dims_in_attr=True, doc="attr: (name, shape)"),
+    Op(name="input", dims_in_attr=True, doc="attr: (name, shape, trace)"),
     Op(name="const", doc="a scalar; attr: its bytes"),
     Op(name="dim", doc="length of an input's axis; attr: (name, axis)"),
     Op(name="poly", doc="sum of products of scalar integers; attr: ((operand indices), factor)…"),

@@ -126,11 +126,8 @@ def _logical_not(node: Node) -> Node | None:
 
 
 def _view(node: Node) -> Node | None:
-    """A view of a view is one view; a view of an elementwise op of scalars is moved inside."""
-    (x,) = node.args
-    if x.op is ops.VIEW:
-        return build.view(x, *node.attr)
-    return None
+    """A view of a view is one view; one of everything in place is none."""
+    return build.view(node.args[0], *node.attr)
 
 
 def _identity(node: Node) -> Node | None:

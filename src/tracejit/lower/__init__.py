@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracejit.lower.driver import MISS
+from tracejit.errors import MISS
 from tracejit.lower.executable import Executable, compile_graph
 
 __all__ = ["MISS", "Executable", "compile_graph"]

@@ -21,17 +21,25 @@ def assign_buffers(program: Program, outputs: set[Node]) -> None:
     for node, computations in program.stored.items():
         axes = tuple(range(node.ndim))
         is_late = any(d in late for d in node.shape)
+        layout = "C" if is_late else _layout(computations)
         buffers = []
         if node in outputs:
-            buffers = [Buffer(node, node.shape, axes, output=True, late=is_late)]
+            buffers = [Buffer(node, node.shape, axes, layout, output=True, late=is_late)]
         else:
             shared = _shared_loops(node, computations, readers[node])
             axes = tuple(k for k in axes if k not in shared)
             if axes or _needs_memory(computations, readers[node]):
                 shape = tuple(node.shape[k] for k in axes)
-                buffers = [Buffer(node, shape, axes, late=is_late)]
+                buffers = [Buffer(node, shape, axes, layout, late=is_late)]
         program.buffers[node] = buffers
     _share(program, readers)
+
+
+def _layout(computations: list[Computation]) -> str:
+    """Fortran order for what is computed in that order, as NumPy's results keep it."""
+    axes = tuple(range(len(computations[0].domain)))
+    reverse = all(c.kind is Kind.MAP and c.order == axes[::-1] != axes for c in computations)
+    return "F" if reverse else "C"
 
 
 def late_dims(program: Program) -> set[Node]:
@@ -54,9 +62,9 @@ def _readers(program: Program) -> dict[Node, list[tuple[Computation, tuple[objec
                     found[node.args[0]].append((c, None))
                 if node in found and node is not c.target:
                     found[node].append((c, index if isinstance(index, tuple) else None))
-            if c.kind is Kind.MATMUL:
+            if c.kind in (Kind.MATMUL, Kind.UFUNC):
                 for arg in c.value.args:
-                    source = matrix_source(arg)[0]
+                    source = matrix_source(arg)[0] if c.kind is Kind.MATMUL else arg
                     if source in found:
                         found[source].append((c, None))
     return found
@@ -66,7 +74,7 @@ def _needs_memory(computations: list[Computation], readers: list[object]) -> boo
     c = computations[0]
     return (
         c.partial
-        or c.kind in (Kind.SWEEP, Kind.MATMUL, Kind.NONZERO)
+        or c.kind in (Kind.SWEEP, Kind.MATMUL, Kind.UFUNC, Kind.NONZERO)
         or (c.kind is Kind.SCAN and c.axis != len(c.domain) - 1)
     )
 
@@ -78,7 +86,7 @@ def _shared_loops(
 ) -> set[int]:
     """The axes of `node` whose loops it shares with every reader at the same iteration."""
     c = computations[0]
-    if len(computations) > 1 or c.partial or c.kind in (Kind.NONZERO, Kind.MATMUL):
+    if len(computations) > 1 or c.partial or c.kind in (Kind.NONZERO, Kind.MATMUL, Kind.UFUNC):
         return set()
     shared: set[int] = set()
     for position, loop in enumerate(c.loops):
@@ -127,7 +135,8 @@ def _share(
             and not writer.partial
             and writer.kind in (Kind.MAP, Kind.SWEEP)
             and last.target.type == node.type
-            and home[0].axes == buffers[0].axes
+            and home[0].layout == buffers[0].layout
+            and set(home[0].axes) >= set(buffers[0].axes)
             and all(at == identity for r, at in readers[node] if r is last)
             and _done_before(writer, last, readers[node])
         ):

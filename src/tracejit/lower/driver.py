@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.errors import MISS
 from tracejit.ir import ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
@@ -20,13 +21,8 @@ from tracejit.ir.node import Node, postorder
 from tracejit.lower.program import Buffer
 
 
-class _Miss:
-    def __repr__(self) -> str:
-        return "MISS"
-
-
-#: What a driver returns where the arguments are not those it was made for.
-MISS = _Miss()
+#: Prefix of every name in a driver that is not the user's.
+OURS = "_tjx_"
 
 
 class Driver:
@@ -38,12 +34,15 @@ class Driver:
             node.attr[0]: name for node, name in zip(graph.inputs, inputs, strict=True)
         }
         self.namespace: dict[str, Any] = {
-            "empty": np.empty,
-            "apply_view": apply_view,
-            "MISS": MISS,
-            "float16": np.float16,
-            "float32": np.float32,
-            "uint16": np.uint16,
+            f"{OURS}{name}": value
+            for name, value in {
+                "empty": np.empty,
+                "apply_view": apply_view,
+                "miss": MISS,
+                "float16": np.float16,
+                "float32": np.float32,
+                "uint16": np.uint16,
+            }.items()
         }
         self.lines: list[str] = []
         self.known: dict[Node, str] = {}
@@ -52,7 +51,7 @@ class Driver:
         """The text of an input as the entry takes it: float16 travels as bits, or as float32."""
         name = self.names[node.attr[0]]
         if node.dtype.char == "e":
-            return f"{name}.view(uint16)" if is_array else f"float32({name})"
+            return f"{name}.view({OURS}uint16)" if is_array else f"{OURS}float32({name})"
         return name
 
     def dim(self, d: Dim) -> str:
@@ -80,7 +79,7 @@ class Driver:
             return f"({' + '.join(terms)})"
         if node.op.name in ("floor_divide", "remainder"):
             return f"({operands[0]} {'//' if node.op.name == 'floor_divide' else '%'} {operands[1]})"
-        name = f"scalar{len(self.namespace)}"
+        name = f"{OURS}scalar{len(self.namespace)}"
         self.namespace[name] = lambda **env: evaluate([node], env)[0]
         used = {n.attr[0] for n in postorder([node]) if n.op in (ops.INPUT, ops.DIM)}
         env = ", ".join(f"{key}={self.names[key]}" for key in sorted(used))
@@ -97,15 +96,18 @@ class Driver:
     def allocate(self, buffer: Buffer) -> None:
         """Allocate a buffer."""
         dtype = buffer.node.dtype
-        name = "uint16" if dtype.char == "e" else f"dtype_{dtype.name}"
+        name = OURS + ("uint16" if dtype.char == "e" else f"dtype_{dtype.name}")
         self.namespace.setdefault(name, dtype)
-        order = ', order="F"' if buffer.layout == "F" else ""
-        self.lines.append(f"{buffer.name} = empty({self.shape(buffer.shape)}, {name}{order})")
+        # A Fortran array is the transpose of a C array, whose type does not depend on its lengths.
+        shape = buffer.shape[::-1] if buffer.layout == "F" else buffer.shape
+        self.lines.append(f"{OURS}{buffer.name} = {OURS}empty({self.shape(shape)}, {name})")
 
     def result(self, buffer: Buffer, kind: str) -> str:
         """The text of an output as NumPy would have returned it."""
         half = buffer.node.dtype.char == "e"
-        text = f"{buffer.name}.view(float16)" if half else buffer.name
+        text = OURS + (f"{buffer.name}.view({OURS}float16)" if half else buffer.name)
+        if buffer.layout == "F":
+            text += ".T"
         return {"scalar": f"{text}[()]", "number": f"{text}.item()"}.get(kind, text)
 
     def alias(self, node: Node) -> str:
@@ -115,7 +117,11 @@ class Driver:
         base = self.names[node.args[0].attr[0]]
         index = ", ".join(f"({self.dim(s)}, {step}, {a})" for s, step, a in node.attr[1])
         shape = ", ".join(map(self.dim, node.shape))
-        return f"apply_view({base}, ({shape},), [{index}], {base}.flags.writeable)"
+        own = {axis for _, step, axis in node.attr[1] if step}
+        # NumPy's broadcast views cannot be written to.
+        whole = all(k in own or d == 1 for k, d in enumerate(node.shape))
+        writeable = f"{base}.flags.writeable" if whole else "False"
+        return f"{OURS}apply_view({base}, ({shape},), [{index}], {writeable})"
 
     def make(self, parameters: str, prologue: list[str], body: list[str], result: str,
              namespace: dict[str, Any]) -> tuple[Callable[..., Any], str]:
@@ -128,7 +134,7 @@ class Driver:
                 *(f"        {line}" for line in self.lines or ["pass"]),
                 # Arguments of other ranks or sizes: no guard has been passed yet.
                 "    except (ValueError, IndexError, AttributeError, TypeError):",
-                "        return MISS",
+                f"        return {OURS}miss",
                 *(f"    {line}" for line in body),
                 f"    return {result}",
             ]

@@ -16,7 +16,7 @@ from tracejit.ir.node import Node, make
 from tracejit.ir.printer import to_text
 from tracejit.ir.simplify import simplify
 from tracejit.ir.verify import verify
-from tracejit.lower.driver import Driver
+from tracejit.lower.driver import OURS, Driver
 from tracejit.lower.schedule import schedule
 
 if TYPE_CHECKING:
@@ -87,13 +87,14 @@ class Executable:
             driver.allocate(buffer)
         arguments = [
             *(driver.argument(i, bool(self.layouts[i.attr[0]])) for i in self.graph.inputs),
-            *(b.name for b in buffers),
+            *(f"{OURS}{b.name}" for b in buffers),
         ]
-        call = f"entry({', '.join(arguments)})"
-        body = [f"if {call}:", "    return MISS"]
+        call = f"{OURS}entry({', '.join(arguments)})"
+        body = [f"if {call}:", f"    return {OURS}miss"]
         if self.emitted.late:
-            names = ", ".join(b.name for b in self.emitted.late)
-            body = [f"code = {call}", "if code[0]:", "    return MISS", f"_, {names} = code"]
+            code, names = f"{OURS}code", ", ".join(f"{OURS}{b.name}" for b in self.emitted.late)
+            body = [f"{code} = {call}", f"if {code}[0]:", f"    return {OURS}miss"]
+            body.append(f"_, {names} = {code}")
         texts: list[str] = []
         seen: set[Node] = set()
         for k, (node, kind) in enumerate(zip(self.program.graph.outputs, kinds, strict=True)):
@@ -106,7 +107,7 @@ class Executable:
             seen.add(node)
             texts.append(text)
         final = result.format(o=texts)
-        scope = {**namespace, "entry": self.entry}
+        scope = {**namespace, f"{OURS}entry": self.entry}
         function, self.driver_text = driver.make(parameters, prologue, body, final, scope)
         return function
 
@@ -149,7 +150,7 @@ def compile_graph(
         else:
             signature.append(scalar_type(node.dtype))
     signature.extend(
-        array_type(storage(b.node.dtype), len(b.shape), "F" if b.layout == "F" and len(b.shape) > 1 else "C")
+        array_type(storage(b.node.dtype), len(b.shape), "C")
         for b in source.buffers
     )
     entry, compiled = compile_entry(source.text, tuple(signature), bool(source.late))

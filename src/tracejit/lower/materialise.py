@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tracejit.ir import ops
-from tracejit.ir.graph import Graph, rebuild
+from tracejit.ir.graph import Graph, rebuild, with_operands
 from tracejit.ir.node import Node, make
 
 #: A value read by several computations is stored when computing it again costs more than this.
@@ -31,7 +31,7 @@ def materialise(graph: Graph) -> list[Node]:
             users[arg].append(node)
     stored: set[Node] = {o for o in graph.outputs if o.op is not ops.INPUT}
     for node in nodes:
-        if isinstance(node.op, ops.Reduction) or node.op in _ALWAYS:
+        if isinstance(node.op, ops.Reduction) or node.op in _ALWAYS or is_library(node):
             stored.add(node)
         stored.update(a for a in _memory_operands(node) if a.op is not ops.INPUT)
     _store_expensive(nodes, users, stored)
@@ -44,22 +44,38 @@ def _memory_operands(node: Node) -> tuple[Node, ...]:
         return node.args[:1]
     if node.op is ops.MATMUL:
         return tuple(matrix_source(a)[0] for a in node.args)
-    if node.op is ops.RESHAPE:
-        return node.args
+    return reads_flat(node)
+
+
+def is_library(node: Node) -> bool:
+    """Whether `node` is an array op for which a ufunc's own loop is called.
+
+    For an array the call costs little, and NumPy's loops are good; one scalar at a time it would
+    cost ten times the work.
+    """
+    op = node.op
+    if not isinstance(op, ops.Elementwise) or not node.ndim or op is ops.WHERE:
+        return False
+    return op.called(a.dtype.kind for a in node.args) and op.ufunc.nout == 1
+
+
+def reads_flat(node: Node) -> tuple[Node, ...]:
+    """The array operands that `node` reads as contiguous memory in C order."""
+    if node.op is ops.RESHAPE or is_library(node):
+        return tuple(a for a in node.args if a.ndim)
     return ()
 
 
 def contiguous(graph: Graph, layouts: Mapping[str, str]) -> Graph:
-    """`graph` with a copy between a reshape and an input that is not C-contiguous."""
+    """`graph` with a copy of each strided input that is read as contiguous memory."""
 
     def rule(node: Node, new: Mapping[Node, Node]) -> Node:
-        if node.op is not ops.RESHAPE:
-            return node
-        x = node.args[0]
-        if x.op is not ops.INPUT or layouts[x.attr[0]] == "C":
-            return node
-        copy = make(ops.CAST, (x,), None, x.type, x.origin)
-        return make(ops.RESHAPE, (copy,), node.attr, node.type, node.origin)
+        strided = {
+            x: make(ops.CAST, (x,), None, x.type, x.origin)
+            for x in reads_flat(node)
+            if x.op is ops.INPUT and layouts[x.attr[0]] != "C"
+        }
+        return with_operands(node, strided) if strided else node
 
     return rebuild(graph, rule)
 

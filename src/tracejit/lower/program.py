@@ -26,6 +26,7 @@ class Kind(Enum):
     SCAN = "scan"  # combine it with the one before and store
     NONZERO = "nonzero"  # append its position where it is true
     MATMUL = "matmul"  # no loops of ours: a library call
+    UFUNC = "ufunc"  # the same, for a ufunc without a kernel expression
 
 
 @dataclass(eq=False)

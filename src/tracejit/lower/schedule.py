@@ -18,7 +18,7 @@ from tracejit.ir.node import Node
 from tracejit.lower import access
 from tracejit.lower.access import Entry
 from tracejit.lower.buffers import assign_buffers
-from tracejit.lower.materialise import contiguous, materialise
+from tracejit.lower.materialise import contiguous, is_library, materialise, reads_flat
 from tracejit.lower.program import Computation, Kind, Loop, Program
 
 
@@ -36,8 +36,11 @@ def schedule(
     nodes = materialise(Graph(graph.inputs, computed, graph.checks))
     stored: dict[Node, list[Computation]] = {}
     keep = set(nodes)
+    flat = {a for n in graph.nodes() for a in reads_flat(n)}
+    flat.update(n.args[0] for n in graph.nodes() if n.op is ops.GATHER)
     for node in nodes:
-        stored[node] = _computations(node, keep, layouts)
+        # What is read by position in memory must be in C order: its inputs have no say.
+        stored[node] = _computations(node, keep, None if node in flat else layouts)
     program = Program(graph, [], stored, {}, dict(layouts))
     for node in nodes:
         for computation in stored[node]:
@@ -51,7 +54,7 @@ def schedule(
 
 
 def _computations(
-    node: Node, stored: set[Node], layouts: Mapping[str, str]
+    node: Node, stored: set[Node], layouts: Mapping[str, str] | None
 ) -> list[Computation]:
     """What computes `node`: one computation, or one a part of a concatenation."""
     if node.op is ops.CONCATENATE:
@@ -79,6 +82,8 @@ def _computations(
         return [_computation(Kind.NONZERO, node, x, x.shape, stored, layouts)]
     if node.op is ops.MATMUL:
         return [Computation(Kind.MATMUL, node, node, (), ())]
+    if is_library(node):
+        return [Computation(Kind.UFUNC, node, node, (), ())]
     return [_computation(Kind.MAP, node, node, node.shape, stored, layouts)]
 
 
@@ -88,7 +93,7 @@ def _computation(
     value: Node,
     domain: tuple[Dim, ...],
     stored: set[Node],
-    layouts: Mapping[str, str],
+    layouts: Mapping[str, str] | None,
     reduced: tuple[int, ...] = (),
     axis: int = 0,
     offset: Dim = 0,
@@ -113,16 +118,19 @@ def _loop_order(
     domain: tuple[Dim, ...],
     reduced: tuple[int, ...],
     reads: list[access.Access],
-    layouts: Mapping[str, str],
+    layouts: Mapping[str, str] | None,
     axis: int,
 ) -> tuple[int, ...]:
-    """The domain's axes from the outermost loop in: memory order, with the accumulator in mind."""
+    """The domain's axes from the outermost loop in: memory order, with the accumulator in mind.
+
+    Without `layouts` the order is C's.
+    """
     axes = tuple(range(len(domain)))
     votes: Counter[int] = Counter()
-    for node, index in reads:
+    for node, index in reads if layouts is not None else ():
         if isinstance(index, access._Flat) or not index or node.op is ops.RESHAPE:
             continue
-        layout = layouts.get(node.attr[0], "C") if node.op is ops.INPUT else "C"
+        layout = layouts.get(node.attr[0]) if layouts and node.op is ops.INPUT else "C"
         entry = index[0 if layout == "F" else -1]
         if isinstance(entry, Entry) and entry.axis is not None and domain[entry.axis] != 1:
             full = sum(isinstance(e, Entry) and e.axis is not None for e in index)
@@ -168,16 +176,22 @@ class _Placer:
         roots: list[Node] = [d for d in (*c.domain, *c.target.shape) if isinstance(d, Node)]
         if isinstance(c.offset, Node):
             roots.append(c.offset)
-        if c.kind is Kind.MATMUL:
+        if c.kind in (Kind.MATMUL, Kind.UFUNC):
             roots.extend(c.value.args)
+            return self._stored_below(roots)
         for node, index in access.walk(c.value, access.identity(len(c.domain)), ()):
             roots.extend(node.dims)
             if not isinstance(index, access._Flat):
                 roots.extend(
                     e.start for e in index if isinstance(e, Entry) and isinstance(e.start, Node)
                 )
+        return self._stored_below(roots)
+
+    def _stored_below(self, roots: list[Node]) -> set[Node]:
+        """The stored nodes that `roots` reach first."""
+        c = self.c
         found: set[Node] = set()
-        stack, seen = roots, set(roots)
+        stack, seen = list(roots), set(roots)
         while stack:
             node = stack.pop()
             if node in self.program.stored and node is not c.target:
@@ -289,8 +303,9 @@ def _collapse(program: Program) -> None:
 
 def _flat(c: Computation, chain: list[Loop], program: Program) -> bool:
     axes = tuple(range(len(c.domain)))
-    if len(axes) != len(chain) or c.partial or c.order != axes:
+    if len(axes) != len(chain) or c.partial or c.order not in (axes, axes[::-1]):
         return False
+    layout = "C" if c.order == axes else "F"
     if c.kind is not Kind.MAP and not (c.kind is Kind.REDUCE and c.reduced == axes):
         return False
     full = access.identity(len(axes))
@@ -299,8 +314,10 @@ def _flat(c: Computation, chain: list[Loop], program: Program) -> bool:
         if index not in (full, ()):
             return False
         if node in keep:
+            if node.ndim and layout != "C":
+                return False
             continue
-        if node.op is ops.INPUT and node.ndim and program.layouts.get(node.attr[0]) != "C":
+        if node.op is ops.INPUT and node.ndim and program.layouts.get(node.attr[0]) != layout:
             return False
         if node.ndim and node.op in (ops.IOTA, ops.GATHER, ops.RESHAPE):
             return False

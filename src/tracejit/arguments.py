@@ -1,0 +1,154 @@
+"""The arguments of one call, described: what selects a compiled path, and what people are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tracejit.config import config
+from tracejit.dispatch import Signature
+from tracejit.errors import NotTraceable
+from tracejit.explain import value_text
+from tracejit.ir.types import canonical_dtype
+from tracejit.structure import (
+    ARRAY,
+    INT_LIMIT,
+    NUMBER,
+    SCALAR,
+    Container,
+    Leaf,
+    Spec,
+    flatten,
+    unflatten,
+)
+
+
+class Description:
+    """Arguments of one call: `specs` a parameter, `values` of the leaves, `key` for the paths."""
+
+    def __init__(self, signature: Signature, bound: tuple[Any, ...]) -> None:
+        self.bound = bound
+        self.signature = signature
+        self.values: list[Any] = []
+        self.paths: list[str] = []
+        self.converted = False
+        self._keys: list[Any] = []
+        self.specs = tuple(
+            flatten(value, name, self._leaf)
+            for name, value in zip(signature.names, bound, strict=True)
+        )
+        self.key = (config.compile, self.specs, tuple(self._keys))
+
+    def _leaf(self, value: Any, path: str) -> Leaf | None:
+        kind = type(value)
+        if kind is np.ndarray:
+            return self._array(value, path)
+        if kind is float or kind is complex:
+            return self._add(value, path, kind, NUMBER)
+        if kind is int:
+            small = -INT_LIMIT < value < INT_LIMIT
+            return self._add(value, path, kind, NUMBER) if small else None
+        if isinstance(value, np.generic):
+            if canonical_dtype(value.dtype) is None:
+                raise NotTraceable(f"{path} has dtype {value.dtype}", _DTYPES)
+            return self._add(value, path, kind, SCALAR)
+        if isinstance(value, np.ndarray):
+            if kind is not np.memmap:
+                raise NotTraceable(
+                    f"{path} is a {kind.__name__}, a subclass of ndarray with its own rules",
+                    f"pass np.asarray({path}) where a plain array will do",
+                )
+        elif isinstance(value, type) or not (
+            hasattr(kind, "__array__")
+            or hasattr(kind, "__array_interface__")
+            or hasattr(kind, "__dlpack__")
+        ):
+            return None
+        self.converted = True
+        return self._array(_as_array(value, path), path)
+
+    def _array(self, value: np.ndarray, path: str) -> Leaf:
+        dtype = value.dtype
+        if canonical_dtype(dtype) is None:
+            raise NotTraceable(f"{path} has dtype {dtype}", _DTYPES)
+        flags = value.flags
+        if not flags.aligned:
+            value, self.converted = value.copy(), True
+            flags = value.flags
+        ones = tuple(n == 1 for n in value.shape)
+        key = (dtype, layout(value), flags.writeable, ones)
+        return self._add(value, path, key, ARRAY)
+
+    def _add(self, value: Any, path: str, key: Any, leaf: Leaf) -> Leaf:
+        self.values.append(value)
+        self.paths.append(path)
+        self._keys.append(key)
+        return leaf
+
+    def arguments(self) -> list[Any]:
+        """The values to call with, foreign arrays converted."""
+        if not self.converted:
+            return list(self.bound)
+        leaves = iter(self.values)
+        return [unflatten(spec, leaves) for spec in self.specs]
+
+    def call(self, f: Callable[..., Any]) -> Any:
+        """`f` called with these arguments."""
+        return self.signature.recall(f, *self.arguments())
+
+
+_DTYPES = "convert it to a native bool, integer, float or complex dtype of up to 128 bits"
+
+
+def _as_array(value: Any, path: str) -> np.ndarray:
+    try:
+        if hasattr(type(value), "__array__") or hasattr(type(value), "__array_interface__"):
+            return np.asarray(value)
+        return np.from_dlpack(value)
+    except Exception as error:
+        raise NotTraceable(f"{path} cannot become an array: {error}") from None
+
+
+def layout(x: np.ndarray) -> str:
+    """C, F or A (any strides): what the compiled code is specialised on."""
+    flags = x.flags
+    return "C" if flags.c_contiguous else "F" if flags.f_contiguous else "A"
+
+
+def storage_of(value: Any) -> str:
+    """The layout as lowering takes it: with "r" for read-only, empty for scalars."""
+    if not isinstance(value, np.ndarray):
+        return ""
+    return layout(value) + ("" if value.flags.writeable else "r")
+
+
+def texts_of(description: Description) -> dict[str, tuple[Any, str]]:
+    """For each argument leaf and static value: what of it selects a path, and text for people."""
+    texts: dict[str, tuple[Any, str]] = {}
+    leaves = zip(description.paths, description.values, description.key[2], strict=True)
+    for path, value, key in leaves:
+        text = value_text(value)
+        if isinstance(value, np.ndarray):
+            text += {"C": "", "F": ", Fortran order", "A": ", strided"}[layout(value)]
+            text += "" if value.flags.writeable else ", read-only"
+        else:
+            text = f"{type(value).__name__} {text}"
+        texts[path] = key, text
+    for name, spec in zip(description.signature.names, description.specs, strict=True):
+        texts.update(_static_texts(spec, name))
+    return texts
+
+
+def _static_texts(spec: Spec, path: str) -> dict[str, tuple[Any, str]]:
+    if isinstance(spec, Leaf):
+        return {}
+    if not isinstance(spec, Container):
+        return {path: (spec, value_text(spec.value))}
+    keys = [getattr(k, "value", k) for k in spec.keys] or list(range(len(spec.children)))
+    text = f"{spec.cls.__name__} of {len(keys)}"
+    found: dict[str, tuple[Any, str]] = {path: (text, text)}
+    for key, child in zip(keys, spec.children, strict=True):
+        found.update(_static_texts(child, f"{path}[{key!r}]"))
+    return found
