@@ -14,26 +14,38 @@ FILES = sorted(SOURCE.rglob("*.py"))
 LONGEST = 500
 
 _BASE = {"config", "errors"}
-_TRACE = {"variable", "trace"}
+_VALUES = _BASE | {"ir", "variable", "arrays"}
+_TRACE = _VALUES | {"structure", "explain", "trace", "namespace", "dispatch", "capture"}
+_CALL = _TRACE | {"arguments", "fallback", "retrace", "call", "function"}
 # Each top-level module or package, and those it may import. What is not here is not a layer yet:
 # give a new one a line.
 MAY_IMPORT: dict[str, set[str]] = {
     "config": _BASE,
     "errors": _BASE,
     "ir": _BASE,
-    "variable": _BASE | _TRACE | {"ir"},
-    "trace": _BASE | _TRACE | {"ir"},
+    "structure": _BASE,
+    "explain": _BASE | {"ir"},
+    "variable": _VALUES,
+    "arrays": _VALUES,
+    "trace": _VALUES | {"explain"},
+    "namespace": _VALUES | {"trace"},
+    "dispatch": _BASE | {"ir", "structure"},
+    "capture": _TRACE,
+    "arguments": _TRACE,
     "lower": _BASE | {"ir"},
     "cpu": _BASE | {"ir", "lower"},
-    "function": _BASE | _TRACE | {"ir", "lower", "cpu"},
-    "__init__": _BASE | _TRACE | {"ir", "function"},
+    "retrace": _CALL,
+    "fallback": _CALL,
+    "call": _CALL | {"lower", "cpu"},
+    "function": _CALL,
+    "__init__": _BASE | {"function"},
     "demo": {"__init__"},
     "__main__": {"__init__", "demo", "lower"},
 }
 # Packages that a layer must not name anywhere, not even inside a function.
 MUST_NOT_NAME: dict[str, set[str]] = {
     layer: {"numba", "llvmlite", "rich", "sklearn"}
-    for layer in ("config", "errors", "ir", "variable", "trace", "__init__")
+    for layer in (_CALL | {"__init__"}) - {"call"}
 }
 
 

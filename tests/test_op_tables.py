@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tracejit.cpu.backend import CPU
 from tracejit.ir import build, ops
 from tracejit.ir.graph import Graph
 from tracejit.ir.interpret import evaluate
@@ -65,7 +66,7 @@ def run(outputs: list, arrays: dict[str, np.ndarray], inputs: list) -> list[np.n
     graph = Graph(tuple(inputs), tuple(outputs))
     verify(graph)
     kinds = ["array"] * len(outputs)
-    executable = compile_graph(graph, dict.fromkeys(arrays, "C"), kinds=kinds)
+    executable = compile_graph(graph, dict.fromkeys(arrays, "C"), CPU(), kinds=kinds)
     names = list(arrays)
     result = "(" + "".join(f"{{o[{k}]}}," for k in range(len(outputs))) + ")"
     call = executable.driver(", ".join(names), [], names, result, {}, kinds)
@@ -83,7 +84,8 @@ def loops_of(row: ops.Elementwise, dtype: np.dtype) -> bool:
 
 
 NUMPY_ROWS = [
-    r for r in ops.ELEMENTWISE.values()
+    r
+    for r in ops.ELEMENTWISE.values()
     if r not in (ops.CAST, ops.WHERE, ops.REAL, ops.IMAG) and r.module == "numpy"
 ]
 
@@ -99,7 +101,12 @@ def test_elementwise_rows(dtype: np.dtype) -> None:
             continue
         operands = inputs[: row.nin]
         if row.name == "power" and dtype.kind == "i":  # refuses negative exponents
-            operands = [inputs[0], build.elementwise("absolute", build.elementwise("maximum", inputs[1], build.constant(0, dtype)))]
+            operands = [
+                inputs[0],
+                build.elementwise(
+                    "absolute", build.elementwise("maximum", inputs[1], build.constant(0, dtype))
+                ),
+            ]
         if row.trap and dtype.kind in row.trap_kinds and row.name != "power":
             continue
         outputs.append(build.elementwise(row.name, *operands))
@@ -118,7 +125,9 @@ def test_elementwise_rows(dtype: np.dtype) -> None:
             ok |= np.isclose(got, want, rtol=1e-6)
         if not ok.all():
             k = int(np.flatnonzero(~ok)[0])
-            wrong.append(f"{row.name}({x[k]}, {y[k]}) = {got[k]}, NumPy {want[k]} ({(~ok).sum()} of {len(ok)})")
+            wrong.append(
+                f"{row.name}({x[k]}, {y[k]}) = {got[k]}, NumPy {want[k]} ({(~ok).sum()} of {len(ok)})"
+            )
     assert not wrong, "\n".join(wrong)
 
 
@@ -128,7 +137,10 @@ def test_casts(source: np.dtype) -> None:
     inputs = [build.input("x", source, (len(x),))]
     targets = [d for d in DTYPES if d != source]
     with np.errstate(all="ignore"):
-        wants = [x.real.astype(d) if source.kind == "c" and d.kind not in "bc" else x.astype(d) for d in targets]
+        wants = [
+            x.real.astype(d) if source.kind == "c" and d.kind not in "bc" else x.astype(d)
+            for d in targets
+        ]
     gots = run([build.cast(inputs[0], d) for d in targets], {"x": x}, inputs)
     for target, got, want in zip(targets, gots, wants, strict=True):
         ok = same(got, want)
@@ -151,7 +163,11 @@ def test_reduction_rows(dtype: np.dtype) -> None:
     for row in ops.REDUCTIONS.values():
         if row in ops.ARG_REDUCTIONS and dtype.kind == "c":
             continue
-        if row.name.endswith("_reduce") and dtype.kind in "fc" and row.combine.startswith("bitwise"):
+        if (
+            row.name.endswith("_reduce")
+            and dtype.kind in "fc"
+            and row.combine.startswith("bitwise")
+        ):
             continue
         if row.combine == "bitwise_and" and dtype.kind not in "biu":
             continue

@@ -68,9 +68,13 @@ def random_array(rng: random.Random) -> Any:
     dtype = rng.choice(DTYPES)
     rank = rng.choice([0, 1, 1, 2, 2, 2, 3, 4])
     n = rng.choice([3, 4, 5, 7])
-    shape = [rng.choice([n, n, n, n, 2, 1, 0] if rng.random() < 0.3 else [n, n, 1]) for _ in range(rank)]
+    shape = [
+        rng.choice([n, n, n, n, 2, 1, 0] if rng.random() < 0.3 else [n, n, 1]) for _ in range(rank)
+    ]
     seed = np.random.default_rng(rng.randrange(2**32))
-    layout = rng.choice(["C", "C", "C", "F", "strided", "reversed", "transposed", "broadcast", "readonly"])
+    layout = rng.choice(
+        ["C", "C", "C", "F", "strided", "reversed", "transposed", "broadcast", "readonly"]
+    )
     store = [d * 2 for d in shape] if layout == "strided" else list(shape)
     if layout == "transposed":
         store = store[::-1]
@@ -169,7 +173,9 @@ def draw(rng: random.Random, p: Program) -> tuple[str, bool, str]:
         return f"np.where({ea} > 0, {a}, {b})", p.exact[a] and p.exact[b], "where"
     if k == 13 and ndim:
         ax = rng.randrange(ndim)
-        op = rng.choice(["concatenate", "stack", "flip", "roll", "diff", "cumsum", "repeat", "cumprod"])
+        op = rng.choice(
+            ["concatenate", "stack", "flip", "roll", "diff", "cumsum", "repeat", "cumprod"]
+        )
         if op in ("concatenate", "stack"):
             return f"np.{op}([{a}, {b}], axis={ax})", p.exact[a] and p.exact[b], op
         if op in ("flip", "diff"):
@@ -186,7 +192,11 @@ def draw(rng: random.Random, p: Program) -> tuple[str, bool, str]:
         mask = np.shape(p.values[ea])
         if rng.random() < 0.5 and mask and mask == np.shape(va)[: len(mask)]:
             text = f"{a}[{ea} > 0]"
-            return (text, p.exact[a], "mask") if rng.random() < 0.5 else (f"{text}.sum()", False, "mask sum")
+            return (
+                (text, p.exact[a], "mask")
+                if rng.random() < 0.5
+                else (f"{text}.sum()", False, "mask sum")
+            )
         return f"np.take({a}, [0, -1, 0], axis=0)", p.exact[a], "take"
     if k == 16 and ndim >= 2:
         return f"np.swapaxes({a}, 0, -1)", p.exact[a], "swapaxes"
@@ -219,7 +229,13 @@ def random_program(seed: int) -> Program:
         if isinstance(value, (bool, int, float)):
             continue
         big = np.asarray(value)
-        if big.dtype.kind == "f" and big.size and not exact and np.isfinite(big).any() and np.abs(big[np.isfinite(big)]).max() > 1e4:
+        if (
+            big.dtype.kind == "f"
+            and big.size
+            and not exact
+            and np.isfinite(big).any()
+            and np.abs(big[np.isfinite(big)]).max() > 1e4
+        ):
             continue
         name = f"v{len(p.lines)}"
         p.lines.append(f"{name} = {text}")
@@ -245,7 +261,9 @@ def compare(p: Program, got: list[Any]) -> None:
             np.testing.assert_array_equal(value, want, err_msg=name)
         else:
             tolerance = {"e": 5e-2, "f": 2e-3}.get(want.dtype.char, 1e-7)
-            np.testing.assert_allclose(value, want, rtol=tolerance, atol=tolerance * 10, err_msg=name)
+            np.testing.assert_allclose(
+                value, want, rtol=tolerance, atol=tolerance * 10, err_msg=name
+            )
 
 
 def function_of(p: Program) -> Any:
@@ -267,8 +285,13 @@ def check(seed: int) -> Program:
             assert f.stats.traces == 1, f.explain()
             compare(p, again)
         except Exception as error:
-            shown = "\n".join(f"{k} = {v!r}  # {getattr(v, 'dtype', '')} {getattr(v, 'shape', '')} {getattr(v, 'strides', '')}" for k, v in p.arrays.items())
-            raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}\n{p.source}\n{shown}") from error
+            shown = "\n".join(
+                f"{k} = {v!r}  # {getattr(v, 'dtype', '')} {getattr(v, 'shape', '')} {getattr(v, 'strides', '')}"
+                for k, v in p.arrays.items()
+            )
+            raise AssertionError(
+                f"seed {seed}: {type(error).__name__}: {error}\n{p.source}\n{shown}"
+            ) from error
     return p
 
 

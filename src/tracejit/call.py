@@ -364,10 +364,11 @@ def _executable(fn: Function, trace: Trace, program: _Program) -> Any:
         if config.debug >= 3:
             log(f"graph of {fn.__name__} as traced:\n{to_text(program.graph)}")
         return Interpreted(program.graph)
+    from tracejit.cpu.backend import CPU
     from tracejit.lower import compile_graph
 
     layouts = {name: storage_of(value) for name, value in trace.values.items()}
-    executable = compile_graph(program.graph, layouts, name=fn.__name__, kinds=program.kinds)
+    executable = compile_graph(program.graph, layouts, CPU(), name=fn.__name__, kinds=program.kinds)
     fn.stats.compiles += executable.compiled
     return executable
 

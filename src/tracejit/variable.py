@@ -24,6 +24,7 @@ Kind = Literal["array", "scalar", "number"]
 #: What an operation gets for an operand: a node, or a Python number not yet given a dtype.
 Operand = Node | int | float | complex
 
+PYTHON_TYPES: dict[str, type] = {"b": bool, "i": int, "f": float, "c": complex}
 #: The longest first axis that iteration unrolls.
 UNROLL_LIMIT = 4096
 CHOICE = "use np.where to choose between values, or whole-array operations"
@@ -52,7 +53,8 @@ class _Method:
             return self
         if obj.kind == "number":
             raise AttributeError("a Python number has no such attribute")
-        implementation = METHODS.get(self.function) or FUNCTIONS[self.function]  # type: ignore[index,call-overload]
+        name = self.function
+        implementation = METHODS[name] if isinstance(name, str) else FUNCTIONS[name]
         if obj.kind == "scalar":
             return functools.partial(_scalar_method, implementation, obj)
         return functools.partial(implementation, obj)
@@ -76,15 +78,15 @@ def _operators(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
     """The operator of `ufunc`, its reflection and its in-place form."""
 
     def forward(self: Variable, other: Any) -> Any:
-        return operate(ufunc, self, other)
+        return METHODS["operator"](ufunc, self, other)
 
     def reflected(self: Variable, other: Any) -> Any:
-        return operate(ufunc, other, self)
+        return METHODS["operator"](ufunc, other, self)
 
     def inplace(self: Variable, other: Any) -> Any:
         if self.kind != "array":
-            return operate(ufunc, self, other)
-        return update(ufunc, self, other)
+            return METHODS["operator"](ufunc, self, other)
+        return METHODS["update"](ufunc, self, other)
 
     return forward, reflected, inplace
 
@@ -132,17 +134,17 @@ class Variable:
     __eq__ = _comparison(np.equal)
     __ne__ = _comparison(np.not_equal)
 
-    def __neg__(self) -> Variable:
-        return operate_one(np.negative, self)
+    def __neg__(self) -> Any:
+        return METHODS["unary"](np.negative, self)
 
-    def __pos__(self) -> Variable:
-        return operate_one(np.positive, self)
+    def __pos__(self) -> Any:
+        return METHODS["unary"](np.positive, self)
 
-    def __abs__(self) -> Variable:
-        return operate_one(np.absolute, self)
+    def __abs__(self) -> Any:
+        return METHODS["unary"](np.absolute, self)
 
-    def __invert__(self) -> Variable:
-        return operate_one(np.invert, self)
+    def __invert__(self) -> Any:
+        return METHODS["unary"](np.invert, self)
 
     # Protocols of NumPy -------------------------------------------------------------------------
 
@@ -164,34 +166,43 @@ class Variable:
 
     def __getattr__(self, name: str) -> Any:
         # Only names that the class does not define come here.
-        if name.startswith("__") or not hasattr(np.ndarray, name):
-            if self.kind == "number" and hasattr(float, name) and not name.startswith("__"):
-                return getattr(self.concrete(), name)
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        known = PYTHON_TYPES[self.node.dtype.kind] if self.kind == "number" else np.ndarray
+        if name.startswith("__") or not hasattr(known, name):
+            shown = self._python_name() if self.kind != "array" else "numpy.ndarray"
+            raise AttributeError(f"{shown!r} object has no attribute {name!r}")
+        if self.kind == "number":
+            return getattr(self.concrete(), name)
         raise NotTraceable(f"ndarray.{name} is not compiled")
 
     # Attributes and methods of ndarray ----------------------------------------------------------
 
-    shape, ndim, size, dtype, T, mT, real, imag, itemsize, nbytes = map(
-        _Attribute, ["shape", "ndim", "size", "dtype", "T", "mT", "real", "imag", "itemsize", "nbytes"]
-    )
-    sum, prod, min, max, mean, var, std, any, all, argmin, argmax, cumsum, cumprod = map(
-        _Method,
-        (
+    shape, ndim, size, dtype, T, mT, real, imag, itemsize, nbytes = (
+        _Attribute(name)
+        for name in (
+            "shape", "ndim", "size", "dtype", "T", "mT", "real", "imag", "itemsize", "nbytes",
+        )
+    )  # fmt: skip
+    sum, prod, min, max, mean, var, std, any, all, argmin, argmax, cumsum, cumprod = (
+        _Method(function)
+        for function in (
             np.sum, np.prod, np.min, np.max, np.mean, np.var, np.std, np.any, np.all,
             np.argmin, np.argmax, np.cumsum, np.cumprod,
-        ),
+        )
     )  # fmt: skip
-    clip, round, take, repeat, dot, ravel, squeeze, swapaxes, diagonal, trace, nonzero = map(
-        _Method,
-        (
-            np.clip, np.round, np.take, np.repeat, np.dot, np.ravel, np.squeeze, np.swapaxes,
+    round, take, repeat, dot, ravel, squeeze, swapaxes, diagonal, trace, nonzero = (
+        _Method(function)
+        for function in (
+            np.round, np.take, np.repeat, np.dot, np.ravel, np.squeeze, np.swapaxes,
             np.diagonal, np.trace, np.nonzero,
-        ),
+        )
     )  # fmt: skip
-    astype, copy, reshape, flatten, transpose, conj, conjugate, compress = map(
-        _Method, ["astype", "copy", "reshape", "flatten", "transpose", "conj", "conjugate", "compress"]
-    )
+    astype, copy, reshape, flatten, transpose, clip, conj, conjugate, compress = (
+        _Method(name)
+        for name in (
+            "astype", "copy", "reshape", "flatten", "transpose", "clip", "conj", "conjugate",
+            "compress",
+        )
+    )  # fmt: skip
 
     def item(self, *args: Any) -> Any:
         """The Python number, where it depends only on shapes and numbers."""
@@ -225,7 +236,7 @@ class Variable:
     def _python_name(self) -> str:
         """The name of the class that NumPy's value would have."""
         if self.kind == "number":
-            return type(np.zeros((), self.node.dtype).item()).__name__
+            return PYTHON_TYPES[self.node.dtype.kind].__name__
         return f"numpy.{self.node.dtype.type.__name__}"
 
     def __contains__(self, value: Any) -> bool:
@@ -393,57 +404,11 @@ def solver_value(length: Dim) -> int:
     return length if isinstance(length, int) else int(build.solver().concrete(length))
 
 
-# Operators --------------------------------------------------------------------------------------
-
-
 def is_number(x: Any) -> bool:
     """Whether `x` is, or stands for, a Python number."""
     if isinstance(x, Variable):
         return x.kind == "number"
     return isinstance(x, (int, float, complex)) and not isinstance(x, np.generic)
-
-
-def operate(ufunc: np.ufunc, a: Any, b: Any) -> Any:
-    """Python's binary operator whose ufunc is `ufunc`."""
-    if is_number(a) and is_number(b):
-        return METHODS["number"](ufunc, a, b)
-    for x in (a, b):
-        if isinstance(x, (Variable, int, float, complex, np.generic, np.ndarray)):
-            continue
-        if not isinstance(x, (list, tuple)) or is_number(a) or is_number(b):
-            if x is not None and hasattr(type(x), "__array__"):
-                raise NotTraceable(f"a {type(x).__name__} meets a traced array")
-            return NotImplemented
-    if ufunc is np.matmul and not (has_axes(a) or has_axes(b)):
-        names = [x._python_name() if isinstance(x, Variable) else type(x).__name__ for x in (a, b)]
-        raise TypeError(f"unsupported operand type(s) for @: {names[0]!r} and {names[1]!r}")
-    if ufunc is np.power:
-        return METHODS["power"](a, b)
-    return UFUNC_METHODS["__call__"](ufunc, a, b)
-
-
-def has_axes(x: Any) -> bool:
-    """Whether `x` is an array to NumPy, 0-d ones included."""
-    return x.kind == "array" if isinstance(x, Variable) else isinstance(x, (np.ndarray, list, tuple))
-
-
-def operate_one(ufunc: np.ufunc, x: Variable) -> Variable:
-    """Python's unary operator whose ufunc is `ufunc`."""
-    result: Variable
-    if x.kind == "number":
-        result = METHODS["number"](ufunc, x)
-    else:
-        result = UFUNC_METHODS["__call__"](ufunc, x)
-    return result
-
-
-def update(ufunc: np.ufunc, target: Variable, other: Any) -> Any:
-    """The in-place operator of `ufunc`: `target`, rebound to the result cast to its dtype."""
-    result = operate(ufunc, target, other)
-    if result is not NotImplemented:
-        METHODS["rebind"](target, result.node, ufunc)
-        return target
-    return result
 
 
 # The implementations import this module, so they are loaded after it is complete.

@@ -121,10 +121,9 @@ def reduced_axes(axis: Any, ndim: int) -> tuple[int, ...]:
     """The axes that a reduction takes away, sorted."""
     if axis is None or axis is np._NoValue:
         return tuple(range(ndim))
-    if isinstance(axis, Variable) or not isinstance(axis, (tuple, list)):
-        # NumPy lets a 0-d array have axis 0.
-        if ndim == 0 and operator.index(axis) in (0, -1):
-            return ()
+    # NumPy lets a 0-d array have axis 0.
+    if ndim == 0 and not isinstance(axis, (tuple, list)) and operator.index(axis) in (0, -1):
+        return ()
     return tuple(sorted(axis_tuple(axis, ndim, "duplicate value in 'axis'")))
 
 

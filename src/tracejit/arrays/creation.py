@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from tracejit.arrays.common import (
-    at_least,
-    axis_index,
     call,
     coerce,
-    common_dtype,
     dim_node,
     dtype_argument,
-    given,
     length,
     select,
     shape_argument,
     span,
-    strong,
     zero,
 )
 from tracejit.arrays.tables import FUNCTIONS, creates, implements
-from tracejit.errors import NotTraceable, ShapeError
+from tracejit.errors import ShapeError
 from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
-from tracejit.ir.types import BOOL, INT64
+from tracejit.ir.types import INT64
 from tracejit.variable import Variable, as_array, is_number, operand, supported, value, wrap
 
 # Filled arrays ----------------------------------------------------------------------------------
@@ -198,123 +192,6 @@ def _joined(x: Any, dtype: np.dtype[Any]) -> Node:
     )
 
 
-# Ranges -----------------------------------------------------------------------------------------
-
-
-@creates(np.arange)
-def arange(*args: Any, dtype: Any = None, **keywords: Any) -> Variable:
-    """``np.arange``; traced floats among its arguments are asked for under a guard."""
-    keywords.pop("device", None)
-    start, stop, step = _range_arguments(args, keywords)
-    nodes = [wrap(a).node for a in (start, stop, step)]
-    whole = all(n.dtype.kind in "biu" for n in nodes)
-    if dtype is None:
-        target = common_dtype(*nodes)
-        target = INT64 if target == BOOL else target
-    else:
-        target = dtype_argument(dtype)
-    if whole:
-        low, high, by = length(start), length(stop), length(step)
-        count = _int_range(low, high, by)
-        if target.kind in "iu":
-            return Variable(build.cast(span(count, low, by), target))
-        first = dim_node(low)
-        second = dim_node(dims.add(low, by))
-    else:
-        a, b, c = (_python(x) for x in (start, stop, step))
-        if c == 0:
-            raise ZeroDivisionError("division by zero")
-        count = max(0, math.ceil((b - a) / c))
-        first, second = coerce(a, target), coerce(a + c, target)
-    first, second = build.cast(first, target), build.cast(second, target)
-    if target.kind == "b":
-        raise NotTraceable("np.arange of bools is not compiled")
-    delta = build.cast(call("subtract", second, first), target)
-    ramp = build.cast(build.iota(count), target)
-    return Variable(call("add", first, call("multiply", ramp, delta)))
-
-
-def _range_arguments(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any, Any]:
-    named = dict(zip(("start", "stop", "step"), args, strict=False)) | keywords
-    if not given(named.get("stop")):
-        if "start" not in named:
-            raise TypeError("arange() requires stop to be specified.")
-        return 0, named["start"], 1 if named.get("step") is None else named["step"]
-    start, step = named.get("start"), named.get("step")
-    return 0 if start is None else start, named["stop"], 1 if step is None else step
-
-
-def _int_range(low: Dim, high: Dim, step: Dim) -> Dim:
-    """The length of ``range(low, high, step)``."""
-    by = step if isinstance(step, int) else int(build.solver().concrete(step))
-    if by == 0:
-        raise ZeroDivisionError("division by zero")
-    distance = dims.sub(high, low) if by > 0 else dims.sub(low, high)
-    if not at_least(distance, 0):
-        return 0
-    size = abs(by)
-    return distance if size == 1 else dims.floordiv(dims.add(distance, size - 1), size)
-
-
-def _python(x: Any) -> Any:
-    if isinstance(x, Variable):
-        return x.concrete()
-    return x.item() if isinstance(x, np.generic) else x
-
-
-@creates(np.linspace)
-@implements(np.linspace)
-def linspace(
-    start: Any,
-    stop: Any,
-    num: Any = 50,
-    endpoint: bool = True,
-    retstep: bool = False,
-    dtype: Any = None,
-    axis: Any = 0,
-    **other: Any,
-) -> Any:
-    """``np.linspace``, by NumPy's own formula."""
-    count = length(num)
-    if not at_least(count, 0):
-        known = build.solver().value(count)
-        raise ValueError(f"Number of samples, {known}, must be non-negative.")
-    div = dims.sub(count, 1) if endpoint else count
-    ends = [operand(start), operand(stop)]
-    computed = common_dtype(*ends)
-    computed = common_dtype(*ends, 1.0) if computed.kind not in "fc" else computed
-    target = computed if dtype is None else dtype_argument(dtype)
-    first, final = strong(start), strong(stop)
-    delta = call("subtract", build.cast(final, computed), build.cast(first, computed))
-    place = build.iota(count)
-    ramp = build.cast(place, computed)
-    ramp = build.expand_dims(ramp, range(1, 1 + delta.ndim))
-    if at_least(div, 1):
-        step = build.cast(call("divide", delta, dim_node(div)), computed)
-        flat = call("equal", step, build.constant(0, computed))
-        any_flat = build.reduce("any", flat, tuple(range(flat.ndim)))
-        fraction = build.cast(call("divide", ramp, dim_node(div)), computed)
-        by_delta = call("multiply", fraction, delta)
-        y = select(any_flat, by_delta, call("multiply", ramp, step))
-    else:
-        step = build.constant(np.nan, computed)
-        y = call("multiply", ramp, delta)
-    y = build.cast(call("add", y, first), computed)
-    final = build.cast(final, computed)
-    if endpoint and at_least(count, 2):
-        last = call("equal", place, dim_node(dims.sub(count, 1)))
-        last = build.expand_dims(last, range(1, y.ndim))
-        y = select(last, build.broadcast_to(final, y.shape), y)
-    if y.ndim > 1:
-        order = list(range(1, y.ndim))
-        order.insert(axis_index(axis, y.ndim), 0)
-        y = build.transpose(y, order)
-    if target.kind in "iu":
-        y = call("floor", y)
-    result = Variable(build.cast(y, target))
-    return (result, value(step)) if retstep else result
-
-
 # Matrices ---------------------------------------------------------------------------------------
 
 
@@ -393,12 +270,12 @@ def meshgrid(
     return tuple(Variable(g, owned=copy) for g in grids)
 
 
-# Reductions of tuples, which do not dispatch ----------------------------------------------------
+# Functions of nested lists, which do not dispatch -------------------------------------------------
 
 
 def _of_list(function: Any) -> None:
     def listed(a: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(a, Variable) or not traced(a):
+        if isinstance(a, Variable) or not traced([a, *args]):
             return function(a, *args, **kwargs)
         if function is np.prod and not args and not kwargs and all(map(is_number, a)):
             whole = [wrap(v).node for v in a]
@@ -409,5 +286,10 @@ def _of_list(function: Any) -> None:
     creates(function)(listed)
 
 
-for _function in (np.prod, np.sum, np.max, np.min, np.mean, np.any, np.all):
+for _function in (
+    np.prod, np.sum, np.max, np.min, np.mean, np.any, np.all, np.var, np.std, np.argmax, np.argmin,
+    np.cumsum, np.cumprod, np.ptp, np.count_nonzero, np.where, np.clip, np.dot, np.diff, np.outer,
+    np.round, np.repeat, np.tile, np.roll, np.flip, np.transpose, np.reshape, np.ravel, np.squeeze,
+    np.expand_dims, np.broadcast_to, np.take, np.shape, np.ndim, np.size,
+):  # fmt: skip
     _of_list(_function)

@@ -81,7 +81,7 @@ def _parse(text: str, ranks: Sequence[int]) -> tuple[list[Labels], Labels]:
             f"{more} operands provided to einstein sum function than specified in the subscripts "
             "string"
         )
-    inputs = []
+    inputs: list[Labels] = []
     widest = 0
     for word, rank in zip(words, ranks, strict=True):
         before, dots, after = word.partition("...")

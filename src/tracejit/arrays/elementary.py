@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,9 @@ from tracejit.variable import (
     wrap,
 )
 
+#: The ufunc whose dtype rules ``np.clip`` has.
+_CLIP: np.ufunc = sys.modules["numpy._core.umath"].clip
+
 
 @implements(np.where)
 def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
@@ -58,9 +62,9 @@ def _wrapped(x: Operand, dtype: np.dtype[Any]) -> Node:
     """`x` as `dtype`; ``np.where`` lets a Python int that does not fit wrap around."""
     if isinstance(x, Node):
         return build.cast(x, dtype)
-    if isinstance(x, int) and dtype.kind in "biu":
-        with np.errstate(all="ignore"):
-            return build.cast(build.constant(np.asarray(x)[()], supported(np.asarray(x).dtype)), dtype)
+    if isinstance(x, int) and dtype.kind in "biu" and -(2**63) <= x < 2**64:
+        wide = np.asarray(x)
+        return build.cast(build.constant(wide[()], supported(wide.dtype)), dtype)
     return coerce(x, dtype)
 
 
@@ -89,7 +93,7 @@ def clip(
         row = np.minimum if bounds[0] is None else np.maximum
         bound = bounds[0] if bounds[1] is None else bounds[1]
         return ufunc_call(row, Variable(x), _handed(bound), **kwargs)
-    dtypes = build.resolve(np._core.umath.clip, (x.dtype, told(bounds[0]), told(bounds[1])))
+    dtypes = build.resolve(_CLIP, (x.dtype, told(bounds[0]), told(bounds[1])))
     target = supported(dtypes[3])
     limits = [coerce(b, target) for b in bounds if b is not None]
     return value(call("minimum", call("maximum", build.cast(x, target), limits[0]), limits[1]))
@@ -198,11 +202,8 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
     x, y = strong(a1), strong(a2)
     if x.ndim != y.ndim:
         return False
-    known = build.solver().value
-    if any(known(p) != known(q) for p, q in zip(x.shape, y.shape, strict=True)):
-        # Asked of each dimension, so that the answer is guarded.
-        if tuple(as_array(a1).shape) != tuple(as_array(a2).shape):
-            return False
+    if not all(build.solver().equal(p, q) for p, q in zip(x.shape, y.shape, strict=True)):
+        return False
     result = call("equal", x, y)
     if equal_nan:
         both = call("bitwise_and", call("isnan", x), call("isnan", y))

@@ -190,7 +190,7 @@ def _gather(source: Node, arrays: dict[int, Node], apart: bool) -> Node:
     )
     place = {k: i if i < before else i + len(common) for i, k in enumerate(rest)}
     picks = []
-    indices = []
+    indices: list[Node] = []
     for k in range(source.ndim):
         if k in arrays:
             picks.append(("index", len(indices)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from typing import Any
 
@@ -157,7 +158,7 @@ def _at(x: Variable, indices: Any, axis: int) -> list[Variable]:
     n = x.node.shape[axis]
     bounds = [0, *indices, None]
     pieces = []
-    for low, high in zip(bounds, bounds[1:], strict=False):
+    for low, high in itertools.pairwise(bounds):
         start, _, count = slice_bounds(slice(low, high), n)
         pieces.append(_piece(x, axis, start, count))
     return pieces
@@ -271,11 +272,11 @@ def tile(A: Any, reps: Any) -> Variable:
     """``np.tile``."""
     x = as_array(A).node
     entries = reps if isinstance(reps, (tuple, list)) else (reps,)
-    times = [length(r) for r in entries]
+    times: list[Dim] = [length(r) for r in entries]
     if not all(at_least(t, 0) for t in times):
         raise ValueError("negative dimensions are not allowed")
     x = build.expand_dims(x, range(max(0, len(times) - x.ndim)))
-    times = [1] * (x.ndim - len(times)) + times
+    times[:0] = [1] * (x.ndim - len(times))
     wide: list[Dim] = []
     shape: list[Dim] = []
     for t, d in zip(times, x.shape, strict=True):

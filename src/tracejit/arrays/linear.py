@@ -15,7 +15,7 @@ from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
-from tracejit.variable import Variable, supported, value
+from tracejit.variable import Variable, value
 
 SIGNATURES = {
     "matmul": "(n?,k),(k,m?)->(n?,m?)",
@@ -27,10 +27,8 @@ SIGNATURES = {
 
 def _common(a: Any, b: Any, dtype: Any = None) -> tuple[Node, Node]:
     x, y = strong(a), strong(b)
-    if dtype is None:
-        target = supported(np.result_type(x.dtype, y.dtype))
-    else:
-        target = dtype_argument(dtype)
+    wanted = np.result_type(x.dtype, y.dtype) if dtype is None else dtype
+    target = dtype_argument(wanted)
     return build.cast(x, target), build.cast(y, target)
 
 
@@ -64,10 +62,9 @@ def matmul(a: Any, b: Any, *, dtype: Any = None, axes: Any = None, **other: Any)
     _plain("matmul", axes, other)
     x, y = _common(a, b, dtype)
     _need_axes("matmul", (x, 1), (y, 1))
-    core = max(y.ndim - 2, 0) - max(y.ndim - 2, 0)
     inner = y.shape[0] if y.ndim == 1 else y.shape[-2]
     if not build.solver().equal(x.shape[-1], inner):
-        raise _mismatch("matmul", 1, core, inner, x.shape[-1])
+        raise _mismatch("matmul", 1, 0, inner, x.shape[-1])
     row, column = x.ndim == 1, y.ndim == 1
     if row:
         x = build.expand_dims(x, (0,))

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from tracejit.arrays.common import condition, same
-from tracejit.arrays.tables import method
 from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, make
@@ -58,13 +57,12 @@ ARGUMENT_BITS, LENGTH_BITS, INT_BITS = 31, 12, 62
 DTYPES = {"i": INT64, "f": FLOAT64, "c": COMPLEX128}
 
 
-@method("number")
 def arithmetic(ufunc: np.ufunc, *args: Any) -> Any:
     """Python's operator for `ufunc` over numbers, of which at least one is traced."""
     python = PYTHON[ufunc]
     operands = [operand(x) for x in map(_as_int, args)]
     if not any(isinstance(x, Node) for x in operands):
-        return wrap(python(*operands))
+        return python(*operands)
     kinds = "".join(_kind(a) for a in args)
     if ufunc is np.divmod:
         return arithmetic(np.floor_divide, *args), arithmetic(np.remainder, *args)
@@ -79,8 +77,11 @@ def arithmetic(ufunc: np.ufunc, *args: Any) -> Any:
     if ufunc in COMPARISONS and (kind != "c" or ufunc in EQUALITY):
         row = ops.ELEMENTWISE[ufunc.__name__]
         return _result(make(row, _alike(operands, kind), None, ArrayType(BOOL)))
+    if ufunc is np.power and kind != "c" and not (kind == "i" and _small_power(operands[1])):
+        result = _float_power(*_alike(operands, "f")) if kind == "f" else None
+        return _concretised(python, args) if result is None else result
     if kind == "i":
-        whole = _integer(ufunc, [dims.from_node(x) if isinstance(x, Node) else x for x in operands])
+        whole = _integer(ufunc, [_as_dim(x) for x in operands])
         if whole is not None:
             return _result(dims.as_node(whole))
         if ufunc is np.divide:
@@ -98,11 +99,35 @@ _COMPLEX = (np.add, np.subtract, np.multiply, np.divide, np.negative, np.positiv
 _FLOAT = (*_COMPLEX, np.floor_divide, np.remainder, np.absolute)
 
 
+def _small_power(exponent: Any) -> bool:
+    return isinstance(exponent, int) and 0 <= exponent <= 8
+
+
+def _float_power(base: Node, exponent: Node) -> Variable | None:
+    """Python's ``**`` of floats; None where it gives a complex number or may raise."""
+    truth, zero = build.solver().truth, build.constant(0.0)
+
+    def ask(name: str, *operands: Node) -> bool:
+        return truth(make(ops.ELEMENTWISE[name], operands, None, ArrayType(BOOL)))
+
+    if not ask("greater", base, zero):
+        if exponent.op is not ops.CONST or not float(build.constant_value(exponent)).is_integer():
+            return None
+        if build.constant_value(exponent) < 0 and ask("equal", base, zero):
+            return None
+    result = make(ops.ELEMENTWISE["power"], (base, exponent), None, _weak_type("f"))
+    return _result(result) if ask("isfinite", result) else None
+
+
 def _as_int(x: Any) -> Any:
     """A bool as the int that Python's arithmetic takes it for."""
     if isinstance(x, Variable) and x.node.dtype == BOOL:
         return Variable(make(ops.CAST, (x.node,), None, dims.INT_SCALAR), "number")
     return int(x) if isinstance(x, bool) else x
+
+
+def _as_dim(x: Any) -> Dim:
+    return dims.from_node(x) if isinstance(x, Node) else int(x)
 
 
 def _kind(x: Any) -> str:
@@ -172,7 +197,7 @@ def _integer(ufunc: np.ufunc, args: list[Dim]) -> Dim | None:
         result = dims.floordiv(*args)
     elif ufunc is np.remainder:
         result = dims.mod(*args)
-    elif ufunc is np.power and isinstance(args[1], int) and 0 <= args[1] <= 8:
+    elif ufunc is np.power and isinstance(args[1], int):
         result = dims.product([args[0]] * args[1])
     if result is None or _bits(result) > INT_BITS:
         return None
@@ -195,5 +220,5 @@ def _atom_bits(atom: Node) -> int:
 
 
 def _concretised(python: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    """The operation over the numbers at hand, under a guard."""
-    return wrap(python(*[a.concrete() if isinstance(a, Variable) else a for a in args]))
+    """The operation over the numbers at hand, under a guard; a plain Python number."""
+    return python(*[a.concrete() if isinstance(a, Variable) else a for a in args])

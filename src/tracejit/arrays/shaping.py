@@ -265,9 +265,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Variable:
     x = as_array(a)
     n = x.node.ndim
     old = axis_tuple(source, n, "repeated axis in `source` argument", "source")
-    new = axis_tuple(
-        destination, n, "repeated axis in `destination` argument", "destination"
-    )
+    new = axis_tuple(destination, n, "repeated axis in `destination` argument", "destination")
     if len(old) != len(new):
         raise ShapeError(
             "`source` and `destination` arguments must have the same number of elements"

@@ -18,10 +18,11 @@ from tracejit.arrays.common import (
     told,
 )
 from tracejit.arrays.numbers import COMPARISONS, PYTHON
-from tracejit.arrays.tables import METHODS, UFUNC_METHODS, method
+from tracejit.arrays.tables import UFUNC_METHODS
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node, make
+from tracejit.ir.types import BOOL
 from tracejit.variable import Operand, Variable, is_number, operand, supported, value, wrap
 
 #: Ufuncs with several outputs: one row each.
@@ -107,7 +108,7 @@ def _out_of_range(ufunc: np.ufunc, args: list[Operand], dtypes: Any) -> Variable
     """A comparison of an integer array with a Python int that its dtype cannot hold."""
     for k in (0, 1):
         dtype, x, other = dtypes[k], args[k], args[1 - k]
-        if dtype.kind not in "iu" or not isinstance(other, Node):
+        if dtype.kind not in "iu" or not isinstance(other, Node) or other.dtype == BOOL:
             continue
         if isinstance(x, Node) and x.type.weak and not node_fits(x, dtype):
             x = int(build.solver().concrete(x))
@@ -150,7 +151,6 @@ def _into(out: Any, result: Any, ufunc: np.ufunc, casting: str) -> Any:
     return final if isinstance(result, tuple) else final[0]
 
 
-@method("rebind")
 def rebind(target: Variable, node: Node, ufunc: np.ufunc, casting: str = "same_kind") -> None:
     """Let `target`, an array of the function's own that no view shares, have the value `node`."""
     if not target.owned:
@@ -178,7 +178,6 @@ def rebind(target: Variable, node: Node, ufunc: np.ufunc, casting: str = "same_k
 # The operator ** ---------------------------------------------------------------------------------
 
 
-@method("power")
 def power(base: Any, exponent: Any) -> Any:
     """``base ** exponent``: an array to a Python number has NumPy's short cuts."""
     if isinstance(base, Variable) and base.kind == "array" and is_number(exponent):
@@ -255,4 +254,3 @@ UFUNC_METHODS.update(
     at=_refused("at"),
     reduceat=_refused("reduceat"),
 )
-METHODS["ufunc"] = call

@@ -160,7 +160,9 @@ class Accumulators:
             name = self.parts[c] if self._layered(c) else self._old(c)
             block.add(f"{name} = {self._combine(c, name, value)}", origin)
         elif c.kind is Kind.SWEEP:
-            place = self.e.element(self.e.program.buffers[c.target][0], self.e.target_index(c, index))
+            place = self.e.element(
+                self.e.program.buffers[c.target][0], self.e.target_index(c, index)
+            )
             if c.target.dtype.char == "e":
                 combined = self._combine(c, f"half_load({place})", value)
                 block.add(f"{place} = half_store(half_round({combined}))", origin)
@@ -230,9 +232,7 @@ class Accumulators:
     def _reduced_loops(self, c: Computation) -> list[Loop]:
         if c.loops and c.loops[0].flat:
             return c.loops
-        return [
-            loop for axis, loop in zip(c.order, c.loops, strict=True) if axis in c.reduced
-        ]
+        return [loop for axis, loop in zip(c.order, c.loops, strict=True) if axis in c.reduced]
 
     def _first(self, c: Computation) -> Loop | None:
         """The outermost loop that `c` reduces over."""
@@ -298,7 +298,9 @@ class Accumulators:
             return f"half_round({text})" if dtype.char == "e" else text
         chars = "".join(d.char for d in build.resolve(row.ufunc, (dtype, dtype)))
         name = f"{row.name}_{chars.replace('?', 't')}"
-        self.e.use_loop(name, row.module, row.reference_name or row.name, f"{chars[:2]}->{chars[2]}")
+        self.e.use_loop(
+            name, row.module, row.reference_name or row.name, f"{chars[:2]}->{chars[2]}"
+        )
         return f"{name}({a}, {b})"
 
     def _clear(self, c: Computation, loop: Loop) -> None:

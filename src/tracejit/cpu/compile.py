@@ -28,7 +28,7 @@ _lock = threading.Lock()
 _MOST = 512
 
 
-def array_type(dtype: np.dtype[Any], ndim: int, layout: str, readonly: bool = False) -> Any:
+def array_type(dtype: np.dtype[Any], ndim: int, layout: Any, readonly: bool = False) -> Any:
     """The Numba type of an array argument."""
     return types.Array(from_dtype(dtype), ndim, layout, readonly=readonly)
 
@@ -95,12 +95,13 @@ _njit = functools.partial(numba.njit, nogil=True, error_model="numpy", no_cfunc_
 
 def _dispatch(function: Callable[..., Any], signature: tuple[Any, ...], cached: bool) -> Any:
     moved = os.environ.pop("NUMBA_CACHE_DIR", None)
-    keep, numba.config.CACHE_DIR = numba.config.CACHE_DIR, ""
+    settings: Any = numba.config
+    keep, settings.CACHE_DIR = settings.CACHE_DIR, ""
     try:
         dispatcher = _njit(cache=cached)(function)
         dispatcher.compile(signature)
     finally:
-        numba.config.CACHE_DIR = keep
+        settings.CACHE_DIR = keep
         if moved is not None:
             os.environ["NUMBA_CACHE_DIR"] = moved
     return dispatcher

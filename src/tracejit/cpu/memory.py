@@ -77,9 +77,7 @@ def sum_error(typingctx: Any, a: Any, b: Any) -> Any:
         x, y = args
         total = builder.fadd(x, y)
         part = builder.fsub(total, x)
-        error = builder.fadd(
-            builder.fsub(x, builder.fsub(total, part)), builder.fsub(y, part)
-        )
+        error = builder.fadd(builder.fsub(x, builder.fsub(total, part)), builder.fsub(y, part))
         size = call_llvm(builder, "llvm.fabs", total)
         finite = builder.fcmp_ordered("<", size, ir.Constant(x.type, float("inf")))
         return builder.select(finite, error, ir.Constant(x.type, 0.0))

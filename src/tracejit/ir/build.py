@@ -119,7 +119,7 @@ def iota(length: Dim) -> Node:
 
 @lru_cache(4096)
 def resolve(
-    ufunc: np.ufunc, operands: tuple[Any, ...], casting: str = "same_kind", signature: Any = None
+    ufunc: np.ufunc, operands: tuple[Any, ...], casting: Any = "same_kind", signature: Any = None
 ) -> tuple[np.dtype[Any], ...]:
     """The loop's dtypes for `operands` (dtypes, or ``int``/``float``/``complex`` for weak ones).
 
@@ -174,9 +174,7 @@ def where(condition: Node, x: Node, y: Node) -> Node:
 
 def result_type(*args: Node) -> np.dtype[Any]:
     """NumPy's ``result_type`` with NEP 50's weak scalars."""
-    samples = [
-        a.dtype.type(1).item() if a.type.weak else a.dtype for a in args
-    ]
+    samples = [a.dtype.type(1).item() if a.type.weak else a.dtype for a in args]
     return np.result_type(*samples)
 
 

@@ -21,7 +21,7 @@ INT_SCALAR = ArrayType(INT64, (), weak=True)
 
 
 def _order(atom: Node) -> tuple[bool, object]:
-    """Atoms sort by name where they have one, so that text does not depend on what was made first."""
+    """Atoms sort by name where they have one: text must not depend on what was made first."""
     return (False, atom.attr) if atom.op is ops.DIM else (True, atom.serial)
 
 
@@ -35,9 +35,7 @@ def poly(value: Dim) -> Poly:
     if isinstance(value, int):
         return {(): value} if value else {}
     if value.op is ops.POLY:
-        return {
-            tuple(value.args[i] for i in monomial): factor for monomial, factor in value.attr
-        }
+        return {tuple(value.args[i] for i in monomial): factor for monomial, factor in value.attr}
     return {(value,): 1}
 
 

@@ -81,8 +81,9 @@ def _reduce(node: Node, op: ops.Reduction, x: np.ndarray) -> Any:
     start = ops.identity(op.name, x.dtype)
     if op.combine.startswith("logical"):
         return ufunc.reduce(x, axis=axes).astype(x.dtype)
-    keep_dtype = {"dtype": x.dtype} if op.combine in ("add", "multiply") else {}
-    return ufunc.reduce(x, axis=axes, initial=start, **keep_dtype)
+    if op.combine in ("add", "multiply"):
+        return ufunc.reduce(x, axis=axes, initial=start, dtype=x.dtype)
+    return ufunc.reduce(x, axis=axes, initial=start)
 
 
 def _dim_value(d: int | Node, values: Values) -> int:
@@ -107,9 +108,7 @@ def _dim(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) ->
 
 
 def _poly(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
-    return sum(
-        factor * math.prod(int(args[i]) for i in monomial) for monomial, factor in node.attr
-    )
+    return sum(factor * math.prod(int(args[i]) for i in monomial) for monomial, factor in node.attr)
 
 
 def _iota(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:

@@ -271,7 +271,7 @@ STRUCTURAL: dict[str, Op] = _rows(
     Op(
         name="gather",
         dims_in_attr=True,
-        doc="x[…] by integer arrays; attr: (shape, per operand axis ('index', which) | ('axis', k))",
+        doc="x[…] by integer arrays; attr: (shape, an operand axis ('index', which) | ('axis', k))",
     ),
     Op(name="nonzero", dims_in_attr=True, doc="(count, ndim) int64 positions; attr: count"),
     Op(name="concatenate", dims_in_attr=True, doc="attr: (axis, shape)"),

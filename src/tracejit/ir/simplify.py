@@ -57,7 +57,11 @@ def _divide(node: Node) -> Node | None:
     if isinstance(value, float) and value and np.isfinite(value):
         mantissa, _ = np.frexp(value)
         inverse = node.dtype.type(1) / node.dtype.type(value)
-        if abs(mantissa) == 0.5 and np.isfinite(inverse) and abs(inverse) >= np.finfo(node.dtype).tiny:
+        if (
+            abs(mantissa) == 0.5
+            and np.isfinite(inverse)
+            and abs(inverse) >= np.finfo(node.dtype).tiny
+        ):
             # x / 2**k -> x * 2**-k
             factor = build.constant(inverse, node.dtype)
             return make(ops.ELEMENTWISE["multiply"], (a, factor), None, node.type, node.origin)
@@ -152,4 +156,3 @@ _RULES: dict[str, Callable[[Node], Node | None]] = {
     "positive": _identity,
     "poly": _poly,
 }
-

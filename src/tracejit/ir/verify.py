@@ -28,7 +28,9 @@ def verify(graph: Graph, after: str = "construction") -> None:
             raise InvalidGraphError(f"after {after}: {node!r}: {problem}")
     for check in graph.checks:
         if check.condition.dtype != BOOL or check.condition.ndim:
-            raise InvalidGraphError(f"after {after}: check {check.condition!r} is no boolean scalar")
+            raise InvalidGraphError(
+                f"after {after}: check {check.condition!r} is no boolean scalar"
+            )
 
 
 def _problem(node: Node) -> str | None:

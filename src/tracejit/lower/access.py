@@ -27,7 +27,7 @@ class Dynamic(NamedTuple):
     """The value of `node` at `index`: one axis of a gather."""
 
     node: Node
-    index: Index
+    at: Index
 
 
 class _Flat:
@@ -78,9 +78,7 @@ def view_index(node: Node, index: Index) -> Index:
             entries.append(Entry(dims.add(start, dims.mul(step, outer.start)), 0, None))
         else:
             entries.append(
-                Entry(
-                    dims.add(start, dims.mul(step, outer.start)), step * outer.step, outer.axis
-                )
+                Entry(dims.add(start, dims.mul(step, outer.start)), step * outer.step, outer.axis)
             )
     return tuple(entries)
 

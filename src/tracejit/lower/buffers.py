@@ -8,6 +8,9 @@ from tracejit.lower.access import Entry
 from tracejit.lower.materialise import matrix_source
 from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
 
+#: A computation, and the index vector at which it reads (None: it reads the whole array).
+Reader = tuple[Computation, tuple[object, ...] | None]
+
 
 def assign_buffers(program: Program, outputs: set[Node]) -> None:
     """Give every stored node its buffer; those in `outputs` the caller's.
@@ -51,9 +54,9 @@ def late_dims(program: Program) -> set[Node]:
     return late
 
 
-def _readers(program: Program) -> dict[Node, list[tuple[Computation, tuple[object, ...] | None]]]:
+def _readers(program: Program) -> dict[Node, list[Reader]]:
     """Who reads each stored node, and with which index vector (None: as a whole)."""
-    found: dict[Node, list[tuple[Computation, tuple[object, ...] | None]]]
+    found: dict[Node, list[Reader]]
     found = {node: [] for node in program.stored}
     for computations in program.stored.values():
         for c in computations:
@@ -70,7 +73,7 @@ def _readers(program: Program) -> dict[Node, list[tuple[Computation, tuple[objec
     return found
 
 
-def _needs_memory(computations: list[Computation], readers: list[object]) -> bool:
+def _needs_memory(computations: list[Computation], readers: list[Reader]) -> bool:
     c = computations[0]
     return (
         c.partial
@@ -82,7 +85,7 @@ def _needs_memory(computations: list[Computation], readers: list[object]) -> boo
 def _shared_loops(
     node: Node,
     computations: list[Computation],
-    readers: list[tuple[Computation, tuple[object, ...] | None]],
+    readers: list[Reader],
 ) -> set[int]:
     """The axes of `node` whose loops it shares with every reader at the same iteration."""
     c = computations[0]
@@ -114,7 +117,7 @@ def _shared_loops(
 
 def _share(
     program: Program,
-    readers: dict[Node, list[tuple[Computation, tuple[object, ...] | None]]],
+    readers: dict[Node, list[Reader]],
 ) -> None:
     """Let a temporary and the value computed from it at its last reading use one array."""
     order = {c: k for k, c in enumerate(_in_order(program))}
@@ -123,7 +126,7 @@ def _share(
         buffers, writer = program.buffers[node], program.stored[node][0]
         if not buffers or buffers[0].output or not buffers[0].axes or not readers[node]:
             continue
-        last, index = max(readers[node], key=lambda r: order[r[0]])
+        last, _ = max(readers[node], key=lambda r: order[r[0]])
         home = program.buffers[last.target]
         identity = tuple(Entry(0, 1, k) for k in range(node.ndim))
         if (
@@ -147,7 +150,7 @@ def _share(
 def _done_before(
     writer: Computation,
     last: Computation,
-    readers: list[tuple[Computation, tuple[object, ...] | None]],
+    readers: list[Reader],
 ) -> bool:
     """Whether every other reader is done with an element when `last` overwrites it."""
     common = [a for a, b in zip(writer.loops, last.loops, strict=False) if a is b]

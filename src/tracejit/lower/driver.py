@@ -20,7 +20,6 @@ from tracejit.ir.interpret import apply_view, evaluate
 from tracejit.ir.node import Node, postorder
 from tracejit.lower.program import Buffer
 
-
 #: Prefix of every name in a driver that is not the user's.
 OURS = "_tjx_"
 
@@ -30,9 +29,7 @@ class Driver:
 
     def __init__(self, graph: Graph, inputs: Sequence[str]) -> None:
         self.graph = graph
-        self.names = {
-            node.attr[0]: name for node, name in zip(graph.inputs, inputs, strict=True)
-        }
+        self.names = {node.attr[0]: name for node, name in zip(graph.inputs, inputs, strict=True)}
         self.namespace: dict[str, Any] = {
             f"{OURS}{name}": value
             for name, value in {
@@ -78,7 +75,9 @@ class Driver:
                 terms.append("*".join([str(factor), *parts] if factor != 1 or not parts else parts))
             return f"({' + '.join(terms)})"
         if node.op.name in ("floor_divide", "remainder"):
-            return f"({operands[0]} {'//' if node.op.name == 'floor_divide' else '%'} {operands[1]})"
+            return (
+                f"({operands[0]} {'//' if node.op.name == 'floor_divide' else '%'} {operands[1]})"
+            )
         name = f"{OURS}scalar{len(self.namespace)}"
         self.namespace[name] = lambda **env: evaluate([node], env)[0]
         used = {n.attr[0] for n in postorder([node]) if n.op in (ops.INPUT, ops.DIM)}
@@ -123,8 +122,14 @@ class Driver:
         writeable = f"{base}.flags.writeable" if whole else "False"
         return f"{OURS}apply_view({base}, ({shape},), [{index}], {writeable})"
 
-    def make(self, parameters: str, prologue: list[str], body: list[str], result: str,
-             namespace: dict[str, Any]) -> tuple[Callable[..., Any], str]:
+    def make(
+        self,
+        parameters: str,
+        prologue: list[str],
+        body: list[str],
+        result: str,
+        namespace: dict[str, Any],
+    ) -> tuple[Callable[..., Any], str]:
         """Compile the driver; also its text."""
         text = "\n".join(
             [

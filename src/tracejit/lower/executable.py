@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tracejit.config import config
 from tracejit.ir import ops
 from tracejit.ir.graph import Graph
@@ -20,10 +18,8 @@ from tracejit.lower.driver import OURS, Driver
 from tracejit.lower.schedule import schedule
 
 if TYPE_CHECKING:
-    from tracejit.cpu.emit import Source
+    from tracejit.lower.backend import Backend, Source
     from tracejit.lower.program import Program
-
-_FLOAT32 = np.dtype(np.float32)
 
 #: Array → array, "" → scalar; a layout may end in "r" for a read-only array.
 Layouts = Mapping[str, str]
@@ -58,13 +54,7 @@ class Executable:
     @property
     def source(self) -> str:
         """The emitted source, each statement with the user's line that it comes from."""
-        lines = self.emitted.text.splitlines()
-        width = min(72, max(map(len, lines), default=0) + 2)
-        annotated = []
-        for line, origin in zip(lines, self.emitted.origins, strict=True):
-            note = f"# {origin.file.rsplit('/', 1)[-1]}:{origin.line}" if origin else ""
-            annotated.append(f"{line:<{width}}{note}".rstrip())
-        return "\n".join(annotated) + "\n"
+        return self.emitted.annotated()
 
     def driver(
         self,
@@ -113,17 +103,18 @@ class Executable:
 
 
 def compile_graph(
-    graph: Graph, layouts: Layouts, *, name: str = "program", kinds: Sequence[str] | None = None
+    graph: Graph,
+    layouts: Layouts,
+    backend: Backend,
+    *,
+    name: str = "program",
+    kinds: Sequence[str] | None = None,
 ) -> Executable:
     """Compile `graph` for inputs of the given `layouts`.
 
     A layout is "C", "F" or "A" for an array (with "r" appended where it is read-only) and ""
     for a scalar. `kinds` as in `Executable.driver`; "alias" outputs are not computed.
     """
-    from tracejit.cpu.compile import array_type, compile_entry, scalar_type
-    from tracejit.cpu.emit import emit
-    from tracejit.cpu.expressions import storage
-
     seconds: dict[str, float] = {}
     start = perf_counter()
     graph = _pass(graph, "trace", lambda g: g)
@@ -134,26 +125,12 @@ def compile_graph(
     program = schedule(graph, plain, aliases)
     seconds["schedule"] = perf_counter() - start
     start = perf_counter()
-    source = emit(program)
+    source = backend.emit(program)
     seconds["emit"] = perf_counter() - start
     if config.debug >= 4:
         print(source.text, file=sys.stderr)
     start = perf_counter()
-    signature = []
-    for node in graph.inputs:
-        layout = layouts[node.attr[0]]
-        if layout:
-            dtype = storage(node.dtype)
-            signature.append(array_type(dtype, node.ndim, layout[0], layout.endswith("r")))
-        elif node.dtype.char == "e":
-            signature.append(scalar_type(_FLOAT32))
-        else:
-            signature.append(scalar_type(node.dtype))
-    signature.extend(
-        array_type(storage(b.node.dtype), len(b.shape), "C")
-        for b in source.buffers
-    )
-    entry, compiled = compile_entry(source.text, tuple(signature), bool(source.late))
+    entry, compiled = backend.compile(source, graph, layouts)
     seconds["compile"] = perf_counter() - start
     if config.debug >= 1:
         how = "compiled" if compiled else "reused"

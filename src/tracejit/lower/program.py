@@ -31,11 +31,15 @@ class Kind(Enum):
 
 @dataclass(eq=False)
 class Loop:
-    """A loop of `extent` iterations over `items`; `flat` ones cover several axes at once."""
+    """A loop of `extent` iterations over `items`; `flat` ones cover several axes at once.
+
+    One with a `twin` takes two steps at a time: its own, and the twin's right after it.
+    """
 
     extent: Dim
     items: list[Loop | Computation] = field(default_factory=list)
     flat: bool = False
+    twin: Loop | None = None
 
 
 @dataclass(eq=False)
@@ -110,9 +114,7 @@ class Program:
     @property
     def passes(self) -> int:
         """Number of innermost loops: passes over memory."""
-        return sum(
-            not any(isinstance(i, Loop) for i in loop.items) for loop in self.all_loops()
-        )
+        return sum(not any(isinstance(i, Loop) for i in loop.items) for loop in self.all_loops())
 
     @property
     def temporaries(self) -> int:

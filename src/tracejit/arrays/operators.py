@@ -1,0 +1,75 @@
+"""Python's operators on traced values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tracejit.arrays import numbers, ufuncs
+from tracejit.arrays.tables import method
+from tracejit.errors import NotTraceable, ShapeError
+from tracejit.ir import build
+from tracejit.variable import Variable, is_number
+
+
+@method("operator")
+def operate(ufunc: np.ufunc, a: Any, b: Any) -> Any:
+    """Python's binary operator whose ufunc is `ufunc`."""
+    if is_number(a) and is_number(b):
+        return numbers.arithmetic(ufunc, a, b)
+    for x in (a, b):
+        if isinstance(x, (Variable, int, float, complex, np.generic, np.ndarray)):
+            continue
+        if not isinstance(x, (list, tuple)) or is_number(a) or is_number(b):
+            if x is not None and hasattr(type(x), "__array__"):
+                raise NotTraceable(f"a {type(x).__name__} meets a traced array")
+            return NotImplemented
+    if is_number(a) and told_complex(a) and isinstance(b, Variable) and told_complex(b):
+        # np.complex128 is a subclass of complex, whose own operator comes first.
+        raise NotTraceable(
+            "a Python complex number on the left of a NumPy complex scalar",
+            "write the scalar on the left",
+        )
+    if ufunc is np.matmul and not (has_axes(a) or has_axes(b)):
+        names = [x._python_name() if isinstance(x, Variable) else type(x).__name__ for x in (a, b)]
+        raise TypeError(f"unsupported operand type(s) for @: {names[0]!r} and {names[1]!r}")
+    if ufunc is np.power:
+        return ufuncs.power(a, b)
+    return ufuncs.call(ufunc, a, b)
+
+
+def told_complex(x: Any) -> bool:
+    """Whether `x` is a Python complex number or a ``np.complex128`` scalar."""
+    if isinstance(x, Variable):
+        return x.kind != "array" and x.node.dtype == np.complex128
+    return isinstance(x, complex)
+
+
+def has_axes(x: Any) -> bool:
+    """Whether `x` is an array to NumPy, 0-d ones included."""
+    if isinstance(x, Variable):
+        return x.kind == "array"
+    return isinstance(x, (np.ndarray, list, tuple))
+
+
+@method("unary")
+def operate_one(ufunc: np.ufunc, x: Variable) -> Any:
+    """Python's unary operator whose ufunc is `ufunc`."""
+    return numbers.arithmetic(ufunc, x) if x.kind == "number" else ufuncs.call(ufunc, x)
+
+
+@method("update")
+def update(ufunc: np.ufunc, target: Variable, other: Any) -> Any:
+    """The in-place operator of `ufunc`: `target`, rebound to the result cast to its dtype."""
+    try:
+        result = operate(ufunc, target, other)
+    except ShapeError as error:
+        if "broadcast together with shapes" not in str(error):
+            raise
+        known = tuple(map(build.solver().value, target.node.shape))
+        raise ShapeError(f"{error}{known} ".replace(", ", ",")) from None
+    if result is not NotImplemented:
+        ufuncs.rebind(target, result.node, ufunc)
+        return target
+    return result

@@ -1,0 +1,39 @@
+"""The CPU as a back end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tracejit.cpu.compile import array_type, compile_entry, scalar_type
+from tracejit.cpu.emit import emit
+from tracejit.cpu.expressions import storage
+from tracejit.ir.graph import Graph
+from tracejit.lower.backend import Source
+from tracejit.lower.program import Program
+
+
+class CPU:
+    """One Numba function a program."""
+
+    def emit(self, program: Program) -> Source:
+        """The Numba source of `program`."""
+        return emit(program)
+
+    def compile(self, source: Source, graph: Graph, layouts: Mapping[str, str]) -> tuple[Any, bool]:
+        """The compiled entry, and whether it had to be compiled."""
+        signature = []
+        for node in graph.inputs:
+            layout = layouts[node.attr[0]]
+            if layout:
+                readonly = layout.endswith("r")
+                signature.append(array_type(storage(node.dtype), node.ndim, layout[0], readonly))
+            else:
+                dtype = np.dtype(np.float32) if node.dtype.char == "e" else node.dtype
+                signature.append(scalar_type(dtype))
+        signature.extend(
+            array_type(storage(b.node.dtype), len(b.shape), "C") for b in source.buffers
+        )
+        return compile_entry(source.text, tuple(signature), bool(source.late))

@@ -1,0 +1,51 @@
+"""What a back end offers the pipeline. One back end is one folder; `cpu` is the first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tracejit.ir.graph import Graph
+from tracejit.ir.node import Origin
+from tracejit.lower.program import Buffer, Program
+
+
+@dataclass(frozen=True)
+class Source:
+    """Emitted source, with the origin of each of its lines.
+
+    Its function takes the inputs in order and then `buffers`. `late` buffers, whose size depends
+    on data, are allocated inside and returned after the code.
+    """
+
+    text: str
+    origins: list[Origin | None]
+    buffers: list[Buffer]
+    late: list[Buffer] = field(default_factory=list)
+
+    def annotated(self) -> str:
+        """The text, each statement with the user's line that it comes from."""
+        lines = self.text.splitlines()
+        width = min(72, max(map(len, lines), default=0) + 2)
+        annotated = []
+        for line, origin in zip(lines, self.origins, strict=True):
+            note = f"# {origin.file.rsplit('/', 1)[-1]}:{origin.line}" if origin else ""
+            annotated.append(f"{line:<{width}}{note}".rstrip())
+        return "\n".join(annotated) + "\n"
+
+
+class Backend(Protocol):
+    """Emits a program as source, and compiles that."""
+
+    def emit(self, program: Program) -> Source:
+        """The source of `program`."""
+        ...
+
+    def compile(self, source: Source, graph: Graph, layouts: Mapping[str, str]) -> tuple[Any, bool]:
+        """The entry for inputs of these layouts, and whether it had to be compiled.
+
+        An entry takes inputs and buffers, and returns 0, or another code where the arguments are
+        not those it is for or NumPy would raise; with late buffers a tuple that starts with it.
+        """
+        ...
