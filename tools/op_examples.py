@@ -110,7 +110,6 @@ FALLBACKS: tuple[str, ...] = (
     "return np.repeat(x, [1, 2, 3], axis=0)",
     "return np.average(x, weights=x)",
     "return np.nan_to_num(x * 1j)",
-    "return np.argmax(x * 1j)",
     "return x * np.indices((3, 4))[0]",
     "return np.sort(x)",
     "return np.linalg.norm(x)",

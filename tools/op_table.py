@@ -28,6 +28,7 @@ import tracejit
 from tracejit.arrays import CREATORS, FUNCTIONS
 from tracejit.call import _is_view
 from tracejit.cpu.emit import emit
+from tracejit.dispatch import is_length
 from tracejit.errors import NotTraceable, UnsupportedError, take_refusal
 from tracejit.ir import build, ops
 from tracejit.ir.graph import Graph
@@ -91,9 +92,10 @@ def examples(dtype: np.dtype[Any]) -> dict[str, np.ndarray]:
 def traced(
     call: Callable[..., Any], arrays: dict[str, np.ndarray]
 ) -> tuple[Graph, frozenset[int]] | None:
-    """The graph of ``call(**arrays)`` and which outputs are views of arguments; None for no array.
+    """The graph of ``call(**arrays)`` and which outputs are views of arguments.
 
-    Raises NotTraceable where it falls back.
+    None where the result is made of dtypes, ranks and sizes alone.
+    Raises NotTraceable where the call falls back.
     """
     trace = Trace()
     variables = {name: trace.input(array, name) for name, array in arrays.items()}
@@ -103,7 +105,7 @@ def traced(
         refusal = take_refusal()
         if refusal is not None:
             raise refusal
-        found = list(_variables(result))
+        found = [v for v in _variables(result) if v.kind != "number" or not is_length(v.node)]
     if not found:
         return None
     capture: Any = SimpleNamespace(trace=trace)
@@ -150,6 +152,7 @@ def _program_verdict(program: Program) -> str:
             if c.kind is Kind.ARG and c.value.dtype.kind == "c":
                 return "falls back: complex numbers have no comparison in a kernel"
     text = emit(program).text
+    compile(text, "<kernel>", "exec")  # a kernel that is no Python is a defect
     return LOOP if any(call in text for call in CALLS) else INLINE
 
 
@@ -169,7 +172,7 @@ def operand_dtypes(ufunc: np.ufunc, dtype: np.dtype[Any]) -> list[np.dtype[Any]]
     choices = [[dtype] * ufunc.nin]
     for types in ufunc.types:
         left = types.split("->")[0]
-        if any(c in "lqi" for c in left):
+        if any(c in "lqi" for c in left) and any(c not in "lqi" for c in left):
             choices.append([np.dtype(np.int64) if c in "lqi" else dtype for c in left])
     for choice in choices:
         try:
@@ -217,7 +220,7 @@ def numpy_ufuncs() -> dict[str, np.ufunc]:
         ufunc = getattr(np, name)
         if isinstance(ufunc, np.ufunc) and ufunc not in found.values():
             found[ufunc.__name__ if hasattr(np, ufunc.__name__) else name] = ufunc
-    return found
+    return dict(sorted(found.items()))
 
 
 def special_ufuncs() -> dict[str, np.ufunc]:
@@ -243,7 +246,7 @@ def elementwise_rows() -> list[Row]:
     ]
     for name in ("astype", "where", "real", "imag"):
         rows.append(row_of(name, lambda d, n=name: _example(n, d), every=True))  # type: ignore[misc]
-    return rows
+    return [row for row in rows if set(row.cells.values()) != {NONE}]  # isnat takes dates alone
 
 
 @cache
@@ -322,8 +325,8 @@ def function_rows() -> list[Row]:
 
 
 def refusal_of(body: str) -> tuple[str, str]:
-    """(reason, way out) of a function with this body of parameters ``x`` and, it may be, ``y``."""
-    scope: dict[str, Any] = {"np": np, "scipy": scipy, "factor": 2.0}
+    """(reason, way out) of a function with this body that takes ``x``."""
+    scope: dict[str, Any] = {"np": np, "scipy": scipy}
     lines = "".join(f"    {line}\n" for line in body.split("\n"))
     exec(compile(f"def f(x):\n{lines}", "<example>", "exec"), scope)
     f = tracejit.function(scope["f"], on_unsupported="error")
@@ -352,14 +355,9 @@ def missing_functions() -> list[str]:
 
 def missing_special() -> list[str]:
     """Ufuncs of scipy.special that no row of ours has."""
-    compiled = set(special_ufuncs())
-    return [
-        name
-        for name in sorted(dir(scipy.special))
-        if isinstance(getattr(scipy.special, name), np.ufunc)
-        and getattr(scipy.special, name).__name__ not in compiled
-        and name not in compiled
-    ]
+    compiled = set(special_ufuncs().values())
+    everything = {name: getattr(scipy.special, name) for name in sorted(dir(scipy.special))}
+    return [n for n, u in everything.items() if isinstance(u, np.ufunc) and u not in compiled]
 
 
 # The page ---------------------------------------------------------------------------------------
@@ -410,7 +408,7 @@ agreed in every cell, so that layouts have no columns of their own.
 * `{LOOP}`: at least one step calls NumPy's or SciPy's own compiled loop. Over arrays that is a pass
   of its own over memory in C order; an operand in another layout is copied first.
 * `{VIEW}`: index arithmetic. A result that is such a view of an argument is NumPy's view.
-* `{FIXED}`: answered while tracing, from dtypes and ranks.
+* `{FIXED}`: answered from dtypes, ranks and sizes.
 * `{NONE}`: NumPy has no loop for the dtype, and its error is raised.
 * `falls back [n]`: the call runs in plain NumPy, for the reason with that number below.
 

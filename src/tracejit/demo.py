@@ -132,7 +132,8 @@ def measure(job: Job, repeat: int, say: Callable[[str], None]) -> Outcome:
     say(f"{job.name}: timing")
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeat):
-        for call, record in zip((job.function, function), times, strict=True):
+        calls: tuple[Callable[..., Any], ...] = (job.function, function)
+        for call, record in zip(calls, times, strict=True):
             start = time.perf_counter()
             call(*job.args)
             record.append(time.perf_counter() - start)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from tracejit.cpu.emit import Emitter
 
 #: Elements a block of a floating sum.
-BLOCK = 512
+BLOCK_BITS = 9
+BLOCK = 1 << BLOCK_BITS
 
 
 class Version(NamedTuple):
@@ -41,7 +42,7 @@ class Accumulators:
         self.names: dict[Computation, str] = {}
         self.extremes: dict[Computation, tuple[str, str]] = {}
         self.parts: dict[Computation, str] = {}
-        self.levels: dict[tuple[Computation, Loop], tuple[str, str]] = {}
+        self.totals: dict[tuple[Computation, Loop], str] = {}
 
     # Loop hooks ------------------------------------------------------------------------------
 
@@ -99,9 +100,9 @@ class Accumulators:
         else:
             lead = []
         number, start, place = (self.e.fresh("i") for _ in range(3))
-        outer = Block(f"for {number} in range(({extent} + {BLOCK - 1}) // {BLOCK}):")
+        outer = Block(f"for {number} in range(({extent} + {BLOCK - 1}) >> {BLOCK_BITS}):")
         block.body.append(outer)
-        outer.add(f"{start} = {number} * {BLOCK}")
+        outer.add(f"{start} = {number} << {BLOCK_BITS}")
         self._open_parts(outer, sums)
         # Counted from 0, so that LLVM sees that no index is negative, and vectorises.
         inner = Block(f"for {place} in range(imin({BLOCK}, {extent} - {start})):")
@@ -117,8 +118,8 @@ class Accumulators:
     def _take_parts(self, block: Block, sums: list[Computation], loop: Loop) -> None:
         """A row of one block: its part is the sum."""
         for c in sums:
-            name, _ = self.levels[(c, loop)]
-            block.add(f"{name} = {name} + {self.parts[c]}", c.target.origin)
+            name = self.totals[(c, loop)]
+            block.add(f"{name} = sum_take({name}, {self.parts[c]})", c.target.origin)
 
     def _carry_parts(self, sums: list[Computation], loop: Loop) -> None:
         for c in sums:
@@ -262,27 +263,21 @@ class Accumulators:
         return expressions.scalar_text(dtype.type(-0.0), dtype)
 
     def _open_level(self, c: Computation, loop: Loop) -> None:
-        name, error = self.levels[(c, loop)] = self.e.fresh("v"), self.e.fresh("v")
-        minus_zero = self._start(c)
-        zero = minus_zero.replace("(-0.0)", "0.0")
-        start = minus_zero
-        if loop is self._first(c):
-            size = self.e.dim(dims.product(c.domain[k] for k in c.reduced))
-            start = f"{minus_zero} if {size} > 0 else {zero}"
-        self.e.path[-1].add(f"{name} = {start}")
-        self.e.path[-1].add(f"{error} = {zero}")
+        name = self.totals[(c, loop)] = self.e.fresh("v")
+        zero = self._start(c).replace("(-0.0)", "0.0")
+        # An inner level that adds nothing must not turn a -0.0 into a 0.0.
+        first = loop is self._first(c)
+        size = self.e.dim(dims.product(c.domain[k] for k in c.reduced)) if first else "1"
+        self.e.path[-1].add(f"{name} = sum_open({size}, {zero})")
 
     def _carry(self, c: Computation, part: str, loop: Loop) -> None:
-        """Add `part` to the sum of a level, and what rounding loses to its error."""
-        name, error = self.levels[(c, loop)]
-        block = self.e.path[-1]
-        block.add(f"{error} = {error} + sum_error({name}, {part})", c.target.origin)
-        block.add(f"{name} = {name} + {part}", c.target.origin)
+        """Add `part` to the total of a level."""
+        name = self.totals[(c, loop)]
+        self.e.path[-1].add(f"{name} = sum_carry({name}, {part})", c.target.origin)
 
     def _total(self, c: Computation, loop: Loop) -> str:
-        name, error = self.levels[(c, loop)]
         total = self.e.fresh("v")
-        self.e.path[-1].add(f"{total} = {name} if {error} == 0.0 else {name} + {error}")
+        self.e.path[-1].add(f"{total} = sum_close({self.totals[(c, loop)]})", c.target.origin)
         return total
 
     def _combine(self, c: Computation, a: str, b: str) -> str:
@@ -325,8 +320,10 @@ class Accumulators:
             block.add(f"{buffer.name}[{', '.join(kept)}] = {value}")
 
     def _finish(self, c: Computation, value: str) -> None:
-        name = self.e.fresh("v")
-        self.e.path[-1].add(f"{name} = {value}", c.target.origin)
+        name = value
+        if not self._layered(c):  # an accumulator's name may be assigned again
+            name = self.e.fresh("v")
+            self.e.path[-1].add(f"{name} = {value}", c.target.origin)
         if c.loops[0].flat:
             self.e.store(c, name, FLAT)
             return

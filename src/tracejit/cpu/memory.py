@@ -1,4 +1,4 @@
-"""Intrinsics about arrays and accumulators: flat views of them, checked indices, exact sums."""
+"""Intrinsics about arrays: flat views of them, and checked indices."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
-
-from tracejit.cpu.intrinsic import call_llvm
 
 
 @intrinsic
@@ -65,47 +63,3 @@ def outside(typingctx: Any, index: Any, length: Any) -> Any:
         return builder.or_(below, builder.icmp_signed(">=", i, n))
 
     return types.boolean(index, length), codegen
-
-
-@intrinsic
-def sum_error(typingctx: Any, a: Any, b: Any) -> Any:
-    """What rounding lost in ``a + b``, exactly (Knuth's two-sum); 0 where the sum is not finite."""
-    if a != b or a not in (types.float32, types.float64):
-        return None
-
-    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        x, y = args
-        total = builder.fadd(x, y)
-        part = builder.fsub(total, x)
-        error = builder.fadd(builder.fsub(x, builder.fsub(total, part)), builder.fsub(y, part))
-        size = call_llvm(builder, "llvm.fabs", total)
-        finite = builder.fcmp_ordered("<", size, ir.Constant(x.type, float("inf")))
-        return builder.select(finite, error, ir.Constant(x.type, 0.0))
-
-    return a(a, b), codegen
-
-
-@intrinsic
-def wide_vectors(typingctx: Any) -> Any:
-    """Ask LLVM for 512-bit vectors in the function that calls this; gives 0."""
-
-    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        # llvmlite refuses attribute names that it does not know; the set underneath does not.
-        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
-        return ir.Constant(ir.IntType(64), 0)
-
-    return types.int64(), codegen
-
-
-@intrinsic
-def radd_product(typingctx: Any, total: Any, a: Any, b: Any) -> Any:
-    """``total + a * b``: the addition may be reordered, and fused with the product."""
-    if not total == a == b or total not in (types.float32, types.float64):
-        return None
-
-    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        acc, x, y = args
-        product = builder.fmul(x, y, flags=("contract",))
-        return builder.fadd(acc, product, flags=("reassoc", "contract"))
-
-    return total(total, a, b), codegen

@@ -7,8 +7,9 @@ from tracejit.cpu.cast import *  # noqa: F403
 from tracejit.cpu.half import half_load, half_round, half_store
 from tracejit.cpu.logic import *  # noqa: F403
 from tracejit.cpu.loops import matmul_loop, ufunc_loop
-from tracejit.cpu.memory import flat, outside, radd_product, sum_error, wide_vectors, wrap
+from tracejit.cpu.memory import flat, outside, wrap
 from tracejit.cpu.scalar import *  # noqa: F403
+from tracejit.cpu.sums import radd_product, sum_carry, sum_close, sum_open, sum_take
 from tracejit.cpu.vecmath import *  # noqa: F403
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "matmul_loop",
     "outside",
     "radd_product",
-    "sum_error",
+    "sum_carry",
+    "sum_close",
+    "sum_open",
+    "sum_take",
     "ufunc_loop",
     "ufunc_over",
-    "wide_vectors",
     "wrap",
 ]

@@ -18,7 +18,9 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.ir.interpret import apply_view, evaluate
 from tracejit.ir.node import Node, postorder
+from tracejit.lower import threads
 from tracejit.lower.program import Buffer
+from tracejit.lower.split import Split
 
 #: Prefix of every name in a driver that is not the user's.
 OURS = "_tjx_"
@@ -121,6 +123,19 @@ class Driver:
         whole = all(k in own or d == 1 for k, d in enumerate(node.shape))
         writeable = f"{base}.flags.writeable" if whole else "False"
         return f"{OURS}apply_view({base}, ({shape},), [{index}], {writeable})"
+
+    def divide(self, division: Split, call: str, arguments: list[str]) -> list[str]:
+        """The call of an entry that may be divided by rows, where there is enough to do."""
+        self.namespace[f"{OURS}run"] = threads.run
+        pairs = []
+        for k, text in enumerate(arguments):
+            inputs = self.graph.inputs
+            divided = k >= len(inputs) or inputs[k].attr[0] in division.inputs
+            pairs.append(f"({text}, {divided})")
+        rows, work = self.dim(division.rows), self.dim(division.work)
+        run = f"{OURS}run({OURS}entry, {rows}, {work}, ({', '.join(pairs)},))"
+        divided_call = f"({run} if {work} > {threads.LEAST_WORK} else {call})"
+        return [f"if {divided_call}:", f"    return {OURS}miss"]
 
     def make(
         self,

@@ -16,6 +16,7 @@ from tracejit.ir.simplify import simplify
 from tracejit.ir.verify import verify
 from tracejit.lower.driver import OURS, Driver
 from tracejit.lower.schedule import schedule
+from tracejit.lower.split import split
 
 if TYPE_CHECKING:
     from tracejit.lower.backend import Backend, Source
@@ -81,6 +82,9 @@ class Executable:
         ]
         call = f"{OURS}entry({', '.join(arguments)})"
         body = [f"if {call}:", f"    return {OURS}miss"]
+        division = None if self.emitted.late else split(self.program)
+        if division is not None:
+            body = driver.divide(division, call, arguments)
         if self.emitted.late:
             code, names = f"{OURS}code", ", ".join(f"{OURS}{b.name}" for b in self.emitted.late)
             body = [f"{code} = {call}", f"if {code}[0]:", f"    return {OURS}miss"]
