@@ -132,7 +132,13 @@ def test_a_compiled_program_meets_other_lengths_and_back():
 
 def test_a_dimension_of_one_and_back(interpreted):
     f = strict(lambda x, y: x * 2 + y)
-    kinds = [((4, 3), (4, 3)), ((4, 1), (4, 3)), ((1, 3), (1, 3)), ((4, 3), (1, 3)), ((1, 1), (1, 1))]
+    kinds = [
+        ((4, 3), (4, 3)),
+        ((4, 1), (4, 3)),
+        ((1, 3), (1, 3)),
+        ((4, 3), (1, 3)),
+        ((1, 1), (1, 1)),
+    ]
     for traces, (a, b) in enumerate(kinds, 1):
         agrees(f, ramp(*a), ramp(*b), traces=traces)
         agrees(f, ramp(*(7 if n == 4 else n for n in a)), ramp(*(7 if n == 4 else n for n in b)))
@@ -330,7 +336,11 @@ def test_keywords_and_defaults(interpreted):
 def test_structures_of_arrays(interpreted):
     def f(t, items, d, pair, layer):
         total = t[0] + t[1][0] + items[0] + d["w"] + pair.a * pair.b + layer.weights * layer.bias
-        return {"total": total, "pair": Pair(total, pair.b)}, [layer, (t[1], items)], Layer(total, 2)
+        return (
+            {"total": total, "pair": Pair(total, pair.b)},
+            [layer, (t[1], items)],
+            Layer(total, 2),
+        )
 
     def arguments(n: int, k: float) -> tuple[Any, ...]:
         x = ramp(n)

@@ -119,13 +119,23 @@ def held(x: np.ndarray, call: Callable[[np.ndarray], Any]) -> int:
 def test_arguments_are_released(compiled):
     f = strict(lambda x, pair: (x * 2.0 + pair[0], x.sum(axis=0)))
     with tracejit.config(compile=compiled):
-        for shape in ((3, 4), (5, 4), (4, 1), (0, 4)):  # the first, a warm one, a new path, an empty
+        for shape in (
+            (3, 4),
+            (5, 4),
+            (4, 1),
+            (0, 4),
+        ):  # the first, a warm one, a new path, an empty
             x = np.zeros(shape)
-            for _ in range(3):
-                assert held(x, lambda x: f(x, [x, 1.0])) == 0
-            assert held(x, lambda x: f.graph(x, [x, 1.0])) == 0
-            if compiled:
-                assert held(x, lambda x: f.source(x, [x, 1.0])) == 0
+            before = sys.getrefcount(x)
+            f(x, [x, 1.0])
+            gc.collect()  # a trace may be a cycle
+            assert sys.getrefcount(x) == before
+            gc.disable()
+            try:
+                assert held(x, lambda x: [f(x, [x, 1.0]) for _ in range(100)]) == 0
+                assert held(x, lambda x: f.graph(x, [x, 1.0])) == 0
+            finally:
+                gc.enable()
         assert f.explain()
         watched = weakref.ref(x)
         del x
@@ -164,7 +174,8 @@ def test_results_belong_to_the_caller():
     before = [mixed(X, Y, k + 0.5)[0] for k in range(50)]
     for k, result in enumerate(before):
         np.testing.assert_array_equal(result, mixed.__wrapped__(X, Y, k + 0.5)[0])
-        assert sys.getrefcount(result) == 3  # the list, the loop and the question
+        references = sys.getrefcount(result)
+        assert references == 3  # the list, the loop and the question
     pointers = {r.__array_interface__["data"][0] for r in before}
     assert len(pointers) == 50
 
@@ -197,7 +208,7 @@ def test_a_dropped_function_releases_its_paths(compiled, no_new_nodes):
     with tracejit.config(compile=compiled):
         f(weights)
         f(weights, "max")
-        f(weights[:, ::2], "max") if False else f(weights.astype("f4"), "max")
+        f(weights.astype("f4"), "max")
     executable = f._records[0].executable
     watched = [weakref.ref(o) for o in (f, f.__wrapped__, *f._records, executable, weights)]
     assert f.stats.traces == 3
@@ -225,12 +236,11 @@ def test_retracing_is_bounded():
     f = strict(lambda x, k: x * int(k))
     with tracejit.config(compile=False):
         x = np.ones(2)
-        for k in range(300):
+        for k in range(270):
             f(x, k)
-        gc.collect()
-        first = len(gc.get_objects())
-        for k in range(300, 600):
+        before = settled()
+        for k in range(270, 400):
             f(x, k)
-    assert f.stats.traces == 600
-    assert settled() - first < 2_000
+    assert f.stats.traces == 400
+    assert settled() - before < 500
     assert len(f._records) <= 256

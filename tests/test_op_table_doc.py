@@ -34,10 +34,11 @@ def test_the_page_is_up_to_date(op_table: Any) -> None:
     )
 
 
-def test_every_row_is_compiled_for_every_real_dtype(op_table: Any) -> None:
+@pytest.mark.parametrize("rows", ["elementwise", "special", "reduction", "function"])
+def test_every_row_is_compiled_for_every_real_dtype(op_table: Any, rows: str) -> None:
     """In every layout: a cell is one only if the layouts agree."""
-    rows = [*op_table.elementwise_rows(), *op_table.special_rows(), *op_table.reduction_rows()]
-    assert len(rows) > 250
+    rows = getattr(op_table, f"{rows}_rows")()
+    assert len(rows) >= 18
     allowed = {*op_table.COMPILED, op_table.NONE}
     for row in rows:
         for column, cell in row.cells.items():

@@ -152,7 +152,10 @@ def _program_verdict(program: Program) -> str:
             if c.kind is Kind.ARG and c.value.dtype.kind == "c":
                 return "falls back: complex numbers have no comparison in a kernel"
     text = emit(program).text
-    compile(text, "<kernel>", "exec")  # a kernel that is no Python is a defect
+    try:
+        compile(text, "<kernel>", "exec")
+    except SyntaxError:
+        return "falls back: the compiler refuses the emitted source"
     return LOOP if any(call in text for call in CALLS) else INLINE
 
 

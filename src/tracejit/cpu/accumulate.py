@@ -8,7 +8,7 @@ is fixed by the shape alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -42,7 +42,20 @@ class Accumulators:
         self.names: dict[Computation, str] = {}
         self.extremes: dict[Computation, tuple[str, str]] = {}
         self.parts: dict[Computation, str] = {}
+        #: Whether the nest is for rows of at most one block, whose sums need no levels.
+        self.rows_short = False
         self.totals: dict[tuple[Computation, Loop], str] = {}
+
+    def row_lengths(self, loop: Loop, inside: list[Computation]) -> list[str]:
+        """The lengths of the rows that floating sums in an outermost loop run over.
+
+        None where `loop` itself is summed over, or leaves something behind in a scalar.
+        """
+        sums = [c for c in inside if self._layered(c)]
+        if loop.flat or any(c.order[0] in c.reduced or not c.order for c in inside):
+            return []
+        lengths = {self.e.dim(c.domain[c.order[-1]]) for c in sums}
+        return sorted(text for text in lengths if not text.isdigit() or int(text) > BLOCK)
 
     # Loop hooks ------------------------------------------------------------------------------
 
@@ -71,34 +84,22 @@ class Accumulators:
                 self._clear(c, loop)
         for c in inside:
             if self._layered(c) and loop in self._reduced_loops(c):
-                self._open_level(c, loop)
+                if not (self.rows_short and loop is self._reduced_loops(c)[-1]):
+                    self._open_level(c, loop)
 
-    def versions(
-        self, loop: Loop, inside: list[Computation], var: str, extent: str
-    ) -> Iterator[Version]:
-        """The blocks of `loop`: one, unless a floating sum is cut into blocks.
-
-        Rows get a second version without blocks, for those no longer than one.
-        """
+    def open(self, loop: Loop, inside: list[Computation], var: str, extent: str) -> Version:
+        """The blocks of `loop`: one, unless a floating sum is cut into blocks."""
         block = self.e.path[-1]
         sums = [c for c in inside if self._layered(c) and self._reduced_loops(c)[-1] is loop]
         if not sums:
             plain = Block(f"for {var} in range({extent}):")
             block.body.append(plain)
-            yield Version([plain], lambda: None)
-            return
-        if len(self.e.path) > 1:
-            short = Block(f"if {extent} <= {BLOCK}:")
-            block.body.append(short)
-            self._open_parts(short, sums)
+            return Version([plain], lambda: None)
+        if self.rows_short:
+            self._open_parts(block, sums)
             plain = Block(f"for {var} in range({extent}):")
-            short.body.append(plain)
-            yield Version([short, plain], lambda: self._take_parts(short, sums, loop))
-            long = Block(f"if {extent} > {BLOCK}:")
-            block.body.append(long)
-            block, lead = long, [long]
-        else:
-            lead = []
+            block.body.append(plain)
+            return Version([plain], lambda: None)
         number, start, place = (self.e.fresh("i") for _ in range(3))
         outer = Block(f"for {number} in range(({extent} + {BLOCK - 1}) >> {BLOCK_BITS}):")
         block.body.append(outer)
@@ -108,18 +109,12 @@ class Accumulators:
         inner = Block(f"for {place} in range(imin({BLOCK}, {extent} - {start})):")
         inner.add(f"{var} = {start} + {place}")
         outer.body.append(inner)
-        yield Version([*lead, outer, inner], lambda: self._carry_parts(sums, loop))
+        return Version([outer, inner], lambda: self._carry_parts(sums, loop))
 
     def _open_parts(self, block: Block, sums: list[Computation]) -> None:
         for c in sums:
             self.parts[c] = self.e.fresh("v")
             block.add(f"{self.parts[c]} = {self._start(c)}")
-
-    def _take_parts(self, block: Block, sums: list[Computation], loop: Loop) -> None:
-        """A row of one block: its part is the sum."""
-        for c in sums:
-            name = self.totals[(c, loop)]
-            block.add(f"{name} = sum_take({name}, {self.parts[c]})", c.target.origin)
 
     def _carry_parts(self, sums: list[Computation], loop: Loop) -> None:
         for c in sums:
@@ -277,7 +272,12 @@ class Accumulators:
 
     def _total(self, c: Computation, loop: Loop) -> str:
         total = self.e.fresh("v")
-        self.e.path[-1].add(f"{total} = sum_close({self.totals[(c, loop)]})", c.target.origin)
+        if self.rows_short and loop is self._reduced_loops(c)[-1]:
+            size = self.e.dim(c.domain[c.order[c.loops.index(loop)]])
+            text = f"sum_alone({self.parts[c]}, {size})"
+        else:
+            text = f"sum_close({self.totals[(c, loop)]})"
+        self.e.path[-1].add(f"{total} = {text}", c.target.origin)
         return total
 
     def _combine(self, c: Computation, a: str, b: str) -> str:
@@ -321,7 +321,8 @@ class Accumulators:
 
     def _finish(self, c: Computation, value: str) -> None:
         name = value
-        if not self._layered(c):  # an accumulator's name may be assigned again
+        if not value.isidentifier() or not self._layered(c):
+            # An accumulator's name may be assigned again.
             name = self.e.fresh("v")
             self.e.path[-1].add(f"{name} = {value}", c.target.origin)
         if c.loops[0].flat:

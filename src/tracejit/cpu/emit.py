@@ -21,7 +21,7 @@ source; where each statement comes from is kept beside it. For ``1 / (1 + np.exp
 from __future__ import annotations
 
 from tracejit.cpu import expressions
-from tracejit.cpu.accumulate import Accumulators
+from tracejit.cpu.accumulate import BLOCK, Accumulators
 from tracejit.cpu.block import Block, Line
 from tracejit.cpu.values import Values
 from tracejit.ir import build, dims, ops
@@ -139,13 +139,34 @@ class Emitter(Values):
     def _item(self, item: Loop | Computation) -> None:
         if isinstance(item, Computation):
             self._computation(item)
+        elif len(self.path) == 1:
+            self._nest(item)
         else:
             self._loop(item)
 
+    def _nest(self, loop: Loop) -> None:
+        """An outermost loop: in two versions where it sums rows, which mostly are short."""
+        inside = computations_in(loop)
+        self._allocate(inside)
+        lengths = self.accumulators.row_lengths(loop, inside)
+        if not lengths:
+            self._loop(loop)
+            return
+        short = " and ".join(f"{length} <= {BLOCK}" for length in lengths)
+        for condition in (
+            short,
+            f"not ({short})" if len(lengths) > 1 else f"{lengths[0]} > {BLOCK}",
+        ):
+            block = Block(f"if {condition}:")
+            self.path[-1].body.append(block)
+            self.path.append(block)
+            self.accumulators.rows_short = condition is short
+            self._loop(loop)
+            self.path.pop()
+        self.accumulators.rows_short = False
+
     def _loop(self, loop: Loop) -> None:
         inside = computations_in(loop)
-        if len(self.path) == 1:
-            self._allocate(inside)
         extent = self.dim(loop.extent)
         var = self.fresh("i")
         self.var_of[loop] = var
@@ -154,15 +175,15 @@ class Emitter(Values):
         if loop.twin is not None:
             self._twin_loop(loop, inside, var, extent)
             return
-        for version in self.accumulators.versions(loop, inside, var, extent):
-            self.path.extend(version.blocks)
-            self.depth_of[loop] = len(self.path) - 1
-            for item in loop.items:
-                self._item(item)
-            self.path.pop()
-            version.close()
-            del self.path[len(self.path) - len(version.blocks) + 1 :]
-            del self.depth_of[loop]
+        version = self.accumulators.open(loop, inside, var, extent)
+        self.path.extend(version.blocks)
+        self.depth_of[loop] = len(self.path) - 1
+        for item in loop.items:
+            self._item(item)
+        self.path.pop()
+        version.close()
+        del self.path[len(self.path) - len(version.blocks) + 1 :]
+        del self.depth_of[loop]
         self.accumulators.after(loop, inside)
 
     def _twin_loop(self, loop: Loop, inside: list[Computation], var: str, extent: str) -> None:

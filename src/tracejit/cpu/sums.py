@@ -59,17 +59,17 @@ def sum_open(typingctx: Any, size: Any, zero: Any) -> Any:
 
 
 @intrinsic
-def sum_take(typingctx: Any, total: Any, part: Any) -> Any:
-    """The total of nothing and `part`: exact."""
-    if _pair_of(total) != part:
+def sum_alone(typingctx: Any, part: Any, size: Any) -> Any:
+    """The sum that is one part of `size` elements; 0.0 for none."""
+    if size != types.int64 or part not in _FLOATS:
         return None
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        pair, x = args
-        first = builder.fadd(builder.extract_value(pair, 0), x)
-        return builder.insert_value(pair, first, 0)
+        x, n = args
+        some = builder.icmp_signed(">", n, ir.Constant(n.type, 0))
+        return builder.select(some, x, ir.Constant(x.type, 0.0))
 
-    return total(total, part), codegen
+    return part(part, size), codegen
 
 
 @intrinsic
