@@ -1,14 +1,16 @@
-"""Shapes and Python numbers stay symbolic: what traces again, what does not, and what is compiled."""
+"""Shapes and Python numbers stay symbolic: what traces again, and what is compiled."""
 
 from __future__ import annotations
 
 import collections
 import dataclasses
 import random
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
+from test_random_programs import compare, function_of, random_program
 
 import tracejit
 
@@ -127,6 +129,44 @@ def test_a_compiled_program_meets_other_lengths_and_back():
     agrees(f, ramp(7), ramp(7), traces=before)
 
 
+def test_random_programs_meet_other_shapes(interpreted):
+    """Programs as ``test_random_programs`` draws them, each at five other sets of sizes."""
+    traces = calls = 0
+    for seed in range(80):
+        program, rng = random_program(seed), random.Random(seed)
+        f = function_of(program)
+        for k in range(6):
+            sizes = {n: rng.choice([2, 3, 4, 5, 6, 8, 11]) if k else n for n in range(2, 8)}
+            arguments = [resized(x, sizes, seed + k) for x in program.arrays.values()]
+            try:
+                with np.errstate(all="ignore"):
+                    program.values.update(run_plain(program, arguments))
+            except (ValueError, IndexError):
+                continue
+            compare(program, f(*arguments))
+            calls += 1
+        traces += f.stats.traces
+    assert traces < calls / 2
+
+
+def resized(x: Any, sizes: dict[int, int], seed: int) -> Any:
+    """An array like `x` with other lengths; those of 0 and 1 stay."""
+    if not isinstance(x, np.ndarray):
+        return x
+    shape = [sizes.get(n, n) for n in x.shape]
+    values = np.random.default_rng(seed).integers(-12, 12, shape)
+    order = "F" if x.flags.f_contiguous and not x.flags.c_contiguous else "C"
+    return np.asarray(abs(values) if x.dtype.kind == "u" else values, x.dtype, order=order)
+
+
+def run_plain(program: Any, arguments: list[Any]) -> dict[str, Any]:
+    scope: dict[str, Any] = {"np": np}
+    exec(program.source, scope)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return dict(zip(program.outputs, scope["f"](*arguments), strict=True))
+
+
 # What traces again ------------------------------------------------------------------------------
 
 
@@ -191,6 +231,19 @@ def test_an_index_beyond_a_short_array_is_numpys_error(interpreted):
     agrees(f, ramp(4), traces=1)
     with pytest.raises(IndexError, match="index 3 is out of bounds for axis 0 with size 3"):
         f(ramp(3))
+
+
+@pytest.mark.parametrize("name", ["max", "argmin", "take", "first"])
+def test_refusals_of_empty_arrays_are_numpys(name, interpreted):
+    table = {
+        "max": lambda x: x.max(axis=0) * 2,
+        "argmin": lambda x: x.argmin(axis=0) * 2,
+        "take": lambda x: np.take(x, [0, -1], axis=0) * 2,
+        "first": lambda x: x[0] * 2,
+    }
+    f = strict(table[name])
+    for shape in ((3, 4), (0, 4), (3, 0), (0, 0), (5, 2)):
+        agrees(f, ramp(*shape))
 
 
 # Sizes in Python --------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracejit.errors import InvalidGraphError, ShapeError
+from tracejit.errors import InvalidGraphError
 from tracejit.ir import build, dims, node, ops
 from tracejit.ir.graph import Check, Graph, substitute
 from tracejit.ir.interpret import evaluate
@@ -304,20 +304,6 @@ def test_the_verifier_refuses_undeclared_inputs_and_bad_checks():
             verify(bad)
 
 
-def test_builders_refuse_shapes_as_numpy_does():
-    for make_bad, plain in [
-        (lambda: E("add", array("a", shape=(3,)), array("b", shape=(4,))), np.add),
-        (lambda: build.broadcast_to(array("a", shape=(3,)), (4,)), None),
-    ]:
-        with pytest.raises(ShapeError) as caught:
-            make_bad()
-        with pytest.raises(ValueError) as wanted:
-            plain(np.ones(3), np.ones(4)) if plain else np.broadcast_to(np.ones(3), 4)
-        assert isinstance(caught.value, ValueError)
-        if plain:
-            assert str(caught.value) == str(wanted.value)
-
-
 # Simplifier -------------------------------------------------------------------------------------
 
 B, I32, U8, Z = array("b", bool), array("i", INT32), array("u", "u1"), array("z", complex)
@@ -394,7 +380,7 @@ KEPT = {
     "float64 to float32 and back": build.cast(build.cast(X, FLOAT32), FLOAT64),
     "int64 to float64 and back": build.cast(build.cast(array("n", INT64), FLOAT64), INT64),
     "int64 to int16 and back": build.cast(build.cast(array("n", INT64), np.dtype("i2")), INT64),
-    "uint8 to int16 and back": build.cast(build.cast(array("w", "i2"), np.dtype("u1")), np.dtype("i2")),
+    "uint8 to int16 and back": build.cast(build.cast(array("w", "i2"), U8.dtype), np.dtype("i2")),
     "max(x, x)": E("maximum", X, X),
     "exp(log(x))": E("exp", E("log", X)),
     "sqrt(x * x)": E("sqrt", E("multiply", X, X)),
@@ -466,7 +452,7 @@ def test_dimensions_are_simplified_with_their_checks():
 # Interpreter ------------------------------------------------------------------------------------
 
 A = np.arange(12.0).reshape(3, 4) - 5
-I = np.array([2, 0, 2, 1])
+PICKS = np.array([2, 0, 2, 1])
 x34, i4, m34 = array(shape=(3, 4)), array("i", INT64, (4,)), array("m", bool, (3, 4))
 STRUCTURAL: dict[str, tuple[Node, Any]] = {
     "input": (x34, A),
@@ -477,8 +463,10 @@ STRUCTURAL: dict[str, tuple[Node, Any]] = {
     "view": (build.view(x34, (2, 2, 3), ((2, -1, 0), (1, 2, 1))), None),
     "reshape": (build.reshape(build.transpose(x34, (1, 0)), (2, 6)), A.T.reshape(2, 6)),
     "gather": (
-        build.gather(x34, (4, 4), (("index", 0), ("axis", 1)), build.view(i4, (4, 4), ((0, 1, 0),))),
-        A[I],
+        build.gather(
+            x34, (4, 4), (("index", 0), ("axis", 1)), build.view(i4, (4, 4), ((0, 1, 0),))
+        ),
+        A[PICKS],
     ),
     "nonzero": (build.nonzero(E("greater", x34, c(0.0))), np.argwhere(A > 0)),
     "concatenate": (build.concatenate([x34, build.flip(x34, (0,))], 1), np.hstack([A, A[::-1]])),
@@ -495,28 +483,11 @@ STRUCTURAL["view"] = (
 def test_interpreted_as_numpy_does(op):
     root, want = STRUCTURAL[op]
     assert root.op is ops.STRUCTURAL[op]
-    [got] = evaluate([root], {"x": A, "i": I, "m": A > 0})
+    [got] = evaluate([root], {"x": A, "i": PICKS, "m": A > 0})
     if root.type.weak:
         assert type(got) is type(want)
     else:
         assert got.dtype == root.dtype == np.asarray(want).dtype
-    np.testing.assert_array_equal(got, want)
-
-
-@pytest.mark.parametrize("axes", [(), (0,), (1,), (0, 1)])
-@pytest.mark.parametrize("name", ops.REDUCTIONS)
-def test_reductions_as_numpy_does(name, axes):
-    row = ops.REDUCTIONS[name]
-    bits = row.combine.startswith("bitwise")
-    values = A.astype(np.int64) if bits else A
-    x = array("x", values.dtype, (3, 4))
-    [got] = evaluate([build.reduce(name, x, axes)], {"x": values})
-    if row in ops.ARG_REDUCTIONS:
-        rows = values.transpose([k for k in (0, 1) if k not in axes] + list(axes))
-        rows = rows.reshape(*(values.shape[k] for k in (0, 1) if k not in axes), -1)
-        want = np.argmax(rows, -1) if name == "argmax" else np.argmin(rows, -1)
-    else:
-        want = ops.ELEMENTWISE[row.combine].ufunc.reduce(values, axis=axes)
     np.testing.assert_array_equal(got, want)
 
 
@@ -539,11 +510,7 @@ def test_a_chain_of_100_000_nodes():
         assert to_text(h).count("\n") == 66_669 - 1
         a, b = (evaluate(r.outputs, {"x": np.ones((1, 2))})[0] for r in (g, h))
         np.testing.assert_array_equal(a, b)
-        names = dims.dim("w", 0), dims.dim("w", 1)
-        w = array("w", shape=names)
-        renamed = substitute(Graph((X, w), (E("add", chain, chain),)), {N: names[0], M: names[1]})
-        assert renamed.outputs[0].shape == names
-        del g, h, chain, renamed
+        del g, h, chain
         gc.collect()
     finally:
         sys.setrecursionlimit(limit)

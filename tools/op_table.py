@@ -167,7 +167,7 @@ def quiet() -> Iterator[None]:
         yield
 
 
-# Elementwise rows -----------------------------------------------------------------------------------
+# Elementwise rows -------------------------------------------------------------------------------
 
 
 def operand_dtypes(ufunc: np.ufunc, dtype: np.dtype[Any]) -> list[np.dtype[Any]] | None:
@@ -422,6 +422,12 @@ All operands have the column's dtype, unless the function has loops for integers
 What *inline* gives in accuracy is in [numerics.md](numerics.md).
 """
 
+OTHERS = """\
+Arguments that are subclasses of arrays (masked arrays, matrices), arrays of other dtypes (text,
+dates, objects, records, long double, swapped bytes) and instances of classes that are neither
+dataclasses nor named tuples fall back too.
+"""
+
 
 def page() -> str:
     """The page."""
@@ -451,9 +457,7 @@ def page() -> str:
         assert reason, f"this does not fall back: {body}"
         code = "; ".join(f"`{line}`" for line in body.replace("|", "\\|").split("\n"))
         lines.append(f"| {code} | {reason} | {hint} |")
-    lines += ["", "Arguments that are subclasses of arrays (masked arrays, matrices), arrays of other"]
-    lines += ["dtypes (text, dates, objects, records, long double, swapped bytes) and instances of"]
-    lines += ["classes that are neither dataclasses nor named tuples fall back too.", ""]
+    lines += ["", OTHERS]
     lines += ["NumPy's functions that no table has:", "", *_wrapped(missing_functions()), ""]
     lines += ["Ufuncs of scipy.special that no table has:", "", *_wrapped(missing_special()), ""]
     return "\n".join(lines)

@@ -1,6 +1,7 @@
 """Settings: from the environment, or for a while by ``with tracejit.config(debug=2):``.
 
-`debug`           TRACEJIT_DEBUG, 0 to 5: compile events, runs, graphs, source, assembly
+`debug`           TRACEJIT_DEBUG, 0 to 5; each level prints more: 1 traces and compilations,
+                  2 runs, 3 the graph after each pass, 4 the source, 5 the assembly
 `compile`         TRACEJIT_COMPILE: false runs the interpreter
 `check`           TRACEJIT_CHECK: true verifies the graph after every pass
 `threads`         TRACEJIT_THREADS: most threads that a call may use; 0 is all available

@@ -16,12 +16,15 @@ from tracejit.errors import MISS
 
 
 class Stats:
-    """What a function has cost so far.
+    """What a function has cost so far: ``f.stats``.
 
-    `traces`, `compiles`  how often it was traced, and how often machine code was made
-    `loops`, `passes`, `temporaries`  of the newest path: loop nests, innermost loops, arrays made
-    `fallbacks`           calls that ran in plain NumPy
-    `seconds`             by phase: "trace", "schedule", "emit", "compile"
+    `traces`      how often the Python code was traced; a trace that failed does not count
+    `compiles`    how often machine code was made; equal programs are compiled once in a process
+    `loops`       of the newest path: outermost loops
+    `passes`      of the newest path: innermost loops, so passes over memory
+    `temporaries` of the newest path: arrays that are neither arguments nor results
+    `fallbacks`   calls that ran in plain NumPy
+    `seconds`     by phase: "trace", "schedule", "emit", "compile"
     """
 
     def __init__(self) -> None:
@@ -98,19 +101,25 @@ class Function:
         return call.call(self, args, kwargs)
 
     def explain(self) -> str:
-        """Every compiled path with its guards, and why each call that traced again did so."""
+        """Every compiled path with its guards, what made it trace again, and what falls back."""
         from tracejit.retrace import explain
 
         return explain(self)
 
     def graph(self, *args: Any, **kwargs: Any) -> Any:
-        """The traced graph for these arguments; ``print`` shows it. Traces if need be."""
+        """The traced graph for these arguments; ``print`` shows it.
+
+        Traces, compiles and runs as a call would. UnsupportedError where that is not possible.
+        """
         from tracejit import call
 
         return call.path_for(self, args, kwargs).graph
 
     def source(self, *args: Any, **kwargs: Any) -> str:
-        """The emitted Numba source for these arguments. Compiles if need be."""
+        """The emitted Numba source for these arguments, with the user's line of each statement.
+
+        As `graph`; empty under ``config(compile=False)``.
+        """
         from tracejit import call
 
         source: str = call.path_for(self, args, kwargs).executable.source
@@ -140,9 +149,17 @@ def function(
     """Compile a function of NumPy arrays: a decorator, with or without options.
 
     `name` is shown in messages; `on_unsupported` ("warn" or "error") overrides the setting of
-    ``tracejit.config`` for this function. Arguments may be arrays of any shape and real or complex
-    dtype, NumPy scalars, Python numbers, and tuples, lists, dicts, named tuples and dataclasses of
-    them; other values (strings, None, flags, functions) select a compiled version by equality.
+    ``tracejit.config`` for this function.
+
+    Arguments may be arrays of any shape and layout, of bool, integer, float or complex dtype up to
+    128 bits, NumPy scalars, Python numbers, and tuples, lists, dicts, named tuples and dataclasses
+    of them. Other values (strings, None, flags, functions) select a compiled version by equality.
+    Results have the structure that the function returned, and the types NumPy would have given.
+
+    What cannot be compiled runs in plain NumPy with an `UnsupportedWarning`, or raises
+    `UnsupportedError`. Errors of shapes, axes and dtypes are `ShapeError`, `AxisError` and
+    `DTypeError`, subclasses of what NumPy raises. TypeError for what is no Python function,
+    ValueError for another `on_unsupported`.
 
     >>> import numpy as np
     >>> import tracejit

@@ -279,7 +279,7 @@ class Emitter(Values):
         a, b = c.value.args
         out = self.program.buffers[c.target][0]
         char = c.value.dtype.char
-        name = f"matmul_{char}"
+        name = f"matmul_{char.replace('?', 't')}"
         self.headers[name] = f'{name} = matmul_loop("{char}{char}->{char}")'
         batch = [self.fresh("i") for _ in range(c.value.ndim - 2)]
         block = self.path[-1]

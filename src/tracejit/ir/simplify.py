@@ -56,7 +56,8 @@ def _divide(node: Node) -> Node | None:
         return _same(node, a)
     if isinstance(value, float) and value and np.isfinite(value):
         mantissa, _ = np.frexp(value)
-        inverse = node.dtype.type(1) / node.dtype.type(value)
+        with np.errstate(all="ignore"):
+            inverse = node.dtype.type(1) / node.dtype.type(value)
         if (
             abs(mantissa) == 0.5
             and np.isfinite(inverse)

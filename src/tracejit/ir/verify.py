@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tracejit.errors import InvalidGraphError
-from tracejit.ir import ops
+from tracejit.ir import build, dims, ops
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, DTYPES, INT64
@@ -13,13 +13,15 @@ def verify(graph: Graph, after: str = "construction") -> None:
     """Raise InvalidGraphError, naming the pass, unless `graph` is well formed.
 
     Checked: dtypes are supported; dimensions are ints or weak int64 scalars; operands of an
-    elementwise op have its shape or none; axes, attributes and result types fit the op; every
-    input that is reached is declared; checks are boolean scalars.
+    elementwise op have its shape or none, and the dtypes of a loop of its ufunc; axes, attributes
+    and result types fit the op; every input that is reached is declared; checks are boolean
+    scalars. Lengths that a check makes equal are taken on trust.
     """
     declared = set(graph.inputs)
     names = {i.attr[0] for i in graph.inputs}
+    trusting = any(c.condition.op.name == "equal" for c in graph.checks)
     for node in graph.nodes():
-        problem = _problem(node)
+        problem = _problem(node) or _type_problem(node, trusting)
         if node.op is ops.INPUT and node not in declared:
             problem = f"input {node.attr[0]} is not declared"
         if node.op is ops.DIM and node.attr[0] not in names:
@@ -28,12 +30,12 @@ def verify(graph: Graph, after: str = "construction") -> None:
             raise InvalidGraphError(f"after {after}: {node!r}: {problem}")
     for check in graph.checks:
         if check.condition.dtype != BOOL or check.condition.ndim:
-            raise InvalidGraphError(
-                f"after {after}: check {check.condition!r} is no boolean scalar"
-            )
+            problem = f"check {check.condition!r} is no boolean scalar"
+            raise InvalidGraphError(f"after {after}: {problem}")
 
 
 def _problem(node: Node) -> str | None:
+    """What is wrong with the form of `node`: its operands, attributes and shape."""
     op = node.op
     if node.dtype not in DTYPES:
         return f"dtype {node.dtype}"
@@ -50,6 +52,8 @@ def _problem(node: Node) -> str | None:
         return f"operand {bad[0]!r} has another shape" if bad else None
     x = node.args[0] if node.args else node
     if isinstance(op, ops.Reduction):
+        if any(not 0 <= k < x.ndim for k in node.attr):
+            return f"axes {node.attr} of an operand of {x.ndim} dimensions"
         kept = tuple(d for k, d in enumerate(x.shape) if k not in node.attr)
         return None if kept == node.shape else "shape is not the operand's without the axes"
     if op is ops.VIEW:
@@ -59,8 +63,61 @@ def _problem(node: Node) -> str | None:
             return "index map does not fit"
     if op is ops.GATHER and len(node.attr[1]) != x.ndim:
         return "one pick an axis is needed"
-    if op is ops.CONCATENATE and len({a.dtype for a in node.args}) != 1:
-        return "operands of several dtypes"
+    if op is ops.SCAN and not 0 <= node.attr[1] < x.ndim:
+        return f"axis {node.attr[1]} of an operand of {x.ndim} dimensions"
     if op is ops.MATMUL and (x.ndim < 2 or x.ndim != node.args[1].ndim):
         return "operands are no stacks of matrices of one rank"
+    return None
+
+
+def _type_problem(node: Node, trusting: bool) -> str | None:
+    """What is wrong with the type of a node of good form."""
+    op = node.op
+    if isinstance(op, ops.Elementwise):
+        return _loop_problem(node, op)
+    x = node.args[0] if node.args else node
+    if isinstance(op, ops.Reduction):
+        dtype = INT64 if op in ops.ARG_REDUCTIONS else x.dtype
+        return None if node.dtype == dtype else f"a reduction to {dtype} has dtype {node.dtype}"
+    if op in (ops.VIEW, ops.RESHAPE, ops.GATHER, ops.SCAN, ops.MATMUL, ops.CONCATENATE):
+        others = node.args if op in (ops.MATMUL, ops.CONCATENATE) else (x,)
+        if any(a.dtype != node.dtype for a in others):
+            return "operands and result have several dtypes"
+    if op is ops.GATHER and any(a.dtype != INT64 for a in node.args[1:]):
+        return "an index array is not int64"
+    if op is ops.IOTA and node.shape != (node.attr,):
+        return "shape is not its length"
+    if trusting:
+        return None
+    if op is ops.RESHAPE and dims.product(x.shape) != dims.product(node.shape):
+        return "size is not the operand's"
+    if op is ops.CONCATENATE:
+        axis = node.attr[0]
+        lengths: dims.Dim = 0
+        for part in node.args:
+            lengths = dims.add(lengths, part.shape[axis])
+        return None if lengths == node.shape[axis] else "length is not the sum of the parts'"
+    if op is ops.MATMUL and x.shape[-1] != node.args[1].shape[-2]:
+        return "inner lengths differ"
+    return None
+
+
+def _loop_problem(node: Node, op: ops.Elementwise) -> str | None:
+    """Whether the ufunc of `op` has a loop of exactly these dtypes."""
+    if op is ops.CAST:
+        return None
+    if op is ops.WHERE:
+        condition, a, b = node.args
+        good = condition.dtype == BOOL and a.dtype == b.dtype == node.dtype
+        return None if good else "operands have other dtypes"
+    if op in (ops.REAL, ops.IMAG):
+        good = node.args[0].dtype.itemsize == 2 * node.dtype.itemsize
+        return None if good else "result is no part of the operand"
+    dtypes = tuple(a.dtype for a in node.args)
+    try:
+        loop = build.resolve(op.ufunc, dtypes)
+    except TypeError as error:
+        return str(error)
+    if loop[: op.nin] != dtypes or loop[op.nin + op.output] != node.dtype:
+        return f"the ufunc's loop is {' '.join(map(str, loop))}"
     return None

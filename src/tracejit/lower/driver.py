@@ -7,7 +7,7 @@ is made, so that a call costs what it must.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,13 @@ class Driver:
                 return f"{self.names[node.attr[0]]}.shape"
         items = ", ".join(map(self.dim, dims))
         return items if len(dims) == 1 else f"({items})"
+
+    def tell_halves_apart(self, layouts: Mapping[str, str]) -> None:
+        """Guard float16 arrays: the entry sees their bits only, as it would another array's."""
+        for node in self.graph.inputs:
+            if node.dtype.char == "e" and layouts[node.attr[0]]:
+                self.lines.append(f"if {self.names[node.attr[0]]}.dtype.char != 'e':")
+                self.lines.append(f"    return {OURS}miss")
 
     def allocate(self, buffer: Buffer) -> None:
         """Allocate a buffer."""

@@ -73,7 +73,8 @@ class Executable:
         "number", or an "alias" of an argument. It returns MISS where the arguments do not fit.
         """
         driver = Driver(self.graph, inputs)
-        buffers = [b for b in self.emitted.buffers]
+        buffers = self.emitted.buffers
+        driver.tell_halves_apart(self.layouts)
         for buffer in buffers:
             driver.allocate(buffer)
         arguments = [
