@@ -144,7 +144,7 @@ def is_length(node: Node) -> bool:
 def length_text(node: Node, expressions: Mapping[str, str]) -> str:
     """Python text of a length (see `is_length`) from the texts of the inputs."""
     if node.op is ops.DIM:
-        source, axis = node.attr
+        source, axis, _ = node.attr
         return f"{expressions[source]}.shape[{axis}]"
     terms = [
         "*".join([str(c), *(length_text(node.args[i], expressions) for i in monomial)])

@@ -60,7 +60,7 @@ def _text(node: Node | int, names: Mapping[str, str], depth: int) -> tuple[str, 
     if op is ops.CONST:
         return str(constant_value(node)), ""
     if op is ops.DIM:
-        source, axis = node.attr
+        source, axis, _ = node.attr
         return f"{names.get(source, source)}.shape[{axis}]", ""
     if op is ops.POLY:
         return _poly_text(node, names, depth), "+" if len(node.attr) > 1 else "*"

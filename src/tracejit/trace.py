@@ -108,7 +108,7 @@ class Trace(build.Solver):
             kind: Kind = "array"
             dtype = canonical_dtype(value.dtype)
             shape = tuple(
-                1 if n == 1 else dims.dim(name, axis) for axis, n in enumerate(value.shape)
+                1 if n == 1 else dims.dim(name, axis, self.token) for axis, n in enumerate(value.shape)
             )
         elif isinstance(value, np.generic):
             kind, dtype = "scalar", canonical_dtype(value.dtype)
@@ -203,7 +203,7 @@ class Trace(build.Solver):
     def _step(self, node: Node) -> Any:
         memo = self._memo
         if node.op is ops.DIM:
-            source, axis = node.attr
+            source, axis, _ = node.attr
             return self.values[source].shape[axis]
         if node.op is ops.POLY:
             args = [memo[a] for a in node.args]
@@ -388,7 +388,7 @@ class Trace(build.Solver):
             if name in self.constants:
                 continue
             for axis, d in enumerate(node.shape):
-                length = dims.dim(name, axis)
+                length = dims.dim(name, axis, self.token)
                 if isinstance(d, int):
                     test = condition("equal", length, 1)
                 else:

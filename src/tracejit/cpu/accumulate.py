@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from tracejit.cpu import expressions
 from tracejit.cpu.block import Block
 from tracejit.ir import build, dims, ops
@@ -253,17 +251,12 @@ class Accumulators:
         return expressions.scalar_text(c.target.dtype.type(0), c.target.dtype)
 
     def _start(self, c: Computation) -> str:
-        """Where a sum starts: -0.0 is the identity that keeps the sign of a zero."""
-        dtype = np.dtype(np.float32) if c.target.dtype.char == "e" else c.target.dtype
-        return expressions.scalar_text(dtype.type(-0.0), dtype)
+        """Where a sum starts, as an expression of its kernel type."""
+        return "0.0" if c.target.dtype.char == "d" else "float32(0.0)"
 
     def _open_level(self, c: Computation, loop: Loop) -> None:
         name = self.totals[(c, loop)] = self.e.fresh("v")
-        zero = self._start(c).replace("(-0.0)", "0.0")
-        # An inner level that adds nothing must not turn a -0.0 into a 0.0.
-        first = loop is self._first(c)
-        size = self.e.dim(dims.product(c.domain[k] for k in c.reduced)) if first else "1"
-        self.e.path[-1].add(f"{name} = sum_open({size}, {zero})")
+        self.e.path[-1].add(f"{name} = sum_open({self._start(c)})")
 
     def _carry(self, c: Computation, part: str, loop: Loop) -> None:
         """Add `part` to the total of a level."""
@@ -271,13 +264,10 @@ class Accumulators:
         self.e.path[-1].add(f"{name} = sum_carry({name}, {part})", c.target.origin)
 
     def _total(self, c: Computation, loop: Loop) -> str:
-        total = self.e.fresh("v")
         if self.rows_short and loop is self._reduced_loops(c)[-1]:
-            size = self.e.dim(c.domain[c.order[c.loops.index(loop)]])
-            text = f"sum_alone({self.parts[c]}, {size})"
-        else:
-            text = f"sum_close({self.totals[(c, loop)]})"
-        self.e.path[-1].add(f"{total} = {text}", c.target.origin)
+            return self.parts[c]
+        total = self.e.fresh("v")
+        self.e.path[-1].add(f"{total} = sum_close({self.totals[(c, loop)]})", c.target.origin)
         return total
 
     def _combine(self, c: Computation, a: str, b: str) -> str:
@@ -321,8 +311,8 @@ class Accumulators:
 
     def _finish(self, c: Computation, value: str) -> None:
         name = value
-        if not value.isidentifier() or not self._layered(c):
-            # An accumulator's name may be assigned again.
+        if not (self._layered(c) and not self.rows_short and value.isidentifier()):
+            # An accumulator's name is assigned again in the next row.
             name = self.e.fresh("v")
             self.e.path[-1].add(f"{name} = {value}", c.target.origin)
         if c.loops[0].flat:

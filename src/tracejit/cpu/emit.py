@@ -122,7 +122,7 @@ class Emitter(Values):
             for axis, d in enumerate(node.shape):
                 if isinstance(d, int):
                     conditions.append(f"({name}.shape[{axis}] != {d})")
-                elif d.op is ops.DIM and d.attr == (node.attr[0], axis):
+                elif d.op is ops.DIM and d.attr[:2] == (node.attr[0], axis):
                     conditions.append(f"({name}.shape[{axis}] == 1)")
         for check in self.program.graph.checks:
             if _about_length_one(check.condition):

@@ -40,36 +40,16 @@ def radd_product(typingctx: Any, total: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
-def sum_open(typingctx: Any, size: Any, zero: Any) -> Any:
-    """A total of nothing yet, for `size` elements of the type of `zero`.
-
-    It starts at -0.0, which leaves the sign of a zero alone; the sum of no elements is 0.0.
-    """
-    if size != types.int64 or zero not in _FLOATS:
+def sum_open(typingctx: Any, zero: Any) -> Any:
+    """A total of nothing yet, of the type of `zero`."""
+    if zero not in _FLOATS:
         return None
     pair = types.UniTuple(zero, 2)
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        n, plus = args
-        minus = ir.Constant(plus.type, -0.0)
-        some = builder.icmp_signed(">", n, ir.Constant(n.type, 0))
-        return context.make_tuple(builder, pair, [builder.select(some, minus, plus), plus])
+        return context.make_tuple(builder, pair, [args[0], args[0]])
 
-    return pair(size, zero), codegen
-
-
-@intrinsic
-def sum_alone(typingctx: Any, part: Any, size: Any) -> Any:
-    """The sum that is one part of `size` elements; 0.0 for none."""
-    if size != types.int64 or part not in _FLOATS:
-        return None
-
-    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        x, n = args
-        some = builder.icmp_signed(">", n, ir.Constant(n.type, 0))
-        return builder.select(some, x, ir.Constant(x.type, 0.0))
-
-    return part(part, size), codegen
+    return pair(zero), codegen
 
 
 @intrinsic

@@ -25,9 +25,9 @@ def _order(atom: Node) -> tuple[bool, object]:
     return (False, atom.attr) if atom.op is ops.DIM else (True, atom.serial)
 
 
-def dim(source: str, axis: int) -> Node:
-    """The length of axis `axis` of the input named `source`."""
-    return make(ops.DIM, (), (source, axis), INT_SCALAR)
+def dim(source: str, axis: int, token: int = 0) -> Node:
+    """The length of axis `axis` of the input named `source` of trace `token`."""
+    return make(ops.DIM, (), (source, axis, token), INT_SCALAR)
 
 
 def poly(value: Dim) -> Poly:

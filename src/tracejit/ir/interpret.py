@@ -103,7 +103,7 @@ def _const(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) 
 
 
 def _dim(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
-    name, axis = node.attr
+    name, axis, _ = node.attr
     return env[name].shape[axis]
 
 
@@ -141,6 +141,13 @@ def apply_view(
             strides[axis] += step * stride
     base = x[(*corner, ...)] if corner else x
     return np.lib.stride_tricks.as_strided(base, shape, strides, writeable=writeable)
+
+
+def may_write(node: Node) -> bool:
+    """Whether NumPy would let a view be written to: not a broadcast one, nor a diagonal."""
+    axes = [axis for _, step, axis in node.attr[1] if axis is not None and step]
+    whole = all(k in axes or d == 1 for k, d in enumerate(node.shape))
+    return whole and len(set(axes)) == len(axes)
 
 
 def _reshape(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:

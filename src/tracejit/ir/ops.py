@@ -259,7 +259,7 @@ ARG_REDUCTIONS = (REDUCTIONS["argmax"], REDUCTIONS["argmin"])
 STRUCTURAL: dict[str, Op] = _rows(
     Op(name="input", dims_in_attr=True, doc="attr: (name, shape, trace)"),
     Op(name="const", doc="a scalar; attr: its bytes"),
-    Op(name="dim", doc="length of an input's axis; attr: (name, axis)"),
+    Op(name="dim", doc="length of an input's axis; attr: (name, axis, trace)"),
     Op(name="poly", doc="sum of products of scalar integers; attr: ((operand indices), factor)…"),
     Op(name="iota", dims_in_attr=True, doc="0, 1, 2 … as int64; attr: length"),
     Op(

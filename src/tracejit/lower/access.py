@@ -92,6 +92,12 @@ def gather_index(node: Node, index: Index) -> Index:
     )
 
 
+def memory_of(node: Node, target: Node, stored: Container[Node]) -> Node:
+    """The array that is read where `reads` names `node`: itself, or what it is a reshape of."""
+    through = node.op is ops.RESHAPE and (node is target or node not in stored)
+    return node.args[0] if through else node
+
+
 def walk(value: Node, index: Index, stored: Container[Node]) -> list[Point]:
     """Every point that `value` at `index` reaches without passing through memory."""
     seen = {(value, index)}

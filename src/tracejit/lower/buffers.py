@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
-from tracejit.lower.access import Entry
+from tracejit.lower.access import Entry, memory_of
 from tracejit.lower.materialise import matrix_source
 from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
 
@@ -24,7 +24,7 @@ def assign_buffers(program: Program, outputs: set[Node]) -> None:
     for node, computations in program.stored.items():
         axes = tuple(range(node.ndim))
         is_late = any(d in late for d in node.shape)
-        layout = "C" if is_late else _layout(computations)
+        layout = program.memory[node]
         buffers = []
         if node in outputs:
             buffers = [Buffer(node, node.shape, axes, layout, output=True, late=is_late)]
@@ -36,13 +36,6 @@ def assign_buffers(program: Program, outputs: set[Node]) -> None:
                 buffers = [Buffer(node, shape, axes, layout, late=is_late)]
         program.buffers[node] = buffers
     _share(program, readers)
-
-
-def _layout(computations: list[Computation]) -> str:
-    """Fortran order for what is computed in that order, as NumPy's results keep it."""
-    axes = tuple(range(len(computations[0].domain)))
-    reverse = all(c.kind is Kind.MAP and c.order == axes[::-1] != axes for c in computations)
-    return "F" if reverse else "C"
 
 
 def late_dims(program: Program) -> set[Node]:
@@ -61,10 +54,10 @@ def _readers(program: Program) -> dict[Node, list[Reader]]:
     for computations in program.stored.values():
         for c in computations:
             for node, index in c.reads:
-                if node.op is ops.RESHAPE and node.args[0] in found:
-                    found[node.args[0]].append((c, None))
-                if node in found and node is not c.target:
-                    found[node].append((c, index if isinstance(index, tuple) else None))
+                source = memory_of(node, c.target, found)
+                if source in found:
+                    whole = source is not node or not isinstance(index, tuple)
+                    found[source].append((c, None if whole else index))
             if c.kind in (Kind.MATMUL, Kind.UFUNC):
                 for arg in c.value.args:
                     source = matrix_source(arg)[0] if c.kind is Kind.MATMUL else arg

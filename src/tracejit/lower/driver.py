@@ -16,7 +16,7 @@ from tracejit.errors import MISS
 from tracejit.ir import ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
-from tracejit.ir.interpret import apply_view, evaluate
+from tracejit.ir.interpret import apply_view, evaluate, may_write
 from tracejit.ir.node import Node, postorder
 from tracejit.lower import threads
 from tracejit.lower.program import Buffer
@@ -125,10 +125,7 @@ class Driver:
         base = self.names[node.args[0].attr[0]]
         index = ", ".join(f"({self.dim(s)}, {step}, {a})" for s, step, a in node.attr[1])
         shape = ", ".join(map(self.dim, node.shape))
-        own = {axis for _, step, axis in node.attr[1] if step}
-        # NumPy's broadcast views cannot be written to.
-        whole = all(k in own or d == 1 for k, d in enumerate(node.shape))
-        writeable = f"{base}.flags.writeable" if whole else "False"
+        writeable = f"{base}.flags.writeable" if may_write(node) else "False"
         return f"{OURS}apply_view({base}, ({shape},), [{index}], {writeable})"
 
     def divide(self, division: Split, call: str, arguments: list[str]) -> list[str]:
@@ -139,7 +136,9 @@ class Driver:
             inputs = self.graph.inputs
             divided = k >= len(inputs) or inputs[k].attr[0] in division.inputs
             pairs.append(f"({text}, {divided})")
-        rows, work = self.dim(division.rows), self.dim(division.work)
+        rows, work = f"{OURS}rows", f"{OURS}work"
+        self.lines.append(f"{rows} = {self.dim(division.rows)}")
+        self.lines.append(f"{work} = {self.dim(division.work)}")
         run = f"{OURS}run({OURS}entry, {rows}, {work}, ({', '.join(pairs)},))"
         divided_call = f"({run} if {work} > {threads.LEAST_WORK} else {call})"
         return [f"if {divided_call}:", f"    return {OURS}miss"]

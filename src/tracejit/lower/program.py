@@ -84,7 +84,8 @@ class Buffer:
 
 @dataclass(eq=False)
 class Program:
-    """A scheduled graph: `items` in order, `buffers` by stored node, `layouts` by input name.
+    """A scheduled graph: `items` in order, `buffers` by stored node, `layouts` by input name,
+    `memory` order of every input and stored node.
 
     Of `buffers[node]` every entry is written; readers use the first. A stored node without one
     lives in a scalar. `passed` are the outputs that are inputs or views of them.
@@ -95,6 +96,7 @@ class Program:
     stored: dict[Node, list[Computation]]
     buffers: dict[Node, list[Buffer]]
     layouts: dict[str, str]
+    memory: dict[Node, str]
 
     def all_loops(self) -> list[Loop]:
         """Every loop, outer before inner."""

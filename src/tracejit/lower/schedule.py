@@ -15,7 +15,7 @@ from dataclasses import replace
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
-from tracejit.ir.node import Node
+from tracejit.ir.node import Node, postorder
 from tracejit.lower import access
 from tracejit.lower.access import Entry
 from tracejit.lower.buffers import assign_buffers
@@ -39,10 +39,12 @@ def schedule(
     keep = set(nodes)
     flat = {a for n in graph.nodes() for a in reads_flat(n)}
     flat.update(n.args[0] for n in graph.nodes() if n.op is ops.GATHER)
+    memory = {node: layouts[node.attr[0]] for node in graph.inputs}
     for node in nodes:
         # What is read by position in memory must be in C order: its inputs have no say.
-        stored[node] = _computations(node, keep, None if node in flat else layouts)
-    program = Program(graph, [], stored, {}, dict(layouts))
+        stored[node] = _computations(node, keep, None if node in flat else memory)
+        memory[node] = _storage_order(stored[node], keep)
+    program = Program(graph, [], stored, {}, dict(layouts), memory)
     for node in nodes:
         for computation in stored[node]:
             _Placer(program, computation).place()
@@ -52,11 +54,21 @@ def schedule(
     return program
 
 
+def _storage_order(computations: list[Computation], stored: set[Node]) -> str:
+    """Fortran order for what is computed in that order, as NumPy's results keep it."""
+    axes = tuple(range(len(computations[0].domain)))
+    extents = [d for c in computations for d in c.domain if isinstance(d, Node)]
+    if stored & set(postorder(extents)):  # its size is known late
+        return "C"
+    reverse = all(c.kind is Kind.MAP and c.order == axes[::-1] != axes for c in computations)
+    return "F" if reverse else "C"
+
+
 # Computations --------------------------------------------------------------------------------
 
 
 def _computations(
-    node: Node, stored: set[Node], layouts: Mapping[str, str] | None
+    node: Node, stored: set[Node], memory: Mapping[Node, str] | None
 ) -> list[Computation]:
     """What computes `node`: one computation, or one a part of a concatenation."""
     if node.op is ops.CONCATENATE:
@@ -72,7 +84,7 @@ def _computations(
                     part,
                     shape,
                     stored,
-                    layouts,
+                    memory,
                     axis=axis,
                     offset=offset,
                     partial=True,
@@ -83,18 +95,18 @@ def _computations(
     if isinstance(node.op, ops.Reduction):
         x = node.args[0]
         kind = Kind.ARG if node.op in ops.ARG_REDUCTIONS else Kind.REDUCE
-        return [_computation(kind, node, x, x.shape, stored, layouts, reduced=node.attr)]
+        return [_computation(kind, node, x, x.shape, stored, memory, reduced=node.attr)]
     if node.op is ops.SCAN:
         x, axis = node.args[0], node.attr[1]
-        return [_computation(Kind.SCAN, node, x, node.shape, stored, layouts, axis=axis)]
+        return [_computation(Kind.SCAN, node, x, node.shape, stored, memory, axis=axis)]
     if node.op is ops.NONZERO:
         x = node.args[0]
-        return [_computation(Kind.NONZERO, node, x, x.shape, stored, layouts)]
+        return [_computation(Kind.NONZERO, node, x, x.shape, stored, memory)]
     if node.op is ops.MATMUL:
         return [Computation(Kind.MATMUL, node, node, (), ())]
     if is_library(node):
         return [Computation(Kind.UFUNC, node, node, (), ())]
-    return [_computation(Kind.MAP, node, node, node.shape, stored, layouts)]
+    return [_computation(Kind.MAP, node, node, node.shape, stored, memory)]
 
 
 def _computation(
@@ -103,7 +115,7 @@ def _computation(
     value: Node,
     domain: tuple[Dim, ...],
     stored: set[Node],
-    layouts: Mapping[str, str] | None,
+    memory: Mapping[Node, str] | None,
     reduced: tuple[int, ...] = (),
     axis: int = 0,
     offset: Dim = 0,
@@ -115,7 +127,7 @@ def _computation(
         reads = [(value, access.identity(len(domain)))]
     else:
         reads = access.reads(value, access.identity(len(domain)), inner)
-    order = _loop_order(kind, domain, reduced, reads, layouts, axis)
+    order = _loop_order(kind, domain, reduced, reads, memory, axis)
     if kind is Kind.REDUCE and reduced and order[-1] not in reduced:
         kind = Kind.SWEEP
     c = Computation(kind, target, value, domain, order, reduced, axis, offset, partial)
@@ -128,20 +140,19 @@ def _loop_order(
     domain: tuple[Dim, ...],
     reduced: tuple[int, ...],
     reads: list[access.Access],
-    layouts: Mapping[str, str] | None,
+    memory: Mapping[Node, str] | None,
     axis: int,
 ) -> tuple[int, ...]:
     """The domain's axes from the outermost loop in: memory order, with the accumulator in mind.
 
-    Without `layouts` the order is C's.
+    Without `memory` the order is C's.
     """
     axes = tuple(range(len(domain)))
     votes: Counter[int] = Counter()
-    for node, index in reads if layouts is not None else ():
+    for node, index in reads if memory is not None else ():
         if isinstance(index, access._Flat) or not index or node.op is ops.RESHAPE:
             continue
-        layout = layouts.get(node.attr[0]) if layouts and node.op is ops.INPUT else "C"
-        entry = index[0 if layout == "F" else -1]
+        entry = index[0 if memory and memory.get(node) == "F" else -1]
         if isinstance(entry, Entry) and entry.axis is not None and domain[entry.axis] != 1:
             full = sum(isinstance(e, Entry) and e.axis is not None for e in index)
             votes[entry.axis] += full
@@ -176,7 +187,7 @@ class _Placer:
 
     def _producers(self) -> set[Node]:
         """The stored nodes that must be complete, or complete enough, before ours is computed."""
-        found = {node.args[0] if node.op is ops.RESHAPE else node for node, _ in self.c.reads}
+        found = {access.memory_of(node, self.c.target, self.program.stored) for node, _ in self.c.reads}
         found.update(self.scalars())
         return found
 
@@ -279,10 +290,10 @@ class _Placer:
             if d.target in self.scalars():
                 return False
             for node, index in self.c.reads:
-                if node.op is ops.RESHAPE and node.args[0] is d.target:
-                    return False
-                if node is not d.target:
+                if access.memory_of(node, self.c.target, self.program.stored) is not d.target:
                     continue
+                if node is not d.target:  # another shape of it
+                    return False
                 if isinstance(index, access._Flat) or index[place] != Entry(0, 1, axis):
                     return False
         return True
@@ -318,17 +329,18 @@ def _flat(c: Computation, chain: list[Loop], program: Program) -> bool:
     layout = "C" if c.order == axes else "F"
     if c.kind is not Kind.MAP and not (c.kind is Kind.REDUCE and c.reduced == axes):
         return False
+    if c.kind is Kind.MAP and program.memory[c.target] != layout:
+        return False
     full = access.identity(len(axes))
     keep = set(program.stored) - ({c.value} if c.value is c.target else set())
     for node, index in access.walk(c.value, full, keep):
         if index not in (full, ()):
             return False
-        if node in keep:
-            if node.ndim and layout != "C":
-                return False
-            continue
-        if node.op is ops.INPUT and node.ndim and program.layouts.get(node.attr[0]) != layout:
+        in_memory = node in keep or node.op is ops.INPUT
+        if in_memory and node.ndim and program.memory[node] != layout:
             return False
+        if node in keep:
+            continue
         if node.ndim and node.op in (ops.IOTA, ops.GATHER, ops.RESHAPE):
             return False
         if node.op is ops.VIEW and node.args[0].ndim:

@@ -91,7 +91,11 @@ def _lengths_unused(program: Program, computations: list[Computation], divided: 
     """Whether nothing is computed from the number of rows."""
     inputs = [i for i in program.graph.inputs if i.attr[0] in divided]
     lengths = {i.shape[0] for i in inputs if isinstance(i.shape[0], Node)}
-    lengths.update(dims.dim(i.attr[0], 0) for i in inputs)
+    lengths.update(
+        node
+        for node in postorder(c.condition for c in program.graph.checks)
+        if node.op is ops.DIM and node.attr[0] in divided and node.attr[1] == 0
+    )
     values: list[Node] = []
     for c in computations:
         for node, index in access.walk(c.value, access.identity(len(c.domain)), ()):
