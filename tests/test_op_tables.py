@@ -121,13 +121,10 @@ def test_elementwise_rows(dtype: np.dtype) -> None:
         ok = same(got, want, ulps)
         if row.name in ("maximum", "minimum", "fmax", "fmin"):
             ok |= got == want  # NumPy does not order zeros of different sign
-        if row.name in ("multiply", "square", "divide", "reciprocal") and dtype.kind == "c":
-            ok |= np.isclose(got, want, rtol=1e-6)
         if not ok.all():
             k = int(np.flatnonzero(~ok)[0])
-            wrong.append(
-                f"{row.name}({x[k]}, {y[k]}) = {got[k]}, NumPy {want[k]} ({(~ok).sum()} of {len(ok)})"
-            )
+            count = f"{(~ok).sum()} of {len(ok)}"
+            wrong.append(f"{row.name}({x[k]}, {y[k]}) = {got[k]}, NumPy {want[k]} ({count})")
     assert not wrong, "\n".join(wrong)
 
 
@@ -161,8 +158,6 @@ def test_reduction_rows(dtype: np.dtype) -> None:
     inputs = [build.input("x", dtype, x.shape)]
     outputs, labels = [], []
     for row in ops.REDUCTIONS.values():
-        if row in ops.ARG_REDUCTIONS and dtype.kind == "c":
-            continue
         if (
             row.name.endswith("_reduce")
             and dtype.kind in "fc"
@@ -171,7 +166,7 @@ def test_reduction_rows(dtype: np.dtype) -> None:
             continue
         if row.combine == "bitwise_and" and dtype.kind not in "biu":
             continue
-        for axes in ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)):
+        for axes in ((0,), (2,), (0, 2), (0, 1, 2)):
             outputs.append(build.reduce(row.name, inputs[0], axes))
             labels.append((row.name, axes))
     wants = evaluate(outputs, {"x": x})

@@ -286,7 +286,7 @@ def check(seed: int) -> Program:
             compare(p, again)
         except Exception as error:
             shown = "\n".join(
-                f"{k} = {v!r}  # {getattr(v, 'dtype', '')} {getattr(v, 'shape', '')} {getattr(v, 'strides', '')}"
+                f"{k} = {v!r}  # {np.asarray(v).dtype} {np.shape(v)} {np.asarray(v).strides}"
                 for k, v in p.arrays.items()
             )
             raise AssertionError(

@@ -35,7 +35,7 @@ from tracejit.ir.graph import Graph
 from tracejit.ir.simplify import simplify
 from tracejit.ir.types import DTYPES
 from tracejit.lower.executable import _own_outputs
-from tracejit.lower.program import Kind, Program
+from tracejit.lower.program import Program
 from tracejit.lower.schedule import schedule
 from tracejit.namespace import replacement
 from tracejit.trace import Trace
@@ -147,10 +147,6 @@ def verdict(call: Callable[..., Any], arrays: dict[str, np.ndarray]) -> str:
 
 
 def _program_verdict(program: Program) -> str:
-    for computations in program.stored.values():
-        for c in computations:
-            if c.kind is Kind.ARG and c.value.dtype.kind == "c":
-                return "falls back: complex numbers have no comparison in a kernel"
     text = emit(program).text
     try:
         compile(text, "<kernel>", "exec")

@@ -206,10 +206,8 @@ def _new_path(fn: Function, description: Description) -> Path | Refusal:
 
 
 def _equal(a: Graph, b: Graph) -> bool:
-    """Whether two graphs are one: nodes are hash-consed."""
-    return a.outputs == b.outputs and {c.condition for c in a.checks} == {
-        c.condition for c in b.checks
-    }
+    """Whether two graphs, of different traces, compute the same."""
+    return to_text(a) == to_text(b)
 
 
 def _same_reads(a: list[Root], b: list[Root]) -> bool:

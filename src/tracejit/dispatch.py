@@ -280,7 +280,7 @@ class Interpreted:
             base,
             tuple(known.get(d, d) for d in shape),
             [(known.get(start, start), step, axis) for start, step, axis in index],
-            base.flags.writeable,
+            base.flags.writeable and interpret.may_write(node),
         )
 
 

@@ -236,8 +236,11 @@ def traced_isinstance(x: Any, info: Any) -> bool:
 
 
 def traced_type(*args: Any) -> Any:
-    """``type``."""
-    return python_type(args[0]) if len(args) == 1 else type(*args)
+    """``type``; NumPy's scalar types are the ones that the traced function sees by name."""
+    if len(args) != 1:
+        return type(*args)
+    found = python_type(args[0])
+    return _scalar_type(found) if issubclass(found, np.generic) else found
 
 
 def traced_len(x: Any) -> Any:

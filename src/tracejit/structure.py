@@ -115,6 +115,9 @@ def children_of(value: Any) -> Container | None:
     if cls is tuple or cls is list:
         return Container(cls.__name__, cls, (), tuple(value))
     if cls is dict:
+        for key in value:
+            if type(key).__module__.startswith("tracejit"):  # a traced number
+                raise NotTraceable("a length or number of the trace is the key of a dict")
         return Container("dict", cls, tuple(value), tuple(value.values()))
     if isinstance(value, tuple) and is_namedtuple(cls):
         return Container("namedtuple", cls, cls._fields, tuple(value))

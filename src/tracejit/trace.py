@@ -93,6 +93,13 @@ class Trace(build.Solver):
         self._arrays: dict[int, tuple[np.ndarray, Variable]] = {}
         self.capture: Any = None
 
+    def in_order(self, x: Node, order: str) -> bool:
+        """Whether `x` is an argument that is contiguous so. A path is for arrays of one layout."""
+        if x.op is not ops.INPUT:
+            return False
+        flags = np.asarray(self.values[x.attr[0]]).flags
+        return bool(flags.c_contiguous if order == "C" else flags.f_contiguous)
+
     # Inputs ----------------------------------------------------------------------------------
 
     def input(self, value: Any, path: str) -> Variable:
@@ -108,7 +115,8 @@ class Trace(build.Solver):
             kind: Kind = "array"
             dtype = canonical_dtype(value.dtype)
             shape = tuple(
-                1 if n == 1 else dims.dim(name, axis, self.token) for axis, n in enumerate(value.shape)
+                1 if n == 1 else dims.dim(name, axis, self.token)
+                for axis, n in enumerate(value.shape)
             )
         elif isinstance(value, np.generic):
             kind, dtype = "scalar", canonical_dtype(value.dtype)

@@ -299,13 +299,21 @@ class Variable:
         return hash(self.concrete())
 
     def __repr__(self) -> str:
-        shape = ", ".join(str(d) if isinstance(d, int) else "?" for d in self.node.shape)
-        if self.kind == "number":
-            return f"<traced {self._python_name()}>"
-        return f"<traced {self.kind} {self.node.dtype}[{shape}]>"
+        return repr(self._shown())
+
+    def __str__(self) -> str:
+        return str(self._shown())
 
     def __format__(self, spec: str) -> str:
-        return repr(self)
+        return format(self._shown(), spec)
+
+    def _shown(self) -> Any:
+        """The number whose text is asked for. Text of an array would freeze its values."""
+        if self.kind == "number":
+            return self.concrete()
+        raise NotTraceable(
+            "the text of a traced array is asked for", "print or format what the function returns"
+        )
 
     def __copy__(self) -> Variable:
         return Variable(self.node, self.kind)

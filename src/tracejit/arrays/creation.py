@@ -135,11 +135,32 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, **other: Any) -> Varia
     return array(a, dtype, copy=None)
 
 
-@creates(np.ascontiguousarray, np.asfortranarray, np.require)
-def ascontiguousarray(a: Any, dtype: Any = None, *args: Any, **other: Any) -> Variable:
-    """``np.ascontiguousarray``, which has at least one axis; layouts are the compiler's own."""
+def _in_order(a: Any, dtype: Any, order: str) -> Variable:
+    """`a` in memory order `order`, with at least one axis: itself if it is known to be so."""
     result = asarray(a, dtype)
-    return result if result.node.ndim else Variable(build.expand_dims(result.node, (0,)))
+    if result is not a:
+        return result if result.node.ndim else Variable(build.expand_dims(result.node, (0,)))
+    if not build.solver().in_order(result.node, order):
+        return Variable(result.node)
+    return result
+
+
+@creates(np.ascontiguousarray)
+def ascontiguousarray(a: Any, dtype: Any = None, **other: Any) -> Variable:
+    """``np.ascontiguousarray``."""
+    return _in_order(a, dtype, "C")
+
+
+@creates(np.asfortranarray)
+def asfortranarray(a: Any, dtype: Any = None, **other: Any) -> Variable:
+    """``np.asfortranarray``."""
+    return _in_order(a, dtype, "F")
+
+
+@creates(np.isscalar)
+def isscalar(element: Any) -> bool:
+    """``np.isscalar``."""
+    return element.kind != "array" if isinstance(element, Variable) else np.isscalar(element)
 
 
 def traced(x: Any) -> bool:

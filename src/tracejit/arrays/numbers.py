@@ -76,7 +76,9 @@ def arithmetic(ufunc: np.ufunc, *args: Any) -> Any:
         return _concretised(python, args)
     if ufunc in COMPARISONS and (kind != "c" or ufunc in EQUALITY):
         row = ops.ELEMENTWISE[ufunc.__name__]
-        return _result(make(row, _alike(operands, kind), None, ArrayType(BOOL), build.solver().origin()))
+        return _result(
+            make(row, _alike(operands, kind), None, ArrayType(BOOL), build.solver().origin())
+        )
     if ufunc is np.power and kind != "c" and not (kind == "i" and _small_power(operands[1])):
         result = _float_power(*_alike(operands, "f")) if kind == "f" else None
         return _concretised(python, args) if result is None else result
@@ -108,14 +110,18 @@ def _float_power(base: Node, exponent: Node) -> Variable | None:
     truth, zero = build.solver().truth, build.constant(0.0)
 
     def ask(name: str, *operands: Node) -> bool:
-        return truth(make(ops.ELEMENTWISE[name], operands, None, ArrayType(BOOL), build.solver().origin()))
+        return truth(
+            make(ops.ELEMENTWISE[name], operands, None, ArrayType(BOOL), build.solver().origin())
+        )
 
     if not ask("greater", base, zero):
         if exponent.op is not ops.CONST or not float(build.constant_value(exponent)).is_integer():
             return None
         if build.constant_value(exponent) < 0 and ask("equal", base, zero):
             return None
-    result = make(ops.ELEMENTWISE["power"], (base, exponent), None, _weak_type("f"), build.solver().origin())
+    result = make(
+        ops.ELEMENTWISE["power"], (base, exponent), None, _weak_type("f"), build.solver().origin()
+    )
     return _result(result) if ask("isfinite", result) else None
 
 
@@ -140,8 +146,12 @@ def _result(node: Node) -> Variable:
     return Variable(node, "number")
 
 
+def _node(op: ops.Op, args: tuple[Node, ...], type: ArrayType) -> Node:
+    return make(op, args, None, type, build.solver().origin())
+
+
 def _weak(ufunc: np.ufunc, args: tuple[Node, ...], kind: str) -> Variable:
-    return _result(make(ops.ELEMENTWISE[ufunc.__name__], args, None, _weak_type(kind), build.solver().origin()))
+    return _result(_node(ops.ELEMENTWISE[ufunc.__name__], args, _weak_type(kind)))
 
 
 def _weak_type(kind: str) -> ArrayType:
@@ -155,7 +165,7 @@ def _alike(operands: list[Any], kind: str) -> tuple[Node, ...]:
         if not isinstance(x, Node):
             result.append(build.constant(DTYPES[kind].type(x), DTYPES[kind], weak=True))
         elif x.dtype.kind != kind:
-            result.append(make(ops.CAST, (x,), None, _weak_type(kind), build.solver().origin()))
+            result.append(_node(ops.CAST, (x,), _weak_type(kind)))
         else:
             result.append(x)
     return tuple(result)

@@ -81,7 +81,7 @@ def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "r
         i = call("minimum", call("maximum", i, 0), dim_node(dims.sub(n, 1)))
     elif mode != "raise":
         raise ValueError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r})")
-    if is_empty([n]) and not is_empty([*i.shape, *x.shape[:k], *x.shape[k + 1 :]]):
+    if is_empty([n]) and not is_empty(i.shape):
         raise IndexError("cannot do a non-empty take from an empty axes.")
     return value(_taken(x, i, k))
 

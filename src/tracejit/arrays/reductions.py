@@ -122,10 +122,8 @@ def _masked(x: Node, where: Any, fill: Node) -> Node:
 
 
 def refuse_empty(x: Node, axes: tuple[int, ...], text: str) -> None:
-    """ValueError where the result has elements and none to take them from."""
-    gone = [x.shape[k] for k in axes]
-    kept = [d for k, d in enumerate(x.shape) if k not in axes]
-    if is_empty(gone) and not is_empty(kept):
+    """ValueError where there is nothing along `axes`."""
+    if is_empty([x.shape[k] for k in axes]):
         raise ShapeError(text)
 
 
@@ -174,8 +172,8 @@ def accumulate(ufunc: np.ufunc, array: Any, axis: Any, dtype: Any = None) -> Var
     return value(build.scan(row.name, x, axis_index(axis, x.ndim)))
 
 
-def _function(ufunc: np.ufunc, function: Any) -> None:
-    """Declare a NumPy function that is a ufunc's ``reduce`` over all axes by default."""
+def _function(ufunc: np.ufunc, *functions: Any) -> None:
+    """Declare the NumPy functions that are a ufunc's ``reduce`` over all axes by default."""
 
     def plain(
         a: Any,
@@ -200,13 +198,13 @@ def _function(ufunc: np.ufunc, function: Any) -> None:
         refuse_out(out)
         return reduce(ufunc, a, axis, dtype, keepdims, initial, where)
 
-    implements(function)(typed if ufunc in (np.add, np.multiply) else plain)
+    implements(*functions)(typed if ufunc in (np.add, np.multiply) else plain)
 
 
 _function(np.add, np.sum)
 _function(np.multiply, np.prod)
-_function(np.maximum, np.max)
-_function(np.minimum, np.min)
+_function(np.maximum, np.max, np.amax)
+_function(np.minimum, np.min, np.amin)
 
 
 @implements(np.any)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracejit.cpu import expressions
 from tracejit.cpu.block import Block
-from tracejit.ir import build, dims, ops
+from tracejit.ir import build, ops
 from tracejit.lower.access import FLAT, Entry, Index
 from tracejit.lower.program import Computation, Kind, Loop
 
@@ -81,9 +81,9 @@ class Accumulators:
             elif c.kind is Kind.SWEEP:
                 self._clear(c, loop)
         for c in inside:
-            if self._layered(c) and loop in self._reduced_loops(c):
-                if not (self.rows_short and loop is self._reduced_loops(c)[-1]):
-                    self._open_level(c, loop)
+            levels = self._reduced_loops(c) if self._layered(c) else []
+            if loop in (levels[:-1] if self.rows_short else levels):
+                self._open_level(c, loop)
 
     def open(self, loop: Loop, inside: list[Computation], var: str, extent: str) -> Version:
         """The blocks of `loop`: one, unless a floating sum is cut into blocks."""
@@ -173,16 +173,26 @@ class Accumulators:
         block, place = self.e.path[-1], self._old(c)
         best, counter = self.extremes[c]
         # A NaN is not below the best either: the first one wins, and then nothing does.
-        compare = "le" if c.target.op.name == "argmax" else "ge"
+        compare = self._not_better(c)
         better = Block(f"if not {compare}({value}, {best}):")
         block.body.append(better)
         inner = better
-        if c.value.dtype.kind == "f":
+        if c.value.dtype.kind in "fc":
             inner = Block(f"if not isnan({best}):")
             better.body.append(inner)
         inner.add(f"{best} = {value}", c.target.origin)
         inner.add(f"{place} = {counter}")
         block.add(f"{counter} = {counter} + 1")
+
+    def _not_better(self, c: Computation) -> str:
+        """The comparison under which a value does not take the place of the best."""
+        largest = c.target.op.name == "argmax"
+        if c.value.dtype.kind != "c":
+            return "le" if largest else "ge"
+        ufunc, char = "less_equal" if largest else "greater_equal", c.value.dtype.char
+        name = f"{ufunc}_{char}{char}t"
+        self.e.use_loop(name, "numpy", ufunc, f"{char}{char}->?")
+        return name
 
     def _scan(self, c: Computation, value: str, index: Index) -> None:
         assert isinstance(index, tuple)

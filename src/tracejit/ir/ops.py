@@ -331,6 +331,8 @@ def identity(name: str, dtype: np.dtype[Any]) -> Any:
             value = np.iinfo(dtype).min if low else np.iinfo(dtype).max
         else:
             value = -np.inf if low else np.inf
+            if dtype.kind == "c":  # complex numbers are ordered by their real parts first
+                value = complex(value, value)
     elif value == -1 and dtype.kind in "ub":
         value = True if dtype.kind == "b" else np.iinfo(dtype).max
     return dtype.type(value)

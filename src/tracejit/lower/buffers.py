@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import Entry, memory_of
 from tracejit.lower.materialise import matrix_source
@@ -56,8 +55,8 @@ def _readers(program: Program) -> dict[Node, list[Reader]]:
             for node, index in c.reads:
                 source = memory_of(node, c.target, found)
                 if source in found:
-                    whole = source is not node or not isinstance(index, tuple)
-                    found[source].append((c, None if whole else index))
+                    part = isinstance(index, tuple) and source is node
+                    found[source].append((c, tuple(index) if part else None))  # type: ignore[arg-type]
             if c.kind in (Kind.MATMUL, Kind.UFUNC):
                 for arg in c.value.args:
                     source = matrix_source(arg)[0] if c.kind is Kind.MATMUL else arg

@@ -187,7 +187,9 @@ class _Placer:
 
     def _producers(self) -> set[Node]:
         """The stored nodes that must be complete, or complete enough, before ours is computed."""
-        found = {access.memory_of(node, self.c.target, self.program.stored) for node, _ in self.c.reads}
+        found = {
+            access.memory_of(node, self.c.target, self.program.stored) for node, _ in self.c.reads
+        }
         found.update(self.scalars())
         return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 from tracejit.config import config
@@ -43,8 +44,7 @@ def run(entry: Callable[..., int], rows: int, work: int, args: Sequence[Any]) ->
         _pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="tracejit")
     bounds = [rows * k // parts for k in range(parts + 1)]
     calls = [
-        [a[low:high] if divided else a for a, divided in args]
-        for low, high in zip(bounds, bounds[1:], strict=False)
+        [a[low:high] if divided else a for a, divided in args] for low, high in pairwise(bounds)
     ]
     others = [_pool.submit(entry, *call) for call in calls[1:]]
     code = entry(*calls[0])
