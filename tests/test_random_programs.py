@@ -27,7 +27,10 @@ COMPILED = 400 if THOROUGH else 24
 INTERPRETED = 4000 if THOROUGH else 250
 DTYPES = [np.dtype(c) for c in "?bhilBHILefd"]
 
-UNARY_EXACT = "negative absolute sign floor ceil trunc rint isnan isinf isfinite signbit logical_not invert square positive conjugate bitwise_count".split()
+UNARY_EXACT = (
+    "negative absolute sign floor ceil trunc rint isnan isinf isfinite signbit logical_not invert "
+    "square positive conjugate bitwise_count"
+).split()
 UNARY_SMOOTH = "sqrt exp log tanh sin cos expm1 log1p exp2 arctan cbrt arcsinh".split()
 BINARY_EXACT = (
     "add subtract multiply maximum minimum fmax fmin floor_divide remainder equal not_equal less "

@@ -320,7 +320,7 @@ def _special_module(ufunc: np.ufunc) -> str | None:
 
 def identity(name: str, dtype: np.dtype[Any]) -> Any:
     """The identity of reduction `name` as a scalar of `dtype`."""
-    value = REDUCTIONS[name].identity
+    value: Any = REDUCTIONS[name].identity
     if value == "nan":
         value = float("nan") if dtype.kind in "fc" else ("min" if "max" in name else "max")
     if isinstance(value, str):
