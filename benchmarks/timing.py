@@ -15,15 +15,13 @@ Call = Callable[..., Any]
 
 
 def interleaved(
-    calls: Sequence[Call], args: Sequence[Any], *, repeat: int, inner: int = 1, keep: bool = False
+    calls: Sequence[Call], args: Sequence[Any], *, repeat: int, inner: int = 1
 ) -> list[float]:
     """Median seconds of one call of each of ``calls``, which take turns ``repeat`` times.
 
-    ``inner`` calls make one repetition, for calls shorter than the clock can resolve. ``keep``
-    holds every result, so that no call can write into a buffer that an earlier result gave up.
+    ``inner`` calls make one repetition, for calls shorter than the clock can resolve.
     """
     times: list[list[float]] = [[] for _ in calls]
-    kept: list[Any] = []
     rounds = range(inner)
     for _ in range(repeat):
         for call, record in zip(calls, times, strict=True):
@@ -31,8 +29,6 @@ def interleaved(
                 start = time.perf_counter()
                 result = call(*args)
                 record.append(time.perf_counter() - start)
-                if keep:
-                    kept.append(result)
                 del result  # outside the timed part, for both sides alike
             else:
                 start = time.perf_counter()
@@ -57,11 +53,10 @@ def speed_up(
     args: Sequence[Any],
     *,
     repeat: int,
-    keep: bool = False,
 ) -> Figure:
     """How many times faster ``compiled`` is than ``reference`` on ``args``, after a check."""
     checked(compiled, reference, args)
-    ours, numpys = interleaved([compiled, reference], args, repeat=repeat, keep=keep)
+    ours, numpys = interleaved([compiled, reference], args, repeat=repeat)
     stats = compiled.stats
     return Figure(
         numpys / ours,

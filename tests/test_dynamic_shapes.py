@@ -133,7 +133,7 @@ def test_random_programs_meet_other_shapes(interpreted):
     """Programs as ``test_random_programs`` draws them, each at five other sets of sizes."""
     traces = calls = 0
     for seed in range(80):
-        program, rng = random_program(seed), random.Random(seed)
+        program, rng = random_program(random.Random(seed)), random.Random(seed)
         f = function_of(program)
         for k in range(6):
             sizes = {n: rng.choice([2, 3, 4, 5, 6, 8, 11]) if k else n for n in range(2, 8)}

@@ -149,11 +149,15 @@ def compile_graph(
 
 def _pass(graph: Graph, name: str, run: Callable[[Graph], Graph]) -> Graph:
     """Run a pass, and look at what it made as the settings ask."""
-    graph = run(graph)
+    before, graph = graph, run(graph)
     if config.check:
         verify(graph, name)
     if config.debug >= 3:
-        print(f"# after {name}\n{to_text(graph)}\n", file=sys.stderr)
+        text = to_text(graph)
+        same = graph is not before and text == to_text(before)
+        print(
+            f"# after {name}: unchanged\n" if same else f"# after {name}\n{text}\n", file=sys.stderr
+        )
     return graph
 
 
