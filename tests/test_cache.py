@@ -1,0 +1,86 @@
+"""Compiled code on disk: found by a new process, never stale, never fatal."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import sys, warnings
+import numpy as np, tracejit
+from numba.core import event
+compiled = []
+class Listener(event.Listener):
+    def on_start(self, e): compiled.append(e)
+    def on_end(self, e): pass
+event.register("numba:compile", Listener())
+f = tracejit.function(lambda x: np.exp(-x) * 3 + x.sum(), on_unsupported="error")
+x = np.linspace(0, 1, 100)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    np.testing.assert_allclose(f(x), np.exp(-x) * 3 + x.sum(), rtol=1e-14)
+print(len(compiled), len(caught))
+"""
+
+
+def run(home: Path, **environment: str) -> tuple[int, int]:
+    """How many compilations and warnings the program saw."""
+    env = {**os.environ, "XDG_CACHE_HOME": str(home), **environment}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    compiled, caught = done.stdout.split()
+    return int(compiled), int(caught)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("cache")
+    assert run(place) == (1, 0)
+    return place
+
+
+def test_a_new_process_compiles_nothing(home: Path) -> None:
+    assert run(home) == (0, 0)
+
+
+def test_the_directory_is_private(home: Path) -> None:
+    assert stat.S_IMODE((home / "tracejit").stat().st_mode) == 0o700
+
+
+def test_another_cache_directory_of_numbas_is_not_used(home: Path, tmp_path: Path) -> None:
+    assert run(home, NUMBA_CACHE_DIR=str(tmp_path)) == (0, 0)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+def test_a_damaged_entry_is_a_miss(home: Path, suffix: str) -> None:
+    for entry in (home / "tracejit" / "__pycache__").glob(f"*.{suffix}"):
+        entry.write_bytes(entry.read_bytes()[: entry.stat().st_size // 2])
+    compiled, warned = run(home)
+    assert compiled >= 1
+    assert warned == 0
+    run(home)
+    assert run(home) == (0, 0)
+
+
+def test_a_damaged_source_is_written_again(home: Path) -> None:
+    for source in (home / "tracejit").glob("*.py"):
+        source.write_text("raise SystemExit(3)")
+    run(home)
+
+
+def test_without_a_usable_directory_nothing_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "tracejit").write_text("a file where the directory should be")
+    assert run(tmp_path) == (1, 1)
+
+
+def test_the_setting_keeps_nothing(tmp_path: Path) -> None:
+    assert run(tmp_path, TRACEJIT_CACHE="0")[0] == 1
+    assert not (tmp_path / "tracejit").exists()

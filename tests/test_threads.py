@@ -1,0 +1,120 @@
+"""Calls divided over threads: the same bits as on one, and undivided where rows are not alone."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tracejit
+from tracejit.lower import threads
+
+RNG = np.random.default_rng(5)
+WIDE = RNG.random((901, 700))
+LONG = RNG.random(700_001)
+
+
+def softmax(x: Any) -> Any:
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+DIVIDED: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "flat": (lambda x, y: 1 / (1 + np.exp(-x)) + y, (LONG, LONG)),
+    "rows": (softmax, (WIDE,)),
+    "a vector for all rows": (lambda x, b: x * b + 1, (WIDE, WIDE[0])),
+    "distances": (
+        lambda x, y: ((x[:, None] - y) ** 2).sum(-1),
+        (WIDE[:, :9].copy(), WIDE[:301, :9].copy()),
+    ),
+    "two results": (lambda x: (x - 1, x.sum(axis=1)), (WIDE,)),
+}
+WHOLE: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "length in a value": (lambda x: x * x.shape[0], (LONG,)),
+    "neighbours": (lambda x: x[1:] - x[:-1], (LONG,)),
+    "sum of all": (lambda x: x.sum(), (LONG,)),
+    "sums of columns": (lambda x: x.sum(axis=0), (WIDE,)),
+    "running sum": (lambda x: np.cumsum(x), (LONG,)),
+    "positions": (lambda x: x + np.arange(x.shape[0]), (LONG,)),
+    "transposed": (lambda x: x + x.T, (WIDE[:700],)),
+    "reversed": (lambda x: x[::-1] * 2, (LONG,)),
+}
+
+
+def parts_of(f: Any, args: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> tuple[Any, int]:
+    """The result on three threads, and how many parts the call was divided into."""
+    divided: list[int] = []
+
+    class Pool:
+        def submit(self, entry: Any, *call: Any) -> Any:
+            divided.append(1)
+            result = entry(*call)
+            return type("Done", (), {"result": lambda self: result})()
+
+    monkeypatch.setattr(threads, "available", lambda: 3)
+    monkeypatch.setattr(threads, "_pool", Pool())
+    result = f(*args)
+    monkeypatch.undo()
+    return result, len(divided) + 1
+
+
+@pytest.mark.parametrize("name", [*DIVIDED, *WHOLE])
+def test_the_bits_do_not_depend_on_threads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    function, args = {**DIVIDED, **WHOLE}[name]
+    f = tracejit.function(function, on_unsupported="error")
+    with tracejit.config(threads=1):
+        one = f(*args)
+    many, parts = parts_of(f, args, monkeypatch)
+    for a, b in zip(*((r,) if not isinstance(r, tuple) else r for r in (one, many)), strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_allclose(
+        one[0] if isinstance(one, tuple) else one,
+        function(*args)[0] if isinstance(one, tuple) else function(*args),
+        rtol=1e-12,
+        atol=1e-12,
+    )
+    assert parts == (3 if name in DIVIDED else 1)
+    assert f.stats.traces == 1
+
+
+def test_the_setting_bounds_the_threads() -> None:
+    with tracejit.config(threads=1):
+        assert threads.available() == 1
+    with tracejit.config(threads=0):
+        assert threads.available() == len(os.sched_getaffinity(0))
+
+
+def test_calls_from_many_threads_are_right() -> None:
+    f = tracejit.function(lambda x, y: np.exp(-x) + y, on_unsupported="error")
+    wrong: list[int] = []
+
+    def work(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for n in (7, 3000, 400_000):
+            x, y = rng.random(n), rng.random(n)
+            for _ in range(20 if n < 10_000 else 2):
+                if not np.allclose(f(x, y), np.exp(-x) + y, rtol=1e-14):
+                    wrong.append(n)
+
+    workers = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+    for w in workers:
+        w.start()
+    for w in workers:
+        w.join()
+    assert not wrong
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_has_threads_of_its_own() -> None:
+    f = tracejit.function(lambda x: np.exp(-x) + 1, on_unsupported="error")
+    want = f(LONG)
+    child = os.fork()
+    if not child:
+        os._exit(0 if np.array_equal(f(LONG), want) else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
