@@ -22,7 +22,7 @@ from tracejit.ir.interpret import evaluate
 from tracejit.ir.node import Node, make
 from tracejit.ir.printer import to_text
 from tracejit.ir.simplify import simplify
-from tracejit.ir.types import BOOL, FLOAT16, FLOAT32, FLOAT64, INT64, ArrayType
+from tracejit.ir.types import BOOL, FLOAT32, FLOAT64, INT64, ArrayType
 from tracejit.ir.verify import verify
 
 N, M = dims.dim("x", 0), dims.dim("x", 1)
@@ -307,7 +307,7 @@ def test_the_verifier_refuses_undeclared_inputs_and_bad_checks():
 # Simplifier -------------------------------------------------------------------------------------
 
 B, I32, U8, Z = array("b", bool), array("i", INT32), array("u", "u1"), array("z", complex)
-H, S = array("h", FLOAT16), array("s", FLOAT32)
+H, S = array("h", np.dtype(np.float16)), array("s", FLOAT32)
 c = build.constant
 ZEROS = build.full((N, M), c(0.0))
 ONES = build.full((N, M), c(1.0))
@@ -334,7 +334,7 @@ RULES = {
     "x / 2": (divided(X, 2.0), E("multiply", X, strong(0.5))),
     "x / -0.25": (divided(X, -0.25), E("multiply", X, strong(-4.0))),
     "float32 x / 1024": (divided(S, 1024.0), E("multiply", S, strong(2.0**-10, FLOAT32))),
-    "float16 x / 2": (divided(H, 2.0), E("multiply", H, strong(0.5, FLOAT16))),
+    "float16 x / 2": (divided(H, 2.0), E("multiply", H, strong(0.5, np.dtype(np.float16)))),
     "x - 0": (E("subtract", X, c(0.0)), X),
     "n - 0": (E("subtract", I32, c(0)), I32),
     "n + 0": (E("add", I32, c(0)), I32),

@@ -26,7 +26,7 @@ from tracejit.cpu.block import Block, Line
 from tracejit.cpu.values import Values
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
-from tracejit.lower.access import FLAT, Entry, Index, Point
+from tracejit.lower.access import FLAT, Entry, Index
 from tracejit.lower.backend import Source
 from tracejit.lower.materialise import matrix_source
 from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
@@ -207,20 +207,13 @@ class Emitter(Values):
         """Allocate the arrays whose size is known only now, before the nest that fills them."""
         for c in inside:
             for buffer in self.program.buffers[c.target]:
-                if buffer.late and self.allocated(buffer):
+                if buffer.late and buffer.name not in self.allocated:
+                    self.allocated.add(buffer.name)
                     extents = [self.dim(d) for d in buffer.shape]
                     if c.kind is Kind.NONZERO:  # a row to write to after the last one found
                         extents[0] += " + 1"
                     shape = _tuple(extents)
                     self.path[-1].add(f"{buffer.name} = np.empty({shape}, {_np(buffer)})")
-
-    def allocated(self, buffer: Buffer) -> bool:
-        """Whether `buffer` has still to be allocated; it counts as allocated from now on."""
-        known: Point = (buffer.node, (("late", buffer.name),))  # type: ignore[assignment]
-        if known in self.body.known:
-            return False
-        self.body.known[known] = buffer.name
-        return True
 
     def _computation(self, c: Computation) -> None:
         if c.kind in (Kind.MATMUL, Kind.UFUNC):

@@ -27,7 +27,7 @@ class Values:
         self.var_of: dict[Loop, str] = {}
         self.loops: dict[int, Loop] = {}
         self.count = {"v": 0, "i": 0}
-        self.imports: set[str] = set()
+        self.allocated: set[str] = set()
         self.headers: dict[str, str] = {}
         self.names: dict[str, str] = {}
         self.flat_names: dict[str, str] = {}

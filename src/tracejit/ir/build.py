@@ -18,7 +18,7 @@ from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, Origin, make
-from tracejit.ir.types import BOOL, FLOAT64, INT64, ArrayType
+from tracejit.ir.types import BOOL, INT64, ArrayType
 
 #: One entry of a view's index map: operand index = start + step * output index of `axis`.
 Index = tuple[Dim, int, int | None]
@@ -403,8 +403,3 @@ def weak(x: Node) -> Node:
 def size(x: Node) -> Dim:
     """Number of elements."""
     return dims.product(x.shape)
-
-
-def dtype_of_mean(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype of ``np.mean``: float64 for integers and booleans."""
-    return FLOAT64 if dtype.kind in "biu" else dtype

@@ -44,7 +44,6 @@ class Elementwise(Op):
     `cost`        relative to an addition: what recomputing it costs
     `trap`        scalar condition under which the result must not be used: NumPy raises there
     `trap_kinds`  dtype kinds of the operands for which NumPy raises
-    `commutative` `f(a, b) = f(b, a)` to the bit
     """
 
     module: str = "numpy"
@@ -56,7 +55,6 @@ class Elementwise(Op):
     cost: int = CHEAP
     trap: str | None = None
     trap_kinds: str = ""
-    commutative: bool = False
     reference_name: str = ""
 
     @property
@@ -127,9 +125,9 @@ def _loop(name: str, nin: int, **more: Any) -> Elementwise:
 
 ELEMENTWISE: dict[str, Elementwise] = _rows(
     # Arithmetic
-    _arith("add", "+", commutative=True),
+    _arith("add", "+"),
     _arith("subtract", "-"),
-    _arith("multiply", "*", commutative=True),
+    _arith("multiply", "*"),
     _call("divide", 2, DIVISION, "f", wide="{0} / {1}"),
     _call("floor_divide", 2, DIVISION),
     _call("remainder", 2, DIVISION),

@@ -16,7 +16,6 @@ Dim = "int | Node"
 BOOL = np.dtype(np.bool_)
 INT64 = np.dtype(np.int64)
 UINT8 = np.dtype(np.uint8)
-FLOAT16 = np.dtype(np.float16)
 FLOAT32 = np.dtype(np.float32)
 FLOAT64 = np.dtype(np.float64)
 COMPLEX128 = np.dtype(np.complex128)

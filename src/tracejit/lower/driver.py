@@ -150,8 +150,8 @@ class Driver:
         body: list[str],
         result: str,
         namespace: dict[str, Any],
-    ) -> tuple[Callable[..., Any], str]:
-        """Compile the driver; also its text."""
+    ) -> Callable[..., Any]:
+        """Compile the driver."""
         text = "\n".join(
             [
                 f"def call({parameters}):",
@@ -167,4 +167,4 @@ class Driver:
         )
         scope = {**self.namespace, **namespace}
         exec(compile(text, "<tracejit driver>", "exec"), scope)
-        return scope["call"], text
+        return scope["call"]

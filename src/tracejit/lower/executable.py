@@ -103,7 +103,7 @@ class Executable:
             texts.append(text)
         final = result.format(o=texts)
         scope = {**namespace, f"{OURS}entry": self.entry}
-        function, self.driver_text = driver.make(parameters, prologue, body, final, scope)
+        function = driver.make(parameters, prologue, body, final, scope)
         return function
 
 
