@@ -97,6 +97,9 @@ class Capture:
             copied: Callable[..., Any] = known[1]
             return copied
         reason, hint, line = scan(f.__code__)
+        if not reason and set(f.__dict__) - {"__wrapped__"}:
+            reason, line = "has attributes, which could change unseen", f.__code__.co_firstlineno
+            hint = "keep them in global variables"
         if reason:
             refusal = NotTraceable(f"{f.__qualname__}() {reason}", hint)
             refusal.place = f.__code__.co_filename, line, f.__code__.co_name
@@ -206,7 +209,8 @@ class Capture:
         if wrapped is not None:
             value = value.__wrapped__
         elif isinstance(value, functools._lru_cache_wrapper):
-            value = value.__wrapped__  # its cache must not see traced values
+            # Its cache must not see traced values, nor the trace the arrays that it holds.
+            raise NotTraceable(f"{path} keeps its results in a cache", "call it outside")
         if isinstance(value, types.FunctionType):
             if self.is_users(value):
                 return self.function(value)
@@ -413,6 +417,7 @@ def _scan(code: types.CodeType) -> tuple[str, str, int]:
     while stack:
         part, outer = stack.pop()
         recent: list[str] = []
+        before = ""
         for instruction in dis.get_instructions(part):
             name, which = instruction.opname, instruction.argval
             line = (instruction.positions and instruction.positions.lineno) or part.co_firstlineno
@@ -423,6 +428,13 @@ def _scan(code: types.CodeType) -> tuple[str, str, int]:
             if name == "IS_OP" and "type" in recent[-4:]:
                 # NumPy's scalar types have stand-ins in a trace.
                 return "compares x.dtype.type by `is`", "compare dtypes by ==", line
+            if name == "IS_OP" and before in _VALUES:
+                return "compares identity by `is`", "compare values, or lengths", line
+            if name == "MATCH_CLASS":
+                return "matches classes in a `match` statement", "use isinstance()", line
+            if name in ("STORE_ATTR", "DELETE_ATTR"):
+                return f"assigns the attribute {which}", _RETURN, line
+            before = name
             recent.append(which if name == "LOAD_ATTR" else "")
             if name == "LOAD_BUILD_CLASS":
                 return "defines a class", "define it outside", line
@@ -434,4 +446,6 @@ def _scan(code: types.CodeType) -> tuple[str, str, int]:
     return "", "", 0
 
 
+#: What leaves the user's own values on the stack: whether two are one object is not traced.
+_VALUES = frozenset("LOAD_FAST LOAD_DEREF BINARY_SUBSCR".split())
 _RETURN = "return the new value, and assign it where the function is called"

@@ -33,7 +33,7 @@ _CHANGING = (
 #: NumPy functions that read or write files.
 _FILES = "load loadtxt genfromtxt fromfile memmap save savez savetxt open_memmap"
 #: Builtins that look at the program or the world.
-_REFUSED = "eval exec compile globals locals vars input open breakpoint"
+_REFUSED = "eval exec compile globals locals vars input open breakpoint id"
 _LIBRARY = tuple(
     {
         os.path.join(sysconfig.get_paths()[name], "")
@@ -258,14 +258,23 @@ def _refused_builtin(name: str) -> Callable[..., Any]:
 
 
 def _import(name: str, *args: Any, **kwargs: Any) -> Any:
-    return replacement(builtins.__import__(name, *args, **kwargs))
+    module = builtins.__import__(name, *args, **kwargs)
+    if not is_library_module(name):
+        raise NotTraceable(f"module {name} is imported in the function", "import it outside")
+    return replacement(module)
+
+
+def traced_hasattr(x: Any, name: str) -> bool:
+    """``hasattr`` of what a traced value stands for."""
+    return hasattr(python_type(x) if isinstance(x, Variable) else x, name)
 
 
 def traced_builtins() -> dict[str, Any]:
     """The builtins of a traced function."""
     found = dict(vars(builtins))
     found.update({name: _refused_builtin(name) for name in _REFUSED.split()})
-    found.update(isinstance=traced_isinstance, type=traced_type, len=traced_len, __import__=_import)
+    found.update(isinstance=traced_isinstance, type=traced_type, len=traced_len)
+    found.update(hasattr=traced_hasattr, __import__=_import)
     return found
 
 

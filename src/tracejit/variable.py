@@ -315,6 +315,9 @@ class Variable:
             "the text of a traced array is asked for", "print or format what the function returns"
         )
 
+    def __reduce__(self) -> Any:
+        raise NotTraceable("a traced value is pickled", "pickle what the function returns")
+
     def __copy__(self) -> Variable:
         return Variable(self.node, self.kind)
 

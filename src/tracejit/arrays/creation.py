@@ -138,8 +138,10 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, **other: Any) -> Varia
 def _in_order(a: Any, dtype: Any, order: str) -> Variable:
     """`a` in memory order `order`, with at least one axis: itself if it is known to be so."""
     result = asarray(a, dtype)
+    if not result.node.ndim:
+        return Variable(build.expand_dims(result.node, (0,)))
     if result is not a:
-        return result if result.node.ndim else Variable(build.expand_dims(result.node, (0,)))
+        return result
     if not build.solver().in_order(result.node, order):
         return Variable(result.node)
     return result

@@ -303,13 +303,13 @@ class Accumulators:
         block = self.e.path[-1]
         position = c.loops.index(loop)
         place: dict[int, str] = {}
-        for axis in c.order[position + 1 :]:
-            if axis not in c.reduced:
-                var = self.e.fresh("i")
-                place[axis] = var
-                inner = Block(f"for {var} in range({self.e.dim(c.domain[axis])}):")
-                block.body.append(inner)
-                block = inner
+        axes = [axis for axis in c.order[position + 1 :] if axis not in c.reduced]
+        extents = [self.e.dim(c.domain[axis]) for axis in axes]  # before a block is open
+        for axis, extent in zip(axes, extents, strict=True):
+            place[axis] = self.e.fresh("i")
+            inner = Block(f"for {place[axis]} in range({extent}):")
+            block.body.append(inner)
+            block = inner
         for axis, outer in zip(c.order[:position], c.loops[:position], strict=True):
             place[axis] = self.e.var_of[outer]
         for buffer in self.e.program.buffers[c.target]:

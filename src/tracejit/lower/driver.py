@@ -124,9 +124,9 @@ class Driver:
             return self.names[node.attr[0]]
         base = self.names[node.args[0].attr[0]]
         index = ", ".join(f"({self.dim(s)}, {step}, {a})" for s, step, a in node.attr[1])
-        shape = ", ".join(map(self.dim, node.shape))
+        shape = "".join(f"{self.dim(d)}, " for d in node.shape)
         writeable = f"{base}.flags.writeable" if may_write(node) else "False"
-        return f"{OURS}apply_view({base}, ({shape},), [{index}], {writeable})"
+        return f"{OURS}apply_view({base}, ({shape}), [{index}], {writeable})"
 
     def divide(self, division: Split, call: str, arguments: list[str]) -> list[str]:
         """The call of an entry that may be divided by rows, where there is enough to do."""
