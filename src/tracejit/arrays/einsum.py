@@ -173,12 +173,9 @@ def _pair(x: Node, left: Labels, y: Node, right: Labels, needed: set[str]) -> tu
         dict(zip(names, n.shape, strict=True)) for names, n in ((left, x), (right, y))
     )
     # Without rows and columns of its own a product is a sum, which fuses.
-    over = over if any(label not in shared for label in (*left, *right)) else []
-    if (
-        over
-        and product
-        and all(build.solver().equal(size_x[label], size_y[label]) for label in over)
-    ):
+    outer = any(label not in shared for label in (*left, *right))
+    agree = all(build.solver().equal(size_x[label], size_y[label]) for label in over)
+    if over and outer and agree:
         return _by_matmul(x, left, y, right, shared, over)
     labels = [*left, *(label for label in right if label not in left)]
     result = call("multiply", _spread(x, left, labels), _spread(y, right, labels))

@@ -1,0 +1,97 @@
+"""What a trace cannot see runs in plain NumPy: the state, identity and class of Python objects."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tracejit
+
+X = np.arange(3.0)
+
+
+def class_patterns(x: Any, n: Any) -> Any:
+    match n:
+        case int():
+            return x + n
+        case float():
+            return x * n
+    return x * 0
+
+
+@functools.lru_cache
+def table(n: int) -> Any:
+    return np.arange(n) * 1.0
+
+
+def with_attribute(x: Any) -> Any:
+    return x * with_attribute.factor  # type: ignore[attr-defined]
+
+
+with_attribute.factor = 2.0  # type: ignore[attr-defined]
+
+
+def counted(x: Any) -> Any:
+    X.flags  # noqa: B018
+    counted.calls = getattr(counted, "calls", 0) + 1  # type: ignore[attr-defined]
+    return x * 2
+
+
+REFUSED: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "identity": (lambda x, y: 1.0 if x is y else 0.0, (X, X)),
+    "id": (lambda x: x * id(x), (X,)),
+    "class patterns": (class_patterns, (X, 2)),
+    "comparison with None": (lambda x: x == None, (X,)),  # noqa: E711
+    "comparison with text": (lambda x: x != "a", (X,)),
+    "a cached helper": (lambda x: x * table(3), (X,)),
+    "attributes of functions": (with_attribute, (X,)),
+    "assigned attributes": (counted, (X,)),
+    "pickles": (lambda x: len(pickle.dumps(x)), (X,)),
+    "text of an array": (lambda x: str(x), (X,)),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_a_trace_cannot_see_runs_in_numpy(name: str) -> None:
+    function, args = REFUSED[name]
+    f = tracejit.function(function, on_unsupported="warn")
+    with pytest.warns(tracejit.UnsupportedWarning) as caught:
+        got = f(*args)
+    np.testing.assert_array_equal(got, function(*args))
+    assert f.stats.compiles == 0
+    text = str(caught[0].message)
+    assert __file__ in text
+    assert len(text.splitlines()) <= 12
+    with pytest.raises(tracejit.UnsupportedError):
+        tracejit.function(function, on_unsupported="error")(*args)
+
+
+SEEN: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "is None": (lambda x, a: x if a is None else x * a, (X, 2.0)),
+    "hasattr of a number": (lambda x, k: x * hasattr(k, "__len__"), (X, 2.0)),
+    "hasattr of an array": (lambda x: x * hasattr(x, "__len__"), (X,)),
+    "type": (lambda x: x * (type(x.sum()) is np.float64), (X,)),
+    "isscalar": (lambda x: x * np.isscalar(x.sum()), (X,)),
+    "text of a length": (lambda x: x * len(f"{x.shape[0]:4d}"), (X,)),
+    "leading axis": (lambda x: x.sum(0), (np.ones((3, 4, 2)),)),
+    "leading axes": (lambda x: x.max((0, 1)), (np.arange(48.0).reshape(2, 3, 4, 2),)),
+    "0-d view": (lambda x: [x[..., -1], x * 1], (X,)),
+    "0-d contiguous": (lambda x: np.ascontiguousarray(x) * 1, (np.array(2.0),)),
+    "row products": (lambda a: np.einsum("ij,ij->i", a, a), (np.ones((4, 5)),)),
+}
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_what_a_trace_sees_is_compiled(name: str) -> None:
+    function, args = SEEN[name]
+    f = tracejit.function(function, on_unsupported="error")
+    got, want = f(*args), function(*args)
+    for a, b in zip(*((r if isinstance(r, list) else [r]) for r in (got, want)), strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert np.shape(a) == np.shape(b)
+    assert (f.stats.traces, f.stats.fallbacks) == (1, 0)
