@@ -18,7 +18,8 @@ def operate(ufunc: np.ufunc, a: Any, b: Any) -> Any:
     """Python's binary operator whose ufunc is `ufunc`."""
     if is_number(a) and is_number(b):
         return numbers.arithmetic(ufunc, a, b)
-    if ufunc in (np.equal, np.not_equal) and any(x is None or isinstance(x, str) for x in (a, b)):
+    text = any(x is None or isinstance(x, str) for x in (a, b))
+    if text and ufunc in (np.equal, np.not_equal) and not (is_number(a) or is_number(b)):
         raise NotTraceable("an array is compared with what is no number", "use `is None`")
     for x in (a, b):
         if isinstance(x, (Variable, int, float, complex, np.generic, np.ndarray)):
