@@ -37,7 +37,6 @@ with_attribute.factor = 2.0  # type: ignore[attr-defined]
 
 
 def counted(x: Any) -> Any:
-    X.flags  # noqa: B018
     counted.calls = getattr(counted, "calls", 0) + 1  # type: ignore[attr-defined]
     return x * 2
 

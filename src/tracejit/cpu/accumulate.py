@@ -47,12 +47,12 @@ class Accumulators:
     def row_lengths(self, loop: Loop, inside: list[Computation]) -> list[str]:
         """The lengths of the rows that floating sums in an outermost loop run over.
 
-        None where `loop` itself is summed over, or leaves something behind in a scalar.
+        There are none to tell apart where `loop` itself is reduced over: what it leaves behind in
+        a scalar must be known after either version.
         """
-        sums = [c for c in inside if self._layered(c)]
-        if loop.flat or any(c.order[0] in c.reduced or not c.order for c in inside):
+        if loop.flat or any(c.order[0] in c.reduced for c in inside):
             return []
-        lengths = {self.e.dim(c.domain[c.order[-1]]) for c in sums}
+        lengths = {self.e.dim(c.domain[c.order[-1]]) for c in inside if self._layered(c)}
         return sorted(text for text in lengths if not text.isdigit() or int(text) > BLOCK)
 
     # Loop hooks ------------------------------------------------------------------------------
@@ -89,11 +89,7 @@ class Accumulators:
         """The blocks of `loop`: one, unless a floating sum is cut into blocks."""
         block = self.e.path[-1]
         sums = [c for c in inside if self._layered(c) and self._reduced_loops(c)[-1] is loop]
-        if not sums:
-            plain = Block(f"for {var} in range({extent}):")
-            block.body.append(plain)
-            return Version([plain], lambda: None)
-        if self.rows_short:
+        if not sums or self.rows_short:
             self._open_parts(block, sums)
             plain = Block(f"for {var} in range({extent}):")
             block.body.append(plain)

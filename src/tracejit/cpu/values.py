@@ -110,15 +110,14 @@ class Values:
             return self.index_text(index[0]), self.depth(index), False
         points = access.operands(node, index)
         operands = [self.value(*p) for p in points]
-        depth = max([self.depth(index), *(self._depth_known(*p) for p in points)])
+        depth = max((self._depth_known(*p) for p in points), default=0)
         if op is ops.VIEW:
-            return operands[0], self._depth_known(*points[0]), True
+            return operands[0], depth, True
         if op is ops.POLY:
-            return self._poly(node, operands), max(map(self._known_at, points), default=0), False
+            return self._poly(node, operands), depth, False
         if op is ops.GATHER:
             return self._gather(node, index, operands)
         assert isinstance(op, ops.Elementwise)
-        depth = max(map(self._known_at, points), default=0)
         if expressions.uses_loop(op, node):
             self.use_loop(*expressions.loop_name(op, node))
         if op.trap and node.args[0].dtype.kind in op.trap_kinds:
@@ -128,9 +127,6 @@ class Values:
     def use_loop(self, name: str, module: str, ufunc: str, types: str) -> None:
         """Declare a ufunc's loop at the head of the file."""
         self.headers[name] = f'{name} = ufunc_loop("{module}", "{ufunc}", "{types}")'
-
-    def _known_at(self, point: Point) -> int:
-        return self._depth_known(*point)
 
     def _depth_known(self, node: Node, index: Index) -> int:
         for depth, block in enumerate(self.path):
