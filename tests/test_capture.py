@@ -7,6 +7,7 @@ import functools
 import math
 import sys
 import types
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -209,3 +210,101 @@ def test_imports_inside():
     g = agrees(f, V)
     agrees(g, np.ones(5))
     assert g.stats.traces == 1
+
+
+# What may be replaced in place -------------------------------------------------------------------
+
+
+def test_a_helper_whose_code_or_defaults_are_replaced_is_noticed():
+    def helper(x, k=2.0):
+        return x * k
+
+    def other(x, k=2.0):
+        return x + k
+
+    g = agrees(lambda x: helper(x), V)
+    helper.__defaults__ = (7.0,)
+    agrees(g, V)
+    helper.__code__ = other.__code__
+    agrees(g, V)
+    assert g.stats.traces == 3
+
+
+def test_the_function_itself_may_be_replaced_in_place():
+    def f(x, k=2.0):
+        return x * k
+
+    def g(x, k, extra=1.0):
+        return x - k - extra
+
+    compiled = tracejit.function(f, on_unsupported="error")
+    same(compiled(V), f(V))
+    f.__code__, f.__defaults__ = g.__code__, (3.0, 4.0)
+    same(compiled(V), f(V))
+    same(compiled(V, extra=1.0), f(V, extra=1.0))
+
+
+@dataclasses.dataclass
+class Affine:
+    w: np.ndarray
+    scale = 2.0
+
+    def __call__(self, x):
+        return self.w * x * self.scale
+
+    @property
+    def doubled(self):
+        return self.w * 2
+
+    @classmethod
+    def name(cls):
+        return cls.__name__
+
+    @staticmethod
+    def half(x):
+        return x / 2
+
+
+class Pair(NamedTuple):
+    a: np.ndarray
+    b: np.ndarray
+
+    def total(self):
+        return self.a + self.b * Pair.factor
+
+
+Pair.factor = 3.0
+
+
+def test_attributes_of_an_arguments_class_are_read_at_each_call(monkeypatch):
+    g = agrees(lambda p, x: (p(x), p.doubled, p.half(x), p.name()), Affine(V), V)
+    assert g.stats.traces == 1
+    monkeypatch.setattr(Affine, "scale", 5.0)
+    agrees(g, Affine(V), V)
+    monkeypatch.setattr(Affine, "__call__", lambda self, x: self.w - x)
+    agrees(g, Affine(V), V)
+    monkeypatch.setattr(Affine, "doubled", property(lambda self: self.w * 4))
+    agrees(g, Affine(V), V)
+    monkeypatch.setattr(Affine, "half", staticmethod(lambda x: x / 4))
+    agrees(g, Affine(V), V)
+    assert g.stats.traces == 5
+
+
+def test_attributes_of_a_named_tuples_class_are_read_at_each_call(monkeypatch):
+    g = agrees(lambda q: (q.total(), q), Pair(V, V))
+    monkeypatch.setattr(Pair, "factor", 4.0)
+    agrees(g, Pair(V, V))
+    monkeypatch.setattr(Pair, "total", lambda self: self.a)
+    agrees(g, Pair(V, V))
+
+
+def test_attributes_that_are_not_read_are_not_guarded(monkeypatch):
+    g = agrees(lambda p: p.w * 2, Affine(V))
+    monkeypatch.setattr(Affine, "scale", 9.0)
+    agrees(g, Affine(V))
+    assert g.stats.traces == 1
+
+
+def test_the_class_attribute_of_a_value_is_refused():
+    with pytest.raises(UnsupportedError, match=r"looks at x\.__class__"):
+        tracejit.function(lambda x: x if x.__class__ is np.ndarray else -x)(V)

@@ -489,3 +489,41 @@ def test_importing_is_light():
     code = "import sys, tracejit; print([m for m in ('numba', 'scipy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+# Views of arguments ------------------------------------------------------------------------------
+
+VIEWS = {
+    "whole": lambda x: x[:],
+    "reshape": lambda x: x.reshape(-1),
+    "reshape and slice": lambda x: x.reshape(6, 4)[1:],
+    "reshape of a reshape": lambda x: x.reshape(-1)[::2].reshape(3, -1),
+    "reshape in Fortran order": lambda x: x.reshape(6, 4, order="F"),
+    "reshape with a copy": lambda x: x.reshape(6, 4, copy=True),
+    "ravel": lambda x: np.ravel(x),
+    "flatten": lambda x: x.flatten(),
+    "real": lambda x: x.real,
+    "transpose": lambda x: x.T,
+    "reversed": lambda x: x[::-1, 1:, None],
+    "broadcast": lambda x: np.broadcast_to(x, (2, *x.shape)),
+    "asarray": lambda x: np.asarray(x),
+    "computed": lambda x: (x * 1).reshape(-1),
+}
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_result_is_a_view_where_numpys_is(name, compiled):
+    f = VIEWS[name]
+    base = np.arange(24.0).reshape(2, 3, 4)
+    for x in (base, base + 1j, base.T, base[:, ::2], np.asfortranarray(base)):
+        try:
+            want = f(x)
+        except ValueError:  # sizes do not fit
+            continue
+        with tracejit.config(compile=compiled):
+            got = tracejit.function(f)(x)
+        np.testing.assert_array_equal(got, want)
+        assert np.shares_memory(got, x) == np.shares_memory(want, x)
+        assert (got is x) == (want is x)
+        assert got.strides == want.strides and got.flags.writeable == want.flags.writeable

@@ -24,7 +24,7 @@ from tracejit.dispatch import (
 from tracejit.errors import MISS, NotTraceable, take_refusal
 from tracejit.explain import log
 from tracejit.fallback import RandomGuard, Refusal, refuse, run_plain
-from tracejit.ir import build, ops
+from tracejit.ir import alias, build
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
@@ -115,7 +115,7 @@ def path_for(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Pat
 def _call(
     fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any], error: bool = False
 ) -> tuple[Path | None, Any]:
-    if fn._signature is None:
+    if fn._signature is None or not fn._signature.is_of(fn.__wrapped__):
         fn._signature = Signature(fn.__wrapped__)
     try:
         bound = fn._signature.bind(*args, **kwargs)
@@ -286,14 +286,12 @@ def _run_trace(fn: Function, description: Description, capture: Capture) -> _Pro
 
 def _is_view(value: Variable, capture: Capture) -> bool:
     """Whether `value` is a view of an argument's memory, as NumPy would return it."""
-    node = value.node
-    base = node.args[0] if node.op is ops.VIEW else node
+    steps = alias.chain(value.node)
     return (
         value.kind == "array"
         and not value.owned
-        and base.op is ops.INPUT
-        and base.ndim > 0
-        and base.attr[0] not in capture.trace.constants
+        and bool(steps)
+        and steps[0].attr[0] not in capture.trace.constants
     )
 
 

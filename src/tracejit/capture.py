@@ -110,6 +110,8 @@ class Capture:
         )
         copy.__qualname__, copy.__module__ = f.__qualname__, f.__module__
         copy.__dict__.update(f.__dict__)
+        owner = self.prologue.symbol(f, "f")
+        self.guard(f.__code__, f"{owner}.__code__", f"the code of {f.__name__}()")
         self._functions[id(f)] = f, copy
         self._functions[id(copy)] = copy, copy
         for name, new, old in zip(f.__code__.co_freevars, cells, f.__closure__ or (), strict=True):
@@ -123,13 +125,14 @@ class Capture:
             cell = self.prologue.symbol(old, "c")
             new.cell_contents = self.read(content, f"{cell}.cell_contents", name)
         if f.__defaults__ or f.__kwdefaults__:
-            owner = self.prologue.symbol(f, "f")
             copy.__defaults__ = f.__defaults__ and tuple(
-                self.default(v, f"{owner}.__defaults__[{k}]", f.__name__)
+                self.default(v, f"{owner}.__defaults__[{k}]", f"a default of {f.__name__}()")
                 for k, v in enumerate(f.__defaults__)
             )
             copy.__kwdefaults__ = f.__kwdefaults__ and {
-                name: self.default(v, f"{owner}.__kwdefaults__[{name!r}]", f.__name__)
+                name: self.default(
+                    v, f"{owner}.__kwdefaults__[{name!r}]", f"the default {name} of {f.__name__}()"
+                )
                 for name, v in f.__kwdefaults__.items()
             }
         return copy
@@ -137,8 +140,13 @@ class Capture:
     def default(self, value: Any, expression: str, name: str) -> Any:
         """A default value: numbers and the like are part of the function."""
         if isinstance(value, (bool, int, float, complex, str, type(None))):
+            self.guard(value, expression, name)
             return value
-        return self.read(value, expression, f"a default of {name}()")
+        return self.read(value, expression, name)
+
+    def guard(self, value: Any, expression: str, path: str) -> None:
+        """Trace again where `expression` no longer gives `value`."""
+        self.roots.append(Root(expression, path, Static(value), []))
 
     def namespace(self, real: dict[str, Any]) -> Namespace:
         """The globals of copies of functions whose globals are `real`."""
@@ -166,11 +174,11 @@ class Capture:
         if isinstance(value, Variable):
             raise NotTraceable(f"{path} holds a value of another trace")
         if _is_constant(value):
-            self.roots.append(Root(expression, path, Static(value), []))
+            self.guard(value, expression, path)
             return value
         if children_of(value) is None and self._kind(value, path) is None:
             traced = self.stand_in(value, expression, path)
-            self.roots.append(Root(expression, path, Static(value), []))
+            self.guard(value, expression, path)
             return traced
         root = Root(expression, path, Static(None), [])
 
@@ -269,36 +277,48 @@ class Capture:
             if is_library_module(base.__module__, self._own):
                 continue
             for name, member in vars(base).items():
-                changed = None if name in fields else self._member(member, cls, name)
-                if changed is not None:
-                    body[name] = changed
+                if name not in fields and self._is_users_member(member, name):
+                    body[name] = _Member(self, cls, name, member)
         if body:
             self.classes[cls] = type(cls.__name__, (cls,), {**body, "__module__": cls.__module__})
             self.classes[self.classes[cls]] = self.classes[cls]
         return self.classes[cls]
 
-    def _member(self, member: Any, cls: type, name: str) -> Any:
-        if isinstance(member, types.FunctionType):
-            generated = member.__code__.co_filename == "<string>" and name.startswith("__")
-            return self.function(member) if self.is_users(member) and not generated else None
-        if isinstance(member, (staticmethod, classmethod)):
-            inner = self._member(member.__func__, cls, name)
-            return None if inner is None else type(member)(inner)
+    def _is_users_member(self, member: Any, name: str) -> bool:
+        """Whether a class attribute is the user's, not one that Python or a library has made."""
         if isinstance(member, property):
-            parts = [f and self._member(f, cls, name) for f in (member.fget, member.fset)]
-            return property(*parts)
-        if name.startswith("__") or isinstance(member, (types.MemberDescriptorType,)):
-            return None
-        if isinstance(member, (types.GetSetDescriptorType, types.WrapperDescriptorType)):
-            return None
-        if hasattr(type(member), "__get__"):
-            return _Refused(f"{cls.__qualname__}.{name}")
-        owner = self.prologue.symbol(cls)
-        try:
-            return self.read(member, f"{owner}.{name}", f"{cls.__qualname__}.{name}")
-        except NotTraceable as refusal:
-            refusal.forget()
-            return _Refused(f"{cls.__qualname__}.{name}")
+            return any(f and self._is_users_member(f, name) for f in (member.fget, member.fset))
+        if isinstance(member, (staticmethod, classmethod)):
+            return self._is_users_member(member.__func__, name)
+        if isinstance(member, types.FunctionType):
+            file = member.__code__.co_filename
+            generated = name.startswith("_") and (file == "<string>" or "<namedtuple" in file)
+            return self.is_users(member) and not generated
+        made = (
+            types.MemberDescriptorType, types.GetSetDescriptorType, types.WrapperDescriptorType
+        )  # fmt: skip
+        return not (name.startswith("__") or isinstance(member, made))
+
+    def member(self, member: Any, cls: type, name: str) -> Any:
+        """The traced stand-in for a class attribute; another one traces again."""
+        expression, path = f"{self.prologue.symbol(cls)}.{name}", f"{cls.__qualname__}.{name}"
+        if isinstance(member, types.FunctionType):
+            self.guard(member, expression, path)
+            return self.function(member)
+        if isinstance(member, (staticmethod, classmethod)):
+            function = f"{expression}.__func__" if isinstance(member, classmethod) else expression
+            if not isinstance(member.__func__, types.FunctionType):
+                raise NotTraceable(f"{path} could change unseen", "pass it as an argument")
+            self.guard(member.__func__, function, path)
+            return type(member)(self.function(member.__func__))
+        if isinstance(member, property):
+            self.guard(member, expression, path)
+            if not isinstance(member.fget, types.FunctionType):
+                raise NotTraceable(f"{path} could change unseen", "pass it as an argument")
+            return property(self.function(member.fget))  # setting attributes is refused
+        if not hasattr(type(member), "__get__"):
+            return self.read(member, expression, path)
+        raise NotTraceable(f"{path} could change unseen", "pass it as an argument")
 
     # Containers ------------------------------------------------------------------------------
 
@@ -383,14 +403,15 @@ class UserModule:
         raise NotTraceable(f"the function sets {self.__dict__['_module'].__name__}.{name}")
 
 
-class _Refused:
-    """A class attribute that a trace may not read."""
+class _Member:
+    """A class attribute of the user's, read in a trace: captured when it is first looked up."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, capture: Capture, cls: type, name: str, member: Any) -> None:
+        self._read = functools.cache(lambda: capture.member(member, cls, name))
 
     def __get__(self, instance: Any, owner: Any) -> Any:
-        raise NotTraceable(f"{self._name} could change unseen", "pass it as an argument")
+        value = self._read()
+        return value.__get__(instance, owner) if hasattr(type(value), "__get__") else value
 
 
 def _is_constant(value: Any) -> bool:
@@ -434,6 +455,8 @@ def _scan(code: types.CodeType) -> tuple[str, str, int]:
                 return "matches classes in a `match` statement", "use isinstance()", line
             if name in ("STORE_ATTR", "DELETE_ATTR"):
                 return f"assigns the attribute {which}", _RETURN, line
+            if name == "LOAD_ATTR" and which == "__class__":
+                return "looks at x.__class__", "use type(x), or isinstance()", line
             before = name
             recent.append(which if name == "LOAD_ATTR" else "")
             if name == "LOAD_BUILD_CLASS":

@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 
 from tracejit.errors import MISS
-from tracejit.ir import interpret, ops
+from tracejit.ir import alias, interpret, ops
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.structure import INT_LIMIT, Container, Leaf, Spec, Static, make_dataclass, same
+
+#: Static values that are equal only to themselves.
+_IDENTICAL = (types.FunctionType, types.CodeType, types.ModuleType, type, np.ufunc, property)
 
 
 class Prologue:
@@ -71,7 +74,7 @@ class Prologue:
         """Guard: `expression` is still `value`, or equal and of its type."""
         if value is None or value is True or value is False:
             self.miss_if(f"{expression} is not {value}")
-        elif isinstance(value, (types.FunctionType, types.ModuleType, type, np.ufunc)):
+        elif isinstance(value, _IDENTICAL):
             self.miss_if(f"{expression} is not {self.symbol(value)}")
         else:
             name = self.symbol(value)
@@ -210,8 +213,14 @@ class Signature:
             f"def recall(_tj_f, {every}): return _tj_f({passed})",
             scope,
         )
+        self._made_for = function.__code__, function.__defaults__, function.__kwdefaults__
         self.bind: Callable[..., tuple[Any, ...]] = scope["bind"]
         self.recall: Callable[..., Any] = scope["recall"]
+
+    def is_of(self, function: types.FunctionType) -> bool:
+        """Whether `function` still takes its arguments so."""
+        now = function.__code__, function.__defaults__, function.__kwdefaults__
+        return all(a is b for a, b in zip(self._made_for, now, strict=True))
 
 
 class Interpreted:
@@ -266,22 +275,9 @@ class Interpreted:
         except ValueError:  # NumPy raises for these values: let it
             return MISS
         return [
-            self._alias(node, env) if kind == "alias" else _as_kind(value, kind)
+            alias.evaluate(node, env) if kind == "alias" else _as_kind(value, kind)
             for node, value, kind in zip(self.graph.outputs, values, self._kinds, strict=True)
         ]
-
-    def _alias(self, node: Node, env: dict[str, Any]) -> np.ndarray:
-        if node.op is ops.INPUT:
-            return env[node.attr[0]][...]
-        base = env[node.args[0].attr[0]]
-        shape, index = node.attr
-        known = {d: interpret.evaluate([d], env)[0] for d in node.dims}
-        return interpret.apply_view(
-            base,
-            tuple(known.get(d, d) for d in shape),
-            [(known.get(start, start), step, axis) for start, step, axis in index],
-            base.flags.writeable and interpret.may_write(node),
-        )
 
 
 def _as_kind(value: Any, kind: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,8 @@ def explain(fn: Function) -> str:
             for check in path.graph.checks
         ]
         for root in path.roots:
+            if isinstance(root.spec, Static) and isinstance(root.spec.value, types.CodeType):
+                continue  # every function's own
             if isinstance(root.spec, Static):
                 lines.append(f"  guard {root.path} is {value_text(root.spec.value)}")
             else:

@@ -33,6 +33,7 @@ _ATOMS = (
     np.ufunc,
     range,
     types.FunctionType,
+    types.CodeType,
     types.ModuleType,
     Enum,
     frozenset,
@@ -192,7 +193,7 @@ def child_path(kind: str, path: str, key: Any) -> str:
 def unflatten(spec: Spec, leaves: Any, cls_of: Callable[[type], type] | None = None) -> Any:
     """The value with description `spec` and the next items of the iterator `leaves`.
 
-    `cls_of` may replace the class of a dataclass.
+    `cls_of` may replace the class of a dataclass or named tuple.
     """
     if isinstance(spec, Leaf):
         return next(leaves)
@@ -210,9 +211,9 @@ def assemble(spec: Container, children: list[Any], cls_of: Any = None) -> Any:
         return tuple(children)
     if spec.kind == "dict":
         return {k.value: v for k, v in zip(spec.keys, children, strict=True)}
-    if spec.kind == "namedtuple":
-        return tuple.__new__(spec.cls, children)
     cls = spec.cls if cls_of is None else cls_of(spec.cls)
+    if spec.kind == "namedtuple":
+        return tuple.__new__(cls, children)
     return make_dataclass(cls, spec.keys, children)
 
 

@@ -48,11 +48,17 @@ class _Method:
     def __init__(self, function: Callable[..., Any] | str) -> None:
         self.function = function
 
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
     def __get__(self, obj: Variable | None, owner: Any = None) -> Any:
         if obj is None:
             return self
         if obj.kind == "number":
             raise AttributeError("a Python number has no such attribute")
+        if obj.kind == "scalar" and not hasattr(np.generic, self.name):
+            dtype = obj.node.dtype.name
+            raise AttributeError(f"'numpy.{dtype}' object has no attribute {self.name!r}")
         name = self.function
         implementation = METHODS[name] if isinstance(name, str) else FUNCTIONS[name]
         if obj.kind == "scalar":

@@ -154,13 +154,17 @@ def flatten(x: Variable, order: str = "C") -> Variable:
 @method("reshape")
 def reshape_method(x: Variable, *shape: Any, order: str = "C", copy: Any = None) -> Variable:
     """``x.reshape(2, -1)``."""
-    return reshape(x, shape[0] if len(shape) == 1 else shape, order)
+    return reshape(x, shape[0] if len(shape) == 1 else shape, order, copy=copy)
 
 
 @implements(np.reshape)
 def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: Any = None) -> Variable:
     """``np.reshape``; one length may be -1."""
     x = as_array(a)
+    if copy is False:
+        raise NotTraceable("reshape(copy=False) depends on the memory layout", "leave copy out")
+    if copy:
+        x = Variable(x.node)
     new = _new_shape(x.node, shape)
     if _reversed(x.node, order):
         node = build.reshape(_backwards(x.node), new[::-1])

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from tracejit.cpu import expressions
 from tracejit.cpu.block import Block
 from tracejit.ir import build, ops
-from tracejit.lower.access import FLAT, Entry, Index
+from tracejit.lower.access import FLAT, Dynamic, Entry, Index
 from tracejit.lower.program import Computation, Kind, Loop
 
 if TYPE_CHECKING:
     from tracejit.cpu.emit import Emitter
 
+
 #: Elements a block of a floating sum.
-BLOCK_BITS = 9
-BLOCK = 1 << BLOCK_BITS
+BLOCK = 512
 
 
 class Version(NamedTuple):
@@ -90,29 +90,27 @@ class Accumulators:
         block = self.e.path[-1]
         sums = [c for c in inside if self._layered(c) and self._reduced_loops(c)[-1] is loop]
         if not sums or self.rows_short:
-            self._open_parts(block, sums)
+            if self.rows_short:
+                self._open_parts(block, sums)
             plain = Block(f"for {var} in range({extent}):")
             block.body.append(plain)
             return Version([plain], lambda: None)
-        number, start, place = (self.e.fresh("i") for _ in range(3))
-        outer = Block(f"for {number} in range(({extent} + {BLOCK - 1}) >> {BLOCK_BITS}):")
+        start = self.e.fresh("i")
+        outer = Block(f"for {start} in blocks({extent}):")
         block.body.append(outer)
-        outer.add(f"{start} = {number} << {BLOCK_BITS}")
-        self._open_parts(outer, sums)
-        # Counted from 0, so that LLVM sees that no index is negative, and vectorises.
-        inner = Block(f"for {place} in range(imin({BLOCK}, {extent} - {start})):")
-        inner.add(f"{var} = {start} + {place}")
+        inner = Block(f"for {var} in block({start}, {extent}):")
         outer.body.append(inner)
-        return Version([outer, inner], lambda: self._carry_parts(sums, loop))
+        return Version([outer, inner], lambda: self._close_block(sums, loop))
 
     def _open_parts(self, block: Block, sums: list[Computation]) -> None:
         for c in sums:
             self.parts[c] = self.e.fresh("v")
             block.add(f"{self.parts[c]} = {self._start(c)}")
 
-    def _carry_parts(self, sums: list[Computation], loop: Loop) -> None:
+    def _close_block(self, sums: list[Computation], loop: Loop) -> None:
         for c in sums:
-            self._carry(c, self.parts[c], loop)
+            name = self.totals[(c, loop)]
+            self.e.path[-1].add(f"{name} = sum_block({name})", c.target.origin)
 
     def after(self, loop: Loop, inside: list[Computation]) -> None:
         """Pass the sum of a level on, and finish what accumulated over `loop`."""
@@ -140,14 +138,17 @@ class Accumulators:
 
     def step_product(self, c: Computation, a: str, b: str) -> None:
         """Take ``a * b`` into a sum."""
-        name = self.parts[c]
-        self.e.path[-1].add(f"{name} = radd_product({name}, {a}, {b})", c.target.origin)
+        name, add = self._sum(c)
+        self.e.path[-1].add(f"{name} = {add}_product({name}, {a}, {b})", c.target.origin)
 
     def step(self, c: Computation, value: str, index: Index) -> None:
         """Take `value`, the element at `index` of the domain, into the accumulator."""
         block, origin = self.e.path[-1], c.target.origin
-        if c.kind is Kind.REDUCE:
-            name = self.parts[c] if self._layered(c) else self._old(c)
+        if c.kind is Kind.REDUCE and self._layered(c):
+            name, add = self._sum(c)
+            block.add(f"{name} = {add}({name}, {value})", origin)
+        elif c.kind is Kind.REDUCE:
+            name = self._old(c)
             block.add(f"{name} = {self._combine(c, name, value)}", origin)
         elif c.kind is Kind.SWEEP:
             place = self.e.element(
@@ -200,19 +201,23 @@ class Accumulators:
             before = self._old(c)
         else:
             before = self.e.fresh("v")
-            moved = list(index)
-            moved[c.axis] = entry._replace(start=-1)
-            place = self.e.element(self.e.program.buffers[c.target][0], tuple(moved))
-            # The row before the first is the last one: in bounds, and not used.
+            place = self._row_before(c, index, var)
             load = f"half_load({place})" if c.target.dtype.char == "e" else place
-            block.add(f"{before} = {load} if {var} > 0 else {self._zero(c)}")
+            block.add(f"{before} = select({var} > 0, {load}, {self._zero(c)})")
         row = ops.ELEMENTWISE[name]
         combined = self._apply(row, c, before, value)
         new = self.e.fresh("v")
-        block.add(f"{new} = {combined} if {var} > 0 else {value}", c.target.origin)
+        block.add(f"{new} = select({var} > 0, {combined}, {value})", c.target.origin)
         if c.axis == len(c.domain) - 1:
             block.add(f"{before} = {new}")
         self.e.store(c, new, index)
+
+    def _row_before(self, c: Computation, index: tuple[Entry | Dynamic, ...], var: str) -> str:
+        """The element one step back along the axis of a scan; for the first, that element."""
+        buffer = self.e.program.buffers[c.target][0]
+        step = self.e.fresh("i")
+        self.e.path[-1].add(f"{step} = imax({var} - 1, 0)")
+        return self.e.element(buffer, index, {c.axis: step})
 
     def _append(self, c: Computation, value: str, index: Index) -> None:
         counter, block = self._old(c), self.e.path[-1]
@@ -259,6 +264,12 @@ class Accumulators:
     def _start(self, c: Computation) -> str:
         """Where a sum starts, as an expression of its kernel type."""
         return "0.0" if c.target.dtype.char == "d" else "float32(0.0)"
+
+    def _sum(self, c: Computation) -> tuple[str, str]:
+        """The innermost accumulator of a floating sum, and what adds to it."""
+        if self.rows_short:
+            return self.parts[c], "radd"
+        return self.totals[(c, self._reduced_loops(c)[-1])], "sum_add"
 
     def _open_level(self, c: Computation, loop: Loop) -> None:
         name = self.totals[(c, loop)] = self.e.fresh("v")

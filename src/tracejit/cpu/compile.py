@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import gc
 import linecache
 import os
 import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +20,7 @@ from numba.core import types
 from numba.np.numpy_support import from_dtype
 
 from tracejit.config import config
+from tracejit.cpu.flatten import execute
 from tracejit.errors import CompileError
 from tracejit.lower import cache
 
@@ -45,12 +48,15 @@ def compile_entry(text: str, signature: tuple[Any, ...], late: bool) -> tuple[An
     """
     text = f"# {', '.join(map(str, signature))}\n{text}"
     name = cache.module_name(text)
+    # Machine code from a cache has no text to show.
+    shown = config.debug >= 5
     with _lock:
-        entry = _entries.get(name)
+        entry = None if shown else _entries.get(name)
         if entry is not None:
             _entries.move_to_end(name)
             return entry, False
-        entry = _compile(name, text, signature, late)
+        path = None if shown else cache.source_file(name, text)
+        entry = _compile(name, text, signature, late, path)
         _entries[name] = entry
         if len(_entries) > _MOST:
             old, _ = _entries.popitem(last=False)
@@ -58,15 +64,16 @@ def compile_entry(text: str, signature: tuple[Any, ...], late: bool) -> tuple[An
         return entry, True
 
 
-def _compile(name: str, text: str, signature: tuple[Any, ...], late: bool) -> Any:
-    path = cache.source_file(name, text)
+def _compile(
+    name: str, text: str, signature: tuple[Any, ...], late: bool, path: Path | None
+) -> Any:
     file = str(path) if path else f"<{name}>"
     module = ModuleType(name)
     module.__file__ = file
     # Numba saves the module by name: it must be importable before its code runs.
     sys.modules[name] = module
     linecache.cache[file] = (len(text), None, text.splitlines(True), file)
-    exec(compile(text, file, "exec"), module.__dict__)
+    execute(text, file, module.__dict__)
     try:
         try:
             dispatcher = _dispatch(module.entry, signature, path is not None)
@@ -97,10 +104,16 @@ def _dispatch(function: Callable[..., Any], signature: tuple[Any, ...], cached: 
     moved = os.environ.pop("NUMBA_CACHE_DIR", None)
     settings: Any = numba.config
     keep, settings.CACHE_DIR = settings.CACHE_DIR, ""
+    # Numba makes hundreds of thousands of objects that live on; looking through them for garbage
+    # time and again takes a tenth of the time, or far more where the process has many objects.
+    collecting = gc.isenabled()
+    gc.disable()
     try:
         dispatcher = _njit(cache=cached)(function)
         dispatcher.compile(signature)
     finally:
+        if collecting:
+            gc.enable()
         settings.CACHE_DIR = keep
         if moved is not None:
             os.environ["NUMBA_CACHE_DIR"] = moved

@@ -172,7 +172,7 @@ class Emitter(Values):
         self.var_of[loop] = var
         self.accumulators.before(loop, inside)
         self.loops[id(loop)] = loop
-        if loop.twin is not None:
+        if loop.twins:
             self._twin_loop(loop, inside, var, extent)
             return
         version = self.accumulators.open(loop, inside, var, extent)
@@ -187,21 +187,24 @@ class Emitter(Values):
         self.accumulators.after(loop, inside)
 
     def _twin_loop(self, loop: Loop, inside: list[Computation], var: str, extent: str) -> None:
-        """A loop that takes two steps at a time; the last two coincide where the count is odd."""
-        twin = loop.twin
-        assert twin is not None
-        pair, other = self.fresh("i"), self.fresh("i")
-        block = Block(f"for {pair} in range(({extent} + 1) // 2):")
-        block.add(f"{var} = {pair} * 2")
-        block.add(f"{other} = imin({var} + 1, {extent} - 1)")
+        """A loop that takes several steps at a time; the last ones coincide where it must."""
+        steps = len(loop.twins) + 1
+        group = self.fresh("i")
+        shift = steps.bit_length() - 1
+        block = Block(f"for {group} in range(({extent} + {steps - 1}) >> {shift}):")
+        block.add(f"{var} = {group} << {shift}")
         self.path[-1].body.append(block)
         self.path.append(block)
-        self.loops[id(twin)], self.var_of[twin] = twin, other
-        self.depth_of[loop] = self.depth_of[twin] = len(self.path) - 1
+        self.depth_of[loop] = len(self.path) - 1
+        for k, twin in enumerate(loop.twins, 1):
+            self.loops[id(twin)], self.var_of[twin] = twin, self.fresh("i")
+            self.depth_of[twin] = len(self.path) - 1
+            block.add(f"{self.var_of[twin]} = imin({var} + {k}, {extent} - 1)")
         for item in loop.items:
             self._item(item)
         self.path.pop()
-        del self.depth_of[loop], self.depth_of[twin]
+        for each in (loop, *loop.twins):
+            del self.depth_of[each]
 
     def _allocate(self, inside: list[Computation]) -> None:
         """Allocate the arrays whose size is known only now, before the nest that fills them."""
@@ -283,7 +286,7 @@ class Emitter(Values):
         operands = [self._matrix(x, batch) for x in (a, b)]
         block.add(f"{name}({', '.join(operands)}, {_part(out.name, batch)})", c.value.origin)
         for copy in self.program.buffers[c.target][1:]:
-            block.add(f"{_part(copy.name, batch)}[:, :] = {_part(out.name, batch)}")
+            block.add(f"{copy.name}[{', '.join([*batch, ':', ':'])}] = {_part(out.name, batch)}")
 
     def _ufunc(self, c: Computation) -> None:
         op = c.value.op
@@ -356,4 +359,4 @@ def _np(buffer: Buffer) -> str:
 
 
 def _part(name: str, batch: list[str]) -> str:
-    return f"{name}[{', '.join(batch)}]" if batch else name
+    return f"{name}[{', '.join(batch)}, :, :]" if batch else name

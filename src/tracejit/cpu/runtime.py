@@ -9,7 +9,15 @@ from tracejit.cpu.logic import *  # noqa: F403
 from tracejit.cpu.loops import matmul_loop, ufunc_loop
 from tracejit.cpu.memory import flat, outside, wrap
 from tracejit.cpu.scalar import *  # noqa: F403
-from tracejit.cpu.sums import radd_product, sum_carry, sum_close, sum_open
+from tracejit.cpu.sums import (
+    radd_product,
+    sum_add,
+    sum_add_product,
+    sum_block,
+    sum_carry,
+    sum_close,
+    sum_open,
+)
 from tracejit.cpu.vecmath import *  # noqa: F403
 
 __all__ = [
@@ -20,6 +28,9 @@ __all__ = [
     "matmul_loop",
     "outside",
     "radd_product",
+    "sum_add",
+    "sum_add_product",
+    "sum_block",
     "sum_carry",
     "sum_close",
     "sum_open",

@@ -6,6 +6,9 @@ the block inside it that is open: so what does not change in a loop is computed 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from tracejit.cpu import expressions
 from tracejit.cpu.block import Block
 from tracejit.ir import dims, ops
@@ -14,6 +17,8 @@ from tracejit.ir.node import Node
 from tracejit.lower import access
 from tracejit.lower.access import Dynamic, Entry, Index, Point
 from tracejit.lower.program import Buffer, Computation, Loop, Program
+
+_NOWHERE: Mapping[int, str] = MappingProxyType({})
 
 
 class Values:
@@ -180,18 +185,16 @@ class Values:
         parts = []
         for axis, entry in enumerate(where):
             if isinstance(entry, Entry):
-                parts.append(self.place(entry))
+                parts.append(self.index_text(entry))
                 continue
             length = self.dim(base.shape[axis])
             position = operands[node.args[1:].index(entry.node)]
             if _found_in(entry.node, base.shape[axis]):
-                parts.append(f"to_uint64({position})")
+                parts.append(position)
                 continue
             self._trap(f"outside({position}, {length})", depth)
             wrapped = self.fresh("v")
-            self.path[depth].insert(
-                f"{wrapped} = to_uint64(wrap({position}, {length}))", node.origin, inner
-            )
+            self.path[depth].insert(f"{wrapped} = wrap({position}, {length})", node.origin, inner)
             parts.append(wrapped)
         text = f"{name}[{', '.join(parts) or '()'}]"
         if node.dtype.char == "e":
@@ -220,18 +223,6 @@ class Values:
             elif entry.axis is not None:
                 used.append(self.depth_of[self.loops[entry.axis]])
         return max(used)
-
-    def place(self, entry: Entry | Dynamic) -> str:
-        """One subscript.
-
-        Numba counts negative subscripts from the end. Where it cannot see that there are none,
-        that test would stop the vectoriser; unsigned subscripts have none.
-        """
-        text = self.index_text(entry)
-        simple = isinstance(entry, Dynamic) or entry.axis is None
-        if simple or (entry.step == 1 and isinstance(entry.start, int)):  # type: ignore[union-attr]
-            return text
-        return f"to_uint64({text})"
 
     def index_text(self, entry: Entry | Dynamic) -> str:
         """The value of one entry of an index vector."""
@@ -271,16 +262,19 @@ class Values:
         """An element of an array that has all the axes of `node`."""
         if not isinstance(index, tuple):
             return f"{self.flat_name(name, node.ndim)}[{self.flat_var()}]"
-        return f"{name}[{', '.join(map(self.place, index)) or '()'}]"
+        return f"{name}[{', '.join(map(self.index_text, index)) or '()'}]"
 
-    def element(self, buffer: Buffer, index: Index) -> str:
-        """An element of a buffer, which may lack the axes of shared loops."""
+    def element(self, buffer: Buffer, index: Index, moved: Mapping[int, str] = _NOWHERE) -> str:
+        """An element of a buffer, which may lack the axes of shared loops.
+
+        `moved` gives the position along some axes instead of `index`.
+        """
         if not isinstance(index, tuple):
             return self.subscript(buffer.name, buffer.node, index)
-        kept = [index[k] for k in buffer.axes]
+        kept = [moved[k] if k in moved else self.index_text(index[k]) for k in buffer.axes]
         if buffer.layout == "F":  # its memory is a C array with the axes reversed
             kept.reverse()
-        return f"{buffer.name}[{', '.join(map(self.place, kept)) or '()'}]"
+        return f"{buffer.name}[{', '.join(kept) or '()'}]"
 
     def fresh(self, kind: str) -> str:
         """A new name."""

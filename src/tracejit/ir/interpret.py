@@ -129,8 +129,12 @@ def apply_view(
     index: Iterable[tuple[int, int, int | None]],
     writeable: bool = False,
 ) -> np.ndarray:
-    """The affine view of `x` that a view node describes, without a copy."""
+    """The affine view of `x` that a view node describes, without a copy.
+
+    It may be written to if `x` may, and `writeable`.
+    """
     x = np.asarray(x)
+    writeable = writeable and x.flags.writeable
     if 0 in shape:
         return np.empty(shape, x.dtype)
     strides = [0] * len(shape)

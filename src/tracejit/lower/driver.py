@@ -14,6 +14,7 @@ import numpy as np
 
 from tracejit.errors import MISS
 from tracejit.ir import ops
+from tracejit.ir.alias import chain
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.ir.interpret import apply_view, evaluate, may_write
@@ -119,14 +120,18 @@ class Driver:
         return {"scalar": f"{text}[()]", "number": f"{text}.item()"}.get(kind, text)
 
     def alias(self, node: Node) -> str:
-        """The text of an output that is an argument or a view of one."""
-        if node.op is ops.INPUT:
-            return self.names[node.attr[0]]
-        base = self.names[node.args[0].attr[0]]
-        index = ", ".join(f"({self.dim(s)}, {step}, {a})" for s, step, a in node.attr[1])
-        shape = "".join(f"{self.dim(d)}, " for d in node.shape)
-        writeable = f"{base}.flags.writeable" if may_write(node) else "False"
-        return f"{OURS}apply_view({base}, ({shape}), [{index}], {writeable})"
+        """The text of an output that is a view of an argument."""
+        first, *steps = chain(node)
+        text = f"{self.names[first.attr[0]]}[...]"
+        for step in steps:
+            shape = "".join(f"{self.dim(d)}, " for d in step.shape)
+            if step.op is ops.VIEW:
+                index = ", ".join(f"({self.dim(s)}, {by}, {a})" for s, by, a in step.attr[1])
+                text = f"{OURS}apply_view({text}, ({shape}), [{index}], {may_write(step)})"
+            else:
+                name = step.op.name
+                text += f".reshape(({shape}))" if step.op is ops.RESHAPE else f".{name}"
+        return text
 
     def divide(self, division: Split, call: str, arguments: list[str]) -> list[str]:
         """The call of an entry that may be divided by rows, where there is enough to do."""

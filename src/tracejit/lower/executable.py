@@ -94,7 +94,7 @@ class Executable:
         seen: set[Node] = set()
         for k, (node, kind) in enumerate(zip(self.program.graph.outputs, kinds, strict=True)):
             if k in self.aliases:
-                texts.append(driver.alias(node))
+                texts.append(driver.alias(self.graph.outputs[k]))
                 continue
             text = driver.result(self.program.buffers[node][0], kind)
             if node in seen and kind == "array":

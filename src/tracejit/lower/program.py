@@ -33,13 +33,13 @@ class Kind(Enum):
 class Loop:
     """A loop of `extent` iterations over `items`; `flat` ones cover several axes at once.
 
-    One with a `twin` takes two steps at a time: its own, and the twin's right after it.
+    One with `twins` takes several steps at a time: its own, and one for each of them after it.
     """
 
     extent: Dim
     items: list[Loop | Computation] = field(default_factory=list)
     flat: bool = False
-    twin: Loop | None = None
+    twins: list[Loop] = field(default_factory=list)
 
 
 @dataclass(eq=False)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
@@ -19,6 +18,7 @@ from tracejit.ir.node import Node, postorder
 from tracejit.lower import access
 from tracejit.lower.access import Entry
 from tracejit.lower.buffers import assign_buffers
+from tracejit.lower.jam import jam
 from tracejit.lower.materialise import contiguous, is_library, materialise, reads_flat
 from tracejit.lower.program import Computation, Kind, Loop, Program
 
@@ -49,7 +49,7 @@ def schedule(
         for computation in stored[node]:
             _Placer(program, computation).place()
     _collapse(program)
-    _jam(program)
+    jam(program)
     assign_buffers(program, set(computed))
     return program
 
@@ -348,38 +348,3 @@ def _flat(c: Computation, chain: list[Loop], program: Program) -> bool:
         if node.op is ops.VIEW and node.args[0].ndim:
             return False
     return True
-
-
-# Unroll and jam ------------------------------------------------------------------------------
-
-
-def _jam(program: Program) -> None:
-    """Compute two rows of a sum at a time where they share what they read.
-
-    Pairwise distances read a point once for two others; loads are what bounds such loops.
-    """
-    for outer in program.all_loops():
-        inner = outer.items[0]
-        if len(outer.items) != 1 or not isinstance(inner, Loop) or len(inner.items) != 1:
-            continue
-        c = inner.items[0]
-        if not isinstance(c, Computation) or not _shares_reads(c, outer, inner):
-            continue
-        outer.twin = Loop(outer.extent)
-        loops = [outer.twin if loop is outer else loop for loop in c.loops]
-        inner.items.append(replace(c, loops=loops))
-
-
-def _shares_reads(c: Computation, outer: Loop, inner: Loop) -> bool:
-    """Whether `c` sums over `inner` alone, and reads some of it at every step of `outer`."""
-    if c.kind is not Kind.REDUCE or c.target.op.name != "sum" or c.target.dtype.kind != "f":
-        return False
-    row, column = (c.order[c.loops.index(loop)] for loop in (outer, inner))
-    if c.reduced != (column,):
-        return False
-    axes = [
-        {e.axis for e in index if isinstance(e, Entry)}
-        for _, index in c.reads
-        if not isinstance(index, access._Flat)
-    ]
-    return any(column in a and row not in a for a in axes) and any(row in a for a in axes)

@@ -1,0 +1,269 @@
+"""Loops, places and memory of a kernel, as intrinsics that `flatten` puts into its source.
+
+To Numba a kernel is straight-line code: a loop is a call that opens it and one that closes it. What
+Numba does with a loop of Python's (a block for each of its parts, an iterator, phi nodes, a test of
+every index for negative ones) takes several times as long as what LLVM needs for the loop.
+
+Memory that a kernel writes is nobody else's. Loads and stores say so, by scopes in LLVM's sense:
+one for each array that is written, one for all that are only read. So LLVM neither tests for
+overlap before a loop nor compiles a second version of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from llvmlite import ir
+from numba.core import types
+from numba.core.datamodel import models
+from numba.extending import intrinsic, register_model
+
+from tracejit.cpu.accumulate import BLOCK
+from tracejit.cpu.intrinsic import define
+
+#: Arrays that have a scope of their own; the stores to further ones may be to anything.
+SCOPES = 32
+READ_ONLY = 0
+MOST_KEPT = 8
+_INT = ir.IntType(64)
+_NOTHING = ir.Constant(ir.IntType(1), 0)
+#: The open loops of a function under construction: index, count, body, and what comes after.
+_open: WeakKeyDictionary[ir.Function, list[tuple[ir.Value, ir.Value, ir.Block, ir.Block]]] = (
+    WeakKeyDictionary()
+)
+
+
+# Loops ---------------------------------------------------------------------------------------
+
+
+def _begin(b: ir.IRBuilder, count: ir.Value, guarded: bool) -> ir.Value:
+    """Open a loop of `count` iterations, at least one unless `guarded`; the index."""
+    function = b.function
+    body, after = (function.append_basic_block(f"loop.{part}") for part in ("body", "after"))
+    before = b.block
+    if guarded:
+        b.cbranch(b.icmp_signed(">", count, ir.Constant(_INT, 0)), body, after)
+    else:
+        b.branch(body)
+    b.position_at_end(body)
+    index = b.phi(_INT)
+    index.add_incoming(ir.Constant(_INT, 0), before)
+    _open.setdefault(function, []).append((index, count, body, after))
+    return index
+
+
+def _end(b: ir.IRBuilder, ty: Any) -> ir.Value:
+    index, count, body, after = _open[b.function].pop()
+    following = b.add(index, ir.Constant(_INT, 1), flags=("nuw", "nsw"))
+    index.add_incoming(following, b.block)
+    b.cbranch(b.icmp_signed("<", following, count), body, after)
+    b.position_at_end(after)
+    return _NOTHING
+
+
+def _blocks(b: ir.IRBuilder, ty: Any, length: ir.Value) -> ir.Value:
+    shift = ir.Constant(_INT, BLOCK.bit_length() - 1)
+    count = b.lshr(b.add(length, ir.Constant(_INT, BLOCK - 1)), shift)
+    return b.shl(_begin(b, count, guarded=True), shift, flags=("nuw", "nsw"))
+
+
+def _block(b: ir.IRBuilder, ty: Any, start: ir.Value, length: ir.Value) -> ir.Value:
+    rest, whole = b.sub(length, start), ir.Constant(_INT, BLOCK)
+    count = b.select(b.icmp_signed("<", rest, whole), rest, whole)
+    # Counted from 0, so that LLVM sees that no index is negative, and vectorises.
+    return b.add(start, _begin(b, count, guarded=False), flags=("nuw", "nsw"))
+
+
+def _position(*operands: Any) -> Any:
+    return types.int64 if all(ty == types.int64 for ty in operands) else None
+
+
+loop_range = define("loop_range", 1, _position, lambda b, ty, n: _begin(b, n, guarded=True))
+loop_blocks = define("loop_blocks", 1, _position, _blocks)
+loop_block = define("loop_block", 2, _position, _block)
+
+
+@intrinsic
+def loop_end(typingctx: Any) -> Any:
+    """Close the loop that was opened last."""
+    return types.boolean(), lambda context, builder, signature, args: _end(builder, None)
+
+
+# Places: names that are assigned more than once ------------------------------------------------
+
+
+class Place(types.Type):
+    """Memory for one value, which LLVM turns into registers."""
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = dtype
+        super().__init__(f"Place({dtype})")
+
+
+@register_model(Place)
+class _PlaceModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, ty: Place) -> None:
+        super().__init__(manager, ty, manager.lookup(ty.dtype).get_value_type().as_pointer())
+
+
+@intrinsic
+def place(typingctx: Any, value: Any) -> Any:
+    """A new place that holds `value`."""
+    result = Place(types.unliteral(value))
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        with builder.goto_entry_block():
+            address = builder.alloca(args[0].type)
+        builder.store(args[0], address)
+        return address
+
+    return result(result.dtype), codegen
+
+
+@intrinsic
+def get(typingctx: Any, where: Any) -> Any:
+    """What a place holds."""
+    return where.dtype(where), lambda context, builder, signature, args: builder.load(args[0])
+
+
+@intrinsic
+def put(typingctx: Any, where: Any, value: Any) -> Any:
+    """Let a place hold `value`."""
+    if where.dtype != types.unliteral(value):
+        return None
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        builder.store(args[1], args[0])
+        return _NOTHING
+
+    return types.boolean(where, where.dtype), codegen
+
+
+@functools.cache
+def updating(operation: Any) -> Any:
+    """The intrinsic that puts ``operation(what a place holds, …)`` into the place."""
+    definition = operation._defn
+
+    def typer(typingctx: Any, where: Any, *rest: Any) -> Any:
+        found = definition(typingctx, where.dtype, *rest)
+        if found is None or found[0].return_type != where.dtype:
+            return None
+        signature, emit = found
+
+        def codegen(context: Any, builder: ir.IRBuilder, _: Any, args: Any) -> Any:
+            operands = [builder.load(args[0]), *args[1:]]
+            builder.store(emit(context, builder, signature, operands), args[0])
+            return _NOTHING
+
+        return types.boolean(where, *signature.args[1:]), codegen
+
+    typer.__signature__ = inspect.signature(definition)  # type: ignore[attr-defined]
+    typer.__name__ = typer.__qualname__ = f"update_{operation._name}"
+    return intrinsic(typer)
+
+
+# Memory --------------------------------------------------------------------------------------
+
+
+def _field(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value, name: str) -> ir.Value:
+    return b.extract_value(array, context.data_model_manager[ty].get_field_position(name))
+
+
+def _address(
+    context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value, index: tuple[ir.Value, ...]
+) -> ir.Value:
+    """The address of an element; its index counts from the start, and is in bounds."""
+    data = _field(context, b, ty, array, "data")
+    if ty.layout == "C":
+        position: ir.Value = ir.Constant(_INT, 0)
+        shape = _field(context, b, ty, array, "shape") if len(index) > 1 else None
+        for axis, i in enumerate(index):
+            if axis:
+                length = b.extract_value(shape, axis)
+                position = b.mul(position, length, flags=("nsw",))
+            position = b.add(position, i, flags=("nsw",)) if axis else i
+        return b.gep(data, [position], inbounds=True)
+    strides = _field(context, b, ty, array, "strides") if index else None
+    place = b.bitcast(data, ir.IntType(8).as_pointer())
+    for axis, i in enumerate(index):
+        step = b.mul(i, b.extract_value(strides, axis), flags=("nsw",))
+        place = b.gep(place, [step], inbounds=True)
+    return b.bitcast(place, data.type)
+
+
+@functools.cache
+def length(axis: int) -> Any:
+    """The intrinsic ``length(array)``: its extent along `axis`."""
+
+    def result(array: Any) -> Any:
+        return types.int64 if isinstance(array, types.Array) and axis < array.ndim else None
+
+    def emit(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value) -> ir.Value:
+        return b.extract_value(_field(context, b, ty, array, "shape"), axis)
+
+    return define("length", 1, result, emit, with_context=True)
+
+
+def _tell_scope(b: ir.IRBuilder, instruction: Any, scope: int | None) -> None:
+    """Say that memory of `scope` overlaps with no other scope's."""
+    if scope is None:
+        return
+    module = b.module
+    domain = module.add_metadata(["tracejit"])
+    scopes = [module.add_metadata([f"array {k}", domain]) for k in range(SCOPES)]
+    others = scopes[:scope] + scopes[scope + 1 :]
+    instruction.set_metadata("alias.scope", module.add_metadata([scopes[scope]]))
+    instruction.set_metadata("noalias", module.add_metadata(others))
+
+
+def _fits(array: Any, *index: Any) -> bool:
+    return (
+        isinstance(array, types.Array)
+        and array.ndim == len(index)
+        and _position(*index) is not None
+    )
+
+
+@functools.cache
+def load(ndim: int, scope: int | None) -> Any:
+    """The intrinsic ``load(array, *index)`` for arrays of `ndim` axes in `scope`."""
+
+    def result(array: Any, *index: Any) -> Any:
+        return array.dtype if _fits(array, *index) else None
+
+    def emit(context: Any, b: ir.IRBuilder, tys: Any, array: Any, *index: Any) -> ir.Value:
+        address = _address(context, b, tys[0], array, index)
+        model = context.data_model_manager[tys[0].dtype]
+        data = b.load(address)
+        _tell_scope(b, data, scope)
+        return model.from_data(b, data)
+
+    return define("load", 1 + ndim, result, emit, all_types=True, with_context=True)
+
+
+@functools.cache
+def store(ndim: int, scope: int | None) -> Any:
+    """The intrinsic ``store(array, value, *index)`` for arrays of `ndim` axes in `scope`."""
+
+    def result(array: Any, value: Any, *index: Any) -> Any:
+        fits = _fits(array, *index) and array.mutable and array.dtype == value
+        return types.boolean if fits else None
+
+    def emit(
+        context: Any, b: ir.IRBuilder, tys: Any, array: Any, value: Any, *index: Any
+    ) -> ir.Value:
+        address = _address(context, b, tys[0], array, index)
+        data = context.data_model_manager[tys[0].dtype].as_data(b, value)
+        _tell_scope(b, b.store(data, address), scope)
+        return _NOTHING
+
+    return define("store", 2 + ndim, result, emit, all_types=True, with_context=True)
+
+
+@functools.cache
+def keep(count: int) -> Any:
+    """The intrinsic ``keep(*names)``, whose only effect is that Numba drops no name before."""
+    return define("keep", count, lambda *tys: types.boolean, lambda b, ty, *values: _NOTHING)

@@ -1,0 +1,76 @@
+"""Unroll and jam: several rows of a sum at a time, where they share what they read.
+
+Pairwise distances read a point once for several others. What bounds such a loop is not arithmetic
+but loads, of vectors from the first cache and of rows from the second: two points of the inner loop
+share the first, four of the outer one the second. (1,000 by 1,000 points of 64 numbers: 7.8 ms one
+pair at a time, 6.9 by two inner points, 4.0 by four outer and two inner ones.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tracejit.ir import ops
+from tracejit.ir.node import postorder
+from tracejit.lower import access
+from tracejit.lower.access import Entry
+from tracejit.lower.program import Computation, Kind, Loop, Program
+
+#: Steps at a time, powers of two: of a single loop, and of the outer and inner one of two.
+_ONE, _OUTER, _INNER = 4, 4, 2
+#: Operations beyond which a value is not repeated.
+_MOST_OPERATIONS = 6
+
+
+def jam(program: Program) -> None:
+    """Give loops around sums their twins.
+
+    Guarantees: every element is computed by the same operations in the same order as before.
+    """
+    for inner in program.all_loops():
+        (c,) = inner.items if len(inner.items) == 1 else (None,)
+        if not isinstance(c, Computation) or not _sums_over(c, inner, program):
+            continue
+        around: list[Loop] = []
+        child = inner
+        for loop in reversed(c.loops[: c.loops.index(inner)]):
+            if loop.items != [child] or len(around) == 2:
+                break
+            if _shares_reads(c, loop, inner):
+                around.append(loop)
+            child = loop
+        factors = (_INNER, _OUTER) if len(around) == 2 else (_ONE,)
+        jammed = [c]
+        for loop, factor in zip(around, factors, strict=False):
+            loop.twins = [Loop(loop.extent) for _ in range(factor - 1)]
+            jammed = [_moved(d, loop, to) for to in (loop, *loop.twins) for d in jammed]
+        inner.items[:] = jammed
+
+
+def _moved(c: Computation, loop: Loop, to: Loop) -> Computation:
+    """`c` at the step of `to` instead of `loop`'s."""
+    if to is loop:
+        return c
+    return replace(c, loops=[to if each is loop else each for each in c.loops])
+
+
+def _sums_over(c: Computation, inner: Loop, program: Program) -> bool:
+    """Whether `c` is a floating sum over `inner` alone, of values that are cheap to write down."""
+    if c.kind is not Kind.REDUCE or c.target.op.name != "sum" or c.target.dtype.kind != "f":
+        return False
+    if inner.flat or c.reduced != (c.order[c.loops.index(inner)],):
+        return False
+    stored = set(program.stored) - {c.target}
+    below = [n for n in postorder([c.value]) if isinstance(n.op, ops.Elementwise) and n.ndim]
+    return sum(n not in stored for n in below) <= _MOST_OPERATIONS
+
+
+def _shares_reads(c: Computation, outer: Loop, inner: Loop) -> bool:
+    """Whether `c` reads something at every step of `outer`, and other things at one step."""
+    row, column = (c.order[c.loops.index(loop)] for loop in (outer, inner))
+    axes = [
+        {e.axis for e in index if isinstance(e, Entry)}
+        for _, index in c.reads
+        if not isinstance(index, access._Flat)
+    ]
+    return any(column in a and row not in a for a in axes) and any(row in a for a in axes)
