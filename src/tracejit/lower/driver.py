@@ -141,11 +141,11 @@ class Driver:
             inputs = self.graph.inputs
             divided = k >= len(inputs) or inputs[k].attr[0] in division.inputs
             pairs.append(f"({text}, {divided})")
-        rows, work = f"{OURS}rows", f"{OURS}work"
-        self.lines.append(f"{rows} = {self.dim(division.rows)}")
-        self.lines.append(f"{work} = {self.dim(division.work)}")
-        run = f"{OURS}run({OURS}entry, {rows}, {work}, ({', '.join(pairs)},))"
-        divided_call = f"({run} if {work} > {threads.LEAST_WORK} else {call})"
+        # Most calls are not divided: the rows are counted only where the work is worth it.
+        rows, work = self.dim(division.rows), self.dim(division.work)
+        self.lines.append(f"{OURS}work = {work}")
+        run = f"{OURS}run({OURS}entry, {rows}, {OURS}work, ({', '.join(pairs)},))"
+        divided_call = f"({run} if {OURS}work > {threads.LEAST_WORK} else {call})"
         return [f"if {divided_call}:", f"    return {OURS}miss"]
 
     def make(
