@@ -145,6 +145,17 @@ def entry(x0, b0):
     np.testing.assert_array_equal(out, x)
 
 
+def test_rows_with_gaps_between_them_are_read_without_strides():
+    f = tracejit.function(lambda x: (x * 2).sum(axis=1))
+    wide = np.arange(60.0).reshape(5, 12)
+    for x in (wide[:, 2:9], wide[::2, :5]):
+        np.testing.assert_array_equal(f(x), (x * 2).sum(axis=1))
+    assert f.stats.traces == 1 and "rows(x0)" in f.source(wide[:, 2:9])
+    for x in (wide[:, ::2], wide[::-1, ::-1], wide):
+        np.testing.assert_array_equal(f(x), (x * 2).sum(axis=1))
+    assert "rows(x0)" not in f.source(wide[:, ::2])
+
+
 def test_more_arrays_than_scopes():
     count = structure.SCOPES + 3
     names = [f"b{k}" for k in range(count)]

@@ -112,9 +112,11 @@ def _as_array(value: Any, path: str) -> np.ndarray:
 
 
 def layout(x: np.ndarray) -> str:
-    """C, F or A (any strides): what the compiled code is specialised on."""
+    """C, F, R (rows without gaps) or A (any strides): what compiled code is specialised on."""
     flags = x.flags
-    return "C" if flags.c_contiguous else "F" if flags.f_contiguous else "A"
+    if flags.c_contiguous or flags.f_contiguous:
+        return "C" if flags.c_contiguous else "F"
+    return "R" if x.ndim > 1 and x.strides[-1] == x.itemsize else "A"
 
 
 def storage_of(value: Any) -> str:
@@ -131,7 +133,9 @@ def texts_of(description: Description) -> dict[str, tuple[Any, str]]:
     for path, value, key in leaves:
         text = value_text(value)
         if isinstance(value, np.ndarray):
-            text += {"C": "", "F": ", Fortran order", "A": ", strided"}[layout(value)]
+            text += {"C": "", "F": ", Fortran order", "R": ", rows apart", "A": ", strided"}[
+                layout(value)
+            ]
             text += "" if value.flags.writeable else ", read-only"
         else:
             text = f"{type(value).__name__} {text}"

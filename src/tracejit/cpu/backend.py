@@ -29,7 +29,8 @@ class CPU:
             layout = layouts[node.attr[0]]
             if layout:
                 readonly = layout.endswith("r")
-                signature.append(array_type(storage(node.dtype), node.ndim, layout[0], readonly))
+                kind = "A" if layout[0] == "R" else layout[0]
+                signature.append(array_type(storage(node.dtype), node.ndim, kind, readonly))
             else:
                 dtype = np.dtype(np.float32) if node.dtype.char == "e" else node.dtype
                 signature.append(scalar_type(dtype))

@@ -119,6 +119,8 @@ class Emitter(Values):
         conditions = []
         for node in self.program.graph.inputs:
             name = self.names[node.attr[0]]
+            if self.program.layouts[node.attr[0]] == "R":
+                conditions.append(f"(not rows({name}))")
             for axis, d in enumerate(node.shape):
                 if isinstance(d, int):
                     conditions.append(f"({name}.shape[{axis}] != {d})")

@@ -59,6 +59,8 @@ class _Flattener(ast.NodeTransformer):
         self.namespace = namespace
         self.arrays = {argument.arg for argument in function.args.args}
         self.base: dict[str, str] = {}
+        #: Arrays that are tested, at entry, for rows without gaps.
+        self.rows: set[str] = set()
         assigned: Counter[str] = Counter()
         written: dict[str, None] = {}
         for node in ast.walk(function):
@@ -68,6 +70,8 @@ class _Flattener(ast.NodeTransformer):
                 written[_name(node.value)] = None
             elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
                 self._note_array(_name(node.targets[0]), node.value)
+            elif isinstance(node, ast.Call) and _name(node.func) == "rows":
+                self.rows.add(_name(node.args[0]))
         self.places = {name for name, count in assigned.items() if count > 1}
         memory = dict.fromkeys(self.base.get(name, name) for name in written)
         self.memory_scopes = {name: k for k, name in enumerate(memory, 1)}
@@ -189,7 +193,9 @@ class _Flattener(ast.NodeTransformer):
         scope = self.memory_scopes.get(self.base.get(array, array), structure.READ_ONLY)
         known = scope if scope < structure.SCOPES else None
         operands = [self._use(array), *(self.visit(operand) for operand in (*value, *index))]
-        return self._call(f"{kind}_{len(index)}_{known}", make(len(index), known), operands)
+        rows = array in self.rows
+        name = f"{kind}_{len(index)}_{known}" + ("_rows" if rows else "")
+        return self._call(name, make(len(index), known, rows), operands)
 
 
 def _load(name: str) -> ast.expr:

@@ -9,6 +9,7 @@ from tracejit.cpu.logic import *  # noqa: F403
 from tracejit.cpu.loops import matmul_loop, ufunc_loop
 from tracejit.cpu.memory import flat, outside, wrap
 from tracejit.cpu.scalar import *  # noqa: F403
+from tracejit.cpu.structure import rows
 from tracejit.cpu.sums import (
     radd_product,
     sum_add,
@@ -28,6 +29,7 @@ __all__ = [
     "matmul_loop",
     "outside",
     "radd_product",
+    "rows",
     "sum_add",
     "sum_add_product",
     "sum_block",

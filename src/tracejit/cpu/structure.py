@@ -173,9 +173,12 @@ def _field(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value, name: str) -
 
 
 def _address(
-    context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value, index: tuple[ir.Value, ...]
+    context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value, index: tuple[ir.Value, ...], rows: bool
 ) -> ir.Value:
-    """The address of an element; its index counts from the start, and is in bounds."""
+    """The address of an element; its index counts from the start, and is in bounds.
+
+    In an array of `rows`, the elements along the last axis have no gaps between them.
+    """
     data = _field(context, b, ty, array, "data")
     if ty.layout == "C":
         position: ir.Value = ir.Constant(_INT, 0)
@@ -188,10 +191,26 @@ def _address(
         return b.gep(data, [position], inbounds=True)
     strides = _field(context, b, ty, array, "strides") if index else None
     place = b.bitcast(data, ir.IntType(8).as_pointer())
-    for axis, i in enumerate(index):
+    for axis, i in enumerate(index[:-1] if rows else index):
         step = b.mul(i, b.extract_value(strides, axis), flags=("nsw",))
         place = b.gep(place, [step], inbounds=True)
-    return b.bitcast(place, data.type)
+    start = b.bitcast(place, data.type)
+    return b.gep(start, [index[-1]], inbounds=True) if rows else start
+
+
+def _has_rows(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value) -> ir.Value:
+    last = b.extract_value(_field(context, b, ty, array, "strides"), ty.ndim - 1)
+    return b.icmp_signed("==", last, _field(context, b, ty, array, "itemsize"))
+
+
+#: Whether the elements along an array's last axis have no gaps between them.
+rows = define(
+    "rows",
+    1,
+    lambda array: types.boolean if isinstance(array, types.Array) and array.ndim else None,
+    _has_rows,
+    with_context=True,
+)
 
 
 @functools.cache
@@ -228,14 +247,14 @@ def _fits(array: Any, *index: Any) -> bool:
 
 
 @functools.cache
-def load(ndim: int, scope: int | None) -> Any:
+def load(ndim: int, scope: int | None, rows: bool = False) -> Any:
     """The intrinsic ``load(array, *index)`` for arrays of `ndim` axes in `scope`."""
 
     def result(array: Any, *index: Any) -> Any:
         return array.dtype if _fits(array, *index) else None
 
     def emit(context: Any, b: ir.IRBuilder, tys: Any, array: Any, *index: Any) -> ir.Value:
-        address = _address(context, b, tys[0], array, index)
+        address = _address(context, b, tys[0], array, index, rows)
         model = context.data_model_manager[tys[0].dtype]
         data = b.load(address)
         _tell_scope(b, data, scope)
@@ -245,7 +264,7 @@ def load(ndim: int, scope: int | None) -> Any:
 
 
 @functools.cache
-def store(ndim: int, scope: int | None) -> Any:
+def store(ndim: int, scope: int | None, rows: bool = False) -> Any:
     """The intrinsic ``store(array, value, *index)`` for arrays of `ndim` axes in `scope`."""
 
     def result(array: Any, value: Any, *index: Any) -> Any:
@@ -255,7 +274,7 @@ def store(ndim: int, scope: int | None) -> Any:
     def emit(
         context: Any, b: ir.IRBuilder, tys: Any, array: Any, value: Any, *index: Any
     ) -> ir.Value:
-        address = _address(context, b, tys[0], array, index)
+        address = _address(context, b, tys[0], array, index, rows)
         data = context.data_model_manager[tys[0].dtype].as_data(b, value)
         _tell_scope(b, b.store(data, address), scope)
         return _NOTHING

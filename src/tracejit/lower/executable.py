@@ -117,8 +117,8 @@ def compile_graph(
 ) -> Executable:
     """Compile `graph` for inputs of the given `layouts`.
 
-    A layout is "C", "F" or "A" for an array (with "r" appended where it is read-only) and ""
-    for a scalar. `kinds` as in `Executable.driver`; "alias" outputs are not computed.
+    A layout is "C", "F", "R" (rows without gaps) or "A" for an array, with "r" appended where it is
+    read-only, and "" for a scalar. `kinds` as in `Executable.driver`; "alias" outputs are not computed.
     """
     seconds: dict[str, float] = {}
     start = perf_counter()

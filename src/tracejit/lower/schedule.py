@@ -28,7 +28,7 @@ def schedule(
 ) -> Program:
     """The loop program of `graph`.
 
-    Needs: a simplified graph and the layout of each input ("C", "F", "A", "" for a scalar).
+    Needs: a simplified graph and the layout of each input ("C", "F", "R", "A", "" for a scalar).
     The outputs at the positions `aliases` are not computed.
     Guarantees: every stored node is computed once, before it is read.
     """
