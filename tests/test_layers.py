@@ -13,13 +13,16 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "tracejit"
 FILES = sorted(SOURCE.rglob("*.py"))
 LONGEST = 500
 
-_BASE = {"config", "errors"}
+_BASE = {"config", "errors", "flags", "calltext"}
 _VALUES = _BASE | {"ir", "variable", "arrays"}
 _TRACE = _VALUES | {"structure", "explain", "trace", "namespace", "dispatch", "capture"}
 _CALL = _TRACE | {"arguments", "fallback", "retrace", "call", "function"}
+_SYMBOLIC = _CALL | {"tensor", "sharedvalue", "state", "io", "symbolic", "symbolic_call"}
 # Each top-level module or package, and those it may import. What is not here is not a layer yet:
 # give a new one a line.
 MAY_IMPORT: dict[str, set[str]] = {
+    "flags": set(),
+    "calltext": set(),
     "config": _BASE,
     "errors": _BASE,
     "ir": _BASE,
@@ -37,14 +40,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "retrace": _CALL,
     "fallback": _CALL,
     "call": _CALL | {"lower", "cpu"},
-    "function": _CALL,
-    "__init__": _BASE | {"function"},
+    "function": _CALL | {"symbolic"},
+    "tensor": _TRACE | {"tensor", "symbolic", "symbolic_call", "state", "sharedvalue"},
+    "sharedvalue": {"tensor"},
+    "state": {"tensor", "sharedvalue"},
+    "io": {"tensor", "sharedvalue"},
+    "symbolic_call": _SYMBOLIC | {"lower", "cpu", "debugmode"},
+    "symbolic": _SYMBOLIC | {"symbolic_copy"},
+    "symbolic_copy": _SYMBOLIC,
+    "debugmode": _SYMBOLIC,
+    "__init__": _BASE | {"function", "tensor"},
     "demo": {"__init__"},
     "__main__": {"__init__", "demo", "lower"},
 }
 # Packages that a layer must not name anywhere, not even inside a function.
 MUST_NOT_NAME: dict[str, set[str]] = {
-    layer: {"numba", "llvmlite", "rich", "sklearn"} for layer in (_CALL | {"__init__"}) - {"call"}
+    layer: {"numba", "llvmlite", "rich", "sklearn"} for layer in (_SYMBOLIC | {"__init__"}) - {"call"}
 }
 
 

@@ -50,6 +50,11 @@ MAX_RECENT = 4
 _lock = threading.RLock()
 
 
+def trace_lock() -> threading.RLock:
+    """The lock under which a trace runs."""
+    return _lock
+
+
 def _renew_lock() -> None:
     global _lock
     _lock = threading.RLock()

@@ -9,6 +9,8 @@
 `cache`           TRACEJIT_CACHE: false keeps no compiled code on disk
 
 A change made by ``with`` is seen by its own thread (or asynchronous task) alone.
+
+Theano's flags (`floatX`, `cast_policy`, …, see ``flags``) are attributes too, and may be assigned.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from __future__ import annotations
 import os
 from contextvars import ContextVar, Token
 from typing import Any
+
+from tracejit import flags
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
@@ -132,9 +136,14 @@ class Config:
     def __getattr__(self, name: str) -> Any:
         if name in _NAMES:
             return getattr(_current.get(), name)
+        if flags.is_flag(name):
+            return flags.get(name)
         raise AttributeError(f"config has no setting {name!r}; there are: {', '.join(_NAMES)}")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if flags.is_flag(name):
+            flags.put(name, value)
+            return
         raise AttributeError(
             f"settings are changed by `with tracejit.config({name}={value!r}):` "
             f"or by the environment variable TRACEJIT_{name.upper()}"

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.calltext import commit, function_text
 from tracejit.errors import MISS
 from tracejit.ir import alias, interpret, ops
 from tracejit.ir.graph import Graph
@@ -245,20 +246,22 @@ class Interpreted:
         result: str,
         namespace: dict[str, Any],
         kinds: Sequence[str],
+        states: Sequence[str] = (),
+        locks: str = "",
     ) -> Callable[..., Any]:
-        """A function of `parameters` that returns the result, or MISS."""
+        """A function of `parameters` that returns the result, or MISS; see `Executable.driver`."""
         self._kinds = kinds
         outputs = [f"_tj_o{k}" for k in range(len(self.graph.outputs))]
         lines = [
-            f"def call({parameters}):",
-            *(f"    {line}" for line in prologue),
-            f"    _tj_o = _tj_run(({''.join(f'{i}, ' for i in inputs)}))",
-            "    if _tj_o is MISS: return MISS",
-            f"    {''.join(f'{o}, ' for o in outputs)}= _tj_o" if outputs else "    pass",
-            f"    return {result.format(o=outputs)}",
+            *prologue,
+            f"_tj_o = _tj_run(({''.join(f'{i}, ' for i in inputs)}))",
+            "if _tj_o is MISS: return MISS",
+            f"{''.join(f'{o}, ' for o in outputs)}= _tj_o" if outputs else "pass",
+            commit(states, outputs[len(outputs) - len(states) :]) if states else "pass",
+            f"return {result.format(o=outputs)}",
         ]
         scope = {**namespace, "MISS": MISS, "_tj_run": self._run}
-        exec(compile("\n".join(lines), "<tracejit driver>", "exec"), scope)
+        exec(compile(function_text(parameters, lines, locks), "<tracejit driver>", "exec"), scope)
         call: Callable[..., Any] = scope["call"]
         return call
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from typing import Any, overload
+from typing import Any
 
 from tracejit.config import Settings, settings
 from tracejit.errors import MISS
@@ -126,30 +126,12 @@ class Function:
         return source
 
 
-@overload
-def function(
-    f: Callable[..., Any], /, *, name: str | None = None, on_unsupported: str | None = None
-) -> Function: ...
+def function(f: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """Compile a function of NumPy arrays, or the outputs of a symbolic graph.
 
-
-@overload
-def function(
-    f: None = None, /, *, name: str | None = None, on_unsupported: str | None = None
-) -> Callable[[Callable[..., Any]], Function]: ...
-
-
-def function(
-    f: Any = None,
-    outputs: Any = None,
-    /,
-    *,
-    name: str | None = None,
-    on_unsupported: str | None = None,
-) -> Any:
-    """Compile a function of NumPy arrays: a decorator, with or without options.
-
-    `name` is shown in messages; `on_unsupported` ("warn" or "error") overrides the setting of
-    ``tracejit.config`` for this function.
+    **Of a Python function**, ``function(f, *, name=None, on_unsupported=None)``, also as decorator,
+    with or without options. `name` is shown in messages; `on_unsupported` ("warn" or "error")
+    overrides the setting of ``tracejit.config`` for this function.
 
     Arguments may be arrays of any shape and layout, of bool, integer, float or complex dtype up to
     128 bits, NumPy scalars, Python numbers, and tuples, lists, dicts, named tuples and dataclasses
@@ -168,16 +150,35 @@ def function(
     ...     return np.sqrt((x * x).sum())
     >>> norm(np.array([3.0, 4.0]))
     np.float64(5.0)
+
+    **Of symbolic variables**, ``function(inputs, outputs=None, mode=None, updates=None,
+    givens=None, no_default_updates=False, name=None, allow_input_downcast=None, profile=None,
+    on_unused_input="raise")`` with a list of inputs, as Theano has it. `updates` pairs shared
+    variables with their new values, which are all computed from the old ones; `givens` replaces
+    variables. Returns a `SymbolicFunction`.
+
+    >>> import tracejit.tensor as T
+    >>> x = T.dscalar("x")
+    >>> total = tracejit.shared(0.0)
+    >>> add = tracejit.function([x], total, updates=[(total, total + x)])
+    >>> add(2), add(3), total.get_value()
+    (array(0.), array(2.), array(5.))
     """
+    if isinstance(f, types.FunctionType) and not args and not kwargs:
+        return Function(f)
+    if args or "outputs" in kwargs or "inputs" in kwargs or isinstance(f, (list, tuple)):
+        from tracejit.symbolic import symbolic_function
+
+        inputs = kwargs.pop("inputs") if "inputs" in kwargs else f
+        return symbolic_function(inputs, *args, **kwargs)
+    return _decorated(f, **kwargs)
+
+
+def _decorated(f: Any, *, name: str | None = None, on_unsupported: str | None = None) -> Any:
     if on_unsupported not in (None, "warn", "error"):
         raise ValueError(f'on_unsupported must be "warn" or "error", not {on_unsupported!r}')
     if f is None:
-        return lambda g: function(g, name=name, on_unsupported=on_unsupported)
-    if isinstance(f, (list, tuple)) or outputs is not None:
-        raise TypeError(
-            "function() takes a Python function; inputs and outputs as lists (the symbolic form) "
-            "are not available"
-        )
+        return lambda g: _decorated(g, name=name, on_unsupported=on_unsupported)
     if isinstance(f, Function):
         f = f.__wrapped__
     if isinstance(f, (staticmethod, classmethod)):

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.arrays.common import at_least, length
+from tracejit.arrays.common import at_least, dim_node, length, span
 from tracejit.arrays.tables import method
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
 from tracejit.ir.build import Index
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
-from tracejit.ir.types import BOOL
+from tracejit.ir.types import BOOL, INT64
 from tracejit.variable import Variable, view_of, wrap
 
 
@@ -201,6 +201,49 @@ def _gather(source: Node, arrays: dict[int, Node], apart: bool) -> Node:
         else:
             picks.append(("axis", place[k]))
     return build.gather(source, shape, tuple(picks), *indices)
+
+
+def scatter(x: Variable, key: Any, y: Node, mode: str) -> Node:
+    """`x` with `y` put ("set") or added ("add") at ``x[key]``, as a new array.
+
+    `y` is cast to the dtype of `x`, and broadcast as in ``x[key] = y``. Raises what NumPy raises.
+    """
+    entries = _expand(key if isinstance(key, tuple) else (key,), x.node.ndim)
+    layout = _layout(x.node, entries)
+    arrays, shape = layout.arrays, tuple(layout.shape)
+    place = {k: k for k in range(len(shape))}
+    after = 0
+    if arrays:
+        common = build.broadcast_shapes([a.shape for a in arrays.values()])
+        rest = [k for k in range(len(shape)) if k not in arrays]
+        before = 0 if layout.apart else sum(k < min(arrays) for k in rest)
+        after = len(rest) - before
+        place = {k: i if i < before else i + len(common) for i, k in enumerate(rest)}
+        kept = [shape[k] for k in rest]
+        shape = (*kept[:before], *common, *kept[before:])
+    value = _into_shape(build.cast(y, x.node.dtype), shape)
+    positions: list[Node] = []
+    checked: list[bool] = []
+    for start, step, k in layout.index:
+        if k is not None and k in arrays:
+            at = build.cast(arrays[k], INT64)
+            at = build.expand_dims(at, [at.ndim + j for j in range(after if at.ndim else 0)])
+            positions.append(build.broadcast_to(at, shape))
+        elif k is None:
+            positions.append(dim_node(start))
+        else:
+            along = span(shape[place[k]], start, step)
+            positions.append(build.view(along, shape, ((0, 1, place[k]),)))
+        checked.append(k is not None and k in arrays)
+    return build.scatter(x.node, value, positions, checked, mode)
+
+
+def _into_shape(y: Node, shape: tuple[Dim, ...]) -> Node:
+    """`y` broadcast to `shape`; leading axes of length 1 that it has too many are dropped."""
+    extra = y.ndim - len(shape)
+    if extra > 0 and all(d == 1 for d in y.shape[:extra]):
+        y = build.squeeze(y, range(extra))
+    return build.broadcast_to(y, shape)
 
 
 def int_index(i: Dim, n: Dim, axis: int) -> Dim:

@@ -305,6 +305,10 @@ class Accumulators:
         )
         return f"{name}({a}, {b})"
 
+    def sum_of(self, c: Computation, a: str, b: str) -> str:
+        """The sum of two elements of the target's dtype, in the order given."""
+        return self._apply(ops.ELEMENTWISE["add"], c, a, b)
+
     def _clear(self, c: Computation, loop: Loop) -> None:
         """Set the accumulators of a sweep to the identity, before its outermost reduced loop."""
         block = self.e.path[-1]

@@ -121,20 +121,22 @@ class Emitter(Values):
             name = self.names[node.attr[0]]
             if self.program.layouts[node.attr[0]] == "R":
                 conditions.append(f"(not rows({name}))")
-            for axis, d in enumerate(node.shape):
-                if isinstance(d, int):
-                    conditions.append(f"({name}.shape[{axis}] != {d})")
-                elif d.op is ops.DIM and d.attr[:2] == (node.attr[0], axis):
-                    conditions.append(f"({name}.shape[{axis}] == 1)")
         for check in self.program.graph.checks:
-            if _about_length_one(check.condition):
-                continue  # as above
-            text = self.value(check.condition, ())
-            conditions.append(f"(not {text})")
+            conditions.append(self._failure(check.condition))
         if conditions:
             self.body.add(f"if {' or '.join(conditions)}:")
             self.body.add(f"    {self._return(MISSED, returned)}")
         self.start = len(self.body.body)
+
+    def _failure(self, condition: Node) -> str:
+        """The expression that is true where a check fails."""
+        sign = {"equal": "!=", "not_equal": "=="}.get(condition.op.name)
+        if sign is not None:
+            length, one = condition.args
+            if length.op is ops.DIM and one.op is ops.CONST and build.constant_value(one) == 1:
+                name, axis, _ = length.attr
+                return f"({self.names[name]}.shape[{axis}] {sign} 1)"
+        return f"(not {self.value(condition, ())})"
 
     # Loops -----------------------------------------------------------------------------------
 
@@ -229,6 +231,10 @@ class Emitter(Values):
             self._allocate([c])
         self.current = c
         index = self.index_of(c)
+        if c.kind is Kind.SCATTER:
+            self._scatter(c, index)
+            self.current = None
+            return
         point = (c.value, index)
         if self.accumulators.takes_product(c) and self._known(*point) is None:
             factors = [self.value(a, index) for a in c.value.args]
@@ -273,6 +279,33 @@ class Emitter(Values):
             text = f"half_store({value})" if c.target.dtype.char == "e" else value
             self.path[-1].add(f"{self.element(buffer, where)} = {text}", c.target.origin)
 
+    def _scatter(self, c: Computation, index: Index) -> None:
+        """Put or add an element where its positions say."""
+        mode, checked = c.target.attr
+        value = self.value(c.value, index if c.value.ndim else ())
+        places = []
+        block, origin = self.path[-1], c.target.origin
+        for axis, (node, check) in enumerate(zip(c.positions, checked, strict=True)):
+            place = self.value(node, index if node.ndim else ())
+            if check:
+                length = self.dim(c.target.shape[axis])
+                self._trap(f"outside({place}, {length})", len(self.path) - 1)
+                wrapped = self.fresh("v")
+                block.add(f"{wrapped} = wrap({place}, {length})", origin)
+                place = wrapped
+            places.append(place)
+        for buffer in self.program.buffers[c.target]:
+            at = [places[k] for k in buffer.axes]
+            if buffer.layout == "F":
+                at.reverse()
+            element = f"{buffer.name}[{', '.join(at)}]"
+            half = c.target.dtype.char == "e"
+            text = value
+            if mode == "add":
+                old = f"half_load({element})" if half else element
+                text = self.accumulators.sum_of(c, old, value)
+            block.add(f"{element} = {f'half_store({text})' if half else text}", origin)
+
     def _matmul(self, c: Computation) -> None:
         a, b = c.value.args
         out = self.program.buffers[c.target][0]
@@ -307,14 +340,6 @@ class Emitter(Values):
         source, transposed = matrix_source(node)
         name = self.array_name(source)
         return f"{_part(name, batch)}.T" if transposed else _part(name, batch)
-
-
-def _about_length_one(condition: Node) -> bool:
-    """Whether a check is ``length != 1`` of an input's axis."""
-    if condition.op.name != "not_equal":
-        return False
-    length, one = condition.args
-    return length.op is ops.DIM and one.op is ops.CONST and build.constant_value(one) == 1
 
 
 def computations_in(loop: Loop) -> list[Computation]:

@@ -379,6 +379,18 @@ def gather(
     return _make(ops.GATHER, (x, *wide), (shape, picks), ArrayType(x.dtype, shape))
 
 
+def scatter(
+    x: Node, y: Node, positions: Sequence[Node], checked: Sequence[bool], mode: str
+) -> Node:
+    """`x` with the elements of `y` put at positions: see ``ops.SCATTER``.
+
+    Positions are int64, of the shape of `y` or scalars. Several elements may go to one place: in
+    mode "set" the last one stays, in mode "add" all are added.
+    """
+    attr = (mode, tuple(checked))
+    return _make(ops.SCATTER, (x, y, *positions), attr, ArrayType(x.dtype, x.shape))
+
+
 def nonzero(mask: Node) -> Node:
     """Positions of the true elements: an int64 array of shape (count, ndim)."""
     axes = tuple(range(mask.ndim))

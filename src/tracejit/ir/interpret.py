@@ -165,6 +165,16 @@ def _gather(node: Node, args: list[Any], values: Values, env: Mapping[str, Any])
     return args[0][index]
 
 
+def _scatter(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
+    result, y = np.array(args[0]), args[1]
+    index = tuple(np.broadcast_to(p, np.shape(y)) for p in args[2:])
+    if node.attr[0] == "add":
+        np.add.at(result, index, y)
+    else:
+        result[index] = y
+    return result
+
+
 def _nonzero(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
     return np.argwhere(args[0])
 
@@ -191,6 +201,7 @@ _STRUCTURAL: dict[ops.Op, Callable[[Node, list[Any], Values, Mapping[str, Any]],
     ops.VIEW: _view,
     ops.RESHAPE: _reshape,
     ops.GATHER: _gather,
+    ops.SCATTER: _scatter,
     ops.NONZERO: _nonzero,
     ops.CONCATENATE: _concatenate,
     ops.SCAN: _scan,

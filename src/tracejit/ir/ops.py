@@ -271,6 +271,11 @@ STRUCTURAL: dict[str, Op] = _rows(
         dims_in_attr=True,
         doc="x[…] by integer arrays; attr: (shape, an operand axis ('index', which) | ('axis', k))",
     ),
+    Op(
+        name="scatter",
+        doc="x with y put (set) or added (add) at int64 positions, one an axis of x, in y's order; "
+        "attr: (mode, which positions count from the end where negative, and are checked)",
+    ),
     Op(name="nonzero", dims_in_attr=True, doc="(count, ndim) int64 positions; attr: count"),
     Op(name="concatenate", dims_in_attr=True, doc="attr: (axis, shape)"),
     Op(name="scan", doc="running reduction; attr: (elementwise name, axis)"),
@@ -279,7 +284,7 @@ STRUCTURAL: dict[str, Op] = _rows(
 INPUT, CONST, DIM, POLY = (STRUCTURAL[n] for n in ("input", "const", "dim", "poly"))
 IOTA, VIEW, RESHAPE = (STRUCTURAL[n] for n in ("iota", "view", "reshape"))
 GATHER, NONZERO, CONCATENATE = (STRUCTURAL[n] for n in ("gather", "nonzero", "concatenate"))
-SCAN, MATMUL = STRUCTURAL["scan"], STRUCTURAL["matmul"]
+SCAN, MATMUL, SCATTER = (STRUCTURAL[n] for n in ("scan", "matmul", "scatter"))
 
 _ROWS = {
     getattr(np, row.reference_name or row.name): row

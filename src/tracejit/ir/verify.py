@@ -63,6 +63,8 @@ def _problem(node: Node) -> str | None:
             return "index map does not fit"
     if op is ops.GATHER and len(node.attr[1]) != x.ndim:
         return "one pick an axis is needed"
+    if op is ops.SCATTER and not len(node.args) - 2 == x.ndim == len(node.attr[1]):
+        return "one position an axis is needed"
     if op is ops.SCAN and not 0 <= node.attr[1] < x.ndim:
         return f"axis {node.attr[1]} of an operand of {x.ndim} dimensions"
     if op is ops.MATMUL and (x.ndim < 2 or x.ndim != node.args[1].ndim):
@@ -83,6 +85,10 @@ def _type_problem(node: Node, trusting: bool) -> str | None:
         others = node.args if op in (ops.MATMUL, ops.CONCATENATE) else (x,)
         if any(a.dtype != node.dtype for a in others):
             return "operands and result have several dtypes"
+    if op is ops.SCATTER and not x.dtype == node.args[1].dtype == node.dtype:
+        return "operands and result have several dtypes"
+    if op is ops.SCATTER and any(a.dtype != INT64 for a in node.args[2:]):
+        return "a position is not int64"
     if op is ops.GATHER and any(a.dtype != INT64 for a in node.args[1:]):
         return "an index array is not int64"
     if op is ops.IOTA and node.shape != (node.attr,):

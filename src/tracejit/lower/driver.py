@@ -7,11 +7,13 @@ is made, so that a call costs what it must.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from tracejit.calltext import function_text
 from tracejit.errors import MISS
 from tracejit.ir import ops
 from tracejit.ir.alias import chain
@@ -111,6 +113,23 @@ class Driver:
         shape = buffer.shape[::-1] if buffer.layout == "F" else buffer.shape
         self.lines.append(f"{OURS}{buffer.name} = {OURS}empty({self.shape(shape)}, {name})")
 
+    def reuse(self, buffer: Buffer, container: str) -> None:
+        """Take a container's spare array for a buffer, unless somebody else refers to it.
+
+        Those who do not are the container, the local name and getrefcount's argument.
+        """
+        shape = ", ".join(map(self.dim, buffer.shape))
+        self.namespace[f"{OURS}getrefcount"] = sys.getrefcount
+        name = f"{OURS}{buffer.name}"
+        self.lines.append(f"{name} = {container}.spare")
+        self.lines.append(
+            f"if {name} is None or {name}.shape != ({shape}{',' if buffer.shape else ''}) "
+            f"or {OURS}getrefcount({name}) != 3:"
+        )
+        allocated = len(self.lines)
+        self.allocate(buffer)
+        self.lines[allocated:] = [f"    {line}" for line in self.lines[allocated:]]
+
     def result(self, buffer: Buffer, kind: str) -> str:
         """The text of an output as NumPy would have returned it."""
         half = buffer.node.dtype.char == "e"
@@ -155,21 +174,20 @@ class Driver:
         body: list[str],
         result: str,
         namespace: dict[str, Any],
+        locks: str = "",
     ) -> Callable[..., Any]:
-        """Compile the driver."""
-        text = "\n".join(
-            [
-                f"def call({parameters}):",
-                *(f"    {line}" for line in prologue),
-                "    try:",
-                *(f"        {line}" for line in self.lines or ["pass"]),
-                # Arguments of other ranks or sizes: no guard has been passed yet.
-                "    except (ValueError, IndexError, AttributeError, TypeError):",
-                f"        return {OURS}miss",
-                *(f"    {line}" for line in body),
-                f"    return {result}",
-            ]
-        )
+        """Compile the driver; `locks` are held for the whole call."""
+        lines = [
+            *prologue,
+            "try:",
+            *(f"    {line}" for line in self.lines or ["pass"]),
+            # Arguments of other ranks or sizes: no guard has been passed yet.
+            "except (ValueError, IndexError, AttributeError, TypeError):",
+            f"    return {OURS}miss",
+            *body,
+            f"return {result}",
+        ]
+        text = function_text(parameters, lines, locks)
         scope = {**self.namespace, **namespace}
         exec(compile(text, "<tracejit driver>", "exec"), scope)
         return scope["call"]

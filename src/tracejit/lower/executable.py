@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from tracejit.calltext import commit
 from tracejit.config import config
 from tracejit.ir import ops
 from tracejit.ir.graph import Graph
@@ -65,18 +66,32 @@ class Executable:
         result: str,
         namespace: dict[str, Any],
         kinds: Sequence[str],
+        states: Sequence[str] = (),
+        locks: str = "",
     ) -> Callable[..., Any]:
         """A Python function ``call(parameters)``: guards, allocation, the entry, the results.
 
         `inputs` are expressions for the graph's inputs; `result` is a format string over the
         outputs ``{o[0]}``, `kinds` says for each whether NumPy gives an "array", a "scalar", a
-        "number", or an "alias" of an argument. It returns MISS where the arguments do not fit.
+        "number", or an "alias" of an argument. The last outputs become the values of the containers
+        that `states` name, all at once, after everything else has succeeded. `locks` are held for
+        the whole call. It returns MISS where the arguments do not fit.
         """
         driver = Driver(self.graph, inputs)
         buffers = self.emitted.buffers
         driver.tell_halves_apart(self.layouts)
+        outputs = self.program.graph.outputs
+        results, new = outputs[: len(outputs) - len(states)], outputs[len(outputs) - len(states) :]
+        homes = {
+            self.program.buffers[node][0].name: state
+            for node, state in zip(new, states, strict=True)
+            if node not in results and new.count(node) == 1
+        }
         for buffer in buffers:
-            driver.allocate(buffer)
+            if buffer.name in homes:
+                driver.reuse(buffer, homes[buffer.name])
+            else:
+                driver.allocate(buffer)
         arguments = [
             *(driver.argument(i, bool(self.layouts[i.attr[0]])) for i in self.graph.inputs),
             *(f"{OURS}{b.name}" for b in buffers),
@@ -92,7 +107,7 @@ class Executable:
             body.append(f"_, {names} = {code}")
         texts: list[str] = []
         seen: set[Node] = set()
-        for k, (node, kind) in enumerate(zip(self.program.graph.outputs, kinds, strict=True)):
+        for k, (node, kind) in enumerate(zip(outputs, kinds, strict=True)):
             if k in self.aliases:
                 texts.append(driver.alias(self.graph.outputs[k]))
                 continue
@@ -102,9 +117,10 @@ class Executable:
             seen.add(node)
             texts.append(text)
         final = result.format(o=texts)
+        if states:
+            body = [*body, commit(states, texts[len(results) :])]
         scope = {**namespace, f"{OURS}entry": self.entry}
-        function = driver.make(parameters, prologue, body, final, scope)
-        return function
+        return driver.make(parameters, prologue, body, final, scope, locks)
 
 
 def compile_graph(
@@ -114,11 +130,13 @@ def compile_graph(
     *,
     name: str = "program",
     kinds: Sequence[str] | None = None,
+    states: int = 0,
 ) -> Executable:
     """Compile `graph` for inputs of the given `layouts`.
 
     A layout is "C", "F", "R" (rows without gaps) or "A" for an array, with "r" appended where it is
-    read-only, and "" for a scalar. `kinds` as in `Executable.driver`; "alias" outputs are not computed.
+    read-only, and "" for a scalar. `kinds` as in `Executable.driver`; "alias" outputs are not
+    computed. The last `states` outputs are stored in C order.
     """
     seconds: dict[str, float] = {}
     start = perf_counter()
@@ -127,7 +145,7 @@ def compile_graph(
     aliases = frozenset(k for k, kind in enumerate(kinds or ()) if kind == "alias")
     graph = _pass(graph, "own outputs", lambda g: _own_outputs(g, aliases))
     plain = {key: layout.rstrip("r") for key, layout in layouts.items()}
-    program = schedule(graph, plain, aliases)
+    program = schedule(graph, plain, aliases, states)
     seconds["schedule"] = perf_counter() - start
     start = perf_counter()
     source = backend.emit(program)

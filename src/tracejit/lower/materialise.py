@@ -13,7 +13,7 @@ RECOMPUTE = 8
 #: A value broadcast over an outer axis is stored when it costs more than this.
 REBROADCAST = 1
 
-_ALWAYS = (ops.CONCATENATE, ops.SCAN, ops.NONZERO, ops.MATMUL)
+_ALWAYS = (ops.CONCATENATE, ops.SCAN, ops.SCATTER, ops.NONZERO, ops.MATMUL)
 _LEAVES = (ops.INPUT, ops.CONST, ops.DIM, ops.POLY, ops.IOTA)
 
 

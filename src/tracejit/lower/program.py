@@ -24,6 +24,7 @@ class Kind(Enum):
     SWEEP = "sweep"  # combine it into an array of accumulators, in memory order
     ARG = "arg"  # keep the position of the extreme one
     SCAN = "scan"  # combine it with the one before and store
+    SCATTER = "scatter"  # put it, or add it, where positions say
     NONZERO = "nonzero"  # append its position where it is true
     MATMUL = "matmul"  # no loops of ours: a library call
     UFUNC = "ufunc"  # the same, for a ufunc without a kernel expression
@@ -48,7 +49,8 @@ class Computation:
 
     `order` lists the domain's axes from the outermost loop in; `loops` are those loops once
     placed. `reduced` are the axes that do not appear in the target, whose other axes are
-    `kept` in order. `offset` displaces the store along `axis` (a part of a concatenation).
+    `kept` in order. `offset` displaces the store along `axis` (a part of a concatenation). The
+    `positions` of a scatter say where its values go.
     """
 
     kind: Kind
@@ -60,6 +62,7 @@ class Computation:
     axis: int = 0
     offset: Dim = 0
     partial: bool = False
+    positions: tuple[Node, ...] = ()
     loops: list[Loop] = field(default_factory=list)
     reads: list[Access] = field(default_factory=list)
 

@@ -24,12 +24,15 @@ from tracejit.lower.program import Computation, Kind, Loop, Program
 
 
 def schedule(
-    graph: Graph, layouts: Mapping[str, str], aliases: frozenset[int] = frozenset()
+    graph: Graph,
+    layouts: Mapping[str, str],
+    aliases: frozenset[int] = frozenset(),
+    states: int = 0,
 ) -> Program:
     """The loop program of `graph`.
 
     Needs: a simplified graph and the layout of each input ("C", "F", "R", "A", "" for a scalar).
-    The outputs at the positions `aliases` are not computed.
+    The outputs at the positions `aliases` are not computed, the last `states` ones are in C order.
     Guarantees: every stored node is computed once, before it is read.
     """
     graph = contiguous(graph, layouts)
@@ -39,6 +42,7 @@ def schedule(
     keep = set(nodes)
     flat = {a for n in graph.nodes() for a in reads_flat(n)}
     flat.update(n.args[0] for n in graph.nodes() if n.op is ops.GATHER)
+    flat.update(graph.outputs[len(graph.outputs) - states :])
     memory = {node: layouts[node.attr[0]] for node in graph.inputs}
     for node in nodes:
         # What is read by position in memory must be in C order: its inputs have no say.
@@ -99,6 +103,10 @@ def _computations(
     if node.op is ops.SCAN:
         x, axis = node.args[0], node.attr[1]
         return [_computation(Kind.SCAN, node, x, node.shape, stored, memory, axis=axis)]
+    if node.op is ops.SCATTER:
+        x, y, *positions = node.args
+        copy = _computation(Kind.MAP, node, x, x.shape, stored, memory, partial=True)
+        return [copy, _scatter(node, y, tuple(positions), stored)]
     if node.op is ops.NONZERO:
         x = node.args[0]
         return [_computation(Kind.NONZERO, node, x, x.shape, stored, memory)]
@@ -107,6 +115,16 @@ def _computations(
     if is_library(node):
         return [Computation(Kind.UFUNC, node, node, (), ())]
     return [_computation(Kind.MAP, node, node, node.shape, stored, memory)]
+
+
+def _scatter(node: Node, y: Node, positions: tuple[Node, ...], stored: set[Node]) -> Computation:
+    """Elements of `y` into the copy of a scatter's first operand, in the order of `y`."""
+    axes = tuple(range(y.ndim))
+    c = Computation(Kind.SCATTER, node, y, y.shape, axes, axes, partial=True, positions=positions)
+    for value in (y, *positions):
+        at = access.identity(value.ndim)
+        c.reads += [(value, at)] if value in stored else access.reads(value, at, stored)
+    return c
 
 
 def _computation(
@@ -202,7 +220,10 @@ class _Placer:
         if c.kind in (Kind.MATMUL, Kind.UFUNC):
             roots.extend(c.value.args)
             return self._stored_below(roots)
-        for node, index in access.walk(c.value, access.identity(len(c.domain)), ()):
+        points = access.walk(c.value, access.identity(len(c.domain)), ())
+        for p in c.positions:
+            points += access.walk(p, access.identity(p.ndim), ())
+        for node, index in points:
             roots.extend(node.dims)
             if not isinstance(index, access._Flat):
                 roots.extend(
@@ -231,7 +252,7 @@ class _Placer:
         c = self.c
         items = self.program.items
         joined: list[Loop] = []
-        for axis in c.order:
+        for axis in c.order if c.kind is not Kind.SCATTER else ():
             loop = self._join(items, axis)
             if loop is None:
                 break
@@ -276,7 +297,7 @@ class _Placer:
 
     def _same_style(self, loop: Loop) -> bool:
         """Serial computations stay out of loops that vectorise."""
-        serial = (Kind.ARG, Kind.SCAN, Kind.NONZERO)
+        serial = (Kind.ARG, Kind.SCAN, Kind.NONZERO, Kind.SCATTER)
         others = [i for i in loop.items if isinstance(i, Computation)]
         return all((o.kind in serial) == (self.c.kind in serial) for o in others)
 
@@ -286,7 +307,7 @@ class _Placer:
             if loop not in d.loops:
                 continue
             where = d.order[d.loops.index(loop)]
-            if d.partial or where in d.reduced or d.kind is Kind.NONZERO:
+            if d.partial or d.kind is Kind.SCATTER or where in d.reduced or d.kind is Kind.NONZERO:
                 return False
             place = d.kept.index(where)
             if d.target in self.scalars():

@@ -51,7 +51,11 @@ def split(program: Program) -> Split | None:
 
 def _by_rows(c: Computation, loop: Loop, program: Program) -> bool:
     """Whether each iteration of `loop` fills its own row of the target."""
-    if c.kind in (Kind.NONZERO, Kind.UFUNC, Kind.MATMUL) or c.partial or c.loops[0] is not loop:
+    if (
+        c.kind in (Kind.NONZERO, Kind.UFUNC, Kind.MATMUL, Kind.SCATTER)
+        or c.partial
+        or c.loops[0] is not loop
+    ):
         return False
     axis = 0 if loop.flat else c.order[0]
     if axis in c.reduced or (c.kind is Kind.SCAN and c.axis == axis):

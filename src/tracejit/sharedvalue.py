@@ -1,0 +1,245 @@
+"""Shared variables: symbolic variables whose value stays between calls."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tracejit.tensor.graph import Variable
+from tracejit.tensor.type import GenericType, TensorType, generic
+from tracejit.tensor.variables import _TensorOperators
+
+
+class Container:
+    """Where a state lives. Functions that update it hold its `lock` for the whole call.
+
+    `value` is replaced, never written to; `spare` is an array that once was the value, into which
+    the next one may be computed if nobody else refers to it.
+    """
+
+    __slots__ = ("__weakref__", "lock", "name", "spare", "type", "value")
+
+    def __init__(self, type: Any, value: Any, name: str | None = None) -> None:
+        self.type = type
+        self.value = value
+        self.name = name
+        self.spare: np.ndarray | None = None
+        self.lock = threading.RLock()
+
+    @property
+    def data(self) -> Any:
+        """The value itself."""
+        return self.value
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self.set(value)
+
+    @property
+    def storage(self) -> Container:
+        """This container as a list of one, under Theano's name."""
+        return self
+
+    def __getitem__(self, index: int) -> Any:
+        return (self.value,)[index]
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        if index not in (0, -1):
+            raise IndexError("a container has one place, 0")
+        self.set(value)
+
+    def set(self, value: Any, strict: bool = False, allow_downcast: bool | None = None) -> None:
+        """Let the container hold `value`, if its type takes it."""
+        value = self.type.filter(value, strict, allow_downcast)
+        with self.lock:
+            self.value = value
+
+    def __reduce__(self) -> Any:
+        return Container, (self.type, self.value, self.name)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Container:
+        new = Container(self.type, copy.deepcopy(self.value, memo), self.name)
+        memo[id(self)] = new
+        return new
+
+
+class SharedVariable(Variable):
+    """A variable whose value is kept in a container. Made by `shared`.
+
+    `default_update` is an expression (or None) that a compiled function which uses the variable,
+    and gives it no update, computes as its new value.
+    """
+
+    def __init__(
+        self,
+        type: Any,
+        value: Any = None,
+        name: str | None = None,
+        strict: bool = False,
+        allow_downcast: bool | None = None,
+        container: Container | None = None,
+    ) -> None:
+        super().__init__(type, name=name)
+        self.strict, self.allow_downcast = strict, allow_downcast
+        if container is None:
+            container = Container(type, type.filter(value, strict, allow_downcast), name)
+        self.container = container
+        self.default_update: Any = None
+
+    def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> Any:
+        """The value: a copy, or with `borrow` the value itself, which must not be changed."""
+        value = self.container.value
+        return value if borrow else copy.deepcopy(value)
+
+    def set_value(self, new_value: Any, borrow: bool = False) -> None:
+        """Give the variable another value of its type, of any shape of the same rank.
+
+        It is copied unless `borrow`. TypeError for one that does not fit.
+        """
+        if not borrow:
+            new_value = copy.deepcopy(new_value)
+        self.container.set(new_value, self.strict, self.allow_downcast)
+
+    def zero(self, borrow: bool = False) -> None:
+        """Set all elements to 0, in place with `borrow`."""
+        value = self.container.value
+        if borrow:
+            with self.container.lock:
+                value[...] = 0
+        else:
+            self.container.set(np.zeros_like(value))
+
+    @property
+    def value(self) -> Any:
+        """Not available: get_value() and set_value() say whether they copy."""
+        raise AttributeError(
+            "a shared variable has no attribute value: use get_value() and set_value()"
+        )
+
+    def clone(self) -> SharedVariable:
+        """Another variable over the same container."""
+        new = type(self)(self.type, name=self.name, container=self.container)
+        new.tag = self.tag
+        return new
+
+    def __getitem__(self, key: Any) -> Any:
+        value = self.container.value
+        raise TypeError(
+            f"The generic shared variable {self} holds a {type(value).__name__} and cannot be "
+            "indexed: make it an array of numbers, or take get_value()[...]"
+        )
+
+
+class TensorSharedVariable(_TensorOperators, SharedVariable):
+    """A shared array."""
+
+    __hash__ = _TensorOperators.__hash__
+    __getitem__ = _TensorOperators.__getitem__
+
+
+# Constructors ----------------------------------------------------------------------------------
+
+_constructors: list[Callable[..., Any]] = []
+
+
+def shared_constructor(constructor: Callable[..., Any], remove: bool = False) -> Any:
+    """Register (or `remove`) what may make a shared variable of a value.
+
+    The newest is asked first; one that raises TypeError passes the value on to the next.
+    """
+    if remove:
+        _constructors.remove(constructor)
+    else:
+        _constructors.append(constructor)
+    return constructor
+
+
+def shared(
+    value: Any,
+    name: str | None = None,
+    strict: bool = False,
+    allow_downcast: bool | None = None,
+    **kwargs: Any,
+) -> Any:
+    """A shared variable that starts with `value`, which is copied unless ``borrow=True``.
+
+    An array gives one of its dtype and rank, whose axes do not broadcast unless `broadcastable`
+    says so; a number one of rank 0 and NumPy's dtype for it. Anything else is kept as it is, and
+    cannot be computed with. `strict` and `allow_downcast` say what `set_value` accepts.
+
+    >>> import tracejit
+    >>> state = tracejit.shared(0)
+    >>> state.type, state.get_value()
+    (TensorType(int64, scalar), array(0))
+    """
+    if isinstance(value, Variable):
+        raise TypeError(
+            "Shared variable constructor needs numeric values and not symbolic variables."
+        )
+    for constructor in reversed(_constructors):
+        try:
+            return constructor(
+                value, name=name, strict=strict, allow_downcast=allow_downcast, **kwargs
+            )
+        except TypeError:
+            continue
+        except MemoryError as error:
+            error.args = (*error.args, "borrow=True does not copy the value")
+            raise
+    raise TypeError(
+        "No suitable SharedVariable constructor could be found. Are you sure all kwargs are "
+        f'supported? We do not support the parameter dtype or type. value="{value}". '
+        f"parameters={kwargs}"
+    )
+
+
+@shared_constructor
+def generic_constructor(
+    value: Any, name: str | None = None, strict: bool = False, allow_downcast: bool | None = None,
+    borrow: bool = False,
+) -> SharedVariable:  # fmt: skip
+    """A shared variable of any value."""
+    kept = value if borrow else copy.deepcopy(value)
+    return SharedVariable(generic, kept, name, strict, allow_downcast)
+
+
+@shared_constructor
+def scalar_constructor(
+    value: Any, name: str | None = None, strict: bool = False, allow_downcast: bool | None = None,
+    borrow: bool = False, target: str = "cpu",
+) -> TensorSharedVariable:  # fmt: skip
+    """A shared scalar of a Python or NumPy number."""
+    if not isinstance(value, (np.number, np.bool_, float, int, complex)):
+        raise TypeError()
+    array = np.array(value)
+    return TensorSharedVariable(TensorType(array.dtype, ()), array, name, strict, allow_downcast)
+
+
+@shared_constructor
+def tensor_constructor(
+    value: Any, name: str | None = None, strict: bool = False, allow_downcast: bool | None = None,
+    borrow: bool = False, broadcastable: Any = None, target: str = "cpu",
+) -> TensorSharedVariable:  # fmt: skip
+    """A shared array."""
+    if target != "cpu":
+        raise TypeError("not for cpu")
+    if not isinstance(value, np.ndarray):
+        raise TypeError()
+    pattern = (False,) * value.ndim if broadcastable is None else broadcastable
+    kind = TensorType(value.dtype, pattern)
+    kept = value if borrow else np.array(value)
+    return TensorSharedVariable(kind, kept, name, strict, allow_downcast)
+
+
+__all__ = [
+    "Container",
+    "GenericType",
+    "SharedVariable",
+    "TensorSharedVariable",
+    "shared",
+    "shared_constructor",
+]

@@ -1,0 +1,467 @@
+"""Functions of symbolic variables: ``tracejit.function([x, y], outputs, updates=…)``.
+
+The graph is threaded with its states once, when the function is made. A call goes to the driver of
+the newest path; where that does not take the arguments, they are converted to the types of the
+inputs, and compiled for if need be.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tracejit.config import config
+from tracejit.errors import MISS
+from tracejit.io import In, Out
+from tracejit.sharedvalue import Container, SharedVariable, shared
+from tracejit.state import MissingInputError, Threaded, thread_state
+from tracejit.symbolic_call import Plan, bind, run
+from tracejit.tensor.graph import Constant, Variable, clone, leaves, toposort
+from tracejit.tensor.type import TensorType
+from tracejit.trace import user_origin
+
+MODES = ("FAST_RUN", "FAST_COMPILE", "DebugMode", "NanGuardMode")
+
+
+class UnusedInputError(Exception):
+    """An input that nothing depends on."""
+
+
+class AliasedMemoryError(Exception):
+    """Memory that should be apart is shared."""
+
+
+class Slot:
+    """One input of a function: how it is given, and its container where it has a value."""
+
+    __slots__ = ("container", "default", "given", "implicit", "spec", "variable")
+
+    def __init__(self, spec: In, container: Container | None, default: bool) -> None:
+        self.spec = spec
+        self.variable = spec.variable
+        self.container = container
+        #: The value in the container is used where none is given.
+        self.default = default
+        self.implicit = spec.implicit or (container is not None and not default)
+
+    @property
+    def name(self) -> str | None:
+        """The keyword."""
+        return self.spec.name
+
+
+class SymbolicFunction:
+    """A compiled symbolic function: call it with values of its inputs.
+
+    ``f[x]`` (a variable, a name or a position) is the state or default kept for an input.
+    """
+
+    def __init__(
+        self, plan: Plan, slots: Sequence[Slot], containers: Sequence[Container],
+        shared_variables: Sequence[Any], structure: Any, name: str | None, mode: str, profile: Any,
+    ) -> None:  # fmt: skip
+        self.plan = plan
+        self.slots = list(slots)
+        self.containers = list(containers)
+        self.shared_variables = list(shared_variables)
+        self.structure = structure
+        self.name = name
+        self.mode = mode
+        self.profile = profile
+        self.trust_input = False
+        #: Whether calls update the states.
+        self.updating = True
+        self.drivers: dict[int, Any] = {}
+        self._driver: Any = _no_driver
+
+    # Calls -----------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            try:
+                result = self._driver(*args)
+                if result is not MISS:
+                    return result
+            except (TypeError, OverflowError):
+                pass  # other arguments than the driver knows
+        return self._slow(args, kwargs)
+
+    def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        subset = kwargs.pop("output_subset", None)
+        values = bind(self, args, kwargs)
+        result = run(self, values)
+        if subset is None:
+            return result
+        if isinstance(result, dict):
+            return {key: result[key] for key in subset}
+        return [result[k] for k in subset]
+
+    # State -----------------------------------------------------------------------------------
+
+    def _place(self, key: Any) -> Container:
+        for position, slot in enumerate(self.slots):
+            if slot.container is not None and (
+                key is slot.variable or key == slot.name or (type(key) is int and key == position)
+            ):
+                return slot.container
+        for variable, container in zip(self.shared_variables, self.containers, strict=True):
+            if key is variable or (isinstance(key, str) and key == variable.name):
+                return container
+        raise KeyError(f"{key!r} is no state or default of {self}")
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._place(key).value
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._place(key).set(value)
+
+    def __contains__(self, key: Any) -> bool:
+        try:
+            self._place(key)
+        except KeyError:
+            return False
+        return True
+
+    @property
+    def value(self) -> SymbolicFunction:
+        """``f.value[x]`` is ``f[x]``."""
+        return self
+
+    @property
+    def container(self) -> _Containers:
+        """``f.container[x]`` is where the value of `x` is kept."""
+        return _Containers(self)
+
+    def get_shared(self) -> list[Any]:
+        """The shared variables that the function uses."""
+        return [v for v in self.shared_variables if v in self.plan.public]
+
+    def free(self) -> None:
+        """Give back the arrays that are kept for new values of states."""
+        for container in self.containers:
+            container.spare = None
+
+    @property
+    def outputs(self) -> list[Variable]:
+        """The output variables."""
+        return list(self.plan.threaded.outputs)
+
+    @property
+    def inputs(self) -> list[Variable]:
+        """The input variables."""
+        return [slot.variable for slot in self.slots]
+
+    @property
+    def stats(self) -> Any:
+        """Counts and times of the traces and compilations, shared with the copies."""
+        return self.plan.stats
+
+    def source(self) -> str:
+        """The emitted source of the newest path; empty before the first call."""
+        return self.plan.paths[-1].executable.source if self.plan.paths else ""
+
+    def graph(self) -> Any:
+        """The array graph of the newest path, or None before the first call."""
+        return self.plan.paths[-1].graph if self.plan.paths else None
+
+    def __repr__(self) -> str:
+        names = ", ".join(str(slot.variable) for slot in self.slots)
+        return f"<tracejit function {self.name or ''}({names})>"
+
+    # Copies ----------------------------------------------------------------------------------
+
+    def copy(
+        self,
+        share_memory: bool = False,
+        swap: Mapping[Any, Any] | None = None,
+        delete_updates: bool = False,
+        name: str | None = None,
+        profile: Any = None,
+    ) -> SymbolicFunction:
+        """A function of the same compiled program; it returns a list.
+
+        `swap` replaces shared variables by others of the same type; all others stay shared with the
+        original. Private states of inputs are copied unless `share_memory`. With `delete_updates`
+        nothing is updated. ValueError for a variable that is not used, AssertionError for one of
+        another type. Nothing is compiled but what an original without its updates does not have.
+        """
+        from tracejit.symbolic_copy import copied
+
+        return copied(self, share_memory, swap or {}, delete_updates, name, profile)
+
+    def __copy__(self) -> SymbolicFunction:
+        from tracejit.symbolic_copy import duplicate
+
+        return duplicate(self)
+
+    def __reduce__(self) -> Any:
+        from tracejit.tensor.pickling import reduce_function
+
+        return reduce_function(self)
+
+
+def _no_driver(*args: Any) -> Any:
+    return MISS
+
+
+class _Containers:
+    def __init__(self, function: SymbolicFunction) -> None:
+        self._function = function
+
+    def __getitem__(self, key: Any) -> Container:
+        return self._function._place(key)
+
+
+# Making ------------------------------------------------------------------------------------------
+
+
+def symbolic_function(
+    inputs: Any,
+    outputs: Any = None,
+    mode: Any = None,
+    updates: Any = None,
+    givens: Any = None,
+    no_default_updates: Any = False,
+    accept_inplace: bool = False,
+    name: str | None = None,
+    rebuild_strict: bool = True,
+    allow_input_downcast: bool | None = None,
+    profile: Any = None,
+    on_unused_input: str | None = None,
+) -> SymbolicFunction:
+    """A callable that computes `outputs` from values of `inputs`; see ``tracejit.function``."""
+    if not isinstance(inputs, (list, tuple)):
+        raise Exception(
+            "Input variables of a function should be contained in a list, even when there is a "
+            "single input."
+        )
+    if name is None:
+        place = user_origin()
+        name = f"{place.file}:{place.line}" if place else None
+    mode = _mode(mode)
+    structure, items = _structure(outputs)
+    specs = [_input(x, allow_input_downcast) for x in inputs]
+    variables = [s.variable for s in specs]
+    for k, v in enumerate(variables):
+        if v in variables[:k]:
+            raise UnusedInputError(
+                f"Variable {v} is used twice in inputs to function at indices "
+                f"{variables.index(v)} and {k}. This would result in values provided for it being "
+                "ignored. Please do not duplicate variables in the inputs list."
+            )
+        if isinstance(v, SharedVariable):
+            raise TypeError(
+                f"Cannot use a shared variable ({v}) as explicit input. Consider substituting a "
+                "non-shared variable via the `givens` parameter"
+            )
+    replaced = _givens(givens, variables, rebuild_strict)
+    pairs = _updates(updates)
+    slots, private = _slots(specs)
+    replaced = {**private, **replaced}
+    pairs += [(private[s.variable], s.update) for s in specs if s.update is not None]
+    public = [v for v in variables if v not in private]
+    threaded = thread_state(public, items, pairs, replaced, no_default_updates)
+    _check_used(variables, private, threaded, on_unused_input)
+    kept = set(private.values())
+    plan = Plan(public, threaded, mode, {s for s in threaded.states if s not in kept})
+    containers = [s.container for s in threaded.states]
+    return SymbolicFunction(
+        plan, slots, containers, threaded.states, structure, name, mode, _profile(profile)
+    )
+
+
+def _profile(profile: Any) -> Any:
+    from tracejit.symbolic_call import Profile
+
+    return Profile() if profile is True else profile or None
+
+
+def _mode(mode: Any) -> str:
+    name = config.mode if mode is None else mode
+    name = getattr(name, "name", name)
+    name = {"Mode": "FAST_RUN", "DEBUG_MODE": "DebugMode", "stabilize": "FAST_RUN"}.get(name, name)
+    if name not in MODES:
+        raise ValueError(f"no mode {mode!r}; there are: {', '.join(MODES)}")
+    return str(name)
+
+
+def _structure(outputs: Any) -> tuple[Any, list[Variable]]:
+    """What is returned, and the variables in it: None, "single", a list, or a dict's keys."""
+    if outputs is None:
+        return None, []
+    if isinstance(outputs, dict):
+        for key in outputs:
+            assert isinstance(key, str), "the keys of a dict of outputs are strings"
+        keys = sorted(outputs)
+        return tuple(keys), [_output(outputs[k]) for k in keys]
+    if isinstance(outputs, (list, tuple)):
+        return "list", [_output(o) for o in outputs]
+    return "single", [_output(outputs)]
+
+
+def _output(output: Any) -> Variable:
+    from tracejit.tensor.elemwise import as_tensor_variable
+
+    variable = output.variable if isinstance(output, Out) else output
+    if isinstance(variable, Variable):
+        return variable
+    try:
+        found: Variable = as_tensor_variable(variable)
+    except TypeError:
+        raise TypeError(
+            f"The outputs of a function are symbolic variables; got {variable!r}"
+        ) from None
+    return found
+
+
+def _input(x: Any, allow_downcast: bool | None) -> In:
+    if isinstance(x, In):
+        if allow_downcast is not None and x.allow_downcast is None:
+            x.allow_downcast = allow_downcast
+        return x
+    if isinstance(x, (list, tuple)):
+        return _old_style(x, allow_downcast)
+    return In(x, allow_downcast=allow_downcast)
+
+
+def _old_style(x: Sequence[Any], allow_downcast: bool | None) -> In:
+    """An input as a tuple: (name, r), (r, value), ((r, update), value), with a name before."""
+    parts = list(x)
+    name = parts.pop(0) if isinstance(parts[0], str) else None
+    update = None
+    variable = parts.pop(0)
+    if isinstance(variable, (list, tuple)):
+        variable, update = variable
+    value = parts.pop(0) if parts else None
+    if parts:
+        raise TypeError(f"The input specification is not valid: {x}")
+    return In(variable, name, value, update, allow_downcast=allow_downcast)
+
+
+def _givens(givens: Any, inputs: list[Variable], strict: bool) -> dict[Variable, Variable]:
+    pairs = list(givens.items()) if isinstance(givens, Mapping) else list(givens or ())
+    found: dict[Variable, Variable] = {}
+    for key, value in pairs:
+        if not isinstance(key, Variable):
+            raise TypeError("given keys must be Variable", key)
+        if key in inputs:
+            raise RuntimeError(
+                f"You are trying to replace variable {str(key)!r} through the `givens` parameter, "
+                "but this variable is an input to your function. Replacing inputs is currently "
+                "forbidden because it has no effect. One way to modify an input `x` to a function "
+                "evaluating f(x) is to define a new input `y` and use `function([y], f(x), "
+                "givens={x: g(y)})`."
+            )
+        if not isinstance(value, Variable):
+            value = key.type.filter(value, allow_downcast=None)
+            kwargs = {"broadcastable": key.type.broadcastable} if value.ndim else {}
+            value = shared(value, **kwargs)
+        if strict and value.type != key.type:
+            value = _converted(key, value)
+        found[key] = value
+    return found
+
+
+def _converted(key: Variable, value: Any) -> Any:
+    from tracejit.tensor import basic
+
+    kind = key.type
+    if (
+        isinstance(kind, TensorType)
+        and (value.type.dtype, value.type.ndim) == (kind.dtype, kind.ndim)
+        and all(v or not k for v, k in zip(value.broadcastable, kind.broadcastable, strict=True))
+    ):
+        return basic.patternbroadcast(value, kind.broadcastable)
+    raise TypeError(
+        f"Cannot convert Type {value.type} (of Variable {value}) into Type {kind}. You can try to "
+        f"manually convert {value} into a {kind}, or pass rebuild_strict=False."
+    )
+
+
+def _updates(updates: Any) -> list[tuple[Any, Any]]:
+    if updates is None:
+        return []
+    if isinstance(updates, Mapping):
+        return list(updates.items())
+    pairs = []
+    for item in updates:
+        # Theano's multi-recursive generators give tuples of four, of which two say how many.
+        if not isinstance(item, (list, tuple)) or len(item) not in (2, 4):
+            raise ValueError(
+                "The updates parameter must be an OrderedDict/dict or a list of lists/tuples with "
+                "2 elements"
+            )
+        pairs.append((item[0], item[1]))
+    return pairs
+
+
+def _slots(specs: Sequence[In]) -> tuple[list[Slot], dict[Variable, Any]]:
+    """The slots of a function, and the private shared variables of its inputs with states."""
+    slots, private = [], {}
+    for spec in specs:
+        variable, value = spec.variable, spec.value
+        if value is None:
+            if spec.update is not None:
+                raise TypeError(f"{variable} has an update and needs a value to start from")
+            slots.append(Slot(spec, None, False))
+            continue
+        if isinstance(value, SharedVariable):
+            value = value.container
+        container = value if isinstance(value, Container) else None
+        if container is None:
+            kept = variable.type.filter(value, spec.strict, spec.allow_downcast)
+            container = Container(variable.type, kept.copy(), spec.name)
+        if spec.update is None and not spec.implicit:
+            slots.append(Slot(spec, container, True))
+            continue
+        if spec.update is None:
+            slots.append(Slot(spec, container, False))
+        else:
+            slots.append(Slot(spec, container, not spec.implicit))
+        from tracejit.sharedvalue import TensorSharedVariable
+
+        private[variable] = TensorSharedVariable(
+            variable.type, name=variable.name, container=container
+        )
+    return slots, private
+
+
+def _check_used(
+    inputs: list[Variable], private: Mapping[Variable, Any], threaded: Threaded, action: str | None
+) -> None:
+    action = config.on_unused_input if action is None else action
+    if action not in ("raise", "warn", "ignore"):
+        raise ValueError(
+            f"Invalid value for keyword on_unused_input: '{action}'. Valid values are 'raise', "
+            "'warn', and 'ignore'."
+        )
+    if action == "ignore":
+        return
+    everything = [*threaded.outputs, *(u for _, u in threaded.updates)]
+    used = set(leaves(everything, inputs))
+    for position, variable in enumerate(inputs):
+        if variable in used or variable in private:
+            continue
+        text = (
+            "function was asked to create a function computing outputs given certain inputs, but "
+            f"the provided input variable at index {position} is not part of the computational "
+            f"graph needed to compute the outputs: {variable}.\nTo make this error into a warning, "
+            "you can pass the parameter on_unused_input='warn' to function. To disable it "
+            "completely, use on_unused_input='ignore'."
+        )
+        if action == "raise":
+            raise UnusedInputError(text)
+        warnings.warn(text, UserWarning, stacklevel=4)
+
+
+__all__ = [
+    "AliasedMemoryError",
+    "Constant",
+    "MissingInputError",
+    "SymbolicFunction",
+    "UnusedInputError",
+    "clone",
+    "symbolic_function",
+    "toposort",
+]

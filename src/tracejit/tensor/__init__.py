@@ -1,0 +1,47 @@
+"""``tracejit.tensor``: symbolic arrays, under the names that Theano's programs use."""
+
+from __future__ import annotations
+
+from tracejit.tensor import (
+    basic,
+    constructors,
+    elementwise,
+    extra_ops,
+    graph,
+    nnet,
+    reductions,
+    subtensor,
+)
+from tracejit.tensor.basic import *  # noqa: F403
+from tracejit.tensor.constructors import tensor
+from tracejit.tensor.elementwise import *  # noqa: F403
+from tracejit.tensor.elemwise import AsTensorError, as_tensor_variable, cast, constant
+from tracejit.tensor.extra_ops import *  # noqa: F403
+from tracejit.tensor.reductions import *  # noqa: F403
+from tracejit.tensor.subtensor import *  # noqa: F403
+from tracejit.tensor.type import TensorType
+from tracejit.tensor.variables import TensorConstant, TensorVariable
+
+Tensor = TensorType
+Variable = graph.Variable
+globals().update(constructors.constructors())
+
+__all__ = [
+    "AsTensorError",
+    "Tensor",
+    "TensorConstant",
+    "TensorType",
+    "TensorVariable",
+    "Variable",
+    "as_tensor_variable",
+    "cast",
+    "constant",
+    "nnet",
+    "tensor",
+]
+__all__ += basic.__all__
+__all__ += elementwise.__all__
+__all__ += extra_ops.__all__
+__all__ += reductions.__all__
+__all__ += subtensor.__all__
+__all__ += list(constructors.constructors())

@@ -1,0 +1,176 @@
+"""The symbolic graph: variables, and the applications that compute them.
+
+An `Apply` names an op of the table in `opcodes`, its operands and its static data, and nothing
+else: a graph is data. It is evaluated by `replay`, over traced values or over arrays.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tracejit.ir.node import Origin
+from tracejit.trace import user_origin
+
+_serials = itertools.count(1)
+
+
+class Scratchpad:
+    """``variable.tag``: attributes for anybody's use."""
+
+    def __repr__(self) -> str:
+        return f"tag({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
+
+
+class Variable:
+    """A symbolic variable: output `index` of `owner`, or a leaf where that is None.
+
+    Variables are compared by identity, so that they can be keys of dicts.
+    """
+
+    def __init__(
+        self, type: Any, owner: Apply | None = None, index: int | None = None, name: Any = None
+    ) -> None:
+        self.type = type
+        self.owner = owner
+        self.index = index
+        self.name: str | None = name
+        self.tag = Scratchpad()
+        self.origin = user_origin() if owner is None else owner.origin
+
+    def __repr__(self) -> str:
+        return self.name or f"<{self.type}>"
+
+    def __str__(self) -> str:
+        if self.name:
+            return self.name
+        if self.owner is not None:
+            return f"{self.owner.label()}.{self.index}"
+        return f"<{self.type}>"
+
+    def clone(self) -> Variable:
+        """A new leaf of the same type and name."""
+        return type(self)(self.type, name=self.name)
+
+    def get_parents(self) -> list[Apply]:
+        """The application that computes this variable, in a list; or none."""
+        return [] if self.owner is None else [self.owner]
+
+    def eval(self, inputs_to_values: Mapping[Variable, Any] | None = None) -> Any:
+        """The value of this variable where its inputs have the given values.
+
+        Compiled once for each set of inputs.
+
+        >>> import tracejit.tensor as T
+        >>> x = T.dscalar("x")
+        >>> (x + 1).eval({x: 2.0})
+        array(3.)
+        """
+        from tracejit.symbolic import symbolic_function
+
+        given = inputs_to_values or {}
+        variables = tuple(sorted(given, key=id))
+        known = self.__dict__.setdefault("_eval_functions", {})
+        if variables not in known:
+            known[variables] = symbolic_function(list(variables), self, on_unused_input="ignore")
+        return known[variables](*(given[v] for v in variables))
+
+    def __reduce__(self) -> Any:
+        from tracejit.tensor.pickling import reduce_variable
+
+        return reduce_variable(self)
+
+
+class Constant(Variable):
+    """A variable with a fixed value, `data`."""
+
+    def __init__(self, type: Any, data: Any, name: str | None = None) -> None:
+        super().__init__(type, name=name)
+        self.data = data
+
+    @property
+    def value(self) -> Any:
+        """The value."""
+        return self.data
+
+    def __str__(self) -> str:
+        return self.name or f"{type(self).__name__}{{{self.data}}}"
+
+    def clone(self) -> Constant:
+        """Constants never change: itself."""
+        return self
+
+
+class Apply:
+    """Op `op` (a name in the table) of `inputs`, with static data `attr`."""
+
+    __slots__ = ("__weakref__", "attr", "inputs", "op", "origin", "outputs", "serial")
+
+    def __init__(
+        self, op: str, inputs: Sequence[Variable], attr: Any, origin: Origin | None = None
+    ) -> None:
+        self.op = op
+        self.inputs = tuple(inputs)
+        self.attr = attr
+        self.origin = origin
+        self.outputs: tuple[Variable, ...] = ()
+        self.serial = next(_serials)
+
+    def label(self) -> str:
+        """The op and, for an elementwise one or a function of NumPy's, which."""
+        which = self.attr[0] if isinstance(self.attr, tuple) and self.attr else None
+        return f"{self.op}{{{which}}}" if isinstance(which, str) else self.op
+
+    def __repr__(self) -> str:
+        return f"{self.label()}({', '.join(map(str, self.inputs))})"
+
+
+def toposort(outputs: Iterable[Variable], blockers: Iterable[Variable] = ()) -> list[Apply]:
+    """Every application that `outputs` reach, operands first; not beyond `blockers`."""
+    stopped = set(blockers)
+    seen: set[Apply] = set()
+    order: list[Apply] = []
+    roots = [v.owner for v in outputs if v.owner is not None and v not in stopped]
+    stack = [(a, False) for a in reversed(roots)]
+    while stack:
+        node, expanded = stack.pop()
+        if expanded:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            for v in reversed(node.inputs):
+                if v.owner is not None and v not in stopped and v.owner not in seen:
+                    stack.append((v.owner, False))
+    return order
+
+
+def leaves(outputs: Iterable[Variable], blockers: Iterable[Variable] = ()) -> list[Variable]:
+    """The variables without an owner, and the blockers, that `outputs` reach, each once."""
+    outputs, stopped = list(outputs), set(blockers)
+    found: dict[Variable, None] = {}
+    for node in toposort(outputs, stopped):
+        for v in node.inputs:
+            if v.owner is None or v in stopped:
+                found[v] = None
+    for v in outputs:
+        if v.owner is None or v in stopped:
+            found[v] = None
+    return list(found)
+
+
+def clone(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]) -> list[Variable]:
+    """`outputs` with the variables in `replace` replaced; what they stand for is left as it is."""
+    new: dict[Variable, Variable] = dict(replace)
+    for node in toposort(outputs, new):
+        inputs = [new.get(v, v) for v in node.inputs]
+        if all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
+            continue
+        copy = Apply(node.op, inputs, node.attr, node.origin)
+        copy.outputs = tuple(type(v)(v.type, copy, v.index, v.name) for v in node.outputs)
+        for old, fresh in zip(node.outputs, copy.outputs, strict=True):
+            fresh.tag = old.tag
+            if old not in replace:
+                new[old] = fresh
+    return [new.get(v, v) for v in outputs]

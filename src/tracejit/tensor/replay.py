@@ -1,0 +1,117 @@
+"""Evaluating a symbolic graph: over traced values, which compiles it, or over arrays, in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tracejit.ir import build, dims
+from tracejit.ir.dims import Dim
+from tracejit.ir.graph import Check
+from tracejit.ir.node import Origin
+from tracejit.tensor.graph import Apply, Constant, Variable, toposort
+from tracejit.tensor.opcodes import OPS
+from tracejit.trace import Trace, condition, scalar_text
+from tracejit.variable import Variable as Traced
+
+
+class SymbolicTrace(Trace):
+    """A trace whose inputs have the broadcast patterns of types, whatever their lengths are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place: Origin | None = None
+
+    def origin(self) -> Origin | None:
+        """The line of the user's that made the application at hand."""
+        return self.place
+
+    def typed_input(self, value: Any, path: str, pattern: Sequence[bool]) -> Traced:
+        """The variable for an argument or a state: an array, or a NumPy scalar."""
+        name = self._unique(path)
+        shape: tuple[Dim, ...] = tuple(
+            1 if b else dims.dim(name, axis, self.token) for axis, b in enumerate(pattern)
+        )
+        node = build.input(name, value.dtype, shape)
+        self._register(node, value, path)
+        variable = Traced(node, "array" if shape else "scalar", owned=False)
+        if shape:
+            self._arrays[id(value)] = value, variable
+        return variable
+
+    def _ones(self) -> list[Check]:
+        """Only axes that broadcast must have length 1."""
+        checks = []
+        for node in self.inputs:
+            name = node.attr[0]
+            for axis, d in enumerate(node.shape):
+                if d == 1 and name not in self.constants:
+                    test = condition("equal", dims.dim(name, axis, self.token), 1)
+                    checks.append(Check(test, scalar_text(test, self.names)))
+        return checks
+
+
+def constant_value(constant: Constant, trace: Trace | None) -> Any:
+    """The value of a constant: in a trace, scalars are constants and arrays hidden inputs."""
+    data: np.ndarray = constant.data
+    if trace is None:
+        return data
+    if not data.ndim:
+        return Traced(build.constant(data[()], data.dtype), "scalar")
+    return trace.array_input(data)
+
+
+def replay(
+    outputs: Sequence[Variable], values: Mapping[Variable, Any], trace: SymbolicTrace | None = None
+) -> list[Any]:
+    """The values of `outputs` where leaves have the given `values`.
+
+    With a `trace`, which must be in force, they are traced values. Exceptions carry the
+    application that raised as ``__tracejit_apply__``.
+    """
+    env: dict[Variable, Any] = dict(values)
+
+    def value(v: Variable) -> Any:
+        if v not in env:
+            assert isinstance(v, Constant), v
+            env[v] = constant_value(v, trace)
+        return env[v]
+
+    order = toposort(outputs, env)
+    last = _last_uses(order, outputs) if trace is None else {}
+    for node in order:
+        if trace is not None:
+            trace.place = node.origin
+        run(node, [value(v) for v in node.inputs], env)
+        for v in last.get(node, ()):
+            env.pop(v, None)
+    return [value(v) for v in outputs]
+
+
+def run(node: Apply, operands: list[Any], env: dict[Variable, Any]) -> None:
+    """Evaluate one application into `env`."""
+    try:
+        result = OPS[node.op].evaluate(node.attr, *operands)
+    except Exception as error:
+        error.__tracejit_apply__ = node  # type: ignore[attr-defined]
+        raise
+    results = result if isinstance(result, (tuple, list)) else (result,)
+    for v, r in zip(node.outputs, results, strict=False):
+        env[v] = r if isinstance(r, Traced) else np.asarray(r, v.type.numpy_dtype)
+
+
+def _last_uses(order: Sequence[Apply], outputs: Sequence[Variable]) -> dict[Apply, list[Variable]]:
+    """For each application the variables that nothing after it reads: they need not be kept."""
+    last: dict[Variable, Apply] = {}
+    for node in order:
+        for v in node.inputs:
+            if v.owner is not None:
+                last[v] = node
+    kept = set(outputs)
+    found: dict[Apply, list[Variable]] = {}
+    for v, node in last.items():
+        if v not in kept:
+            found.setdefault(node, []).append(v)
+    return found

@@ -1,0 +1,254 @@
+"""Indexing under Theano's rules: reading, and new arrays with a part set or increased."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tracejit.arrays.indexing import scatter
+from tracejit.errors import NotTraceable
+from tracejit.tensor import elemwise
+from tracejit.tensor.elemwise import as_tensor_variable, cast
+from tracejit.tensor.graph import Constant, Variable
+from tracejit.tensor.infer import apply, result_types
+from tracejit.tensor.opcodes import Slot, _filled, node_of, opcode
+from tracejit.tensor.type import TensorType
+from tracejit.variable import Variable as Traced
+
+
+def _key(spec: Any, values: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(_filled(s, values) for s in spec)
+
+
+@opcode("subtensor")
+def _subtensor(attr: Any, x: Any, *values: Any) -> Any:
+    """attr: the index, operands by slot (the first is 0)."""
+    return x[_key(attr, values)]
+
+
+@opcode("set_subtensor", types=lambda attr, inputs: [inputs[0].type])
+def _set_subtensor(attr: Any, x: Any, y: Any, *values: Any) -> Any:
+    """attr: (mode, the index)."""
+    mode, spec = attr
+    key = _key(spec, values)
+    if not any(isinstance(v, Traced) for v in (x, y, *values)):
+        result = np.array(x)
+        if mode == "add":
+            np.add.at(result, key, y)
+        else:
+            result[key] = y
+        return result
+    if not isinstance(x, Traced):
+        raise NotTraceable("a part of a constant is set")
+    return Traced(scatter(x, key, node_of(y), mode))
+
+
+# Building --------------------------------------------------------------------------------------
+
+
+def getitem(x: Any, key: Any) -> Any:
+    """``x[key]``: ints, slices, None, ``...``, integer arrays and masks."""
+    entries = key if isinstance(key, tuple) else (key,)
+    if any(isinstance(e, bool) for e in entries):
+        raise TypeError("Python bools are no index: use a NumPy array of bools for a mask")
+    short = _of_vector(x, entries)
+    if short is not None:
+        return short
+    if _too_many(x, entries):
+        raise IndexError(f"too many indices for array: {len(entries)} for {x.ndim} axes")
+    operands: list[Variable] = []
+    spec = tuple(_entry(e, operands) for e in entries)
+    (kind,) = result_types("subtensor", spec, [x, *operands])
+    return apply("subtensor", [x, *operands], spec, [_pattern(x, spec, operands, kind)])[0]
+
+
+def _too_many(x: Any, entries: tuple[Any, ...]) -> bool:
+    taken = 0
+    for e in entries:
+        if _is_mask(e):
+            taken += e.ndim
+        elif e is not None and e is not Ellipsis:
+            taken += 1
+    return taken > x.ndim
+
+
+def _is_mask(e: Any) -> bool:
+    return isinstance(e, (Variable, np.ndarray)) and str(e.dtype) == "bool"  # type: ignore[union-attr]
+
+
+def _of_vector(x: Any, entries: tuple[Any, ...]) -> Any:
+    """The scalars of a vector that is made of scalars, where the index is static."""
+    from tracejit.tensor import basic
+
+    owner = x.owner
+    if owner is None or owner.op != "make_vector" or len(entries) != 1:
+        return None
+    (e,) = entries
+    if isinstance(e, Constant) and not e.type.ndim:
+        e = int(e.data)
+    if isinstance(e, (int, np.integer)):
+        return owner.inputs[e]
+    if isinstance(e, slice) and not any(isinstance(v, Variable) for v in (e.start, e.stop, e.step)):
+        return basic.make_vector(*owner.inputs[e], dtype=x.dtype)
+    return None
+
+
+def _entry(e: Any, operands: list[Variable]) -> Any:
+    """One entry of an index as static data, with slots for what is symbolic."""
+    if e is None or e is Ellipsis:
+        return e
+    if isinstance(e, (int, np.integer)):
+        return int(e)
+    if isinstance(e, slice):
+        return slice(*(_bound(v, operands) for v in (e.start, e.stop, e.step)))
+    v = as_tensor_variable(e)
+    if np.dtype(v.dtype).kind not in "iub":
+        raise IndexError(f"an index must be of integers or booleans, not {v.dtype}")
+    if not v.ndim:
+        return _bound(v, operands)
+    return _slot(v, operands, False)
+
+
+def _bound(v: Any, operands: list[Variable]) -> Any:
+    if v is None or isinstance(v, (int, np.integer)):
+        return v if v is None else int(v)
+    v = as_tensor_variable(v)
+    if v.ndim or np.dtype(v.dtype).kind not in "iu":
+        raise TypeError(f"a bound of an index is an integer scalar, not {v} of {v.type}")
+    if isinstance(v, Constant):
+        return int(v.data)
+    return _slot(v, operands, True)
+
+
+def _slot(v: Any, operands: list[Variable], length: bool) -> Slot:
+    operands.append(v)
+    return Slot(len(operands) - 1, length)
+
+
+def _pattern(x: Any, spec: tuple[Any, ...], operands: Any, kind: TensorType) -> TensorType:
+    """The type of a subtensor: an axis broadcasts if it is new, or did and is taken whole."""
+    if any(isinstance(e, Slot) and not e.length for e in spec):
+        return kind
+    pattern: list[bool] = []
+    axis = 0
+    used = sum(e is not None and e is not Ellipsis for e in spec)
+    full = spec if any(e is Ellipsis for e in spec) else (*spec, Ellipsis)
+    for e in full:
+        if e is None:
+            pattern.append(True)
+        elif e is Ellipsis:
+            pattern += x.broadcastable[axis : axis + x.ndim - used]
+            axis += x.ndim - used
+        else:
+            if isinstance(e, slice):
+                pattern.append(x.broadcastable[axis] and e in _WHOLE)
+            axis += 1
+    return TensorType(x.dtype, pattern)
+
+
+_WHOLE = (slice(None), slice(None, None, 1), slice(0, None, None), slice(None, None, -1))
+
+
+def set_subtensor(
+    x: Any, y: Any, inplace: bool = False, tolerate_inplace_aliasing: bool = False
+) -> Any:
+    """The array of which `x` is a part, ``whole[index]``, with that part set to `y`."""
+    return _changed(x, y, "set")
+
+
+def inc_subtensor(
+    x: Any, y: Any, inplace: bool = False, set_instead_of_inc: bool = False,
+    tolerate_inplace_aliasing: bool = False,
+) -> Any:  # fmt: skip
+    """The array of which `x` is a part, with `y` added there; repeated indices add up."""
+    return _changed(x, y, "set" if set_instead_of_inc else "add")
+
+
+def _changed(x: Any, y: Any, mode: str) -> Any:
+    from tracejit.tensor import basic
+
+    x, y = as_tensor_variable(x), as_tensor_variable(y)
+    if y.ndim > x.ndim:
+        raise TypeError(
+            f"Trying to increment a {x.ndim}-dimensional subtensor with a {y.ndim}-dimensional "
+            "value."
+        )
+    owner = x.owner
+    if owner is not None and owner.op == "dimshuffle":
+        inner = owner.inputs[0]
+        back = tuple(owner.attr.index(k) for k in range(inner.ndim) if k in owner.attr)
+        if len(back) == inner.ndim:
+            y = elemwise.as_tensor_variable(y, ndim=x.ndim)
+            y = basic.addbroadcast(y, *(k for k, p in enumerate(owner.attr) if p == "x"))
+            return _changed(inner, basic.dimshuffle(y, back), mode)
+    if owner is not None and owner.op == "reshape":
+        inner = owner.inputs[0]
+        y = basic.alloc(y, *(basic.shape_i(x, k) for k in range(x.ndim)))
+        return _changed(inner, basic.reshape(y, basic.shape(inner), inner.ndim), mode)
+    if owner is None or owner.op != "subtensor":
+        raise TypeError("x must be the result of a subtensor operation", x)
+    whole = owner.inputs[0]
+    if np.result_type(np.dtype(whole.dtype), np.dtype(y.dtype)) != np.dtype(whole.dtype):
+        raise TypeError(
+            f"Trying to increment a {whole.dtype} subtensor with a value of dtype {y.dtype}: cast "
+            "the value."
+        )
+    operands = [whole, cast(y, whole.dtype), *owner.inputs[1:]]
+    return apply("set_subtensor", operands, (mode, owner.attr), [whole.type])[0]
+
+
+def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
+    """The elements of `a` at `indices` along `axis`, or of its ravel. `mode`: raise, wrap, clip."""
+    from tracejit.tensor import basic, elementwise
+
+    a, at = as_tensor_variable(a), as_tensor_variable(indices)
+    if axis is None:
+        a, axis = basic.flatten(a), 0
+    axis %= a.ndim
+    if mode == "clip":
+        at = elementwise.clip(at, 0, basic.shape_i(a, axis) - 1)
+    elif mode == "wrap":
+        at = at % basic.shape_i(a, axis)
+    elif mode != "raise":
+        raise ValueError(f"mode {mode!r}: it is 'raise', 'wrap' or 'clip'")
+    return a[(*[slice(None)] * axis, at)]
+
+
+def nonzero(a: Any, return_matrix: bool = False) -> Any:
+    """The positions of the elements of `a` that are not zero: a vector an axis, or a matrix."""
+    from tracejit.tensor import basic
+    from tracejit.tensor.nparray import numpy_op
+
+    a = as_tensor_variable(a)
+    if not a.ndim:
+        raise ValueError("Nonzero only supports non-scalar arrays.")
+    found = numpy_op("nonzero", (a,))
+    vectors = tuple(found) if isinstance(found, (list, tuple)) else (found,)
+    return basic.stack(list(vectors)) if return_matrix else vectors
+
+
+def flatnonzero(a: Any) -> Any:
+    """The positions of the elements of the ravel of `a` that are not zero."""
+    from tracejit.tensor import basic
+
+    return nonzero(basic.flatten(a))[0]
+
+
+def nonzero_values(a: Any) -> Any:
+    """The elements of `a` that are not zero."""
+    from tracejit.tensor import basic
+
+    flat = basic.flatten(a)
+    return flat[nonzero(flat)[0]]
+
+
+__all__ = [
+    "flatnonzero",
+    "inc_subtensor",
+    "nonzero",
+    "nonzero_values",
+    "set_subtensor",
+    "take",
+]
