@@ -55,7 +55,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # Packages that a layer must not name anywhere, not even inside a function.
 MUST_NOT_NAME: dict[str, set[str]] = {
-    layer: {"numba", "llvmlite", "rich", "sklearn"} for layer in (_SYMBOLIC | {"__init__"}) - {"call"}
+    layer: {"numba", "llvmlite", "rich", "sklearn"}
+    for layer in (_SYMBOLIC | {"__init__"}) - {"call"}
 }
 
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 from tracejit.tensor import (
     basic,
     constructors,
+    creation,
     elementwise,
     extra_ops,
     graph,
+    joining,
     nnet,
+    products,
     reductions,
     subtensor,
 )
 from tracejit.tensor.basic import *  # noqa: F403
 from tracejit.tensor.constructors import tensor
+from tracejit.tensor.creation import *  # noqa: F403
 from tracejit.tensor.elementwise import *  # noqa: F403
 from tracejit.tensor.elemwise import AsTensorError, as_tensor_variable, cast, constant
 from tracejit.tensor.extra_ops import *  # noqa: F403
+from tracejit.tensor.joining import *  # noqa: F403
+from tracejit.tensor.products import *  # noqa: F403
 from tracejit.tensor.reductions import *  # noqa: F403
 from tracejit.tensor.subtensor import *  # noqa: F403
 from tracejit.tensor.type import TensorType
@@ -40,8 +46,11 @@ __all__ = [
     "tensor",
 ]
 __all__ += basic.__all__
+__all__ += creation.__all__
 __all__ += elementwise.__all__
 __all__ += extra_ops.__all__
+__all__ += joining.__all__
+__all__ += products.__all__
 __all__ += reductions.__all__
 __all__ += subtensor.__all__
 __all__ += list(constructors.constructors())

@@ -74,7 +74,7 @@ def constant(x: Any, name: str | None = None, ndim: int | None = None, dtype: An
 
 def as_tensor_variable(x: Any, name: str | None = None, ndim: int | None = None) -> Any:
     """`x` as a variable: a variable itself, a number, an array, or a nested list of these."""
-    from tracejit.tensor import basic
+    from tracejit.tensor import basic, joining
 
     if hasattr(x, "_as_TensorVariable"):
         return x._as_TensorVariable()
@@ -92,7 +92,7 @@ def as_tensor_variable(x: Any, name: str | None = None, ndim: int | None = None)
             return basic.dimshuffle(x, range(x.type.ndim - ndim, x.type.ndim))
         return basic.shape_padleft(x, ndim - x.type.ndim)
     if isinstance(x, (list, tuple)) and any(_holds_variable(v) for v in x):
-        return basic.stack([as_tensor_variable(v) for v in x])
+        return joining.stack([as_tensor_variable(v) for v in x])
     if isinstance(x, (bool, np.bool_)):
         raise AsTensorError(
             "Cannot cast True or False as a tensor variable. Please use np.array(True) or "

@@ -167,7 +167,7 @@ def inc_subtensor(
 
 
 def _changed(x: Any, y: Any, mode: str) -> Any:
-    from tracejit.tensor import basic
+    from tracejit.tensor import basic, creation
 
     x, y = as_tensor_variable(x), as_tensor_variable(y)
     if y.ndim > x.ndim:
@@ -185,7 +185,7 @@ def _changed(x: Any, y: Any, mode: str) -> Any:
             return _changed(inner, basic.dimshuffle(y, back), mode)
     if owner is not None and owner.op == "reshape":
         inner = owner.inputs[0]
-        y = basic.alloc(y, *(basic.shape_i(x, k) for k in range(x.ndim)))
+        y = creation.alloc(y, *(basic.shape_i(x, k) for k in range(x.ndim)))
         return _changed(inner, basic.reshape(y, basic.shape(inner), inner.ndim), mode)
     if owner is None or owner.op != "subtensor":
         raise TypeError("x must be the result of a subtensor operation", x)
@@ -218,7 +218,7 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
 
 def nonzero(a: Any, return_matrix: bool = False) -> Any:
     """The positions of the elements of `a` that are not zero: a vector an axis, or a matrix."""
-    from tracejit.tensor import basic
+    from tracejit.tensor import joining
     from tracejit.tensor.nparray import numpy_op
 
     a = as_tensor_variable(a)
@@ -226,7 +226,7 @@ def nonzero(a: Any, return_matrix: bool = False) -> Any:
         raise ValueError("Nonzero only supports non-scalar arrays.")
     found = numpy_op("nonzero", (a,))
     vectors = tuple(found) if isinstance(found, (list, tuple)) else (found,)
-    return basic.stack(list(vectors)) if return_matrix else vectors
+    return joining.stack(list(vectors)) if return_matrix else vectors
 
 
 def flatnonzero(a: Any) -> Any:

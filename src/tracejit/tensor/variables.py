@@ -7,7 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.tensor import basic, elementwise, nparray, reductions, subtensor
+from tracejit.tensor import (
+    basic,
+    creation,
+    elementwise,
+    joining,
+    nparray,
+    products,
+    reductions,
+    subtensor,
+)
 from tracejit.tensor.elemwise import AsTensorError, cast
 from tracejit.tensor.graph import Apply, Constant, Variable
 from tracejit.tensor.type import TensorType
@@ -60,7 +69,7 @@ class _TensorOperators:
     __le__ = _ordering(elementwise.le)
     __gt__ = _ordering(elementwise.gt)
     __ge__ = _ordering(elementwise.ge)
-    __matmul__, __rmatmul__ = _binary(basic.dot)
+    __matmul__, __rmatmul__ = _binary(products.dot)
 
     def __neg__(self) -> Any:
         return elementwise.neg(self)
@@ -209,7 +218,7 @@ class _TensorOperators:
 
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         """The diagonal."""
-        return basic.diagonal(self, offset, axis1, axis2)
+        return creation.diagonal(self, offset, axis1, axis2)
 
     def astype(self, dtype: Any) -> Any:
         """As another dtype."""
@@ -221,15 +230,15 @@ class _TensorOperators:
 
     def dot(self, other: Any) -> Any:
         """The dot product."""
-        return basic.dot(self, other)
+        return products.dot(self, other)
 
     def fill(self, value: Any) -> Any:
         """An array of this shape that holds `value`."""
-        return basic.fill(self, value)
+        return creation.fill(self, value)
 
     def repeat(self, repeats: Any, axis: int | None = None) -> Any:
         """Elements repeated."""
-        return basic.repeat(self, repeats, axis)
+        return joining.repeat(self, repeats, axis)
 
     def take(self, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
         """Elements at `indices`."""
@@ -245,11 +254,11 @@ class _TensorOperators:
 
     def zeros_like(self, dtype: Any = None) -> Any:
         """Zeros of this shape."""
-        return basic.zeros_like(self, dtype)
+        return creation.zeros_like(self, dtype)
 
     def ones_like(self, dtype: Any = None) -> Any:
         """Ones of this shape."""
-        return basic.ones_like(self, dtype)
+        return creation.ones_like(self, dtype)
 
     def clip(self, a_min: Any, a_max: Any) -> Any:
         """Limited to an interval."""
@@ -267,15 +276,15 @@ class _TensorOperators:
 
     def trace(self) -> Any:
         """The sum of the diagonal."""
-        return basic.trace(self)
+        return creation.trace(self)
 
     def sort(self, axis: int | None = -1, kind: str = "quicksort", order: Any = None) -> Any:
         """Sorted along an axis."""
-        return basic.sort(self, axis, kind, order)
+        return products.sort(self, axis, kind, order)
 
     def argsort(self, axis: int | None = -1, kind: str = "quicksort", order: Any = None) -> Any:
         """The order that sorts."""
-        return basic.argsort(self, axis, kind, order)
+        return products.argsort(self, axis, kind, order)
 
     def norm(self, L: Any, axis: Any = None, keepdims: bool = False) -> Any:
         """The `L`-norm."""

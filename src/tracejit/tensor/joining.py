@@ -1,0 +1,132 @@
+"""Joining, splitting and repeating, under Theano's names and by its rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tracejit.tensor import basic
+from tracejit.tensor.elemwise import as_tensor_variable, cast, constant, elemwise
+from tracejit.tensor.graph import Variable
+from tracejit.tensor.infer import apply
+from tracejit.tensor.nparray import numpy_op
+from tracejit.tensor.type import TensorType
+
+
+def join(axis: Any, *tensors: Any) -> Any:
+    """`tensors` one after the other along `axis`."""
+    parts = [as_tensor_variable(t) for t in tensors]
+    if not parts:
+        raise ValueError("Cannot join an empty list of tensors")
+    if isinstance(axis, Variable):
+        axis = int(basic.get_scalar_constant_value(axis))
+    ndim = parts[0].ndim
+    if any(p.ndim != ndim for p in parts):
+        raise TypeError(f"Join() can only join tensors with the same number of dimensions: {parts}")
+    if ndim == 0:
+        raise TypeError("Join cannot handle arguments of dimension 0. Use T.stack.")
+    if not -ndim <= axis < ndim:
+        raise IndexError(f"Join axis {axis} out of bounds [{-ndim}, {ndim})")
+    axis %= ndim
+    dtype = np.result_type(*(np.dtype(p.dtype) for p in parts)).name
+    parts = [cast(p, dtype) for p in parts]
+    if len(parts) == 1:
+        return parts[0]
+    if ndim == 1 and all(p.owner is not None and p.owner.op == "make_vector" for p in parts):
+        return basic.make_vector(*(s for p in parts for s in p.owner.inputs), dtype=dtype)
+    # An axis broadcasts where any part's does: then the others must have length 1 too.
+    pattern = [any(p.broadcastable[k] for p in parts) for k in range(ndim)]
+    pattern[axis] = False
+    return apply("join", parts, (axis, tuple(pattern)), [TensorType(dtype, pattern)])[0]
+
+
+def concatenate(tensor_list: Any, axis: int = 0) -> Any:
+    """A list of tensors, one after the other along `axis`."""
+    if not isinstance(tensor_list, (tuple, list)):
+        raise TypeError(
+            "The 'tensors' argument must be either a tuple or a list, make sure you did not forget "
+            "() or [] around arguments of concatenate.",
+            tensor_list,
+        )
+    return join(axis, *tensor_list)
+
+
+def stack(*tensors: Any, axis: int = 0) -> Any:
+    """Tensors of one shape along a new axis."""
+    if tensors and isinstance(tensors[0], (list, tuple)):
+        axis = tensors[1] if len(tensors) > 1 else axis
+        tensors = tuple(tensors[0])
+    parts = [as_tensor_variable(t) for t in tensors]
+    if not parts:
+        raise ValueError("stack() needs at least one tensor")
+    if all(p.ndim == 0 for p in parts):
+        dtype = np.result_type(*(np.dtype(p.dtype) for p in parts)).name
+        return basic.make_vector(*(cast(p, dtype) for p in parts), dtype=dtype)
+    return join(axis, *(basic.shape_padaxis(p, axis) for p in parts)) if len(parts) > 1 else (
+        basic.shape_padaxis(parts[0], axis)
+    )  # fmt: skip
+
+
+def stacklists(arg: Any) -> Any:
+    """Nested lists of tensors as one tensor."""
+    if isinstance(arg, (tuple, list)):
+        return stack([stacklists(a) for a in arg])
+    return as_tensor_variable(arg)
+
+
+def horizontal_stack(*args: Any) -> Any:
+    """Matrices side by side."""
+    return concatenate(args, axis=1)
+
+
+def vertical_stack(*args: Any) -> Any:
+    """Matrices one below the other."""
+    return concatenate(args, axis=0)
+
+
+def split(x: Any, splits_size: Any, n_splits: int, axis: int = 0) -> list[Any]:
+    """Parts of the given lengths along `axis`."""
+    x, sizes = as_tensor_variable(x), as_tensor_variable(splits_size)
+    parts, start = [], constant(np.int64(0))
+    for k in range(n_splits):
+        stop = elemwise("add", start, sizes[k])
+        key = [slice(None)] * x.ndim
+        key[axis] = slice(start, stop)
+        parts.append(x[tuple(key)])
+        start = stop
+    return parts
+
+
+def tile(x: Any, reps: Any, ndim: int | None = None) -> Any:
+    """`x` repeated as a whole, `reps` times along each axis."""
+    x = as_tensor_variable(x)
+    counts = basic.lengths(reps if isinstance(reps, (list, tuple)) or ndim else [reps], ndim)
+    return numpy_op("tile", (x, tuple(counts)), lengths=True)
+
+
+def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+    """The elements of `x`, each `repeats` times, along `axis` or of its ravel."""
+    x, count = as_tensor_variable(x), as_tensor_variable(repeats)
+    if count.ndim:
+        return numpy_op("repeat", (x, count, axis))
+    return numpy_op("repeat", (x, count, axis), lengths=True)
+
+
+def roll(x: Any, shift: Any, axis: int | None = None) -> Any:
+    """Elements moved by `shift` places along `axis`, those beyond the end to the start."""
+    return numpy_op("roll", (as_tensor_variable(x), as_tensor_variable(shift), axis), lengths=True)
+
+
+__all__ = [
+    "concatenate",
+    "horizontal_stack",
+    "join",
+    "repeat",
+    "roll",
+    "split",
+    "stack",
+    "stacklists",
+    "tile",
+    "vertical_stack",
+]
