@@ -220,6 +220,8 @@ def real(x: Any) -> Any:
 
 def imag(x: Any) -> Any:
     """The imaginary part."""
+    from tracejit.tensor import creation
+
     x = as_tensor_variable(x)
     return elemwise("imag", x) if x.dtype.startswith("complex") else creation.zeros_like(x)
 
