@@ -148,6 +148,39 @@ ROWS = (
             ("zeros", "`np.zeros(n)` and a broadcast"),
         )
     ),
+    *(
+        Row(
+            f"symbolic-{argument}",
+            what,
+            "symbolic",
+            required=required,
+            better="lower",
+            form=form,
+            argument=argument,
+            one_thread=True,
+        )
+        for argument, what, required, form in (
+            (
+                "accumulator",
+                "symbolic: `accumulator(1)`, a state updated: one call",
+                2.0,
+                "{:.2f} µs",
+            ),
+            (
+                "call",
+                "symbolic: a call on two 8-vectors, above the decorated one",
+                0.5,
+                "{:.2f} µs",
+            ),
+            ("copy", "symbolic: `copy(swap=…)` and its first call", 5.0, "{:.2f} ms"),
+            (
+                "nodes",
+                "symbolic: an expression of 5,000 nodes, built and compiled",
+                8.0,
+                "{:.1f} s",
+            ),
+        )
+    ),
     Row(
         "import",
         "`import tracejit` above `import numpy`",

@@ -468,6 +468,14 @@ STRUCTURAL: dict[str, tuple[Node, Any]] = {
         ),
         A[PICKS],
     ),
+    "scatter": (
+        build.scatter(
+            x34, build.broadcast_to(c(1.5, np.float64), (4, 4)),
+            [build.view(i4, (4, 4), ((0, 1, 0),)), build.view(build.iota(4), (4, 4), ((0, 1, 1),))],
+            [True, False], "add",
+        ),
+        A + 1.5 * np.bincount(PICKS, minlength=3)[:, None],
+    ),
     "nonzero": (build.nonzero(E("greater", x34, c(0.0))), np.argwhere(A > 0)),
     "concatenate": (build.concatenate([x34, build.flip(x34, (0,))], 1), np.hstack([A, A[::-1]])),
     "scan": (build.scan("multiply", x34, 1), np.cumprod(A, axis=1)),

@@ -33,9 +33,19 @@ _SYMBOLIC = {
     "SharedVariable": "sharedvalue",
     "SymbolicFunction": "symbolic",
     "UnusedInputError": "symbolic",
+    "Lop": "gradient",
+    "Rop": "gradient",
+    "dot": "tensor",
+    "grad": "gradient",
+    "jvp": "gradient",
+    "value_and_grad": "gradient",
+    "vjp": "gradient",
+    "install_as_theano": "theano_names",
+    "Variable": "tensor",
+    "pp": "printing",
     "shared": "sharedvalue",
 }
-_MODULES = ("tensor",)
+_MODULES = ("compile", "gof", "gradient", "printing", "tensor")
 
 
 def __getattr__(name: str) -> Any:
@@ -47,7 +57,9 @@ def __getattr__(name: str) -> Any:
         return value
     if name in _MODULES:
         return importlib.import_module(f"tracejit.{name}")
-    raise AttributeError(f"module 'tracejit' has no attribute {name!r}")
+    from tracejit.theano_names import missing
+
+    raise missing("tracejit", name)
 
 
 __all__ = [
@@ -69,5 +81,10 @@ __all__ = [
     "change_flags",
     "config",
     "function",
+    "grad",
+    "install_as_theano",
+    "jvp",
     "shared",
+    "value_and_grad",
+    "vjp",
 ]

@@ -1,4 +1,4 @@
-"""Command line: ``python -m tracejit info`` and ``python -m tracejit demo``."""
+"""Command line: ``python -m tracejit info``, ``demo`` and ``theano script.py``."""
 
 from __future__ import annotations
 
@@ -89,6 +89,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     commands.add_parser("info", help="print versions, processor features, threads, cache place")
+    theano = commands.add_parser(
+        "theano", help="run a Theano script as it is", description="Run a Theano script as it is."
+    )
+    theano.add_argument("script", help="path of the script")
+    theano.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
     demo = commands.add_parser("demo", help="compile and check five jobs on real data")
     demo.add_argument(
         "--options",
@@ -107,6 +112,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.command == "info":
         return info()
+    if arguments.command == "theano":
+        from tracejit.theano_names import run_script
+
+        run_script(arguments.script, arguments.arguments)
+        return 0
     from tracejit import demo as demo_module
 
     return demo_module.run(options=arguments.options, repeat=arguments.repeat)

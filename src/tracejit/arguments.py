@@ -60,11 +60,7 @@ class Description:
                     f"{path} is a {kind.__name__}, a subclass of ndarray with its own rules",
                     f"pass np.asarray({path}) where a plain array will do",
                 )
-        elif isinstance(value, type) or not (
-            hasattr(kind, "__array__")
-            or hasattr(kind, "__array_interface__")
-            or hasattr(kind, "__dlpack__")
-        ):
+        elif hasattr(kind, "__tracejit_state__") or not _converts(value):
             return None
         self.converted = True
         return self._array(_as_array(value, path), path)
@@ -100,6 +96,12 @@ class Description:
 
 
 _DTYPES = "convert it to a native bool, integer, float or complex dtype of up to 128 bits"
+
+
+def _converts(value: Any) -> bool:
+    """Whether `value` is an object, no class, that NumPy makes an array of."""
+    names = ("__array__", "__array_interface__", "__dlpack__")
+    return not isinstance(value, type) and any(hasattr(type(value), name) for name in names)
 
 
 def _as_array(value: Any, path: str) -> np.ndarray:

@@ -79,6 +79,8 @@ class Path:
         self.roots: list[Root] = trace.capture.roots
         self.namespace: dict[str, Any] = trace.capture.prologue.namespace
         self.cause = ""
+        #: Whether the function uses shared variables.
+        self.states = bool(trace.capture.states)
 
 
 def call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -146,7 +148,8 @@ def _call(
         if path is None:
             if isinstance(new, Path):
                 path, result = new, _run(fn, new, description)
-                new = Refusal(None, fn.__wrapped__) if result is MISS else new
+                if result is MISS:
+                    new = Refusal(None, fn.__wrapped__, states=new.states)
             if isinstance(new, Refusal):
                 # A path that refuses the arguments it was made for met a value at which NumPy
                 # raises; the plain run says so.
@@ -199,7 +202,8 @@ def _new_path(fn: Function, description: Description) -> Path | Refusal:
         log(f"trace {fn.__name__}: {seconds * 1e3:.1f} ms, {len(program.graph.nodes())} nodes")
     known = fn._paths.get(description.key, ())
     if any(_equal(p.graph, program.graph) and _same_reads(p.roots, capture.roots) for p in known):
-        return Refusal(None, fn.__wrapped__)  # that path has been tried
+        states = bool(capture.states)
+        return Refusal(None, fn.__wrapped__, states=states)  # that path has been tried
     try:
         path = _compile(fn, description, trace, program)
     except Exception as problem:
@@ -228,6 +232,8 @@ class _Program:
         self.spec = spec
         self.leaves = leaves
         self.inputs: list[str] = []
+        #: Containers whose new values are the last outputs.
+        self.states: list[Any] = []
 
 
 def _run_trace(fn: Function, description: Description, capture: Capture) -> _Program:
@@ -283,9 +289,11 @@ def _run_trace(fn: Function, description: Description, capture: Capture) -> _Pro
         return None
 
     spec = _with_original_classes(flatten(result, "the result", leaf), capture)
-    graph = capture.trace.graph(outputs)
-    program = _Program(graph, kinds, spec, texts)
+    changed = [s for s in capture.states.values() if s.changed]
+    graph = capture.trace.graph([*outputs, *(s.node for s in changed)])
+    program = _Program(graph, [*kinds, *("array" for _ in changed)], spec, texts)
     program.inputs = names
+    program.states = [s.container for s in changed]
     return program
 
 
@@ -332,6 +340,7 @@ def _compile(fn: Function, description: Description, trace: Trace, program: _Pro
     texts = iter(_leaf_text(leaf, expressions, prologue) for leaf in program.leaves)
     result = result_text(program.spec, texts, prologue)
     executable = _executable(fn, trace, program)
+    locked = sorted(program.states, key=id)  # one order for all functions
     driver = executable.driver(
         parameters,
         lines,
@@ -339,6 +348,8 @@ def _compile(fn: Function, description: Description, trace: Trace, program: _Pro
         result,
         prologue.namespace,
         program.kinds,
+        [prologue.symbol(s, "s") for s in program.states],
+        ", ".join(f"{prologue.symbol(s, 's')}.lock" for s in locked),
     )
     for phase, seconds in executable.seconds.items():
         fn.stats.seconds[phase] = fn.stats.seconds.get(phase, 0.0) + seconds
@@ -369,7 +380,10 @@ def _executable(fn: Function, trace: Trace, program: _Program) -> Any:
     from tracejit.lower import compile_graph
 
     layouts = {name: storage_of(value) for name, value in trace.values.items()}
-    executable = compile_graph(program.graph, layouts, CPU(), name=fn.__name__, kinds=program.kinds)
+    executable = compile_graph(
+        program.graph, layouts, CPU(), name=fn.__name__, kinds=program.kinds,
+        states=len(program.states),
+    )  # fmt: skip
     fn.stats.compiles += executable.compiled
     return executable
 

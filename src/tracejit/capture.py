@@ -25,6 +25,7 @@ from tracejit.namespace import (
     is_library_module,
     replacement,
 )
+from tracejit.stateful import StateVariable
 from tracejit.structure import (
     ARRAY,
     INT_LIMIT,
@@ -67,6 +68,7 @@ class Capture:
     `prologue`  names the objects that expressions read from
     `roots`     what was read, in order: inputs and guards of every later call
     `handles`   input variables and their names, by id
+    `states`    shared variables of the trace, by the ids of their containers
     `containers`  expressions that read the originals of containers, by id
     `dynamic`   paths of numbers that changed between calls: they become inputs
     """
@@ -75,6 +77,7 @@ class Capture:
         self.trace = trace
         self.prologue = Prologue()
         self.roots: list[Root] = []
+        self.states: dict[int, StateVariable] = {}
         self.dynamic = dynamic
         self.classes: dict[type, type] = {}
         self.handles: dict[int, tuple[Variable, str]] = {}
@@ -92,6 +95,9 @@ class Capture:
 
     def function(self, f: types.FunctionType) -> Callable[..., Any]:
         """The traced copy of a Python function of the user's."""
+        if "__tracejit_transform__" in f.__dict__:
+            # A derivative: it copies the function that it is of by itself.
+            return f
         known = self._functions.get(id(f))
         if known is not None:
             copied: Callable[..., Any] = known[1]
@@ -212,7 +218,9 @@ class Capture:
         return None
 
     def stand_in(self, value: Any, expression: str, path: str) -> Any:
-        """What stands for a static value: copies of functions, proxies of modules."""
+        """What stands for a static value: copies of functions, proxies of modules, states."""
+        if hasattr(type(value), "__tracejit_state__"):
+            return self.state(value, path)
         wrapped = getattr(type(value), "__tracejit_function__", None)
         if wrapped is not None:
             value = value.__wrapped__
@@ -255,6 +263,18 @@ class Capture:
                 "pass the arrays and numbers it holds as arguments",
             )
         return found
+
+    def state(self, shared: Any, path: str) -> StateVariable:
+        """What stands for a shared variable; its value is read from its container at each call."""
+        container = shared.container
+        known = self.states.get(id(container))
+        if known is None:
+            if not isinstance(container.value, np.ndarray):
+                raise NotTraceable(f"{path} is a shared variable that holds no array")
+            expression = f"{self.prologue.symbol(container, 's')}.value"
+            value = self.read(container.value, expression, path)
+            known = self.states[id(container)] = StateVariable(value.node, container)
+        return known
 
     def traced_class(self, cls: type) -> type:
         """A subclass of a user's dataclass or named tuple whose methods are traced copies."""
@@ -453,7 +473,8 @@ def _scan(code: types.CodeType) -> tuple[str, str, int]:
                 return "compares identity by `is`", "compare values, or lengths", line
             if name == "MATCH_CLASS":
                 return "matches classes in a `match` statement", "use isinstance()", line
-            if name in ("STORE_ATTR", "DELETE_ATTR"):
+            # ``shared.value = …``; on anything else it is noticed when the trace ends.
+            if name in ("STORE_ATTR", "DELETE_ATTR") and which != "value":
                 return f"assigns the attribute {which}", _RETURN, line
             if name == "LOAD_ATTR" and which == "__class__":
                 return "looks at x.__class__", "use type(x), or isinstance()", line

@@ -1,4 +1,8 @@
-"""``mode="DebugMode"``: the compiled program against plain NumPy, op by op, at every call."""
+"""The modes that watch every value of the graph, at every call, before anything is updated.
+
+``mode="DebugMode"`` compares the compiled program with plain NumPy, op by op;
+``mode="NanGuardMode"`` looks for nan and infinity.
+"""
 
 from __future__ import annotations
 
@@ -23,41 +27,85 @@ class BadOptimization(AssertionError):
 def check(f: SymbolicFunction, values: Sequence[Any]) -> None:
     """Compare every value of the graph with NumPy's. BadOptimization names the first that differs.
 
-    Nothing is updated.
+    Whatever NumPy raises is left to the call itself.
     """
     from tracejit import symbolic_call
 
-    threaded = f.plan.threaded
-    roots = [*threaded.outputs, *(u for _, u in threaded.updates)]
-    every: list[Variable] = [v for node in toposort(roots) for v in node.outputs]
-    every += [v for v in roots if v.owner is None]
-    probe = f.__dict__.get("_probe")
-    if probe is None:
-        plan = symbolic_call.Plan(
-            f.plan.inputs, Threaded(every, [], threaded.states), "FAST_RUN", f.plan.public
-        )
-        from tracejit.symbolic import SymbolicFunction
+    every = _every_value(f)
+    try:
+        want = dict(zip(every, _in_numpy(f, every, values), strict=True))
+    except Exception:
+        return
+    # Values are compiled apart from each other, so that the first wrong one is known; and then as
+    # they are in the function itself, where they are fused.
+    for variables in (every, _results(f)):
+        got = symbolic_call.run(_probe(f, variables), list(values))
+        for v, value in zip(variables, got, strict=True):
+            if v in want and not _agree(np.asarray(want[v]), np.asarray(value)):
+                raise BadOptimization(
+                    _text(
+                        v,
+                        f"{v} differs from NumPy's value",
+                        f"compiled {_shown(value)}, NumPy {_shown(want[v])}",
+                        "report this: compiled code must agree with NumPy",
+                    )
+                )
 
-        probe = SymbolicFunction(
+
+def guard(f: SymbolicFunction, values: Sequence[Any]) -> None:
+    """AssertionError for the first value of the graph that holds nan or infinity.
+
+    Whatever NumPy raises is left to the call itself.
+    """
+    every = _every_value(f)
+    try:
+        found = _in_numpy(f, every, values)
+    except Exception:
+        return
+    for v, value in zip(every, found, strict=True):
+        array = np.asarray(value)
+        if array.dtype.kind in "fc" and not np.isfinite(array).all():
+            raise AssertionError(_text(v, f"{v} holds nan or infinity", _shown(array)))
+
+
+def _results(f: SymbolicFunction) -> list[Variable]:
+    threaded = f.plan.threaded
+    return [*threaded.outputs, *(u for _, u in threaded.updates if f.updating)]
+
+
+def _every_value(f: SymbolicFunction) -> list[Variable]:
+    """What is given, and then what is computed, operands first."""
+    computed = (v for node in toposort(_results(f)) for v in node.outputs)
+    return [*f.plan.inputs, *f.plan.threaded.states, *computed]
+
+
+def _in_numpy(f: SymbolicFunction, every: list[Variable], values: Sequence[Any]) -> list[Any]:
+    env: dict[Variable, Any] = dict(zip(f.plan.inputs, values, strict=True))
+    env.update((v, c.value) for v, c in zip(f.plan.threaded.states, f.containers, strict=True))
+    return replay(every, env)
+
+
+def _probe(f: SymbolicFunction, outputs: list[Variable]) -> SymbolicFunction:
+    """A function over the same states that returns the values of `outputs`."""
+    from tracejit import symbolic, symbolic_call
+
+    probes: dict[Any, SymbolicFunction] = f.__dict__.setdefault("_probes", {})
+    key = tuple(outputs)
+    if key not in probes:
+        threaded = Threaded(outputs, [], f.plan.threaded.states)
+        plan = symbolic_call.Plan(f.plan.inputs, threaded, "FAST_RUN", f.plan.public)
+        plan.exact = True  # NumPy does not know of better behaved forms
+        probes[key] = symbolic.SymbolicFunction(
             plan, f.slots, f.containers, f.shared_variables, "list", f.name, "FAST_RUN", None
         )
-        f.__dict__["_probe"] = probe
-    env: dict[Variable, Any] = dict(zip(f.plan.inputs, values, strict=True))
-    env.update(zip(threaded.states, (c.value for c in f.containers), strict=True))
-    want = replay(every, env)
-    got = symbolic_call.run(probe, list(values))
-    for v, a, b in zip(every, want, got, strict=True):
-        if not _agree(np.asarray(a), np.asarray(b)):
-            owner = v.owner
-            raise BadOptimization(
-                message(
-                    f"{v} differs from NumPy's value",
-                    owner.origin if owner else None,
-                    f"compiled {_shown(b)}, NumPy {_shown(a)}",
-                    repr(owner),
-                    "report this: compiled code must agree with NumPy",
-                )
-            )
+    return probes[key]
+
+
+def _text(v: Variable, title: str, reason: str, hint: str = "") -> str:
+    owner = v.owner
+    return message(
+        title, owner.origin if owner else v.origin, reason, repr(owner) if owner else "", hint
+    )
 
 
 def _agree(a: np.ndarray, b: np.ndarray) -> bool:

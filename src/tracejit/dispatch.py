@@ -275,7 +275,7 @@ class Interpreted:
             return MISS
         try:
             values = interpret.evaluate(self.graph.outputs, env)
-        except ValueError:  # NumPy raises for these values: let it
+        except (ValueError, IndexError):  # NumPy raises for these values: let it
             return MISS
         return [
             alias.evaluate(node, env) if kind == "alias" else _as_kind(value, kind)

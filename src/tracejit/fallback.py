@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import types
@@ -73,12 +74,21 @@ class Refusal:
         function: types.FunctionType,
         trace: Trace | None = None,
         compiling: bool = False,
+        states: bool = False,
     ) -> None:
         self.problem = problem
         self.error = problem is not None and not isinstance(problem, NotTraceable)
         self.hint = ""
+        #: NumPy cannot run a function that uses shared variables.
+        self.states = (
+            states
+            or bool(trace and getattr(trace.capture, "states", ()))
+            or _names_a_state(function)
+        )
         if problem is None:
             self.reason = "the compiled program does not take the arguments it was made for"
+            if self.states:
+                self.reason = "a value at which NumPy raises, such as an index out of bounds"
         elif isinstance(problem, NotTraceable):
             self.reason, self.hint = problem.reason, problem.hint or _DEFAULT_HINT
         elif compiling:
@@ -106,6 +116,11 @@ class Refusal:
 
     def text(self, name: str) -> str:
         """The message: at most 12 lines."""
+        if self.states:
+            return message(
+                f"{name}() uses shared variables and cannot be compiled",
+                self.origin, self.reason, self.operands, self.hint,
+            )  # fmt: skip
         return message(
             f"{name}() runs in plain NumPy", self.origin, self.reason, self.operands, self.hint
         )
@@ -122,6 +137,31 @@ class Refusal:
         if self.inside and isinstance(plain, type(self.problem)):
             plain.add_note(message("", self.origin, "", self.operands, _hint(plain)).strip("\n"))
         return plain
+
+
+def _names_a_state(function: types.FunctionType) -> bool:
+    """Whether a function names a shared variable, or a function of the user's that does."""
+    seen: set[int] = set()
+    stack: list[Any] = [function]
+    while stack:
+        f = stack.pop()
+        if id(f) in seen or is_internal(f.__code__.co_filename):
+            continue
+        seen.add(id(f))
+        codes = [f.__code__]
+        for code in codes:
+            codes += [c for c in code.co_consts if isinstance(c, types.CodeType)]
+        found = [f.__globals__.get(n) for code in codes for n in code.co_names]
+        for cell in f.__closure__ or ():
+            with contextlib.suppress(ValueError):  # not assigned yet
+                found.append(cell.cell_contents)
+        if any(hasattr(type(v), "__tracejit_state__") for v in found):
+            return True
+        stack += [
+            v for v in found
+            if isinstance(v, types.FunctionType) and not is_library_file(v.__code__.co_filename)
+        ]  # fmt: skip
+    return False
 
 
 def _raised_inside(problem: BaseException) -> bool:
@@ -171,7 +211,7 @@ def refuse(
 ) -> Any:
     """Run in plain NumPy with one warning a line; or raise, where `mode` is "error"."""
     text = refusal.text(fn.__name__)
-    if mode == "error":
+    if mode == "error" or refusal.states:
         raise UnsupportedError(text) from None
     fn.stats.fallbacks += 1
     place = (refusal.origin.file, refusal.origin.line)
@@ -193,6 +233,11 @@ def run_plain(
 
     Otherwise the refusal is remembered for calls of this `key`.
     """
+    if refusal.states:
+        if refusal.error:
+            assert isinstance(refusal.problem, Exception)
+            raise refusal.located(refusal.problem) from None
+        return refuse(fn, refusal, mode, args, kwargs)
     if not refusal.error and refusal.problem is not None:
         _remember(fn, key, refusal)
         return refuse(fn, refusal, mode, args, kwargs)

@@ -20,6 +20,7 @@ _FLAGS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "cast_policy": ("custom", ("custom", "numpy+floatX")),
     "int_division": ("int", ("int", "raise", "floatX")),
     "on_unused_input": ("raise", ("raise", "warn", "ignore")),
+    "stabilise": (True, (True, False)),
     "mode": ("Mode", _MODES),
     # These have one answer here, which is what every other value of Theano's led to in the end:
     # graphs are always optimised and compiled, and messages always tell all there is.

@@ -1,7 +1,8 @@
-"""How the inputs and outputs of a symbolic function are described."""
+"""How the inputs and outputs of a symbolic function are described, and arguments bound to them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tracejit.sharedvalue import Container, SharedVariable
@@ -116,3 +117,118 @@ class Out:
 
 
 SymbolicInput, SymbolicOutput = In, Out
+
+
+# Arguments ---------------------------------------------------------------------------------------
+
+
+class Slot:
+    """One input of a function: how it is given, and its container where it has a value."""
+
+    __slots__ = ("container", "default", "spec", "variable")
+
+    def __init__(self, spec: In, container: Container | None, default: bool) -> None:
+        self.spec = spec
+        self.variable = spec.variable
+        self.container = container
+        #: The value in the container is used where none is given, and never changed by a call.
+        self.default = default
+
+    @property
+    def name(self) -> str | None:
+        """The keyword."""
+        return self.spec.name
+
+    @property
+    def private(self) -> bool:
+        """Whether the input is a state: one that is kept between calls."""
+        return self.container is not None and not self.default
+
+    def copy(self) -> Slot:
+        """A slot with its own container; one that was given as such stays shared."""
+        container = self.container
+        if container is not None and not self.spec.implicit:
+            container = Container(container.type, container.value.copy(), container.name)
+        return Slot(self.spec, container, self.default)
+
+
+def bind(
+    f: Any, args: Sequence[Any], kwargs: dict[str, Any]
+) -> tuple[list[Any], list[tuple[Container, Any]]]:
+    """The converted values of function `f`'s inputs that are no states, and the states given.
+
+    Raises TypeError as Theano does. Nothing is changed.
+    """
+    slots = f.slots
+    given: dict[int, Any] = {}
+    if len(args) + len(kwargs) > len(slots) + len(f.get_shared()):
+        raise TypeError("Too many parameter passed to tracejit function")
+    for position, value in enumerate(args):
+        if position >= len(slots) or slots[position].spec.implicit:
+            what = slots[position].variable if position < len(slots) else "a shared variable"
+            raise TypeError(f"Tried to provide value for implicit input: {what}")
+        given[position] = value
+    for name, value in kwargs.items():
+        position = named(f, name)
+        if position in given:
+            raise TypeError(f"Multiple values for input: {slots[position].variable}")
+        if slots[position].spec.implicit:
+            raise TypeError(f"Tried to provide value for implicit input: {name}")
+        given[position] = value
+    values: list[Any] = []
+    states: list[tuple[Container, Any]] = []
+    for position, slot in enumerate(slots):
+        if position in given:
+            value = _filtered(f, position, given[position])
+            if slot.private:
+                assert slot.container is not None
+                states.append((slot.container, value.copy()))
+            else:
+                values.append(value)
+        elif slot.container is None:
+            raise TypeError(f"Missing required input: {slot.name or slot.variable}")
+        elif slot.default:
+            values.append(slot.container.value)
+    return values, states
+
+
+def named(f: Any, name: str) -> int:
+    """The position of the input called `name`. TypeError if there are none or several."""
+    found = [k for k, slot in enumerate(f.slots) if slot.name == name]
+    if len(found) > 1:
+        raise TypeError(
+            f"Ambiguous name: {name} - please check the names of the inputs of your function for "
+            "duplicates."
+        )
+    if not found:
+        names = [slot.name for slot in f.slots if slot.name]
+        unnamed = len(f.slots) - len(names)
+        text = f"The function has {len(names)} named input{'' if len(names) == 1 else 's'}"
+        text += f" ({', '.join(names)})" if names else ""
+        if unnamed:
+            text += (
+                f", and {unnamed} unnamed input{'' if unnamed == 1 else 's'} which thus cannot be "
+                "accessed through keyword argument (use 'name=...' in a variable's constructor to "
+                "give it a name)"
+            )
+        raise TypeError(f"Unknown input or state: {name}. {text}.")
+    return found[0]
+
+
+def _filtered(f: Any, position: int, value: Any) -> Any:
+    slot = f.slots[position]
+    spec = slot.spec
+    try:
+        return slot.variable.type.filter(value, spec.strict, spec.allow_downcast)
+    except Exception as error:
+        name = f' with name "{slot.name}"' if slot.name else ""
+        function = f' with name "{f.name}"' if f.name else ""
+        origin = slot.variable.origin
+        place = f'\n  the input was made in "{origin.file}", line {origin.line}' if origin else ""
+        first = error.args[0] if error.args else ""
+        error.args = (
+            f"Bad input argument{name} to tracejit function{function} at index {position} "
+            f"(0-based): {first}{place}",
+            *error.args[1:],
+        )
+        raise

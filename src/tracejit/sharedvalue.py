@@ -18,14 +18,16 @@ class Container:
     """Where a state lives. Functions that update it hold its `lock` for the whole call.
 
     `value` is replaced, never written to; `spare` is an array that once was the value, into which
-    the next one may be computed if nobody else refers to it.
+    the next one may be computed if nobody else refers to it. `lent` refers to values into which
+    nothing may be computed: memory of other objects, or not writable, or not in C order.
     """
 
-    __slots__ = ("__weakref__", "lock", "name", "spare", "type", "value")
+    __slots__ = ("__weakref__", "lent", "lock", "name", "spare", "type", "value")
 
     def __init__(self, type: Any, value: Any, name: str | None = None) -> None:
         self.type = type
         self.value = value
+        self.lent = _lent(value)
         self.name = name
         self.spare: np.ndarray | None = None
         self.lock = threading.RLock()
@@ -56,7 +58,7 @@ class Container:
         """Let the container hold `value`, if its type takes it."""
         value = self.type.filter(value, strict, allow_downcast)
         with self.lock:
-            self.value = value
+            self.lent, self.value = _lent(value), value
 
     def __reduce__(self) -> Any:
         return Container, (self.type, self.value, self.name)
@@ -67,12 +69,22 @@ class Container:
         return new
 
 
+def _lent(value: Any) -> Any:
+    if not isinstance(value, np.ndarray):
+        return None
+    flags = value.flags
+    return None if flags.owndata and flags.writeable and flags.c_contiguous else value
+
+
 class SharedVariable(Variable):
     """A variable whose value is kept in a container. Made by `shared`.
 
     `default_update` is an expression (or None) that a compiled function which uses the variable,
     and gives it no update, computes as its new value.
     """
+
+    #: A traced function takes it for the state that it is.
+    __tracejit_state__ = True
 
     def __init__(
         self,

@@ -36,24 +36,25 @@ def thread_state(
     outputs: Sequence[Variable],
     updates: Iterable[tuple[Any, Any]],
     givens: Mapping[Variable, Variable],
-    no_default_updates: bool | Sequence[Variable] = False,
+    without: Any = (),
+    strict: bool = True,
 ) -> Threaded:
     """Collect the states that `outputs` and `updates` reach, with their default updates.
 
     A default update applies where its variable is reached, has no update of its own, and is not
-    excluded; it may reach further variables. Raises TypeError and ValueError for updates that do
+    among those `without` (True for all); it may reach further variables. Unless `strict`, `givens`
+    may have other types than what they replace. Raises TypeError and ValueError for updates that do
     not fit, MissingInputError for variables that nobody provides.
     """
     _check_givens(givens)
-    excluded = _excluded(no_default_updates)
-    replaced = clone(outputs, givens)
+    replaced = clone(outputs, givens, strict)
     found: dict[SharedVariable, Variable] = {}
     for target, expression in updates:
         if not isinstance(target, SharedVariable):
             raise TypeError("update target must be a SharedVariable", target)
         if target in found:
             raise ValueError("this shared variable already has an update expression", target)
-        found[target] = clone([as_update(target, expression)], givens)[0]
+        found[target] = _new_value(target, expression, givens, strict)
     known = set(inputs)
     states: dict[SharedVariable, None] = {}
     pending: list[Variable] = [*replaced, *found.values()]
@@ -67,9 +68,9 @@ def thread_state(
         pending = []
         for state in states:
             default = state.default_update
-            if default is None or state in found or excluded is True or state in excluded:
+            if default is None or state in found or without is True or state in without:
                 continue
-            found[state] = clone([as_update(state, default)], givens)[0]
+            found[state] = _new_value(state, default, givens, strict)
             pending.append(found[state])
     if missing:
         raise MissingInputError(_missing_text(missing[0]))
@@ -91,7 +92,15 @@ def _check_givens(givens: Mapping[Variable, Variable]) -> None:
         earlier.append(key)
 
 
-def _excluded(no_default_updates: Any) -> Any:
+def _new_value(
+    target: SharedVariable, expression: Any, givens: Mapping[Variable, Variable], strict: bool
+) -> Variable:
+    value = clone([as_update(target, expression)], givens, strict)[0]
+    return value if strict else as_update(target, value)
+
+
+def excluded(no_default_updates: Any) -> Any:
+    """The variables without default updates: True for all, or a set. TypeError for other types."""
     if isinstance(no_default_updates, bool):
         return True if no_default_updates else ()
     if isinstance(no_default_updates, list):

@@ -140,7 +140,7 @@ def is_static(value: Any) -> bool:
         return all(is_static(v) for v in _hashable(value))
     if isinstance(value, types.MethodType):
         return is_static(value.__self__)
-    if hasattr(type(value), "__tracejit_function__"):
+    if hasattr(type(value), "__tracejit_function__") or hasattr(type(value), "__tracejit_state__"):
         return True
     # An instance of a class that promises to be an immutable value, or a function in C.
     return type(value).__module__ in ("builtins", "_operator", "numpy") and callable(value)
@@ -228,4 +228,7 @@ def make_dataclass(cls: type, names: tuple[str, ...], values: list[Any]) -> Any:
 def contents(value: Any) -> tuple[Any, ...]:
     """What `value` holds now, to be compared by identity later."""
     parts = children_of(value)
-    return () if parts is None else (*parts.keys, *parts.children)
+    if parts is None:
+        return ()
+    added = getattr(value, "__dict__", ()) if parts.kind == "dataclass" else ()
+    return (*parts.keys, *parts.children, *added)

@@ -7,16 +7,17 @@ inputs, and compiled for if need be.
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from tracejit.config import config
+from tracejit.config import config, settings
 from tracejit.errors import MISS
-from tracejit.io import In, Out
-from tracejit.sharedvalue import Container, SharedVariable, shared
-from tracejit.state import MissingInputError, Threaded, thread_state
-from tracejit.symbolic_call import Plan, bind, run
+from tracejit.io import In, Out, Slot, bind, named
+from tracejit.sharedvalue import Container, SharedVariable, TensorSharedVariable, shared
+from tracejit.state import MissingInputError, Threaded, excluded, thread_state
+from tracejit.symbolic_call import Plan, made_profile, run
 from tracejit.tensor.graph import Constant, Variable, clone, leaves, toposort
 from tracejit.tensor.type import TensorType
 from tracejit.trace import user_origin
@@ -30,25 +31,6 @@ class UnusedInputError(Exception):
 
 class AliasedMemoryError(Exception):
     """Memory that should be apart is shared."""
-
-
-class Slot:
-    """One input of a function: how it is given, and its container where it has a value."""
-
-    __slots__ = ("container", "default", "given", "implicit", "spec", "variable")
-
-    def __init__(self, spec: In, container: Container | None, default: bool) -> None:
-        self.spec = spec
-        self.variable = spec.variable
-        self.container = container
-        #: The value in the container is used where none is given.
-        self.default = default
-        self.implicit = spec.implicit or (container is not None and not default)
-
-    @property
-    def name(self) -> str | None:
-        """The keyword."""
-        return self.spec.name
 
 
 class SymbolicFunction:
@@ -72,13 +54,15 @@ class SymbolicFunction:
         self.trust_input = False
         #: Whether calls update the states.
         self.updating = True
-        self.drivers: dict[int, Any] = {}
+        self.drivers: dict[Any, Any] = {}
         self._driver: Any = _no_driver
+        #: Those under which the driver was made.
+        self._settings: Any = None
 
     # Calls -----------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not kwargs:
+        if not kwargs and settings() is self._settings:
             try:
                 result = self._driver(*args)
                 if result is not MISS:
@@ -89,37 +73,52 @@ class SymbolicFunction:
 
     def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         subset = kwargs.pop("output_subset", None)
-        values = bind(self, args, kwargs)
-        result = run(self, values)
+        if subset is not None:
+            subset = [self._output_position(key) for key in subset]
+        result = run(self, *bind(self, args, kwargs))
         if subset is None:
             return result
         if isinstance(result, dict):
-            return {key: result[key] for key in subset}
-        return [result[k] for k in subset]
+            return {self.structure[k]: result[self.structure[k]] for k in subset}
+        results = [result] if self.structure == "single" else result
+        return [results[k] for k in subset]
+
+    def _output_position(self, key: Any) -> int:
+        """Of an index, or of a key where the outputs are a dict."""
+        if isinstance(self.structure, tuple):
+            return self.structure.index(key)
+        return range(len(self.plan.threaded.outputs))[key]
 
     # State -----------------------------------------------------------------------------------
 
     def _place(self, key: Any) -> Container:
-        for position, slot in enumerate(self.slots):
-            if slot.container is not None and (
-                key is slot.variable or key == slot.name or (type(key) is int and key == position)
-            ):
-                return slot.container
+        found: Container | None = None
+        if isinstance(key, str):
+            if any(slot.name == key for slot in self.slots):
+                found = self.slots[named(self, key)].container
+        elif type(key) is int:
+            found = self.slots[key].container if 0 <= key < len(self.slots) else None
+        for slot in self.slots:
+            if slot.variable is key:
+                found = slot.container
         for variable, container in zip(self.shared_variables, self.containers, strict=True):
-            if key is variable or (isinstance(key, str) and key == variable.name):
-                return container
-        raise KeyError(f"{key!r} is no state or default of {self}")
+            if found is None and key is not None and (key is variable or key == variable.name):
+                found = container
+        if found is None:
+            raise TypeError(f"Unknown input or state: {key}")
+        return found
 
     def __getitem__(self, key: Any) -> Any:
         return self._place(key).value
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._place(key).set(value)
+        container = self._place(key)
+        container.set(copy.copy(value))
 
     def __contains__(self, key: Any) -> bool:
         try:
             self._place(key)
-        except KeyError:
+        except TypeError:
             return False
         return True
 
@@ -135,12 +134,25 @@ class SymbolicFunction:
 
     def get_shared(self) -> list[Any]:
         """The shared variables that the function uses."""
-        return [v for v in self.shared_variables if v in self.plan.public]
+        pairs = zip(self.shared_variables, self.plan.threaded.states, strict=True)
+        return list(dict.fromkeys(v for v, s in pairs if s in self.plan.public))
 
     def free(self) -> None:
         """Give back the arrays that are kept for new values of states."""
         for container in self.containers:
             container.spare = None
+
+    @property
+    def input_storage(self) -> list[Any]:
+        """The containers of the inputs, None for those without a value, and then of the states."""
+        public = {id(v) for v in self.get_shared()}
+        pairs = zip(self.shared_variables, self.containers, strict=True)
+        return [*(s.container for s in self.slots), *(c for v, c in pairs if id(v) in public)]
+
+    @property
+    def maker(self) -> Maker:
+        """``maker.fgraph``: the graph with its states as inputs."""
+        return Maker(FunctionGraph(self))
 
     @property
     def outputs(self) -> list[Variable]:
@@ -184,7 +196,7 @@ class SymbolicFunction:
         `swap` replaces shared variables by others of the same type; all others stay shared with the
         original. Private states of inputs are copied unless `share_memory`. With `delete_updates`
         nothing is updated. ValueError for a variable that is not used, AssertionError for one of
-        another type. Nothing is compiled but what an original without its updates does not have.
+        another type. Nothing is compiled, unless a state swapped in lies differently in memory.
         """
         from tracejit.symbolic_copy import copied
 
@@ -199,6 +211,26 @@ class SymbolicFunction:
         from tracejit.tensor.pickling import reduce_function
 
         return reduce_function(self)
+
+
+class FunctionGraph:
+    """The graph of a function: `inputs`, its states among them, and `outputs`, then new states."""
+
+    def __init__(self, f: SymbolicFunction) -> None:
+        threaded = f.plan.threaded
+        self.inputs = [*f.plan.inputs, *threaded.states]
+        updates = threaded.updates if f.updating else []
+        self.outputs = [*threaded.outputs, *(u for _, u in updates)]
+
+    def toposort(self) -> list[Any]:
+        """The applications, operands first."""
+        return toposort(self.outputs)
+
+
+class Maker(NamedTuple):
+    """Where Theano keeps the graph."""
+
+    fgraph: FunctionGraph
 
 
 def _no_driver(*args: Any) -> Any:
@@ -231,18 +263,46 @@ def symbolic_function(
     on_unused_input: str | None = None,
 ) -> SymbolicFunction:
     """A callable that computes `outputs` from values of `inputs`; see ``tracejit.function``."""
+    structure, items = _structure(outputs)
+    if name is None:
+        place = user_origin()
+        name = f"{place.file}:{place.line}" if place else None
     if not isinstance(inputs, (list, tuple)):
         raise Exception(
             "Input variables of a function should be contained in a list, even when there is a "
             "single input."
         )
-    if name is None:
-        place = user_origin()
-        name = f"{place.file}:{place.line}" if place else None
+    if any(isinstance(x, (list, tuple)) for x in inputs) and (updates or givens):
+        raise NotImplementedError(
+            "inputs that are tuples have no updates and givens beside them: use In"
+        )
     mode = _mode(mode)
-    structure, items = _structure(outputs)
+    without = excluded(no_default_updates)
+    pairs = _updates(updates)
     specs = [_input(x, allow_input_downcast) for x in inputs]
     variables = [s.variable for s in specs]
+    _check_inputs(variables)
+    replaced = _givens(givens, variables, rebuild_strict)
+    for v in variables:
+        if isinstance(v, SharedVariable):
+            raise TypeError(
+                f"Cannot use a shared variable ({v}) as explicit input. Consider substituting a "
+                "non-shared variable via the `givens` parameter"
+            )
+    slots, private = _slots(specs)
+    pairs += [(private[s.variable], s.update) for s in specs if s.update is not None]
+    public = [v for v in variables if v not in private]
+    threaded = thread_state(public, items, pairs, {**private, **replaced}, without, rebuild_strict)
+    _check_used(specs, private, threaded, on_unused_input)
+    kept = set(private.values())
+    plan = Plan(public, threaded, mode, {s for s in threaded.states if s not in kept})
+    containers = [s.container for s in threaded.states]
+    return SymbolicFunction(
+        plan, slots, containers, threaded.states, structure, name, mode, made_profile(profile)
+    )
+
+
+def _check_inputs(variables: list[Variable]) -> None:
     for k, v in enumerate(variables):
         if v in variables[:k]:
             raise UnusedInputError(
@@ -250,31 +310,6 @@ def symbolic_function(
                 f"{variables.index(v)} and {k}. This would result in values provided for it being "
                 "ignored. Please do not duplicate variables in the inputs list."
             )
-        if isinstance(v, SharedVariable):
-            raise TypeError(
-                f"Cannot use a shared variable ({v}) as explicit input. Consider substituting a "
-                "non-shared variable via the `givens` parameter"
-            )
-    replaced = _givens(givens, variables, rebuild_strict)
-    pairs = _updates(updates)
-    slots, private = _slots(specs)
-    replaced = {**private, **replaced}
-    pairs += [(private[s.variable], s.update) for s in specs if s.update is not None]
-    public = [v for v in variables if v not in private]
-    threaded = thread_state(public, items, pairs, replaced, no_default_updates)
-    _check_used(variables, private, threaded, on_unused_input)
-    kept = set(private.values())
-    plan = Plan(public, threaded, mode, {s for s in threaded.states if s not in kept})
-    containers = [s.container for s in threaded.states]
-    return SymbolicFunction(
-        plan, slots, containers, threaded.states, structure, name, mode, _profile(profile)
-    )
-
-
-def _profile(profile: Any) -> Any:
-    from tracejit.symbolic_call import Profile
-
-    return Profile() if profile is True else profile or None
 
 
 def _mode(mode: Any) -> str:
@@ -328,13 +363,13 @@ def _input(x: Any, allow_downcast: bool | None) -> In:
 def _old_style(x: Sequence[Any], allow_downcast: bool | None) -> In:
     """An input as a tuple: (name, r), (r, value), ((r, update), value), with a name before."""
     parts = list(x)
-    name = parts.pop(0) if isinstance(parts[0], str) else None
+    name = parts.pop(0) if parts and isinstance(parts[0], str) else None
     update = None
-    variable = parts.pop(0)
-    if isinstance(variable, (list, tuple)):
+    variable = parts.pop(0) if parts else None
+    if isinstance(variable, (list, tuple)) and len(variable) == 2:
         variable, update = variable
     value = parts.pop(0) if parts else None
-    if parts:
+    if parts or not isinstance(variable, Variable):
         raise TypeError(f"The input specification is not valid: {x}")
     return In(variable, name, value, update, allow_downcast=allow_downcast)
 
@@ -406,29 +441,26 @@ def _slots(specs: Sequence[In]) -> tuple[list[Slot], dict[Variable, Any]]:
                 raise TypeError(f"{variable} has an update and needs a value to start from")
             slots.append(Slot(spec, None, False))
             continue
-        if isinstance(value, SharedVariable):
-            value = value.container
-        container = value if isinstance(value, Container) else None
-        if container is None:
+        container = getattr(value, "container", value)
+        if not isinstance(container, Container):
             kept = variable.type.filter(value, spec.strict, spec.allow_downcast)
             container = Container(variable.type, kept.copy(), spec.name)
-        if spec.update is None and not spec.implicit:
-            slots.append(Slot(spec, container, True))
-            continue
-        if spec.update is None:
-            slots.append(Slot(spec, container, False))
-        else:
-            slots.append(Slot(spec, container, not spec.implicit))
-        from tracejit.sharedvalue import TensorSharedVariable
-
-        private[variable] = TensorSharedVariable(
-            variable.type, name=variable.name, container=container
-        )
+        elif container.type != variable.type:
+            raise TypeError(
+                f"{variable} is {variable.type} and cannot have its value where one of type "
+                f"{container.type} is kept"
+            )
+        default = spec.update is None and not spec.implicit
+        slots.append(Slot(spec, container, default))
+        if not default:
+            private[variable] = TensorSharedVariable(
+                variable.type, name=variable.name, container=container
+            )
     return slots, private
 
 
 def _check_used(
-    inputs: list[Variable], private: Mapping[Variable, Any], threaded: Threaded, action: str | None
+    specs: list[In], private: Mapping[Variable, Any], threaded: Threaded, action: str | None
 ) -> None:
     action = config.on_unused_input if action is None else action
     if action not in ("raise", "warn", "ignore"):
@@ -439,9 +471,10 @@ def _check_used(
     if action == "ignore":
         return
     everything = [*threaded.outputs, *(u for _, u in threaded.updates)]
+    inputs = [private.get(s.variable, s.variable) for s in specs]
     used = set(leaves(everything, inputs))
     for position, variable in enumerate(inputs):
-        if variable in used or variable in private:
+        if variable in used or specs[position].update is not None:
             continue
         text = (
             "function was asked to create a function computing outputs given certain inputs, but "

@@ -6,17 +6,19 @@ states. It is shared by the copies of the function, whose drivers differ in the 
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tracejit.arguments import storage_of
 from tracejit.call import trace_lock
-from tracejit.config import config
+from tracejit.calltext import commit, function_text
+from tracejit.config import config, settings
 from tracejit.dispatch import Interpreted
 from tracejit.errors import (
     MISS,
@@ -28,8 +30,10 @@ from tracejit.errors import (
 )
 from tracejit.explain import log, message
 from tracejit.function import Stats
+from tracejit.io import Slot
 from tracejit.ir import build
 from tracejit.ir.graph import Graph
+from tracejit.ir.stabilise import stabilised
 from tracejit.state import Threaded
 from tracejit.tensor.graph import Variable
 from tracejit.tensor.replay import SymbolicTrace, replay
@@ -40,6 +44,8 @@ if TYPE_CHECKING:
     from tracejit.symbolic import SymbolicFunction
 
 MAX_PATHS = 64
+#: Locks that one statement takes.
+MAX_LOCKS = 16
 
 
 class Profile:
@@ -53,6 +59,11 @@ class Profile:
         """Calls, total time and time a call as text."""
         each = self.fct_call_time / max(1, self.fct_callcount)
         return f"{self.fct_callcount} calls, {self.fct_call_time:.6f} s, {each * 1e6:.1f} µs each"
+
+
+def made_profile(profile: Any) -> Any:
+    """What ``profile=`` asks for: True is a new `Profile`."""
+    return Profile() if profile is True else profile or None
 
 
 class Path:
@@ -83,135 +94,86 @@ class Plan:
         self.paths: list[Path] = []
         self.stats = Stats()
         self.warned = False
-
-
-# Binding -----------------------------------------------------------------------------------------
-
-
-def bind(f: SymbolicFunction, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
-    """The converted values of all inputs that are no states; raises TypeError as Theano does."""
-    slots = f.slots
-    given: dict[int, Any] = {}
-    if len(args) + len(kwargs) > len(slots) + len(f.plan.public):
-        raise TypeError("Too many parameter passed to tracejit function")
-    for position, value in enumerate(args):
-        if position >= len(slots) or slots[position].spec.implicit:
-            what = slots[position].variable if position < len(slots) else "a shared variable"
-            raise TypeError(f"Tried to provide value for implicit input: {what}")
-        given[position] = value
-    for name, value in kwargs.items():
-        position = _named(f, name)
-        if position in given:
-            raise TypeError(f"Multiple values for input: {slots[position].variable}")
-        if slots[position].spec.implicit:
-            raise TypeError(f"Tried to provide value for implicit input: {name}")
-        given[position] = value
-    values: list[Any] = []
-    states: dict[int, Any] = {}
-    for position, slot in enumerate(slots):
-        private = slot.variable not in f.plan.inputs
-        if position in given:
-            value = _converted(f, position, given[position])
-            if private:
-                states[position] = value
-            else:
-                values.append(value)
-        elif slot.container is None:
-            raise TypeError(f"Missing required input: {slot.name or slot.variable}")
-        elif not private:
-            values.append(slot.container.value)
-    for position, value in states.items():  # once everything is known to fit
-        container = slots[position].container
-        assert container is not None
-        container.set(value)
-    return values
-
-
-def _named(f: SymbolicFunction, name: str) -> int:
-    found = [k for k, slot in enumerate(f.slots) if slot.name == name]
-    if len(found) > 1:
-        raise TypeError(
-            f"Ambiguous name: {name} - please check the names of the inputs of your function for "
-            "duplicates."
-        )
-    if not found:
-        names = [slot.name for slot in f.slots if slot.name]
-        unnamed = len(f.slots) - len(names)
-        text = f"The function has {len(names)} named input{'' if len(names) == 1 else 's'}"
-        text += f" ({', '.join(names)})" if names else ""
-        if unnamed:
-            text += (
-                f", and {unnamed} unnamed input{'' if unnamed == 1 else 's'} which thus cannot be "
-                "accessed through keyword argument (use 'name=...' in a variable's constructor to "
-                "give it a name)"
-            )
-        raise TypeError(f"Unknown input or state: {name}. {text}.")
-    return found[0]
-
-
-def _converted(f: SymbolicFunction, position: int, value: Any) -> Any:
-    slot = f.slots[position]
-    spec = slot.spec
-    try:
-        return slot.variable.type.filter(value, spec.strict, spec.allow_downcast)
-    except Exception as error:
-        name = f' with name "{slot.name}"' if slot.name else ""
-        function = f' with name "{f.name}"' if f.name else ""
-        origin = slot.variable.origin
-        place = f'\n  the input was made in "{origin.file}", line {origin.line}' if origin else ""
-        first = error.args[0] if error.args else ""
-        error.args = (
-            f"Bad input argument{name} to tracejit function{function} at index {position} "
-            f"(0-based): {first}{place}",
-            *error.args[1:],
-        )
-        raise
+        #: Formulas are computed as they are written, and not in a form that is better behaved.
+        self.exact = False
 
 
 # Running -----------------------------------------------------------------------------------------
 
 
-def run(f: SymbolicFunction, values: list[Any]) -> Any:
-    """The result for converted `values`; states are updated all at once or not at all."""
-    start = time.perf_counter()
-    if f.mode == "DebugMode":
-        from tracejit.debugmode import check
+def run(f: SymbolicFunction, values: list[Any], given: Sequence[tuple[Any, Any]] = ()) -> Any:
+    """The result for converted `values`; states are updated all at once or not at all.
 
-        check(f, values)
-    with locked(f):
-        result = _run(f, values)
-    if f.mode == "NanGuardMode":
-        _guard(f, result)
+    `given` are values for states, in force during the call: where it fails, and in a function
+    without updates, the states become what they were.
+    """
+    start = time.perf_counter()
+    watch = _WATCHES.get(f.mode)
+    held = {*updated(f), *(c for c, _ in given), *(f.containers if watch else ())}
+
+    def call() -> Any:
+        if watch:
+            watch(f, values)
+        return _run(f, values)
+
+    result = _under(sorted(held, key=id), lambda: _with_states(given, call))
     if f.profile is not None:
         f.profile.fct_callcount += 1
         f.profile.fct_call_time += time.perf_counter() - start
     return result
 
 
-def _guard(f: SymbolicFunction, result: Any) -> None:
-    items = result.values() if isinstance(result, dict) else result
-    for k, item in enumerate(items if isinstance(items, list) else [items]):
-        array = np.asarray(item)
-        if array.dtype.kind in "fc" and not np.isfinite(array).all():
-            raise AssertionError(f"output {k} of {f} holds nan or infinity")
+def _check(f: SymbolicFunction, values: list[Any]) -> None:
+    from tracejit.debugmode import check
+
+    check(f, values)
 
 
-@contextlib.contextmanager
-def locked(f: SymbolicFunction) -> Any:
-    """Hold the locks of the states that `f` updates."""
-    with contextlib.ExitStack() as stack:
-        for container in updated(f):
-            stack.enter_context(container.lock)
-        yield
+def _guard(f: SymbolicFunction, values: list[Any]) -> None:
+    from tracejit.debugmode import guard
+
+    guard(f, values)
+
+
+_WATCHES = {"DebugMode": _check, "NanGuardMode": _guard}
+
+
+def _under(containers: Sequence[Any], call: Callable[[], Any]) -> Any:
+    """``call()`` under the locks of `containers`, which no signal can leave locked."""
+    if not containers:
+        return call()
+    if len(containers) < 4:
+        with containers[0].lock:
+            return _under(containers[1:], call)
+    a, b, c, d, *rest = containers
+    with a.lock, b.lock, c.lock, d.lock:
+        return _under(rest, call)
+
+
+def _with_states(given: Sequence[tuple[Any, Any]], call: Callable[[], Any]) -> Any:
+    """``call()`` where states have the `given` values; one that it has not updated gets its old."""
+    if not given:
+        return call()
+    before = [c.value for c, _ in given]
+    try:
+        for container, value in given:
+            container.value = value
+        return call()
+    finally:
+        for (container, value), old in zip(given, before, strict=True):
+            if container.value is value:
+                container.value = old
 
 
 def updated(f: SymbolicFunction) -> list[Any]:
     """The containers that `f` updates, in the order in which their locks are taken."""
-    if not f.updating:
-        return []
+    return sorted(set(targets_of(f)), key=id)
+
+
+def targets_of(f: SymbolicFunction) -> list[Any]:
+    """The containers of the updates, in their order."""
     place = {s: k for k, s in enumerate(f.plan.threaded.states)}
-    found = {f.containers[place[s]] for s, _ in f.plan.threaded.updates}
-    return sorted(found, key=id)
+    return [f.containers[place[s]] for s, _ in f.plan.threaded.updates] if f.updating else []
 
 
 def _compiling(f: SymbolicFunction) -> bool:
@@ -221,7 +183,7 @@ def _compiling(f: SymbolicFunction) -> bool:
 def _run(f: SymbolicFunction, values: list[Any]) -> Any:
     plan = f.plan
     scalars = [v[()] if not v.ndim else v for v in values]
-    states = [c.value for c in f.containers]
+    states = _snapshot(f)
     key = (
         _compiling(f),
         tuple(storage_of(v) for v in scalars),
@@ -241,11 +203,26 @@ def _run(f: SymbolicFunction, values: list[Any]) -> Any:
         except Exception as error:
             take_refusal()
             raise located(f, error) from error.__cause__
-    result = _driver(f, path)(*scalars)
+    result = None
+    try:
+        result = _driver(f, path)(*scalars)
+    finally:
+        if result is not MISS:
+            plan.paths.append(path)
+            del plan.paths[:-MAX_PATHS]
     if result is MISS:
-        # A value at which NumPy raises: let it say so.
+        # A value at which NumPy raises: let it say so. A path like this one may be there already.
+        f.drivers.pop(path, None)
         return _plain(f, values, None)
     return result
+
+
+def _snapshot(f: SymbolicFunction) -> list[Any]:
+    """The values of all states at one moment: nothing comes between what C does."""
+    return list(map(_value_of, f.containers))
+
+
+_value_of = attrgetter("value")
 
 
 def _new_path(f: SymbolicFunction, key: Any, values: list[Any], states: list[Any]) -> Path:
@@ -270,6 +247,8 @@ def _new_path(f: SymbolicFunction, key: Any, values: list[Any], states: list[Any
         nodes = [
             build.cast(_node(r), v.type.numpy_dtype) for r, v in zip(results, outputs, strict=True)
         ]
+        if config.stabilise and not plan.exact:
+            nodes = stabilised(nodes)
     for name in trace.constants:
         sources.append(("constant", trace.constants[name]))
     graph = trace.graph(nodes)
@@ -284,8 +263,6 @@ def _new_path(f: SymbolicFunction, key: Any, values: list[Any], states: list[Any
         log(f"trace {f.name}: {len(graph.nodes())} nodes")
     executable = _executable(f, key[0], graph, trace, len(threaded.updates))
     path = Path(key, graph, executable, [placed[n] for n in sorted(order, key=order.__getitem__)])
-    plan.paths.append(path)
-    del plan.paths[:-MAX_PATHS]
     return path
 
 
@@ -322,14 +299,14 @@ def _executable(
 
 def _driver(f: SymbolicFunction, path: Path) -> Any:
     """The driver of a path over the containers of `f`; from now on it is tried first."""
-    driver = f.drivers.get(id(path))
+    driver = f.drivers.get(path)
     if driver is None:
         if len(f.drivers) > MAX_PATHS:
             f.drivers.clear()
-        driver = f.drivers[id(path)] = _make_driver(f, path)
+        driver = f.drivers[path] = _make_driver(f, path)
     plain = f.mode in ("FAST_RUN", "FAST_COMPILE") and f.profile is None
-    if plain and path.key[0] == _compiling(f) and not config.debug:
-        f._driver = driver
+    if plain and not config.debug:
+        f._settings, f._driver = settings(), driver
     return driver
 
 
@@ -341,7 +318,12 @@ def _make_driver(f: SymbolicFunction, path: Path) -> Any:
         namespace[f"_c{k}"] = container
         names[k] = f"_c{k}"
     lines: list[str] = []
-    parameters = [_parameter(f, k, v, lines, namespace) for k, v in enumerate(plan.inputs)]
+    parameters: list[str] = []
+    for slot in f.slots:
+        text = _parameter(f, slot, lines, namespace)
+        # Python wants defaults after one; what is no value is refused by the tests below.
+        late = parameters and "=" in parameters[-1] and "=" not in text
+        parameters.append(f"{text}=_absent" if late else text)
     reads = [k for kind, k in path.sources if kind == "state"]
     if reads:
         places = "".join(f"_s{k}, " for k in reads)
@@ -353,17 +335,21 @@ def _make_driver(f: SymbolicFunction, path: Path) -> Any:
             inputs.append(f"_k{len(namespace) - 1}")
         else:
             inputs.append(f"p{which}" if kind == "input" else f"_s{which}")
-    place = {s: k for k, s in enumerate(plan.threaded.states)}
-    updates = plan.threaded.updates if f.updating else []
-    states = [names[place[s]] for s, _ in updates]
-    locks = []
-    for container in updated(f):
-        locks.append(f"{names[f.containers.index(container)]}.lock")
+    states = [names[f.containers.index(c)] for c in targets_of(f)]
+    locks = [f"{names[f.containers.index(c)]}.lock" for c in updated(f)]
     kinds = ["array"] * len(path.graph.outputs)
-    return path.executable.driver(
+    # Python nests twenty blocks at most: the first locks are taken around the driver.
+    locks, around = locks[-MAX_LOCKS:], locks[:-MAX_LOCKS]
+    driver = path.executable.driver(
         ", ".join(parameters), lines, inputs, _result_text(f), namespace, kinds, states,
         ", ".join(locks),
     )  # fmt: skip
+    while around:
+        around, part = around[:-MAX_LOCKS], around[-MAX_LOCKS:]
+        scope = {**namespace, "_inner": driver}
+        exec(function_text("*args", ["return _inner(*args)"], ", ".join(part)), scope)
+        driver = scope["call"]
+    return driver
 
 
 class _Absent:
@@ -379,12 +365,13 @@ def _state_text(plan: Plan, names: dict[int, str], k: int) -> str:
     return f"{names[k]}.value[()], " if scalar else f"{names[k]}.value, "
 
 
-def _parameter(
-    f: SymbolicFunction, k: int, variable: Variable, lines: list[str], namespace: dict[str, Any]
-) -> str:
+def _parameter(f: SymbolicFunction, slot: Slot, lines: list[str], namespace: dict[str, Any]) -> str:
     """A parameter of the driver; `lines` leave where its value needs a conversion."""
-    slot = next(s for s in f.slots if s.variable is variable)
-    kind = variable.type
+    if slot.private:
+        name = f"x{f.slots.index(slot)}"
+        lines.append(f"if {name} is not _absent: return MISS")
+        return f"{name}=_absent"
+    k, kind = f.plan.inputs.index(slot.variable), slot.variable.type
     name = f"p{k}"
     if kind.ndim:
         test = [f"if type({name}) is not _ndarray: return MISS"]
@@ -411,9 +398,6 @@ def _parameter(
         return name
     namespace[f"_d{k}"] = slot.container
     value = f"_d{k}.value" + ("" if kind.ndim else "[()]")
-    if slot.implicit:
-        lines.append(f"{name} = {value}")
-        return f"{name}=_absent"
     lines += [f"if {name} is _absent: {name} = {value}", *test]
     return f"{name}=_absent"
 
@@ -438,7 +422,7 @@ def plain_values(f: SymbolicFunction, values: Sequence[Any]) -> list[Any]:
     """The values of outputs and updates in plain NumPy; each has its own memory."""
     threaded = f.plan.threaded
     env: dict[Variable, Any] = dict(zip(f.plan.inputs, values, strict=True))
-    env.update(zip(threaded.states, (c.value for c in f.containers), strict=True))
+    env.update(zip(threaded.states, _snapshot(f), strict=True))
     outputs = [*threaded.outputs, *(u for _, u in threaded.updates)]
     found = replay(outputs, env)
     return [
@@ -464,13 +448,22 @@ def _plain(f: SymbolicFunction, values: Sequence[Any], refusal: NotTraceable | N
         found = plain_values(f, values)
     except Exception as error:
         raise located(f, error) from error.__cause__
-    threaded = f.plan.threaded
-    count = len(threaded.outputs)
-    place = {s: k for k, s in enumerate(threaded.states)}
-    targets = [f.containers[place[s]] for s, _ in threaded.updates] if f.updating else []
-    for container, value in zip(targets, found[count:], strict=False):
-        container.spare, container.value = None, value
+    count = len(f.plan.threaded.outputs)
+    if f.updating:
+        _committer(len(found) - count)(*targets_of(f), *found[count:])
     return structured(f, found[:count])
+
+
+@functools.cache
+def _committer(count: int) -> Callable[..., None]:
+    """A function of containers and their new values that sets them all at once."""
+    if not count:
+        return lambda: None
+    names, values = ([f"{letter}{k}" for k in range(count)] for letter in "sv")
+    scope: dict[str, Any] = {}
+    exec(function_text(", ".join([*names, *values]), [commit(names, values)]), scope)
+    made: Callable[..., None] = scope["call"]
+    return made
 
 
 def structured(f: SymbolicFunction, results: list[Any]) -> Any:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tracejit.sharedvalue import Container, SharedVariable
-from tracejit.symbolic import Slot, SymbolicFunction
+from tracejit.symbolic import SymbolicFunction
+from tracejit.symbolic_call import made_profile, targets_of
 
 
 def copied(
@@ -20,37 +21,45 @@ def copied(
     """See `SymbolicFunction.copy`."""
     shared_variables, containers = list(f.shared_variables), list(f.containers)
     for old, new in swap.items():
-        if old not in shared_variables:
+        if old not in f.shared_variables:
             raise ValueError(f"SharedVariable: {getattr(old, 'name', old)} not found")
         if not isinstance(new, SharedVariable) or new.type != old.type:
             raise AssertionError(
                 f"swap replaces a shared variable by one of its type: {old} is {old.type}, "
                 f"{new} is {getattr(new, 'type', type(new))}"
             )
-        place = shared_variables.index(old)
-        shared_variables[place], containers[place] = new, new.container
-    slots = []
-    for slot in f.slots:
-        container = slot.container
-        if container is not None and not share_memory and not slot.spec.implicit:
-            container = Container(container.type, container.value.copy(), container.name)
-            containers = [container if c is slot.container else c for c in containers]
-        fresh = Slot(slot.spec, container, slot.default)
-        slots.append(fresh)
+        for place, variable in enumerate(f.shared_variables):
+            if variable is old:
+                shared_variables[place], containers[place] = new, new.container
     if name is None:
         name = f"{f.name} copy" if f.name else None
-    new = SymbolicFunction(
-        f.plan, slots, containers, shared_variables, "list", name, f.mode, profile
-    )
+    new = _over(f, shared_variables, containers, share_memory, "list", name, made_profile(profile))
     new.updating = f.updating and not delete_updates
+    _check_targets(new)
     return new
 
 
 def duplicate(f: SymbolicFunction) -> SymbolicFunction:
-    """Another function over the same states, as ``copy.copy`` gives it."""
-    slots = [Slot(s.spec, s.container, s.default) for s in f.slots]
-    new = SymbolicFunction(
-        f.plan, slots, f.containers, f.shared_variables, f.structure, f.name, f.mode, f.profile
-    )
+    """The same function with states and defaults of its own, as ``copy.copy`` gives it."""
+    new = _over(f, f.shared_variables, f.containers, False, f.structure, f.name, f.profile)
     new.updating = f.updating
     return new
+
+
+def _over(
+    f: SymbolicFunction, shared_variables: list[Any], containers: list[Container],
+    share_memory: bool, structure: Any, name: str | None, profile: Any,
+) -> SymbolicFunction:  # fmt: skip
+    """`f` over other states; those of its inputs are copied unless `share_memory`."""
+    slots = [s if share_memory else s.copy() for s in f.slots]
+    fresh = {id(s.container): new.container for s, new in zip(f.slots, slots, strict=True)}
+    containers = [fresh.get(id(c)) or c for c in containers]
+    return SymbolicFunction(
+        f.plan, slots, containers, shared_variables, structure, name, f.mode, profile
+    )
+
+
+def _check_targets(f: SymbolicFunction) -> None:
+    targets = targets_of(f)
+    if len(set(targets)) < len(targets):
+        raise ValueError("after the swap, a shared variable has two update expressions")

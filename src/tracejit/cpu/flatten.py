@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tracejit.cpu import structure
+from tracejit.cpu.body import grouped, reads
 
 _LOOPS = {
     "range": structure.loop_range,
@@ -34,6 +35,7 @@ def execute(text: str, file: str, namespace: dict[str, Any]) -> None:
     assert isinstance(function, ast.FunctionDef)
     exec(compile(module, file, "exec"), namespace)
     _Flattener(function, namespace).run()
+    function.body = grouped(function.body, reads(function), namespace, [0])
     module = ast.fix_missing_locations(ast.Module([function], []))
     exec(compile(module, file, "exec"), namespace)
 
@@ -140,6 +142,10 @@ class _Flattener(ast.NodeTransformer):
         (target,) = node.targets
         if isinstance(target, ast.Subscript) and not _slices(target):
             return ast.Expr(self._access(target, "store", structure.store, [node.value]))
+        if isinstance(target, ast.Subscript):
+            self._use(_name(target.value))
+            target.slice = self.visit(target.slice)
+            return ast.Assign(node.targets, self.visit(node.value))
         name = _name(target)
         if name not in self.places:
             self.defined[name] = (self.scopes[-1], self.branches)

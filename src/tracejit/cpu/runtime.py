@@ -20,12 +20,14 @@ from tracejit.cpu.sums import (
     sum_open,
 )
 from tracejit.cpu.vecmath import *  # noqa: F403
+from tracejit.cpu.vecmath import logaddexp
 
 __all__ = [
     "flat",
     "half_load",
     "half_round",
     "half_store",
+    "logaddexp",
     "matmul_loop",
     "outside",
     "radd_product",

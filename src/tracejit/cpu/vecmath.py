@@ -53,6 +53,20 @@ def _elementary(name: str, define: Callable[[Real], Real]) -> Any:
     return intrinsic(typing)
 
 
+#: Of two operands, and so no row of the list of functions of one number.
+@intrinsic
+def logaddexp(typingctx: Any, x: Any, y: Any) -> Any:
+    """log(exp(x) + exp(y))."""
+    form = FORMATS.get(x)
+    if form is None or x != y:
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return vecmath_log.logaddexp(*(Real(builder, form, a) for a in args)).value
+
+    return x(x, y), codegen
+
+
 exp = _elementary("exp", vecmath_exp.exp)
 exp2 = _elementary("exp2", vecmath_exp.exp2)
 expm1 = _elementary("expm1", vecmath_exp.expm1)

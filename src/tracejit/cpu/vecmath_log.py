@@ -7,11 +7,12 @@ as a rounded value and its error.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from tracejit.cpu import vecmath_tables as tables
 from tracejit.cpu.vecmath_builder import Real
-from tracejit.cpu.vecmath_exp import LN2, fast_two_sum, two_sum
+from tracejit.cpu.vecmath_exp import LN2, exp, fast_two_sum, two_sum
 
 # 1/ln(2), 1/ln(10) and log10(2), rounded, with the rest of each.
 LOG2_E_PAIR = {
@@ -119,3 +120,11 @@ def log2(x: Real) -> Real:
 def log10(x: Real) -> Real:
     """The logarithm of base 10."""
     return _scaled(x, LOG10_E_PAIR[x.form.width], LOG10_2[x.form.width])
+
+
+def logaddexp(x: Real, y: Real) -> Real:
+    """log(e**x + e**y) as the larger one plus log1p(e**-d), d being their distance."""
+    larger = (x > y).select(x, y)
+    rest = log1p(exp(-(x - y).absolute()))
+    # Infinities of one sign have no distance.
+    return x.equals(y).select(x + math.log(2.0), larger + rest)

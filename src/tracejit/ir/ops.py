@@ -201,7 +201,7 @@ ELEMENTWISE: dict[str, Elementwise] = _rows(
     _call("log2", 1, TRANSCENDENTAL, "f"),
     _call("log10", 1, TRANSCENDENTAL, "f"),
     _call("log1p", 1, TRANSCENDENTAL, "f"),
-    _loop("logaddexp", 2),
+    _call("logaddexp", 2, TRANSCENDENTAL, "f"),
     _loop("logaddexp2", 2),
     _loop("cbrt", 1),
     _loop("hypot", 2),

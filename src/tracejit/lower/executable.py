@@ -118,7 +118,12 @@ class Executable:
             texts.append(text)
         final = result.format(o=texts)
         if states:
-            body = [*body, commit(states, texts[len(results) :])]
+            # What may fail comes before.
+            fresh = [f"{OURS}new{k}" for k in range(len(states))]
+            body += [f"{OURS}result = {final}"]
+            body += [f"{n} = {t}" for n, t in zip(fresh, texts[len(results) :], strict=True)]
+            body.append(commit(states, fresh))
+            final = f"{OURS}result"
         scope = {**namespace, f"{OURS}entry": self.entry}
         return driver.make(parameters, prologue, body, final, scope, locks)
 

@@ -10,6 +10,8 @@ from tracejit.ir.node import Node, make
 
 #: A value read by several computations is stored when computing it again costs more than this.
 RECOMPUTE = 8
+#: What a loop computes at each point, at most, in additions: LLVM's time grows faster than a body.
+LARGEST_BODY = 1000
 #: A value broadcast over an outer axis is stored when it costs more than this.
 REBROADCAST = 1
 
@@ -34,6 +36,7 @@ def materialise(graph: Graph) -> list[Node]:
         if isinstance(node.op, ops.Reduction) or node.op in _ALWAYS or is_library(node):
             stored.add(node)
         stored.update(a for a in _memory_operands(node) if a.op is not ops.INPUT)
+    _cut(nodes, stored)
     _store_expensive(nodes, users, stored)
     return [n for n in nodes if n in stored]
 
@@ -87,6 +90,22 @@ def matrix_source(node: Node) -> tuple[Node, bool]:
         if [e[:2] for e in index] == [(0, 1), (0, 1)] and [e[2] for e in index] == [1, 0]:
             return node.args[0], True
     return node, False
+
+
+def _cut(nodes: list[Node], stored: set[Node]) -> None:
+    """Store a value now and then where very many would be computed in one loop."""
+    size = 0
+    for node in nodes:
+        size += own_cost(node)
+        if size > LARGEST_BODY and node.ndim and isinstance(node.op, ops.Elementwise):
+            stored.add(node)
+        if node in stored:
+            size = 0
+
+
+def own_cost(node: Node) -> int:
+    """What an element of `node` costs, without its operands."""
+    return node.op.cost if isinstance(node.op, ops.Elementwise) and node.ndim else 0
 
 
 def _store_expensive(

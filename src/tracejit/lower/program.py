@@ -34,12 +34,15 @@ class Kind(Enum):
 class Loop:
     """A loop of `extent` iterations over `items`; `flat` ones cover several axes at once.
 
+    `cost` is what its own computations cost at each point, in additions.
+
     One with `twins` takes several steps at a time: its own, and one for each of them after it.
     """
 
     extent: Dim
     items: list[Loop | Computation] = field(default_factory=list)
     flat: bool = False
+    cost: int = 0
     twins: list[Loop] = field(default_factory=list)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import cached_property
 
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
@@ -19,7 +20,14 @@ from tracejit.lower import access
 from tracejit.lower.access import Entry
 from tracejit.lower.buffers import assign_buffers
 from tracejit.lower.jam import jam
-from tracejit.lower.materialise import contiguous, is_library, materialise, reads_flat
+from tracejit.lower.materialise import (
+    LARGEST_BODY,
+    contiguous,
+    is_library,
+    materialise,
+    own_cost,
+    reads_flat,
+)
 from tracejit.lower.program import Computation, Kind, Loop, Program
 
 
@@ -199,6 +207,7 @@ class _Placer:
 
     def __init__(self, program: Program, computation: Computation) -> None:
         self.program, self.c = program, computation
+        self.cost = self._cost()
         self.inputs: set[Computation] = {
             d for node in self._producers() for d in program.stored.get(node, ())
         }
@@ -208,9 +217,10 @@ class _Placer:
         found = {
             access.memory_of(node, self.c.target, self.program.stored) for node, _ in self.c.reads
         }
-        found.update(self.scalars())
+        found.update(self.scalars)
         return found
 
+    @cached_property
     def scalars(self) -> set[Node]:
         """Stored nodes read through extents, starts and library operands."""
         c = self.c
@@ -220,9 +230,10 @@ class _Placer:
         if c.kind in (Kind.MATMUL, Kind.UFUNC):
             roots.extend(c.value.args)
             return self._stored_below(roots)
-        points = access.walk(c.value, access.identity(len(c.domain)), ())
+        stored = self.program.stored
+        points = access.walk(c.value, access.identity(len(c.domain)), stored)
         for p in c.positions:
-            points += access.walk(p, access.identity(p.ndim), ())
+            points += access.walk(p, access.identity(p.ndim), stored)
         for node, index in points:
             roots.extend(node.dims)
             if not isinstance(index, access._Flat):
@@ -267,13 +278,27 @@ class _Placer:
             items = loop.items
             c.loops.append(loop)
         items.append(c)
+        if c.loops:
+            c.loops[-1].cost += self.cost
 
     def _worth_joining(self, joined: list[Loop]) -> bool:
         """Sharing only outer loops pays where something computed there is used."""
+        if joined and joined[-1].cost and joined[-1].cost + self.cost > 2 * LARGEST_BODY:
+            return False
         complete = len(joined) == len(self.c.order)
         if complete and not any(isinstance(i, Loop) for i in joined[-1].items):
             return True
         return any(joined[0] in d.loops for d in self.inputs)
+
+    def _cost(self) -> int:
+        """What our computation costs at each point."""
+        found, stack = {self.c.value}, [self.c.value]
+        while stack:
+            for arg in stack.pop().args:
+                if arg not in found and arg not in self.program.stored:
+                    found.add(arg)
+                    stack.append(arg)
+        return sum(map(own_cost, found))
 
     def _join(self, items: list[Loop | Computation], axis: int) -> Loop | None:
         """The last of `items` that can hold our loop over `axis`."""
@@ -310,7 +335,7 @@ class _Placer:
             if d.partial or d.kind is Kind.SCATTER or where in d.reduced or d.kind is Kind.NONZERO:
                 return False
             place = d.kept.index(where)
-            if d.target in self.scalars():
+            if d.target in self.scalars:
                 return False
             for node, index in self.c.reads:
                 if access.memory_of(node, self.c.target, self.program.stored) is not d.target:

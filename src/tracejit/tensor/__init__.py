@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tracejit.tensor import (
     basic,
     constructors,
     creation,
     elementwise,
     extra_ops,
+    gradient,
     graph,
     joining,
     nnet,
     products,
     reductions,
+    sorting,
     subtensor,
 )
 from tracejit.tensor.basic import *  # noqa: F403
@@ -21,16 +25,27 @@ from tracejit.tensor.creation import *  # noqa: F403
 from tracejit.tensor.elementwise import *  # noqa: F403
 from tracejit.tensor.elemwise import AsTensorError, as_tensor_variable, cast, constant
 from tracejit.tensor.extra_ops import *  # noqa: F403
+from tracejit.tensor.gradient import *  # noqa: F403
 from tracejit.tensor.joining import *  # noqa: F403
 from tracejit.tensor.products import *  # noqa: F403
 from tracejit.tensor.reductions import *  # noqa: F403
+from tracejit.tensor.sorting import *  # noqa: F403
 from tracejit.tensor.subtensor import *  # noqa: F403
 from tracejit.tensor.type import TensorType
 from tracejit.tensor.variables import TensorConstant, TensorVariable
 
 Tensor = TensorType
+as_tensor = as_tensor_variable
 Variable = graph.Variable
 globals().update(constructors.constructors())
+
+
+def __getattr__(name: str) -> Any:
+    """The constructors, which a type checker does not see; of what is missing, what it was."""
+    from tracejit.theano_names import missing
+
+    raise missing("tracejit.tensor", name)
+
 
 __all__ = [
     "AsTensorError",
@@ -39,9 +54,11 @@ __all__ = [
     "TensorType",
     "TensorVariable",
     "Variable",
+    "as_tensor",
     "as_tensor_variable",
     "cast",
     "constant",
+    "extra_ops",
     "nnet",
     "tensor",
 ]
@@ -49,8 +66,10 @@ __all__ += basic.__all__
 __all__ += creation.__all__
 __all__ += elementwise.__all__
 __all__ += extra_ops.__all__
+__all__ += gradient.__all__
 __all__ += joining.__all__
 __all__ += products.__all__
 __all__ += reductions.__all__
+__all__ += sorting.__all__
 __all__ += subtensor.__all__
 __all__ += list(constructors.constructors())

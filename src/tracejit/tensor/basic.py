@@ -25,6 +25,8 @@ def shape_i(x: Any, axis: int) -> Any:
     if x.broadcastable[axis]:
         return constant(np.int64(1))
     owner = x.owner
+    if owner is not None and owner.op == "make_vector":
+        return constant(np.int64(len(owner.inputs)))
     if owner is not None and owner.op == "elemwise":  # the same as that of an operand
         for v, pattern in zip(owner.inputs, owner.attr[2], strict=True):
             if not pattern[axis]:
@@ -36,6 +38,20 @@ def make_vector(*scalars: Any, dtype: str = "int64") -> Any:
     """A vector of scalars."""
     items = [as_tensor_variable(s) for s in scalars]
     return apply("make_vector", items, dtype, [TensorType(dtype, [len(items) == 1])])[0]
+
+
+def is_made(x: Any) -> bool:
+    """Whether `x` is a vector of lengths or other integers that are scalars of their own."""
+    return x.owner is not None and x.owner.op == "make_vector" and x.dtype == "int64"
+
+
+def scalars_of(x: Any) -> list[Any] | None:
+    """The elements of such a vector, or of a constant one of integers; else None."""
+    if is_made(x):
+        return list(x.owner.inputs)
+    if isinstance(x, Constant) and x.data.ndim == 1 and x.data.dtype.kind == "i":
+        return [constant(n) for n in x.data]
+    return None
 
 
 def shape(x: Any) -> Any:
@@ -78,7 +94,7 @@ def lengths(shape: Any, ndim: int | None = None) -> list[Any]:
                 raise ValueError(
                     "the number of axes cannot be told from a symbolic shape: give ndim"
                 )
-            entries = [vector[k] for k in range(count)]
+            entries = scalars_of(vector) or [vector[k] for k in range(count)]
         else:
             raise TypeError(f"a shape is a vector, not an array of {vector.ndim} axes")
     for entry in entries:
@@ -98,6 +114,12 @@ def reshape(x: Any, newshape: Any, ndim: int | None = None) -> Any:
         raise ValueError(f"ndim={ndim}, but the shape has {len(entries)} lengths")
     pattern = ones_of(entries)
     return apply("reshape", [x, *entries], tuple(pattern), [TensorType(x.dtype, pattern)])[0]
+
+
+def specify_shape(x: Any, shape: Any) -> Any:
+    """`x`, which must have this shape: else ValueError at run time."""
+    x = as_tensor_variable(x)
+    return apply("specify_shape", [x, *lengths(shape, x.ndim)])[0]
 
 
 def flatten(x: Any, ndim: int | None = None, outdim: int | None = None) -> Any:
@@ -258,6 +280,7 @@ __all__ = [
     "shape_padleft",
     "shape_padright",
     "size",
+    "specify_shape",
     "squeeze",
     "swapaxes",
     "tensor_copy",

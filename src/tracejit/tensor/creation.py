@@ -101,16 +101,20 @@ def tri(n: Any, m: Any = None, k: Any = 0, dtype: Any = None) -> Any:
 
 def tril(m: Any, k: Any = 0) -> Any:
     """The lower triangle of a matrix, zeros elsewhere."""
-    m = as_tensor_variable(m)
-    return elemwise("multiply", m, tri(basic.shape_i(m, 0), basic.shape_i(m, 1), k, m.dtype))
+    return _triangle(m, k, True)
 
 
 def triu(m: Any, k: Any = 0) -> Any:
     """The upper triangle of a matrix, zeros elsewhere."""
+    return _triangle(m, elemwise("subtract", k, 1), False)
+
+
+def _triangle(m: Any, k: Any, lower: bool) -> Any:
+    """`m` at and below its `k`-th diagonal, or above it."""
     m = as_tensor_variable(m)
-    one = constant(np.asarray(1, m.dtype))
-    below = tri(basic.shape_i(m, 0), basic.shape_i(m, 1), elemwise("subtract", k, 1), m.dtype)
-    return elemwise("multiply", m, elemwise("subtract", one, below))
+    below = tri(basic.shape_i(m, 0), basic.shape_i(m, 1), k, "bool")
+    zero = constant(np.zeros((), m.dtype))
+    return elemwise("where", below, *((m, zero) if lower else (zero, m)))
 
 
 def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Any:

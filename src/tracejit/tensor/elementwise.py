@@ -126,6 +126,9 @@ def pow(a: Any, b: Any) -> Any:
     return elemwise("power", x, y)
 
 
+power = pow
+
+
 def inv(x: Any) -> Any:
     """``1 / x``."""
     return true_div(constant(1), x)
@@ -166,6 +169,12 @@ def invert(x: Any) -> Any:
 
 
 bitwise_and, bitwise_or, bitwise_xor, bitwise_not = and_, or_, xor, invert
+
+
+def ceil_intdiv(a: Any, b: Any) -> Any:
+    """``a // b`` of integers, rounded up."""
+    quotient = int_div(a, b)
+    return add(quotient, cast(neq(mod(a, b), 0), quotient.dtype))
 
 
 def sgn(x: Any) -> Any:
@@ -266,6 +275,11 @@ def complex(real: Any, imag: Any) -> Any:
     return add(real, mul(imag, constant(1j)))
 
 
+def complex_from_polar(abs: Any, angle: Any) -> Any:
+    """A complex array from absolute values and angles."""
+    return complex(mul(abs, cos(angle)), mul(abs, sin(angle)))
+
+
 def angle(z: Any) -> Any:
     """The angle of complex numbers."""
     from tracejit.tensor import basic
@@ -320,12 +334,15 @@ __all__ = [
     "bitwise_or",
     "bitwise_xor",
     "ceil",
+    "ceil_intdiv",
     "clip",
     "complex",
+    "complex_from_polar",
     "conj",
     "cos",
     "cosh",
     "deg2rad",
+    "divmod",
     "eq",
     "erf",
     "erfc",
@@ -367,6 +384,7 @@ __all__ = [
     "neq",
     "or_",
     "pow",
+    "power",
     "psi",
     "rad2deg",
     "round",

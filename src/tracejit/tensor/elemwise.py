@@ -42,7 +42,7 @@ def autocast(value: Any) -> np.ndarray:
         if config.floatX == "float32" or config.cast_policy == "numpy+floatX":
             return np.asarray(value, config.floatX)
         with np.errstate(all="ignore"):
-            exact = np.float32(value) == value or value != value
+            exact = float(np.float32(value)) == value or value != value
         return np.asarray(value, "float32" if exact else "float64")
     return np.asarray(value)
 
@@ -171,9 +171,37 @@ def elemwise(name: str, *args: Any, dtype: str | None = None) -> Any:
     if row in (ops.REAL, ops.IMAG):
         part = "float32" if operands[0].dtype == "complex64" else "float64"
         return _applied(name, operands, part)
+    if all(v.dtype.startswith("int") for v in operands):
+        short = _of_lengths(name, operands)
+        if short is not None:
+            return short
     dtypes = build.resolve(row.ufunc, tuple(np.dtype(v.dtype) for v in operands))
     operands = [cast(v, d.name) for v, d in zip(operands, dtypes, strict=False)]
     return _applied(name, operands, dtypes[len(args) + row.output].name)
+
+
+def _of_lengths(name: str, operands: list[Any]) -> Any:
+    """Arithmetic of vectors of lengths, one by one: what is known of each stays known."""
+    from tracejit.tensor import basic
+
+    vectors = [v for v in operands if v.ndim]
+    if name not in _ARITHMETIC or not any(basic.is_made(v) for v in vectors):
+        return None
+    parts = {v: basic.scalars_of(v) for v in vectors}
+    counts = {len(p) for p in parts.values() if p is not None}
+    if any(p is None for p in parts.values()) or len(counts - {1}) != 1:
+        return None
+    (count,) = counts - {1}
+
+    def at(v: Any, k: int) -> Any:
+        found = parts.get(v)
+        return v if found is None else found[k % len(found)]
+
+    scalars = [elemwise(name, *(at(v, k) for v in operands)) for k in range(count)]
+    return basic.make_vector(*scalars) if {s.dtype for s in scalars} == {"int64"} else None
+
+
+_ARITHMETIC = frozenset("add subtract multiply floor_divide remainder maximum minimum".split())
 
 
 def _where(condition: Any, x: Any, y: Any) -> Any:

@@ -101,6 +101,9 @@ class Constant(Variable):
         """Constants never change: itself."""
         return self
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Constant:
+        return self
+
 
 class Apply:
     """Op `op` (a name in the table) of `inputs`, with static data `attr`."""
@@ -160,17 +163,40 @@ def leaves(outputs: Iterable[Variable], blockers: Iterable[Variable] = ()) -> li
     return list(found)
 
 
-def clone(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]) -> list[Variable]:
-    """`outputs` with the variables in `replace` replaced; what they stand for is left as it is."""
+def clone(
+    outputs: Sequence[Variable], replace: Mapping[Variable, Variable], strict: bool = True
+) -> list[Variable]:
+    """`outputs` with the variables in `replace` replaced; what they stand for is left as it is.
+
+    Unless `strict`, what is computed from a replacement of another type is inferred anew.
+    """
     new: dict[Variable, Variable] = dict(replace)
     for node in toposort(outputs, new):
         inputs = [new.get(v, v) for v in node.inputs]
         if all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
             continue
-        copy = Apply(node.op, inputs, node.attr, node.origin)
-        copy.outputs = tuple(type(v)(v.type, copy, v.index, v.name) for v in node.outputs)
-        for old, fresh in zip(node.outputs, copy.outputs, strict=True):
-            fresh.tag = old.tag
+        same = all(a.type == b.type for a, b in zip(inputs, node.inputs, strict=True))
+        fresh_outputs = _copied(node, inputs) if strict or same else _inferred(node, inputs)
+        for old, fresh in zip(node.outputs, fresh_outputs, strict=True):
+            fresh.name, fresh.tag = old.name, old.tag
             if old not in replace:
                 new[old] = fresh
     return [new.get(v, v) for v in outputs]
+
+
+def _copied(node: Apply, inputs: Sequence[Variable]) -> tuple[Variable, ...]:
+    copy = Apply(node.op, inputs, node.attr, node.origin)
+    copy.outputs = tuple(type(v)(v.type, copy, v.index) for v in node.outputs)
+    return copy.outputs
+
+
+def _inferred(node: Apply, inputs: Sequence[Variable]) -> list[Variable]:
+    """The outputs of the op over inputs of other types: an elementwise one broadcasts anew."""
+    from tracejit.tensor import elemwise, infer
+
+    if node.op == "elemwise":
+        row, dtype = node.attr[:2]
+        return [
+            elemwise.cast(inputs[0], dtype) if row == "cast" else elemwise.elemwise(row, *inputs)
+        ]
+    return infer.apply(node.op, inputs, node.attr)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import warnings
 from typing import Any
 
 import numpy as np
@@ -33,8 +35,10 @@ def join(axis: Any, *tensors: Any) -> Any:
     parts = [cast(p, dtype) for p in parts]
     if len(parts) == 1:
         return parts[0]
-    if ndim == 1 and all(p.owner is not None and p.owner.op == "make_vector" for p in parts):
-        return basic.make_vector(*(s for p in parts for s in p.owner.inputs), dtype=dtype)
+    if ndim == 1 and dtype == "int64" and any(map(basic.is_made, parts)):
+        scalars = [basic.scalars_of(p) for p in parts]
+        if None not in scalars:
+            return basic.make_vector(*(s for found in scalars for s in found or ()))
     # An axis broadcasts where any part's does: then the others must have length 1 too.
     pattern = [any(p.broadcastable[k] for p in parts) for k in range(ndim)]
     pattern[axis] = False
@@ -52,11 +56,20 @@ def concatenate(tensor_list: Any, axis: int = 0) -> Any:
     return join(axis, *tensor_list)
 
 
-def stack(*tensors: Any, axis: int = 0) -> Any:
-    """Tensors of one shape along a new axis."""
-    if tensors and isinstance(tensors[0], (list, tuple)):
-        axis = tensors[1] if len(tensors) > 1 else axis
-        tensors = tuple(tensors[0])
+def stack(tensors: Any, *rest: Any, axis: int = 0) -> Any:
+    """A list of tensors of one shape along a new axis: ``stack(tensors, axis=0)``.
+
+    Tensors as operands, ``stack(a, b)``, are taken with a DeprecationWarning.
+    """
+    if not isinstance(tensors, (list, tuple)):
+        warnings.warn(
+            "stack(*tensors) interface is deprecated, use stack(tensors, axis=0) instead.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        tensors = (tensors, *rest)
+    elif rest:
+        (axis,) = rest
     parts = [as_tensor_variable(t) for t in tensors]
     if not parts:
         raise ValueError("stack() needs at least one tensor")
@@ -86,16 +99,22 @@ def vertical_stack(*args: Any) -> Any:
 
 
 def split(x: Any, splits_size: Any, n_splits: int, axis: int = 0) -> list[Any]:
-    """Parts of the given lengths along `axis`."""
-    x, sizes = as_tensor_variable(x), as_tensor_variable(splits_size)
-    parts, start = [], constant(np.int64(0))
-    for k in range(n_splits):
-        stop = elemwise("add", start, sizes[k])
-        key = [slice(None)] * x.ndim
-        key[axis] = slice(start, stop)
-        parts.append(x[tuple(key)])
-        start = stop
-    return parts
+    """`n_splits` parts of the given lengths along `axis`.
+
+    ValueError where there are not as many lengths, or at run time, where they do not add up.
+    """
+    x, sizes = as_tensor_variable(x), basic.lengths(splits_size, n_splits)
+    if len(sizes) != n_splits:
+        raise ValueError(f"{len(sizes)} lengths for {n_splits} parts")
+    axis %= x.ndim
+    stops = [constant(np.int64(0))]
+    for n in sizes:
+        stops.append(elemwise("add", stops[-1], n))
+    whole = [basic.shape_i(x, k) for k in range(x.ndim)]
+    whole[axis] = stops[-1]
+    x = basic.specify_shape(x, whole)
+    lead = (slice(None),) * axis
+    return [x[(*lead, slice(a, b))] for a, b in itertools.pairwise(stops)]
 
 
 def tile(x: Any, reps: Any, ndim: int | None = None) -> Any:

@@ -189,6 +189,16 @@ def _no_one(axis: int, length: Any) -> ShapeError:
     return ShapeError(f"Dimension {axis} was declared broadcastable, but has length {length}")
 
 
+@opcode("specify_shape", types=lambda attr, inputs: [inputs[0].type])
+def _specify_shape(attr: Any, x: Any, *lengths: Any) -> Any:
+    """`x`, which must have the given lengths."""
+    for axis, (have, value) in enumerate(zip(np.shape(x), lengths, strict=True)):
+        want = length_of(value)
+        if have != want:
+            raise ShapeError(f"Dimension {axis} has length {have}, not {want}")
+    return x
+
+
 @opcode("join")
 def _join(attr: Any, *parts: Any) -> Any:
     """attr: (axis, broadcast pattern of the result)."""

@@ -1,4 +1,4 @@
-"""Products and sorting, under Theano's names and by its rules."""
+"""Products of vectors and matrices, under Theano's names and by its rules."""
 
 from __future__ import annotations
 
@@ -48,6 +48,9 @@ def batched_dot(a: Any, b: Any) -> Any:
     a, b = _same_float(a, b)
     if a.ndim == 0 or b.ndim == 0:
         raise TypeError("batched_dot() needs operands with a first axis")
+    # NumPy's products broadcast a first axis of length 1.
+    rest = [basic.shape_i(b, k) for k in range(1, b.ndim)]
+    b = basic.specify_shape(b, [basic.shape_i(a, 0), *rest])
     if a.ndim == 3 and b.ndim == 3:
         return numpy_op("matmul", (a, b))
     if a.ndim == 1 or b.ndim == 1:
@@ -73,22 +76,10 @@ def batched_tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
     return numpy_op("einsum", (f"{''.join(first)},{''.join(second)}->{''.join(out)}", x, y))
 
 
-def sort(a: Any, axis: int | None = -1, kind: str = "quicksort", order: Any = None) -> Any:
-    """Sorted along `axis`, or as a vector where that is None."""
-    return numpy_op("sort", (as_tensor_variable(a), axis, kind))
-
-
-def argsort(a: Any, axis: int | None = -1, kind: str = "quicksort", order: Any = None) -> Any:
-    """The order that sorts along `axis`, as int64."""
-    return numpy_op("argsort", (as_tensor_variable(a), axis, kind))
-
-
 __all__ = [
-    "argsort",
     "batched_dot",
     "batched_tensordot",
     "dot",
     "outer",
-    "sort",
     "tensordot",
 ]

@@ -55,6 +55,10 @@ def _kept(result: Any, ndim: int, axes: tuple[int, ...]) -> Any:
 def _accumulated(name: str, x: Any, axis: Any, dtype: Any, keepdims: bool, acc: Any) -> Any:
     """Sums and products: ints as int64, small floats in float64."""
     x = as_tensor_variable(x)
+    if dtype is None and not keepdims and basic.is_made(x) and axes_of(x, axis):
+        # Of lengths: what is known of each stays known.
+        several = elementwise.add if name == "sum" else elementwise.mul
+        return several(*x.owner.inputs) if x.owner.inputs else constant(np.int64(name == "prod"))
     kind = np.dtype(x.dtype)
     wide = {"b": "int64", "i": "int64", "u": "uint64"}.get(kind.kind)
     result = dtype_name(dtype) if dtype is not None else (wide or x.dtype)
@@ -219,13 +223,18 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
 
 def cumsum(x: Any, axis: int | None = None) -> Any:
-    """The running sum along `axis`, or of the ravel."""
-    return numpy_op("cumsum", (as_tensor_variable(x), axis))
+    """The running sum along `axis`, or of the ravel, in the dtype of `x`."""
+    return _running("cumsum", x, axis)
 
 
 def cumprod(x: Any, axis: int | None = None) -> Any:
-    """The running product along `axis`, or of the ravel."""
-    return numpy_op("cumprod", (as_tensor_variable(x), axis))
+    """The running product along `axis`, or of the ravel, in the dtype of `x`."""
+    return _running("cumprod", x, axis)
+
+
+def _running(name: str, x: Any, axis: int | None) -> Any:
+    x = as_tensor_variable(x)
+    return numpy_op(name, (x, axis, x.dtype))
 
 
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:

@@ -51,7 +51,7 @@ def _set_subtensor(attr: Any, x: Any, y: Any, *values: Any) -> Any:
 def getitem(x: Any, key: Any) -> Any:
     """``x[key]``: ints, slices, None, ``...``, integer arrays and masks."""
     entries = key if isinstance(key, tuple) else (key,)
-    if any(isinstance(e, bool) for e in entries):
+    if _holds_bool(entries):
         raise TypeError("Python bools are no index: use a NumPy array of bools for a mask")
     short = _of_vector(x, entries)
     if short is not None:
@@ -62,6 +62,12 @@ def getitem(x: Any, key: Any) -> Any:
     spec = tuple(_entry(e, operands) for e in entries)
     (kind,) = result_types("subtensor", spec, [x, *operands])
     return apply("subtensor", [x, *operands], spec, [_pattern(x, spec, operands, kind)])[0]
+
+
+def _holds_bool(e: Any) -> bool:
+    if isinstance(e, (list, tuple)):
+        return any(map(_holds_bool, e))
+    return isinstance(e, (bool, np.bool_))
 
 
 def _too_many(x: Any, entries: tuple[Any, ...]) -> bool:
@@ -79,19 +85,19 @@ def _is_mask(e: Any) -> bool:
 
 
 def _of_vector(x: Any, entries: tuple[Any, ...]) -> Any:
-    """The scalars of a vector that is made of scalars, where the index is static."""
+    """The lengths in a shape, where the index is static: as such they stay known."""
     from tracejit.tensor import basic
 
-    owner = x.owner
-    if owner is None or owner.op != "make_vector" or len(entries) != 1:
+    if len(entries) != 1 or not basic.is_made(x):
         return None
+    scalars = x.owner.inputs
     (e,) = entries
     if isinstance(e, Constant) and not e.type.ndim:
         e = int(e.data)
     if isinstance(e, (int, np.integer)):
-        return owner.inputs[e]
+        return scalars[e]
     if isinstance(e, slice) and not any(isinstance(v, Variable) for v in (e.start, e.stop, e.step)):
-        return basic.make_vector(*owner.inputs[e], dtype=x.dtype)
+        return basic.make_vector(*scalars[e])
     return None
 
 
@@ -104,6 +110,8 @@ def _entry(e: Any, operands: list[Variable]) -> Any:
     if isinstance(e, slice):
         return slice(*(_bound(v, operands) for v in (e.start, e.stop, e.step)))
     v = as_tensor_variable(e)
+    if isinstance(v, Constant) and not v.data.size:
+        v = cast(v, "int64")
     if np.dtype(v.dtype).kind not in "iub":
         raise IndexError(f"an index must be of integers or booleans, not {v.dtype}")
     if not v.ndim:
@@ -204,6 +212,8 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
     from tracejit.tensor import basic, elementwise
 
     a, at = as_tensor_variable(a), as_tensor_variable(indices)
+    if mode != "raise":
+        at = cast(at, "int64")
     if axis is None:
         a, axis = basic.flatten(a), 0
     axis %= a.ndim
@@ -214,6 +224,29 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
     elif mode != "raise":
         raise ValueError(f"mode {mode!r}: it is 'raise', 'wrap' or 'clip'")
     return a[(*[slice(None)] * axis, at)]
+
+
+def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
+    """``choices[a[k]][k]`` at each place `k`: as `numpy.choose`, without an `out`.
+
+    `choices` is a list, or a tensor whose first axis counts them. TypeError for an `a` of floats.
+    """
+    from tracejit.tensor import joining
+    from tracejit.tensor.nparray import numpy_op
+
+    a = as_tensor_variable(a)
+    if np.dtype(a.dtype).kind not in "biu":
+        raise TypeError(f"choose first argument must have an [u]int* dtype. Got {a.dtype}.")
+    if out is not None:
+        raise ValueError("choose() of symbolic variables takes no out")
+    if isinstance(choices, (list, tuple)):
+        choices = joining.stack(list(choices))
+    choices = as_tensor_variable(choices)
+    inner = choices.broadcastable[1:]
+    ndim = max(a.ndim, len(inner))
+    sides = [(True,) * (ndim - len(p)) + p for p in (a.broadcastable, inner)]
+    kind = TensorType(choices.dtype, [all(p) for p in zip(*sides, strict=True)])
+    return numpy_op("choose", (cast(a, "int64"), choices), {"mode": mode}, types=[kind])
 
 
 def nonzero(a: Any, return_matrix: bool = False) -> Any:
@@ -245,6 +278,7 @@ def nonzero_values(a: Any) -> Any:
 
 
 __all__ = [
+    "choose",
     "flatnonzero",
     "inc_subtensor",
     "nonzero",

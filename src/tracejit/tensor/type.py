@@ -113,10 +113,10 @@ class TensorType:
                 "Expected an array-like object, but found a Variable: maybe you are trying to call "
                 "a function on a (possibly shared) variable instead of a numeric array?"
             )
+        if type(value) is np.memmap:
+            value = value.view(np.ndarray)
         if not (type(value) is np.ndarray and value.dtype == self.numpy_dtype):
             value = self._converted(value, strict, allow_downcast)
-        elif not value.dtype.isnative:
-            value = value.astype(self.numpy_dtype)
         if value.ndim != self.ndim:
             raise TypeError(
                 f"Wrong number of dimensions: expected {self.ndim}, got {value.ndim} with shape "
@@ -138,42 +138,48 @@ class TensorType:
                 f"{self} expected an array of dtype={self.dtype}: got {_shown(value)}; strict=True "
                 "converts nothing."
             )
-        if allow_downcast:
+        if type(value) is float and self.dtype == config.floatX and allow_downcast is None:
             return np.asarray(value, self.numpy_dtype)
-        if isinstance(value, (np.ndarray, np.generic)):
-            if np.can_cast(value.dtype, self.numpy_dtype, "safe"):
-                return np.asarray(value, self.numpy_dtype)
+        try:
             array = np.asarray(value)
-            if isinstance(value, np.generic):
-                converted = array.astype(self.numpy_dtype)
-                if _same_values(array, converted):
-                    return converted
+            if allow_downcast:
+                return array.astype(self.numpy_dtype, copy=False)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise TypeError(f"{self} cannot store {_shown(value)}: {error}") from None
+        if isinstance(value, np.ndarray):
+            if np.can_cast(array.dtype, self.numpy_dtype, "safe"):
+                return np.asarray(array, self.numpy_dtype)
             raise TypeError(
                 f"{self} cannot store a value of dtype {array.dtype} without risking loss of "
                 "precision. If you do not mind this loss, you can: 1) explicitly cast your data to "
                 f"{self.dtype}, or 2) set allow_input_downcast=True when calling function. "
                 f"Value: {_shown(value)}"
             )
-        if isinstance(value, float) and self.dtype == config.floatX and allow_downcast is None:
-            return np.asarray(value, self.numpy_dtype)
-        try:
-            array = np.asarray(value)
-            converted = array.astype(self.numpy_dtype)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise TypeError(f"{self} cannot store {_shown(value)}: {error}") from None
-        if array.dtype.kind not in "biufc" or not _same_values(array, converted):
+        converted = _without_loss(array, self.numpy_dtype)
+        if converted is None:
             raise TypeError(
-                f"{self} cannot store accurately value {_shown(value)}, it would be represented as "
-                f"{converted}. If you do not mind this precision loss, you can: 1) explicitly "
-                f"convert your data to a numpy array of dtype {self.dtype}, or 2) set "
-                "allow_input_downcast=True when calling function."
+                f"{self} cannot store accurately value {_shown(value)}. If you do not mind this "
+                "precision loss, you can: 1) explicitly convert your data to a numpy array of "
+                f"dtype {self.dtype}, or 2) set allow_input_downcast=True when calling function."
             )
         return converted
 
 
-def _same_values(array: np.ndarray, converted: np.ndarray) -> bool:
+def _without_loss(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray | None:
+    """`array` as `dtype`, or None where a value would change."""
+    if array.dtype.kind not in "biufc":
+        return None
+    if array.dtype.kind == "c" and dtype.kind != "c":
+        if array.imag.any():
+            return None
+        array = array.real
     with np.errstate(all="ignore"):
-        return bool(((array == converted) | ((array != array) & (converted != converted))).all())
+        converted = array.astype(dtype)
+        # Compared in both dtypes: each may round the values of the other.
+        real = converted.real if array.dtype.kind != "c" else converted
+        same = (converted == array) & (real.astype(array.dtype) == array)
+        nan = (converted != converted) & (array != array)
+    return converted if (same | nan).all() else None
 
 
 def _shown(value: Any) -> str:

@@ -11,10 +11,12 @@ from tracejit.tensor import (
     basic,
     creation,
     elementwise,
+    extra_ops,
     joining,
     nparray,
     products,
     reductions,
+    sorting,
     subtensor,
 )
 from tracejit.tensor.elemwise import AsTensorError, cast
@@ -244,6 +246,18 @@ class _TensorOperators:
         """Elements at `indices`."""
         return subtensor.take(self, indices, axis, mode)
 
+    def choose(self, choices: Any, out: None = None, mode: str = "raise") -> Any:
+        """Of `choices`, at each place the one that the element here says."""
+        return subtensor.choose(self, choices, out, mode)
+
+    def compress(self, a: Any, axis: int | None = None) -> Any:
+        """The slices of `a` along `axis` where this vector is not zero."""
+        return extra_ops.compress(self, a, axis)
+
+    def searchsorted(self, v: Any, side: str = "left", sorter: Any = None) -> Any:
+        """Where to insert each of `v` into this sorted vector."""
+        return extra_ops.searchsorted(self, v, side, sorter)
+
     def nonzero(self, return_matrix: bool = False) -> Any:
         """The positions of the elements that are not zero."""
         return subtensor.nonzero(self, return_matrix)
@@ -280,11 +294,11 @@ class _TensorOperators:
 
     def sort(self, axis: int | None = -1, kind: str = "quicksort", order: Any = None) -> Any:
         """Sorted along an axis."""
-        return products.sort(self, axis, kind, order)
+        return sorting.sort(self, axis, kind, order)
 
     def argsort(self, axis: int | None = -1, kind: str = "quicksort", order: Any = None) -> Any:
         """The order that sorts."""
-        return products.argsort(self, axis, kind, order)
+        return sorting.argsort(self, axis, kind, order)
 
     def norm(self, L: Any, axis: Any = None, keepdims: bool = False) -> Any:
         """The `L`-norm."""
@@ -293,6 +307,19 @@ class _TensorOperators:
     sum, prod, mean, var, std, min, max, argmin, argmax, any, all, ptp, cumsum, cumprod = (
         getattr(reductions, name)
         for name in "sum prod mean var std min max argmin argmax any all ptp cumsum cumprod".split()
+    )
+
+    exp, exp2, expm1, log, log2, log10, log1p, sqrt = (
+        getattr(elementwise, name) for name in "exp exp2 expm1 log log2 log10 log1p sqrt".split()
+    )
+    sin, cos, tan, arcsin, arccos, arctan = (
+        getattr(elementwise, name) for name in "sin cos tan arcsin arccos arctan".split()
+    )
+    sinh, cosh, tanh, arcsinh, arccosh, arctanh = (
+        getattr(elementwise, name) for name in "sinh cosh tanh arcsinh arccosh arctanh".split()
+    )
+    ceil, floor, trunc, deg2rad, rad2deg = (
+        getattr(elementwise, name) for name in "ceil floor trunc deg2rad rad2deg".split()
     )
 
     def get_scalar_constant_value(self) -> Any:

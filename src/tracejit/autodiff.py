@@ -1,0 +1,304 @@
+"""Differentiation of the array IR: one reverse walk, by the rules of its ops.
+
+The cotangent of a node has its shape and dtype. Source of the method: Griewank and Walther,
+*Evaluating Derivatives*, 2nd edition, chapter 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tracejit.errors import NotTraceable
+from tracejit.ir import build, dims, ops
+from tracejit.ir.derivatives import has_derivative, operand_cotangents
+from tracejit.ir.node import Node, postorder
+
+#: What a rule gives: the cotangent of each operand, or None.
+Cotangents = Sequence[Node | None]
+Rule = Callable[[Node, Node], Cotangents]
+
+
+class NoDerivativeError(NotTraceable):
+    """An op through which a gradient is asked for, and that has no derivative."""
+
+
+def is_continuous(node: Node) -> bool:
+    """Whether a node's values have derivatives: floats and complex numbers."""
+    return node.dtype.kind in "fc"
+
+
+def vjp(
+    outputs: Sequence[Node],
+    cotangents: Sequence[Node],
+    wrt: Sequence[Node],
+    constants: Iterable[Node] = (),
+) -> list[Node | None]:
+    """The cotangents of the nodes `wrt`, where `outputs` have the given ones.
+
+    Nothing flows through `constants`, nor beyond the nodes `wrt`. None where nothing arrives.
+    Raises NoDerivativeError where a rule is missing on the way.
+    """
+    stopped = set(constants)
+    targets = set(wrt)
+    order = postorder(outputs)
+    active: set[Node] = set()
+    for node in order:
+        reached = any(a in active and a not in stopped for a in node.args)
+        if node in targets or (reached and is_continuous(node)):
+            active.add(node)
+    found: dict[Node, list[Node]] = {}
+    for node, g in zip(outputs, cotangents, strict=True):
+        if node in active:
+            found.setdefault(node, []).append(g)
+    total: dict[Node, Node] = {}
+    for node in reversed(order):
+        if node not in active or node not in found:
+            continue
+        g = total[node] = _sum(found.pop(node))
+        if node in stopped or not any(a in active for a in node.args):
+            continue
+        for operand, h in zip(node.args, _rule(node)(node, g), strict=False):
+            if h is not None and operand in active and operand not in stopped:
+                found.setdefault(operand, []).append(_fitted(h, operand))
+    return [total.get(node) for node in wrt]
+
+
+def _sum(terms: list[Node]) -> Node:
+    result = terms[0]
+    for term in terms[1:]:
+        result = build.elementwise("add", result, term)
+    return result
+
+
+def _fitted(g: Node, operand: Node) -> Node:
+    """A cotangent in its operand's shape and dtype: scalars that were spread are summed."""
+    if not operand.ndim and g.ndim:
+        g = build.reduce("sum", g, tuple(range(g.ndim)))
+    if operand.ndim and not g.ndim:
+        g = build.full(operand.shape, g)
+    if g.dtype.kind == "c" and operand.dtype.kind != "c":
+        g = build.real(g)
+    return build.cast(g, operand.dtype) if is_continuous(operand) else g
+
+
+def _rule(node: Node) -> Rule:
+    if isinstance(node.op, ops.Elementwise):
+        if node.op is ops.CAST:
+            return _of_cast
+        if has_derivative(node):
+            return operand_cotangents
+    rule = _RULES.get(node.op.name)
+    if rule is None:
+        raise NoDerivativeError(
+            f"{node.op.name} has no derivative", "take it out of what is differentiated"
+        )
+    return rule
+
+
+def _of_cast(node: Node, g: Node) -> Cotangents:
+    """A cast may be marked: its gradient is stopped, multiplied, or limited on the way."""
+    match node.attr:
+        case ("stop",):
+            return (None,)
+        case ("scale", factor):
+            return (build.elementwise("multiply", g, build.constant(factor, g.dtype)),)
+        case ("clip", low, high):
+            low, high = (build.constant(v, g.dtype) for v in (low, high))
+            return (build.elementwise("minimum", build.elementwise("maximum", g, low), high),)
+    return (g,)
+
+
+# Reductions ------------------------------------------------------------------------------------
+
+
+def _spread(g: Node, x: Node, axes: tuple[int, ...]) -> Node:
+    """A cotangent of a reduction over `axes`, at every element of `x`."""
+    kept = [k for k in range(x.ndim) if k not in axes]
+    return build.view(g, x.shape, tuple((0, 1, k) for k in kept))
+
+
+def _of_sum(node: Node, g: Node) -> Cotangents:
+    return (_spread(g, node.args[0], node.attr),)
+
+
+def _of_prod(node: Node, g: Node) -> Cotangents:
+    """Exact where factors are 0: only the factor that alone is 0 has a derivative then."""
+    x, axes = node.args[0], node.attr
+    one, zero = (build.constant(v, x.dtype) for v in (1, 0))
+    is_zero = build.elementwise("equal", x, zero)
+    zeros = _spread(build.reduce("sum", build.cast(is_zero, x.dtype), axes), x, axes)
+    others = build.where(is_zero, one, x)
+    product = _spread(build.reduce("prod", others, axes), x, axes)
+    without = build.elementwise("divide", product, others)
+    none = build.elementwise("equal", zeros, zero)
+    alone = build.elementwise("logical_and", is_zero, build.elementwise("equal", zeros, one))
+    slope = build.where(build.elementwise("logical_or", none, alone), without, zero)
+    return (build.elementwise("multiply", _spread(g, x, axes), slope),)
+
+
+def _of_extreme(node: Node, g: Node) -> Cotangents:
+    """Every element that ties for the extreme one gets the whole cotangent."""
+    x, axes = node.args[0], node.attr
+    at = build.elementwise("equal", x, _spread(node, x, axes))
+    zero = build.constant(0, g.dtype)
+    return (build.where(at, _spread(g, x, axes), zero),)
+
+
+# Structure -------------------------------------------------------------------------------------
+
+
+def _zeros(shape: tuple[dims.Dim, ...], dtype: np.dtype[Any]) -> Node:
+    return build.full(shape, build.constant(0, dtype))
+
+
+def _of_view(node: Node, g: Node) -> Cotangents:
+    """Repeated axes are summed; what a slice leaves out is zero."""
+    x, index = node.args[0], node.attr[1]
+    used = [k for _, step, k in index if k is not None and step]
+    unused = tuple(k for k in range(g.ndim) if k not in used)
+    if unused:
+        g = build.reduce("sum", g, unused)
+    place = {k: i for i, k in enumerate(k for k in range(node.ndim) if k in used)}
+    if len(set(used)) != len(used) or any(abs(s) > 1 for _, s, k in index if k is not None):
+        return (_scattered(x, g, index, place),)
+    # One operand axis after the other, in the operand's order.
+    shape: list[dims.Dim] = []
+    back: list[build.Index] = [(0, 0, None)] * g.ndim
+    for _, step, k in index:
+        if k is None or not step:
+            shape.append(1)
+            continue
+        source = place[k]
+        length = g.shape[source]
+        back[source] = (0, 1, len(shape)) if step > 0 else (dims.sub(length, 1), -1, len(shape))
+        shape.append(length)
+    g = build.view(g, tuple(shape), tuple(back))
+    for axis, (start, step, k) in enumerate(index):
+        length = g.shape[axis]
+        first = start if k is None or step >= 0 else dims.sub(dims.add(start, 1), length)
+        g = _padded(g, axis, first, x.shape[axis])
+    return (g,)
+
+
+def _padded(g: Node, axis: int, start: dims.Dim, length: dims.Dim) -> Node:
+    """`g` with zeros before and after along `axis`."""
+    after = dims.sub(length, dims.add(start, g.shape[axis]))
+    parts = []
+    for count in (start, None, after):
+        if count is None:
+            parts.append(g)
+        elif count != 0:
+            shape = (*g.shape[:axis], count, *g.shape[axis + 1 :])
+            parts.append(_zeros(shape, g.dtype))
+    return build.concatenate(parts, axis) if len(parts) > 1 else g
+
+
+def _scattered(x: Node, g: Node, index: Sequence[build.Index], place: dict[int, int]) -> Node:
+    positions = []
+    for start, step, k in index:
+        if k is None or not step:
+            positions.append(build.cast(dims.as_node(start), np.dtype(np.int64)))
+            continue
+        at = build.iota(g.shape[place[k]])
+        scale = build.cast(dims.as_node(step), at.dtype)
+        offset = build.cast(dims.as_node(start), at.dtype)
+        at = build.elementwise("add", build.elementwise("multiply", at, scale), offset)
+        positions.append(build.view(at, g.shape, ((0, 1, place[k]),)))
+    return build.scatter(_zeros(x.shape, g.dtype), g, positions, [False] * len(positions), "add")
+
+
+def _of_reshape(node: Node, g: Node) -> Cotangents:
+    return (build.reshape(g, node.args[0].shape),)
+
+
+def _of_gather(node: Node, g: Node) -> Cotangents:
+    """Repeated positions add up."""
+    x, *indices = node.args
+    positions, checked = [], []
+    for kind, k in node.attr[1]:
+        checked.append(kind == "index")
+        if kind == "index":
+            positions.append(indices[k])
+        else:
+            positions.append(build.view(build.iota(node.shape[k]), node.shape, ((0, 1, k),)))
+    return (build.scatter(_zeros(x.shape, g.dtype), g, positions, checked, "add"),)
+
+
+def _of_scatter(node: Node, g: Node) -> Cotangents:
+    _, y, *positions = node.args
+    mode, checked = node.attr
+    picks = tuple(("index", k) for k in range(len(positions)))
+    shape = y.shape
+    wide = [p if p.ndim else build.full(shape, p) for p in positions]
+    taken = build.gather(g, shape, picks, *wide)
+    kept = g
+    if mode == "set":
+        kept = build.scatter(g, _zeros(shape, g.dtype), positions, checked, "set")
+    return (kept, taken)
+
+
+def _of_concatenate(node: Node, g: Node) -> Cotangents:
+    axis = node.attr[0]
+    parts, start = [], 0
+    offset: dims.Dim = start
+    for part in node.args:
+        index = tuple((offset, 1, k) if k == axis else (0, 1, k) for k in range(g.ndim))
+        parts.append(build.view(g, part.shape, index))
+        offset = dims.add(offset, part.shape[axis])
+    return parts
+
+
+def _of_scan(node: Node, g: Node) -> Cotangents:
+    name, axis = node.attr
+    x = node.args[0]
+
+    def after(h: Node) -> Node:
+        """The sum of `h` from each position on."""
+        return build.flip(build.scan("add", build.flip(h, (axis,)), axis), (axis,))
+
+    if name == "add":
+        return (after(g),)
+    if name != "multiply":
+        raise NoDerivativeError(f"a running {name} has no derivative", "use a sum or a product")
+    # Up to the first 0 by division; at it, with a 1 in its place; after it, 0.
+    zero, one = (build.constant(v, x.dtype) for v in (0, 1))
+    is_zero = build.elementwise("equal", x, zero)
+    count = build.scan("add", build.cast(is_zero, x.dtype), axis)
+    before = build.elementwise("equal", count, zero)
+    first = build.elementwise("logical_and", is_zero, build.elementwise("equal", count, one))
+    filled = build.where(first, one, x)
+    product = build.scan("multiply", filled, axis)
+    at_first = after(build.elementwise("multiply", g, product))
+    safe = build.where(is_zero, one, x)
+    ahead = build.elementwise("divide", after(build.elementwise("multiply", g, node)), safe)
+    return (build.where(before, ahead, build.where(first, at_first, zero)),)
+
+
+def _transposed(x: Node) -> Node:
+    order = [*range(x.ndim - 2), x.ndim - 1, x.ndim - 2]
+    return build.transpose(x, order)
+
+
+def _of_matmul(node: Node, g: Node) -> Cotangents:
+    a, b = node.args
+    return build.matmul(g, _transposed(b)), build.matmul(_transposed(a), g)
+
+
+_RULES: dict[str, Rule] = {
+    "sum": _of_sum,
+    "prod": _of_prod,
+    "max": _of_extreme,
+    "min": _of_extreme,
+    "fmax_reduce": _of_extreme,
+    "fmin_reduce": _of_extreme,
+    "view": _of_view,
+    "reshape": _of_reshape,
+    "gather": _of_gather,
+    "scatter": _of_scatter,
+    "concatenate": _of_concatenate,
+    "scan": _of_scan,
+    "matmul": _of_matmul,
+}

@@ -1,0 +1,40 @@
+"""The graph of symbolic variables, under the names of ``theano.gof``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tracejit.state import MissingInputError
+from tracejit.tensor import graph
+from tracejit.tensor.graph import Apply, Constant, Variable, leaves, toposort
+
+
+def inputs(variables: Iterable[Variable], blockers: Iterable[Variable] = ()) -> list[Variable]:
+    """The leaves that `variables` reach, constants and shared variables included."""
+    return leaves(variables, blockers)
+
+
+def ancestors(variables: Iterable[Variable], blockers: Iterable[Variable] = ()) -> list[Variable]:
+    """Every variable that `variables` reach, operands first, themselves included."""
+    variables = list(variables)
+    found = dict.fromkeys(leaves(variables, blockers))
+    for node in toposort(variables, blockers):
+        found.update(dict.fromkeys(node.outputs))
+    return list(found)
+
+
+def io_toposort(ins: Sequence[Variable], outs: Sequence[Variable]) -> list[Apply]:
+    """The applications between `ins` and `outs`, operands first."""
+    return toposort(outs, ins)
+
+
+__all__ = [
+    "Apply",
+    "Constant",
+    "MissingInputError",
+    "Variable",
+    "ancestors",
+    "graph",
+    "inputs",
+    "io_toposort",
+]

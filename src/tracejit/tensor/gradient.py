@@ -1,0 +1,344 @@
+"""Gradients of symbolic graphs: ``T.grad`` and what goes with it, by Theano's rules."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tracejit.autodiff import vjp
+from tracejit.config import config
+from tracejit.errors import NotTraceable
+from tracejit.ir import build, ops
+from tracejit.ir.node import Node, make
+from tracejit.ir.stabilise import stabilised
+from tracejit.tensor import creation
+from tracejit.tensor.elemwise import as_tensor_variable, constant
+from tracejit.tensor.graph import Variable, toposort
+from tracejit.tensor.infer import apply
+from tracejit.tensor.opcodes import node_of, opcode
+from tracejit.tensor.type import TensorType
+from tracejit.variable import Variable as Traced
+
+
+class DisconnectedInputError(ValueError):
+    """A gradient is asked for with respect to a variable that the cost does not depend on."""
+
+
+class NullTypeGradError(TypeError):
+    """A gradient that is not defined."""
+
+
+class DisconnectedType:
+    """What ``return_disconnected="Disconnected"`` gives for a variable that has no gradient."""
+
+    def __repr__(self) -> str:
+        return "<DisconnectedType>"
+
+
+# Evaluation ------------------------------------------------------------------------------------
+
+
+def _need_trace(values: Sequence[Any]) -> list[Node]:
+    if not any(isinstance(v, Traced) for v in values):
+        raise NotTraceable("a gradient is taken of what is not compiled")
+    return [node_of(v) for v in values]
+
+
+def _result(found: Node | None, x: Node, dtype: str) -> Traced:
+    node = found if found is not None else build.full(x.shape, build.constant(0, np.dtype(dtype)))
+    return Traced(build.cast(node, np.dtype(dtype)), "array" if node.shape else "scalar")
+
+
+@opcode("grad", types=lambda attr, inputs: [_type_of(v) for v in inputs[: attr[0]]])
+def _grad(attr: Any, *values: Any) -> Any:
+    """attr: (how many are wrt, constants, outputs); operands: these, then the cotangents."""
+    wrt, constants, outputs, _ = attr
+    nodes = _need_trace(values)
+    targets, rest = nodes[:wrt], nodes[wrt:]
+    stopped, rest = rest[:constants], rest[constants:]
+    graph = stabilised(rest[:outputs], targets)
+    seeds = [_seed(g, y) for g, y in zip(rest[outputs:], graph, strict=True)]
+    found = vjp(graph, seeds, targets, stopped)
+    results = [
+        _result(g, x, attr[3][k]) for k, (g, x) in enumerate(zip(found, targets, strict=True))
+    ]
+    return tuple(results)
+
+
+def _seed(g: Node, y: Node) -> Node:
+    return build.cast(g if g.ndim == y.ndim else build.full(y.shape, g), y.dtype)
+
+
+@opcode("rop", types=lambda attr, inputs: [v.type for v in inputs[: attr[0]]])
+def _rop(attr: Any, *values: Any) -> Any:
+    """attr: (how many are outputs, wrt); operands: outputs, wrt, points.
+
+    The product of the Jacobian and the points is the derivative of its product with a cotangent,
+    which that is linear in.
+    """
+    outputs, wrt = attr
+    nodes = _need_trace(values)
+    ys = stabilised(nodes[:outputs], nodes[outputs : outputs + wrt])
+    xs, points = nodes[outputs : outputs + wrt], nodes[outputs + wrt :]
+    dummies = [
+        make(ops.INPUT, (), (f"cotangent {k}", y.shape, id(y)), y.type) for k, y in enumerate(ys)
+    ]
+    pulled = vjp(ys, dummies, xs)
+    pairs = [(g, p) for g, p in zip(pulled, points, strict=True) if g is not None]
+    found = vjp([g for g, _ in pairs], [build.cast(p, g.dtype) for g, p in pairs], dummies)
+    return tuple(_result(f, y, y.dtype.name) for f, y in zip(found, ys, strict=True))
+
+
+def _type_of(v: Any) -> TensorType:
+    """The type of a gradient: the variable's, or floatX for integers."""
+    kind: TensorType = v.type
+    return kind if kind.numpy_dtype.kind in "fc" else kind.clone(dtype=config.floatX)
+
+
+# Connection ------------------------------------------------------------------------------------
+
+#: Ops whose operands from the given place on do not carry a gradient.
+_CUT = {
+    "shape_i": 0,
+    "disconnected": 0,
+    "subtensor": 1,
+    "set_subtensor": 2,
+    "reshape": 1,
+    "alloc": 1,
+}
+
+
+def connected(outputs: Sequence[Variable], stopped: Iterable[Variable] = ()) -> set[Variable]:
+    """The variables from which a gradient of `outputs` may come."""
+    cut, reached = set(stopped), set(outputs)
+    for node in reversed(toposort(outputs)):
+        if not any(v in reached and v not in cut for v in node.outputs):
+            continue
+        if node.op == "numpy" and node.attr[0] in ("argmax", "argmin", "nonzero", "argsort"):
+            continue
+        reached.update(node.inputs[: _CUT.get(node.op, len(node.inputs))])
+    return reached
+
+
+# Interface -------------------------------------------------------------------------------------
+
+
+def grad(
+    cost: Any,
+    wrt: Any,
+    consider_constant: Any = None,
+    disconnected_inputs: str = "raise",
+    add_names: bool = True,
+    known_grads: Any = None,
+    return_disconnected: str = "zero",
+    null_gradients: str = "raise",
+) -> Any:
+    """The gradient of the scalar `cost` with respect to a variable, or to each of a list of them.
+
+    `wrt` may hold any variables of the graph. Nothing flows through those in `consider_constant`.
+    `known_grads` gives the gradients of some variables, and `cost` may be None then.
+    `disconnected_inputs` ("raise", "warn", "ignore") says what to do about a variable that the cost
+    does not depend on, `return_disconnected` ("zero", "None", "Disconnected") what it gets.
+
+    Gradients have the dtype of their variable; of integers floatX. Where arguments of a maximum
+    tie, the first has the derivative; every element that ties for the maximum over an axis has it.
+
+    Raises TypeError for a cost that is no scalar, DisconnectedInputError (a ValueError).
+
+    >>> import tracejit.tensor as T
+    >>> x = T.dscalar("x")
+    >>> T.grad(x**3, x).eval({x: 2.0})
+    array(12.)
+    """
+    if cost is None and known_grads is None:
+        raise AssertionError("cost and known_grads can't both be None")
+    if cost is not None and cost.type.ndim != 0:
+        raise TypeError("cost must be a scalar.", cost)
+    if isinstance(wrt, (set, frozenset)):
+        raise TypeError("wrt must not be a set: sets have no order")
+    variables = list(wrt) if isinstance(wrt, (list, tuple)) else [wrt]
+    for v in variables:
+        if not isinstance(v, Variable):
+            raise TypeError(f"Expected Variable, got {v} of type {type(v)}")
+    for value, allowed in (
+        (disconnected_inputs, ("raise", "warn", "ignore")),
+        (return_disconnected, ("zero", "None", "Disconnected")),
+        (null_gradients, ("raise", "return")),
+    ):
+        if value not in allowed:
+            raise ValueError(f"{value!r} is none of {', '.join(map(repr, allowed))}")
+    constants = _constants(consider_constant)
+    known = _known(known_grads)
+    outputs = [*([cost] if cost is not None else []), *known]
+    seeds = [*([constant(1.0)] if cost is not None else []), *known.values()]
+    reached = connected(outputs, constants)
+    lost = [v for v in variables if v not in reached]
+    for v in lost:
+        _disconnected(v, cost, disconnected_inputs)
+    attr = (
+        len(variables), len(constants), len(outputs),
+        tuple(_type_of(v).dtype for v in variables),
+    )  # fmt: skip
+    operands = [*variables, *constants, *outputs, *map(as_tensor_variable, seeds)]
+    found: list[Any] = apply("grad", operands, attr)
+    for k, v in enumerate(variables):
+        if add_names and cost is not None and cost.name and v.name:
+            found[k].name = f"(d{cost.name}/d{v.name})"
+        if v in lost:
+            found[k] = _without(v, return_disconnected)
+    if isinstance(wrt, (list, tuple)):
+        return tuple(found) if isinstance(wrt, tuple) else found
+    return found[0]
+
+
+def _without(v: Any, how: str) -> Any:
+    if how == "None":
+        return None
+    if how == "Disconnected":
+        return DisconnectedType()
+    return creation.zeros_like(v, _type_of(v).dtype)
+
+
+def _constants(given: Any) -> list[Any]:
+    if given is None:
+        return []
+    if not isinstance(given, (list, tuple, set, frozenset)) and not hasattr(given, "__next__"):
+        raise TypeError("consider_constant must be an iterable collection, got a single value")
+    found = list(given)
+    for v in found:
+        if not isinstance(v, Variable):
+            raise TypeError(f"Elements of consider_constant must be variables, but got {type(v)}")
+    return found
+
+
+def _known(given: Any) -> dict[Any, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise TypeError(f"known_grads is a dict of variables and their gradients, not {given!r}")
+    found = {}
+    for v, g in given.items():
+        g = as_tensor_variable(g)
+        if g.type.ndim != v.type.ndim:
+            raise TypeError(
+                f"known_grads: the gradient of {v} has {g.type.ndim} axes, not {v.type.ndim}"
+            )
+        found[v] = g
+    return found
+
+
+def _disconnected(v: Any, cost: Any, action: str) -> None:
+    place = f'\n  it was made in "{v.origin.file}", line {v.origin.line}' if v.origin else ""
+    text = (
+        "grad method was asked to compute the gradient with respect to a variable that is not part "
+        "of the computational graph of the cost, or is used only by a non-differentiable "
+        f"operator: {v}{place}\n  the cost is {cost}. To have zeros instead, pass "
+        "disconnected_inputs='ignore'."
+    )
+    if action == "raise":
+        raise DisconnectedInputError(text)
+    if action == "warn":
+        warnings.warn(text, UserWarning, stacklevel=3)
+
+
+def Lop(
+    f: Any, wrt: Any, eval_points: Any, consider_constant: Any = None,
+    disconnected_inputs: str = "raise",
+) -> Any:  # fmt: skip
+    """The product of `eval_points` and the Jacobian of `f` with respect to `wrt`."""
+    outputs = list(f) if isinstance(f, (list, tuple)) else [f]
+    points = list(eval_points) if isinstance(eval_points, (list, tuple)) else [eval_points]
+    known = dict(zip(outputs, points, strict=True))
+    return grad(None, wrt, consider_constant, disconnected_inputs, known_grads=known)
+
+
+def Rop(f: Any, wrt: Any, eval_points: Any) -> Any:
+    """The product of the Jacobian of `f` with respect to `wrt` and `eval_points`."""
+    outputs = list(f) if isinstance(f, (list, tuple)) else [f]
+    variables = list(wrt) if isinstance(wrt, (list, tuple)) else [wrt]
+    points = list(eval_points) if isinstance(eval_points, (list, tuple)) else [eval_points]
+    if len(points) != len(variables):
+        raise ValueError(f"{len(variables)} variables need as many points, not {len(points)}")
+    pairs = [
+        (v, as_tensor_variable(p)) for v, p in zip(variables, points, strict=True) if p is not None
+    ]
+    for v, p in pairs:
+        if v.type.ndim != p.type.ndim:
+            raise ValueError(f"the point for {v} has {p.type.ndim} axes, not {v.type.ndim}")
+    attr = len(outputs), len(pairs)
+    found = apply("rop", [*outputs, *(v for v, _ in pairs), *(p for _, p in pairs)], attr)
+    if isinstance(f, (list, tuple)):
+        return tuple(found) if isinstance(f, tuple) else found
+    return found[0]
+
+
+# Gradients that are changed on the way -----------------------------------------------------------
+
+
+@opcode("disconnected", types=lambda attr, inputs: [inputs[0].type])
+def _cut_here(attr: Any, x: Any) -> Any:
+    """The operand, through which no gradient flows."""
+    return _marked(x, "stop")
+
+
+def _marked(x: Any, *how: Any) -> Any:
+    if not isinstance(x, Traced):
+        return x
+    node = make(ops.CAST, (x.node,), how, x.node.type)
+    return Traced(node, x.kind)
+
+
+def disconnected_grad(x: Any) -> Any:
+    """`x`, through which no gradient flows: it counts as disconnected."""
+    return apply("disconnected", [as_tensor_variable(x)])[0]
+
+
+@opcode("scale_gradient", types=lambda attr, inputs: [inputs[0].type])
+def _scale_here(attr: Any, x: Any) -> Any:
+    """attr: the factor."""
+    return _marked(x, "scale", attr)
+
+
+@opcode("clip_gradient", types=lambda attr, inputs: [inputs[0].type])
+def _clip_here(attr: Any, x: Any) -> Any:
+    """attr: (lower, upper)."""
+    return _marked(x, "clip", *attr)
+
+
+def zero_grad(x: Any) -> Any:
+    """`x`, whose gradient is zero."""
+    return apply("scale_gradient", [as_tensor_variable(x)], 0.0)[0]
+
+
+consider_constant = zero_grad
+
+
+def grad_scale(x: Any, multiplier: float) -> Any:
+    """`x`, whose gradient is multiplied on the way back."""
+    return apply("scale_gradient", [as_tensor_variable(x)], float(multiplier))[0]
+
+
+def grad_clip(x: Any, lower_bound: float, upper_bound: float) -> Any:
+    """`x`, whose gradient is limited to an interval on the way back."""
+    if lower_bound > upper_bound:
+        raise ValueError(f"the interval from {lower_bound} to {upper_bound} is empty")
+    bounds = float(lower_bound), float(upper_bound)
+    return apply("clip_gradient", [as_tensor_variable(x)], bounds)[0]
+
+
+__all__ = [
+    "DisconnectedInputError",
+    "DisconnectedType",
+    "Lop",
+    "NullTypeGradError",
+    "Rop",
+    "consider_constant",
+    "disconnected_grad",
+    "grad",
+    "grad_clip",
+    "grad_scale",
+    "zero_grad",
+]

@@ -1,0 +1,10 @@
+"""Functions of neural networks, under the names of ``theano.tensor.nnet``."""
+
+from __future__ import annotations
+
+from tracejit.tensor.nnet import bn, nnet, sigm
+from tracejit.tensor.nnet.bn import *  # noqa: F403
+from tracejit.tensor.nnet.nnet import *  # noqa: F403
+from tracejit.tensor.nnet.sigm import *  # noqa: F403
+
+__all__ = [*bn.__all__, *nnet.__all__, *sigm.__all__]

@@ -1,0 +1,263 @@
+"""Derivatives of Python functions: `grad`, `value_and_grad`, `vjp`, `jvp`.
+
+A derivative is a function like any other. Called from outside, it is compiled; inside of a traced
+function it adds its nodes to the trace. So derivatives can be taken of derivatives, and compiled
+together with what uses them.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tracejit.autodiff import vjp as cotangents_of
+from tracejit.errors import DTypeError, ShapeError
+from tracejit.function import Function
+from tracejit.ir import build, ops
+from tracejit.ir.node import Node, make
+from tracejit.ir.stabilise import stabilised
+from tracejit.structure import Leaf, flatten, unflatten
+from tracejit.trace import Trace, current
+from tracejit.variable import Variable, wrap
+
+_marks = itertools.count()
+
+
+def _python_function(f: Any) -> Callable[..., Any]:
+    if isinstance(f, Function):
+        return f.__wrapped__
+    if not isinstance(f, types.FunctionType):
+        raise TypeError(f"a derivative is taken of a Python function, not of {type(f).__name__!r}")
+    return f
+
+
+def _transformed(f: Any, name: str, transform: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that calls ``transform(traced copy of f, *args)`` where it is traced."""
+    inner = _python_function(f)
+
+    @functools.wraps(inner)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        trace = current()
+        if trace is None:
+            return compiled(*args, **kwargs)
+        return transform(_copy(trace, inner), *args, **kwargs)
+
+    call.__name__ = f"{name}({inner.__name__})"
+    call.__dict__["__tracejit_transform__"] = call
+    compiled = Function(call)  # type: ignore[arg-type]
+    return call
+
+
+def _copy(trace: Trace, f: Callable[..., Any]) -> Callable[..., Any]:
+    copied: Callable[..., Any] = trace.capture.function(f)
+    return copied
+
+
+class _Marked:
+    """An argument whose leaves are told from all else that has the same value."""
+
+    def __init__(self, value: Any, what: str) -> None:
+        self.leaves: list[Variable] = []
+        self.nodes: list[Node] = []
+        self.spec = flatten(value, what, self._leaf)
+        self.value = unflatten(self.spec, iter(self.leaves))
+
+    def _leaf(self, value: Any, path: str) -> Leaf | None:
+        number = isinstance(value, (float, complex, np.generic)) and not isinstance(value, bool)
+        if not (isinstance(value, Variable) or number):
+            if isinstance(value, int) and not isinstance(value, bool):
+                raise DTypeError(f"{path} is an integer: its derivative is not defined")
+            return None
+        x = wrap(value)
+        if x.node.dtype.kind not in "fc":
+            raise DTypeError(f"{path} has dtype {x.node.dtype}: its derivative is not defined")
+        node = make(ops.CAST, (x.node,), ("mark", next(_marks)), x.node.type, x.node.origin)
+        self.nodes.append(node)
+        self.leaves.append(Variable(node, x.kind, owned=False))
+        return Leaf("array")
+
+    def like(self, nodes: Sequence[Node | None]) -> Any:
+        """`nodes`, zeros for None, in the structure of the argument."""
+        return unflatten(self.spec, (_value(g, x) for g, x in zip(nodes, self.nodes, strict=True)))
+
+
+def _value(g: Node | None, x: Node) -> Variable:
+    if g is None:
+        g = build.full(x.shape, build.constant(0, x.dtype))
+    return Variable(build.cast(g, x.dtype), "array" if x.ndim else "scalar")
+
+
+def _argument_numbers(argnums: Any, count: int) -> list[int]:
+    numbers = [argnums] if isinstance(argnums, int) else list(argnums)
+    for k in numbers:
+        if not -count <= k < count:
+            raise ValueError(
+                f"argnums={argnums}, but the function is called with {count} arguments"
+            )
+    return [k % count for k in numbers]
+
+
+def value_and_grad(f: Any, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
+    """The function that gives ``(f(...), gradient)``.
+
+    `f` returns a real scalar, or with `has_aux` a pair of one and anything else. The gradient is
+    that of the argument at `argnums`, in its structure (dicts, lists, dataclasses of arrays), or a
+    tuple of them for several. Of complex arguments it is ``df/dx - i df/dy``. Integers, booleans
+    and what `f` finds in globals and closures are constants.
+
+    Raises TypeError for integer arguments and for a result that is no real scalar.
+
+    >>> import tracejit
+    >>> f = tracejit.value_and_grad(lambda p: p["a"] ** 2 * p["b"])
+    >>> f({"a": 3.0, "b": 2.0})
+    (18.0, {'a': np.float64(12.0), 'b': np.float64(9.0)})
+    """
+
+    def transform(copy: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        numbers = _argument_numbers(argnums, len(args))
+        marked = {k: _Marked(args[k], f"argument {k}") for k in numbers}
+        result = copy(
+            *(marked[k].value if k in marked else a for k, a in enumerate(args)), **kwargs
+        )
+        cost, aux = result if has_aux else (result, None)
+        variable = wrap(cost)
+        node = variable.node
+        if node.ndim:
+            raise ShapeError(
+                f"a gradient is taken of a scalar, not of an array of {node.ndim} axes: sum it"
+            )
+        if node.dtype.kind != "f":
+            raise DTypeError(f"a gradient is taken of a real number, not of {node.dtype}")
+        leaves = [n for k in numbers for n in marked[k].nodes]
+        [better] = stabilised([node], leaves)
+        found = iter(cotangents_of([better], [build.constant(1, node.dtype)], leaves))
+        gradients = tuple(marked[k].like([next(found) for _ in marked[k].nodes]) for k in numbers)
+        gradient = gradients[0] if isinstance(argnums, int) else gradients
+        return ((cost, aux) if has_aux else cost), gradient
+
+    return _transformed(f, "value_and_grad", transform)
+
+
+def grad(f: Any, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
+    """The function that gives the gradient of `f`; with `has_aux` ``(gradient, aux)``.
+
+    As `value_and_grad`, without the value.
+
+    >>> import numpy as np
+    >>> import tracejit
+    >>> slope = tracejit.grad(lambda x: (x**3).sum())
+    >>> slope(np.array([1.0, 2.0]))
+    array([ 3., 12.])
+    >>> tracejit.grad(lambda x: slope(x)[0] + slope(x)[1])(np.array([1.0, 2.0]))
+    array([ 6., 12.])
+    """
+    both = value_and_grad(f, argnums, has_aux)
+
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        trace = current()
+        if trace is None:
+            return compiled(*args, **kwargs)
+        value, found = both(*args, **kwargs)
+        return (found, value[1]) if has_aux else found
+
+    functools.update_wrapper(gradient, _python_function(f))
+    gradient.__name__ = f"grad({_python_function(f).__name__})"
+    gradient.__dict__["__tracejit_transform__"] = gradient
+    compiled = Function(gradient)  # type: ignore[arg-type]
+    return gradient
+
+
+def _outputs(result: Any) -> _Marked:
+    return _Marked(result, "the result")
+
+
+def vjp(f: Any, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """``(f(*primals), pull)``: ``pull(cotangent)`` gives the cotangents of the arguments.
+
+    The cotangent has the structure of the result; the cotangents are a tuple, one an argument.
+
+    >>> import numpy as np
+    >>> import tracejit
+    >>> y, pull = tracejit.vjp(lambda x: x * x, np.array([1.0, 3.0]))
+    >>> pull(np.array([1.0, 10.0]))
+    (array([ 2., 60.]),)
+    """
+
+    def transform(copy: Callable[..., Any], cotangent: Any, *args: Any) -> Any:
+        marked = [_Marked(a, f"argument {k}") for k, a in enumerate(args)]
+        outputs = _outputs(copy(*(m.value for m in marked)))
+        seeds = _outputs(cotangent)
+        if seeds.spec != outputs.spec:
+            raise ShapeError("the cotangent has another structure than the result")
+        leaves = [n for m in marked for n in m.nodes]
+        better = stabilised(outputs.nodes, leaves)
+        cast = [
+            build.broadcast_to(build.cast(s, y.dtype), y.shape)
+            for s, y in zip(seeds.nodes, better, strict=True)
+        ]
+        found = iter(cotangents_of(better, cast, leaves))
+        return tuple(m.like([next(found) for _ in m.nodes]) for m in marked)
+
+    pulled = _transformed(f, "vjp", transform)
+    value = f(*primals) if isinstance(f, Function) or current() else Function(f)(*primals)
+    return value, lambda cotangent: pulled(cotangent, *primals)
+
+
+def jvp(f: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """``(f(*primals), tangent)``: the derivative of `f` along `tangents`.
+
+    Tangents have the structure of their arguments, the result's tangent that of the result.
+
+    >>> import numpy as np
+    >>> import tracejit
+    >>> tracejit.jvp(lambda x, k: x * x * k, (np.array([1.0, 3.0]), 2.0), (np.ones(2), 0.0))
+    (array([ 2., 18.]), array([ 4., 12.]))
+    """
+    if len(primals) != len(tangents):
+        raise ValueError(f"{len(primals)} arguments need as many tangents, not {len(tangents)}")
+    inner = _python_function(f)
+    pushed = _pushed(inner)
+    found: tuple[Any, Any] = pushed(tuple(primals), tuple(tangents))
+    return found
+
+
+@functools.lru_cache(256)
+def _pushed(f: Callable[..., Any]) -> Callable[..., Any]:
+    def transform(copy: Callable[..., Any], primals: Any, tangents: Any) -> Any:
+        marked = [_Marked(a, f"argument {k}") for k, a in enumerate(primals)]
+        result = copy(*(m.value for m in marked))
+        outputs = _outputs(result)
+        leaves = [n for m in marked for n in m.nodes]
+        points = [n for k, t in enumerate(tangents) for n in _Marked(t, f"tangent {k}").nodes]
+        if len(points) != len(leaves):
+            raise ShapeError("the tangents have another structure than the arguments")
+        ys = stabilised(outputs.nodes, leaves)
+        return result, outputs.like(pushforward(ys, leaves, points))
+
+    return _transformed(f, "jvp", transform)
+
+
+def pushforward(
+    ys: Sequence[Node], xs: Sequence[Node], points: Sequence[Node]
+) -> list[Node | None]:
+    """The derivatives of `ys` where `xs` move along `points`.
+
+    The pull-back is linear in its cotangent; the derivative of that map, at any cotangent, is the
+    push-forward.
+    """
+    dummies = [
+        make(ops.INPUT, (), (f"cotangent {k}", y.shape, next(_marks)), y.type)
+        for k, y in enumerate(ys)
+    ]
+    pulled = cotangents_of(ys, dummies, xs)
+    pairs = [(g, p) for g, p in zip(pulled, points, strict=True) if g is not None]
+    seeds = [build.broadcast_to(build.cast(p, g.dtype), g.shape) for g, p in pairs]
+    return cotangents_of([g for g, _ in pairs], seeds, dummies)
+
+
+__all__ = ["grad", "jvp", "value_and_grad", "vjp"]
