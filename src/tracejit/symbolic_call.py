@@ -326,8 +326,8 @@ def _make_driver(f: SymbolicFunction, path: Path) -> Any:
         parameters.append(f"{text}=_absent" if late else text)
     reads = [k for kind, k in path.sources if kind == "state"]
     if reads:
-        places = "".join(f"_s{k}, " for k in reads)
-        lines.append(f"{places}= {''.join(_state_text(plan, names, k) for k in reads)}")
+        places = ", ".join(f"_s{k}" for k in reads)
+        lines.append(f"{places} = {', '.join(_state_text(plan, names, k) for k in reads)}")
     inputs = []
     for kind, which in path.sources:
         if kind == "constant":
@@ -362,7 +362,7 @@ _absent = _Absent()
 
 def _state_text(plan: Plan, names: dict[int, str], k: int) -> str:
     scalar = plan.threaded.states[k].type.ndim == 0
-    return f"{names[k]}.value[()], " if scalar else f"{names[k]}.value, "
+    return f"{names[k]}.value[()]" if scalar else f"{names[k]}.value"
 
 
 def _parameter(f: SymbolicFunction, slot: Slot, lines: list[str], namespace: dict[str, Any]) -> str:

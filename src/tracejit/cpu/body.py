@@ -70,12 +70,12 @@ def _whole_loops(statements: Sequence[ast.stmt], namespace: Mapping[str, Any]) -
     opened: list[tuple[int, bool]] = []
     for k, statement in enumerate(statements):
         name = _called(statement)
-        if name.startswith("loop_") and name != "loop_end":
-            opened.append((k, True))
-        elif name == "loop_end":
+        if name.startswith("loop_end"):
             start, built = opened.pop()
             if not built:
                 kept -= {start, k}
+        elif name.startswith("loop_"):
+            opened.append((k, True))
         elif not _can_build(statement, namespace):
             opened = [(start, False) for start, _ in opened]
     return kept

@@ -21,6 +21,8 @@ from typing import Any
 from tracejit.cpu import structure
 from tracejit.cpu.body import grouped, reads
 
+#: Statements from which on LLVM is told how to vectorise a loop.
+LARGE = 150
 _LOOPS = {
     "range": structure.loop_range,
     "blocks": structure.loop_blocks,
@@ -124,7 +126,8 @@ class _Flattener(ast.NodeTransformer):
         scope = _Scope(self.scopes[-1].depth + 1)
         self.defined[_name(node.target)] = (scope, self.branches)
         body = self._statements(node.body, scope)
-        return [begin, *body, ast.Expr(self._call("loop_end", structure.loop_end, []))]
+        end = "loop_end_large" if len(body) > LARGE else "loop_end"
+        return [begin, *body, ast.Expr(self._call(end, getattr(structure, end), []))]
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.BoolOp:
         self.generic_visit(node)

@@ -16,6 +16,7 @@ import inspect
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import types
 from numba.core.datamodel import models
@@ -55,13 +56,33 @@ def _begin(b: ir.IRBuilder, count: ir.Value, guarded: bool) -> ir.Value:
     return index
 
 
-def _end(b: ir.IRBuilder, ty: Any) -> ir.Value:
+def _end(b: ir.IRBuilder, large: bool) -> ir.Value:
     index, count, body, after = _open[b.function].pop()
     following = b.add(index, ir.Constant(_INT, 1), flags=("nuw", "nsw"))
     index.add_incoming(following, b.block)
-    b.cbranch(b.icmp_signed("<", following, count), body, after)
+    branch = b.cbranch(b.icmp_signed("<", following, count), body, after)
+    if large:
+        _fix_width(b.module, branch)
     b.position_at_end(after)
     return _NOTHING
+
+
+def _fix_width(module: ir.Module, branch: Any) -> None:
+    """Have a loop vectorised for one width: to try them all takes as long as all the rest."""
+    hints = [
+        module.add_metadata([f"llvm.loop.{name}", ir.Constant(ir.IntType(32), number)])
+        for name, number in (("vectorize.width", _vector_width()), ("interleave.count", 1))
+    ]
+    loop = ir.MDValue(module, [], name=str(len(module.metadata)))
+    loop.operands = (loop, *hints)  # its first operand is itself, so that no two are one
+    branch.set_metadata("llvm.loop", loop)
+
+
+@functools.cache
+def _vector_width() -> int:
+    """How many float64 numbers a vector register holds."""
+    features = llvm.get_host_cpu_features()
+    return 8 if features.get("avx512f") else 4 if features.get("avx") else 2
 
 
 def _blocks(b: ir.IRBuilder, ty: Any, length: ir.Value) -> ir.Value:
@@ -89,7 +110,13 @@ loop_block = define("loop_block", 2, _position, _block)
 @intrinsic
 def loop_end(typingctx: Any) -> Any:
     """Close the loop that was opened last."""
-    return types.boolean(), lambda context, builder, signature, args: _end(builder, None)
+    return types.boolean(), lambda context, builder, signature, args: _end(builder, False)
+
+
+@intrinsic
+def loop_end_large(typingctx: Any) -> Any:
+    """Close the loop that was opened last, which has very many statements."""
+    return types.boolean(), lambda context, builder, signature, args: _end(builder, True)
 
 
 # Places: names that are assigned more than once ------------------------------------------------

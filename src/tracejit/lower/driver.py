@@ -122,10 +122,9 @@ class Driver:
         self.namespace[f"{OURS}getrefcount"] = sys.getrefcount
         name = f"{OURS}{buffer.name}"
         self.lines.append(f"{name} = {container}.spare")
-        self.lines.append(
-            f"if {name} is None or {name}.shape != ({shape}{',' if buffer.shape else ''}) "
-            f"or {OURS}getrefcount({name}) != 3:"
-        )
+        # All values of a container have its rank: a scalar's spare has the shape.
+        fits = f"{name}.shape != ({shape},) or " if buffer.shape else ""
+        self.lines.append(f"if {name} is None or {fits}{OURS}getrefcount({name}) != 3:")
         allocated = len(self.lines)
         self.allocate(buffer)
         self.lines[allocated:] = [f"    {line}" for line in self.lines[allocated:]]
