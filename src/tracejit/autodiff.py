@@ -43,11 +43,12 @@ def vjp(
     """
     stopped = set(constants)
     targets = set(wrt)
+    blocked = stopped - targets
     order = postorder(outputs)
     active: set[Node] = set()
     for node in order:
-        reached = any(a in active and a not in stopped for a in node.args)
-        if node in targets or (reached and is_continuous(node)):
+        reached = node not in stopped and any(a in active for a in node.args)
+        if node in targets or (reached and node not in blocked and is_continuous(node)):
             active.add(node)
     found: dict[Node, list[Node]] = {}
     for node, g in zip(outputs, cotangents, strict=True):
@@ -61,7 +62,7 @@ def vjp(
         if node in stopped or not any(a in active for a in node.args):
             continue
         for operand, h in zip(node.args, _rule(node)(node, g), strict=False):
-            if h is not None and operand in active and operand not in stopped:
+            if h is not None and operand in active:
                 found.setdefault(operand, []).append(_fitted(h, operand))
     return [total.get(node) for node in wrt]
 

@@ -79,15 +79,19 @@ class Refusal:
         self.problem = problem
         self.error = problem is not None and not isinstance(problem, NotTraceable)
         self.hint = ""
-        #: NumPy cannot run a function that uses shared variables.
-        self.states = (
+        #: Why NumPy cannot run the function, if it cannot.
+        self.bound = ""
+        if "__tracejit_transform__" in function.__dict__:
+            self.bound = "is a derivative"
+        elif (
             states
             or bool(trace and getattr(trace.capture, "states", ()))
             or _names_a_state(function)
-        )
+        ):
+            self.bound = "uses shared variables"
         if problem is None:
             self.reason = "the compiled program does not take the arguments it was made for"
-            if self.states:
+            if self.bound:
                 self.reason = "a value at which NumPy raises, such as an index out of bounds"
         elif isinstance(problem, NotTraceable):
             self.reason, self.hint = problem.reason, problem.hint or _DEFAULT_HINT
@@ -116,9 +120,9 @@ class Refusal:
 
     def text(self, name: str) -> str:
         """The message: at most 12 lines."""
-        if self.states:
+        if self.bound:
             return message(
-                f"{name}() uses shared variables and cannot be compiled",
+                f"{name}() {self.bound} and cannot be compiled",
                 self.origin, self.reason, self.operands, self.hint,
             )  # fmt: skip
         return message(
@@ -211,7 +215,7 @@ def refuse(
 ) -> Any:
     """Run in plain NumPy with one warning a line; or raise, where `mode` is "error"."""
     text = refusal.text(fn.__name__)
-    if mode == "error" or refusal.states:
+    if mode == "error" or refusal.bound:
         raise UnsupportedError(text) from None
     fn.stats.fallbacks += 1
     place = (refusal.origin.file, refusal.origin.line)
@@ -233,7 +237,7 @@ def run_plain(
 
     Otherwise the refusal is remembered for calls of this `key`.
     """
-    if refusal.states:
+    if refusal.bound:
         if refusal.error:
             assert isinstance(refusal.problem, Exception)
             raise refusal.located(refusal.problem) from None

@@ -50,7 +50,7 @@ RULES: dict[str, str] = {
     "reciprocal": "-g * y * y",
     "sqrt": "g / (y + y)",
     "conjugate": "conjugate(g)",
-    "copysign": "g * where(signbit(a) == signbit(b), 1, -1); 0",
+    "copysign": "where(signbit(a) == signbit(b), g, -g); 0",
     "nextafter": "g; 0",
     "ldexp": "g * ldexp(1, b); none",
     "modf_fraction": "g",
@@ -172,7 +172,8 @@ class _Term:
 
 
 def _apply(name: str, *operands: Any) -> _Term:
-    sample = next(o.node for o in operands if isinstance(o, _Term) and o.node.dtype.kind != "b")
+    terms = [o.node for o in operands if isinstance(o, _Term)]
+    sample = next((n for n in terms if n.dtype.kind != "b"), terms[0])
     nodes = [
         o.node if isinstance(o, _Term) else build.constant(o, _dtype_for(o, sample.dtype))
         for o in operands

@@ -1,0 +1,144 @@
+"""Derivatives of Python functions: structure, composition, what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tracejit
+from tracejit import grad, jvp, value_and_grad, vjp
+
+X = np.array([0.5, -1.0, 2.0])
+SCALE = np.array([1.0, 2.0, 3.0])
+
+
+@pytest.fixture(autouse=True)
+def interpreted():
+    with tracejit.config(compile=False, check=True):
+        yield
+
+
+def cube(x):
+    return (x**3).sum()
+
+
+def test_a_gradient_is_a_function():
+    assert grad(cube)(X).tolist() == (3 * X**2).tolist()
+    value, gradient = value_and_grad(cube)(X)
+    assert value == cube(X) and gradient.tolist() == (3 * X**2).tolist()
+    assert grad(cube).__name__ == "grad(cube)" and grad(lambda x: x * x)(3.0) == 6.0
+
+
+def test_of_several_arguments():
+    f = lambda x, y, k=2.0: (x * y * k).sum()  # noqa: E731
+    a, b = grad(f, argnums=(0, 1))(X, SCALE)
+    assert a.tolist() == (2 * SCALE).tolist() and b.tolist() == (2 * X).tolist()
+    assert grad(f, argnums=1)(X, SCALE, k=1.0).tolist() == X.tolist()
+    assert grad(f, argnums=-1)(X, SCALE).tolist() == (2 * X).tolist()
+    with pytest.raises(ValueError, match="argnums=5"):
+        grad(f, argnums=5)(X, SCALE)
+
+
+@dataclass
+class Layer:
+    w: Any
+    b: Any
+
+
+def test_gradients_have_the_structure_of_their_argument():
+    def loss(p, x):
+        return ((x * p["layers"][0].w + p["layers"][0].b) ** 2).sum() + p["rate"] ** 2
+
+    p = {"layers": [Layer(X, np.float32(1.0))], "rate": 3.0, "name": "net"}
+    g = grad(loss)(p, SCALE)
+    inner = 2 * (SCALE * X + 1)
+    np.testing.assert_allclose(g["layers"][0].w, inner * SCALE)
+    assert type(g["layers"][0]) is Layer and g["name"] == "net" and g["rate"] == 6.0
+    assert g["layers"][0].b.dtype == np.float32 and g["layers"][0].b == np.float32(inner.sum())
+
+
+def test_auxiliary_results():
+    f = lambda x: ((x**2).sum(), {"norm": np.sqrt((x**2).sum()), "n": len(x)})  # noqa: E731
+    gradient, aux = grad(f, has_aux=True)(X)
+    assert gradient.tolist() == (2 * X).tolist() and aux["n"] == 3
+    (value, aux), gradient = value_and_grad(f, has_aux=True)(X)
+    assert value == (X**2).sum() and aux["norm"] == np.sqrt(value)
+
+
+def test_to_any_order():
+    f = lambda x: np.sin(x)  # noqa: E731
+    second, third = grad(grad(f)), grad(grad(grad(f)))
+    np.testing.assert_allclose([second(0.3), third(0.3)], [-np.sin(0.3), -np.cos(0.3)])
+    slope = grad(cube)
+    assert grad(lambda x: (slope(x) * SCALE).sum())(X).tolist() == (6 * X * SCALE).tolist()
+
+
+def test_in_a_traced_function_it_is_compiled_with_the_rest():
+    loss = lambda w, x, y: ((x @ w - y) ** 2).mean()  # noqa: E731
+    gradient = grad(loss)
+
+    @tracejit.function
+    def step(w, x, y):
+        return w - 0.1 * gradient(w, x, y)
+
+    rng = np.random.default_rng(0)
+    x, w, y = rng.normal(size=(5, 3)), rng.normal(size=3), rng.normal(size=5)
+    np.testing.assert_allclose(step(w, x, y), w - 0.2 * x.T @ (x @ w - y) / 5)
+    assert step.stats.traces == 1
+
+
+def test_training_with_state():
+    w = tracejit.shared(np.zeros(2))
+    loss = lambda w, x, y: ((x @ w - y) ** 2).mean()  # noqa: E731
+
+    @tracejit.function
+    def train(x, y):
+        value, gradient = value_and_grad(loss)(w, x, y)
+        w.set_value(w - 0.5 * gradient)
+        return value
+
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(50, 2))
+    losses = [train(x, x @ [1.0, -2.0]) for _ in range(60)]
+    assert losses[-1] < 1e-8 < losses[0]
+    np.testing.assert_allclose(w.get_value(), [1, -2], atol=1e-4)
+
+
+def test_closures_are_constants_even_if_they_are_the_argument():
+    f = lambda x: (x * X).sum()  # noqa: E731
+    assert grad(f)(X).tolist() == X.tolist()  # and not 2 * X
+
+
+def test_vjp_and_jvp():
+    f = lambda x, k: {"square": x * x * k, "sum": x.sum()}  # noqa: E731
+    value, pull = vjp(f, X, 2.0)
+    assert value["square"].tolist() == (2 * X * X).tolist()
+    gx, gk = pull({"square": SCALE, "sum": 10.0})
+    np.testing.assert_allclose(gx, 4 * X * SCALE + 10)
+    np.testing.assert_allclose(gk, (X * X * SCALE).sum())
+    value, tangent = jvp(f, (X, 2.0), (SCALE, 1.0))
+    np.testing.assert_allclose(tangent["square"], 4 * X * SCALE + X * X)
+    assert tangent["sum"] == SCALE.sum()
+    with pytest.raises(ValueError, match="as many tangents"):
+        jvp(f, (X, 2.0), (SCALE,))
+
+
+def test_complex_arguments_follow_jax():
+    z = np.array([1 + 2j, -1j])
+    g = grad(lambda z: (abs(z) ** 2).sum())(z)
+    np.testing.assert_allclose(g, 2 * z.conj())
+
+
+@pytest.mark.parametrize("call, error, text", [
+    (lambda: grad(lambda x: x * 2)(X), ValueError, "scalar"),
+    (lambda: grad(lambda x: (x * 1j).sum())(X), TypeError, "real number"),
+    (lambda: grad(lambda n: n * 2.0)(3), TypeError, "int64"),
+    (lambda: grad(lambda x: x.sum() * 1.0)(np.arange(3)), TypeError, "int64"),
+    (lambda: grad(np.sin), TypeError, "Python function"),
+])  # fmt: skip
+def test_what_is_refused(call, error, text):
+    with pytest.raises(error, match=text):
+        call()
