@@ -7,6 +7,7 @@ any other is executed. ``<!-- not run -->`` on the line above a block exempts it
 from __future__ import annotations
 
 import doctest
+import importlib
 import linecache
 import re
 import subprocess
@@ -87,3 +88,15 @@ def test_readme_has_a_row_for_every_benchmark() -> None:
     for row in ROWS:
         assert f"| {row.what} |" in table
         assert f"| {row.show_required()} | `{row.name}` |" in table
+
+
+SOURCE = ROOT / "src" / "tracejit"
+MODULES = [p for p in sorted(SOURCE.rglob("*.py")) if ">>> " in p.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_examples_of_docstrings_run(path: Path) -> None:
+    name = ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts)
+    module = importlib.import_module(name.removesuffix(".__init__"))
+    result = doctest.testmod(module, optionflags=OPTIONS)
+    assert result.attempted and not result.failed

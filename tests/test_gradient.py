@@ -200,6 +200,31 @@ def test_lop_and_rop():
         Rop(y, [x, w], [v])
 
 
+def test_jacobian_and_hessian():
+    x, w = T.dvector("x"), T.dmatrix("w")
+    y = T.sqr(T.dot(w, x))
+    matrix = np.arange(6.0).reshape(2, 3) / 10
+    f = tracejit.function([x, w], T.jacobian(y, [x, w]))
+    jx, jw = f(V, matrix)
+    inner = 2 * (matrix @ V)
+    np.testing.assert_allclose(jx, inner[:, None] * matrix)
+    want = np.zeros((2, 2, 3))
+    for k in range(2):
+        want[k, k] = inner[k] * V
+    np.testing.assert_allclose(jw, want)
+    hessian = T.hessian((x**3).sum() * x[0], x)
+    h = tracejit.function([x], hessian)(V)
+    want = np.diag(6 * V) * V[0]
+    want[0] += 3 * V**2
+    want[:, 0] += 3 * V**2
+    np.testing.assert_allclose(h, want)
+    assert hessian.ndim == 2 and jx.shape == (2, 3)
+    with pytest.raises(TypeError, match="1 dimensional"):
+        T.jacobian(w, x)
+    with pytest.raises(TypeError, match="expects vectors"):
+        T.hessian(w.sum(), w)
+
+
 def test_gradients_of_gradients():
     x = T.dvector("x")
     first = T.grad((x**4).sum(), x)

@@ -53,6 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "autodiff": _BASE | {"ir"},
     "transform": _CALL | {"autodiff"},
     "gradient": {"tensor", "transform"},
+    "testing": _CALL | {"transform"},
     "compile": _SYMBOLIC | {"debugmode"},
     "gof": {"state", "tensor"},
     "printing": _TRACE | {"tensor"},

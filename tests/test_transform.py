@@ -126,6 +126,21 @@ def test_vjp_and_jvp():
         jvp(f, (X, 2.0), (SCALE,))
 
 
+def test_jacobian_and_hessian():
+    f = lambda x, k: np.outer(x, x) * k  # noqa: E731
+    jx, jk = tracejit.jacobian(f, argnums=(0, 1))(X, 2.0)
+    want = 2 * (np.einsum("ac,b->abc", np.eye(3), X) + np.einsum("bc,a->abc", np.eye(3), X))
+    np.testing.assert_allclose(jx, want)
+    np.testing.assert_allclose(jk, np.outer(X, X))
+    h = tracejit.hessian(lambda x: (x**2).sum() * x[1])(X)
+    want = 2 * np.eye(3) * X[1]
+    want[1] += 2 * X
+    want[:, 1] += 2 * X
+    np.testing.assert_allclose(h, want)
+    with pytest.raises(tracejit.UnsupportedError, match="Jacobian of 300 rows"):
+        tracejit.jacobian(lambda x: x * 2)(np.ones(300))
+
+
 def test_complex_arguments_follow_jax():
     z = np.array([1 + 2j, -1j])
     g = grad(lambda z: (abs(z) ** 2).sum())(z)

@@ -67,6 +67,41 @@ def vjp(
     return [total.get(node) for node in wrt]
 
 
+#: The most rows of a Jacobian, each of which is a reverse walk of its own.
+MOST_ROWS = 256
+
+
+def jacobian(y: Node, wrt: Sequence[Node], constants: Iterable[Node] = ()) -> list[Node]:
+    """The derivatives of every element of `y` with respect to each of `wrt`.
+
+    Of shape ``y.shape + x.shape``. The number of elements becomes a guard. Raises NotTraceable
+    where there are more than `MOST_ROWS`.
+    """
+    size = dims.product(y.shape)
+    count = size if isinstance(size, int) else int(build.solver().concrete(dims.as_node(size)))
+    if count > MOST_ROWS:
+        raise NotTraceable(
+            f"a Jacobian of {count} rows is not compiled",
+            "products with it need one walk: vjp and jvp, Lop and Rop",
+        )
+    constants = list(constants)
+    flat = build.reshape(y, (count,)) if y.ndim != 1 else y
+    rows: list[list[Node]] = [[] for _ in wrt]
+    for k in range(count):
+        at = build.elementwise("equal", build.iota(flat.shape[0]), build.constant(k, np.int64))
+        seed = build.cast(at, y.dtype)
+        for row, x, g in zip(rows, wrt, vjp([flat], [seed], wrt, constants), strict=True):
+            g = _zeros(x.shape, y.dtype) if g is None else g
+            row.append(build.expand_dims(g, (0,)))
+    return [
+        build.reshape(
+            build.concatenate(row, 0) if row else _zeros((0, *x.shape), y.dtype),
+            (*y.shape, *x.shape),
+        )
+        for row, x in zip(rows, wrt, strict=True)
+    ]
+
+
 def _sum(terms: list[Node]) -> Node:
     result = terms[0]
     for term in terms[1:]:
@@ -186,7 +221,8 @@ def _of_view(node: Node, g: Node) -> Cotangents:
 
 def _padded(g: Node, axis: int, start: dims.Dim, length: dims.Dim) -> Node:
     """`g` with zeros before and after along `axis`."""
-    after = dims.sub(length, dims.add(start, g.shape[axis]))
+    known = build.solver().canonical
+    after = dims.sub(known(length), known(dims.add(start, g.shape[axis])))
     parts = []
     for count in (start, None, after):
         if count is None:

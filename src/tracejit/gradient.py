@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tracejit import transform
+from tracejit.tensor import gradient as symbolic
 from tracejit.tensor.gradient import (
     DisconnectedInputError,
     DisconnectedType,
@@ -16,22 +18,40 @@ from tracejit.tensor.gradient import (
     grad_scale,
     zero_grad,
 )
-from tracejit.tensor.gradient import grad as symbolic_grad
 from tracejit.tensor.graph import Variable
-from tracejit.transform import grad as function_grad
 from tracejit.transform import jvp, value_and_grad, vjp
+
+
+def _is_symbolic(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    first = args[0] if args else next(iter(kwargs.values()), None)
+    return first is None or isinstance(first, Variable)
 
 
 def grad(*args: Any, **kwargs: Any) -> Any:
     """The gradient of a function, as a function; or of a symbolic cost, as a variable.
 
-    ``grad(f, argnums=0, has_aux=False)`` is `tracejit.transform.grad`, and
-    ``grad(cost, wrt, …)`` is `tracejit.tensor.grad`.
+    ``grad(f, argnums=0, has_aux=False)`` is `tracejit.transform.grad`, and ``grad(cost, wrt, …)``
+    is `tracejit.tensor.grad`.
     """
-    first = args[0] if args else kwargs.get("cost", kwargs.get("f"))
-    if first is None or isinstance(first, Variable):
-        return symbolic_grad(*args, **kwargs)
-    return function_grad(*args, **kwargs)
+    return (symbolic if _is_symbolic(args, kwargs) else transform).grad(*args, **kwargs)
+
+
+def jacobian(*args: Any, **kwargs: Any) -> Any:
+    """The Jacobian of a function, as a function; or of a symbolic vector, as a variable.
+
+    ``jacobian(f, argnums=0)`` is `tracejit.transform.jacobian`, and ``jacobian(vector, wrt, …)`` is
+    `tracejit.tensor.jacobian`.
+    """
+    return (symbolic if _is_symbolic(args, kwargs) else transform).jacobian(*args, **kwargs)
+
+
+def hessian(*args: Any, **kwargs: Any) -> Any:
+    """The Hessian of a function, as a function; or of a symbolic cost, as a variable.
+
+    ``hessian(f, argnums=0)`` is `tracejit.transform.hessian`, and ``hessian(cost, wrt, …)`` is
+    `tracejit.tensor.hessian`.
+    """
+    return (symbolic if _is_symbolic(args, kwargs) else transform).hessian(*args, **kwargs)
 
 
 __all__ = [
@@ -45,6 +65,8 @@ __all__ = [
     "grad",
     "grad_clip",
     "grad_scale",
+    "hessian",
+    "jacobian",
     "jvp",
     "value_and_grad",
     "vjp",

@@ -39,7 +39,6 @@ MODULES = {
 }
 
 _RANDOM = "draw with NumPy outside, and pass the numbers as an input"
-_GRADIENT = "T.grad of its elements, or T.Lop and T.Rop"
 _CONV = "scipy.signal computes convolutions outside of the graph"
 #: Names of Theano's that are not there: what they are, and what to use.
 MISSING = {
@@ -50,8 +49,6 @@ MISSING = {
     "foldl": ("a loop over symbolic arrays", "whole-array operations"),
     "foldr": ("a loop over symbolic arrays", "whole-array operations"),
     "ifelse": ("a lazy choice", "T.switch, which computes both sides"),
-    "jacobian": ("the Jacobian matrix", _GRADIENT),
-    "hessian": ("the Hessian matrix", _GRADIENT),
     "sandbox": ("random streams of MRG31k3p and CUDA", _RANDOM),
     "shared_randomstreams": ("random streams", _RANDOM),
     "raw_random": ("random variables", _RANDOM),

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.autodiff import jacobian as jacobian_of
 from tracejit.autodiff import vjp as cotangents_of
 from tracejit.errors import DTypeError, ShapeError
 from tracejit.function import Function
@@ -172,20 +173,68 @@ def grad(f: Any, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any
     return gradient
 
 
+def jacobian(f: Any, argnums: int | Sequence[int] = 0) -> Any:
+    """The function that gives the derivatives of every element of the array that `f` returns.
+
+    Of shape ``f(x).shape + x.shape`` for the argument `x` at `argnums`, in that argument's
+    structure; a tuple for several. Each number of elements is compiled anew.
+
+    >>> import numpy as np
+    >>> import tracejit
+    >>> tracejit.jacobian(lambda x: x[1:] * x[0])(np.array([2.0, 3.0, 4.0]))
+    array([[3., 2., 0.],
+           [4., 0., 2.]])
+    """
+
+    def transform(copy: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        numbers = _argument_numbers(argnums, len(args))
+        marked = {k: _Marked(args[k], f"argument {k}") for k in numbers}
+        y = wrap(
+            copy(*(marked[k].value if k in marked else a for k, a in enumerate(args)), **kwargs)
+        )
+        if y.node.dtype.kind not in "fc":
+            raise DTypeError(f"a Jacobian is taken of real numbers, not of {y.node.dtype}")
+        leaves = [n for k in numbers for n in marked[k].nodes]
+        [better] = stabilised([y.node], leaves)
+        rows = iter(jacobian_of(better, leaves))
+        found = tuple(
+            unflatten(
+                marked[k].spec,
+                iter([_as_result(next(rows)) for _ in marked[k].nodes]),
+            )
+            for k in numbers
+        )
+        return found[0] if isinstance(argnums, int) else found
+
+    return _transformed(f, "jacobian", transform)
+
+
+def _as_result(node: Node) -> Variable:
+    return Variable(node, "array" if node.ndim else "scalar")
+
+
+def hessian(f: Any, argnums: int = 0) -> Any:
+    """The function that gives the second derivatives of the real scalar that `f` returns.
+
+    Of shape ``x.shape + x.shape`` for the array `x` at `argnums`.
+
+    >>> import numpy as np
+    >>> import tracejit
+    >>> tracejit.hessian(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 5.0]))
+    array([[10.,  6.],
+           [ 6.,  0.]])
+    """
+    return jacobian(grad(f, argnums), argnums)
+
+
 def _outputs(result: Any) -> _Marked:
     return _Marked(result, "the result")
 
 
-def vjp(f: Any, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """``(f(*primals), pull)``: ``pull(cotangent)`` gives the cotangents of the arguments.
+def pullback(f: Any) -> Callable[..., Any]:
+    """The function that gives, for a cotangent of the result and arguments, their cotangents.
 
-    The cotangent has the structure of the result; the cotangents are a tuple, one an argument.
-
-    >>> import numpy as np
-    >>> import tracejit
-    >>> y, pull = tracejit.vjp(lambda x: x * x, np.array([1.0, 3.0]))
-    >>> pull(np.array([1.0, 10.0]))
-    (array([ 2., 60.]),)
+    ``vjp(f, *args)[1](cotangent)`` is ``pullback(f)(cotangent, *args)``.
     """
 
     def transform(copy: Callable[..., Any], cotangent: Any, *args: Any) -> Any:
@@ -203,8 +252,24 @@ def vjp(f: Any, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
         found = iter(cotangents_of(better, cast, leaves))
         return tuple(m.like([next(found) for _ in m.nodes]) for m in marked)
 
-    pulled = _transformed(f, "vjp", transform)
-    value = f(*primals) if isinstance(f, Function) or current() else Function(f)(*primals)
+    return _transformed(f, "vjp", transform)
+
+
+def vjp(f: Any, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """``(f(*primals), pull)``: ``pull(cotangent)`` gives the cotangents of the arguments.
+
+    The cotangent has the structure of the result; the cotangents are a tuple, one an argument.
+
+    >>> import numpy as np
+    >>> import tracejit
+    >>> y, pull = tracejit.vjp(lambda x: x * x, np.array([1.0, 3.0]))
+    >>> pull(np.array([1.0, 10.0]))
+    (array([ 2., 60.]),)
+    """
+
+    pulled, trace = pullback(f), current()
+    inner = _python_function(f)
+    value = (Function(inner) if trace is None else _copy(trace, inner))(*primals)  # type: ignore[arg-type]
     return value, lambda cotangent: pulled(cotangent, *primals)
 
 
@@ -260,4 +325,4 @@ def pushforward(
     return cotangents_of([g for g, _ in pairs], seeds, dummies)
 
 
-__all__ = ["grad", "jvp", "value_and_grad", "vjp"]
+__all__ = ["grad", "hessian", "jacobian", "jvp", "pullback", "value_and_grad", "vjp"]

@@ -34,6 +34,10 @@ class Solver:
         """Whether `a` and `b` are the same length."""
         return a is b or (isinstance(a, int) and a == b)
 
+    def canonical(self, a: Dim) -> Dim:
+        """`a` with lengths that are known to be equal replaced by one of them."""
+        return a
+
     def truth(self, condition: Node) -> bool:
         """The answer to a scalar condition over dimensions and Python numbers."""
         raise ShapeError(f"cannot decide {condition!r} without arguments")

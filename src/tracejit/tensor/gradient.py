@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.autodiff import jacobian as jacobian_of
 from tracejit.autodiff import vjp
 from tracejit.config import config
 from tracejit.errors import NotTraceable
@@ -90,6 +91,24 @@ def _rop(attr: Any, *values: Any) -> Any:
     pairs = [(g, p) for g, p in zip(pulled, points, strict=True) if g is not None]
     found = vjp([g for g, _ in pairs], [build.cast(p, g.dtype) for g, p in pairs], dummies)
     return tuple(_result(f, y, y.dtype.name) for f, y in zip(found, ys, strict=True))
+
+
+@opcode("jacobian", types=lambda attr, inputs: _jacobian_types(attr, inputs))
+def _jacobian(attr: Any, *values: Any) -> Any:
+    """attr: (how many are wrt, constants); operands: these, then the expression."""
+    wrt, _ = attr
+    nodes = _need_trace(values)
+    targets, stopped, y = nodes[:wrt], nodes[wrt:-1], nodes[-1]
+    [better] = stabilised([y], targets)
+    found = jacobian_of(better, targets, stopped)
+    return tuple(Traced(build.cast(j, y.dtype)) for j in found)
+
+
+def _jacobian_types(attr: Any, inputs: Sequence[Any]) -> list[TensorType]:
+    y: TensorType = inputs[-1].type
+    return [
+        y.clone(broadcastable=y.broadcastable + v.type.broadcastable) for v in inputs[: attr[0]]
+    ]
 
 
 def _type_of(v: Any) -> TensorType:
@@ -275,6 +294,53 @@ def Rop(f: Any, wrt: Any, eval_points: Any) -> Any:
     return found[0]
 
 
+def jacobian(
+    expression: Any, wrt: Any, consider_constant: Any = None, disconnected_inputs: str = "raise"
+) -> Any:
+    """The derivatives of a vector (or scalar) with respect to a variable, or a list of them.
+
+    Of one axis for the vector and then those of the variable. Compiled for each length of the
+    vector anew. Raises TypeError for an expression of more axes.
+    """
+    expression = as_tensor_variable(expression)
+    if expression.type.ndim > 1:
+        raise TypeError("jacobian expects a 1 dimensional variable as `expression`; flatten it")
+    variables = list(wrt) if isinstance(wrt, (list, tuple)) else [wrt]
+    for v in variables:
+        if not isinstance(v, Variable):
+            raise TypeError(f"Expected Variable, got {v} of type {type(v)}")
+    if expression.type.ndim == 0:
+        return grad(expression, wrt, consider_constant, disconnected_inputs)
+    constants = _constants(consider_constant)
+    reached = connected([expression], constants)
+    for v in variables:
+        if v not in reached:
+            _disconnected(v, expression, disconnected_inputs)
+    operands = [*variables, *constants, expression]
+    found = apply("jacobian", operands, (len(variables), len(constants)))
+    if isinstance(wrt, (list, tuple)):
+        return tuple(found) if isinstance(wrt, tuple) else found
+    return found[0]
+
+
+def hessian(
+    cost: Any, wrt: Any, consider_constant: Any = None, disconnected_inputs: str = "raise"
+) -> Any:
+    """The second derivatives of a scalar with respect to a vector, or each of a list of vectors."""
+    variables = list(wrt) if isinstance(wrt, (list, tuple)) else [wrt]
+    if cost.type.ndim != 0:
+        raise TypeError("cost must be a scalar.", cost)
+    found = []
+    for v in variables:
+        if v.type.ndim != 1:
+            raise TypeError(f"hessian expects vectors; {v} has {v.type.ndim} axes")
+        first = grad(cost, v, consider_constant, disconnected_inputs)
+        found.append(jacobian(first, v, consider_constant, "ignore"))
+    if isinstance(wrt, (list, tuple)):
+        return tuple(found) if isinstance(wrt, tuple) else found
+    return found[0]
+
+
 # Gradients that are changed on the way -----------------------------------------------------------
 
 
@@ -340,5 +406,7 @@ __all__ = [
     "grad",
     "grad_clip",
     "grad_scale",
+    "hessian",
+    "jacobian",
     "zero_grad",
 ]
