@@ -468,6 +468,7 @@ STRUCTURAL: dict[str, tuple[Node, Any]] = {
         ),
         A[PICKS],
     ),
+    "custom": (make(ops.STRUCTURAL["custom"], (x34, i4), 1, x34.type), A),
     "scatter": (
         build.scatter(
             x34, build.broadcast_to(c(1.5, np.float64), (4, 4)),

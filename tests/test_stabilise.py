@@ -97,6 +97,8 @@ def test_a_decorated_functions_own_results_are_numpys():
     f = tracejit.function(lambda x: np.log(1 / (1 + np.exp(-x))))
     with np.errstate(all="ignore"):
         assert f(np.array([-800.0])) == -np.inf
+    better = tracejit.function(lambda x: np.log(1 / (1 + np.exp(-x))), stabilise=True)
+    assert better(np.array([-800.0])) == -800.0
     slope = tracejit.grad(lambda x: np.log(1 / (1 + np.exp(-x))).sum())
     assert slope(np.array([-800.0, 800.0])).tolist() == [1.0, 0.0]
 

@@ -141,6 +141,27 @@ def test_jacobian_and_hessian():
         tracejit.jacobian(lambda x: x * 2)(np.ones(300))
 
 
+def test_a_gradient_of_ones_own():
+    @tracejit.custom_gradient
+    def safe_sqrt(x, scale):
+        y = np.sqrt(x) * scale
+        return y, lambda g: (np.where(x == 0, 0.0, g * scale / (2 * np.sqrt(x))), g * np.sqrt(x))
+
+    point = np.array([0.0, 4.0])
+    assert safe_sqrt(point, np.ones(2)).tolist() == [0, 2]
+    gx, gs = grad(lambda x, s: safe_sqrt(x, s).sum(), argnums=(0, 1))(point, np.array([1.0, 3.0]))
+    assert gx.tolist() == [0, 0.75] and gs.tolist() == [0, 2]
+    outer = grad(lambda x: (safe_sqrt(x * x, np.ones(2)) * SCALE[:2]).sum())
+    np.testing.assert_allclose(outer(np.array([0.0, 3.0])), [0, 2])
+
+    @tracejit.custom_gradient
+    def wrong(x):
+        return x * 2, lambda g: (g, g)
+
+    with pytest.raises(ValueError, match="2 cotangents for 1 arguments"):
+        grad(lambda x: wrong(x).sum())(X)
+
+
 def test_complex_arguments_follow_jax():
     z = np.array([1 + 2j, -1j])
     g = grad(lambda z: (abs(z) ** 2).sum())(z)

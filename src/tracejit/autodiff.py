@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -324,7 +325,23 @@ def _of_matmul(node: Node, g: Node) -> Cotangents:
     return build.matmul(g, _transposed(b)), build.matmul(_transposed(a), g)
 
 
+#: Rules of users, by the number that a "custom" node carries; they live as long as their trace.
+custom_rules: WeakValueDictionary[int, CustomRule] = WeakValueDictionary()
+
+
+class CustomRule:
+    """A user's rule: from the cotangent of a result to those of the arguments."""
+
+    def __init__(self, pull: Callable[[Node], Cotangents]) -> None:
+        self.pull = pull
+
+
+def _of_custom(node: Node, g: Node) -> Cotangents:
+    return (None, *custom_rules[node.attr].pull(g))
+
+
 _RULES: dict[str, Rule] = {
+    "custom": _of_custom,
     "sum": _of_sum,
     "prod": _of_prod,
     "max": _of_extreme,

@@ -28,6 +28,7 @@ from tracejit.ir import alias, build
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
+from tracejit.ir.stabilise import stabilised
 from tracejit.ir.verify import verify
 from tracejit.retrace import cause_of, promote_changed_numbers
 from tracejit.structure import (
@@ -289,6 +290,8 @@ def _run_trace(fn: Function, description: Description, capture: Capture) -> _Pro
         return None
 
     spec = _with_original_classes(flatten(result, "the result", leaf), capture)
+    if fn.stabilise:
+        outputs = stabilised(outputs)
     changed = [s for s in capture.states.values() if s.changed]
     graph = capture.trace.graph([*outputs, *(s.node for s in changed)])
     program = _Program(graph, [*kinds, *("array" for _ in changed)], spec, texts)

@@ -57,7 +57,11 @@ class Function:
     __tracejit_function__ = True
 
     def __init__(
-        self, f: types.FunctionType, name: str | None = None, on_unsupported: str | None = None
+        self,
+        f: types.FunctionType,
+        name: str | None = None,
+        on_unsupported: str | None = None,
+        stabilise: bool = False,
     ) -> None:
         self.__wrapped__ = f
         self.__name__ = name or f.__name__
@@ -66,6 +70,7 @@ class Function:
         self.__doc__ = f.__doc__
         self.stats = Stats()
         self.on_unsupported = on_unsupported
+        self.stabilise = stabilise
         self._driver: Callable[..., Any] = _no_path
         self._settings: Settings | None = None
         self._paths: dict[Any, list[Any]] = {}
@@ -129,9 +134,10 @@ class Function:
 def function(f: Any = None, *args: Any, **kwargs: Any) -> Any:
     """Compile a function of NumPy arrays, or the outputs of a symbolic graph.
 
-    **Of a Python function**, ``function(f, *, name=None, on_unsupported=None)``, also as decorator,
-    with or without options. `name` is shown in messages; `on_unsupported` ("warn" or "error")
-    overrides the setting of ``tracejit.config`` for this function.
+    **Of a Python function**, ``function(f, *, name=None, on_unsupported=None, stabilise=False)``,
+    also as decorator, with or without options. `name` is shown in messages; `on_unsupported`
+    ("warn" or "error") overrides the setting of ``tracejit.config`` for this function; `stabilise`
+    computes formulas that overflow or cancel in a better form, and not as NumPy would.
 
     Arguments may be arrays of any shape and layout, of bool, integer, float or complex dtype up to
     128 bits, NumPy scalars, Python numbers, and tuples, lists, dicts, named tuples and dataclasses
@@ -174,11 +180,18 @@ def function(f: Any = None, *args: Any, **kwargs: Any) -> Any:
     return _decorated(f, **kwargs)
 
 
-def _decorated(f: Any, *, name: str | None = None, on_unsupported: str | None = None) -> Any:
+def _decorated(
+    f: Any,
+    *,
+    name: str | None = None,
+    on_unsupported: str | None = None,
+    stabilise: bool = False,
+) -> Any:
     if on_unsupported not in (None, "warn", "error"):
         raise ValueError(f'on_unsupported must be "warn" or "error", not {on_unsupported!r}')
     if f is None:
-        return lambda g: _decorated(g, name=name, on_unsupported=on_unsupported)
+        options = {"name": name, "on_unsupported": on_unsupported, "stabilise": stabilise}
+        return lambda g: _decorated(g, **options)
     if isinstance(f, Function):
         f = f.__wrapped__
     if isinstance(f, (staticmethod, classmethod)):
@@ -189,7 +202,7 @@ def _decorated(f: Any, *, name: str | None = None, on_unsupported: str | None = 
             f"function() takes a Python function, not {type(f).__name__!r}; wrap it: "
             "tracejit.function(lambda *args: f(*args))"
         )
-    return Function(f, name, on_unsupported)
+    return Function(f, name, on_unsupported, stabilise)
 
 
 __all__ = ["Function", "Stats", "function"]

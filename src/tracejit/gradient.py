@@ -19,7 +19,7 @@ from tracejit.tensor.gradient import (
     zero_grad,
 )
 from tracejit.tensor.graph import Variable
-from tracejit.transform import jvp, value_and_grad, vjp
+from tracejit.transform import custom_gradient, jvp, value_and_grad, vjp
 
 
 def _is_symbolic(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -61,6 +61,7 @@ __all__ = [
     "NullTypeGradError",
     "Rop",
     "consider_constant",
+    "custom_gradient",
     "disconnected_grad",
     "grad",
     "grad_clip",

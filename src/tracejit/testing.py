@@ -54,7 +54,7 @@ def check_grads(
         if mode not in ("fwd", "rev"):
             raise ValueError(f"modes are 'fwd' and 'rev', not {mode!r}")
     rng = np.random.default_rng(seed)
-    plain = f.__wrapped__ if isinstance(f, Function) else f
+    plain: Any = f.__wrapped__ if isinstance(f, Function) else f
     args = tuple(args)
     directions = [
         tuple(rng.standard_normal(x.shape) for x in _leaves(a, "an argument")[1]) for a in args

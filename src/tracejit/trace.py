@@ -92,6 +92,8 @@ class Trace(build.Solver):
         self._order: dict[str, int] = {}
         self._arrays: dict[int, tuple[np.ndarray, Variable]] = {}
         self.capture: Any = None
+        #: What must live as long as the trace.
+        self.kept: list[Any] = []
 
     def in_order(self, x: Node, order: str) -> bool:
         """Whether `x` is an argument that is contiguous so. A path is for arrays of one layout."""

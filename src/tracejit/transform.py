@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.autodiff import CustomRule, custom_rules
 from tracejit.autodiff import jacobian as jacobian_of
 from tracejit.autodiff import vjp as cotangents_of
 from tracejit.errors import DTypeError, ShapeError
@@ -231,6 +232,48 @@ def _outputs(result: Any) -> _Marked:
     return _Marked(result, "the result")
 
 
+def custom_gradient(f: Any) -> Callable[..., Any]:
+    """A function with a gradient of its own: `f` returns its result and the rule.
+
+    ``f(*args)`` gives ``(result, rule)``, and ``rule(g)`` a cotangent for each argument, or one for
+    the only argument, where `g` is the cotangent of the result, an array or scalar. The function
+    that comes back gives the result alone.
+
+    >>> import numpy as np
+    >>> import tracejit
+    >>> @tracejit.custom_gradient
+    ... def clipped_slope(x):
+    ...     return np.exp(x), lambda g: g * np.minimum(np.exp(x), 10.0)
+    >>> tracejit.grad(lambda x: clipped_slope(x).sum())(np.array([0.0, 5.0]))
+    array([ 1., 10.])
+    """
+
+    def transform(copy: Callable[..., Any], *args: Any) -> Any:
+        result, rule = copy(*args)
+        y = wrap(result)
+        operands = [wrap(a) for a in args]
+
+        def pull(g: Node) -> list[Node | None]:
+            found = rule(Variable(g, y.kind if y.kind != "number" else "scalar"))
+            parts = found if isinstance(found, (tuple, list)) else (found,)
+            if len(parts) != len(operands):
+                raise ShapeError(
+                    f"the rule gives {len(parts)} cotangents for {len(operands)} arguments"
+                )
+            return [None if p is None else wrap(p).node for p in parts]
+
+        number = next(_marks)
+        trace = current()
+        assert trace is not None
+        kept = custom_rules[number] = CustomRule(pull)
+        trace.kept.append(kept)
+        nodes = (y.node, *(o.node for o in operands))
+        node = make(ops.STRUCTURAL["custom"], nodes, number, y.node.type, y.node.origin)
+        return Variable(node, y.kind)
+
+    return _transformed(f, "custom_gradient", transform)
+
+
 def pullback(f: Any) -> Callable[..., Any]:
     """The function that gives, for a cotangent of the result and arguments, their cotangents.
 
@@ -325,4 +368,13 @@ def pushforward(
     return cotangents_of([g for g, _ in pairs], seeds, dummies)
 
 
-__all__ = ["grad", "hessian", "jacobian", "jvp", "pullback", "value_and_grad", "vjp"]
+__all__ = [
+    "custom_gradient",
+    "grad",
+    "hessian",
+    "jacobian",
+    "jvp",
+    "pullback",
+    "value_and_grad",
+    "vjp",
+]

@@ -278,6 +278,10 @@ STRUCTURAL: dict[str, Op] = _rows(
     ),
     Op(name="nonzero", dims_in_attr=True, doc="(count, ndim) int64 positions; attr: count"),
     Op(name="concatenate", dims_in_attr=True, doc="attr: (axis, shape)"),
+    Op(
+        name="custom",
+        doc="the first operand; its cotangent goes to the others by a user's rule; attr: a number",
+    ),
     Op(name="scan", doc="running reduction; attr: (elementwise name, axis)"),
     Op(name="matmul", doc="product of two matrices, or of stacks of them"),
 )

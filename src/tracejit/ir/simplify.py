@@ -155,5 +155,6 @@ _RULES: dict[str, Callable[[Node], Node | None]] = {
     "logical_not": _logical_not,
     "view": _view,
     "positive": _identity,
+    "custom": _identity,
     "poly": _poly,
 }
