@@ -7,6 +7,7 @@ fits, the function is traced again. What cannot be traced runs in plain NumPy.
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable
 from typing import Any
@@ -190,8 +191,9 @@ def _decorated(
     if on_unsupported not in (None, "warn", "error"):
         raise ValueError(f'on_unsupported must be "warn" or "error", not {on_unsupported!r}')
     if f is None:
-        options = {"name": name, "on_unsupported": on_unsupported, "stabilise": stabilise}
-        return lambda g: _decorated(g, **options)
+        return functools.partial(
+            _decorated, name=name, on_unsupported=on_unsupported, stabilise=stabilise
+        )
     if isinstance(f, Function):
         f = f.__wrapped__
     if isinstance(f, (staticmethod, classmethod)):
