@@ -16,7 +16,8 @@ def assign_buffers(program: Program, outputs: set[Node]) -> None:
 
     Guarantees: a value whose readers are all in its own iteration needs none; one whose readers
     share outer loops keeps only what an iteration of those needs; a temporary read for the last
-    time at the element where an output of its type is stored lives in that output.
+    time at the element where an output of its type is stored lives in that output; temporaries
+    of one type whose lifetimes do not overlap share their memory.
     """
     readers = _readers(program)
     late = late_dims(program)
@@ -35,6 +36,7 @@ def assign_buffers(program: Program, outputs: set[Node]) -> None:
                 buffers = [Buffer(node, shape, axes, layout, late=is_late)]
         program.buffers[node] = buffers
     _share(program, readers)
+    _reuse(program, readers)
 
 
 def late_dims(program: Program) -> set[Node]:
@@ -128,7 +130,7 @@ def _share(
             and last.kind is Kind.MAP
             and not last.partial
             and not writer.partial
-            and writer.kind in (Kind.MAP, Kind.SWEEP)
+            and writer.kind in (Kind.MAP, Kind.SWEEP, Kind.MATMUL)
             and last.target.type == node.type
             and home[0].layout == buffers[0].layout
             and set(home[0].axes) >= set(buffers[0].axes)
@@ -137,6 +139,50 @@ def _share(
         ):
             taken.add(last.target)
             program.buffers[node] = home
+
+
+def _reuse(program: Program, readers: dict[Node, list[Reader]]) -> None:
+    """Let whole temporaries that are dead give their memory to later ones of their type."""
+    place = {c: k for k, item in enumerate(program.items) for c in _computations_in(item)}
+    lives: dict[int, tuple[int, int]] = {}
+    for node, buffers in program.buffers.items():
+        used = [place[c] for c in program.stored[node]]
+        used += [place[r] for r, _ in readers[node]]
+        for b in buffers:
+            first, last = lives.get(id(b), (used[0], used[0]))
+            lives[id(b)] = min(first, *used), max(last, *used)
+    free: dict[object, list[tuple[int, Buffer]]] = {}
+    given: dict[int, Buffer] = {}
+    order = sorted(
+        {id(b): b for bs in program.buffers.values() for b in bs}.values(),
+        key=lambda b: lives[id(b)],
+    )
+    for b in order:
+        whole = b.axes == tuple(range(b.node.ndim)) and b.node.ndim > 0
+        if b.output or b.late or not whole:
+            continue
+        first, last = lives[id(b)]
+        kind = (b.shape, b.node.dtype.char, b.layout)
+        dead = free.setdefault(kind, [])
+        found = next((k for k, (end, _) in enumerate(dead) if end < first), None)
+        home = b if found is None else dead.pop(found)[1]
+        given[id(b)] = home
+        dead.append((last, home))
+    for node, buffers in program.buffers.items():
+        program.buffers[node] = [given.get(id(b), b) for b in buffers]
+
+
+def _computations_in(item: Loop | Computation) -> list[Computation]:
+    """The computations of an item of a program."""
+    found: list[Computation] = []
+    stack: list[Loop | Computation] = [item]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, Computation):
+            found.append(top)
+        else:
+            stack.extend(top.items)
+    return found
 
 
 def _done_before(
