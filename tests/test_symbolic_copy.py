@@ -305,3 +305,23 @@ def test_settings_of_pickles():
     with pytest.raises(TypeError, match="strict"):
         g(1)
     assert tracejit.config.mode == "Mode"
+
+
+def test_clone_replaces_and_leaves_the_original():
+    x, y = T.dmatrices("x", "y")
+    w = shared(np.ones((2, 2)), "w")
+    out = T.dot(x, w).sum()
+    before = toposort([out])
+    ones = np.ones((2, 2))
+    assert tracejit.clone(out, replace={x: y * 2}).eval({y: ones}) == 16
+    assert tracejit.clone({"a": out}, [(w, y)])["a"].eval({x: ones, y: 3 * ones}) == 24
+    assert toposort([out]) == before
+    (copied,) = tracejit.clone([out], share_inputs=False)
+    fresh, state = tracejit.gof.inputs([copied])
+    assert fresh is not x
+    assert fresh.type == x.type
+    assert state is w
+    assert tracejit.clone((out, x))[1] is x
+    with pytest.raises(TypeError, match="Cannot convert Type"):
+        tracejit.clone(out, {x: T.dvector()})
+    assert tracejit.clone(T.exp(x), {x: T.dvector("v")}, strict=False).ndim == 1

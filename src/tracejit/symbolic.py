@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 from tracejit.config import config, settings
 from tracejit.errors import MISS
 from tracejit.io import In, Out, Slot, bind, named
-from tracejit.sharedvalue import Container, SharedVariable, TensorSharedVariable, shared
+from tracejit.replacing import replacements
+from tracejit.sharedvalue import Container, SharedVariable, TensorSharedVariable
 from tracejit.state import MissingInputError, Threaded, excluded, thread_state
 from tracejit.symbolic_call import Plan, made_profile, run
-from tracejit.tensor.graph import Constant, Variable, clone, leaves, toposort
-from tracejit.tensor.type import TensorType
+from tracejit.tensor.graph import Variable, leaves, toposort
 from tracejit.trace import user_origin
 
 MODES = ("FAST_RUN", "FAST_COMPILE", "DebugMode", "NanGuardMode")
@@ -282,7 +282,7 @@ def symbolic_function(
     specs = [_input(x, allow_input_downcast) for x in inputs]
     variables = [s.variable for s in specs]
     _check_inputs(variables)
-    replaced = _givens(givens, variables, rebuild_strict)
+    replaced = replacements(givens, variables, rebuild_strict)
     for v in variables:
         if isinstance(v, SharedVariable):
             raise TypeError(
@@ -374,46 +374,6 @@ def _old_style(x: Sequence[Any], allow_downcast: bool | None) -> In:
     return In(variable, name, value, update, allow_downcast=allow_downcast)
 
 
-def _givens(givens: Any, inputs: list[Variable], strict: bool) -> dict[Variable, Variable]:
-    pairs = list(givens.items()) if isinstance(givens, Mapping) else list(givens or ())
-    found: dict[Variable, Variable] = {}
-    for key, value in pairs:
-        if not isinstance(key, Variable):
-            raise TypeError("given keys must be Variable", key)
-        if key in inputs:
-            raise RuntimeError(
-                f"You are trying to replace variable {str(key)!r} through the `givens` parameter, "
-                "but this variable is an input to your function. Replacing inputs is currently "
-                "forbidden because it has no effect. One way to modify an input `x` to a function "
-                "evaluating f(x) is to define a new input `y` and use `function([y], f(x), "
-                "givens={x: g(y)})`."
-            )
-        if not isinstance(value, Variable):
-            value = key.type.filter(value, allow_downcast=None)
-            kwargs = {"broadcastable": key.type.broadcastable} if value.ndim else {}
-            value = shared(value, **kwargs)
-        if strict and value.type != key.type:
-            value = _converted(key, value)
-        found[key] = value
-    return found
-
-
-def _converted(key: Variable, value: Any) -> Any:
-    from tracejit.tensor import basic
-
-    kind = key.type
-    if (
-        isinstance(kind, TensorType)
-        and (value.type.dtype, value.type.ndim) == (kind.dtype, kind.ndim)
-        and all(v or not k for v, k in zip(value.broadcastable, kind.broadcastable, strict=True))
-    ):
-        return basic.patternbroadcast(value, kind.broadcastable)
-    raise TypeError(
-        f"Cannot convert Type {value.type} (of Variable {value}) into Type {kind}. You can try to "
-        f"manually convert {value} into a {kind}, or pass rebuild_strict=False."
-    )
-
-
 def _updates(updates: Any) -> list[tuple[Any, Any]]:
     if updates is None:
         return []
@@ -490,11 +450,8 @@ def _check_used(
 
 __all__ = [
     "AliasedMemoryError",
-    "Constant",
     "MissingInputError",
     "SymbolicFunction",
     "UnusedInputError",
-    "clone",
     "symbolic_function",
-    "toposort",
 ]
