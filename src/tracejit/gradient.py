@@ -19,6 +19,7 @@ from tracejit.tensor.gradient import (
     zero_grad,
 )
 from tracejit.tensor.graph import Variable
+from tracejit.tensor.verify import GradientError, numeric_grad, verify_grad
 from tracejit.transform import custom_gradient, jvp, value_and_grad, vjp
 
 
@@ -57,6 +58,7 @@ def hessian(*args: Any, **kwargs: Any) -> Any:
 __all__ = [
     "DisconnectedInputError",
     "DisconnectedType",
+    "GradientError",
     "Lop",
     "NullTypeGradError",
     "Rop",
@@ -69,7 +71,9 @@ __all__ = [
     "hessian",
     "jacobian",
     "jvp",
+    "numeric_grad",
     "value_and_grad",
+    "verify_grad",
     "vjp",
     "zero_grad",
 ]

@@ -18,6 +18,7 @@ from tracejit.tensor import (
     reductions,
     sorting,
     subtensor,
+    verify,
 )
 from tracejit.tensor.basic import *  # noqa: F403
 from tracejit.tensor.constructors import tensor
@@ -33,6 +34,7 @@ from tracejit.tensor.sorting import *  # noqa: F403
 from tracejit.tensor.subtensor import *  # noqa: F403
 from tracejit.tensor.type import TensorType
 from tracejit.tensor.variables import TensorConstant, TensorVariable
+from tracejit.tensor.verify import *  # noqa: F403
 
 Tensor = TensorType
 as_tensor = as_tensor_variable
@@ -72,4 +74,5 @@ __all__ += products.__all__
 __all__ += reductions.__all__
 __all__ += sorting.__all__
 __all__ += subtensor.__all__
+__all__ += verify.__all__
 __all__ += list(constructors.constructors())
