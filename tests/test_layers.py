@@ -17,7 +17,15 @@ _BASE = {"config", "errors", "flags", "calltext"}
 _VALUES = _BASE | {"ir", "variable", "arrays"}
 _TRACE = _VALUES | {"stateful", "structure", "explain", "trace", "namespace", "dispatch", "capture"}
 _CALL = _TRACE | {"arguments", "fallback", "retrace", "call", "function"}
-_SYMBOLIC = _CALL | {"tensor", "sharedvalue", "state", "io", "symbolic", "symbolic_call"}
+_SYMBOLIC = _CALL | {
+    "tensor",
+    "sharedvalue",
+    "state",
+    "io",
+    "replacing",
+    "symbolic",
+    "symbolic_call",
+}
 # Each top-level module or package, and those it may import. What is not here is not a layer yet:
 # give a new one a line.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -46,6 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sharedvalue": {"tensor"},
     "state": {"tensor", "sharedvalue"},
     "io": {"tensor", "sharedvalue"},
+    "replacing": {"tensor", "sharedvalue"},
     "symbolic_call": _SYMBOLIC | {"lower", "cpu", "debugmode"},
     "symbolic": _SYMBOLIC | {"symbolic_copy"},
     "symbolic_copy": _SYMBOLIC,

@@ -115,7 +115,7 @@ def verify_grad(
     >>> rng = np.random.RandomState(42)
     >>> T.verify_grad(lambda x: T.tanh(x) ** 2, [np.array([0.5, -1.0])], rng=rng)
     """
-    from tracejit.function import function
+    from tracejit.symbolic import symbolic_function
 
     if rng is None:
         raise ValueError("rng must be an instance of numpy.random.RandomState, for repeatability")
@@ -140,10 +140,10 @@ def verify_grad(
     weights = TensorType(output.dtype, output.broadcastable)("projection")
     cost = reductions.sum(elemwise.elemwise("multiply", weights, output))
     options: dict[str, Any] = {"on_unused_input": "ignore", "mode": mode}
-    value_of = function([*inputs], output, **options)
-    cost_of = function([*inputs, weights], cost, **options)
+    value_of = symbolic_function([*inputs], output, **options)
+    cost_of = symbolic_function([*inputs, weights], cost, **options)
     slopes = gradient.grad(cost, inputs, disconnected_inputs="ignore")
-    slope_of = function([*inputs, weights], slopes, **options)
+    slope_of = symbolic_function([*inputs, weights], slopes, **options)
     shape = np.shape(value_of(*points))
     kind = output.dtype if cast_to_output_type else loosest
     for _ in range(n_tests):
