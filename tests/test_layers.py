@@ -15,7 +15,11 @@ LONGEST = 500
 
 _BASE = {"config", "errors", "flags", "calltext"}
 _VALUES = _BASE | {"ir", "variable", "arrays"}
-_TRACE = _VALUES | {"stateful", "structure", "explain", "trace", "namespace", "dispatch", "capture"}
+_TRACE = (
+    _VALUES
+    | {"stateful", "structure", "explain", "trace", "namespace", "dispatch", "capture"}
+    | {"untraceable"}
+)
 _CALL = _TRACE | {"arguments", "fallback", "retrace", "call", "function"}
 _SYMBOLIC = _CALL | {
     "tensor",
@@ -42,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "namespace": _VALUES | {"trace"},
     "dispatch": _BASE | {"ir", "structure"},
     "capture": _TRACE,
+    "untraceable": set(),
     "arguments": _TRACE,
     "lower": _BASE | {"ir"},
     "cpu": _BASE | {"ir", "lower"},

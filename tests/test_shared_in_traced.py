@@ -182,6 +182,51 @@ def test_no_update_is_lost():
     assert total.get_value() == 4001
 
 
+def test_global_and_outer_names_take_augmented_assignment():
+    local = tracejit.shared(np.ones(3), "local")
+
+    def helper(x):
+        global total
+        total *= x
+        return total
+
+    @tracejit.function(on_unsupported="error")
+    def f(x):
+        global total
+        nonlocal local
+        total += 2
+        local -= x
+        return helper(3.0), local * 1
+
+    kept = total, local
+    total.set_value(1.0)
+    for expected, left in ((9.0, 0.0), (33.0, -1.0)):
+        product, rest = f(np.ones(3))
+        assert product == expected
+        assert (rest == left).all()
+        assert total.get_value() == expected
+        assert (local.get_value() == left).all()
+    assert kept == (total, local)
+    assert f.stats.traces == 1
+    with pytest.raises(ValueError):
+        f(np.ones((2, 3)))
+    assert total.get_value() == 33.0
+
+
+def test_names_of_other_things_may_still_not_be_assigned():
+    local = 1.0
+
+    @tracejit.function(on_unsupported="error")
+    def f(x):
+        nonlocal local
+        local += 1
+        return x * local
+
+    with pytest.raises(UnsupportedError, match="assigns local, a variable of the function around"):
+        f(X)
+    assert local == 1.0
+
+
 def test_other_attributes_may_still_not_be_assigned():
     @tracejit.function
     def f(model):

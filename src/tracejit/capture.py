@@ -6,13 +6,11 @@ content is read at each call, everything else is guarded, functions of the user'
 
 from __future__ import annotations
 
-import dis
 import functools
 import sys
 import types
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -43,10 +41,8 @@ from tracejit.structure import (
     is_static,
 )
 from tracejit.trace import Trace, is_internal
+from tracejit.untraceable import scan
 from tracejit.variable import Variable
-
-_GENERATOR_FLAGS = 0x20 | 0x80 | 0x200
-_scanned: WeakKeyDictionary[types.CodeType, tuple[str, str, int]] = WeakKeyDictionary()
 
 
 class Root:
@@ -102,7 +98,11 @@ class Capture:
         if known is not None:
             copied: Callable[..., Any] = known[1]
             return copied
-        reason, hint, line = scan(f.__code__)
+        reason, hint, line, updated = scan(f.__code__)
+        for name, refused in () if reason else updated:
+            if not hasattr(type(outside(f, name)), "__tracejit_state__"):
+                reason, hint, line = refused
+                break
         if not reason and set(f.__dict__) - {"__wrapped__"}:
             reason, line = "has attributes, which could change unseen", f.__code__.co_firstlineno
             hint = "keep them in global variables"
@@ -388,6 +388,15 @@ class Capture:
                 )
 
 
+def outside(f: types.FunctionType, name: str) -> Any:
+    """The variable `name` of the function around `f`, or the global one; None where it is unset."""
+    cells = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
+    try:
+        return cells[name].cell_contents if name in cells else f.__globals__.get(name)
+    except ValueError:  # an empty cell
+        return None
+
+
 class Namespace(dict[str, Any]):
     """Globals of a traced copy: a name is captured when it is first looked up."""
 
@@ -440,56 +449,3 @@ def _is_constant(value: Any) -> bool:
         isinstance(v, (bool, int, float, complex, str, bytes, type(None))) or _is_constant(v)
         for v in value
     )
-
-
-def scan(code: types.CodeType) -> tuple[str, str, int]:
-    """Why a function with this code cannot be traced, the way out, and the line; or empty texts."""
-    known = _scanned.get(code)
-    if known is None:
-        known = _scanned[code] = _scan(code)
-    return known
-
-
-def _scan(code: types.CodeType) -> tuple[str, str, int]:
-    if code.co_flags & _GENERATOR_FLAGS:
-        way_out = "compile the functions that it calls"
-        return "is a generator or asynchronous function", way_out, code.co_firstlineno
-    stack = [(code, frozenset(code.co_freevars))]
-    while stack:
-        part, outer = stack.pop()
-        recent: list[str] = []
-        before = ""
-        for instruction in dis.get_instructions(part):
-            name, which = instruction.opname, instruction.argval
-            line = (instruction.positions and instruction.positions.lineno) or part.co_firstlineno
-            if name in ("STORE_GLOBAL", "DELETE_GLOBAL"):
-                return f"assigns the global variable {which}", _RETURN, line
-            if name in ("STORE_DEREF", "DELETE_DEREF") and which in outer:
-                return f"assigns {which}, a variable of the function around it", _RETURN, line
-            if name == "IS_OP" and "type" in recent[-4:]:
-                # NumPy's scalar types have stand-ins in a trace.
-                return "compares x.dtype.type by `is`", "compare dtypes by ==", line
-            if name == "IS_OP" and before in _VALUES:
-                return "compares identity by `is`", "compare values, or lengths", line
-            if name == "MATCH_CLASS":
-                return "matches classes in a `match` statement", "use isinstance()", line
-            # ``shared.value = …``; on anything else it is noticed when the trace ends.
-            if name in ("STORE_ATTR", "DELETE_ATTR") and which != "value":
-                return f"assigns the attribute {which}", _RETURN, line
-            if name == "LOAD_ATTR" and which == "__class__":
-                return "looks at x.__class__", "use type(x), or isinstance()", line
-            before = name
-            recent.append(which if name == "LOAD_ATTR" else "")
-            if name == "LOAD_BUILD_CLASS":
-                return "defines a class", "define it outside", line
-        stack += [
-            (inner, outer - frozenset(inner.co_cellvars))
-            for inner in part.co_consts
-            if isinstance(inner, types.CodeType)
-        ]
-    return "", "", 0
-
-
-#: What leaves the user's own values on the stack: whether two are one object is not traced.
-_VALUES = frozenset("LOAD_FAST LOAD_DEREF BINARY_SUBSCR".split())
-_RETURN = "return the new value, and assign it where the function is called"
