@@ -133,6 +133,7 @@ PROGRAMS = {
     "cumsum": (lambda a: build.scan("add", a, 1), X),
     "cumprod": (lambda a: build.scan("multiply", a, 0), X),
     "cumprod with zeros": (lambda a: build.scan("multiply", a, 1), ZEROS),
+    "sort": (lambda a: build.sort(a, 0), X),
     "matmul": (build.matmul, X, X.T.copy()),
     "stacks": (build.matmul, RNG.normal(size=(3, 2, 4)), RNG.normal(size=(3, 4, 2))),
     "gather": (
@@ -175,6 +176,23 @@ def test_a_program_along_random_directions(name):
 
         got = (evaluate(d, *values, weights) * direction).sum()
         close(got, slope(along, 0.0, h=1e-5), scale=10.0)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_jacobian_is_its_rows(name):
+    f, *values = PROGRAMS[name]
+    nodes = variables(*values)
+    y = f(*nodes)
+    found = autodiff.jacobian(y, nodes)
+    verify(Graph(tuple(nodes), tuple(found)), name)
+    g = build.input(f"x{len(values)}", F, y.shape)
+    pulled = vjp([y], [g], nodes)
+    seeds = np.eye(int(np.prod(y.shape))).reshape(-1, *y.shape)
+    for jacobian, d, x in zip(found, pulled, values, strict=True):
+        want = np.stack([evaluate(d, *values, seed) for seed in seeds])
+        np.testing.assert_allclose(
+            evaluate(jacobian, *values), want.reshape(*y.shape, *np.shape(x)), rtol=1e-13
+        )
 
 
 # Rules -------------------------------------------------------------------------------------------

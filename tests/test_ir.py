@@ -480,6 +480,8 @@ STRUCTURAL: dict[str, tuple[Node, Any]] = {
     "nonzero": (build.nonzero(E("greater", x34, c(0.0))), np.argwhere(A > 0)),
     "concatenate": (build.concatenate([x34, build.flip(x34, (0,))], 1), np.hstack([A, A[::-1]])),
     "scan": (build.scan("multiply", x34, 1), np.cumprod(A, axis=1)),
+    "sort": (build.sort(x34, 1), np.sort(A, axis=1)),
+    "argsort": (build.sort(x34, 1, "stable", positions=True), np.argsort(A, axis=1)),
     "matmul": (build.matmul(x34, build.transpose(x34, (1, 0))), A @ A.T),
 }  # fmt: skip
 STRUCTURAL["view"] = (

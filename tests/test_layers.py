@@ -14,7 +14,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 LONGEST = 500
 
 _BASE = {"config", "errors", "flags", "calltext"}
-_VALUES = _BASE | {"ir", "variable", "arrays"}
+_VALUES = _BASE | {"ir", "memory", "variable", "arrays"}
 _TRACE = (
     _VALUES
     | {"stateful", "structure", "explain", "trace", "namespace", "dispatch", "capture"}
@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ir": _BASE,
     "structure": _BASE,
     "explain": _BASE | {"ir"},
+    "memory": _BASE | {"ir"},
     "variable": _VALUES,
     "arrays": _VALUES,
     "trace": _VALUES | {"explain"},

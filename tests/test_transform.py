@@ -137,8 +137,17 @@ def test_jacobian_and_hessian():
     want[1] += 2 * X
     want[:, 1] += 2 * X
     np.testing.assert_allclose(h, want)
-    with pytest.raises(tracejit.UnsupportedError, match="Jacobian of 300 rows"):
-        tracejit.jacobian(lambda x: x * 2)(np.ones(300))
+
+
+def test_jacobians_of_any_length_share_a_program():
+    f = tracejit.jacobian(lambda x: np.sin(x[1:]) * x[:-1].sum())
+    compiled = tracejit.function(lambda x: f(x), on_unsupported="error")
+    for n in (3, 7, 400):
+        x = np.linspace(0.1, 2.0, n)
+        want = np.outer(np.sin(x[1:]), np.arange(n) < n - 1)
+        want += np.diag(np.cos(x) * x[:-1].sum())[1:]
+        np.testing.assert_allclose(compiled(x), want, rtol=1e-12, atol=1e-12)
+    assert compiled.stats.traces == 1
 
 
 def test_a_gradient_of_ones_own():

@@ -58,7 +58,7 @@ NONE, INLINE, LOOP, VIEW, FIXED = "–", "inline", "loop", "view", "fixed"
 #: What a cell may hold beside a reason for falling back.
 COMPILED = (INLINE, LOOP, VIEW, FIXED)
 #: Headers by which a kernel calls NumPy's or SciPy's loops.
-CALLS = ("ufunc_loop(", "ufunc_over(", "matmul_loop(")
+CALLS = ("ufunc_loop(", "ufunc_over(", "matmul_loop(", "sort_rows(")
 
 assert sorted(d for c in COLUMNS.values() for d in c) == sorted(d.name for d in DTYPES)
 

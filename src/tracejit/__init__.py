@@ -49,7 +49,7 @@ _SYMBOLIC = {
     "pp": "printing",
     "shared": "sharedvalue",
 }
-_MODULES = ("compile", "gof", "gradient", "printing", "tensor")
+_MODULES = ("compile", "gof", "gradient", "printing", "tensor", "testing")
 
 
 def __getattr__(name: str) -> Any:

@@ -14,8 +14,9 @@ import numpy as np
 
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims, ops
+from tracejit.ir.batch import batched
 from tracejit.ir.derivatives import has_derivative, operand_cotangents
-from tracejit.ir.node import Node, postorder
+from tracejit.ir.node import Node, make, postorder
 
 #: What a rule gives: the cotangent of each operand, or None.
 Cotangents = Sequence[Node | None]
@@ -68,39 +69,28 @@ def vjp(
     return [total.get(node) for node in wrt]
 
 
-#: The most rows of a Jacobian, each of which is a reverse walk of its own.
-MOST_ROWS = 256
-
-
 def jacobian(y: Node, wrt: Sequence[Node], constants: Iterable[Node] = ()) -> list[Node]:
     """The derivatives of every element of `y` with respect to each of `wrt`.
 
-    Of shape ``y.shape + x.shape``. The number of elements becomes a guard. Raises NotTraceable
-    where there are more than `MOST_ROWS`.
+    Of shape ``y.shape + x.shape``: one walk back, batched over the rows of the identity.
     """
-    size = dims.product(y.shape)
-    count = size if isinstance(size, int) else int(build.solver().concrete(dims.as_node(size)))
-    if count > MOST_ROWS:
-        raise NotTraceable(
-            f"a Jacobian of {count} rows is not compiled",
-            "products with it need one walk: vjp and jvp, Lop and Rop",
-        )
-    constants = list(constants)
-    flat = build.reshape(y, (count,)) if y.ndim != 1 else y
-    rows: list[list[Node]] = [[] for _ in wrt]
-    for k in range(count):
-        at = build.elementwise("equal", build.iota(flat.shape[0]), build.constant(k, np.int64))
-        seed = build.cast(at, y.dtype)
-        for row, x, g in zip(rows, wrt, vjp([flat], [seed], wrt, constants), strict=True):
-            g = _zeros(x.shape, y.dtype) if g is None else g
-            row.append(build.expand_dims(g, (0,)))
+    count = dims.product(y.shape)
+    seed = make(ops.INPUT, (), ("cotangent", y.shape, id(y)), y.type)
+    found = vjp([y], [seed], wrt, constants)
+    rows = build.reshape(_identity(count, y.dtype), (count, *y.shape))
+    reached = [g for g in found if g is not None]
+    many = iter(batched(reached, {seed: rows}, count))
     return [
-        build.reshape(
-            build.concatenate(row, 0) if row else _zeros((0, *x.shape), y.dtype),
-            (*y.shape, *x.shape),
-        )
-        for row, x in zip(rows, wrt, strict=True)
+        build.reshape(next(many), (*y.shape, *x.shape))
+        if g is not None
+        else _zeros((*y.shape, *x.shape), y.dtype)
+        for g, x in zip(found, wrt, strict=True)
     ]
+
+
+def _identity(count: dims.Dim, dtype: np.dtype[Any]) -> Node:
+    row, column = (build.view(build.iota(count), (count, count), ((0, 1, k),)) for k in (0, 1))
+    return build.cast(build.elementwise("equal", row, column), dtype)
 
 
 def _sum(terms: list[Node]) -> Node:
@@ -315,6 +305,16 @@ def _of_scan(node: Node, g: Node) -> Cotangents:
     return (build.where(before, ahead, build.where(first, at_first, zero)),)
 
 
+def _of_sort(node: Node, g: Node) -> Cotangents:
+    """Back to where each element came from."""
+    x = node.args[0]
+    last = x.ndim - 1
+    places = build.sort(x, last, node.attr, positions=True)
+    positions = [build.view(build.iota(x.shape[k]), x.shape, ((0, 1, k),)) for k in range(last)]
+    checked = [False] * x.ndim
+    return (build.scatter(_zeros(x.shape, g.dtype), g, [*positions, places], checked, "set"),)
+
+
 def _transposed(x: Node) -> Node:
     order = [*range(x.ndim - 2), x.ndim - 1, x.ndim - 2]
     return build.transpose(x, order)
@@ -354,5 +354,6 @@ _RULES: dict[str, Rule] = {
     "scatter": _of_scatter,
     "concatenate": _of_concatenate,
     "scan": _of_scan,
+    "sort": _of_sort,
     "matmul": _of_matmul,
 }

@@ -178,7 +178,7 @@ def jacobian(f: Any, argnums: int | Sequence[int] = 0) -> Any:
     """The function that gives the derivatives of every element of the array that `f` returns.
 
     Of shape ``f(x).shape + x.shape`` for the argument `x` at `argnums`, in that argument's
-    structure; a tuple for several. Each number of elements is compiled anew.
+    structure; a tuple for several.
 
     >>> import numpy as np
     >>> import tracejit

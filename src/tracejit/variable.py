@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
-from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from tracejit.ir import build, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import canonical_dtype
+from tracejit.memory import Memory, Path, Step
 
 Kind = Literal["array", "scalar", "number"]
 #: What an operation gets for an operand: a node, or a Python number not yet given a dtype.
@@ -28,15 +28,6 @@ PYTHON_TYPES: dict[str, type] = {"b": bool, "i": int, "f": float, "c": complex}
 #: The longest first axis that iteration unrolls.
 UNROLL_LIMIT = 4096
 CHOICE = "use np.where to choose between values, or whole-array operations"
-
-
-class Memory:
-    """The handles that see one piece of memory: an in-place write through one would show in all."""
-
-    __slots__ = ("handles",)
-
-    def __init__(self, first: Variable) -> None:
-        self.handles: WeakValueDictionary[int, Variable] = WeakValueDictionary({id(first): first})
 
 
 class _Method:
@@ -107,7 +98,7 @@ class Variable:
     `owned` is False for arguments and captures, into which an in-place operator must not write.
     """
 
-    __slots__ = ("__weakref__", "kind", "memory", "node", "owned")
+    __slots__ = ("__weakref__", "kind", "memory", "node", "owned", "path")
 
     __array_priority__ = 1000.0
 
@@ -116,6 +107,7 @@ class Variable:
         self.kind: Kind = kind
         self.owned = owned
         self.memory: Memory | None = None
+        self.path: Path = ()
 
     # Operators ----------------------------------------------------------------------------------
 
@@ -188,11 +180,11 @@ class Variable:
             "shape", "ndim", "size", "dtype", "T", "mT", "real", "imag", "itemsize", "nbytes",
         )
     )  # fmt: skip
-    sum, prod, min, max, mean, var, std, any, all, argmin, argmax, cumsum, cumprod = (
+    sum, prod, min, max, mean, var, std, any, all, argmin, argmax, argsort, cumsum, cumprod = (
         _Method(function)
         for function in (
             np.sum, np.prod, np.min, np.max, np.mean, np.var, np.std, np.any, np.all,
-            np.argmin, np.argmax, np.cumsum, np.cumprod,
+            np.argmin, np.argmax, np.argsort, np.cumsum, np.cumprod,
         )
     )  # fmt: skip
     round, take, repeat, dot, ravel, squeeze, swapaxes, diagonal, trace, nonzero = (
@@ -202,11 +194,11 @@ class Variable:
             np.diagonal, np.trace, np.nonzero,
         )
     )  # fmt: skip
-    astype, copy, reshape, flatten, transpose, clip, conj, conjugate, compress = (
+    astype, copy, reshape, flatten, transpose, clip, conj, conjugate, compress, fill, sort = (
         _Method(name)
         for name in (
             "astype", "copy", "reshape", "flatten", "transpose", "clip", "conj", "conjugate",
-            "compress",
+            "compress", "fill", "sort",
         )
     )  # fmt: skip
 
@@ -256,10 +248,7 @@ class Variable:
         return result
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        raise NotTraceable(
-            "writes into an array are not compiled",
-            "build the result with np.where or np.concatenate",
-        )
+        METHODS["setitem"](self, key, value)
 
     # Conversions to Python ----------------------------------------------------------------------
 
@@ -397,14 +386,15 @@ def number(length: Dim | float) -> Variable:
     return wrap(length)
 
 
-def view_of(base: Variable, node: Node) -> Variable:
-    """`node` as a view of `base`: the two handles share their memory."""
-    result = Variable(node, "array" if node.shape or base.kind == "array" else "scalar", base.owned)
+def view_of(base: Variable, step: Step, read_only: bool = False) -> Variable:
+    """What `step` makes of `base`, as a view: the two handles share their memory."""
+    node = step(base.node)
+    kind: Kind = "array" if node.shape or base.kind == "array" else "scalar"
+    result = Variable(node, kind, base.owned and not read_only)
     if result.kind == "array" and base.kind == "array":
         if base.memory is None:
             base.memory = Memory(base)
-        result.memory = base.memory
-        result.memory.handles[id(result)] = result
+        base.memory.see(result, (*base.path, step))
     return result
 
 

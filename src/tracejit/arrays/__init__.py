@@ -20,8 +20,11 @@ from tracejit.arrays import (  # isort: skip
     picking,
     elementary,
     statistics,
+    sorting,
+    writing,
     nanfunctions,
     linear,
+    norms,
     einsum,
 )
 
@@ -35,12 +38,15 @@ __all__ = [
     "joining",
     "linear",
     "nanfunctions",
+    "norms",
     "numbers",
     "operators",
     "picking",
     "ranges",
     "reductions",
     "shaping",
+    "sorting",
     "statistics",
     "ufuncs",
+    "writing",
 ]

@@ -226,6 +226,26 @@ def check_output(
         )
 
 
+# Writes -----------------------------------------------------------------------------------------
+
+
+def check_owned(target: Variable) -> None:
+    """NotTraceable for what is not the function's own."""
+    if not target.owned:
+        raise NotTraceable(
+            "in-place write into an argument, a captured array or a read-only view",
+            "write into a copy: x = x.copy()",
+        )
+
+
+def write(target: Variable, node: Node) -> None:
+    """Let `target` hold `node`, of its shape and dtype; its views and its base see it."""
+    if target.memory is None:
+        target.node = node
+    else:
+        target.memory.write(target, node)
+
+
 # Nodes ------------------------------------------------------------------------------------------
 
 

@@ -24,25 +24,32 @@ from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import INT64
+from tracejit.memory import Memory
 from tracejit.variable import Variable, as_array, is_number, operand, supported, value, wrap
 
 # Filled arrays ----------------------------------------------------------------------------------
 
 
-def _filled(shape: Any, fill: Any, dtype: np.dtype[Any]) -> Variable:
-    return Variable(build.full(shape_argument(shape), coerce(fill, dtype)))
+def _filled(shape: Any, fill: Any, dtype: np.dtype[Any], order: str) -> Variable:
+    return _fresh(Variable(build.full(shape_argument(shape), coerce(fill, dtype))), order)
+
+
+def _fresh(x: Variable, order: str) -> Variable:
+    """A fresh array of a known memory order."""
+    x.memory = Memory(x, whole=order == "C")
+    return x
 
 
 @creates(np.zeros, np.empty)
 def zeros(shape: Any, dtype: Any = float, order: str = "C", **other: Any) -> Variable:
     """``np.zeros``; also ``np.empty``, whose content is anything."""
-    return _filled(shape, 0, dtype_argument(dtype or float))
+    return _filled(shape, 0, dtype_argument(dtype or float), order)
 
 
 @creates(np.ones)
 def ones(shape: Any, dtype: Any = None, order: str = "C", **other: Any) -> Variable:
     """``np.ones``."""
-    return _filled(shape, 1, dtype_argument(dtype or float))
+    return _filled(shape, 1, dtype_argument(dtype or float), order)
 
 
 @creates(np.full)
@@ -52,7 +59,8 @@ def full(
     """``np.full``."""
     fill = operand(fill_value)
     target = as_array(fill_value).node.dtype if dtype is None else dtype_argument(dtype)
-    return Variable(build.broadcast_to(coerce(fill, target), shape_argument(shape)))
+    node = build.broadcast_to(coerce(fill, target), shape_argument(shape))
+    return _fresh(Variable(node), order)
 
 
 @implements(np.zeros_like, np.empty_like)

@@ -40,7 +40,7 @@ def getitem(x: Variable, key: Any) -> Variable:
     """``x[key]``."""
     if x.kind == "scalar" and not (key is None or key is Ellipsis or isinstance(key, tuple)):
         raise IndexError("invalid index to scalar variable.")
-    entries = _expand(key if isinstance(key, tuple) else (key,), x.node.ndim)
+    entries = expand(key if isinstance(key, tuple) else (key,), x.node.ndim)
     if any(isinstance(e, Node) for e in entries):
         # Where there is an index array, ints are index arrays too, with no axes.
         layout = _layout(x.node, entries)
@@ -48,16 +48,21 @@ def getitem(x: Variable, key: Any) -> Variable:
         node = _gather(source, layout.arrays, layout.apart)
         copied = node.shape or any(e is Ellipsis for e in entries)
         return Variable(node, "array" if copied else "scalar")
-    layout = _layout(x.node, entries)
-    node = build.view(x.node, tuple(layout.shape), tuple(layout.index))
-    if not node.shape and not any(e is Ellipsis for e in entries):
-        return Variable(node, "scalar")
+    shape, index = basic_index(x.node, entries)
+    if not shape and not any(e is Ellipsis for e in entries):
+        return Variable(build.view(x.node, shape, index), "scalar")
     if x.kind == "scalar":
-        return Variable(node)
-    return view_of(x, node)
+        return Variable(build.view(x.node, shape, index))
+    return view_of(x, lambda n: build.view(n, shape, index))
 
 
-def _expand(key: tuple[Any, ...], ndim: int) -> list[Any]:
+def basic_index(x: Node, entries: Sequence[Any]) -> tuple[tuple[Dim, ...], tuple[Index, ...]]:
+    """The shape and the index map of the view that entries without arrays describe."""
+    layout = _layout(x, entries)
+    return tuple(layout.shape), tuple(layout.index)
+
+
+def expand(key: tuple[Any, ...], ndim: int) -> list[Any]:
     """The entries of an index: ints as dims, slices, None, Ellipsis, integer array nodes, masks."""
     entries = [_entry(k) for k in key]
     taken = 0
@@ -157,6 +162,14 @@ def _index_arrays(e: Node, x: Node, axis: int) -> list[Node]:
     """The integer arrays of an index array; one an axis for a mask."""
     if e.dtype != BOOL:
         return [e]
+    check_mask(e, x, axis)
+    positions = build.nonzero(e)
+    count = positions.shape[0]
+    return [build.view(positions, (count,), ((0, 1, 0), (k, 0, None))) for k in range(e.ndim)]
+
+
+def check_mask(e: Node, x: Node, axis: int) -> None:
+    """IndexError where the mask `e` does not fit the axes of `x` from `axis` on."""
     for k, d in enumerate(e.shape):
         if not build.solver().equal(x.shape[axis + k], d):
             size, masked = (build.solver().value(v) for v in (x.shape[axis + k], d))
@@ -164,9 +177,6 @@ def _index_arrays(e: Node, x: Node, axis: int) -> list[Node]:
                 f"boolean index did not match indexed array along axis {axis + k}; size of axis "
                 f"is {size} but size of corresponding boolean axis is {masked}"
             )
-    positions = build.nonzero(e)
-    count = positions.shape[0]
-    return [build.view(positions, (count,), ((0, 1, 0), (k, 0, None))) for k in range(e.ndim)]
 
 
 def _gather(source: Node, arrays: dict[int, Node], apart: bool) -> Node:
@@ -208,7 +218,7 @@ def scatter(x: Variable, key: Any, y: Node, mode: str) -> Node:
 
     `y` is cast to the dtype of `x`, and broadcast as in ``x[key] = y``. Raises what NumPy raises.
     """
-    entries = _expand(key if isinstance(key, tuple) else (key,), x.node.ndim)
+    entries = expand(key if isinstance(key, tuple) else (key,), x.node.ndim)
     layout = _layout(x.node, entries)
     arrays, shape = layout.arrays, tuple(layout.shape)
     place = {k: k for k in range(len(shape))}
@@ -221,7 +231,7 @@ def scatter(x: Variable, key: Any, y: Node, mode: str) -> Node:
         place = {k: i if i < before else i + len(common) for i, k in enumerate(rest)}
         kept = [shape[k] for k in rest]
         shape = (*kept[:before], *common, *kept[before:])
-    value = _into_shape(build.cast(y, x.node.dtype), shape)
+    value = into_shape(build.cast(y, x.node.dtype), shape)
     positions: list[Node] = []
     checked: list[bool] = []
     for start, step, k in layout.index:
@@ -238,7 +248,7 @@ def scatter(x: Variable, key: Any, y: Node, mode: str) -> Node:
     return build.scatter(x.node, value, positions, checked, mode)
 
 
-def _into_shape(y: Node, shape: tuple[Dim, ...]) -> Node:
+def into_shape(y: Node, shape: tuple[Dim, ...]) -> Node:
     """`y` broadcast to `shape`; leading axes of length 1 that it has too many are dropped."""
     extra = y.ndim - len(shape)
     if extra > 0 and all(d == 1 for d in y.shape[:extra]):

@@ -151,7 +151,7 @@ def append(arr: Any, values: Any, axis: Any = None) -> Variable:
 def _piece(x: Variable, axis: int, start: Dim, count: Dim) -> Variable:
     shape = (*x.node.shape[:axis], count, *x.node.shape[axis + 1 :])
     index = tuple((start if k == axis else 0, 1, k) for k in range(x.node.ndim))
-    return view_of(x, build.view(x.node, shape, index))
+    return view_of(x, lambda n: build.view(n, shape, index))
 
 
 def _at(x: Variable, indices: Any, axis: int) -> list[Variable]:
@@ -239,7 +239,7 @@ def unstack(x: Any, /, *, axis: Any = 0) -> tuple[Variable, ...]:
         raise ValueError("Input array must be at least 1-d.")
     k = axis_index(axis, v.node.ndim)
     order = (k, *(j for j in range(v.node.ndim) if j != k))
-    return tuple(view_of(v, build.transpose(v.node, order)))
+    return tuple(view_of(v, lambda n: build.transpose(n, order)))
 
 
 # Repeating and shifting -------------------------------------------------------------------------
@@ -334,14 +334,15 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Variable:
     order = list(range(x.node.ndim))
     order[i], order[j] = j, i
     turns = operator.index(k) % 4
-    node = x.node
-    if turns == 1:
-        node = build.transpose(build.flip(node, (j,)), order)
-    elif turns == 2:
-        node = build.flip(node, (i, j))
-    elif turns == 3:
-        node = build.flip(build.transpose(node, order), (j,))
-    return view_of(x, node)
+
+    def turned(node: Node) -> Node:
+        if turns == 1:
+            return build.transpose(build.flip(node, (j,)), order)
+        if turns == 2:
+            return build.flip(node, (i, j))
+        return build.flip(build.transpose(node, order), (j,)) if turns == 3 else node
+
+    return view_of(x, turned)
 
 
 @implements(np.diff)

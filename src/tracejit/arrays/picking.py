@@ -27,7 +27,7 @@ from tracejit.ir import build, dims
 from tracejit.ir.build import Index
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
-from tracejit.variable import Variable, as_array, value, wrap
+from tracejit.variable import Variable, as_array, value, view_of, wrap
 
 
 @implements(np.nonzero)
@@ -153,7 +153,7 @@ def extract(condition: Any, arr: Any) -> Variable:
 @implements(np.diagonal)
 def diagonal(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Variable:
     """``np.diagonal``: a read-only view."""
-    return Variable(diagonal_of(as_array(a).node, offset, axis1, axis2), owned=False)
+    return view_of(as_array(a), lambda n: diagonal_of(n, offset, axis1, axis2), read_only=True)
 
 
 def diagonal_of(x: Node, offset: Any, axis1: Any, axis2: Any) -> Node:

@@ -93,7 +93,7 @@ def real(val: Any) -> Any:
         return x
     if x.kind == "number":
         return x.concrete().real
-    return Variable(build.real(x.node), x.kind, owned=False)
+    return view_of(x, build.real, read_only=True)
 
 
 @method("imag")
@@ -106,7 +106,7 @@ def imag(val: Any) -> Any:
     if x.node.dtype.kind != "c":
         fill = build.constant(x.node.dtype.type(0), x.node.dtype)
         return Variable(build.full(x.node.shape, fill), x.kind, owned=False)
-    return Variable(build.imag(x.node), x.kind, owned=False)
+    return view_of(x, build.imag, read_only=True)
 
 
 # Copies -----------------------------------------------------------------------------------------
@@ -167,9 +167,8 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: Any = None) -> Var
         x = Variable(x.node)
     new = _new_shape(x.node, shape)
     if _reversed(x.node, order):
-        node = build.reshape(_backwards(x.node), new[::-1])
-        return view_of(x, _backwards(node))
-    return view_of(x, build.reshape(x.node, new))
+        return view_of(x, lambda n: _backwards(build.reshape(_backwards(n), new[::-1])))
+    return view_of(x, lambda n: build.reshape(n, new))
 
 
 def _backwards(x: Node) -> Node:
@@ -220,8 +219,8 @@ def _shape_text(shape: Sequence[Dim]) -> str:
 def ravel(a: Any, order: str = "C") -> Variable:
     """``np.ravel``."""
     x = as_array(a)
-    node = _backwards(x.node) if _reversed(x.node, order) else x.node
-    return view_of(x, build.reshape(node, (build.size(node),)))
+    first = _backwards if _reversed(x.node, order) else (lambda n: n)
+    return view_of(x, lambda n: build.reshape(first(n), (build.size(n),)))
 
 
 # Order of axes ----------------------------------------------------------------------------------
@@ -238,12 +237,12 @@ def transpose(a: Any, axes: Any = None) -> Variable:
     """``np.transpose``."""
     x = as_array(a)
     if axes is None:
-        return view_of(x, _backwards(x.node))
+        return view_of(x, _backwards)
     entries = axes if isinstance(axes, (tuple, list)) else (axes,)
     if len(entries) != x.node.ndim:
         raise ShapeError("axes don't match array")
     order = axis_tuple(axes, x.node.ndim, "repeated axis in transpose")
-    return view_of(x, build.transpose(x.node, order))
+    return view_of(x, lambda n: build.transpose(n, order))
 
 
 @implements(np.swapaxes)
@@ -254,7 +253,7 @@ def swapaxes(a: Any, axis1: Any, axis2: Any) -> Variable:
     i = axis_index(axis1, len(order), "axis1")
     j = axis_index(axis2, len(order), "axis2")
     order[i], order[j] = order[j], order[i]
-    return view_of(x, build.transpose(x.node, order))
+    return view_of(x, lambda n: build.transpose(n, order))
 
 
 @implements(np.matrix_transpose)
@@ -277,7 +276,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Variable:
     order = [k for k in range(n) if k not in old]
     for to, axis in sorted(zip(new, old, strict=True)):
         order.insert(to, axis)
-    return view_of(x, build.transpose(x.node, order))
+    return view_of(x, lambda n: build.transpose(n, order))
 
 
 @implements(np.rollaxis)
@@ -301,7 +300,7 @@ def expand_dims(a: Any, axis: Any) -> Variable:
     x = as_array(a)
     count = len(axis) if isinstance(axis, (tuple, list)) else 1
     axes = axis_tuple(axis, x.node.ndim + count)
-    return view_of(x, build.expand_dims(x.node, axes))
+    return view_of(x, lambda n: build.expand_dims(n, axes))
 
 
 @implements(np.squeeze)
@@ -315,23 +314,23 @@ def squeeze(a: Any, axis: Any = None) -> Variable:
         axes = axis_tuple(axis, len(shape), "duplicate value in 'axis'")
         if not all(same(shape[k], 1) for k in axes):
             raise ShapeError("cannot select an axis to squeeze out which has size not equal to one")
-    return view_of(x, build.squeeze(x.node, axes))
+    return view_of(x, lambda n: build.squeeze(n, axes))
 
 
 def _at_least_1d(x: Variable) -> Variable:
-    return x if x.node.ndim else view_of(x, build.expand_dims(x.node, (0,)))
+    return x if x.node.ndim else view_of(x, lambda n: build.expand_dims(n, (0,)))
 
 
 def _at_least_2d(x: Variable) -> Variable:
     x = _at_least_1d(x)
-    return x if x.node.ndim > 1 else view_of(x, build.expand_dims(x.node, (0,)))
+    return x if x.node.ndim > 1 else view_of(x, lambda n: build.expand_dims(n, (0,)))
 
 
 def _at_least_3d(x: Variable) -> Variable:
     x = _at_least_2d(_at_least_1d(x)) if not x.node.ndim else _at_least_1d(x)
     if x.node.ndim == 1:
-        return view_of(x, build.expand_dims(x.node, (0, 2)))
-    return x if x.node.ndim > 2 else view_of(x, build.expand_dims(x.node, (2,)))
+        return view_of(x, lambda n: build.expand_dims(n, (0, 2)))
+    return x if x.node.ndim > 2 else view_of(x, lambda n: build.expand_dims(n, (2,)))
 
 
 def _each(change: Any) -> Any:
@@ -356,15 +355,17 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Variable:
     x, target = as_array(array), shape_argument(shape)
     if len(target) < x.node.ndim:
         raise ShapeError("input operand has more dimensions than allowed by the axis remapping")
-    return Variable(build.broadcast_to(x.node, target), owned=False)
+    return view_of(x, lambda n: build.broadcast_to(n, target), read_only=True)
 
 
 @implements(np.broadcast_arrays)
 def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Variable, ...]:
     """``np.broadcast_arrays``."""
-    nodes = [as_array(a).node for a in args]
-    target = build.broadcast_shapes([n.shape for n in nodes])
-    return tuple(Variable(build.broadcast_to(n, target), owned=False) for n in nodes)
+    arrays = [as_array(a) for a in args]
+    target = build.broadcast_shapes([a.node.shape for a in arrays])
+    return tuple(
+        view_of(a, lambda n: build.broadcast_to(n, target), read_only=True) for a in arrays
+    )
 
 
 # Reversal and rotation --------------------------------------------------------------------------
@@ -377,7 +378,7 @@ def flip(m: Any, axis: Any = None) -> Variable:
     if not x.node.ndim:
         return value(x.node)
     axes = range(x.node.ndim) if axis is None else axis_tuple(axis, x.node.ndim)
-    return view_of(x, build.flip(x.node, axes))
+    return view_of(x, lambda n: build.flip(n, axes))
 
 
 @implements(np.flipud)

@@ -10,12 +10,14 @@ from tracejit.arrays import reductions
 from tracejit.arrays.common import (
     CONDITION,
     check_output,
+    check_owned,
     coerce,
     fits,
     is_empty,
     node_fits,
     shown,
     told,
+    write,
 )
 from tracejit.arrays.numbers import COMPARISONS, PYTHON
 from tracejit.arrays.tables import UFUNC_METHODS
@@ -152,18 +154,8 @@ def _into(out: Any, result: Any, ufunc: np.ufunc, casting: str) -> Any:
 
 
 def rebind(target: Variable, node: Node, ufunc: np.ufunc, casting: str = "same_kind") -> None:
-    """Let `target`, an array of the function's own that no view shares, have the value `node`."""
-    if not target.owned:
-        raise NotTraceable(
-            "in-place write into an argument, a captured array or a read-only view",
-            "write x = x + ... instead of x += ...",
-        )
-    memory = target.memory
-    if memory is not None and any(h is not target for h in memory.handles.values()):
-        raise NotTraceable(
-            "in-place write into an array that a view shares",
-            "write x = x + ... instead of x += ...",
-        )
+    """Let `target`, an array of the function's own, have the value `node`."""
+    check_owned(target)
     check_output(ufunc, node.dtype, target.node.dtype, casting)
     shape = target.node.shape
     wide = build.broadcast_shapes([shape, node.shape])
@@ -172,7 +164,7 @@ def rebind(target: Variable, node: Node, ufunc: np.ufunc, casting: str = "same_k
             f"non-broadcastable output operand with shape {shown(shape)} doesn't match the "
             f"broadcast shape {shown(wide)}"
         )
-    target.node = build.broadcast_to(build.cast(node, target.node.dtype), shape)
+    write(target, build.broadcast_to(build.cast(node, target.node.dtype), shape))
 
 
 # The operator ** ---------------------------------------------------------------------------------
@@ -251,6 +243,5 @@ UFUNC_METHODS.update(
     reduce=reduce,
     accumulate=accumulate,
     outer=outer,
-    at=_refused("at"),
     reduceat=_refused("reduceat"),
 )

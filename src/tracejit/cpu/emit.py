@@ -223,9 +223,12 @@ class Emitter(Values):
                     self.path[-1].add(f"{buffer.name} = np.empty({shape}, {_np(buffer)})")
 
     def _computation(self, c: Computation) -> None:
-        if c.kind in (Kind.MATMUL, Kind.UFUNC):
+        if c.kind in (Kind.MATMUL, Kind.LIBRARY):
             self._allocate([c])
-            self._matmul(c) if c.kind is Kind.MATMUL else self._ufunc(c)
+            if c.kind is Kind.MATMUL:
+                self._matmul(c)
+            else:
+                self._sort(c) if c.value.op in (ops.SORT, ops.ARGSORT) else self._ufunc(c)
             return
         if not c.loops:
             self._allocate([c])
@@ -335,6 +338,20 @@ class Emitter(Values):
         out = self.program.buffers[c.target][0]
         operands.append(self.flat_name(out.name, c.target.ndim))
         self.path[-1].add(f"{name}_over({', '.join(operands)})", c.value.origin)
+
+    def _sort(self, c: Computation) -> None:
+        """Rows of the operand, sorted into the target."""
+        [x] = c.value.args
+        name, kind, char = c.value.op.name, c.value.attr, x.dtype.char
+        function = f"{name}_{kind}_{char.replace('?', 't')}"
+        self.headers[function] = f'{function} = {name}_rows("{char}", "{kind}")'
+        out = self.program.buffers[c.target][0]
+        operands = [
+            self.flat_name(self.array_name(x), x.ndim),
+            self.dim(x.shape[-1]),
+            self.flat_name(out.name, x.ndim),
+        ]
+        self.path[-1].add(f"{function}({', '.join(operands)})", c.value.origin)
 
     def _matrix(self, node: Node, batch: list[str]) -> str:
         source, transposed = matrix_source(node)

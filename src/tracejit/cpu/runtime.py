@@ -9,6 +9,7 @@ from tracejit.cpu.logic import *  # noqa: F403
 from tracejit.cpu.loops import matmul_loop, ufunc_loop
 from tracejit.cpu.memory import flat, outside, wrap
 from tracejit.cpu.scalar import *  # noqa: F403
+from tracejit.cpu.sorting import argsort_rows, sort_rows
 from tracejit.cpu.structure import rows
 from tracejit.cpu.sums import (
     radd_product,
@@ -23,6 +24,7 @@ from tracejit.cpu.vecmath import *  # noqa: F403
 from tracejit.cpu.vecmath import logaddexp
 
 __all__ = [
+    "argsort_rows",
     "flat",
     "half_load",
     "half_round",
@@ -32,6 +34,7 @@ __all__ = [
     "outside",
     "radd_product",
     "rows",
+    "sort_rows",
     "sum_add",
     "sum_add_product",
     "sum_block",

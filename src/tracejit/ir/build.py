@@ -218,6 +218,15 @@ def scan(name: str, x: Node, axis: int) -> Node:
     return _make(ops.SCAN, (x,), (name, axis), ArrayType(x.dtype, x.shape))
 
 
+def sort(x: Node, axis: int, kind: str = "quicksort", positions: bool = False) -> Node:
+    """`x` in order along `axis`, as NumPy's sort of that `kind` leaves it; or its `positions`."""
+    last = x.ndim - 1
+    moved = transpose(x, [*(k for k in range(x.ndim) if k != axis), axis])
+    row, dtype = (ops.ARGSORT, INT64) if positions else (ops.SORT, x.dtype)
+    result = _make(row, (moved,), kind, ArrayType(dtype, moved.shape))
+    return transpose(result, [*range(axis), last, *range(axis, last)])
+
+
 # Structure -----------------------------------------------------------------------------------
 
 

@@ -206,5 +206,7 @@ _STRUCTURAL: dict[ops.Op, Callable[[Node, list[Any], Values, Mapping[str, Any]],
     ops.NONZERO: _nonzero,
     ops.CONCATENATE: _concatenate,
     ops.SCAN: _scan,
+    ops.SORT: lambda node, args, values, env: np.sort(args[0], kind=node.attr),
+    ops.ARGSORT: lambda node, args, values, env: np.argsort(args[0], kind=node.attr),
     ops.MATMUL: _matmul,
 }

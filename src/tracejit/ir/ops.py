@@ -283,12 +283,15 @@ STRUCTURAL: dict[str, Op] = _rows(
         doc="the first operand; its cotangent goes to the others by a user's rule; attr: a number",
     ),
     Op(name="scan", doc="running reduction; attr: (elementwise name, axis)"),
+    Op(name="sort", doc="in order along the last axis; attr: quicksort or stable"),
+    Op(name="argsort", doc="int64 positions that sort along the last axis; attr: as for sort"),
     Op(name="matmul", doc="product of two matrices, or of stacks of them"),
 )
 INPUT, CONST, DIM, POLY = (STRUCTURAL[n] for n in ("input", "const", "dim", "poly"))
 IOTA, VIEW, RESHAPE = (STRUCTURAL[n] for n in ("iota", "view", "reshape"))
 GATHER, NONZERO, CONCATENATE = (STRUCTURAL[n] for n in ("gather", "nonzero", "concatenate"))
 SCAN, MATMUL, SCATTER = (STRUCTURAL[n] for n in ("scan", "matmul", "scatter"))
+SORT, ARGSORT = (STRUCTURAL[n] for n in ("sort", "argsort"))
 
 _ROWS = {
     getattr(np, row.reference_name or row.name): row

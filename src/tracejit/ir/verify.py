@@ -67,6 +67,8 @@ def _problem(node: Node) -> str | None:
         return "one position an axis is needed"
     if op is ops.SCAN and not 0 <= node.attr[1] < x.ndim:
         return f"axis {node.attr[1]} of an operand of {x.ndim} dimensions"
+    if op in (ops.SORT, ops.ARGSORT) and not 0 < x.ndim == node.ndim:
+        return f"an operand of {x.ndim} dimensions"
     if op is ops.MATMUL and (x.ndim < 2 or x.ndim != node.args[1].ndim):
         return "operands are no stacks of matrices of one rank"
     return None
@@ -81,7 +83,11 @@ def _type_problem(node: Node, trusting: bool) -> str | None:
     if isinstance(op, ops.Reduction):
         dtype = INT64 if op in ops.ARG_REDUCTIONS else x.dtype
         return None if node.dtype == dtype else f"a reduction to {dtype} has dtype {node.dtype}"
-    if op in (ops.VIEW, ops.RESHAPE, ops.GATHER, ops.SCAN, ops.MATMUL, ops.CONCATENATE):
+    if op is ops.ARGSORT and node.dtype != INT64:
+        return "a position is not int64"
+    if op in (
+        ops.VIEW, ops.RESHAPE, ops.GATHER, ops.SCAN, ops.MATMUL, ops.CONCATENATE, ops.SORT,
+    ):  # fmt: skip
         others = node.args if op in (ops.MATMUL, ops.CONCATENATE) else (x,)
         if any(a.dtype != node.dtype for a in others):
             return "operands and result have several dtypes"

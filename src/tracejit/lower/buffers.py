@@ -36,6 +36,8 @@ def assign_buffers(program: Program, outputs: set[Node]) -> None:
                 buffers = [Buffer(node, shape, axes, layout, late=is_late)]
         program.buffers[node] = buffers
     _share(program, readers)
+    for node, overwritten in reversed(list(program.inplace.items())):
+        program.buffers[overwritten] = program.buffers[node]
     _reuse(program, readers)
 
 
@@ -58,8 +60,9 @@ def _readers(program: Program) -> dict[Node, list[Reader]]:
                 source = memory_of(node, c.target, found)
                 if source in found:
                     part = isinstance(index, tuple) and source is node
+                    part = part and program.inplace.get(c.target) is not source
                     found[source].append((c, tuple(index) if part else None))  # type: ignore[arg-type]
-            if c.kind in (Kind.MATMUL, Kind.UFUNC):
+            if c.kind in (Kind.MATMUL, Kind.LIBRARY):
                 for arg in c.value.args:
                     source = matrix_source(arg)[0] if c.kind is Kind.MATMUL else arg
                     if source in found:
@@ -71,7 +74,7 @@ def _needs_memory(computations: list[Computation], readers: list[Reader]) -> boo
     c = computations[0]
     return (
         c.partial
-        or c.kind in (Kind.SWEEP, Kind.MATMUL, Kind.UFUNC, Kind.NONZERO)
+        or c.kind in (Kind.SWEEP, Kind.MATMUL, Kind.LIBRARY, Kind.NONZERO)
         or (c.kind is Kind.SCAN and c.axis != len(c.domain) - 1)
     )
 
@@ -83,7 +86,7 @@ def _shared_loops(
 ) -> set[int]:
     """The axes of `node` whose loops it shares with every reader at the same iteration."""
     c = computations[0]
-    if len(computations) > 1 or c.partial or c.kind in (Kind.NONZERO, Kind.MATMUL, Kind.UFUNC):
+    if len(computations) > 1 or c.partial or c.kind in (Kind.NONZERO, Kind.MATMUL, Kind.LIBRARY):
         return set()
     shared: set[int] = set()
     for position, loop in enumerate(c.loops):
@@ -129,8 +132,7 @@ def _share(
             and not home[0].late
             and last.kind is Kind.MAP
             and not last.partial
-            and not writer.partial
-            and writer.kind in (Kind.MAP, Kind.SWEEP, Kind.MATMUL)
+            and _complete(program.stored[node], last)
             and last.target.type == node.type
             and home[0].layout == buffers[0].layout
             and set(home[0].axes) >= set(buffers[0].axes)
@@ -139,6 +141,15 @@ def _share(
         ):
             taken.add(last.target)
             program.buffers[node] = home
+
+
+def _complete(writers: list[Computation], last: Computation) -> bool:
+    """Whether what is computed is there when `last` reads it: by its own element, or all of it."""
+    writer = writers[0]
+    if not writer.partial and writer.kind in (Kind.MAP, Kind.SWEEP, Kind.MATMUL):
+        return True
+    apart = not any(loop in last.loops for w in writers for loop in w.loops)
+    return apart and writer.kind is not Kind.NONZERO
 
 
 def _reuse(program: Program, readers: dict[Node, list[Reader]]) -> None:

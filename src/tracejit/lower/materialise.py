@@ -51,12 +51,14 @@ def _memory_operands(node: Node) -> tuple[Node, ...]:
 
 
 def is_library(node: Node) -> bool:
-    """Whether `node` is an array op for which a ufunc's own loop is called.
+    """Whether `node` is an array op for which NumPy's own code is called: a sort, a ufunc's loop.
 
     For an array the call costs little, and NumPy's loops are good; one scalar at a time it would
     cost ten times the work.
     """
     op = node.op
+    if op in (ops.SORT, ops.ARGSORT):
+        return True
     if not isinstance(op, ops.Elementwise) or not node.ndim or op is ops.WHERE:
         return False
     return op.called(a.dtype.kind for a in node.args) and op.ufunc.nout == 1

@@ -27,7 +27,7 @@ class Kind(Enum):
     SCATTER = "scatter"  # put it, or add it, where positions say
     NONZERO = "nonzero"  # append its position where it is true
     MATMUL = "matmul"  # no loops of ours: a library call
-    UFUNC = "ufunc"  # the same, for a ufunc without a kernel expression
+    LIBRARY = "library"  # the same, over whole arrays: a sort, a ufunc without an expression
 
 
 @dataclass(eq=False)
@@ -94,7 +94,8 @@ class Program:
     `memory` order of every input and stored node.
 
     Of `buffers[node]` every entry is written; readers use the first. A stored node without one
-    lives in a scalar. `passed` are the outputs that are inputs or views of them.
+    lives in a scalar. `inplace` names what a result overwrites. `passed` are the outputs that
+    are inputs or views of them.
     """
 
     graph: Graph
@@ -103,6 +104,7 @@ class Program:
     buffers: dict[Node, list[Buffer]]
     layouts: dict[str, str]
     memory: dict[Node, str]
+    inplace: dict[Node, Node] = field(default_factory=dict)
 
     def all_loops(self) -> list[Loop]:
         """Every loop, outer before inner."""

@@ -19,6 +19,7 @@ from tracejit.ir.node import Node, postorder
 from tracejit.lower import access
 from tracejit.lower.access import Entry
 from tracejit.lower.buffers import assign_buffers
+from tracejit.lower.inplace import write_in_place
 from tracejit.lower.jam import jam
 from tracejit.lower.materialise import (
     LARGEST_BODY,
@@ -57,6 +58,7 @@ def schedule(
         stored[node] = _computations(node, keep, None if node in flat else memory)
         memory[node] = _storage_order(stored[node], keep)
     program = Program(graph, [], stored, {}, dict(layouts), memory)
+    write_in_place(program, set(computed))
     for node in nodes:
         for computation in stored[node]:
             _Placer(program, computation).place()
@@ -121,7 +123,7 @@ def _computations(
     if node.op is ops.MATMUL:
         return [Computation(Kind.MATMUL, node, node, (), ())]
     if is_library(node):
-        return [Computation(Kind.UFUNC, node, node, (), ())]
+        return [Computation(Kind.LIBRARY, node, node, (), ())]
     return [_computation(Kind.MAP, node, node, node.shape, stored, memory)]
 
 
@@ -227,7 +229,7 @@ class _Placer:
         roots: list[Node] = [d for d in (*c.domain, *c.target.shape) if isinstance(d, Node)]
         if isinstance(c.offset, Node):
             roots.append(c.offset)
-        if c.kind in (Kind.MATMUL, Kind.UFUNC):
+        if c.kind in (Kind.MATMUL, Kind.LIBRARY):
             roots.extend(c.value.args)
             return self._stored_below(roots)
         stored = self.program.stored

@@ -299,8 +299,8 @@ def jacobian(
 ) -> Any:
     """The derivatives of a vector (or scalar) with respect to a variable, or a list of them.
 
-    Of one axis for the vector and then those of the variable. Compiled for each length of the
-    vector anew. Raises TypeError for an expression of more axes.
+    Of one axis for the vector and then those of the variable. Raises TypeError for an expression of
+    more axes.
     """
     expression = as_tensor_variable(expression)
     if expression.type.ndim > 1:

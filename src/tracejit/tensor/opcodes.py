@@ -182,7 +182,7 @@ def _with_ones(x: Any, pattern: tuple[bool, ...]) -> Any:
                 raise _no_one(axis, build.solver().value(shape[axis]))
             shape[axis] = 1
     index = tuple((0, 1, k) for k in range(len(shape)))
-    return view_of(x, build.view(x.node, tuple(shape), index))
+    return view_of(x, lambda n: build.view(n, tuple(shape), index))
 
 
 def _no_one(axis: int, length: Any) -> ShapeError:

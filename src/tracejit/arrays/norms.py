@@ -1,0 +1,84 @@
+"""``np.linalg.norm``, by the cases of ``numpy/linalg/_linalg.py``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tracejit.arrays.common import axis_tuple, call, keep
+from tracejit.arrays.reductions import reduce
+from tracejit.arrays.tables import implements
+from tracejit.errors import NotTraceable, ShapeError
+from tracejit.ir import build
+from tracejit.ir.node import Node
+from tracejit.ir.types import FLOAT64
+from tracejit.variable import Variable, as_array, value
+
+
+@implements(np.linalg.norm)
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Variable:
+    """``np.linalg.norm`` but for the norms of singular values."""
+    a = as_array(x).node
+    if a.dtype.kind not in "fc":
+        a = build.cast(a, FLOAT64)
+    if axis is None:
+        whole = ord is None or (ord in ("f", "fro") and a.ndim == 2) or (ord == 2 and a.ndim == 1)
+        axes = tuple(range(a.ndim))
+        if whole:
+            return _result(_euclidean(a, axes), axes, keepdims)
+    else:
+        axes = axis_tuple(axis, a.ndim, "Duplicate axes given.")
+    if len(axes) == 1:
+        return _result(_of_vectors(a, ord, axes), axes, keepdims)
+    if len(axes) == 2:
+        return _result(_of_matrices(a, ord, axes), axes, keepdims)
+    raise ShapeError("Improper number of dimensions to norm.")
+
+
+def _result(x: Node, axes: tuple[int, ...], keepdims: Any) -> Variable:
+    return value(keep(x, sorted(axes)) if keepdims else x)
+
+
+def _over(ufunc: np.ufunc, x: Node, axes: tuple[int, ...]) -> Node:
+    return reduce(ufunc, Variable(x), axes).node
+
+
+def _euclidean(x: Node, axes: tuple[int, ...]) -> Node:
+    if x.dtype.kind == "c":
+        square = call("add", call("square", build.real(x)), call("square", build.imag(x)))
+    else:
+        square = call("square", x)
+    return call("sqrt", _over(np.add, square, axes))
+
+
+def _of_vectors(x: Node, order: Any, axes: tuple[int, ...]) -> Node:
+    if order is None or order == 2:
+        return _euclidean(x, axes)
+    if isinstance(order, str):
+        raise ValueError(f"Invalid norm order '{order}' for vectors")
+    size = call("absolute", x)
+    if order == np.inf:
+        return _over(np.maximum, size, axes)
+    if order == -np.inf:
+        return _over(np.minimum, size, axes)
+    if order == 0:
+        return _over(np.add, build.cast(call("not_equal", x, 0), size.dtype), axes)
+    if order == 1:
+        return _over(np.add, size, axes)
+    powers = _over(np.add, call("power", size, order), axes)
+    return call("power", powers, build.constant(1.0 / order, size.dtype))
+
+
+def _of_matrices(x: Node, order: Any, axes: tuple[int, ...]) -> Node:
+    if order in (None, "f", "fro"):
+        return _euclidean(x, axes)
+    if order in (2, -2, "nuc"):
+        raise NotTraceable("np.linalg.norm by singular values is not compiled")
+    if order not in (1, -1, np.inf, -np.inf):
+        raise ValueError("Invalid norm order for matrices.")
+    row, column = axes
+    summed, left = (row, column) if order in (1, -1) else (column, row)
+    sums = _over(np.add, call("absolute", x), (summed,))
+    extreme = np.maximum if order > 0 else np.minimum
+    return _over(extreme, sums, (left - (left > summed),))

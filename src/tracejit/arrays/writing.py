@@ -1,0 +1,163 @@
+"""Writes into the traced function's own arrays: ``x[key] = y``, ``fill``, ``sort``, ``np.add.at``.
+
+An array is a value; `Memory` lets every view of it see what is written.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tracejit.arrays import indexing
+from tracejit.arrays.common import (
+    axis_index,
+    check_output,
+    check_owned,
+    coerce,
+    shown,
+    strong,
+    write,
+)
+from tracejit.arrays.sorting import kind_of
+from tracejit.arrays.tables import UFUNC_METHODS, implements, method
+from tracejit.errors import DTypeError, NotTraceable, ShapeError
+from tracejit.ir import build
+from tracejit.ir.node import Node
+from tracejit.ir.types import BOOL
+from tracejit.memory import Step, follow
+from tracejit.variable import Variable, operand, view_of, wrap
+
+
+def _value(y: Any, dtype: np.dtype[Any]) -> Node:
+    """What is to be written, as `dtype`."""
+    x = operand(y)
+    kind = x.dtype.kind if isinstance(x, Node) else np.asarray(x).dtype.kind
+    if kind == "c" and dtype.kind not in "cb":
+        if not isinstance(x, Node):
+            raise TypeError("float() argument must be a string or a real number, not 'complex'")
+        raise NotTraceable("complex numbers are written into a real array", "write their .real")
+    if isinstance(x, float) and dtype.kind in "iu":
+        x = int(x)  # as NumPy does: ValueError for nan, OverflowError for infinities
+    return coerce(x, dtype)
+
+
+@method("setitem")
+def setitem(x: Variable, key: Any, y: Any) -> None:
+    """``x[key] = y``."""
+    if x.kind != "array":
+        raise TypeError(f"{x._python_name()!r} object does not support item assignment")
+    check_owned(x)
+    entries = indexing.expand(key if isinstance(key, tuple) else (key,), x.node.ndim)
+    if any(isinstance(e, Node) for e in entries):
+        node = _value(y, x.node.dtype)
+        [first, *rest] = entries
+        if not rest and first.dtype == BOOL and not node.ndim:
+            write(x, build.where(_spread_mask(first, x.node), node, x.node))
+        else:
+            write(x, indexing.scatter(x, key, node, "set"))
+        return
+    shape, index = indexing.basic_index(x.node, entries)
+    if isinstance(y, Variable) and _is_there(x, y, lambda n: build.view(n, shape, index)):
+        return  # ``x[key] += z`` has done it
+    node = _value(y, x.node.dtype)
+    if node.ndim > len(shape) and (not shape or isinstance(y, (list, tuple))):
+        raise ValueError("setting an array element with a sequence.")
+    try:
+        node = indexing.into_shape(node, shape)
+    except ShapeError:
+        raise ShapeError(
+            f"could not broadcast input array from shape {_short(node.shape)} into shape "
+            f"{_short(shape)}"
+        ) from None
+    write(view_of(x, lambda n: build.view(n, shape, index)), node)
+
+
+def _is_there(x: Variable, y: Variable, step: Step) -> bool:
+    """Whether `y` sees just what `step` leads to from `x`."""
+    if y.memory is None or y.memory is not x.memory:
+        return False
+    base = y.memory.node
+    return follow(y.path, base) is step(follow(x.path, base))
+
+
+def _short(shape: Any) -> str:
+    return shown(shape).replace(" ", "")
+
+
+def _spread_mask(mask: Node, x: Node) -> Node:
+    """A mask of the leading axes, over all of `x`."""
+    indexing.check_mask(mask, x, 0)
+    return build.view(mask, x.shape, tuple((0, 1, k) for k in range(mask.ndim)))
+
+
+@method("fill")
+def fill(x: Variable, value: Any) -> None:
+    """``x.fill(value)``."""
+    check_owned(x)
+    node = _value(value, x.node.dtype)
+    if node.ndim:
+        raise ValueError("setting an array element with a sequence.")
+    write(x, build.broadcast_to(node, x.node.shape))
+
+
+@method("sort")
+def sort(
+    x: Variable, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+) -> None:
+    """``x.sort()``, in place."""
+    check_owned(x)
+    which = kind_of(kind, order, stable)
+    write(x, build.sort(x.node, axis_index(axis, x.node.ndim), which))
+
+
+@implements(np.copyto)
+def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+    """``np.copyto``."""
+    if not isinstance(dst, Variable) or dst.kind != "array":
+        raise NotTraceable("np.copyto into an array that is not traced")
+    check_owned(dst)
+    source = strong(src) if isinstance(src, (Variable, np.ndarray, list, tuple)) else None
+    if source is not None and not np.can_cast(source.dtype, dst.node.dtype, casting):  # type: ignore[arg-type]
+        raise DTypeError(
+            f"Cannot cast array data from {source.dtype!r} to {dst.node.dtype!r} according to the "
+            f"rule {casting!r}"
+        )
+    node = indexing.into_shape(_value(src, dst.node.dtype), dst.node.shape)
+    if where is not True:
+        mask = build.broadcast_to(build.cast(strong(where), BOOL), dst.node.shape)
+        node = build.where(mask, node, dst.node)
+    write(dst, node)
+
+
+@implements(np.fill_diagonal)
+def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+    """``np.fill_diagonal`` with a scalar."""
+    if not isinstance(a, Variable) or wrap or a.node.ndim != 2:
+        raise NotTraceable("np.fill_diagonal is compiled for a matrix, without wrap")
+    check_owned(a)
+    node = _value(val, a.node.dtype)
+    if node.ndim:
+        raise NotTraceable("np.fill_diagonal with an array of values is not compiled")
+    shape = a.node.shape
+    row, column = (build.view(build.iota(shape[k]), shape, ((0, 1, k),)) for k in (0, 1))
+    write(a, build.where(build.elementwise("equal", row, column), node, a.node))
+
+
+def add_at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = None) -> None:
+    """``np.add.at`` and ``np.subtract.at``: repeated indices add up."""
+    if ufunc not in (np.add, np.subtract):
+        raise NotTraceable(f"{ufunc.__name__}.at is not compiled")
+    if not isinstance(a, Variable) or a.kind != "array":
+        raise NotTraceable(f"np.{ufunc.__name__}.at into an array that is not traced")
+    check_owned(a)
+    y = wrap(b)
+    if y.kind != "number":
+        check_output(ufunc, np.result_type(y.node.dtype, a.node.dtype), a.node.dtype)
+    node = _value(b, a.node.dtype)
+    if ufunc is np.subtract:
+        node = build.elementwise("negative", node)
+    write(a, indexing.scatter(a, indices, node, "add"))
+
+
+UFUNC_METHODS["at"] = add_at

@@ -1,0 +1,92 @@
+"""Writes into arrays that views share, without side effects.
+
+The traced function's own arrays are values. An array and its views are handles of one memory; each
+knows the steps that lead from the base to it. A write makes a new value for the base, and every
+handle that is still in use gets the value that its steps find there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from tracejit.errors import NotTraceable
+from tracejit.ir import build, ops
+from tracejit.ir.node import Node
+
+#: From an array to a view of it.
+Step = Callable[[Node], Node]
+Path = tuple[Step, ...]
+
+
+class Memory:
+    """A base array, and the handles that see it: an array of its own and the views of it.
+
+    Of a `whole` one it is known that its elements have no gaps between them, in C order.
+    """
+
+    __slots__ = ("handles", "node", "whole")
+
+    def __init__(self, first: Any, whole: bool = False) -> None:
+        self.node: Node = first.node
+        self.whole = whole or self.node.ndim <= 1
+        self.handles: WeakValueDictionary[int, Any] = WeakValueDictionary({id(first): first})
+
+    def see(self, handle: Any, path: Path) -> None:
+        """Let `handle` be what `path` leads to."""
+        handle.memory, handle.path = self, path
+        self.handles[id(handle)] = handle
+
+    def _may_copy(self, path: Path) -> bool:
+        """Whether NumPy makes a copy somewhere on `path`, or may: a reshape of what has gaps."""
+        node, whole = _positions(self.node, 0), self.whole
+        for step in path:
+            following = step(node)
+            reshaped = following.op is ops.RESHAPE and following is not node
+            if reshaped and not whole:
+                return True
+            whole = whole and (reshaped or following is node)
+            node = following
+        return False
+
+    def write(self, target: Any, node: Node) -> None:
+        """Let what the handle `target` sees have the value `node`, of its shape and dtype."""
+        others = [h for h in self.handles.values() if h is not target]
+        if not others:
+            self.node = target.node = node
+            target.path = ()
+            return
+        if any(self._may_copy(h.path) for h in (target, *others)):
+            raise NotTraceable(
+                "in-place write into an array that may share its memory with a reshaped one",
+                "reshape a copy: x.copy().reshape(...)",
+            )
+        self.node = _written(self.node, target.path, node) if target.path else node
+        target.node = node
+        for handle in others:
+            handle.node = follow(handle.path, self.node)
+
+
+def follow(path: Path, node: Node) -> Node:
+    """What `path` leads to from `node`."""
+    for step in path:
+        node = step(node)
+    return node
+
+
+def _written(base: Node, path: Path, node: Node) -> Node:
+    """`base`, where what `path` leads to is `node`."""
+    if not base.ndim:
+        return build.reshape(node, ())
+    positions = [follow(path, _positions(base, k)) for k in range(base.ndim)]
+    return build.scatter(base, node, positions, [False] * base.ndim, "set")
+
+
+def _positions(base: Node, axis: int) -> Node:
+    """The place of each element along an axis of `base`."""
+    if not base.ndim:
+        return build.constant(0, np.int64)
+    return build.view(build.iota(base.shape[axis]), base.shape, ((0, 1, axis),))

@@ -1,0 +1,96 @@
+"""Sorting: NumPy's own sorts, called from compiled programs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tracejit
+
+RNG = np.random.default_rng(0)
+
+
+def sample(char: str, shape: tuple[int, ...] = (7, 13, 40)) -> np.ndarray:
+    x = RNG.normal(0, 50, shape)
+    if char in "FD":
+        x = x + 1j * RNG.integers(-3, 3, shape)
+    if char in "efd":
+        x[RNG.random(shape) < 0.05] = np.nan
+    return x.astype(char)
+
+
+@pytest.mark.parametrize("char", "?bhilBHILefdFD")
+def test_every_dtype_and_kind(char):
+    """To the bit, ties included: they are NumPy's own machine code."""
+
+    def f(x):
+        return (
+            np.sort(x),
+            np.sort(x, axis=0, kind="stable"),
+            np.argsort(x, 1, kind="mergesort"),
+            x.argsort(),
+        )
+
+    g = tracejit.function(f, on_unsupported="error")
+    x = sample(char)
+    for got, want in zip(g(x), f(x), strict=True):
+        assert got.dtype == want.dtype
+        np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("expression", [
+    "np.sort(x, axis=None)", "np.argsort(x, axis=None)", "np.sort(x.T, 0)", "np.sort(x[::2, 1:])",
+    "np.sort(x, kind='heapsort')", "np.sort(x, stable=True)", "np.sort(x[:0])",
+    "np.sort(x * 2) + 1",
+    "np.median(x)", "np.median(x, axis=0)", "np.median(x, axis=(0, 1), keepdims=True)",
+    "np.median(x[:, :3], axis=1)", "np.median(np.arange(4))", "np.median(x.astype('f'), axis=1)",
+    "np.median(np.where(x > 1, np.nan, x), axis=1)", "np.median(x[:1, :1] * 0 + 1.7e308)",
+    "np.sort(x)[:, ::-1][:, :2]", "np.take_along_axis(x, np.argsort(x, 0), 0)",
+])  # fmt: skip
+def test_expressions(expression):
+    scope: dict[str, object] = {"np": np}
+    exec(f"def f(x): return {expression}", scope)
+    f = scope["f"]
+    g = tracejit.function(f, on_unsupported="error")
+    x = RNG.normal(size=(5, 4))
+    with tracejit.config(compile=False):
+        plain = g(x)
+    got, want = g(x), f(x)  # type: ignore[operator]
+    for result in (plain, got):
+        assert type(result) is type(want) and result.dtype == want.dtype
+        np.testing.assert_array_equal(result, want)
+
+
+@pytest.mark.parametrize("call", [
+    lambda x: np.sort(x, axis=2),
+    lambda x: np.sort(x, kind="bubble"),
+    lambda x: np.sort(x, kind="stable", stable=True),
+    lambda x: np.sort(x, order="f"),
+    lambda x: np.sort(x.sum()),
+    lambda x: np.median(x, axis=(0, 0)),
+])  # fmt: skip
+def test_numpys_exceptions(call):
+    x = np.ones((2, 3))
+    with pytest.raises(Exception) as want:
+        call(x)
+    with pytest.raises(type(want.value)):
+        tracejit.function(lambda x: call(x), on_unsupported="error")(x)
+
+
+def test_one_call_for_all_rows_and_no_copy_of_what_is_contiguous():
+    f = tracejit.function(lambda x: np.sort(x), on_unsupported="error")
+    x = RNG.normal(size=(50, 30))
+    np.testing.assert_array_equal(f(x), np.sort(x))
+    assert (f.stats.loops, f.stats.temporaries) == (0, 0)
+
+
+def test_derivatives_go_back_to_where_the_elements_were():
+    x = RNG.normal(size=(3, 4))
+    weights = np.arange(12.0).reshape(3, 4)
+    g = tracejit.grad(lambda x: (np.sort(x, axis=0) * weights).sum())(x)
+    want = np.empty_like(g)
+    np.put_along_axis(want, np.argsort(x, axis=0), weights, axis=0)
+    np.testing.assert_array_equal(g, want)
+    [middle] = np.argwhere(x[0, :3] == np.median(x[0, :3]))[0]
+    g = tracejit.grad(lambda v: np.median(v))(x[0, :3].copy())
+    assert g.tolist() == [float(k == middle) for k in range(3)]
