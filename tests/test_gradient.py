@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -11,14 +13,18 @@ from tracejit.gradient import (
     DisconnectedInputError,
     DisconnectedType,
     Lop,
+    NullType,
+    NullTypeGradError,
     Rop,
     consider_constant,
     disconnected_grad,
     grad,
     grad_clip,
     grad_scale,
+    undefined_grad,
     zero_grad,
 )
+from tracejit.tensor.elementwise import special
 
 V = np.array([0.5, -1.0, 2.0])
 
@@ -122,6 +128,27 @@ def test_shapes_and_positions_do_not_connect():
         with pytest.raises(DisconnectedInputError):
             T.grad(cost, x)
     assert value(T.grad((x * i.shape[0]).sum(), x), x=V, i=V).tolist() == [3, 3, 3]
+
+
+def test_an_undefined_gradient():
+    """It names the variable, where it was made, why it has none, and what to do."""
+    x, y = T.dvectors("x", "y")
+    cost = (undefined_grad(x) * y + T.exp(y)).sum()
+    with pytest.raises(NullTypeGradError) as caught:
+        T.grad(cost, [y, x])
+    assert isinstance(caught.value, TypeError)
+    text = str(caught.value)
+    assert re.search(r"with respect to x is not defined: undefined_grad.*test_gradient\.py", text)
+    assert "x was made, in " in text and "disconnected_grad" in text
+    gy, gx = T.grad(cost, [y, x], null_gradients="return")
+    assert isinstance(gx.type, NullType) and "undefined_grad" in gx.why_null
+    np.testing.assert_allclose(value(gy, x=V, y=V), V + np.exp(V))
+    assert value(T.grad(cost, y), x=V, y=V).shape == (3,)  # not asked for: no error
+    a = T.dvector("a")
+    incomplete = special("gammainc", 2)(a, x).sum()
+    with pytest.raises(NullTypeGradError, match=r"gammainc has no derivative .* operand 0"):
+        T.grad(incomplete, a)
+    assert T.grad(incomplete, x).ndim == 1
 
 
 # Dtypes, ties --------------------------------------------------------------------------------

@@ -15,11 +15,11 @@ import numpy as np
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims, ops
 from tracejit.ir.batch import batched
-from tracejit.ir.derivatives import has_derivative, operand_cotangents
+from tracejit.ir.derivatives import Missing, has_derivative, operand_cotangents
 from tracejit.ir.node import Node, make, postorder
 
 #: What a rule gives: the cotangent of each operand, or None.
-Cotangents = Sequence[Node | None]
+Cotangents = Sequence[Node | Missing | None]
 Rule = Callable[[Node, Node], Cotangents]
 
 
@@ -64,8 +64,15 @@ def vjp(
         if node in stopped or not any(a in active for a in node.args):
             continue
         for operand, h in zip(node.args, _rule(node)(node, g), strict=False):
-            if h is not None and operand in active:
-                found.setdefault(operand, []).append(_fitted(h, operand))
+            if h is None or operand not in active:
+                continue
+            if isinstance(h, Missing):
+                raise NoDerivativeError(
+                    f"the derivative of {node.op.name} with respect to its operand "
+                    f"{node.args.index(operand)} is not known",
+                    "take it out of what is differentiated",
+                )
+            found.setdefault(operand, []).append(_fitted(h, operand))
     return [total.get(node) for node in wrt]
 
 

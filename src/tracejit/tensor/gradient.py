@@ -12,12 +12,12 @@ from tracejit.autodiff import jacobian as jacobian_of
 from tracejit.autodiff import vjp
 from tracejit.config import config
 from tracejit.errors import NotTraceable
-from tracejit.ir import build, ops
+from tracejit.ir import build, derivatives, ops
 from tracejit.ir.node import Node, make
 from tracejit.ir.stabilise import stabilised
 from tracejit.tensor import creation
 from tracejit.tensor.elemwise import as_tensor_variable, constant
-from tracejit.tensor.graph import Variable, toposort
+from tracejit.tensor.graph import Apply, Variable, toposort
 from tracejit.tensor.infer import apply
 from tracejit.tensor.opcodes import node_of, opcode
 from tracejit.tensor.type import TensorType
@@ -35,8 +35,28 @@ class NullTypeGradError(TypeError):
 class DisconnectedType:
     """What ``return_disconnected="Disconnected"`` gives for a variable that has no gradient."""
 
+    @property
+    def type(self) -> DisconnectedType:
+        """Itself, as the type of a variable would be."""
+        return self
+
     def __repr__(self) -> str:
         return "<DisconnectedType>"
+
+
+class NullType:
+    """What ``null_gradients="return"`` gives for a gradient that is not defined; `why_null`."""
+
+    def __init__(self, why_null: str) -> None:
+        self.why_null = why_null
+
+    @property
+    def type(self) -> NullType:
+        """Itself, as the type of a variable would be."""
+        return self
+
+    def __repr__(self) -> str:
+        return f"<NullType: {self.why_null}>"
 
 
 # Evaluation ------------------------------------------------------------------------------------
@@ -130,16 +150,35 @@ _CUT = {
 }
 
 
-def connected(outputs: Sequence[Variable], stopped: Iterable[Variable] = ()) -> set[Variable]:
-    """The variables from which a gradient of `outputs` may come."""
-    cut, reached = set(stopped), set(outputs)
+def connected(outputs: Sequence[Variable], stopped: Iterable[Variable] = ()) -> dict[Variable, str]:
+    """Where a gradient of `outputs` may come from, and why it is not defined there, or ""."""
+    cut, reached = set(stopped), dict.fromkeys(outputs, "")
     for node in reversed(toposort(outputs)):
-        if not any(v in reached and v not in cut for v in node.outputs):
+        through = [v for v in node.outputs if v in reached and v not in cut]
+        if not through:
             continue
         if node.op == "numpy" and node.attr[0] in ("argmax", "argmin", "nonzero", "argsort"):
             continue
-        reached.update(node.inputs[: _CUT.get(node.op, len(node.inputs))])
+        inherited = next((reached[v] for v in through if reached[v]), "")
+        for k, v in enumerate(node.inputs[: _CUT.get(node.op, len(node.inputs))]):
+            why = inherited or _undefined(node, k)
+            reached[v] = reached.get(v) or why
     return reached
+
+
+def _undefined(node: Apply, operand: int) -> str:
+    """Why there is no derivative with respect to an operand; "" where there is one."""
+    if node.op == "undefined":
+        return f"undefined_grad was asked for{_place(node)}"
+    if node.op == "elemwise" and not derivatives.known(node.attr[0], operand):
+        return (
+            f"{node.attr[0]} has no derivative with respect to its operand {operand}{_place(node)}"
+        )
+    return ""
+
+
+def _place(made: Any) -> str:
+    return f', in "{made.origin.file}", line {made.origin.line}' if made.origin else ""
 
 
 # Interface -------------------------------------------------------------------------------------
@@ -160,12 +199,14 @@ def grad(
     `wrt` may hold any variables of the graph. Nothing flows through those in `consider_constant`.
     `known_grads` gives the gradients of some variables, and `cost` may be None then.
     `disconnected_inputs` ("raise", "warn", "ignore") says what to do about a variable that the cost
-    does not depend on, `return_disconnected` ("zero", "None", "Disconnected") what it gets.
+    does not depend on, `return_disconnected` ("zero", "None", "Disconnected") what it gets. A
+    gradient that is not defined is an error, or with ``null_gradients="return"`` a `NullType`.
 
     Gradients have the dtype of their variable; of integers floatX. Where arguments of a maximum
     tie, the first has the derivative; every element that ties for the maximum over an axis has it.
 
-    Raises TypeError for a cost that is no scalar, DisconnectedInputError (a ValueError).
+    Raises TypeError for a cost that is no scalar, DisconnectedInputError (a ValueError),
+    NullTypeGradError (a TypeError).
 
     >>> import tracejit.tensor as T
     >>> x = T.dscalar("x")
@@ -197,12 +238,19 @@ def grad(
     lost = [v for v in variables if v not in reached]
     for v in lost:
         _disconnected(v, cost, disconnected_inputs)
+    null = {v: reached[v] for v in variables if reached.get(v)}
+    if null and null_gradients == "raise":
+        v, why = next(iter(null.items()))
+        raise NullTypeGradError(
+            f"the gradient with respect to {v} is not defined: {why}\n"
+            f"  {v} was made{_place(v)}. disconnected_grad stops a gradient where it is not wanted."
+        )
     attr = (
         len(variables), len(constants), len(outputs),
         tuple(_type_of(v).dtype for v in variables),
     )  # fmt: skip
     operands = [*variables, *constants, *outputs, *map(as_tensor_variable, seeds)]
-    found: list[Any] = apply("grad", operands, attr)
+    found: list[Any] = apply("grad", operands, attr) if not null else _defined(operands, attr, null)
     for k, v in enumerate(variables):
         if add_names and cost is not None and cost.name and v.name:
             found[k].name = f"(d{cost.name}/d{v.name})"
@@ -211,6 +259,16 @@ def grad(
     if isinstance(wrt, (list, tuple)):
         return tuple(found) if isinstance(wrt, tuple) else found
     return found[0]
+
+
+def _defined(operands: list[Any], attr: Any, null: Mapping[Any, str]) -> list[Any]:
+    """The gradients that are defined, and what stands for the others."""
+    wrt, rest = operands[: attr[0]], operands[attr[0] :]
+    kept = [k for k, v in enumerate(wrt) if v not in null]
+    dtypes = tuple(attr[3][k] for k in kept)
+    some = [*(wrt[k] for k in kept), *rest]
+    found = iter(apply("grad", some, (len(kept), *attr[1:3], dtypes)) if kept else ())
+    return [NullType(null[v]) if v in null else next(found) for v in wrt]
 
 
 def _without(v: Any, how: str) -> Any:
@@ -250,7 +308,7 @@ def _known(given: Any) -> dict[Any, Any]:
 
 
 def _disconnected(v: Any, cost: Any, action: str) -> None:
-    place = f'\n  it was made in "{v.origin.file}", line {v.origin.line}' if v.origin else ""
+    place = f"\n  it was made{_place(v)}" if v.origin else ""
     text = (
         "grad method was asked to compute the gradient with respect to a variable that is not part "
         "of the computational graph of the cost, or is used only by a non-differentiable "
@@ -357,6 +415,17 @@ def _marked(x: Any, *how: Any) -> Any:
     return Traced(node, x.kind)
 
 
+@opcode("undefined", types=lambda attr, inputs: [inputs[0].type])
+def _undefined_here(attr: Any, x: Any) -> Any:
+    """The operand, whose gradient is not defined."""
+    return _marked(x, "stop")
+
+
+def undefined_grad(x: Any) -> Any:
+    """`x`, whose gradient is not defined: to ask for one through it is an error."""
+    return apply("undefined", [as_tensor_variable(x)])[0]
+
+
 def disconnected_grad(x: Any) -> Any:
     """`x`, through which no gradient flows: it counts as disconnected."""
     return apply("disconnected", [as_tensor_variable(x)])[0]
@@ -399,6 +468,7 @@ __all__ = [
     "DisconnectedInputError",
     "DisconnectedType",
     "Lop",
+    "NullType",
     "NullTypeGradError",
     "Rop",
     "consider_constant",
@@ -408,5 +478,6 @@ __all__ = [
     "grad_scale",
     "hessian",
     "jacobian",
+    "undefined_grad",
     "zero_grad",
 ]
