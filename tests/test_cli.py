@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -55,10 +56,29 @@ def test_wrong_usage_is_refused(arguments: list[str], capsys: pytest.CaptureFixt
     assert "usage: python -m tracejit" in capsys.readouterr().err
 
 
-def test_demo_checks_and_prints_every_job() -> None:
-    done = python("-m", "tracejit", "demo", "--options", "1000", "--repeat", "1")
+def test_demo_trains_checks_and_prints_every_job(tmp_path: Path) -> None:
+    plot = tmp_path / "losses.png"
+    done = python(
+        "-m", "tracejit", "demo", "--options", "1000", "--repeat", "1", "--plot", str(plot)
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "FAILED" not in done.stdout
+    assert "FAILED" not in done.stdout and done.stdout.count("agrees") == 4
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_demo_fails_when_a_model_does_not_learn(capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.console import Console
+
+    data = SimpleNamespace(name="digits")
+    result = SimpleNamespace(
+        data=data, front_end="NumPy", losses=[1.0, 2.0], step=1e-6, tested=0.1, reference=0.9,
+        agrees=False,
+    )  # fmt: skip
+    fake = SimpleNamespace(run=lambda steps, path: [result])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "example", lambda name: fake)
+        assert not demo.training(Console(), 1, Path("none.png"))
+    assert "FAILED" in capsys.readouterr().out
 
 
 def test_demo_fails_when_a_check_fails(
@@ -70,6 +90,7 @@ def test_demo_fails_when_a_check_fails(
     job = demo.Job("doubled", "three numbers", lambda x: x * 2, (np.arange(3.0),))
     monkeypatch.setattr(tracejit, "function", shifted)
     monkeypatch.setattr(demo, "jobs", lambda options: [job])
+    monkeypatch.setattr(demo, "training", lambda console, steps, plot: True)
     assert demo.run(options=1, repeat=1) == 1
     out = capsys.readouterr().out
     assert "FAILED" in out

@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     theano.add_argument("script", help="path of the script")
     theano.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
-    demo = commands.add_parser("demo", help="compile and check five jobs on real data")
+    demo = commands.add_parser("demo", help="train a model and run five jobs on real data")
     demo.add_argument(
         "--options",
         type=_positive,
@@ -109,6 +109,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="N",
         help="timed calls of each job, of which the median is shown (default: %(default)s)",
     )
+    demo.add_argument(
+        "--steps",
+        type=_positive,
+        default=1_500,
+        metavar="N",
+        help="steps of gradient descent that a model is trained by (default: %(default)s)",
+    )
+    demo.add_argument(
+        "--plot",
+        type=Path,
+        default=Path("loss_curve.png"),
+        metavar="PATH",
+        help="where the picture of the losses goes (default: %(default)s)",
+    )
     arguments = parser.parse_args(argv)
     if arguments.command == "info":
         return info()
@@ -119,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     from tracejit import demo as demo_module
 
-    return demo_module.run(options=arguments.options, repeat=arguments.repeat)
+    return demo_module.run(arguments.options, arguments.repeat, arguments.steps, arguments.plot)
 
 
 def _positive(text: str) -> int:

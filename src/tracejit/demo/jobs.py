@@ -1,16 +1,14 @@
-"""The demo: five jobs on real data, compiled, checked against NumPy and timed.
+"""Five jobs on real data, compiled, checked against NumPy and timed.
 
 Data: scikit-learn's bundled digits (1,797 images of 8 x 8 pixels) and breast-cancer measurements
-(569 x 30), and a million generated options for Black-Scholes. Needs the extra ``demo``.
+(569 x 30), and a million generated options for Black-Scholes.
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from statistics import median
 from typing import Any
 
@@ -143,81 +141,3 @@ def measure(job: Job, repeat: int, say: Callable[[str], None]) -> Outcome:
         loops=function.stats.loops,
         compile_time=sum(function.stats.seconds.values()),
     )
-
-
-def missing_packages() -> list[str]:
-    """The packages of the extra ``demo`` that cannot be imported."""
-    needed = {"scikit-learn": "sklearn", "rich": "rich"}
-    return [package for package, module in needed.items() if not _importable(module)]
-
-
-def _importable(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except (ImportError, ValueError):  # ValueError: the module was blocked in sys.modules
-        return False
-
-
-def _seconds(value: float) -> str:
-    for unit, scale in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
-        if value * scale >= 1 or unit == "µs":
-            return f"{value * scale:,.{0 if value * scale >= 100 else 1}f} {unit}"
-    raise AssertionError("unreachable")
-
-
-def run(options: int = 1_000_000, repeat: int = 7) -> int:
-    """Run every job and print the table; the exit status is 1 when a check failed, else 0."""
-    if missing := missing_packages():
-        print(
-            f"the demo needs {' and '.join(missing)}; install the extra that brings them: "
-            'pip install "tracejit[demo]"',
-            file=sys.stderr,
-        )
-        return 1
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    outcomes: list[tuple[Job, Outcome]] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("loading data", total=None)
-        todo = jobs(options)
-        progress.update(task, total=len(todo))
-
-        def say(text: str) -> None:
-            progress.update(task, description=text)
-
-        for job in todo:
-            outcomes.append((job, measure(job, repeat, say)))
-            progress.advance(task)
-
-    # Fits 80 columns: the data stands below the name of its job.
-    title = f"tracejit against NumPy (median of {repeat} calls)"
-    table = Table(title=title, box=SIMPLE, pad_edge=False, collapse_padding=True)
-    table.add_column("job", no_wrap=True)
-    for heading in ("NumPy", "compiled", "speed-up", "loops", "compile"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("check", no_wrap=True)
-    failures = [(job, outcome) for job, outcome in outcomes if outcome.error]
-    for job, outcome in outcomes:
-        name = Text(job.name).append(f"\n  {job.data}", style="dim")
-        if outcome.error:
-            table.add_row(name, *("-" for _ in range(5)), "FAILED")
-            continue
-        table.add_row(
-            name,
-            _seconds(outcome.numpy),
-            _seconds(outcome.compiled),
-            f"{outcome.numpy / outcome.compiled:.1f} ×",
-            str(outcome.loops),
-            _seconds(outcome.compile_time),
-            "equal",
-        )
-    console.print(table)
-    for job, outcome in failures:
-        console.print(f"{job.name} {outcome.error}", markup=False, highlight=False)
-    return 1 if failures else 0
