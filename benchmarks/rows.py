@@ -67,6 +67,37 @@ class Figure:
         return asdict(self)
 
 
+GRADIENTS: tuple[tuple[str, str, float, Literal["higher", "lower"], str], ...] = (
+    (
+        "training",
+        "a step of the tutorial's logistic regression, 400 × 784: speed-up over NumPy by hand",
+        1.0,
+        "higher",
+        "{:.2f} ×",
+    ),
+    (
+        "elementwise",
+        "gradient of `sum(exp(-x*x) * sin(x) + x)`, 10 M: time in times of the sum's",
+        3.0,
+        "lower",
+        "{:.2f}",
+    ),
+    (
+        "graph",
+        "gradient of a symbolic cost of 2,000 nodes: built and traced",
+        1.0,
+        "lower",
+        "{:.2f} s",
+    ),
+    (
+        "memory",
+        "gradient of a 4-layer network, batch 4,096 × 784: peak memory in times of its activations",
+        1.5,
+        "lower",
+        "{:.2f}",
+    ),
+)
+
 ROWS = (
     Row(
         "small-call",
@@ -180,6 +211,19 @@ ROWS = (
                 "{:.1f} s",
             ),
         )
+    ),
+    *(
+        Row(
+            f"gradient-{argument}",
+            what,
+            "gradients",
+            required=required,
+            better=better,
+            form=form,
+            argument=argument,
+            one_thread=argument != "memory",
+        )
+        for argument, what, required, better, form in GRADIENTS
     ),
     Row(
         "import",

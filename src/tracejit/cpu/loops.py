@@ -83,7 +83,7 @@ def _parse(dtypes: str) -> tuple[tuple[np.dtype[Any], ...], tuple[np.dtype[Any],
 def _find_loop(module: str, name: str, dtypes: str, core: str | None = None) -> _Loop:
     """Look the loop up, once for a process, and give its symbols to the linker."""
     label = dtypes.replace("->", "_").replace("?", "t")
-    symbol = f"tracejit_{module.replace('.', '_')}_{name}_{label}"
+    symbol = f"tracejit_{module.replace('.', '_')}_{name}_{label}{'_core' if core else ''}"
     with _lock:
         if symbol not in _registered:
             _registered[symbol] = _register(symbol, module, name, dtypes, core)

@@ -181,6 +181,26 @@ def _reuse(program: Program, readers: dict[Node, list[Reader]]) -> None:
         dead.append((last, home))
     for node, buffers in program.buffers.items():
         program.buffers[node] = [given.get(id(b), b) for b in buffers]
+    _arenas(program, [(given[id(b)], *lives[id(b)]) for b in order if id(b) in given])
+
+
+def _arenas(program: Program, used: list[tuple[Buffer, int, int]]) -> None:
+    """Group whole temporaries of any shape that are never in use together.
+
+    `used` are their first and last uses, sorted; one that serves several nodes comes up for each.
+    """
+    spans: dict[int, tuple[Buffer, int, int]] = {}
+    for home, first, last in used:
+        _, start, end = spans.get(id(home), (home, first, last))
+        spans[id(home)] = home, min(first, start), max(last, end)
+    ends: list[int] = []
+    for home, first, last in spans.values():
+        free = next((k for k, end in enumerate(ends) if end < first), len(ends))
+        if free == len(ends):
+            ends.append(last)
+            program.arenas.append([])
+        ends[free] = last
+        program.arenas[free].append(home)
 
 
 def _computations_in(item: Loop | Computation) -> list[Computation]:

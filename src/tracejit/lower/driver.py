@@ -27,6 +27,8 @@ from tracejit.lower.split import Split
 
 #: Prefix of every name in a driver that is not the user's.
 OURS = "_tjx_"
+#: From so many bytes on it pays to let buffers share memory.
+LARGE = 1 << 18
 
 
 class Driver:
@@ -104,14 +106,37 @@ class Driver:
                 self.lines.append(f"if {self.names[node.attr[0]]}.dtype.char != 'e':")
                 self.lines.append(f"    return {OURS}miss")
 
-    def allocate(self, buffer: Buffer) -> None:
-        """Allocate a buffer."""
+    def _form(self, buffer: Buffer) -> tuple[str, str]:
+        """The texts of a buffer's shape and dtype."""
         dtype = buffer.node.dtype
         name = OURS + ("uint16" if dtype.char == "e" else f"dtype_{dtype.name}")
         self.namespace.setdefault(name, dtype)
         # A Fortran array is the transpose of a C array, whose type does not depend on its lengths.
         shape = buffer.shape[::-1] if buffer.layout == "F" else buffer.shape
-        self.lines.append(f"{OURS}{buffer.name} = {OURS}empty({self.shape(shape)}, {name})")
+        return self.shape(shape), name
+
+    def allocate(self, buffer: Buffer, indent: str = "") -> None:
+        """Allocate a buffer."""
+        shape, dtype = self._form(buffer)
+        self.lines.append(f"{indent}{OURS}{buffer.name} = {OURS}empty({shape}, {dtype})")
+
+    def share(self, arena: Sequence[Buffer]) -> None:
+        """Allocate buffers that are never in use together: large ones in one piece of memory."""
+        sizes = ["*".join([*map(self.dim, b.shape), str(b.node.dtype.itemsize)]) for b in arena]
+        size, memory = f"{OURS}size", f"{OURS}memory"
+        self.namespace[f"{OURS}byte"] = np.dtype(np.uint8)
+        self.lines += [
+            f"{size} = max({', '.join(sizes)})",
+            f"if {size} > {LARGE}:",
+            f"    {memory} = {OURS}empty({size}, {OURS}byte)",
+        ]
+        for buffer, count in zip(arena, sizes, strict=True):
+            shape, dtype = self._form(buffer)
+            text = f"{memory}[:{count}].view({dtype}).reshape({shape})"
+            self.lines.append(f"    {OURS}{buffer.name} = {text}")
+        self.lines.append("else:")
+        for buffer in arena:
+            self.allocate(buffer, "    ")
 
     def reuse(self, buffer: Buffer, container: str) -> None:
         """Take a container's spare array for a buffer, unless somebody else refers to it.
@@ -125,9 +150,7 @@ class Driver:
         # All values of a container have its rank: a scalar's spare has the shape.
         fits = f"{name}.shape != ({shape},) or " if buffer.shape else ""
         self.lines.append(f"if {name} is None or {fits}{OURS}getrefcount({name}) != 3:")
-        allocated = len(self.lines)
-        self.allocate(buffer)
-        self.lines[allocated:] = [f"    {line}" for line in self.lines[allocated:]]
+        self.allocate(buffer, "    ")
 
     def result(self, buffer: Buffer, kind: str) -> str:
         """The text of an output as NumPy would have returned it."""

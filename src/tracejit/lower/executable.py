@@ -87,18 +87,23 @@ class Executable:
             for node, state in zip(new, states, strict=True)
             if node not in results and new.count(node) == 1
         }
+        division = None if self.emitted.late else split(self.program)
+        # Rows of arrays of several widths do not divide alike.
+        arenas = [a for a in self.program.arenas if len(a) > 1] if division is None else []
+        together = {b.name for arena in arenas for b in arena}
         for buffer in buffers:
             if buffer.name in homes:
                 driver.reuse(buffer, homes[buffer.name])
-            else:
+            elif buffer.name not in together:
                 driver.allocate(buffer)
+        for arena in arenas:
+            driver.share(arena)
         arguments = [
             *(driver.argument(i, bool(self.layouts[i.attr[0]])) for i in self.graph.inputs),
             *(f"{OURS}{b.name}" for b in buffers),
         ]
         call = f"{OURS}entry({', '.join(arguments)})"
         body = [f"if {call}:", f"    return {OURS}miss"]
-        division = None if self.emitted.late else split(self.program)
         if division is not None:
             body = driver.divide(division, call, arguments)
         if self.emitted.late:

@@ -95,7 +95,7 @@ class Program:
 
     Of `buffers[node]` every entry is written; readers use the first. A stored node without one
     lives in a scalar. `inplace` names what a result overwrites. `passed` are the outputs that
-    are inputs or views of them.
+    are inputs or views of them. Buffers of one of the `arenas` are never in use together.
     """
 
     graph: Graph
@@ -105,6 +105,7 @@ class Program:
     layouts: dict[str, str]
     memory: dict[Node, str]
     inplace: dict[Node, Node] = field(default_factory=dict)
+    arenas: list[list[Buffer]] = field(default_factory=list)
 
     def all_loops(self) -> list[Loop]:
         """Every loop, outer before inner."""

@@ -29,6 +29,7 @@ from tracejit.lower.materialise import (
     own_cost,
     reads_flat,
 )
+from tracejit.lower.order import products_early
 from tracejit.lower.program import Computation, Kind, Loop, Program
 
 
@@ -46,7 +47,7 @@ def schedule(
     """
     graph = contiguous(graph, layouts)
     computed = tuple(o for k, o in enumerate(graph.outputs) if k not in aliases)
-    nodes = materialise(Graph(graph.inputs, computed, graph.checks))
+    nodes = products_early(materialise(Graph(graph.inputs, computed, graph.checks)))
     stored: dict[Node, list[Computation]] = {}
     keep = set(nodes)
     flat = {a for n in graph.nodes() for a in reads_flat(n)}
