@@ -24,6 +24,7 @@ from tracejit.ir.printer import to_text
 from tracejit.ir.simplify import simplify
 from tracejit.ir.types import BOOL, FLOAT32, FLOAT64, INT64, ArrayType
 from tracejit.ir.verify import verify
+from tracejit.rng.words import to_words
 
 N, M = dims.dim("x", 0), dims.dim("x", 1)
 INT32, COMPLEX = np.dtype(np.int32), np.dtype(complex)
@@ -454,6 +455,12 @@ def test_dimensions_are_simplified_with_their_checks():
 A = np.arange(12.0).reshape(3, 4) - 5
 PICKS = np.array([2, 0, 2, 1])
 x34, i4, m34 = array(shape=(3, 4)), array("i", INT64, (4,)), array("m", bool, (3, 4))
+MOVED = np.random.RandomState(3)
+MOVED.normal(1.0, 2.0, (2, 3))
+DRAWN, AFTER = build.draw(
+    "normal", array("s", np.uint32, (628,)), (2, 3),
+    [c(1.0, np.float64), c(2.0, np.float64)], np.dtype(np.float64),
+)  # fmt: skip
 STRUCTURAL: dict[str, tuple[Node, Any]] = {
     "input": (x34, A),
     "const": (build.constant(np.float32(2.5)), np.float32(2.5)),
@@ -480,6 +487,8 @@ STRUCTURAL: dict[str, tuple[Node, Any]] = {
     "nonzero": (build.nonzero(E("greater", x34, c(0.0))), np.argwhere(A > 0)),
     "concatenate": (build.concatenate([x34, build.flip(x34, (0,))], 1), np.hstack([A, A[::-1]])),
     "scan": (build.scan("multiply", x34, 1), np.cumprod(A, axis=1)),
+    "draw": (DRAWN, np.random.RandomState(3).normal(1.0, 2.0, (2, 3))),
+    "advance": (AFTER, to_words(MOVED)),
     "sort": (build.sort(x34, 1), np.sort(A, axis=1)),
     "argsort": (build.sort(x34, 1, "stable", positions=True), np.argsort(A, axis=1)),
     "matmul": (build.matmul(x34, build.transpose(x34, (1, 0))), A @ A.T),
@@ -494,7 +503,8 @@ STRUCTURAL["view"] = (
 def test_interpreted_as_numpy_does(op):
     root, want = STRUCTURAL[op]
     assert root.op is ops.STRUCTURAL[op]
-    [got] = evaluate([root], {"x": A, "i": PICKS, "m": A > 0})
+    state = to_words(np.random.RandomState(3))
+    [got] = evaluate([root], {"x": A, "i": PICKS, "m": A > 0, "s": state})
     if root.type.weak:
         assert type(got) is type(want)
     else:

@@ -27,9 +27,11 @@ __version__ = "0.1.0"
 #: What the symbolic front end adds, imported when it is first asked for.
 _SYMBOLIC = {
     "In": "io",
+    "MRG_RandomStreams": "sandbox.rng_mrg",
     "MissingInputError": "state",
     "Out": "io",
     "Param": "io",
+    "RandomStreams": "tensor.shared_randomstreams",
     "SharedVariable": "sharedvalue",
     "SymbolicFunction": "symbolic",
     "UnusedInputError": "symbolic",
@@ -47,9 +49,11 @@ _SYMBOLIC = {
     "install_as_theano": "theano_names",
     "Variable": "tensor",
     "pp": "printing",
+    "load": "saving",
+    "save": "saving",
     "shared": "sharedvalue",
 }
-_MODULES = ("compile", "gof", "gradient", "printing", "tensor", "testing")
+_MODULES = ("compile", "gof", "gradient", "printing", "sandbox", "tensor", "testing")
 
 
 def __getattr__(name: str) -> Any:

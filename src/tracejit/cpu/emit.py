@@ -20,6 +20,8 @@ source; where each statement comes from is kept beside it. For ``1 / (1 + np.exp
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tracejit.cpu import expressions
 from tracejit.cpu.accumulate import BLOCK, Accumulators
 from tracejit.cpu.block import Block, Line
@@ -228,7 +230,7 @@ class Emitter(Values):
             if c.kind is Kind.MATMUL:
                 self._matmul(c)
             else:
-                self._sort(c) if c.value.op in (ops.SORT, ops.ARGSORT) else self._ufunc(c)
+                self._library.get(c.value.op, self._ufunc)(c)
             return
         if not c.loops:
             self._allocate([c])
@@ -338,6 +340,33 @@ class Emitter(Values):
         out = self.program.buffers[c.target][0]
         operands.append(self.flat_name(out.name, c.target.ndim))
         self.path[-1].add(f"{name}_over({', '.join(operands)})", c.value.origin)
+
+    @property
+    def _library(self) -> dict[ops.Op, Callable[[Computation], None]]:
+        """What emits a call of compiled code; the loop of a ufunc otherwise."""
+        return {
+            ops.SORT: self._sort,
+            ops.ARGSORT: self._sort,
+            ops.DRAW: self._draw,
+            ops.ADVANCE: lambda c: None,  # the draw leaves it
+        }
+
+    def _draw(self, c: Computation) -> None:
+        """Numbers of a distribution into the target, and the state after them into its own."""
+        name, shape = c.value.attr
+        self.headers[f"draw_{name}"] = f'draw_{name} = draw("{name}")'
+        after = next(n for n in self.program.stored if n.op is ops.ADVANCE and n.args == (c.value,))
+        state, *parameters = c.value.args
+        operands = [
+            self.array_name(state),
+            self.program.buffers[after][0].name,
+            self.flat_name(self.program.buffers[c.target][0].name, c.value.ndim),
+            self.dim(shape[-1]),
+        ]
+        for p in parameters:
+            flat = self.flat_name(self.array_name(p), p.ndim) if p.ndim else self.value(p, ())
+            operands.append(flat)
+        self.path[-1].add(f"draw_{name}({', '.join(operands)})", c.value.origin)
 
     def _sort(self, c: Computation) -> None:
         """Rows of the operand, sorted into the target."""

@@ -22,9 +22,11 @@ from tracejit.cpu.sums import (
 )
 from tracejit.cpu.vecmath import *  # noqa: F403
 from tracejit.cpu.vecmath import logaddexp
+from tracejit.rng.fill import draw
 
 __all__ = [
     "argsort_rows",
+    "draw",
     "flat",
     "half_load",
     "half_round",

@@ -227,6 +227,22 @@ def sort(x: Node, axis: int, kind: str = "quicksort", positions: bool = False) -
     return transpose(result, [*range(axis), last, *range(axis, last)])
 
 
+# Random numbers --------------------------------------------------------------------------------
+
+
+def draw(
+    name: str, state: Node, shape: tuple[Dim, ...], parameters: Sequence[Node], dtype: np.dtype[Any]
+) -> tuple[Node, Node]:
+    """Numbers of a distribution, of `shape` and `dtype`, and the state after them.
+
+    Parameters are scalars, or what the distribution wants: mostly arrays of `shape`.
+    """
+    wide = shape or (1,)
+    values = _make(ops.DRAW, (state, *parameters), (name, wide), ArrayType(dtype, wide))
+    after = _make(ops.ADVANCE, (values,), None, state.type)
+    return (values if shape else view(values, (), ((0, 0, None),))), after
+
+
 # Structure -----------------------------------------------------------------------------------
 
 

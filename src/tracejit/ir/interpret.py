@@ -188,6 +188,13 @@ def _scan(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -
     return ops.ELEMENTWISE[name].ufunc.accumulate(args[0], axis=axis, dtype=node.dtype)
 
 
+def _draw(node: Node, args: list[Any], values: Values) -> Any:
+    from tracejit.rng import words
+
+    name, shape = node.attr
+    return words.draw(name, args[0], _shape(shape, values), *args[1:])
+
+
 def _matmul(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
     return np.matmul(*args)
 
@@ -206,6 +213,10 @@ _STRUCTURAL: dict[ops.Op, Callable[[Node, list[Any], Values, Mapping[str, Any]],
     ops.NONZERO: _nonzero,
     ops.CONCATENATE: _concatenate,
     ops.SCAN: _scan,
+    ops.DRAW: lambda node, args, values, env: _draw(node, args, values)[0],
+    ops.ADVANCE: lambda node, args, values, env: _draw(
+        node.args[0], [values[a] for a in node.args[0].args], values
+    )[1],
     ops.SORT: lambda node, args, values, env: np.sort(args[0], kind=node.attr),
     ops.ARGSORT: lambda node, args, values, env: np.argsort(args[0], kind=node.attr),
     ops.MATMUL: _matmul,

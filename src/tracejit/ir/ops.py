@@ -285,12 +285,19 @@ STRUCTURAL: dict[str, Op] = _rows(
     Op(name="scan", doc="running reduction; attr: (elementwise name, axis)"),
     Op(name="sort", doc="in order along the last axis; attr: quicksort or stable"),
     Op(name="argsort", doc="int64 positions that sort along the last axis; attr: as for sort"),
+    Op(
+        name="draw",
+        dims_in_attr=True,
+        doc="random numbers: of a state and parameters; attr: (distribution, shape)",
+    ),
+    Op(name="advance", doc="the state after a draw, its operand"),
     Op(name="matmul", doc="product of two matrices, or of stacks of them"),
 )
 INPUT, CONST, DIM, POLY = (STRUCTURAL[n] for n in ("input", "const", "dim", "poly"))
 IOTA, VIEW, RESHAPE = (STRUCTURAL[n] for n in ("iota", "view", "reshape"))
 GATHER, NONZERO, CONCATENATE = (STRUCTURAL[n] for n in ("gather", "nonzero", "concatenate"))
 SCAN, MATMUL, SCATTER = (STRUCTURAL[n] for n in ("scan", "matmul", "scatter"))
+DRAW, ADVANCE = (STRUCTURAL[n] for n in ("draw", "advance"))
 SORT, ARGSORT = (STRUCTURAL[n] for n in ("sort", "argsort"))
 
 _ROWS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import Entry, memory_of
 from tracejit.lower.materialise import matrix_source
@@ -159,6 +160,8 @@ def _reuse(program: Program, readers: dict[Node, list[Reader]]) -> None:
     for node, buffers in program.buffers.items():
         used = [place[c] for c in program.stored[node]]
         used += [place[r] for r, _ in readers[node]]
+        if node.op is ops.ADVANCE:  # the draw writes it
+            used += [place[c] for c in program.stored[node.args[0]]]
         for b in buffers:
             first, last = lives.get(id(b), (used[0], used[0]))
             lives[id(b)] = min(first, *used), max(last, *used)

@@ -68,7 +68,8 @@ def _environment() -> bytes:
         llvm.get_host_cpu_features().flatten(),
     ):
         digest.update(part.encode() + b"\0")
-    for file in sorted((Path(__file__).parent.parent / "cpu").glob("*.py")):
+    package = Path(__file__).parent.parent
+    for file in sorted([*package.glob("cpu/*.py"), *package.glob("rng/*.py")]):
         digest.update(file.read_bytes())
     return digest.digest()
 

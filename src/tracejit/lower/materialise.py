@@ -16,6 +16,8 @@ LARGEST_BODY = 1000
 REBROADCAST = 1
 
 _ALWAYS = (ops.CONCATENATE, ops.SCAN, ops.SCATTER, ops.NONZERO, ops.MATMUL)
+#: What is one call of compiled code for whole arrays.
+_CALLS = (ops.SORT, ops.ARGSORT, ops.DRAW, ops.ADVANCE)
 _LEAVES = (ops.INPUT, ops.CONST, ops.DIM, ops.POLY, ops.IOTA)
 
 
@@ -27,6 +29,10 @@ def materialise(graph: Graph) -> list[Node]:
     reshape, gather or matmul reads is an input or stored; an expensive value is computed once.
     """
     nodes = graph.nodes()
+    # A draw leaves a state, whether or not it is asked for.
+    drawn = {n.args[0] for n in nodes if n.op is ops.ADVANCE}
+    for node in [n for n in nodes if n.op is ops.DRAW and n not in drawn]:
+        nodes.append(make(ops.ADVANCE, (node,), None, node.args[0].type))
     users: dict[Node, list[Node]] = {n: [] for n in nodes}
     for node in nodes:
         for arg in node.args:
@@ -57,7 +63,7 @@ def is_library(node: Node) -> bool:
     cost ten times the work.
     """
     op = node.op
-    if op in (ops.SORT, ops.ARGSORT):
+    if op in _CALLS:
         return True
     if not isinstance(op, ops.Elementwise) or not node.ndim or op is ops.WHERE:
         return False

@@ -170,6 +170,8 @@ def _undefined(node: Apply, operand: int) -> str:
     """Why there is no derivative with respect to an operand; "" where there is one."""
     if node.op == "undefined":
         return f"undefined_grad was asked for{_place(node)}"
+    if node.op == "random":
+        return f"a random variable has no derivative with respect to its parameters{_place(node)}"
     if node.op == "elemwise" and not derivatives.known(node.attr[0], operand):
         return (
             f"{node.attr[0]} has no derivative with respect to its operand {operand}{_place(node)}"

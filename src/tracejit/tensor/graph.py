@@ -19,6 +19,9 @@ _serials = itertools.count(1)
 class Scratchpad:
     """``variable.tag``: attributes for anybody's use."""
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__dict__[name] = value
+
     def __repr__(self) -> str:
         return f"tag({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
 

@@ -1,0 +1,1 @@
+"""Random numbers: generators as compiled loops over their states, and distributions over them."""

@@ -1,0 +1,291 @@
+"""Random variables over an explicit state, under Theano's names: ``uniform(state, size, …)``.
+
+A draw takes a state and gives the state after it and the numbers, which are those of NumPy's
+``RandomState`` in that state. Whoever keeps states from call to call (`shared_randomstreams`) makes
+the first the default update of a shared variable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tracejit.config import config
+from tracejit.errors import ShapeError
+from tracejit.ir import build, dims
+from tracejit.rng import words
+from tracejit.rng.table import DISTRIBUTIONS, ELEMENT, ROW
+from tracejit.tensor import basic
+from tracejit.tensor.elemwise import as_tensor_variable, cast
+from tracejit.tensor.graph import Constant, Variable
+from tracejit.tensor.infer import apply
+from tracejit.tensor.opcodes import length_of, node_of, opcode
+from tracejit.tensor.type import TensorType, dtype_name
+from tracejit.variable import Variable as Traced
+
+
+class RandomStateType(TensorType):
+    """The type of generator states: for users a ``numpy.random.RandomState``, inside its words."""
+
+    def __init__(self) -> None:
+        super().__init__("uint32", (False,))
+
+    def filter(self, value: Any, strict: bool = False, allow_downcast: bool | None = None) -> Any:
+        """The words of a ``RandomState``. TypeError for anything else."""
+        if isinstance(value, np.random.RandomState):
+            return words.to_words(value)
+        held = isinstance(value, np.ndarray) and value.dtype == np.uint32
+        if not (held and value.shape == (words.SIZE,)):
+            raise TypeError(f"a numpy.random.RandomState is needed, not {type(value).__name__}")
+        return value
+
+    def is_valid_value(self, value: Any) -> bool:
+        """Whether `value` is a generator."""
+        return isinstance(value, np.random.RandomState)
+
+    @staticmethod
+    def values_eq(a: np.random.RandomState, b: np.random.RandomState) -> bool:
+        """Whether two generators are in one state, what waits for the next normal included."""
+        return np.array_equal(words.to_words(a), words.to_words(b))
+
+    def clone(self, dtype: Any = None, broadcastable: Any = None) -> RandomStateType:
+        """This type: there is no other dtype."""
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RandomStateType)
+
+    def __hash__(self) -> int:
+        return hash(RandomStateType)
+
+    def __repr__(self) -> str:
+        return "RandomStateType"
+
+    def __reduce__(self) -> Any:
+        return RandomStateType, ()
+
+
+random_state_type = RandomStateType()
+
+
+# Evaluation ------------------------------------------------------------------------------------
+
+
+@opcode("random")
+def _random(attr: Any, state: Any, *operands: Any) -> Any:
+    """attr: (distribution, how many operands are lengths, or None for no size, dtype).
+
+    Operands: the state, the lengths, the parameters.
+    """
+    name, count, dtype = attr
+    lengths, given = operands[: count or 0], operands[count or 0 :]
+    row = DISTRIBUTIONS[name]
+    if not isinstance(state, Traced):
+        arrays = [np.asarray(p, _KINDS[k]) for p, k in row.pairs(given)]
+        shape = _shape(lengths, count, row.shapes(arrays), np.broadcast_shapes)
+        if row.form == ROW:
+            shape = (*shape, _row_length(arrays[-1], given[-1]))
+        values, after = words.draw(name, np.asarray(state), shape, *(a[()] for a in arrays))
+        return after, values.astype(dtype)
+    nodes = [build.cast(node_of(p), _KINDS[k]) for p, k in row.pairs(given)]
+    shape = _shape(lengths, count, row.shapes(nodes), lambda *s: build.broadcast_shapes(s))
+    if row.form == ROW:
+        length = _row_length(nodes[-1], given[-1])
+        wide = {"F": (*shape, length)}
+        nodes = [
+            n if k == "F" and n.ndim == 1 else _spread(n, wide.get(k, shape), name)
+            for n, k in row.pairs(nodes)
+        ]
+        shape = (*shape, length)
+    elif row.form == ELEMENT:
+        nodes = [_spread(n, shape, name) for n in nodes]
+    values, after = build.draw(name, node_of(state), shape, nodes, _KINDS[row.result])
+    values = build.cast(values, np.dtype(dtype))
+    return Traced(after), Traced(values, "array" if shape else "scalar")
+
+
+_KINDS: dict[str, np.dtype[Any]] = {
+    "f": np.dtype(np.float64),
+    "F": np.dtype(np.float64),
+    "i": np.dtype(np.int64),
+    "w": np.dtype(np.int32),
+}
+
+
+def _shape(lengths: Any, count: int | None, shapes: Any, broadcast: Any) -> Any:
+    """What the lengths say, or the parameters' shape."""
+    return broadcast((), *shapes) if count is None else tuple(map(_length, lengths))
+
+
+def _row_length(parameter: Any, given: Any) -> Any:
+    """How long the rows are: the number of chances, or the parameter itself."""
+    return parameter.shape[-1] if parameter.ndim else _length(given)
+
+
+def _length(value: Any) -> Any:
+    found = length_of(value)
+    return found if isinstance(found, int) else dims.from_node(found.node)
+
+
+def _spread(node: Any, shape: Any, name: str) -> Any:
+    """A parameter for each element: a scalar is one for all."""
+    try:
+        return build.broadcast_to(node, shape) if node.ndim else node
+    except ShapeError as error:
+        text = f"{name}: size does not match the shape of the parameters: {error}"
+        raise ShapeError(text) from None
+
+
+# Building --------------------------------------------------------------------------------------
+
+
+def draw(
+    name: str,
+    state: Any,
+    size: Any,
+    parameters: Sequence[Any],
+    ndim: int | None = None,
+    dtype: Any = None,
+    open_axes: bool = False,
+) -> tuple[Any, Any]:
+    """The state after a draw, and the numbers, as symbolic variables.
+
+    `size` is a tuple of ints and integer scalars, an integer vector (which needs `ndim`), or None
+    for the parameters' own shape. `dtype` None is floatX, or wider where the parameters are. The
+    numbers' axes broadcast where their length is known to be 1, unless `open_axes`.
+    """
+    row = DISTRIBUTIONS[name]
+    given = [as_tensor_variable(p) for p in parameters]
+    shapes = [p.broadcastable[:-1] if k == "F" else p.broadcastable for p, k in row.pairs(given)]
+    if dtype is None:
+        dtypes = [np.dtype(config.floatX), *(p.type.numpy_dtype for p in given)]
+        dtype = np.result_type(*dtypes).name
+    entries, pattern = _size(size, ndim, shapes, name)
+    if open_axes:
+        pattern = (False,) * len(pattern)
+    if row.form == ROW:
+        pattern = (*pattern, False)
+    types = [state.type, TensorType(dtype_name(dtype), pattern)]
+    attr = name, None if entries is None else len(entries), dtype_name(dtype)
+    after, values = apply("random", [state, *(entries or ()), *given], attr, types)
+    return after, values
+
+
+def _size(
+    size: Any, ndim: int | None, shapes: Sequence[tuple[bool, ...]], name: str
+) -> tuple[list[Any] | None, tuple[bool, ...]]:
+    """The lengths that `size` means, None for the parameters', and the pattern of the result."""
+    most = max(map(len, shapes), default=0)
+    if size is None:
+        if ndim is not None and ndim != most:
+            raise ValueError(f"{name}: ndim={ndim}, but the parameters have {most} axes")
+        wide = [(True,) * (most - len(s)) + s for s in shapes]
+        if not shapes:
+            raise TypeError(f"{name}: without parameters, a size is needed")
+        return None, tuple(all(column) for column in zip(*wide, strict=True))
+    if isinstance(size, Variable) and not isinstance(size, Constant) and size.type.ndim == 1:
+        if ndim is None:
+            raise ValueError(f"{name}: a symbolic size needs ndim: its length is not known")
+        entries = basic.lengths(size, ndim)
+    else:
+        entries = basic.lengths(size)
+    if ndim is not None and len(entries) != ndim:
+        raise ValueError(f"{name}: ndim={ndim}, but size has {len(entries)} entries")
+    if most > len(entries):
+        raise ValueError(f"{name}: size has {len(entries)} entries, the parameters {most} axes")
+    return entries, tuple(basic.ones_of(entries))
+
+
+# Theano's functions ------------------------------------------------------------------------------
+
+
+def uniform(
+    random_state: Any, size: Any = None, low: Any = 0.0, high: Any = 1.0, ndim: int | None = None,
+    dtype: Any = None,
+) -> Any:  # fmt: skip
+    """Numbers from `low` up to but not including `high`."""
+    return draw("uniform", random_state, size, (low, high), ndim, dtype)
+
+
+def normal(
+    random_state: Any, size: Any = None, avg: Any = 0.0, std: Any = 1.0, ndim: int | None = None,
+    dtype: Any = None,
+) -> Any:  # fmt: skip
+    """Normal numbers of mean `avg` and deviation `std`."""
+    return draw("normal", random_state, size, (avg, std), ndim, dtype)
+
+
+def binomial(
+    random_state: Any, size: Any = None, n: Any = 1, p: Any = 0.5, ndim: int | None = None,
+    dtype: Any = "int64", prob: Any = None,
+) -> Any:  # fmt: skip
+    """How many of `n` trials of chance `p` succeed."""
+    chance = p if prob is None else prob
+    return draw("binomial", random_state, size, (n, chance), ndim, dtype, open_axes=True)
+
+
+def random_integers(
+    random_state: Any, size: Any = None, low: Any = 0, high: Any = 1, ndim: int | None = None,
+    dtype: Any = "int64",
+) -> Any:  # fmt: skip
+    """Integers from `low` to `high`, both included."""
+    return draw("random_integers", random_state, size, (low, high), ndim, dtype)
+
+
+def poisson(
+    random_state: Any, size: Any = None, lam: Any = 1.0, ndim: int | None = None,
+    dtype: Any = "int64",
+) -> Any:  # fmt: skip
+    """Poisson numbers of mean `lam`."""
+    return draw("poisson", random_state, size, (lam,), ndim, dtype)
+
+
+def permutation(
+    random_state: Any, size: Any = None, n: Any = 1, ndim: int | None = None, dtype: Any = "int64"
+) -> Any:
+    """A permutation of 0 … `n` - 1 along a last axis, one for each index of `size`."""
+    shape = () if size is None else size
+    return draw("permutation", random_state, shape, (n,), ndim, dtype)
+
+
+def multinomial(
+    random_state: Any, size: Any = None, n: Any = 1, pvals: Any = (0.5, 0.5),
+    ndim: int | None = None, dtype: Any = "int64",
+) -> Any:  # fmt: skip
+    """How many of `n` trials end in each of the classes of chances `pvals`, along a last axis."""
+    return draw("multinomial", random_state, size, (n, pvals), ndim, dtype)
+
+
+def choice(
+    random_state: Any, size: Any = None, a: Any = 2, replace: bool = True, p: Any = None,
+    ndim: int | None = None, dtype: Any = "int64",
+) -> Any:  # fmt: skip
+    """Elements of `a`, or of 0 … `a` - 1, with chances `p`; without `replace` none twice."""
+    if size is None:
+        raise TypeError("choice: a size is needed")
+    among = as_tensor_variable(a)
+    if among.ndim > 1:
+        raise ValueError("choice: a has more than one axis")
+    name = f"choice{'' if replace else '_distinct'}{'' if p is None else '_weighed'}"
+    count = basic.shape_i(among, 0) if among.ndim else among
+    parameters = (count,) if p is None else (count, p)
+    kind = "int64" if among.ndim else dtype
+    after, places = draw(name, random_state, size, parameters, ndim, kind)
+    return after, cast(among[places], dtype) if among.ndim else places
+
+
+__all__ = [
+    "RandomStateType",
+    "binomial",
+    "choice",
+    "draw",
+    "multinomial",
+    "normal",
+    "permutation",
+    "poisson",
+    "random_integers",
+    "random_state_type",
+    "uniform",
+]
