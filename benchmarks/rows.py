@@ -98,6 +98,24 @@ GRADIENTS: tuple[tuple[str, str, float, Literal["higher", "lower"], str], ...] =
     ),
 )
 
+RANDOM: tuple[tuple[str, str, float, Literal["higher", "lower"], str], ...] = (
+    (
+        "mt19937",
+        "10 M uniform numbers of `RandomStreams`, the same bits: speed-up over `RandomState`",
+        2.5,
+        "higher",
+        "{:.1f} ×",
+    ),
+    (
+        "mrg31k3p",
+        "10 M uniform numbers of `MRG_RandomStreams`: speed-up over `RandomState`",
+        1.0,
+        "higher",
+        "{:.1f} ×",
+    ),
+    ("call", "the tutorial's `f()`, a 2 × 2 draw: one call", 3.0, "lower", "{:.2f} µs"),
+)
+
 ROWS = (
     Row(
         "small-call",
@@ -224,6 +242,19 @@ ROWS = (
             one_thread=argument != "memory",
         )
         for argument, what, required, better, form in GRADIENTS
+    ),
+    *(
+        Row(
+            f"random-{argument}",
+            what,
+            "random_numbers",
+            required=required,
+            better=better,
+            form=form,
+            argument=argument,
+            one_thread=True,
+        )
+        for argument, what, required, better, form in RANDOM
     ),
     Row(
         "import",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tracejit.cpu.arrayloops import ufunc_over
 from tracejit.cpu.cast import *  # noqa: F403
 from tracejit.cpu.half import half_load, half_round, half_store
@@ -22,7 +24,14 @@ from tracejit.cpu.sums import (
 )
 from tracejit.cpu.vecmath import *  # noqa: F403
 from tracejit.cpu.vecmath import logaddexp
-from tracejit.rng.fill import draw
+
+
+def draw(name: str) -> Any:
+    """The function that fills an array with a distribution's numbers; few programs need one."""
+    from tracejit.rng.fill import draw
+
+    return draw(name)
+
 
 __all__ = [
     "argsort_rows",
