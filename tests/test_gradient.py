@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -128,6 +129,28 @@ def test_shapes_and_positions_do_not_connect():
         with pytest.raises(DisconnectedInputError):
             T.grad(cost, x)
     assert value(T.grad((x * i.shape[0]).sum(), x), x=V, i=V).tolist() == [3, 3, 3]
+
+
+def test_known_gradients_replace_what_flows():
+    x = T.dvector("x")
+    z = x * x
+    ones = T.ones_like(z)
+    assert value(T.grad((z * z).sum(), x, known_grads={z: ones}), x=np.array([2.0])) == 4
+    w = z * 5
+    known = OrderedDict([(z, ones), (w, T.ones_like(w))])
+    assert value(T.grad(None, x, known_grads=known), x=np.array([1.0])) == 2
+
+
+def test_a_constant_has_a_gradient():
+    s, c = T.dscalar("s"), T.constant(np.float64(2.0))
+    assert value(T.grad(s * c, c), s=3.0) == 3.0
+
+
+def test_limits_of_a_gradient_do_not_hold_forwards():
+    x, v = T.dvectors("x", "v")
+    y = grad_clip(x, -1.0, 1.0) * 5
+    assert value(Rop(y, x, v), x=V, v=V).tolist() == (5 * V).tolist()
+    assert value(T.grad(y.sum(), x), x=V).tolist() == [1, 1, 1]
 
 
 def test_an_undefined_gradient():

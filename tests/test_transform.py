@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,6 +138,75 @@ def test_jacobian_and_hessian():
     want[1] += 2 * X
     want[:, 1] += 2 * X
     np.testing.assert_allclose(h, want)
+
+
+def test_jacobians_through_positions():
+    """Compiled: rows of the identity are gathered and scattered."""
+
+    def put(v):
+        y = np.zeros(4)
+        y[1:3] = v
+        y[[0, 3]] += v[::-1]
+        return y
+
+    want = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    np.testing.assert_array_equal(tracejit.jacobian(put)(np.ones(2)), want)
+    spring = lambda q: ((q[np.array([0, 1])] - q[np.array([1, 2])]) ** 2).sum()  # noqa: E731
+    want = np.array([[2.0, -2.0, 0.0], [-2.0, 4.0, -2.0], [0.0, -2.0, 2.0]])
+    np.testing.assert_array_equal(tracejit.hessian(spring)(np.arange(3.0)), want)
+
+
+def test_the_last_write_at_a_place_has_the_gradient():
+    def f(v):
+        y = np.zeros(2)
+        y[np.array([0, 0])] = v
+        return y.sum()
+
+    point = np.array([5.0, 7.0])
+    assert grad(f)(point).tolist() == [0, 1]
+    assert jvp(f, (point,), (np.array([10.0, 20.0]),))[1] == 20
+
+
+@pytest.mark.parametrize("x, want", [
+    ([0.0, 2.0, 3.0], [[0, 3, 2], [3, 0, 0], [2, 0, 0]]),
+    ([0.0, 0.0, 3.0], [[0, 3, 0], [3, 0, 0], [0, 0, 0]]),
+    ([1.0, 2.0, 3.0], [[0, 3, 2], [3, 0, 1], [2, 1, 0]]),
+])  # fmt: skip
+def test_second_derivatives_of_a_product_with_zeros(x, want):
+    assert tracejit.hessian(lambda x: x.prod())(np.array(x)).tolist() == want
+
+
+def test_some_first_derivatives():
+    assert grad(lambda x: np.frexp(x)[0])(3.0) == 0.25
+    assert grad(lambda x: np.median(x))(np.array([2.0, 2.0])).tolist() == [0.5, 0.5]
+
+
+def test_gradients_of_what_can_be_called():
+    @dataclasses.dataclass
+    class Net:
+        w: np.ndarray
+
+        def __call__(self, x):
+            return (x * self.w).sum()
+
+    found = grad(lambda net, x: net(x))(Net(np.ones(2)), np.array([3.0, 4.0]))
+    assert type(found) is Net and found.w.tolist() == [3, 4]
+
+
+def test_a_number_is_not_frozen_where_its_derivative_is_wanted():
+    with pytest.raises(tracejit.UnsupportedError, match="number that is differentiated"):
+        grad(lambda x, y: x**y, argnums=1)(-2.0, 2.0)
+
+
+@pytest.mark.parametrize("call, error, text", [
+    (lambda: jvp(lambda p: p["a"] * 2, ({"a": 1.0},), ({"b": 1.0},)), ValueError, "structure"),
+    (lambda: vjp(lambda x: x * 2, X)[1](X * 1j), TypeError, "the cotangent is complex"),
+    (lambda: jvp(lambda x: x * 2, (X,), (1.0,)), ValueError, r"shape \(\), argument 0 \(3,\)"),
+    (lambda: vjp(lambda x: x * 2, X)[1](np.ones(4)), ValueError, r"shape \(4,\), the result"),
+])  # fmt: skip
+def test_tangents_and_cotangents_must_fit(call, error, text):
+    with pytest.raises(error, match=text):
+        call()
 
 
 def test_jacobians_of_any_length_share_a_program():

@@ -31,6 +31,8 @@ _SYMBOLIC = {
     "MissingInputError": "state",
     "Out": "io",
     "Param": "io",
+    "CURAND_RandomStreams": "tensor.philox_randomstreams",
+    "PhiloxRandomStreams": "tensor.philox_randomstreams",
     "RandomStreams": "tensor.shared_randomstreams",
     "SharedVariable": "sharedvalue",
     "SymbolicFunction": "symbolic",

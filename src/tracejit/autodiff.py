@@ -37,12 +37,18 @@ def vjp(
     cotangents: Sequence[Node],
     wrt: Sequence[Node],
     constants: Iterable[Node] = (),
+    known: int = 0,
+    forward: bool = False,
 ) -> list[Node | None]:
     """The cotangents of the nodes `wrt`, where `outputs` have the given ones.
 
-    Nothing flows through `constants`, nor beyond the nodes `wrt`. None where nothing arrives.
-    Raises NoDerivativeError where a rule is missing on the way.
+    Nothing flows through `constants`, nor beyond the nodes `wrt`. None where nothing arrives. The
+    last `known` outputs have the given cotangents and no others. With `forward` limits that a
+    gradient has on its way back do not hold: the result is linear in the cotangents. Raises
+    NoDerivativeError where a rule is missing on the way.
     """
+    first = len(outputs) - known
+    given = dict(zip(outputs[first:], cotangents[first:], strict=True))
     stopped = set(constants)
     targets = set(wrt)
     blocked = stopped - targets
@@ -60,10 +66,13 @@ def vjp(
     for node in reversed(order):
         if node not in active or node not in found:
             continue
-        g = total[node] = _sum(found.pop(node))
+        arrived = found.pop(node)
+        g = total[node] = given[node] if node in given else _sum(arrived)
         if node in stopped or not any(a in active for a in node.args):
             continue
-        for operand, h in zip(node.args, _rule(node)(node, g), strict=False):
+        clipped = node.op is ops.CAST and node.attr and node.attr[0] == "clip"
+        rule = _passed if forward and clipped else _rule(node)
+        for operand, h in zip(node.args, rule(node, g), strict=False):
             if h is None or operand not in active:
                 continue
             if isinstance(h, Missing):
@@ -132,6 +141,10 @@ def _rule(node: Node) -> Rule:
     return rule
 
 
+def _passed(node: Node, g: Node) -> Cotangents:
+    return (g,)
+
+
 def _of_cast(node: Node, g: Node) -> Cotangents:
     """A cast may be marked: its gradient is stopped, multiplied, or limited on the way."""
     match node.attr:
@@ -159,18 +172,29 @@ def _of_sum(node: Node, g: Node) -> Cotangents:
 
 
 def _of_prod(node: Node, g: Node) -> Cotangents:
-    """Exact where factors are 0: only the factor that alone is 0 has a derivative then."""
+    """By the products of what comes before and after, so that factors may be 0."""
     x, axes = node.args[0], node.attr
-    one, zero = (build.constant(v, x.dtype) for v in (1, 0))
-    is_zero = build.elementwise("equal", x, zero)
-    zeros = _spread(build.reduce("sum", build.cast(is_zero, x.dtype), axes), x, axes)
-    others = build.where(is_zero, one, x)
-    product = _spread(build.reduce("prod", others, axes), x, axes)
-    without = build.elementwise("divide", product, others)
-    none = build.elementwise("equal", zeros, zero)
-    alone = build.elementwise("logical_and", is_zero, build.elementwise("equal", zeros, one))
-    slope = build.where(build.elementwise("logical_or", none, alone), without, zero)
-    return (build.elementwise("multiply", _spread(g, x, axes), slope),)
+    kept = [k for k in range(x.ndim) if k not in axes]
+    order = [*kept, *axes]
+    count = dims.product(x.shape[k] for k in axes)
+    moved = build.transpose(x, order)
+    rows = build.reshape(moved, (*(x.shape[k] for k in kept), count))
+    last = len(kept)
+    after = build.flip(_product_before(build.flip(rows, (last,)), last), (last,))
+    slope = build.elementwise("multiply", _product_before(rows, last), after)
+    inverse = [order.index(k) for k in range(x.ndim)]
+    back = build.transpose(build.reshape(slope, moved.shape), inverse)
+    return (build.elementwise("multiply", _spread(g, x, axes), back),)
+
+
+def _product_before(x: Node, axis: int) -> Node:
+    """At each position along `axis` the product of all before it."""
+    n = x.shape[axis]
+    one = build.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), build.constant(1, x.dtype))
+    shifted = build.concatenate([one, x], axis)
+    index = tuple((0, 1, k) for k in range(x.ndim))
+    shape = (*x.shape[:axis], n, *x.shape[axis + 1 :])
+    return build.scan("multiply", build.view(shifted, shape, index), axis)
 
 
 def _of_extreme(node: Node, g: Node) -> Cotangents:
@@ -272,6 +296,12 @@ def _of_scatter(node: Node, g: Node) -> Cotangents:
     kept = g
     if mode == "set":
         kept = build.scatter(g, _zeros(shape, g.dtype), positions, checked, "set")
+    if mode == "set" and any(checked):  # the last of several at one place has stayed
+        numbers = build.reshape(build.iota(dims.product(shape)), shape)
+        marks = build.full(node.shape, build.constant(-1, np.int64))
+        there = build.scatter(marks, numbers, positions, checked, "set")
+        stayed = build.elementwise("equal", build.gather(there, shape, picks, *wide), numbers)
+        taken = build.where(stayed, taken, build.constant(0, g.dtype))
     return (kept, taken)
 
 

@@ -37,6 +37,7 @@ from tracejit.structure import (
     Container,
     Leaf,
     Spec,
+    children_of,
     flatten,
 )
 from tracejit.trace import Trace, current
@@ -281,7 +282,7 @@ def _run_trace(fn: Function, description: Description, capture: Capture) -> _Pro
                 f"{path} is an array that was made without traced values, and would be frozen",
                 "make it outside the function",
             )
-        if callable(value) and not isinstance(value, type):
+        if callable(value) and not isinstance(value, type) and children_of(value) is None:
             original = capture.original(value)
             if original is value and hasattr(value, "__code__"):
                 raise NotTraceable(f"{path} is a function made inside the traced one")

@@ -26,6 +26,8 @@ MODULES = {
     "theano.gof.graph": "tracejit.gof",
     "theano.printing": "tracejit.printing",
     "theano.sandbox": "tracejit.sandbox",
+    "theano.sandbox.cuda": "tracejit.sandbox.cuda",
+    "theano.sandbox.cuda.rng_curand": "tracejit.sandbox.cuda.rng_curand",
     "theano.sandbox.rng_mrg": "tracejit.sandbox.rng_mrg",
     "theano.tensor": "tracejit.tensor",
     "theano.tensor.basic": "tracejit.tensor",

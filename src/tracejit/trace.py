@@ -291,6 +291,11 @@ class Trace(build.Solver):
             return build.constant_value(node).item()
         if node.dtype == BOOL:
             return self.truth(node)
+        if node.dtype.kind in "fc" and any(_is_marked(n) for n in postorder([node])):
+            raise NotTraceable(
+                "the value of a number that is differentiated is asked for",
+                "compute with the number itself: its derivative would be lost",
+            )
         answer = self.evaluate(node)
         answer = answer.item() if isinstance(answer, (np.generic, np.ndarray)) else answer
         if node.dtype.kind == "i" and node.type.weak:
@@ -435,3 +440,8 @@ _COMPARE: dict[str, Any] = {
     "greater": lambda a, b: a > b,
     "greater_equal": lambda a, b: a >= b,
 }
+
+
+def _is_marked(node: Node) -> bool:
+    """Whether a node is what a derivative is taken with respect to."""
+    return node.op is ops.CAST and bool(node.attr) and node.attr[0] == "mark"

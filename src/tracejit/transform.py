@@ -232,6 +232,20 @@ def _outputs(result: Any) -> _Marked:
     return _Marked(result, "the result")
 
 
+def _check_alike(given: _Marked, wanted: _Marked, what: str, of: str) -> None:
+    """Whether a tangent or cotangent has the structure, shapes and kinds of what it belongs to."""
+    if given.spec != wanted.spec:
+        raise ShapeError(f"{what} has another structure than {of}")
+    solver = build.solver()
+    for g, w in zip(given.nodes, wanted.nodes, strict=True):
+        same = g.ndim == w.ndim and all(map(solver.equal, g.shape, w.shape))
+        if not same:
+            shapes = [str(tuple(map(solver.value, n.shape))) for n in (g, w)]
+            raise ShapeError(f"{what} has the shape {shapes[0]}, {of} {shapes[1]}")
+        if g.dtype.kind == "c" != w.dtype.kind:
+            raise DTypeError(f"{what} is complex, {of} is {w.dtype}")
+
+
 def custom_gradient(f: Any) -> Callable[..., Any]:
     """A function with a gradient of its own: `f` returns its result and the rule.
 
@@ -284,8 +298,7 @@ def pullback(f: Any) -> Callable[..., Any]:
         marked = [_Marked(a, f"argument {k}") for k, a in enumerate(args)]
         outputs = _outputs(copy(*(m.value for m in marked)))
         seeds = _outputs(cotangent)
-        if seeds.spec != outputs.spec:
-            raise ShapeError("the cotangent has another structure than the result")
+        _check_alike(seeds, outputs, "the cotangent", "the result")
         leaves = [n for m in marked for n in m.nodes]
         better = stabilised(outputs.nodes, leaves)
         cast = [
@@ -341,9 +354,10 @@ def _pushed(f: Callable[..., Any]) -> Callable[..., Any]:
         result = copy(*(m.value for m in marked))
         outputs = _outputs(result)
         leaves = [n for m in marked for n in m.nodes]
-        points = [n for k, t in enumerate(tangents) for n in _Marked(t, f"tangent {k}").nodes]
-        if len(points) != len(leaves):
-            raise ShapeError("the tangents have another structure than the arguments")
+        moves = [_Marked(t, f"tangent {k}") for k, t in enumerate(tangents)]
+        for k, (m, t) in enumerate(zip(marked, moves, strict=True)):
+            _check_alike(t, m, f"tangent {k}", f"argument {k}")
+        points = [n for t in moves for n in t.nodes]
         ys = stabilised(outputs.nodes, leaves)
         return result, outputs.like(pushforward(ys, leaves, points))
 
@@ -362,7 +376,7 @@ def pushforward(
         make(ops.INPUT, (), (f"cotangent {k}", y.shape, next(_marks)), y.type)
         for k, y in enumerate(ys)
     ]
-    pulled = cotangents_of(ys, dummies, xs)
+    pulled = cotangents_of(ys, dummies, xs, forward=True)
     pairs = [(g, p) for g, p in zip(pulled, points, strict=True) if g is not None]
     seeds = [build.broadcast_to(build.cast(p, g.dtype), g.shape) for g, p in pairs]
     return cotangents_of([g for g, _ in pairs], seeds, dummies)

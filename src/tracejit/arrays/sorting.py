@@ -88,12 +88,11 @@ def median(
     rows = build.transpose(x, [*kept, *axes])
     rows = build.reshape(rows, (*(x.shape[k] for k in kept), count))
     ordered = build.sort(rows, len(kept))
-    low, high = (
-        _element(ordered, call("floor_divide", dim_node(dims.add(count, k)), 2)) for k in (-1, 0)
-    )
+    places = [call("floor_divide", dim_node(dims.add(count, k)), 2) for k in (-1, 0)]
+    low, high = (_element(ordered, p) for p in places)
     last = _element(ordered, dim_node(dims.sub(count, 1)))
     # Of one element the mean is itself, however large.
-    mean = build.where(call("equal", low, high), low, call("divide", call("add", low, high), 2))
+    mean = build.where(call("equal", *places), low, call("divide", call("add", low, high), 2))
     result = build.where(call("isnan", last), last, build.cast(mean, x.dtype))
     return value(keep(result, axes) if keepdims is True else result)
 

@@ -10,6 +10,7 @@ from tracejit.cpu.half import half_load, half_round, half_store
 from tracejit.cpu.logic import *  # noqa: F403
 from tracejit.cpu.loops import matmul_loop, ufunc_loop
 from tracejit.cpu.memory import flat, outside, wrap
+from tracejit.cpu.philox import philox_high, philox_low
 from tracejit.cpu.scalar import *  # noqa: F403
 from tracejit.cpu.sorting import argsort_rows, sort_rows
 from tracejit.cpu.structure import rows
@@ -43,6 +44,8 @@ __all__ = [
     "logaddexp",
     "matmul_loop",
     "outside",
+    "philox_high",
+    "philox_low",
     "radd_product",
     "rows",
     "sort_rows",

@@ -196,6 +196,8 @@ class Values:
             wrapped = self.fresh("v")
             self.path[depth].insert(f"{wrapped} = wrap({position}, {length})", node.origin, inner)
             parts.append(wrapped)
+        if base.op is not ops.INPUT:  # the buffer may be what an outer iteration needs
+            parts = [parts[k] for k in self.program.buffers[base][0].axes]
         text = f"{name}[{', '.join(parts) or '()'}]"
         if node.dtype.char == "e":
             text = f"half_load({text})"

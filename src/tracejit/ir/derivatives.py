@@ -29,7 +29,7 @@ _ZERO = (
 _NONE = (
     "equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor "
     "logical_not bitwise_and bitwise_or bitwise_xor invert left_shift right_shift bitwise_count "
-    "gcd lcm frexp_mantissa frexp_exponent modf_integer"
+    "philox_high philox_low gcd lcm frexp_exponent modf_integer"
 ).split()
 
 RULES: dict[str, str] = {
@@ -56,6 +56,7 @@ RULES: dict[str, str] = {
     "nextafter": "g; 0",
     "ldexp": "g * ldexp(1, b); none",
     "modf_fraction": "g",
+    "frexp_mantissa": "g * where(a == 0, 1, y / where(a == 0, 1, a))",
     # Choice
     "maximum": "where(a >= b, g, 0); where(a >= b, 0, g)",
     "minimum": "where(a <= b, g, 0); where(a <= b, 0, g)",

@@ -58,6 +58,8 @@ def _elementwise(node: Node, op: ops.Elementwise, args: list[Any]) -> Any:
         return np.asarray(args[0]).astype(node.dtype)
     if op is ops.WHERE:
         return np.where(*args)
+    if op.plain:
+        return op.function(*args)
     if op is ops.REAL:
         return np.real(args[0])
     if op is ops.IMAG:

@@ -44,6 +44,7 @@ class Elementwise(Op):
     `cost`        relative to an addition: what recomputing it costs
     `trap`        scalar condition under which the result must not be used: NumPy raises there
     `trap_kinds`  dtype kinds of the operands for which NumPy raises
+    `plain`       the reference is no ufunc, and the row in no table that users' functions look in
     """
 
     module: str = "numpy"
@@ -56,6 +57,12 @@ class Elementwise(Op):
     trap: str | None = None
     trap_kinds: str = ""
     reference_name: str = ""
+    plain: bool = False
+
+    @property
+    def function(self) -> Any:
+        """The reference of a `plain` row: a function of arrays that is no ufunc."""
+        return getattr(importlib.import_module(self.module), self.name)
 
     @property
     def ufunc(self) -> np.ufunc:
@@ -236,6 +243,22 @@ ELEMENTWISE: dict[str, Elementwise] = _rows(
 
 CAST, WHERE = ELEMENTWISE["cast"], ELEMENTWISE["where"]
 REAL, IMAG = ELEMENTWISE["real"], ELEMENTWISE["imag"]
+
+#: Bits of an element of a random draw: of a key, the draw's number and the element's place.
+PHILOX: dict[str, Elementwise] = _rows(
+    *(
+        Elementwise(
+            name=f"philox_{half}",
+            module="tracejit.rng.philox",
+            nin=3,
+            cpu=f"philox_{half}({{0}}, {{1}}, {{2}})",
+            cpu_kinds="u",
+            cost=2 * TRANSCENDENTAL,
+            plain=True,
+        )
+        for half in ("high", "low")
+    )
+)
 
 REDUCTIONS: dict[str, Reduction] = _rows(
     Reduction(name="sum", combine="add", identity=0, cpu="radd({0}, {1})", cpu_kinds="iufc"),

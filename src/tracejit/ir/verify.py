@@ -122,6 +122,8 @@ def _loop_problem(node: Node, op: ops.Elementwise) -> str | None:
         condition, a, b = node.args
         good = condition.dtype == BOOL and a.dtype == b.dtype == node.dtype
         return None if good else "operands have other dtypes"
+    if op.plain:
+        return None
     if op in (ops.REAL, ops.IMAG):
         good = node.args[0].dtype.itemsize == 2 * node.dtype.itemsize
         return None if good else "result is no part of the operand"

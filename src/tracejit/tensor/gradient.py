@@ -17,7 +17,15 @@ from tracejit.ir.node import Node, make
 from tracejit.ir.stabilise import stabilised
 from tracejit.tensor import creation
 from tracejit.tensor.elemwise import as_tensor_variable, constant
-from tracejit.tensor.graph import Apply, Variable, toposort
+from tracejit.tensor.gradient_marks import (
+    consider_constant,
+    disconnected_grad,
+    grad_clip,
+    grad_scale,
+    undefined_grad,
+    zero_grad,
+)
+from tracejit.tensor.graph import Apply, Constant, Variable, clone, toposort
 from tracejit.tensor.infer import apply
 from tracejit.tensor.opcodes import node_of, opcode
 from tracejit.tensor.type import TensorType
@@ -76,13 +84,13 @@ def _result(found: Node | None, x: Node, dtype: str) -> Traced:
 @opcode("grad", types=lambda attr, inputs: [_type_of(v) for v in inputs[: attr[0]]])
 def _grad(attr: Any, *values: Any) -> Any:
     """attr: (how many are wrt, constants, outputs); operands: these, then the cotangents."""
-    wrt, constants, outputs, _ = attr
+    wrt, constants, outputs, _, known = attr
     nodes = _need_trace(values)
     targets, rest = nodes[:wrt], nodes[wrt:]
     stopped, rest = rest[:constants], rest[constants:]
     graph = stabilised(rest[:outputs], targets)
     seeds = [_seed(g, y) for g, y in zip(rest[outputs:], graph, strict=True)]
-    found = vjp(graph, seeds, targets, stopped)
+    found = vjp(graph, seeds, targets, stopped, known)
     results = [
         _result(g, x, attr[3][k]) for k, (g, x) in enumerate(zip(found, targets, strict=True))
     ]
@@ -107,7 +115,7 @@ def _rop(attr: Any, *values: Any) -> Any:
     dummies = [
         make(ops.INPUT, (), (f"cotangent {k}", y.shape, id(y)), y.type) for k, y in enumerate(ys)
     ]
-    pulled = vjp(ys, dummies, xs)
+    pulled = vjp(ys, dummies, xs, forward=True)
     pairs = [(g, p) for g, p in zip(pulled, points, strict=True) if g is not None]
     found = vjp([g for g, _ in pairs], [build.cast(p, g.dtype) for g, p in pairs], dummies)
     return tuple(_result(f, y, y.dtype.name) for f, y in zip(found, ys, strict=True))
@@ -225,6 +233,11 @@ def grad(
     for v in variables:
         if not isinstance(v, Variable):
             raise TypeError(f"Expected Variable, got {v} of type {type(v)}")
+    if cost is not None and any(isinstance(v, Constant) for v in variables):
+        return _of_constants(
+            cost, wrt, variables, consider_constant, disconnected_inputs, add_names, known_grads,
+            return_disconnected, null_gradients,
+        )  # fmt: skip
     for value, allowed in (
         (disconnected_inputs, ("raise", "warn", "ignore")),
         (return_disconnected, ("zero", "None", "Disconnected")),
@@ -249,7 +262,7 @@ def grad(
         )
     attr = (
         len(variables), len(constants), len(outputs),
-        tuple(_type_of(v).dtype for v in variables),
+        tuple(_type_of(v).dtype for v in variables), len(known),
     )  # fmt: skip
     operands = [*variables, *constants, *outputs, *map(as_tensor_variable, seeds)]
     found: list[Any] = apply("grad", operands, attr) if not null else _defined(operands, attr, null)
@@ -263,13 +276,25 @@ def grad(
     return found[0]
 
 
+def _of_constants(cost: Any, wrt: Any, variables: list[Any], *options: Any) -> Any:
+    """`grad` where some variables are constants: they are variables until it is taken."""
+    free: dict[Variable, Any] = {v: v.type(v.name) for v in variables if isinstance(v, Constant)}
+    [open_cost] = clone([cost], free)
+    found = grad(open_cost, [free.get(v, v) for v in variables], *options)
+    back = {new: old for old, new in free.items()}
+    closed = [clone([g], back)[0] if isinstance(g, Variable) else g for g in found]
+    if isinstance(wrt, (list, tuple)):
+        return tuple(closed) if isinstance(wrt, tuple) else closed
+    return closed[0]
+
+
 def _defined(operands: list[Any], attr: Any, null: Mapping[Any, str]) -> list[Any]:
     """The gradients that are defined, and what stands for the others."""
     wrt, rest = operands[: attr[0]], operands[attr[0] :]
     kept = [k for k, v in enumerate(wrt) if v not in null]
     dtypes = tuple(attr[3][k] for k in kept)
     some = [*(wrt[k] for k in kept), *rest]
-    found = iter(apply("grad", some, (len(kept), *attr[1:3], dtypes)) if kept else ())
+    found = iter(apply("grad", some, (len(kept), *attr[1:3], dtypes, attr[4])) if kept else ())
     return [NullType(null[v]) if v in null else next(found) for v in wrt]
 
 
@@ -399,71 +424,6 @@ def hessian(
     if isinstance(wrt, (list, tuple)):
         return tuple(found) if isinstance(wrt, tuple) else found
     return found[0]
-
-
-# Gradients that are changed on the way -----------------------------------------------------------
-
-
-@opcode("disconnected", types=lambda attr, inputs: [inputs[0].type])
-def _cut_here(attr: Any, x: Any) -> Any:
-    """The operand, through which no gradient flows."""
-    return _marked(x, "stop")
-
-
-def _marked(x: Any, *how: Any) -> Any:
-    if not isinstance(x, Traced):
-        return x
-    node = make(ops.CAST, (x.node,), how, x.node.type)
-    return Traced(node, x.kind)
-
-
-@opcode("undefined", types=lambda attr, inputs: [inputs[0].type])
-def _undefined_here(attr: Any, x: Any) -> Any:
-    """The operand, whose gradient is not defined."""
-    return _marked(x, "stop")
-
-
-def undefined_grad(x: Any) -> Any:
-    """`x`, whose gradient is not defined: to ask for one through it is an error."""
-    return apply("undefined", [as_tensor_variable(x)])[0]
-
-
-def disconnected_grad(x: Any) -> Any:
-    """`x`, through which no gradient flows: it counts as disconnected."""
-    return apply("disconnected", [as_tensor_variable(x)])[0]
-
-
-@opcode("scale_gradient", types=lambda attr, inputs: [inputs[0].type])
-def _scale_here(attr: Any, x: Any) -> Any:
-    """attr: the factor."""
-    return _marked(x, "scale", attr)
-
-
-@opcode("clip_gradient", types=lambda attr, inputs: [inputs[0].type])
-def _clip_here(attr: Any, x: Any) -> Any:
-    """attr: (lower, upper)."""
-    return _marked(x, "clip", *attr)
-
-
-def zero_grad(x: Any) -> Any:
-    """`x`, whose gradient is zero."""
-    return apply("scale_gradient", [as_tensor_variable(x)], 0.0)[0]
-
-
-consider_constant = zero_grad
-
-
-def grad_scale(x: Any, multiplier: float) -> Any:
-    """`x`, whose gradient is multiplied on the way back."""
-    return apply("scale_gradient", [as_tensor_variable(x)], float(multiplier))[0]
-
-
-def grad_clip(x: Any, lower_bound: float, upper_bound: float) -> Any:
-    """`x`, whose gradient is limited to an interval on the way back."""
-    if lower_bound > upper_bound:
-        raise ValueError(f"the interval from {lower_bound} to {upper_bound} is empty")
-    bounds = float(lower_bound), float(upper_bound)
-    return apply("clip_gradient", [as_tensor_variable(x)], bounds)[0]
 
 
 __all__ = [

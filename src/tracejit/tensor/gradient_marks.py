@@ -1,0 +1,84 @@
+"""Gradients that are stopped, scaled or limited on their way back, by Theano's names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracejit.ir import ops
+from tracejit.ir.node import make
+from tracejit.tensor.elemwise import as_tensor_variable
+from tracejit.tensor.infer import apply
+from tracejit.tensor.opcodes import opcode
+from tracejit.variable import Variable as Traced
+
+
+@opcode("disconnected", types=lambda attr, inputs: [inputs[0].type])
+def _cut_here(attr: Any, x: Any) -> Any:
+    """The operand, through which no gradient flows."""
+    return _marked(x, "stop")
+
+
+def _marked(x: Any, *how: Any) -> Any:
+    if not isinstance(x, Traced):
+        return x
+    node = make(ops.CAST, (x.node,), how, x.node.type)
+    return Traced(node, x.kind)
+
+
+@opcode("undefined", types=lambda attr, inputs: [inputs[0].type])
+def _undefined_here(attr: Any, x: Any) -> Any:
+    """The operand, whose gradient is not defined."""
+    return _marked(x, "stop")
+
+
+def undefined_grad(x: Any) -> Any:
+    """`x`, whose gradient is not defined: to ask for one through it is an error."""
+    return apply("undefined", [as_tensor_variable(x)])[0]
+
+
+def disconnected_grad(x: Any) -> Any:
+    """`x`, through which no gradient flows: it counts as disconnected."""
+    return apply("disconnected", [as_tensor_variable(x)])[0]
+
+
+@opcode("scale_gradient", types=lambda attr, inputs: [inputs[0].type])
+def _scale_here(attr: Any, x: Any) -> Any:
+    """attr: the factor."""
+    return _marked(x, "scale", attr)
+
+
+@opcode("clip_gradient", types=lambda attr, inputs: [inputs[0].type])
+def _clip_here(attr: Any, x: Any) -> Any:
+    """attr: (lower, upper)."""
+    return _marked(x, "clip", *attr)
+
+
+def zero_grad(x: Any) -> Any:
+    """`x`, whose gradient is zero."""
+    return apply("scale_gradient", [as_tensor_variable(x)], 0.0)[0]
+
+
+consider_constant = zero_grad
+
+
+def grad_scale(x: Any, multiplier: float) -> Any:
+    """`x`, whose gradient is multiplied on the way back."""
+    return apply("scale_gradient", [as_tensor_variable(x)], float(multiplier))[0]
+
+
+def grad_clip(x: Any, lower_bound: float, upper_bound: float) -> Any:
+    """`x`, whose gradient is limited to an interval on the way back."""
+    if lower_bound > upper_bound:
+        raise ValueError(f"the interval from {lower_bound} to {upper_bound} is empty")
+    bounds = float(lower_bound), float(upper_bound)
+    return apply("clip_gradient", [as_tensor_variable(x)], bounds)[0]
+
+
+__all__ = [
+    "consider_constant",
+    "disconnected_grad",
+    "grad_clip",
+    "grad_scale",
+    "undefined_grad",
+    "zero_grad",
+]
