@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,6 +141,21 @@ def test_jacobian_and_hessian():
     np.testing.assert_allclose(h, want)
 
 
+def test_structures_of_second_derivatives():
+    f = lambda p: (p["a"] ** 2).sum() * p["b"]  # noqa: E731
+    h = tracejit.hessian(f)({"a": X, "b": 2.0})
+    np.testing.assert_allclose(h["a"]["a"], 4 * np.eye(3))
+    np.testing.assert_allclose(h["a"]["b"], 2 * X)
+    np.testing.assert_allclose(h["b"]["a"], 2 * X)
+    assert h["b"]["b"] == 0
+    j = tracejit.jacobian(lambda x: {"square": x * x, "sum": x.sum()})(X)
+    np.testing.assert_allclose(j["square"], np.diag(2 * X))
+    assert j["sum"].tolist() == [1, 1, 1]
+    (aa, ab), (_, bb) = tracejit.hessian(lambda x, y: (x * y).sum() ** 2, (0, 1))(X, SCALE)
+    np.testing.assert_allclose(aa, 2 * np.outer(SCALE, SCALE))
+    assert ab.shape == bb.shape == (3, 3)
+
+
 def test_jacobians_through_positions():
     """Compiled: rows of the identity are gathered and scattered."""
 
@@ -191,6 +207,56 @@ def test_gradients_of_what_can_be_called():
 
     found = grad(lambda net, x: net(x))(Net(np.ones(2)), np.array([3.0, 4.0]))
     assert type(found) is Net and found.w.tolist() == [3, 4]
+
+
+def test_closures_over_traced_values():
+    """The usual way to write a training step, and a product with a Hessian."""
+
+    @tracejit.function(on_unsupported="error")
+    def step(w, x, y):
+        loss = lambda w: ((x @ w - y) ** 2).mean()  # noqa: E731
+        return w - 0.1 * grad(loss)(w)
+
+    x, y, w = SCALE[:, None] * np.ones((3, 2)), X, np.array([1.0, -1.0])
+    for k in (1.0, 2.0):
+        want = w - 0.2 * (k * x).T @ (k * x @ w - y) / 3
+        np.testing.assert_allclose(step(w, k * x, y), want)
+    assert step.stats.traces == 1
+    assert grad(lambda x: x * grad(lambda y: x * y * y)(2.0))(3.0) == 24.0
+    hvp = tracejit.function(
+        lambda x, v: grad(lambda z: (grad(lambda u: (u**3).sum())(z) * v).sum())(x),
+        on_unsupported="error",
+    )
+    np.testing.assert_allclose(hvp(X, SCALE), 6 * X * SCALE)
+
+
+def test_a_rule_made_inside():
+    def f(x):
+        @tracejit.custom_gradient
+        def doubled(x):
+            return x * 2, lambda g: np.full(3, 7.0) * g
+
+        return doubled(x).sum()
+
+    assert grad(f)(X).tolist() == [7, 7, 7]
+
+
+def test_methods_and_objects_are_differentiated():
+    @dataclasses.dataclass
+    class Model:
+        w: float
+
+        def cost(self, x):
+            return (x * self.w).sum()
+
+        def __call__(self, x):
+            return self.cost(x) * 2
+
+    model = Model(3.0)
+    assert grad(model.cost)(X).tolist() == [3, 3, 3]
+    assert grad(model)(X).tolist() == [6, 6, 6]
+    assert grad(functools.partial(lambda a, x: (a * x).sum(), 4.0))(X).tolist() == [4, 4, 4]
+    assert grad(np.sin)(0.0) == 1.0
 
 
 def test_a_number_is_not_frozen_where_its_derivative_is_wanted():
@@ -252,7 +318,15 @@ def test_complex_arguments_follow_jax():
     (lambda: grad(lambda x: (x * 1j).sum())(X), TypeError, "real number"),
     (lambda: grad(lambda n: n * 2.0)(3), TypeError, "int64"),
     (lambda: grad(lambda x: x.sum() * 1.0)(np.arange(3)), TypeError, "int64"),
-    (lambda: grad(np.sin), TypeError, "Python function"),
+    (lambda: grad(3.0), TypeError, "Python function"),
+    (lambda: grad(lambda x: x * 2)(X), ValueError, "return its sum or mean"),
+    (lambda: grad(lambda x: (x.sum(), 1))(X), TypeError, "has_aux=True"),
+    (lambda: grad(lambda x: None)(X), TypeError, "not of a NoneType"),
+    (lambda: grad(lambda x: x.sum(), has_aux=True)(X), TypeError, "returns a pair"),
+    (lambda: grad(lambda x: x.sum(), argnums="x")(X), TypeError, "argnums='x'"),
+    (lambda: grad(lambda n: n * 2.0)(3), TypeError, "pass 3.0"),
+    (lambda: jvp(lambda x: x, X, X), TypeError, "takes tuples"),
+    (lambda: tracejit.custom_gradient(lambda x: x * 2.0)(X), TypeError, "no rule"),
 ])  # fmt: skip
 def test_what_is_refused(call, error, text):
     with pytest.raises(error, match=text):

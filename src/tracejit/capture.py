@@ -94,6 +94,8 @@ class Capture:
         if "__tracejit_transform__" in f.__dict__:
             # A derivative: it copies the function that it is of by itself.
             return f
+        if any(f.__globals__ is n for n in self._namespaces.values()):
+            return f  # made by a copy: all that it sees is traced already
         known = self._functions.get(id(f))
         if known is not None:
             copied: Callable[..., Any] = known[1]

@@ -22,6 +22,9 @@ MISS = _Miss()
 class TracejitError(Exception):
     """Base of the errors that tracejit itself raises."""
 
+    #: The way out, where the error knows a better one than its class.
+    hint = ""
+
 
 class ShapeError(TracejitError, ValueError):
     """Shapes that do not fit: NumPy raises ValueError here."""
@@ -33,6 +36,12 @@ class AxisError(TracejitError, np.exceptions.AxisError):
 
 class DTypeError(TracejitError, TypeError):
     """A dtype for which NumPy has no loop or no safe cast."""
+
+
+def told(error: TracejitError, hint: str) -> TracejitError:
+    """`error`, whose message ends with `hint` as the way out."""
+    error.hint = hint
+    return error
 
 
 class UnsupportedError(TracejitError, TypeError):

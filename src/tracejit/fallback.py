@@ -60,6 +60,8 @@ _DEFAULT_HINT = "do this outside the compiled function"
 
 
 def _hint(error: BaseException) -> str:
+    if isinstance(error, TracejitError) and error.hint:
+        return error.hint
     text = str(error).replace("Cannot cast", "Cast ")
     by_text = next((hint for part, hint in _HINTS_BY_TEXT if part in text), "")
     return by_text or next((h for cls, h in _HINTS_BY_CLASS.items() if isinstance(error, cls)), "")

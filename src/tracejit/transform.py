@@ -18,7 +18,7 @@ import numpy as np
 from tracejit.autodiff import CustomRule, custom_rules
 from tracejit.autodiff import jacobian as jacobian_of
 from tracejit.autodiff import vjp as cotangents_of
-from tracejit.errors import DTypeError, ShapeError
+from tracejit.errors import DTypeError, ShapeError, told
 from tracejit.function import Function
 from tracejit.ir import build, ops
 from tracejit.ir.node import Node, make
@@ -33,9 +33,16 @@ _marks = itertools.count()
 def _python_function(f: Any) -> Callable[..., Any]:
     if isinstance(f, Function):
         return f.__wrapped__
-    if not isinstance(f, types.FunctionType):
+    if isinstance(f, types.FunctionType):
+        return f
+    if not callable(f) or isinstance(f, type):
         raise TypeError(f"a derivative is taken of a Python function, not of {type(f).__name__!r}")
-    return f
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return f(*args, **kwargs)
+
+    call.__name__ = getattr(f, "__name__", type(f).__name__)
+    return call
 
 
 def _transformed(f: Any, name: str, transform: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,11 +80,17 @@ class _Marked:
         number = isinstance(value, (float, complex, np.generic)) and not isinstance(value, bool)
         if not (isinstance(value, Variable) or number):
             if isinstance(value, int) and not isinstance(value, bool):
-                raise DTypeError(f"{path} is an integer: its derivative is not defined")
+                raise told(
+                    DTypeError(f"{path} is an integer: its derivative is not defined"),
+                    f"pass {value}.0, or choose other argnums",
+                )
             return None
         x = wrap(value)
         if x.node.dtype.kind not in "fc":
-            raise DTypeError(f"{path} has dtype {x.node.dtype}: its derivative is not defined")
+            raise told(
+                DTypeError(f"{path} has dtype {x.node.dtype}: its derivative is not defined"),
+                "pass 3.0 in place of 3, floats in place of integers, or choose other argnums",
+            )
         node = make(ops.CAST, (x.node,), ("mark", next(_marks)), x.node.type, x.node.origin)
         self.nodes.append(node)
         self.leaves.append(Variable(node, x.kind, owned=False))
@@ -95,13 +108,34 @@ def _value(g: Node | None, x: Node) -> Variable:
 
 
 def _argument_numbers(argnums: Any, count: int) -> list[int]:
-    numbers = [argnums] if isinstance(argnums, int) else list(argnums)
+    numbers = list(argnums) if isinstance(argnums, (tuple, list)) else [argnums]
     for k in numbers:
+        if not isinstance(k, int) or isinstance(k, bool):
+            raise told(
+                DTypeError(f"argnums={argnums!r} is neither an int nor a tuple of them"),
+                "count the positional arguments from 0",
+            )
         if not -count <= k < count:
             raise ValueError(
                 f"argnums={argnums}, but the function is called with {count} arguments"
             )
     return [k % count for k in numbers]
+
+
+def _cost(result: Any, has_aux: bool) -> tuple[Any, Any]:
+    """What is differentiated of a function's result, and what goes with it."""
+    pair = isinstance(result, (tuple, list))
+    if has_aux and not (pair and len(result) == 2):
+        raise told(
+            DTypeError("with has_aux=True the function returns a pair: the cost, and anything"),
+            "return (cost, aux), or leave has_aux out",
+        )
+    if not has_aux and (pair or result is None):
+        raise told(
+            DTypeError(f"a gradient is taken of a scalar, not of a {type(result).__name__}"),
+            "return a scalar; with has_aux=True a pair of one and anything else",
+        )
+    return (result[0], result[1]) if has_aux else (result, None)
 
 
 def value_and_grad(f: Any, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
@@ -126,12 +160,13 @@ def value_and_grad(f: Any, argnums: int | Sequence[int] = 0, has_aux: bool = Fal
         result = copy(
             *(marked[k].value if k in marked else a for k, a in enumerate(args)), **kwargs
         )
-        cost, aux = result if has_aux else (result, None)
+        cost, aux = _cost(result, has_aux)
         variable = wrap(cost)
         node = variable.node
         if node.ndim:
-            raise ShapeError(
-                f"a gradient is taken of a scalar, not of an array of {node.ndim} axes: sum it"
+            raise told(
+                ShapeError(f"a gradient is taken of a scalar, not of an array of {node.ndim} axes"),
+                "return its sum or mean; jacobian gives the derivatives of an array",
             )
         if node.dtype.kind != "f":
             raise DTypeError(f"a gradient is taken of a real number, not of {node.dtype}")
@@ -175,10 +210,10 @@ def grad(f: Any, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any
 
 
 def jacobian(f: Any, argnums: int | Sequence[int] = 0) -> Any:
-    """The function that gives the derivatives of every element of the array that `f` returns.
+    """The function that gives the derivatives of every element of what `f` returns.
 
-    Of shape ``f(x).shape + x.shape`` for the argument `x` at `argnums`, in that argument's
-    structure; a tuple for several.
+    In the place of an array ``y`` of the result stands an array of shape ``y.shape + x.shape`` for
+    the argument `x` at `argnums`, in that argument's structure; a tuple for several.
 
     >>> import numpy as np
     >>> import tracejit
@@ -190,22 +225,17 @@ def jacobian(f: Any, argnums: int | Sequence[int] = 0) -> Any:
     def transform(copy: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         numbers = _argument_numbers(argnums, len(args))
         marked = {k: _Marked(args[k], f"argument {k}") for k in numbers}
-        y = wrap(
-            copy(*(marked[k].value if k in marked else a for k, a in enumerate(args)), **kwargs)
+        outputs = _Marked(
+            copy(*(marked[k].value if k in marked else a for k, a in enumerate(args)), **kwargs),
+            "the result",
         )
-        if y.node.dtype.kind not in "fc":
-            raise DTypeError(f"a Jacobian is taken of real numbers, not of {y.node.dtype}")
         leaves = [n for k in numbers for n in marked[k].nodes]
-        [better] = stabilised([y.node], leaves)
-        rows = iter(jacobian_of(better, leaves))
-        found = tuple(
-            unflatten(
-                marked[k].spec,
-                iter([_as_result(next(rows)) for _ in marked[k].nodes]),
-            )
-            for k in numbers
-        )
-        return found[0] if isinstance(argnums, int) else found
+        blocks = []
+        for better in stabilised(outputs.nodes, leaves):
+            rows = map(_as_result, jacobian_of(better, leaves))
+            found = tuple(unflatten(marked[k].spec, rows) for k in numbers)
+            blocks.append(found[0] if isinstance(argnums, int) else found)
+        return unflatten(outputs.spec, iter(blocks))
 
     return _transformed(f, "jacobian", transform)
 
@@ -214,10 +244,11 @@ def _as_result(node: Node) -> Variable:
     return Variable(node, "array" if node.ndim else "scalar")
 
 
-def hessian(f: Any, argnums: int = 0) -> Any:
+def hessian(f: Any, argnums: int | Sequence[int] = 0) -> Any:
     """The function that gives the second derivatives of the real scalar that `f` returns.
 
-    Of shape ``x.shape + x.shape`` for the array `x` at `argnums`.
+    Of shape ``x.shape + x.shape`` for the array `x` at `argnums`; of a dict of arrays a dict of
+    dicts, and so on.
 
     >>> import numpy as np
     >>> import tracejit
@@ -263,7 +294,13 @@ def custom_gradient(f: Any) -> Callable[..., Any]:
     """
 
     def transform(copy: Callable[..., Any], *args: Any) -> Any:
-        result, rule = copy(*args)
+        found = copy(*args)
+        if not (isinstance(found, tuple) and len(found) == 2 and callable(found[1])):
+            raise told(
+                DTypeError(f"{_python_function(f).__name__}() gives no rule for its gradient"),
+                "return (result, rule), where rule(g) gives a cotangent for each argument",
+            )
+        result, rule = found
         y = wrap(result)
         operands = [wrap(a) for a in args]
 
@@ -339,10 +376,13 @@ def jvp(f: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, A
     >>> tracejit.jvp(lambda x, k: x * x * k, (np.array([1.0, 3.0]), 2.0), (np.ones(2), 0.0))
     (array([ 2., 18.]), array([ 4., 12.]))
     """
+    if not (isinstance(primals, (tuple, list)) and isinstance(tangents, (tuple, list))):
+        raise TypeError("jvp takes tuples: jvp(f, (x,), (tangent,))")
     if len(primals) != len(tangents):
         raise ValueError(f"{len(primals)} arguments need as many tangents, not {len(tangents)}")
     inner = _python_function(f)
-    pushed = _pushed(inner)
+    # What is made in a trace ends with it.
+    pushed = (_pushed if current() is None else _pushed.__wrapped__)(inner)
     found: tuple[Any, Any] = pushed(tuple(primals), tuple(tangents))
     return found
 
