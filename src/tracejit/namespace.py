@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.arrays import CREATORS
+from tracejit.arrays.special import special
 from tracejit.errors import NotTraceable
 from tracejit.ir import build
 from tracejit.ir.types import DTYPES, FLOAT64
@@ -298,7 +299,7 @@ def replacement(value: Any) -> Any:
         name = getattr(value, "__name__", "function")
         raise NotTraceable(f"np.random.{name} draws inside the traced function", RANDOM_HINT)
     try:
-        found = CREATORS.get(value)
+        found = CREATORS.get(value) or special(value)
     except TypeError:  # unhashable
         return value
     if found is not None:

@@ -26,6 +26,7 @@ from tracejit.arrays import (  # isort: skip
     linear,
     norms,
     einsum,
+    special,
 )
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "reductions",
     "shaping",
     "sorting",
+    "special",
     "statistics",
     "ufuncs",
     "writing",
