@@ -95,6 +95,8 @@ def test_known_grads():
 
 @pytest.mark.parametrize("call, error, text", [
     (lambda x: T.grad(x, x), TypeError, "cost must be a scalar"),
+    (lambda x: T.grad(3.0, x), TypeError, "symbolic scalar, not 3.0"),
+    (lambda x: T.grad(None, x, known_grads={3: x}), TypeError, "keys are symbolic variables"),
     (lambda x: T.grad(x.sum(), {x}), TypeError, "must not be a set"),
     (lambda x: T.grad(x.sum(), 3.0), TypeError, "Expected Variable, got 3.0"),
     (lambda x: T.grad(x.sum(), x, disconnected_inputs="perhaps"), ValueError, "'perhaps'"),

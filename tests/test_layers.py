@@ -74,7 +74,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "gradient": {"tensor", "transform"},
     "testing": _CALL | {"transform"},
     "compile": _SYMBOLIC | {"debugmode"},
-    "gof": {"state", "tensor"},
+    "gof": {"state", "tensor", "theano_names"},
     "printing": _TRACE | {"tensor"},
     "stateful": _VALUES,
     "theano_names": set(),

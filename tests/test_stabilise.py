@@ -53,6 +53,9 @@ LAWS = {
     "expm1": (lambda x: T.exp(x) - 1, mpmath.expm1, SMALL),
     "expm1 by addition": (lambda x: T.exp(x) + (-1), mpmath.expm1, SMALL),
     "erfc": (lambda x: 1 - T.erf(x), mpmath.erfc, np.array([-3.0, 0.0, 3.0, 8.0, 20.0])),
+    "erfc of the negative": (
+        lambda x: 1 + T.erf(x), lambda x: mpmath.erfc(-x), np.array([-20.0, -8.0, -3.0, 0.0, 3.0]),
+    ),
     "log erfc": (
         lambda x: T.log(T.erfc(x)), lambda x: mpmath.log(mpmath.erfc(x)),
         np.array([-3.0, 0.0, 3.0, 8.0, 20.0]),

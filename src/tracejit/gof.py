@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from tracejit.state import MissingInputError
 from tracejit.tensor import graph
@@ -26,6 +27,13 @@ def ancestors(variables: Iterable[Variable], blockers: Iterable[Variable] = ()) 
 def io_toposort(ins: Sequence[Variable], outs: Sequence[Variable]) -> list[Apply]:
     """The applications between `ins` and `outs`, operands first."""
     return toposort(outs, ins)
+
+
+def __getattr__(name: str) -> Any:
+    """Says of what is missing what it was, and what to use."""
+    from tracejit.theano_names import missing
+
+    raise missing("tracejit.gof", name)
 
 
 __all__ = [

@@ -170,8 +170,11 @@ class _Rewriter:
         return None
 
     def _sum(self, node: Node) -> Node | None:
-        """``exp(u) + -1`` is ``expm1(u)``."""
+        """``exp(u) + -1`` is ``expm1(u)``, ``erf(u) + 1`` is ``erfc(-u)``."""
         for a, b in (node.args, node.args[::-1]):
+            inner = self._under(a, "erf") if _number(b) == 1 else None
+            if inner is not None and inner.shape == node.shape:
+                return _call("erfc", _negated(inner))
             inner = self._under(a, "exp")
             if inner is not None and _number(b) == -1 and inner.shape == node.shape:
                 return _call("expm1", inner)

@@ -225,6 +225,8 @@ def grad(
     """
     if cost is None and known_grads is None:
         raise AssertionError("cost and known_grads can't both be None")
+    if cost is not None and not isinstance(cost, Variable):
+        raise TypeError(f"cost must be a symbolic scalar, not {cost!r}")
     if cost is not None and cost.type.ndim != 0:
         raise TypeError("cost must be a scalar.", cost)
     if isinstance(wrt, (set, frozenset)):
@@ -325,6 +327,8 @@ def _known(given: Any) -> dict[Any, Any]:
         raise TypeError(f"known_grads is a dict of variables and their gradients, not {given!r}")
     found = {}
     for v, g in given.items():
+        if not isinstance(v, Variable):
+            raise TypeError(f"known_grads: the keys are symbolic variables, not {v!r}")
         g = as_tensor_variable(g)
         if g.type.ndim != v.type.ndim:
             raise TypeError(

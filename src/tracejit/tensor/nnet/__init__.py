@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tracejit.tensor.nnet import bn, nnet, sigm
 from tracejit.tensor.nnet.bn import *  # noqa: F403
 from tracejit.tensor.nnet.nnet import *  # noqa: F403
 from tracejit.tensor.nnet.sigm import *  # noqa: F403
+
+
+def __getattr__(name: str) -> Any:
+    """Says of what is missing what it was, and what to use."""
+    from tracejit.theano_names import missing
+
+    raise missing("tracejit.tensor.nnet", name)
+
 
 __all__ = [*bn.__all__, *nnet.__all__, *sigm.__all__]
