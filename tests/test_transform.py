@@ -192,6 +192,26 @@ def test_second_derivatives_of_a_product_with_zeros(x, want):
     assert tracejit.hessian(lambda x: x.prod())(np.array(x)).tolist() == want
 
 
+@pytest.mark.parametrize("x", [[2.0, 0.0, 3.0], [0.0, 0.0, 3.0], [1.0, 2.0, 3.0]])
+def test_second_derivatives_of_a_running_product_with_zeros(x):
+    a, b, c = x
+    want = [[0, 1 + c, b], [1 + c, 0, a], [b, a, 0]]  # of a + a b + a b c
+    f = lambda x: np.cumprod(x).sum()  # noqa: E731
+    assert grad(f)(np.array(x)).tolist() == [1 + b + b * c, a + a * c, a * b]
+    for compiled in (False, True):
+        with tracejit.config(compile=compiled):
+            assert tracejit.hessian(f)(np.array(x)).tolist() == want
+
+
+def test_the_first_derivative_of_a_running_product_is_linear():
+    """No trace of the form that a second one would need."""
+    with tracejit.config(compile=False):
+        assert grad(lambda x: np.cumprod(x)[-1])(np.ones(100_000)).sum() == 100_000
+    g = tracejit.function(lambda x: grad(lambda x: np.cumprod(x).sum())(x))
+    g(np.ones(5))
+    assert "(v0, v0)" not in g.source(np.ones(5)) and g.stats.temporaries < 9
+
+
 def test_some_first_derivatives():
     assert grad(lambda x: np.frexp(x)[0])(3.0) == 0.25
     assert grad(lambda x: np.median(x))(np.array([2.0, 2.0])).tolist() == [0.5, 0.5]

@@ -339,7 +339,29 @@ def _of_scan(node: Node, g: Node) -> Cotangents:
     at_first = after(build.elementwise("multiply", g, product))
     safe = build.where(is_zero, one, x)
     ahead = build.elementwise("divide", after(build.elementwise("multiply", g, node)), safe)
-    return (build.where(before, ahead, build.where(first, at_first, zero)),)
+    fast = build.where(before, ahead, build.where(first, at_first, zero))
+    exact = _products_without(x, g, axis)
+    # What is differentiated again is the exact form; what is computed is the fast one.
+    return (make(ops.STRUCTURAL["custom"], (fast, exact), ops.EXACT, fast.type, node.origin),)
+
+
+def _products_without(x: Node, g: Node, axis: int) -> Node:
+    """For each element the sum of the cotangents of later products, each without the element.
+
+    It takes the square of the length in memory, and may be differentiated where elements are 0.
+    """
+    n, last = x.shape[axis], x.ndim
+    wide = (*x.shape, n)
+    same = tuple((0, 1, k) for k in range(last))
+    place, left = (build.view(build.iota(n), wide, ((0, 1, k),)) for k in (axis, last))
+    one, zero = (build.constant(v, x.dtype) for v in (1, 0))
+    rest = build.where(build.elementwise("equal", place, left), one, build.view(x, wide, same))
+    products = build.elementwise(
+        "multiply", build.view(g, wide, same), build.scan("multiply", rest, axis)
+    )
+    later = build.where(build.elementwise("greater_equal", place, left), products, zero)
+    total = build.reduce("sum", later, (axis,))
+    return build.transpose(total, [*range(axis), last - 1, *range(axis, last - 1)])
 
 
 def _of_sort(node: Node, g: Node) -> Cotangents:
@@ -374,6 +396,8 @@ class CustomRule:
 
 
 def _of_custom(node: Node, g: Node) -> Cotangents:
+    if node.attr == ops.EXACT:
+        return (None, g)
     return (None, *custom_rules[node.attr].pull(g))
 
 

@@ -106,6 +106,13 @@ def _sort(node: Node, new: Mapping[Node, Node], count: Dim) -> Node:
     return build.sort(new[node.args[0]], node.ndim, node.attr, node.op is ops.ARGSORT)
 
 
+def _custom(node: Node, new: Mapping[Node, Node], count: Dim) -> Node:
+    if node.attr != ops.EXACT:
+        raise NotTraceable("a Jacobian through a rule of custom_gradient's is not compiled")
+    operands = tuple(_with(a, new, count) for a in node.args)
+    return make(node.op, operands, node.attr, operands[0].type, node.origin)
+
+
 def _matmul(node: Node, new: Mapping[Node, Node], count: Dim) -> Node:
     a, b = node.args
     if node.ndim == 2 and b not in new:
@@ -132,5 +139,6 @@ _RULES: dict[str, Rule] = {
     "scan": _scan,
     "sort": _sort,
     "argsort": _sort,
+    "custom": _custom,
     "matmul": _matmul,
 }

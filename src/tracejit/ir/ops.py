@@ -320,6 +320,8 @@ INPUT, CONST, DIM, POLY = (STRUCTURAL[n] for n in ("input", "const", "dim", "pol
 IOTA, VIEW, RESHAPE = (STRUCTURAL[n] for n in ("iota", "view", "reshape"))
 GATHER, NONZERO, CONCATENATE = (STRUCTURAL[n] for n in ("gather", "nonzero", "concatenate"))
 SCAN, MATMUL, SCATTER = (STRUCTURAL[n] for n in ("scan", "matmul", "scatter"))
+#: The number of a "custom" node whose second operand is another form of the first, for derivatives.
+EXACT = -1
 DRAW, ADVANCE = (STRUCTURAL[n] for n in ("draw", "advance"))
 SORT, ARGSORT = (STRUCTURAL[n] for n in ("sort", "argsort"))
 
