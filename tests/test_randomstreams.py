@@ -249,6 +249,29 @@ def test_refusals(make, error, text):
         make(RandomStreams(1))
 
 
+@pytest.mark.parametrize("make", [
+    lambda s: s.normal((3,), std=-1.0),
+    lambda s: s.exponential((3,), np.array([1.0, -2.0, 1.0])),
+    lambda s: s.binomial((3,), 5, 1.5),
+    lambda s: s.geometric((3,), 0.0),
+    lambda s: s.poisson((3,), -2.0),
+    lambda s: s.randint((3,), 5, 2),
+    lambda s: s.random_integers((3,), 5, 2),
+    lambda s: s.multinomial((2,), 5, [0.9, 0.9, 0.1]),
+    lambda s: s.choice((9,), 4, replace=False),
+    lambda s: s.choice((3,), 4, p=[0.5, 0.5]),
+    lambda s: s.choice((3,), 3, replace=False, p=[0.5, 0.5, 0.0]),
+])  # fmt: skip
+def test_parameters_that_numpy_refuses_leave_the_state(make):
+    srng = RandomStreams(3)
+    f = tracejit.function([], make(srng))
+    [(generator, _)] = srng.updates()
+    before = words.to_words(generator.get_value())
+    with pytest.raises(ValueError):
+        f()
+    assert (words.to_words(generator.get_value()) == before).all()
+
+
 def test_a_size_that_does_not_fit_the_parameters_leaves_the_state():
     x = T.dvector("x")
     u = RandomStreams(3).normal((4,), avg=x)

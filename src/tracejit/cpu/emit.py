@@ -366,7 +366,7 @@ class Emitter(Values):
         for p in parameters:
             flat = self.flat_name(self.array_name(p), p.ndim) if p.ndim else self.value(p, ())
             operands.append(flat)
-        self.path[-1].add(f"draw_{name}({', '.join(operands)})", c.value.origin)
+        self._trap(f"draw_{name}({', '.join(operands)})", len(self.path) - 1)
 
     def _sort(self, c: Computation) -> None:
         """Rows of the operand, sorted into the target."""

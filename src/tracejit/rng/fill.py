@@ -2,7 +2,8 @@
 
 ``fill(state, new, out, length, *parameters)`` copies `state` into `new`, draws from that, and
 leaves the numbers in the flat array `out`, whose rows have `length` elements. A parameter is a
-number, or a flat array with one for each element.
+number, or a flat array with one for each element. The result is whether nothing was drawn, since
+a parameter is one that NumPy refuses.
 """
 
 from __future__ import annotations
@@ -19,6 +20,27 @@ from tracejit.rng.mrg_fill import mrg31k3p
 from tracejit.rng.mt19937 import double, doubles, jit
 from tracejit.rng.table import DISTRIBUTIONS, ELEMENT
 
+
+def _domain(text: str) -> Any:
+    """A compiled test of parameters."""
+    return jit(eval(f"lambda {text}", {"np": np}))
+
+
+#: What parameters must be; NumPy has the word on all others.
+VALID: dict[str, Any] = {
+    **dict.fromkeys("normal lognormal gumbel laplace logistic".split(), _domain("a, b: b >= 0")),
+    "exponential": _domain("a: a >= 0"),
+    "gamma": _domain("a, b: a >= 0 and b >= 0"),
+    "beta": _domain("a, b: a > 0 and b > 0"),
+    "standard_t": _domain("a: a > 0"),
+    "weibull": _domain("a: a >= 0"),
+    "poisson": _domain("a: 0 <= a <= 9.2e18"),
+    "binomial": _domain("a, b: a >= 0 and 0 <= b <= 1"),
+    "negative_binomial": _domain("a, b: a > 0 and 0 < b <= 1"),
+    "geometric": _domain("a: 0 < a <= 1"),
+    "randint": _domain("a, b: a < b"),
+    "random_integers": _domain("a, b: a <= b"),
+}
 #: Elements that stay in the fastest cache between two passes.
 _PART = 2048
 
@@ -34,7 +56,20 @@ def _at_overload(x, k):  # type: ignore[no-untyped-def]
     return lambda x, k: x
 
 
-def _elementwise(sample: Any, count: int) -> Any:
+def _count(x):  # type: ignore[no-untyped-def]
+    raise NotImplementedError
+
+
+@overload(_count, inline="always")
+def _count_overload(x):  # type: ignore[no-untyped-def]
+    if isinstance(x, types.Array):
+        return lambda x: x.size
+    return lambda x: 1
+
+
+def _elementwise(name: str, count: int) -> Any:
+    sample: Any = getattr(legacy, name)
+    valid: Any = VALID.get(name)
     if count == 0:
 
         @jit
@@ -42,22 +77,31 @@ def _elementwise(sample: Any, count: int) -> Any:
             new[:] = state
             for k in range(out.size):
                 out[k] = sample(new)
+            return False
 
     elif count == 1:
 
         @jit
         def fill(state, new, out, length, a):  # type: ignore[no-untyped-def]
+            for k in range(_count(a)):
+                if not valid(_at(a, k)):
+                    return True
             new[:] = state
             for k in range(out.size):
                 out[k] = sample(new, _at(a, k))
+            return False
 
     else:
 
         @jit
         def fill(state, new, out, length, a, b):  # type: ignore[no-untyped-def]
+            for k in range(max(_count(a), _count(b))):
+                if not valid(_at(a, k), _at(b, k)):
+                    return True
             new[:] = state
             for k in range(out.size):
                 out[k] = sample(new, _at(a, k), _at(b, k))
+            return False
 
     return fill
 
@@ -66,10 +110,14 @@ def _elementwise(sample: Any, count: int) -> Any:
 def _random_sample(state, new, out, length):  # type: ignore[no-untyped-def]
     new[:] = state
     doubles(new, out)
+    return False
 
 
 @jit
 def _uniform(state, new, out, length, low, high):  # type: ignore[no-untyped-def]
+    for k in range(max(_count(low), _count(high))):
+        if not np.isfinite(_at(high, k) - _at(low, k)):
+            return True
     new[:] = state
     for start in range(0, out.size, _PART):
         part = out[start : start + _PART]
@@ -77,6 +125,7 @@ def _uniform(state, new, out, length, low, high):  # type: ignore[no-untyped-def
         for k in range(part.size):
             first = _at(low, start + k)
             part[k] = first + (_at(high, start + k) - first) * part[k]
+    return False
 
 
 @jit
@@ -89,17 +138,31 @@ def _shuffle(s, row):  # type: ignore[no-untyped-def]
 
 @jit
 def _permutation(state, new, out, length, n):  # type: ignore[no-untyped-def]
+    if n < 0:
+        return True
     new[:] = state
     for start in range(0, out.size, max(length, 1)):
         row = out[start : start + length]
         for k in range(length):
             row[k] = k
         _shuffle(new, row)
+    return False
 
 
 @jit
 def _multinomial(state, new, out, length, n, p):  # type: ignore[no-untyped-def]
     """One binomial after another, of what is left."""
+    for k in range(_count(n)):
+        if _at(n, k) < 0:
+            return True
+    for start in range(0, p.size, max(length, 1)):
+        total = 0.0
+        for k in range(length):
+            if not 0.0 <= p[start + k] <= 1.0:
+                return True
+            total += p[start + k] if k < length - 1 else 0.0
+        if total > 1.0:
+            return True
     new[:] = state
     for start in range(0, out.size, max(length, 1)):
         row = out[start : start + length]
@@ -116,13 +179,29 @@ def _multinomial(state, new, out, length, n, p):  # type: ignore[no-untyped-def]
             rest -= chance
         if left > 0:
             row[length - 1] = left
+    return False
 
 
 @jit
 def _choice(state, new, out, length, n):  # type: ignore[no-untyped-def]
+    if n <= 0:
+        return True
     new[:] = state
     for k in range(out.size):
         out[k] = legacy.below(new, n - 1)
+    return False
+
+
+@jit
+def _are_chances(n, p):  # type: ignore[no-untyped-def]
+    """Whether `p` has `n` entries that are not negative and add up to 1; how many are not 0."""
+    total, some = 0.0, 0
+    for k in range(p.size):
+        if not p[k] >= 0.0:
+            return False, 0
+        total += p[k]
+        some += p[k] > 0.0
+    return n > 0 and p.size == n and abs(total - 1.0) < 1e-8, some
 
 
 @jit
@@ -153,23 +232,32 @@ def _running(p):  # type: ignore[no-untyped-def]
 
 @jit
 def _choice_weighed(state, new, out, length, n, p):  # type: ignore[no-untyped-def]
+    if not _are_chances(n, p)[0]:
+        return True
     new[:] = state
     total = _running(p)
     for k in range(out.size):
         out[k] = _place(total, double(new))
+    return False
 
 
 @jit
 def _choice_distinct(state, new, out, length, n):  # type: ignore[no-untyped-def]
+    if n <= 0 or out.size > n:
+        return True
     new[:] = state
     everything = np.arange(n)
     _shuffle(new, everything)
     out[:] = everything[: out.size]
+    return False
 
 
 @jit
 def _choice_distinct_weighed(state, new, out, length, n, p):  # type: ignore[no-untyped-def]
     """Draw what is missing, drop what is there already, and again without what was found."""
+    fits, some = _are_chances(n, p)
+    if not fits or some < out.size:
+        return True
     new[:] = state
     chance, found = p.copy(), 0
     while found < out.size:
@@ -186,6 +274,7 @@ def _choice_distinct_weighed(state, new, out, length, n, p):  # type: ignore[no-
                 found += 1
         for k in range(found):
             chance[out[k]] = 0.0
+    return False
 
 
 _OWN = {
@@ -208,4 +297,4 @@ def draw(name: str) -> Any:
         return _OWN[name]
     row = DISTRIBUTIONS[name]
     assert row.form == ELEMENT
-    return _elementwise(getattr(legacy, name), len(row.parameters))
+    return _elementwise(name, len(row.parameters))

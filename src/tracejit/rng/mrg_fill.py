@@ -42,3 +42,4 @@ def mrg31k3p(state, new, out, length):  # type: ignore[no-untyped-def]
         for j in range(6):
             for k in range(count):
                 new[first + k, j] = np.int32(x[j, k])
+    return False
