@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -23,7 +25,9 @@ from tracejit.rng import philox
 ])  # fmt: skip
 def test_known_answers(counter, key, want):
     """The vectors of the authors' library Random123."""
-    assert [int(w) for w in philox.philox(counter, key)] == [int(w, 16) for w in want.split()]
+    assert [int(w) for w in philox.rounds(*(np.uint64(w) for w in (*counter, *key)))] == [
+        int(w, 16) for w in want.split()
+    ]
 
 
 def test_an_element_is_a_function_of_its_place():
@@ -33,8 +37,10 @@ def test_an_element_is_a_function_of_its_place():
     n = T.lscalar("n")
     f = tracejit.function([n], srng.uniform((n, 3)))
     for draw, rows in enumerate((4, 1, 50)):
-        bits = philox.philox_high(key, draw, np.arange(3 * rows))
-        want = (bits >> np.uint64(11)).astype(float).reshape(rows, 3) * 2.0**-53
+        # A row begins at a multiple of what a loop makes at a time.
+        places = 2 * philox.HALF * np.arange(rows)[:, None] + np.arange(3)
+        bits = philox.philox_word(key, draw, places)
+        want = (bits >> np.uint64(11)).astype(float) * 2.0**-53
         np.testing.assert_array_equal(f(rows), want)
     assert f.stats.traces == 1 and f.stats.fallbacks == 0
 
@@ -71,9 +77,24 @@ DRAWS = {
     "gumbel": (lambda s, n: s.gumbel(n, 1.0, 2.0), scipy.stats.gumbel_r(1, 2)),
     "laplace": (lambda s, n: s.laplace(n, 1.0, 2.0), scipy.stats.laplace(1, 2)),
     "logistic": (lambda s, n: s.logistic(n, 1.0, 2.0), scipy.stats.logistic(1, 2)),
+    "gamma": (lambda s, n: s.gamma(n, 2.5, 2.0), scipy.stats.gamma(2.5, 0, 2)),
+    "gamma below 1": (lambda s, n: s.gamma(n, 0.4, 2.0), scipy.stats.gamma(0.4, 0, 2)),
+    "beta": (lambda s, n: s.beta(n, 2.0, 3.5), scipy.stats.beta(2, 3.5)),
+    "beta below 1": (lambda s, n: s.beta(n, 0.5, 0.7), scipy.stats.beta(0.5, 0.7)),
+    "standard_t": (lambda s, n: s.standard_t(n, 7.0), scipy.stats.t(7)),
 }
 COUNTS = {
     "binomial": (lambda s, n: s.binomial(n, p=0.3), scipy.stats.bernoulli(0.3)),
+    "binomial of many": (lambda s, n: s.binomial(n, 90, 0.6), scipy.stats.binom(90, 0.6)),
+    "binomial of few": (lambda s, n: s.binomial(n, 9, 0.6), scipy.stats.binom(9, 0.6)),
+    "negative_binomial": (lambda s, n: s.negative_binomial(n, 3, 0.4), scipy.stats.nbinom(3, 0.4)),
+    "poisson": (lambda s, n: s.poisson(n, 3.5), scipy.stats.poisson(3.5)),
+    "poisson of many": (lambda s, n: s.poisson(n, 40.0), scipy.stats.poisson(40)),
+    "choice": (lambda s, n: s.choice(n, 7), scipy.stats.randint(0, 7)),
+    "choice weighed": (
+        lambda s, n: s.choice(n, 3, p=[0.1, 0.3, 0.6]),
+        scipy.stats.rv_discrete(values=([0, 1, 2], [0.1, 0.3, 0.6])),
+    ),
     "geometric": (lambda s, n: s.geometric(n, 0.2), scipy.stats.geom(0.2)),
     "random_integers": (lambda s, n: s.random_integers(n, 2, 9), scipy.stats.randint(2, 10)),
     "randint": (lambda s, n: s.randint(n, 7), scipy.stats.randint(0, 7)),
@@ -134,6 +155,89 @@ def test_float32_and_half():
     assert (a.dtype, b.dtype) == (np.float32, np.float16) and a.max() < 1
 
 
+ALL = {**DRAWS, **COUNTS} | {
+    "randint of many": (lambda s, n: s.randint(n, -(2**62), 2**62), None),
+    "permutation": (lambda s, n: s.permutation(n, 7), None),
+    "multinomial": (lambda s, n: s.multinomial(n, 20, [0.2, 0.3, 0.5]), None),
+    "choice of distinct": (lambda s, n: s.choice(n, 1_000, replace=False), None),
+    "shuffled": (lambda s, n: s.shuffle_row_elements(np.arange(30.0).reshape(5, 6)), None),
+    "float32 normal": (lambda s, n: s.normal(n, 1.0, 2.0, dtype="float32"), None),
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_compiled_as_interpreted(name):
+    """Three draws of each, and no call leaves compiled code."""
+    make, _ = ALL[name]
+    with tracejit.config(on_unsupported="error"):
+        f = tracejit.function([], make(PhiloxRandomStreams(4), (37,)))
+        compiled = [f() for _ in range(3)]
+    with tracejit.config(compile=False):
+        g = tracejit.function([], make(PhiloxRandomStreams(4), (37,)))
+        interpreted = [g() for _ in range(3)]
+    assert f.stats.fallbacks == 0
+    for a, b in zip(compiled, interpreted, strict=True):
+        assert a.dtype == b.dtype and a.shape == b.shape
+        np.testing.assert_allclose(a, b, rtol=1e-5 if a.dtype == np.float32 else 1e-13, atol=1e-13)
+    assert (compiled[0] != compiled[1]).any()
+
+
+@pytest.mark.parametrize("kind", ["uniform", "normal"])
+def test_numbers_read_in_another_order(kind):
+    """Backwards, by steps, from an odd place on, and through indices."""
+    draw = lambda: getattr(PhiloxRandomStreams(4), kind)((1_000,))  # noqa: E731
+    whole = tracejit.function([], draw())()
+    places = np.array([999, 3, 3, 500])
+    for view in (lambda x: x[::-1], lambda x: x[::3], lambda x: x[5:777], lambda x: x[places]):
+        f = tracejit.function([], 1 * view(draw()))
+        np.testing.assert_allclose(f(), view(whole), rtol=1e-14)
+
+
+def test_rows_and_sets():
+    srng = PhiloxRandomStreams(4)
+    rows, counts = srng.permutation((500,), 9), srng.multinomial((500,), 20, [0.2, 0.3, 0.5])
+    some, weighed = (srng.choice((40,), 60, replace=False, p=p) for p in (None, np.ones(60) / 60))
+    rows, counts, some, weighed = tracejit.function([], [rows, counts, some, weighed])()
+    np.testing.assert_array_equal(np.sort(rows), np.tile(np.arange(9), (500, 1)))
+    assert len(np.unique(rows, axis=0)) > 490
+    assert (counts.sum(axis=1) == 20).all()
+    assert abs(counts.mean(axis=0) - [4, 6, 10]).max() < 0.5
+    assert len(set(some)) == len(set(weighed)) == 40
+
+
+@pytest.mark.parametrize("draw, message", [
+    (lambda s, x: s.normal((3,), 0.0, x), "scale < 0"),
+    (lambda s, x: s.normal((3,), 0.0, x * np.ones(3)), "scale < 0"),
+    (lambda s, x: s.gamma((3,), x), "shape < 0"),
+    (lambda s, x: s.poisson((3,), x), "lam < 0"),
+    (lambda s, x: s.binomial((3,), 5, x), "p < 0"),
+    (lambda s, x: s.binomial((3,), 1, x), "p < 0"),
+    (lambda s, x: s.geometric((3,), x), "p "),
+    (lambda s, x: s.uniform((3,), 0.0, T.switch(x < 0, np.inf, 1.0)), "bounds"),
+    (lambda s, x: s.randint((3,), 0, T.cast(x, "int64")), "low >= high"),
+])  # fmt: skip
+def test_parameters_that_numpy_refuses(draw, message):
+    """NumPy's own error, and nothing has moved."""
+    x = T.dscalar("x")
+    variable = draw(PhiloxRandomStreams(4), x)
+    f = tracejit.function([x], variable)
+    good = f(1.0)
+    before = variable.rng.get_value()
+    with pytest.raises((ValueError, OverflowError), match=message):
+        f(-1.0)
+    np.testing.assert_array_equal(variable.rng.get_value(), before)
+    assert good.shape == (3,)
+
+
+def test_a_draw_counts_once_for_each_of_eight_threads():
+    variable = PhiloxRandomStreams(4).uniform((3,))
+    f = tracejit.function([], variable)
+    f()
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: tuple(f()), range(800)))
+    assert len(set(found)) == 800 and variable.rng.get_value()[1] == 801
+
+
 def test_curands_interface():
     srng = CURAND_RandomStreams(234)
     u, n = srng.uniform((2, 2)), srng.normal((4,), avg=1.0)
@@ -145,8 +249,6 @@ def test_curands_interface():
 
 def test_refusals():
     srng = PhiloxRandomStreams(2)
-    with pytest.raises(NotImplementedError, match="RandomStreams"):
-        srng.binomial((2,), n=3)
     mean = T.dscalar("mean")
     with pytest.raises(NullTypeGradError):
         T.grad(srng.normal((3,), avg=mean).sum(), mean)

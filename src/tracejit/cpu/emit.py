@@ -411,7 +411,7 @@ def _runtime_names() -> frozenset[str]:
     if not _names:
         from tracejit.cpu import runtime
 
-        _names = frozenset(n for n in vars(runtime) if not n.startswith("_")) - {"annotations"}
+        _names = frozenset(n for n in dir(runtime) if not n.startswith("_")) - {"annotations"}
     return _names
 
 

@@ -10,7 +10,7 @@ from tracejit.cpu.half import half_load, half_round, half_store
 from tracejit.cpu.logic import *  # noqa: F403
 from tracejit.cpu.loops import matmul_loop, ufunc_loop
 from tracejit.cpu.memory import flat, outside, wrap
-from tracejit.cpu.philox import philox_high, philox_low
+from tracejit.cpu.philox import checked, philox_normal, philox_word
 from tracejit.cpu.scalar import *  # noqa: F403
 from tracejit.cpu.sorting import argsort_rows, sort_rows
 from tracejit.cpu.structure import rows
@@ -25,6 +25,7 @@ from tracejit.cpu.sums import (
 )
 from tracejit.cpu.vecmath import *  # noqa: F403
 from tracejit.cpu.vecmath import logaddexp
+from tracejit.rng.table import SAMPLED
 
 
 def draw(name: str) -> Any:
@@ -34,8 +35,22 @@ def draw(name: str) -> Any:
     return draw(name)
 
 
+def __getattr__(name: str) -> Any:
+    """Samplers of Philox by name."""
+    if name.removeprefix("philox_") in SAMPLED:
+        from tracejit.rng.philox_source import sampler
+
+        return sampler(name.removeprefix("philox_"))
+    raise AttributeError(name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *(f"philox_{name}" for name in SAMPLED)]
+
+
 __all__ = [
     "argsort_rows",
+    "checked",
     "draw",
     "flat",
     "half_load",
@@ -44,8 +59,8 @@ __all__ = [
     "logaddexp",
     "matmul_loop",
     "outside",
-    "philox_high",
-    "philox_low",
+    "philox_normal",
+    "philox_word",
     "radd_product",
     "rows",
     "sort_rows",

@@ -35,6 +35,8 @@ _NOTHING = ir.Constant(ir.IntType(1), 0)
 _open: WeakKeyDictionary[ir.Function, list[tuple[ir.Value, ir.Value, ir.Block, ir.Block]]] = (
     WeakKeyDictionary()
 )
+#: How wide open loops must be vectorised, by their bodies.
+_lanes: WeakKeyDictionary[ir.Block, int] = WeakKeyDictionary()
 
 
 # Loops ---------------------------------------------------------------------------------------
@@ -56,22 +58,29 @@ def _begin(b: ir.IRBuilder, count: ir.Value, guarded: bool) -> ir.Value:
     return index
 
 
+def widen(b: ir.IRBuilder, lanes: int) -> None:
+    """Have the innermost open loop vectorised for `lanes` elements: it calls a function of them."""
+    if _open.get(b.function):
+        _lanes[_open[b.function][-1][2]] = lanes
+
+
 def _end(b: ir.IRBuilder, large: bool) -> ir.Value:
     index, count, body, after = _open[b.function].pop()
+    lanes = _lanes.pop(body, None)
     following = b.add(index, ir.Constant(_INT, 1), flags=("nuw", "nsw"))
     index.add_incoming(following, b.block)
     branch = b.cbranch(b.icmp_signed("<", following, count), body, after)
-    if large:
-        _fix_width(b.module, branch)
+    if large or lanes:
+        _fix_width(b.module, branch, lanes or _vector_width())
     b.position_at_end(after)
     return _NOTHING
 
 
-def _fix_width(module: ir.Module, branch: Any) -> None:
+def _fix_width(module: ir.Module, branch: Any, width: int) -> None:
     """Have a loop vectorised for one width: to try them all takes as long as all the rest."""
     hints = [
         module.add_metadata([f"llvm.loop.{name}", ir.Constant(ir.IntType(32), number)])
-        for name, number in (("vectorize.width", _vector_width()), ("interleave.count", 1))
+        for name, number in (("vectorize.width", width), ("interleave.count", 1))
     ]
     loop = ir.MDValue(module, [], name=str(len(module.metadata)))
     loop.operands = (loop, *hints)  # its first operand is itself, so that no two are one

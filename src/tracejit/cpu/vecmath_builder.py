@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llvmlite import ir
@@ -49,6 +49,21 @@ class Format:
         if self.width == 64:
             return value
         return float(struct.unpack("<f", struct.pack("<f", value))[0])
+
+
+class _Lanes(ir.VectorType):
+    """A vector type that LLVM's intrinsics are overloaded on; its constants are one number."""
+
+    @property
+    def intrinsic_name(self) -> str:
+        return f"v{self.count}{self.element.intrinsic_name}"
+
+
+def vectors(form: Format, lanes: int) -> Format:
+    """The format of vectors of numbers."""
+    return replace(
+        form, float_type=_Lanes(form.float_type, lanes), int_type=_Lanes(form.int_type, lanes)
+    )
 
 
 BINARY64 = Format(64, 52, ir.DoubleType(), ir.IntType(64))
@@ -197,6 +212,9 @@ class Real:
     def absolute(self) -> Real:
         return self._intrinsic("llvm.fabs")
 
+    def sqrt(self) -> Real:
+        return self._intrinsic("llvm.sqrt")
+
     def copysign(self, sign: Real) -> Real:
         return self._intrinsic("llvm.copysign", sign)
 
@@ -229,3 +247,13 @@ class Real:
 
 def _function_type(form: Format, arguments: int) -> ir.FunctionType:
     return ir.FunctionType(form.float_type, [form.float_type] * arguments)
+
+
+def new_function(module: Any, name: str, kind: Any) -> Any:
+    """A function of values only, for LLVM's loop vectoriser to find."""
+    function = ir.Function(module, kind, name)
+    # Kept although nothing refers to it before the vectoriser does; shared between modules.
+    function.linkage = "weak_odr"
+    for attribute in ("noinline", "nounwind", "willreturn", "memory(none)"):
+        set.add(function.attributes, attribute)
+    return function

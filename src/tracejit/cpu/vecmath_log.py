@@ -84,6 +84,21 @@ def log(x: Real) -> Real:
     return _finite(x, total + (lost + split.k.fma(ln2_low, low)))
 
 
+def log_of_normal(x: Real) -> Real:
+    """The natural logarithm of a normal, positive, finite number, to 1 ULP or so."""
+    form = x.form
+    bits = x.bits() + (form.one_bits - form.sqrt_half_bits)
+    m = ((bits & ((1 << form.mantissa) - 1)) + form.sqrt_half_bits).real()
+    unit = 2.0**form.mantissa
+    k = ((bits >> form.mantissa) | form.bits(unit)).real() - (unit + form.bias)
+    f = m - 1.0
+    s = f / (2.0 + f)
+    z = s.square()
+    half = f * 0.5 * f
+    rest = s.fma(z.fma(z.polynomial(tables.LOG[form.width]), half), k * LN2[form.width][1])
+    return k.fma(LN2[form.width][0], f - (half - rest))
+
+
 def log1p(x: Real) -> Real:
     """log(1 + x) = log(u + c) with u the rounded sum and c its error."""
     ln2_high, ln2_low = LN2[x.form.width]

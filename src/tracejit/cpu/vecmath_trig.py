@@ -13,7 +13,7 @@ from typing import Any
 from llvmlite import ir
 
 from tracejit.cpu import vecmath_tables as tables
-from tracejit.cpu.vecmath_builder import BINARY64, Bits, Format, Real
+from tracejit.cpu.vecmath_builder import BINARY64, Bits, Format, Real, new_function
 from tracejit.cpu.vecmath_exp import fast_two_sum, two_sum
 
 TWO_OVER_PI = float.fromhex("0x1.45f306dc9c883p-1")
@@ -87,15 +87,6 @@ def _far(x: Real, near: Real, name: str) -> Real:
     return x.wrap(call)
 
 
-def _new_function(module: Any, name: str, kind: Any) -> Any:
-    function = ir.Function(module, kind, name)
-    # Kept although nothing refers to it before the vectoriser does; shared between modules.
-    function.linkage = "weak_odr"
-    for attribute in ("noinline", "nounwind", "willreturn", "memory(none)"):
-        set.add(function.attributes, attribute)
-    return function
-
-
 def _repair(module: Any, name: str, form: Format) -> Any:
     """The function (x, near) -> near, or the C library's value where |x| is beyond the limit."""
     own_name = f"tracejit_{name}{form.width}_repair"
@@ -104,7 +95,7 @@ def _repair(module: Any, name: str, form: Format) -> Any:
     scalar = ir.FunctionType(BINARY64.float_type, [BINARY64.float_type])
     library = module.globals.get(name) or ir.Function(module, scalar, name)
     kind = ir.FunctionType(form.float_type, [form.float_type] * 2)
-    function = _new_function(module, own_name, kind)
+    function = new_function(module, own_name, kind)
     x, near = function.args
     builder = ir.IRBuilder(function.append_basic_block())
     argument = Real(builder, form, x)
@@ -123,7 +114,7 @@ def _vector_repair(module: Any, repair: Any, lanes: int, width: int) -> Any:
         return module.globals[name]
     element = repair.args[0].type
     vector = ir.VectorType(element, lanes)
-    function = _new_function(module, name, ir.FunctionType(vector, [vector, vector]))
+    function = new_function(module, name, ir.FunctionType(vector, [vector, vector]))
     x, near = function.args
     start, lane_by_lane, done = (function.append_basic_block() for _ in range(3))
 

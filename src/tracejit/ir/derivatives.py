@@ -29,12 +29,13 @@ _ZERO = (
 _NONE = (
     "equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor "
     "logical_not bitwise_and bitwise_or bitwise_xor invert left_shift right_shift bitwise_count "
-    "philox_high philox_low gcd lcm frexp_exponent modf_integer"
+    "checked gcd lcm frexp_exponent modf_integer"
 ).split()
 
 RULES: dict[str, str] = {
     **dict.fromkeys(_ZERO, "0"),
     **dict.fromkeys(_NONE, "none"),
+    **dict.fromkeys(ops.PHILOX, "none"),
     # Arithmetic
     "add": "g; g",
     "subtract": "g; -g",

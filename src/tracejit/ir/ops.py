@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.rng.table import DISTRIBUTIONS, SAMPLED
+
 CHEAP, DIVISION, TRANSCENDENTAL = 1, 5, 20
 
 
@@ -62,7 +64,9 @@ class Elementwise(Op):
     @property
     def function(self) -> Any:
         """The reference of a `plain` row: a function of arrays that is no ufunc."""
-        return getattr(importlib.import_module(self.module), self.name)
+        module = importlib.import_module(self.module)
+        own = getattr(module, self.name, None)
+        return own or module.sampled(self.name.removeprefix("philox_"))
 
     @property
     def ufunc(self) -> np.ufunc:
@@ -244,20 +248,36 @@ ELEMENTWISE: dict[str, Elementwise] = _rows(
 CAST, WHERE = ELEMENTWISE["cast"], ELEMENTWISE["where"]
 REAL, IMAG = ELEMENTWISE["real"], ELEMENTWISE["imag"]
 
-#: Bits of an element of a random draw: of a key, the draw's number and the element's place.
-PHILOX: dict[str, Elementwise] = _rows(
-    *(
-        Elementwise(
-            name=f"philox_{half}",
-            module="tracejit.rng.philox",
-            nin=3,
-            cpu=f"philox_{half}({{0}}, {{1}}, {{2}})",
-            cpu_kinds="u",
-            cost=2 * TRANSCENDENTAL,
-            plain=True,
-        )
-        for half in ("high", "low")
+
+def _drawn(name: str, parameters: int = 0) -> Elementwise:
+    operands = ", ".join(f"{{{k}}}" for k in range(3 + parameters))
+    return Elementwise(
+        name=f"philox_{name}",
+        module="tracejit.rng.philox",
+        nin=3 + parameters,
+        cpu=f"philox_{name}({operands})",
+        cpu_kinds="iuf",
+        cost=2 * TRANSCENDENTAL,
+        plain=True,
     )
+
+
+#: An element of a random draw: of a key, the draw's number, the element's place, and parameters.
+PHILOX: dict[str, Elementwise] = _rows(
+    _drawn("word"),
+    _drawn("normal"),
+    *(_drawn(name, len(DISTRIBUTIONS[name].parameters)) for name in SAMPLED),
+    Elementwise(
+        name="checked",
+        module="tracejit.rng.philox",
+        nin=2,
+        cpu="checked({0}, {1})",
+        cpu_kinds="biuf",
+        trap="logical_not({1})",
+        trap_kinds="iuf",
+        plain=True,
+        doc="a parameter of a distribution, and whether it is in the domain",
+    ),
 )
 
 REDUCTIONS: dict[str, Reduction] = _rows(

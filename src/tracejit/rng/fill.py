@@ -15,34 +15,16 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from tracejit.rng import legacy
+from tracejit.rng import legacy, philox_source  # noqa: F401 (registers its source)
 from tracejit.rng.mrg_fill import mrg31k3p
-from tracejit.rng.mt19937 import double, doubles, jit
+from tracejit.rng.mt19937 import doubles
+from tracejit.rng.source import begin, double, jit, move
 from tracejit.rng.table import DISTRIBUTIONS, ELEMENT
 
-
-def _domain(text: str) -> Any:
-    """A compiled test of parameters."""
-    return jit(eval(f"lambda {text}", {"np": np}))
-
-
-#: What parameters must be; NumPy has the word on all others.
-VALID: dict[str, Any] = {
-    **dict.fromkeys("normal lognormal gumbel laplace logistic".split(), _domain("a, b: b >= 0")),
-    "exponential": _domain("a: a >= 0"),
-    "gamma": _domain("a, b: a >= 0 and b >= 0"),
-    "beta": _domain("a, b: a > 0 and b > 0"),
-    "standard_t": _domain("a: a > 0"),
-    "weibull": _domain("a: a >= 0"),
-    "poisson": _domain("a: 0 <= a <= 9.2e18"),
-    "binomial": _domain("a, b: a >= 0 and 0 <= b <= 1"),
-    "negative_binomial": _domain("a, b: a > 0 and 0 < b <= 1"),
-    "geometric": _domain("a: 0 < a <= 1"),
-    "randint": _domain("a, b: a < b"),
-    "random_integers": _domain("a, b: a <= b"),
-}
 #: Elements that stay in the fastest cache between two passes.
 _PART = 2048
+#: Rows have places this far apart (as a power of 2): a row may need many numbers.
+ROW_SHIFT = 24
 
 
 def _at(x, k):  # type: ignore[no-untyped-def]
@@ -69,14 +51,15 @@ def _count_overload(x):  # type: ignore[no-untyped-def]
 
 def _elementwise(name: str, count: int) -> Any:
     sample: Any = getattr(legacy, name)
-    valid: Any = VALID.get(name)
+    domain = DISTRIBUTIONS[name].domain
+    valid: Any = domain and jit(eval(f"lambda {domain}"))
     if count == 0:
 
         @jit
         def fill(state, new, out, length):  # type: ignore[no-untyped-def]
-            new[:] = state
+            s = begin(state, new)
             for k in range(out.size):
-                out[k] = sample(new)
+                out[k] = sample(s)
             return False
 
     elif count == 1:
@@ -86,9 +69,9 @@ def _elementwise(name: str, count: int) -> Any:
             for k in range(_count(a)):
                 if not valid(_at(a, k)):
                     return True
-            new[:] = state
+            s = begin(state, new)
             for k in range(out.size):
-                out[k] = sample(new, _at(a, k))
+                out[k] = sample(s, _at(a, k))
             return False
 
     else:
@@ -98,9 +81,9 @@ def _elementwise(name: str, count: int) -> Any:
             for k in range(max(_count(a), _count(b))):
                 if not valid(_at(a, k), _at(b, k)):
                     return True
-            new[:] = state
+            s = begin(state, new)
             for k in range(out.size):
-                out[k] = sample(new, _at(a, k), _at(b, k))
+                out[k] = sample(s, _at(a, k), _at(b, k))
             return False
 
     return fill
@@ -140,12 +123,13 @@ def _shuffle(s, row):  # type: ignore[no-untyped-def]
 def _permutation(state, new, out, length, n):  # type: ignore[no-untyped-def]
     if n < 0:
         return True
-    new[:] = state
+    s = begin(state, new)
     for start in range(0, out.size, max(length, 1)):
         row = out[start : start + length]
+        move(s, start // max(length, 1) << ROW_SHIFT)
         for k in range(length):
             row[k] = k
-        _shuffle(new, row)
+        _shuffle(s, row)
     return False
 
 
@@ -163,16 +147,17 @@ def _multinomial(state, new, out, length, n, p):  # type: ignore[no-untyped-def]
             total += p[start + k] if k < length - 1 else 0.0
         if total > 1.0:
             return True
-    new[:] = state
+    s = begin(state, new)
     for start in range(0, out.size, max(length, 1)):
         row = out[start : start + length]
+        move(s, start // max(length, 1) << ROW_SHIFT)
         row[:] = 0
         left, rest = _at(n, start // length), 1.0
         first = start if p.size > length else 0
         for k in range(length - 1):
             chance = p[first + k]
             if left > 0 and chance > 0.0:  # NumPy draws nothing otherwise
-                row[k] = legacy.binomial(new, left, chance / rest)
+                row[k] = legacy.binomial(s, left, chance / rest)
             left -= row[k]
             if left <= 0:
                 break
@@ -186,9 +171,10 @@ def _multinomial(state, new, out, length, n, p):  # type: ignore[no-untyped-def]
 def _choice(state, new, out, length, n):  # type: ignore[no-untyped-def]
     if n <= 0:
         return True
-    new[:] = state
+    s = begin(state, new)
     for k in range(out.size):
-        out[k] = legacy.below(new, n - 1)
+        move(s, k)
+        out[k] = legacy.below(s, n - 1)
     return False
 
 
@@ -234,10 +220,11 @@ def _running(p):  # type: ignore[no-untyped-def]
 def _choice_weighed(state, new, out, length, n, p):  # type: ignore[no-untyped-def]
     if not _are_chances(n, p)[0]:
         return True
-    new[:] = state
+    s = begin(state, new)
     total = _running(p)
     for k in range(out.size):
-        out[k] = _place(total, double(new))
+        move(s, k)
+        out[k] = _place(total, double(s))
     return False
 
 
@@ -245,9 +232,9 @@ def _choice_weighed(state, new, out, length, n, p):  # type: ignore[no-untyped-d
 def _choice_distinct(state, new, out, length, n):  # type: ignore[no-untyped-def]
     if n <= 0 or out.size > n:
         return True
-    new[:] = state
+    s = begin(state, new)
     everything = np.arange(n)
-    _shuffle(new, everything)
+    _shuffle(s, everything)
     out[:] = everything[: out.size]
     return False
 
@@ -258,13 +245,13 @@ def _choice_distinct_weighed(state, new, out, length, n, p):  # type: ignore[no-
     fits, some = _are_chances(n, p)
     if not fits or some < out.size:
         return True
-    new[:] = state
+    s = begin(state, new)
     chance, found = p.copy(), 0
     while found < out.size:
         wanted = out.size - found
         total = _running(chance)
         for _ in range(wanted):
-            place = _place(total, double(new))
+            place = _place(total, double(s))
             fresh = True
             for k in range(found):
                 if out[k] == place:

@@ -1,4 +1,4 @@
-"""The distributions of NumPy's ``RandomState`` over the Mersenne Twister, number by number.
+"""The distributions of NumPy's ``RandomState``, number by number, over any source of bits.
 
 Each function gives one number. NumPy has promised never to change these streams (NEP 19), so what
 is written here is fixed too: the order in which words are used, and the order of operations.
@@ -10,11 +10,13 @@ import math
 
 import numpy as np
 
-from tracejit.rng.mt19937 import WAITING, WAITS, double, jit, word
+from tracejit.rng import mt19937, source
+from tracejit.rng.mt19937 import WAITING, WAITS
+from tracejit.rng.source import double, jit, standard_normal, word
 
 
 @jit
-def standard_normal(s):  # type: ignore[no-untyped-def]
+def polar(s):  # type: ignore[no-untyped-def]
     """By the polar method (Marsaglia and Bray 1964), whose second number waits in the state."""
     waiting = s[WAITING : WAITING + 2].view(np.float64)
     if s[WAITS]:
@@ -32,6 +34,9 @@ def standard_normal(s):  # type: ignore[no-untyped-def]
     waiting[0] = f * x
     s[WAITS] = 1
     return f * y
+
+
+source.provide(mt19937.is_state, standard_normal=polar)
 
 
 @jit
@@ -352,8 +357,8 @@ def geometric(s, p):  # type: ignore[no-untyped-def]
 
 @jit
 def below(s, most):  # type: ignore[no-untyped-def]
-    """An integer from 0 to `most`, which is at least 0: masked words until one fits."""
-    if most == 0:
+    """An integer from 0 to `most`: masked words until one fits; 0 if `most` is negative."""
+    if most <= 0:
         return np.int64(0)
     mask = np.uint64(most)
     for shift in (1, 2, 4, 8, 16, 32):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracejit.rng.mt19937 import jit
+from tracejit.rng.source import jit
 
 #: Streams whose states stay in the fastest cache while all their numbers are made.
 _PART = 256

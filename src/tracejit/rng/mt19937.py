@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
+from numba.core import types
+
+from tracejit.rng import source
+from tracejit.rng.source import jit
 
 WORDS, POSITION, WAITS, WAITING, SIZE = 624, 624, 625, 626, 628
 _SHIFT = 397
 _MATRIX, _UPPER, _LOWER = np.uint32(0x9908B0DF), np.uint32(0x80000000), np.uint32(0x7FFFFFFF)
 _ONE, _ZERO = np.uint32(1), np.uint32(0)
-
-#: Compiled into the kernel that calls it, and kept on disk with that.
-jit: Any = numba.njit(nogil=True, error_model="numpy")
 
 
 @jit
@@ -53,7 +53,7 @@ def tempered(y):  # type: ignore[no-untyped-def]
 
 
 @jit
-def word(s):  # type: ignore[no-untyped-def]
+def next_word(s):  # type: ignore[no-untyped-def]
     """The next 32 bits."""
     position = s[POSITION]
     if position >= WORDS:
@@ -64,18 +64,25 @@ def word(s):  # type: ignore[no-untyped-def]
 
 
 @jit
-def double(s):  # type: ignore[no-untyped-def]
-    """The next number in [0, 1), of 53 bits."""
-    a, b = word(s), word(s)
-    return joined(a, b)
-
-
-@jit
 def joined(a, b):  # type: ignore[no-untyped-def]
     """Two words as a number in [0, 1)."""
     high = np.float64(np.int32(a >> np.uint32(5)))
     low = np.float64(np.int32(b >> np.uint32(6)))
     return (high * 67108864.0 + low) * (1.0 / 9007199254740992.0)
+
+
+@jit
+def next_double(s):  # type: ignore[no-untyped-def]
+    """The next number in [0, 1), of 53 bits."""
+    a, b = next_word(s), next_word(s)
+    return joined(a, b)
+
+
+@jit
+def copied(state, new):  # type: ignore[no-untyped-def]
+    """`new`, made equal to `state`."""
+    new[:] = state
+    return new
 
 
 @jit
@@ -99,3 +106,12 @@ def doubles(s, out):  # type: ignore[no-untyped-def]
             part[k] = joined(tempered(block[2 * k]), tempered(block[2 * k + 1]))
         position, done = position + 2 * count, done + count
     s[POSITION] = np.uint32(position)
+
+
+def is_state(ty: Any) -> bool:
+    return isinstance(ty, types.Array) and ty.dtype == types.uint32
+
+
+source.provide(
+    is_state, begin=copied, move=lambda s, place: None, word=next_word, double=next_double
+)

@@ -20,15 +20,24 @@ ELEMENT, ROW, WHOLE = "element", "row", "whole"
 class Distribution:
     """A row: kinds of parameters and result ("f" float64, "i" int64, "w" int32, "F" chances).
 
-    `reference` draws `shape` numbers from a ``RandomState``.
+    `domain` tests the parameters, of any kind of number or array; NumPy has the word on those that
+    it refuses. `reference` draws `shape` numbers from a ``RandomState``.
     """
 
     name: str
     parameters: str
     result: str
+    domain: str | None = None
     form: str = ELEMENT
     generator: str = "mt19937"
     reference: Callable[..., Any] | None = None
+
+    def refuse(self, *parameters: Any) -> None:
+        """Raise NumPy's error where parameters are outside of the domain."""
+        if self.domain is not None and not np.all(eval(f"lambda {self.domain}")(*parameters)):
+            shape = np.broadcast_shapes(*map(np.shape, parameters))
+            self.draw(np.random.RandomState(0), shape, *parameters)
+            raise ValueError(f"{self.name}: a parameter is not in the distribution's domain")
 
     def pairs(self, parameters: Sequence[Any]) -> Iterator[tuple[Any, str]]:
         """Parameters and their kinds."""
@@ -74,30 +83,35 @@ DISTRIBUTIONS: dict[str, Distribution] = {
     row.name: row
     for row in (
         Distribution("random_sample", "", "f"),
-        Distribution("uniform", "ff", "f"),
+        Distribution("uniform", "ff", "f", "a, b: abs(b - a) < 1e400"),
         Distribution("standard_normal", "", "f"),
-        Distribution("normal", "ff", "f"),
-        Distribution("lognormal", "ff", "f"),
-        Distribution("exponential", "f", "f"),
-        Distribution("gamma", "ff", "f"),
-        Distribution("beta", "ff", "f"),
-        Distribution("standard_t", "f", "f"),
-        Distribution("weibull", "f", "f"),
-        Distribution("gumbel", "ff", "f"),
-        Distribution("laplace", "ff", "f"),
-        Distribution("logistic", "ff", "f"),
-        Distribution("poisson", "f", "i"),
-        Distribution("binomial", "if", "i"),
-        Distribution("negative_binomial", "ff", "i"),
-        Distribution("geometric", "f", "i"),
-        Distribution("randint", "ii", "i"),
-        Distribution("random_integers", "ii", "i", reference=_integers),
-        Distribution("permutation", "i", "i", ROW, reference=_permutations),
-        Distribution("multinomial", "iF", "i", ROW, reference=_multinomials),
+        Distribution("normal", "ff", "f", "a, b: b >= 0"),
+        Distribution("lognormal", "ff", "f", "a, b: b >= 0"),
+        Distribution("exponential", "f", "f", "a: a >= 0"),
+        Distribution("gamma", "ff", "f", "a, b: (a >= 0) & (b >= 0)"),
+        Distribution("beta", "ff", "f", "a, b: (a > 0) & (b > 0)"),
+        Distribution("standard_t", "f", "f", "a: a > 0"),
+        Distribution("weibull", "f", "f", "a: a >= 0"),
+        Distribution("gumbel", "ff", "f", "a, b: b >= 0"),
+        Distribution("laplace", "ff", "f", "a, b: b >= 0"),
+        Distribution("logistic", "ff", "f", "a, b: b >= 0"),
+        Distribution("poisson", "f", "i", "a: (a >= 0) & (a <= 9.2e18)"),
+        Distribution("binomial", "if", "i", "a, b: (a >= 0) & (b >= 0) & (b <= 1)"),
+        Distribution("negative_binomial", "ff", "i", "a, b: (a > 0) & (b > 0) & (b <= 1)"),
+        Distribution("geometric", "f", "i", "a: (a > 0) & (a <= 1)"),
+        Distribution("randint", "ii", "i", "a, b: a < b"),
+        Distribution("random_integers", "ii", "i", "a, b: a <= b", reference=_integers),
+        Distribution("permutation", "i", "i", form=ROW, reference=_permutations),
+        Distribution("multinomial", "iF", "i", form=ROW, reference=_multinomials),
         Distribution("mrg31k3p", "", "w", generator="mrg31k3p"),
-        Distribution("choice", "i", "i", WHOLE, reference=_choice(True, False)),
-        Distribution("choice_weighed", "iF", "i", WHOLE, reference=_choice(True, True)),
-        Distribution("choice_distinct", "i", "i", WHOLE, reference=_choice(False, False)),
-        Distribution("choice_distinct_weighed", "iF", "i", WHOLE, reference=_choice(False, True)),
+        Distribution("choice", "i", "i", form=WHOLE, reference=_choice(True, False)),
+        Distribution("choice_weighed", "iF", "i", form=WHOLE, reference=_choice(True, True)),
+        Distribution("choice_distinct", "i", "i", form=WHOLE, reference=_choice(False, False)),
+        Distribution(
+            "choice_distinct_weighed", "iF", "i", form=WHOLE, reference=_choice(False, True)
+        ),
     )
 }
+
+#: Distributions whose numbers Philox makes by rejection, from as many words as it takes.
+SAMPLED = "gamma beta standard_t poisson binomial negative_binomial randint random_integers".split()

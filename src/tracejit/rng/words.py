@@ -37,6 +37,22 @@ def draw(name: str, words: np.ndarray, shape: tuple[int, ...], *parameters: Any)
     if DISTRIBUTIONS[name].generator == "mrg31k3p":
         numbers, after = mrg31k3p.draw(words, int(np.prod(shape)))
         return numbers.reshape(shape), after
+    if words.dtype == np.uint64:
+        return _draw_compiled(name, words, shape, parameters)
     state = to_random_state(words)
     values = DISTRIBUTIONS[name].draw(state, shape, *parameters)
     return np.asarray(values), to_words(state)
+
+
+def _draw_compiled(name: str, state: np.ndarray, shape: Any, parameters: Any) -> Any:
+    """Numbers of Philox, whose samplers exist only as compiled code."""
+    from tracejit.rng.fill import draw
+
+    row = DISTRIBUTIONS[name]
+    kinds = {"i": np.int64, "f": np.float64}
+    out, new = np.empty(shape, kinds[row.result]), np.empty_like(state)
+    given = [np.ascontiguousarray(p).reshape(-1) if np.ndim(p) else p[()] for p in parameters]
+    if draw(name)(state, new, out.reshape(-1), shape[-1] if shape else 1, *given):
+        row.draw(np.random.RandomState(0), shape, *parameters)
+        raise ValueError(f"{name}: a parameter is not in the distribution's domain")
+    return out, new

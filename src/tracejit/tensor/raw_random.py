@@ -14,14 +14,16 @@ import numpy as np
 
 from tracejit.config import config
 from tracejit.errors import ShapeError
-from tracejit.ir import build, dims
+from tracejit.ir import build
 from tracejit.rng import words
 from tracejit.rng.table import DISTRIBUTIONS, ELEMENT, ROW
-from tracejit.tensor import basic
+from tracejit.tensor import basic, philox
+from tracejit.tensor.draws import KINDS, row_length
+from tracejit.tensor.draws import shape as shape_of
 from tracejit.tensor.elemwise import as_tensor_variable, cast
 from tracejit.tensor.graph import Constant, Variable
 from tracejit.tensor.infer import apply
-from tracejit.tensor.opcodes import length_of, node_of, opcode
+from tracejit.tensor.opcodes import node_of, opcode
 from tracejit.tensor.type import TensorType, dtype_name
 from tracejit.variable import Variable as Traced
 
@@ -83,16 +85,16 @@ def _random(attr: Any, state: Any, *operands: Any) -> Any:
     lengths, given = operands[: count or 0], operands[count or 0 :]
     row = DISTRIBUTIONS[name]
     if not isinstance(state, Traced):
-        arrays = [np.asarray(p, _KINDS[k]) for p, k in row.pairs(given)]
-        shape = _shape(lengths, count, row.shapes(arrays), np.broadcast_shapes)
+        arrays = [np.asarray(p, KINDS[k]) for p, k in row.pairs(given)]
+        shape = shape_of(lengths, count, row.shapes(arrays), np.broadcast_shapes)
         if row.form == ROW:
-            shape = (*shape, _row_length(arrays[-1], given[-1]))
+            shape = (*shape, row_length(arrays[-1], given[-1]))
         values, after = words.draw(name, np.asarray(state), shape, *(a[()] for a in arrays))
         return after, values.astype(dtype)
-    nodes = [build.cast(node_of(p), _KINDS[k]) for p, k in row.pairs(given)]
-    shape = _shape(lengths, count, row.shapes(nodes), lambda *s: build.broadcast_shapes(s))
+    nodes = [build.cast(node_of(p), KINDS[k]) for p, k in row.pairs(given)]
+    shape = shape_of(lengths, count, row.shapes(nodes), lambda *s: build.broadcast_shapes(s))
     if row.form == ROW:
-        length = _row_length(nodes[-1], given[-1])
+        length = row_length(nodes[-1], given[-1])
         wide = {"F": (*shape, length)}
         nodes = [
             n if k == "F" and n.ndim == 1 else _spread(n, wide.get(k, shape), name)
@@ -101,32 +103,9 @@ def _random(attr: Any, state: Any, *operands: Any) -> Any:
         shape = (*shape, length)
     elif row.form == ELEMENT:
         nodes = [_spread(n, shape, name) for n in nodes]
-    values, after = build.draw(name, node_of(state), shape, nodes, _KINDS[row.result])
+    values, after = build.draw(name, node_of(state), shape, nodes, KINDS[row.result])
     values = build.cast(values, np.dtype(dtype))
     return Traced(after), Traced(values, "array" if shape else "scalar")
-
-
-_KINDS: dict[str, np.dtype[Any]] = {
-    "f": np.dtype(np.float64),
-    "F": np.dtype(np.float64),
-    "i": np.dtype(np.int64),
-    "w": np.dtype(np.int32),
-}
-
-
-def _shape(lengths: Any, count: int | None, shapes: Any, broadcast: Any) -> Any:
-    """What the lengths say, or the parameters' shape."""
-    return broadcast((), *shapes) if count is None else tuple(map(_length, lengths))
-
-
-def _row_length(parameter: Any, given: Any) -> Any:
-    """How long the rows are: the number of chances, or the parameter itself."""
-    return parameter.shape[-1] if parameter.ndim else _length(given)
-
-
-def _length(value: Any) -> Any:
-    found = length_of(value)
-    return found if isinstance(found, int) else dims.from_node(found.node)
 
 
 def _spread(node: Any, shape: Any, name: str) -> Any:
@@ -167,6 +146,8 @@ def draw(
         pattern = (False,) * len(pattern)
     if row.form == ROW:
         pattern = (*pattern, False)
+    if philox.fuses(name, state):
+        return philox.draw(name, state, entries, given, TensorType(dtype_name(dtype), pattern))
     types = [state.type, TensorType(dtype_name(dtype), pattern)]
     attr = name, None if entries is None else len(entries), dtype_name(dtype)
     after, values = apply("random", [state, *(entries or ()), *given], attr, types)
