@@ -18,7 +18,7 @@ _VALUES = _BASE | {"ir", "memory", "variable", "arrays"}
 _TRACE = (
     _VALUES
     | {"stateful", "structure", "explain", "trace", "namespace", "dispatch", "capture"}
-    | {"untraceable"}
+    | {"untraceable", "generators"}
 )
 _CALL = _TRACE | {"arguments", "fallback", "retrace", "call", "function"}
 _SYMBOLIC = _CALL | {
@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "namespace": _VALUES | {"trace"},
     "dispatch": _BASE | {"ir", "structure"},
     "capture": _TRACE,
+    "generators": _VALUES | {"trace"},
     "untraceable": set(),
     "arguments": _TRACE,
     "rng": set(),

@@ -11,9 +11,11 @@ from tracejit.config import config
 from tracejit.dispatch import Signature
 from tracejit.errors import NotTraceable
 from tracejit.explain import value_text
+from tracejit.generators import is_generator
 from tracejit.ir.types import canonical_dtype
 from tracejit.structure import (
     ARRAY,
+    GENERATOR,
     INT_LIMIT,
     NUMBER,
     SCALAR,
@@ -60,6 +62,8 @@ class Description:
                     f"{path} is a {kind.__name__}, a subclass of ndarray with its own rules",
                     f"pass np.asarray({path}) where a plain array will do",
                 )
+        elif is_generator(value):
+            return self._add(value, path, kind, GENERATOR)
         elif hasattr(kind, "__tracejit_state__") or not _converts(value):
             return None
         self.converted = True

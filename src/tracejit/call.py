@@ -258,11 +258,12 @@ def _run_trace(fn: Function, description: Description, capture: Capture) -> _Pro
     texts: list[Any] = []
 
     def leaf(value: Any, path: str) -> Leaf | None:
+        known = capture.handles.get(id(value))
+        if known is not None:
+            texts.append(("input", known[1]))
+            return ARRAY
         if isinstance(value, Variable):
-            known = capture.handles.get(id(value))
-            if known is not None:
-                texts.append(("input", known[1]))
-            elif value.kind == "number" and is_length(value.node):
+            if value.kind == "number" and is_length(value.node):
                 texts.append(("length", value.node))
             else:
                 if id(value) not in places:
@@ -339,12 +340,15 @@ def _compile(fn: Function, description: Description, trace: Trace, program: _Pro
         # What is captured may have been deleted, or be of another structure.
         lines += ["try:", *(f"    {line}" for line in prologue.lines)]
         lines += ["except (LookupError, AttributeError, TypeError, ValueError): return MISS"]
+    for k, draw in enumerate(trace.draws):
+        expressions[draw.result.attr[0]] = f"_tj_draw{k}"
     for name, constant in trace.constants.items():
         expressions[name] = prologue.symbol(constant)
     texts = iter(_leaf_text(leaf, expressions, prologue) for leaf in program.leaves)
     result = result_text(program.spec, texts, prologue)
     executable = _executable(fn, trace, program)
     locked = sorted(program.states, key=id)  # one order for all functions
+    drawn = [draw.text(expressions, prologue.symbol) for draw in trace.draws]
     driver = executable.driver(
         parameters,
         lines,
@@ -354,6 +358,7 @@ def _compile(fn: Function, description: Description, trace: Trace, program: _Pro
         program.kinds,
         [prologue.symbol(s, "s") for s in program.states],
         ", ".join(f"{prologue.symbol(s, 's')}.lock" for s in locked),
+        drawn,
     )
     for phase, seconds in executable.seconds.items():
         fn.stats.seconds[phase] = fn.stats.seconds.get(phase, 0.0) + seconds

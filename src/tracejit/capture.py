@@ -16,6 +16,7 @@ import numpy as np
 
 from tracejit.dispatch import Prologue
 from tracejit.errors import NotTraceable
+from tracejit.generators import TracedGenerator, is_generator
 from tracejit.ir.types import canonical_dtype
 from tracejit.namespace import (
     BUILTINS,
@@ -26,6 +27,7 @@ from tracejit.namespace import (
 from tracejit.stateful import StateVariable
 from tracejit.structure import (
     ARRAY,
+    GENERATOR,
     INT_LIMIT,
     NUMBER,
     SCALAR,
@@ -63,7 +65,7 @@ class Capture:
 
     `prologue`  names the objects that expressions read from
     `roots`     what was read, in order: inputs and guards of every later call
-    `handles`   input variables and their names, by id
+    `handles`   input variables and generators, and their names, by id
     `states`    shared variables of the trace, by the ids of their containers
     `containers`  expressions that read the originals of containers, by id
     `dynamic`   paths of numbers that changed between calls: they become inputs
@@ -76,11 +78,13 @@ class Capture:
         self.states: dict[int, StateVariable] = {}
         self.dynamic = dynamic
         self.classes: dict[type, type] = {}
-        self.handles: dict[int, tuple[Variable, str]] = {}
+        self.handles: dict[int, tuple[Any, str]] = {}
         self.containers: dict[int, str] = {}
         self._own = (function.__module__ or "").partition(".")[0]
         package = sys.modules.get(self._own)
         self._own_directory = "".join(list(getattr(package, "__path__", ()))[:1])
+        self._root = function
+        self._streams: dict[int, Any] = {}
         self._values: dict[str, Any] = {}
         self._functions: dict[int, tuple[Any, Any]] = {}
         self._namespaces: dict[int, Namespace] = {}
@@ -217,12 +221,14 @@ class Capture:
             type(value) is int and -INT_LIMIT < value < INT_LIMIT
         ):
             return NUMBER if not top or path in self.dynamic else None
-        return None
+        return GENERATOR if is_generator(value) else None
 
     def stand_in(self, value: Any, expression: str, path: str) -> Any:
         """What stands for a static value: copies of functions, proxies of modules, states."""
         if hasattr(type(value), "__tracejit_state__"):
             return self.state(value, path)
+        if hasattr(type(value), "__tracejit_draws__"):
+            return self.streams(value, path)
         wrapped = getattr(type(value), "__tracejit_function__", None)
         if wrapped is not None:
             value = value.__wrapped__
@@ -277,6 +283,14 @@ class Capture:
             value = self.read(container.value, expression, path)
             known = self.states[id(container)] = StateVariable(value.node, container)
         return known
+
+    def streams(self, family: Any, path: str) -> Any:
+        """What stands for a family of random variables, one a trace."""
+        if id(family) not in self._streams:
+            self._streams[id(family)] = family.__tracejit_draws__(
+                self._root, self.trace, lambda shared: self.state(shared, f"a generator of {path}")
+            )
+        return self._streams[id(family)]
 
     def traced_class(self, cls: type) -> type:
         """A subclass of a user's dataclass or named tuple whose methods are traced copies."""
@@ -348,6 +362,12 @@ class Capture:
         self, spec: Spec, values: Any, nodes: list[str], path: str, original: Any, expression: str
     ) -> Any:
         """`original` with variables for its leaves; `nodes` gets the names of their inputs."""
+        if spec == GENERATOR:
+            name = f"generator{len(self.handles)}"
+            generator = TracedGenerator(self.trace, next(values), name, path)
+            nodes.append(name)
+            self.handles[id(generator)] = generator, name
+            return generator
         if isinstance(spec, Leaf):
             variable = self.trace.input(next(values), path)
             nodes.append(variable.node.attr[0])

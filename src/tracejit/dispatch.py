@@ -11,7 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.calltext import commit, function_text
+from tracejit.calltext import (
+    SAVED,
+    DrawText,
+    commit,
+    function_text,
+    note_states,
+    put_back,
+    state_of,
+)
 from tracejit.errors import MISS
 from tracejit.ir import alias, interpret, ops
 from tracejit.ir.graph import Graph, rebuild
@@ -251,22 +259,58 @@ class Interpreted:
         kinds: Sequence[str],
         states: Sequence[str] = (),
         locks: str = "",
+        draws: Sequence[DrawText] = (),
     ) -> Callable[..., Any]:
         """A function of `parameters` that returns the result, or MISS; see `Executable.driver`."""
         self._kinds = kinds
         outputs = [f"_tj_o{k}" for k in range(len(self.graph.outputs))]
-        lines = [
-            *prologue,
+        targets = {draw.target for draw in draws}
+        known = f"({''.join('None, ' if i in targets else f'{i}, ' for i in inputs)})"
+        nodes = [node for draw in draws for node in draw.nodes]
+        lines = list(prologue)
+        if draws:
+            values = [f"_tj_v{k}" for k in range(len(nodes))]
+            names = iter(values)
+            lines += [
+                f"_tj_v = _tj_known({known})",
+                "if _tj_v is MISS: return MISS",
+                f"{''.join(f'{v}, ' for v in values)}= _tj_v" if values else "pass",
+                note_states(draws, "_tj_state_of"),
+                *(draw.line(lambda node: next(names)) for draw in draws),
+            ]
+        miss = f"_tj_put_back({SAVED}) or MISS" if draws else "MISS"
+        lines += [
             f"_tj_o = _tj_run(({''.join(f'{i}, ' for i in inputs)}))",
-            "if _tj_o is MISS: return MISS",
+            f"if _tj_o is MISS: return {miss}",
             f"{''.join(f'{o}, ' for o in outputs)}= _tj_o" if outputs else "pass",
             commit(states, outputs[len(outputs) - len(states) :]) if states else "pass",
             f"return {result.format(o=outputs)}",
         ]
-        scope = {**namespace, "MISS": MISS, "_tj_run": self._run}
+        scope = {
+            **namespace,
+            "MISS": MISS,
+            "_tj_run": self._run,
+            "_tj_known": lambda inputs: self._known(inputs, nodes),
+            "_tj_state_of": state_of,
+            "_tj_put_back": put_back,
+        }
         exec(compile(function_text(parameters, lines, locks), "<tracejit driver>", "exec"), scope)
         call: Callable[..., Any] = scope["call"]
         return call
+
+    def _known(self, inputs: tuple[Any, ...], nodes: Sequence[Node]) -> Any:
+        """Values of `nodes` before draws, or MISS where the graph is not valid for these inputs."""
+        for value, (dtype, ndim) in zip(inputs, self._types, strict=True):
+            if isinstance(value, np.ndarray) and (value.dtype != dtype or value.ndim != ndim):
+                return MISS
+        env = dict(zip(self._names, inputs, strict=True))
+        if not all(interpret.evaluate([c.condition for c in self.graph.checks], env)):
+            return MISS
+        found = [interpret.evaluate([node], env)[0] for node in nodes]
+        return [
+            np.asarray(v).item() if node.type.weak else v
+            for node, v in zip(nodes, found, strict=True)
+        ]
 
     def _run(self, inputs: tuple[Any, ...]) -> Any:
         """Values of the outputs, or MISS where the graph is not valid for these inputs."""

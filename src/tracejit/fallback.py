@@ -161,7 +161,8 @@ def _names_a_state(function: types.FunctionType) -> bool:
         for cell in f.__closure__ or ():
             with contextlib.suppress(ValueError):  # not assigned yet
                 found.append(cell.cell_contents)
-        if any(hasattr(type(v), "__tracejit_state__") for v in found):
+        held = ("__tracejit_state__", "__tracejit_draws__")
+        if any(hasattr(type(v), name) for v in found for name in held):
             return True
         stack += [
             v for v in found

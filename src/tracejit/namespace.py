@@ -25,7 +25,7 @@ from tracejit.ir import build
 from tracejit.ir.types import DTYPES, FLOAT64
 from tracejit.variable import Variable, wrap
 
-RANDOM_HINT = "draw outside and pass the numbers as an argument"
+RANDOM_HINT = "pass a generator (np.random.default_rng()) as an argument, and draw from that"
 #: Modules of the standard library whose answers change from call to call.
 _CHANGING = (
     "time random secrets uuid os io socket subprocess datetime tempfile pathlib glob shutil select "

@@ -84,7 +84,7 @@ def same(a: Any, b: Any) -> bool:
 class Leaf(NamedTuple):
     """Place of a leaf in the description: `path` as Python text after the root's name."""
 
-    kind: str  # "array" | "scalar" | "number"
+    kind: str  # "array" | "scalar" | "number" | "generator"
 
 
 class Container(NamedTuple):
@@ -98,6 +98,8 @@ class Container(NamedTuple):
 
 Spec = Leaf | Static | Container
 ARRAY, SCALAR, NUMBER = Leaf("array"), Leaf("scalar"), Leaf("number")
+#: One of NumPy's random generators.
+GENERATOR = Leaf("generator")
 
 
 def is_dataclass(value: Any) -> bool:
@@ -140,7 +142,7 @@ def is_static(value: Any) -> bool:
         return all(is_static(v) for v in _hashable(value))
     if isinstance(value, types.MethodType):
         return is_static(value.__self__)
-    if hasattr(type(value), "__tracejit_function__") or hasattr(type(value), "__tracejit_state__"):
+    if any(hasattr(type(value), f"__tracejit_{what}__") for what in ("function", "state", "draws")):
         return True
     # An instance of a class that promises to be an immutable value, or a function in C.
     return type(value).__module__ in ("builtins", "_operator", "numpy") and callable(value)

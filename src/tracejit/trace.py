@@ -91,6 +91,9 @@ class Trace(build.Solver):
         self._memo: dict[Node, Any] = {}
         self._order: dict[str, int] = {}
         self._arrays: dict[int, tuple[np.ndarray, Variable]] = {}
+        #: Draws of the arguments' generators, in order (see `generators`), and their inputs.
+        self.draws: list[Any] = []
+        self.drawn_inputs: set[str] = set()
         self.capture: Any = None
         #: What must live as long as the trace.
         self.kept: list[Any] = []
@@ -155,6 +158,25 @@ class Trace(build.Solver):
             known = Variable(node, "array", owned=False)
             self._arrays[id(value)] = value, known
         return known
+
+    def drawn(self, sample: Any, shape: tuple[Dim, ...], path: str) -> Variable:
+        """The variable for what a generator gives at each call: `sample`, or the like of it.
+
+        Nothing that Python does may depend on its values.
+        """
+        from tracejit.variable import Variable
+
+        dtype = canonical_dtype(np.asarray(sample).dtype)
+        if dtype is None:
+            raise NotTraceable(f"{path} has dtype {np.asarray(sample).dtype}")
+        name = self._unique(path)
+        kind: Kind = "array" if isinstance(sample, np.ndarray) else "scalar"
+        number = kind == "scalar" and not isinstance(sample, np.generic)
+        node = build.input(name, dtype, shape, weak=number)
+        self._register(node, sample, path)
+        self._memo.pop(node, None)
+        self.drawn_inputs.add(name)
+        return Variable(node, "number" if number else kind)
 
     def _register(self, node: Node, value: Any, path: str) -> None:
         name = node.attr[0]
@@ -400,7 +422,7 @@ class Trace(build.Solver):
         checks = []
         for node in self.inputs:
             name = node.attr[0]
-            if name in self.constants:
+            if name in self.constants or name in self.drawn_inputs:
                 continue
             for axis, d in enumerate(node.shape):
                 length = dims.dim(name, axis, self.token)

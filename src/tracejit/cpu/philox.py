@@ -199,6 +199,7 @@ def _define(name: str, result: Any, make: Make) -> Any:
 philox_word = _define("philox_word", types.uint64, _word)
 philox_normal = _define("philox_normal", types.float64, _normal)
 
+
 def _in_domain(x: Any, good: Any) -> Any:
     return x if kind(x) and good == types.boolean else None
 

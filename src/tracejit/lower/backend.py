@@ -16,13 +16,15 @@ class Source:
     """Emitted source, with the origin of each of its lines.
 
     Its function takes the inputs in order and then `buffers`. `late` buffers, whose size depends
-    on data, are allocated inside and returned after the code.
+    on data, are allocated inside and returned after the code. With `traps` it may refuse its
+    arguments after it has begun.
     """
 
     text: str
     origins: list[Origin | None]
     buffers: list[Buffer]
     late: list[Buffer] = field(default_factory=list)
+    traps: bool = False
 
     def annotated(self) -> str:
         """The text, each statement with the user's line that it comes from."""

@@ -13,7 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.calltext import function_text
+from tracejit.calltext import (
+    SAVED,
+    DrawText,
+    function_text,
+    note_states,
+    put_back,
+    state_of,
+)
 from tracejit.errors import MISS
 from tracejit.ir import ops
 from tracejit.ir.alias import chain
@@ -25,6 +32,17 @@ from tracejit.lower import threads
 from tracejit.lower.program import Buffer
 from tracejit.lower.split import Split
 
+#: Operations of Python's on numbers.
+_SIGNS = {
+    "floor_divide": "//",
+    "remainder": "%",
+    "equal": "==",
+    "not_equal": "!=",
+    "less": "<",
+    "less_equal": "<=",
+    "greater": ">",
+    "greater_equal": ">=",
+}
 #: Prefix of every name in a driver that is not the user's.
 OURS = "_tjx_"
 #: From so many bytes on it pays to let buffers share memory.
@@ -49,6 +67,9 @@ class Driver:
             }.items()
         }
         self.lines: list[str] = []
+        self.before: list[str] = []
+        self.drawing: list[str] = []
+        self.miss = f"{OURS}miss"
         self.known: dict[Node, str] = {}
 
     def argument(self, node: Node, is_array: bool) -> str:
@@ -81,10 +102,8 @@ class Driver:
                 parts = [operands[i] for i in monomial]
                 terms.append("*".join([str(factor), *parts] if factor != 1 or not parts else parts))
             return f"({' + '.join(terms)})"
-        if node.op.name in ("floor_divide", "remainder"):
-            return (
-                f"({operands[0]} {'//' if node.op.name == 'floor_divide' else '%'} {operands[1]})"
-            )
+        if node.op.name in _SIGNS:
+            return f"({operands[0]} {_SIGNS[node.op.name]} {operands[1]})"
         name = f"{OURS}scalar{len(self.namespace)}"
         self.namespace[name] = lambda **env: evaluate([node], env)[0]
         used = {n.attr[0] for n in postorder([node]) if n.op in (ops.INPUT, ops.DIM)}
@@ -189,6 +208,25 @@ class Driver:
         divided_call = f"({run} if {OURS}work > {threads.LEAST_WORK} else {call})"
         return [f"if {divided_call}:", f"    return {OURS}miss"]
 
+    def draw(self, draws: Sequence[DrawText], refuses: bool) -> None:
+        """Have NumPy's generators draw, once the arguments are known to be those of this program.
+
+        Where the entry `refuses` some values, the generators' states are noted.
+        """
+        if not draws:
+            return
+        for check in self.graph.checks:
+            self.before.append(f"if not {self.dim(check.condition)}: return {OURS}miss")
+        self.drawing = [draw.line(self._known) for draw in draws]
+        if refuses:
+            self.namespace[f"{OURS}state_of"] = state_of
+            self.namespace[f"{OURS}put_back"] = put_back
+            self.drawing.insert(0, note_states(draws, f"{OURS}state_of"))
+            self.miss = f"{OURS}put_back({SAVED}) or {OURS}miss"
+
+    def _known(self, node: Node) -> str:
+        return self.names[node.attr[0]] if node.op is ops.INPUT else self.dim(node)
+
     def make(
         self,
         parameters: str,
@@ -199,14 +237,18 @@ class Driver:
         locks: str = "",
     ) -> Callable[..., Any]:
         """Compile the driver; `locks` are held for the whole call."""
-        lines = [
-            *prologue,
+        # Arguments of other ranks or sizes: no guard has been passed yet.
+        other = "except (ValueError, IndexError, AttributeError, TypeError):"
+        lines = list(prologue)
+        if self.drawing:
+            lines += ["try:", *(f"    {line}" for line in self.before or ["pass"])]
+            lines += [other, f"    return {OURS}miss", *self.drawing]
+        lines += [
             "try:",
             *(f"    {line}" for line in self.lines or ["pass"]),
-            # Arguments of other ranks or sizes: no guard has been passed yet.
-            "except (ValueError, IndexError, AttributeError, TypeError):",
-            f"    return {OURS}miss",
-            *body,
+            other,
+            f"    return {self.miss}",
+            *(line.replace(f"return {OURS}miss", f"return {self.miss}") for line in body),
             f"return {result}",
         ]
         text = function_text(parameters, lines, locks)

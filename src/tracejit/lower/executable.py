@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from tracejit.calltext import commit
+from tracejit.calltext import DrawText, commit
 from tracejit.config import config
 from tracejit.ir import ops
 from tracejit.ir.graph import Graph
@@ -68,6 +68,7 @@ class Executable:
         kinds: Sequence[str],
         states: Sequence[str] = (),
         locks: str = "",
+        draws: Sequence[DrawText] = (),
     ) -> Callable[..., Any]:
         """A Python function ``call(parameters)``: guards, allocation, the entry, the results.
 
@@ -75,11 +76,13 @@ class Executable:
         outputs ``{o[0]}``, `kinds` says for each whether NumPy gives an "array", a "scalar", a
         "number", or an "alias" of an argument. The last outputs become the values of the containers
         that `states` name, all at once, after everything else has succeeded. `locks` are held for
-        the whole call. It returns MISS where the arguments do not fit.
+        the whole call. `draws` are done first. It returns MISS where the arguments do not fit.
         """
         driver = Driver(self.graph, inputs)
         buffers = self.emitted.buffers
         driver.tell_halves_apart(self.layouts)
+        refuses = self.emitted.traps or "R" in self.layouts.values()
+        driver.draw(draws, refuses)
         outputs = self.program.graph.outputs
         results, new = outputs[: len(outputs) - len(states)], outputs[len(outputs) - len(states) :]
         homes = {

@@ -15,6 +15,7 @@ from tracejit.tensor import basic, raw_random
 from tracejit.tensor.elemwise import as_tensor_variable, cast, constant
 from tracejit.tensor.gradient import undefined_grad
 from tracejit.tensor.graph import Constant, Variable
+from tracejit.tensor.traced_streams import DrawsInTraces
 from tracejit.tensor.type import dtype_name
 
 #: Streams of a variable whose size is not known when it is made.
@@ -23,7 +24,7 @@ MOST_STREAMS = 60 * 256
 _KEPT_DEVIATION = 0.87962566103423978
 
 
-class MRG_RandomStreams:
+class MRG_RandomStreams(DrawsInTraces):
     """A family of random variables over the generator MRG31k3p, many streams each.
 
     Numbers, streams and seeds are Theano's. A variable's state is a shared matrix, one row a

@@ -6,9 +6,10 @@ from typing import Any
 
 from tracejit.tensor import basic, raw_random
 from tracejit.tensor.elemwise import as_tensor_variable
+from tracejit.tensor.traced_streams import DrawsInTraces
 
 
-class RandomVariables:
+class RandomVariables(DrawsInTraces):
     """Distributions, by the names of Theano and NumPy; `gen` gives each variable its generator.
 
     `size` is a tuple of ints and symbolic integers, a symbolic vector of them (with `ndim`), or

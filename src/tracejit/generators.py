@@ -1,0 +1,193 @@
+"""NumPy's generators in traced functions: an argument draws as NumPy would, bit for bit.
+
+A draw of a traced function becomes an input of its program. At each call NumPy's own generator
+fills it, in the order of the function's statements, before the program runs; so the caller's
+generator moves as it would have moved without tracing. What a draw is given must be known before:
+numbers, lengths, and arguments.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tracejit.arrays.common import length, shape_argument
+from tracejit.calltext import DrawText
+from tracejit.errors import NotTraceable
+from tracejit.ir import build, ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.node import Node, postorder
+from tracejit.trace import Trace
+from tracejit.variable import Kind, Variable
+
+_HINT = "draw outside and pass the numbers as an argument"
+#: Methods that give numbers for each element of `size`, or of the parameters.
+_ELEMENTS = frozenset(
+    "random standard_normal normal uniform integers standard_exponential exponential "
+    "standard_gamma gamma beta binomial negative_binomial chisquare f geometric gumbel "
+    "hypergeometric laplace logistic lognormal logseries noncentral_chisquare noncentral_f pareto "
+    "poisson power rayleigh standard_cauchy standard_t triangular vonmises wald weibull zipf "
+    "rand randn randint random_sample random_integers tomaxint".split()
+)
+#: Methods that give a row for each, and the argument that is as long as a row.
+_ROWS = {
+    "multinomial": "pvals",
+    "dirichlet": "alpha",
+    "multivariate_normal": "mean",
+    "multivariate_hypergeometric": "colors",
+}
+
+
+@dataclass(frozen=True)
+class Known:
+    """A traced value among the arguments of a draw."""
+
+    node: Node
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A call of a generator's method: `generator` and `result` are names of inputs."""
+
+    generator: str
+    method: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    result: Node
+
+    def text(self, expressions: Mapping[str, str], symbol: Callable[[Any], str]) -> DrawText:
+        """The call as text; `symbol` names constants."""
+        nodes: list[Node] = []
+
+        def shown(value: Any) -> str:
+            if isinstance(value, Known):
+                nodes.append(value.node)
+                return f"{{{len(nodes) - 1}}}"
+            if type(value) in (tuple, list):
+                inner = "".join(f"{shown(v)}, " for v in value)
+                return f"({inner})" if type(value) is tuple else f"[{inner}]"
+            return symbol(value)
+
+        parts = [*map(shown, self.args), *(f"{k}={shown(v)}" for k, v in self.kwargs.items())]
+        generator = expressions[self.generator]
+        call = f"{generator}.{self.method}({', '.join(parts)})"
+        return DrawText(expressions[self.result.attr[0]], generator, call, tuple(nodes))
+
+
+def is_generator(value: Any) -> bool:
+    """Whether `value` is one of NumPy's generators; NumPy loads them on first use."""
+    kind = type(value)
+    named = kind.__name__ in ("Generator", "RandomState")
+    return named and kind.__module__.startswith("numpy.random")
+
+
+class TracedGenerator:
+    """What stands for a generator during a trace."""
+
+    def __init__(self, trace: Trace, generator: Any, name: str, path: str) -> None:
+        self._trace = trace
+        self._sample = copy.deepcopy(generator)
+        self._name = name
+        self._path = path
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        if method.startswith("__") or not hasattr(self._sample, method):
+            kind = type(self._sample).__name__
+            raise AttributeError(f"{kind!r} object has no attribute {method!r}")
+        if not (method in _ELEMENTS or method in _ROWS or method in ("choice", "permutation")):
+            raise NotTraceable(f"{self._path}.{method} is not compiled", _HINT)
+
+        def draw(*args: Any, **kwargs: Any) -> Variable:
+            return self._draw(method, args, kwargs)
+
+        draw.__name__ = method
+        return draw
+
+    def _draw(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Variable:
+        if kwargs.get("out") is not None:
+            raise NotTraceable(f"{self._path}.{method}(out=…) writes into an array", "leave out=")
+        given = self._known(args)
+        named = {key: self._known(value) for key, value in kwargs.items()}
+        # A draw by a copy of the generator says what dtype, or which error, there will be.
+        plain = [self._value(given), {k: self._value(v) for k, v in named.items()}]
+        sample = getattr(self._sample, method)(*plain[0], **plain[1])
+        shape = self._shape(method, args, kwargs, np.ndim(sample))
+        variable = self._trace.drawn(sample, shape, f"{self._path}_{method}")
+        self._trace.draws.append(Draw(self._name, method, given, named, variable.node))
+        return variable
+
+    # Arguments -------------------------------------------------------------------------------
+
+    def _known(self, value: Any) -> Any:
+        """`value` with what is traced marked. NotTraceable where it depends on what is computed."""
+        if isinstance(value, (tuple, list)):
+            return type(value)(self._known(v) for v in value)
+        if isinstance(value, Variable):
+            node = value.node
+            inputs = [n for n in postorder([node]) if n.op is ops.INPUT]
+            if node.op is not ops.INPUT and (node.ndim or any(n.ndim for n in inputs)):
+                raise NotTraceable(
+                    f"{self._path} is given an array that is computed here",
+                    "draw standard numbers, and compute with them",
+                )
+            if any(draw.result in inputs for draw in self._trace.draws):
+                raise NotTraceable(f"{self._path} is given a number that is drawn here", _HINT)
+            return Known(node, value.kind)
+        if isinstance(value, np.ndarray):
+            found = self._trace.known_array(value)
+            return self._known(found if found is not None else self._trace.array_input(value))
+        return getattr(value, "real_type", value)  # NumPy's scalar types are stood in for
+
+    def _value(self, given: Any) -> Any:
+        if isinstance(given, (tuple, list)):
+            return type(given)(self._value(v) for v in given)
+        if not isinstance(given, Known):
+            return given
+        if given.node.op is ops.INPUT:
+            return self._trace.values[given.node.attr[0]]
+        found = self._trace.evaluate(given.node)
+        return found.item() if given.kind == "number" and isinstance(found, np.generic) else found
+
+    # Shapes ----------------------------------------------------------------------------------
+
+    def _shape(
+        self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], ndim: int
+    ) -> tuple[Dim, ...]:
+        named = self._named(method, args, kwargs)
+        size = named.pop("size", None)
+        lead = None if size is None else shape_argument(size)
+        if named.get("axis", 0) != 0:
+            raise NotTraceable(f"{self._path}.{method}(axis=…) is not compiled", _HINT)
+        if method in ("rand", "randn"):
+            return tuple(length(n) for n in args)
+        if method == "permutation":
+            return _shape_of(named["x"]) or (length(named["x"]),)
+        if method == "choice":
+            return (*(lead or ()), *_shape_of(named["a"])[1:])
+        if method in _ROWS:
+            row = _shape_of(named[_ROWS[method]])
+            return (*(row[:-1] if lead is None else lead), *row[-1:])
+        if lead is not None:
+            return lead
+        parameters = [v for k, v in named.items() if k not in ("dtype", "method", "endpoint")]
+        found = build.broadcast_shapes([(), *(_shape_of(p) for p in parameters if p is not None)])
+        assert len(found) == ndim
+        return found
+
+    def _named(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Arguments by name; NumPy's methods tell theirs on the first line of their text."""
+        text = (getattr(self._sample, method).__doc__ or "").strip().partition("\n")[0]
+        inside = text.partition("(")[2].partition(")")[0]
+        names = [part.partition("=")[0].strip() for part in inside.split(",")]
+        if len(args) > len(names):
+            raise NotTraceable(f"the parameters of {self._path}.{method} are not known", _HINT)
+        return {**dict(zip(names, args, strict=False)), **kwargs}
+
+
+def _shape_of(x: Any) -> tuple[Dim, ...]:
+    return x.node.shape if isinstance(x, Variable) else tuple(map(int, np.shape(x)))
