@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import scipy.stats
 
 import tracejit
 import tracejit.tensor as T
@@ -67,63 +66,6 @@ def test_threads_do_not_change_the_numbers():
     np.testing.assert_array_equal(*found)
 
 
-DRAWS = {
-    "uniform": (lambda s, n: s.uniform(n, -1.0, 3.0), scipy.stats.uniform(-1, 4)),
-    "normal": (lambda s, n: s.normal(n, 1.0, 2.0), scipy.stats.norm(1, 2)),
-    "standard_normal": (lambda s, n: s.standard_normal(n), scipy.stats.norm()),
-    "lognormal": (lambda s, n: s.lognormal(n, 0.5, 0.7), scipy.stats.lognorm(0.7, 0, np.exp(0.5))),
-    "exponential": (lambda s, n: s.exponential(n, 2.0), scipy.stats.expon(0, 2)),
-    "weibull": (lambda s, n: s.weibull(n, 1.5), scipy.stats.weibull_min(1.5)),
-    "gumbel": (lambda s, n: s.gumbel(n, 1.0, 2.0), scipy.stats.gumbel_r(1, 2)),
-    "laplace": (lambda s, n: s.laplace(n, 1.0, 2.0), scipy.stats.laplace(1, 2)),
-    "logistic": (lambda s, n: s.logistic(n, 1.0, 2.0), scipy.stats.logistic(1, 2)),
-    "gamma": (lambda s, n: s.gamma(n, 2.5, 2.0), scipy.stats.gamma(2.5, 0, 2)),
-    "gamma below 1": (lambda s, n: s.gamma(n, 0.4, 2.0), scipy.stats.gamma(0.4, 0, 2)),
-    "beta": (lambda s, n: s.beta(n, 2.0, 3.5), scipy.stats.beta(2, 3.5)),
-    "beta below 1": (lambda s, n: s.beta(n, 0.5, 0.7), scipy.stats.beta(0.5, 0.7)),
-    "standard_t": (lambda s, n: s.standard_t(n, 7.0), scipy.stats.t(7)),
-}
-COUNTS = {
-    "binomial": (lambda s, n: s.binomial(n, p=0.3), scipy.stats.bernoulli(0.3)),
-    "binomial of many": (lambda s, n: s.binomial(n, 90, 0.6), scipy.stats.binom(90, 0.6)),
-    "binomial of few": (lambda s, n: s.binomial(n, 9, 0.6), scipy.stats.binom(9, 0.6)),
-    "negative_binomial": (lambda s, n: s.negative_binomial(n, 3, 0.4), scipy.stats.nbinom(3, 0.4)),
-    "poisson": (lambda s, n: s.poisson(n, 3.5), scipy.stats.poisson(3.5)),
-    "poisson of many": (lambda s, n: s.poisson(n, 40.0), scipy.stats.poisson(40)),
-    "choice": (lambda s, n: s.choice(n, 7), scipy.stats.randint(0, 7)),
-    "choice weighed": (
-        lambda s, n: s.choice(n, 3, p=[0.1, 0.3, 0.6]),
-        scipy.stats.rv_discrete(values=([0, 1, 2], [0.1, 0.3, 0.6])),
-    ),
-    "geometric": (lambda s, n: s.geometric(n, 0.2), scipy.stats.geom(0.2)),
-    "random_integers": (lambda s, n: s.random_integers(n, 2, 9), scipy.stats.randint(2, 10)),
-    "randint": (lambda s, n: s.randint(n, 7), scipy.stats.randint(0, 7)),
-}
-
-
-@pytest.mark.parametrize("name", DRAWS)
-def test_continuous_distributions(name):
-    """By Kolmogorov and Smirnov, over a million numbers."""
-    make, law = DRAWS[name]
-    f = tracejit.function([], make(PhiloxRandomStreams(11), (1_000_000,)))
-    numbers = f()
-    assert numbers.dtype == np.float64 and f.stats.fallbacks == 0
-    assert scipy.stats.kstest(numbers, law.cdf).pvalue > 1e-4
-    assert abs(numbers.mean() - law.mean()) < 6 * law.std() / 1_000
-
-
-@pytest.mark.parametrize("name", COUNTS)
-def test_discrete_distributions(name):
-    make, law = COUNTS[name]
-    numbers = tracejit.function([], make(PhiloxRandomStreams(11), (1_000_000,)))()
-    values = np.arange(int(law.ppf(1e-5)), int(law.ppf(1 - 1e-5)) + 1)
-    inside = np.isin(numbers, values)
-    seen = np.array([(numbers == v).sum() for v in values])
-    expected = law.pmf(values)
-    assert inside.mean() > 1 - 1e-4
-    assert scipy.stats.chisquare(seen, expected / expected.sum() * seen.sum()).pvalue > 1e-4
-
-
 def test_variables_are_independent():
     srng = PhiloxRandomStreams(2)
     rows = [srng.uniform((1_000,)) for _ in range(40)]
@@ -153,33 +95,6 @@ def test_float32_and_half():
     f = tracejit.function([], [srng.uniform((9,), dtype=d) for d in ("float32", "float16")])
     a, b = f()
     assert (a.dtype, b.dtype) == (np.float32, np.float16) and a.max() < 1
-
-
-ALL = {**DRAWS, **COUNTS} | {
-    "randint of many": (lambda s, n: s.randint(n, -(2**62), 2**62), None),
-    "permutation": (lambda s, n: s.permutation(n, 7), None),
-    "multinomial": (lambda s, n: s.multinomial(n, 20, [0.2, 0.3, 0.5]), None),
-    "choice of distinct": (lambda s, n: s.choice(n, 1_000, replace=False), None),
-    "shuffled": (lambda s, n: s.shuffle_row_elements(np.arange(30.0).reshape(5, 6)), None),
-    "float32 normal": (lambda s, n: s.normal(n, 1.0, 2.0, dtype="float32"), None),
-}
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_compiled_as_interpreted(name):
-    """Three draws of each, and no call leaves compiled code."""
-    make, _ = ALL[name]
-    with tracejit.config(on_unsupported="error"):
-        f = tracejit.function([], make(PhiloxRandomStreams(4), (37,)))
-        compiled = [f() for _ in range(3)]
-    with tracejit.config(compile=False):
-        g = tracejit.function([], make(PhiloxRandomStreams(4), (37,)))
-        interpreted = [g() for _ in range(3)]
-    assert f.stats.fallbacks == 0
-    for a, b in zip(compiled, interpreted, strict=True):
-        assert a.dtype == b.dtype and a.shape == b.shape
-        np.testing.assert_allclose(a, b, rtol=1e-5 if a.dtype == np.float32 else 1e-13, atol=1e-13)
-    assert (compiled[0] != compiled[1]).any()
 
 
 @pytest.mark.parametrize("kind", ["uniform", "normal"])
