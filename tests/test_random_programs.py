@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 import tracejit
 from tracejit.ir import ops
+from tracejit.lower import threads
 
 THOROUGH = os.environ.get("TRACEJIT_TEST_PROFILE") == "thorough"
 COMPILED = 400 if THOROUGH else 24
@@ -315,6 +316,16 @@ def test_compiled(rng: random.Random) -> None:
 @pytest.mark.parametrize("seed", range(COMPILED))
 def test_compiled_by_seed(seed: int) -> None:
     """Hypothesis starts small; these are drawn from the whole distribution."""
+    with tracejit.config(check=True):
+        check(random.Random(seed))
+
+
+@pytest.mark.parametrize("seed", range(COMPILED, COMPILED + COMPILED // 2))
+def test_in_phases(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small as they are, on three threads, phase by phase where they can be divided."""
+    monkeypatch.setattr(threads, "LEAST_WORK", 2)
+    monkeypatch.setattr(threads, "available", lambda: 3)
+    monkeypatch.setattr(threads.Phased, "_start", threads.Phased._make)
     with tracejit.config(check=True):
         check(random.Random(seed))
 

@@ -34,14 +34,21 @@ DIVIDED: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "two results": (lambda x: (x - 1, x.sum(axis=1)), (WIDE,)),
 }
 WHOLE: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
-    "length in a value": (lambda x: x * x.shape[0], (LONG,)),
-    "neighbours": (lambda x: x[1:] - x[:-1], (LONG,)),
     "sum of all": (lambda x: x.sum(), (LONG,)),
     "sums of columns": (lambda x: x.sum(axis=0), (WIDE,)),
     "running sum": (lambda x: np.cumsum(x), (LONG,)),
+}
+#: Divided phase by phase, by a second entry.
+PHASED: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "neighbours": (lambda x: x[1:] - x[:-1], (LONG,)),
+    "length in a value": (lambda x: x * x.shape[0], (LONG,)),
     "positions": (lambda x: x + np.arange(x.shape[0]), (LONG,)),
+    "positions of rows": (lambda x: x + np.arange(x.shape[0])[:, None], (WIDE,)),
     "transposed": (lambda x: x + x.T, (WIDE[:700],)),
     "reversed": (lambda x: x[::-1] * 2, (LONG,)),
+    "rows and what they are": (lambda x: (x - x.mean(axis=1)[::-1, None], x[::2] * 2), (WIDE,)),
+    "running sums": (lambda x: np.cumsum(x[::-1], axis=1), (WIDE,)),
+    "two of two sizes": (lambda x, y: (x + 1, y[::-1] * 2), (LONG, WIDE)),
 }
 
 
@@ -56,15 +63,18 @@ def parts_of(f: Any, args: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> 
             return type("Done", (), {"result": lambda self: result})()
 
     monkeypatch.setattr(threads, "available", lambda: 3)
+    monkeypatch.setattr(threads.Phased, "_start", threads.Phased._make)
     monkeypatch.setattr(threads, "_pool", Pool())
+    f(*args)  # a second entry is compiled, if there is to be one
+    divided.clear()
     result = f(*args)
     monkeypatch.undo()
     return result, len(divided) + 1
 
 
-@pytest.mark.parametrize("name", [*DIVIDED, *WHOLE])
+@pytest.mark.parametrize("name", [*DIVIDED, *WHOLE, *PHASED])
 def test_the_bits_do_not_depend_on_threads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    function, args = {**DIVIDED, **WHOLE}[name]
+    function, args = {**DIVIDED, **WHOLE, **PHASED}[name]
     f = tracejit.function(function, on_unsupported="error")
     with tracejit.config(threads=1):
         one = f(*args)
@@ -77,7 +87,57 @@ def test_the_bits_do_not_depend_on_threads(name: str, monkeypatch: pytest.Monkey
         rtol=1e-12,
         atol=1e-12,
     )
-    assert parts == (3 if name in DIVIDED else 1)
+    assert parts == 1 if name in WHOLE else parts >= 3
+
+
+@pytest.mark.parametrize("draw", [
+    lambda: tracejit.MRG_RandomStreams(3).uniform((1_000_001,)),
+    lambda: tracejit.MRG_RandomStreams(3).uniform((1_001, 999), nstreams=7),
+    lambda: tracejit.PhiloxRandomStreams(3).normal((1_001, 999)),
+    lambda: tracejit.PhiloxRandomStreams(3).gamma((1_000_001,), 2.0),
+])  # fmt: skip
+def test_draws_do_not_depend_on_threads(draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    f, g = (tracejit.function([], draw()) for _ in range(2))
+    with tracejit.config(threads=1):
+        one = [f() for _ in range(3)]
+        g()
+    many, parts = parts_of(g, (), monkeypatch)
+    np.testing.assert_array_equal(one[2], many)
+    assert parts >= 3
+
+
+def test_the_second_entry_is_compiled_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls go on meanwhile, and none waits."""
+    go, made = threading.Event(), threading.Event()
+    make = threads.Phased._make
+
+    def slowly(self: threads.Phased) -> None:
+        go.wait(60)
+        make(self)
+        made.set()
+
+    monkeypatch.setattr(threads.Phased, "_make", slowly)
+    monkeypatch.setattr(threads, "available", lambda: 3)
+    f = tracejit.function(lambda x: x[::-1] * 2, on_unsupported="error")
+    before = [f(LONG) for _ in range(3)]
+    go.set()
+    assert made.wait(60)
+    np.testing.assert_array_equal(f(LONG), before[0])
+
+
+def test_without_a_second_entry_calls_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads.Phased, "_start", threads.Phased._make)
+    monkeypatch.setattr(threads, "available", lambda: 3)
+    f = tracejit.function(lambda x: x[::-1] * 2, on_unsupported="error")
+    f(LONG[:9])
+    executable = next(iter(f._records)).executable
+
+    def fail() -> Any:
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(executable.phased, "make", fail)
+    with pytest.warns(RuntimeWarning, match="no compiler"):
+        np.testing.assert_array_equal(f(LONG), LONG[::-1] * 2)
     assert f.stats.traces == 1
 
 

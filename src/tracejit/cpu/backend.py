@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,15 +12,16 @@ from tracejit.cpu.emit import emit
 from tracejit.cpu.expressions import storage
 from tracejit.ir.graph import Graph
 from tracejit.lower.backend import Source
+from tracejit.lower.phases import Phase
 from tracejit.lower.program import Program
 
 
 class CPU:
     """One Numba function a program."""
 
-    def emit(self, program: Program) -> Source:
-        """The Numba source of `program`."""
-        return emit(program)
+    def emit(self, program: Program, phases: Sequence[Phase] = ()) -> Source:
+        """The Numba source of `program`, or of an entry for a range of one of its `phases`."""
+        return emit(program, phases)
 
     def compile(self, source: Source, graph: Graph, layouts: Mapping[str, str]) -> tuple[Any, bool]:
         """The compiled entry, and whether it had to be compiled."""
@@ -37,4 +38,6 @@ class CPU:
         signature.extend(
             array_type(storage(b.node.dtype), len(b.shape), "C") for b in source.buffers
         )
+        if source.ranged:
+            signature += [scalar_type(np.dtype(np.int64))] * 3
         return compile_entry(source.text, tuple(signature), bool(source.late))

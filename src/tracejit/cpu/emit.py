@@ -20,7 +20,7 @@ source; where each statement comes from is kept beside it. For ``1 / (1 + np.exp
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tracejit.cpu import expressions
 from tracejit.cpu.accumulate import BLOCK, Accumulators
@@ -31,22 +31,34 @@ from tracejit.ir.node import Node
 from tracejit.lower.access import FLAT, Entry, Index
 from tracejit.lower.backend import Source
 from tracejit.lower.materialise import matrix_source
-from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
+from tracejit.lower.phases import BY_STREAMS, Phase
+from tracejit.lower.program import (
+    Buffer,
+    Computation,
+    Kind,
+    Loop,
+    Program,
+    computations_in,
+)
 
 #: What an entry returns.
 DONE, MISSED, REFUSED = 0, 1, 2
 
 
-def emit(program: Program) -> Source:
-    """The source of `program`."""
-    return Emitter(program).emit()
+def emit(program: Program, phases: Sequence[Phase] = ()) -> Source:
+    """The source of `program`; with `phases`, of an entry for a range of one of them."""
+    return Emitter(program, phases).emit()
 
 
 class Emitter(Values):
     """Walks a program's tree; holds the open blocks from the function's body inwards."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, phases: Sequence[Phase] = ()) -> None:
         super().__init__(program)
+        self.phases = phases
+        #: How deep the program's outermost items lie, and the one that runs over a range.
+        self.outermost = 2 if phases else 1
+        self.ranged: Loop | Computation | None = None
         self.accumulators = Accumulators(self)
 
     # The whole function ----------------------------------------------------------------------
@@ -64,19 +76,25 @@ class Emitter(Values):
             buffer.name = f"b{k}"
         returned = [b for b in late if b.output]
         self._checks(returned)
-        for item in self.program.items:
+        for k, item in enumerate(self.program.items):
+            if phases := self.phases:
+                self.ranged = item if phases[k].rows != 0 else None
+                self.path.append(Block(f"if phase == {k}:"))
+                self.body.body.append(self.path[-1])
             self._item(item)
+            del self.path[1:]
         if self.traps:
             self.body.body.insert(self.start, Line("bad = False"))
             self.body.add("if bad:")
             self.body.add(f"    {self._return(REFUSED, returned)}")
         self.body.add(self._return(DONE, returned))
         parameters = [f"x{k}" for k in range(len(graph.inputs))] + [b.name for b in ordered]
+        parameters += ["phase", "first", "last"] if self.phases else []
         lines = self.body.lines(1)
         head = self._head(parameters)
         text = "\n".join([*head, *(t for t, _ in lines)]) + "\n"
         origins = [*(None for _ in head), *(o for _, o in lines)]
-        return Source(text, origins, ordered, returned, self.traps)
+        return Source(text, origins, ordered, returned, self.traps, bool(self.phases))
 
     def _head(self, parameters: list[str]) -> list[str]:
         text = "\n".join(t for t, _ in self.body.lines())
@@ -145,7 +163,7 @@ class Emitter(Values):
     def _item(self, item: Loop | Computation) -> None:
         if isinstance(item, Computation):
             self._computation(item)
-        elif len(self.path) == 1:
+        elif len(self.path) == self.outermost:
             self._nest(item)
         else:
             self._loop(item)
@@ -182,6 +200,8 @@ class Emitter(Values):
             self._twin_loop(loop, inside, var, extent)
             return
         version = self.accumulators.open(loop, inside, var, extent)
+        if loop is self.ranged:
+            version.blocks[0].header = f"for {var} in span(first, last):"
         self.path.extend(version.blocks)
         self.depth_of[loop] = len(self.path) - 1
         for item in loop.items:
@@ -197,15 +217,18 @@ class Emitter(Values):
         steps = len(loop.twins) + 1
         group = self.fresh("i")
         shift = steps.bit_length() - 1
-        block = Block(f"for {group} in range(({extent} + {steps - 1}) >> {shift}):")
-        block.add(f"{var} = {group} << {shift}")
+        count, start, end = extent, "", extent
+        if loop is self.ranged:
+            count, start, end = "(last - first)", "first + ", "last"
+        block = Block(f"for {group} in range(({count} + {steps - 1}) >> {shift}):")
+        block.add(f"{var} = {start}({group} << {shift})")
         self.path[-1].body.append(block)
         self.path.append(block)
         self.depth_of[loop] = len(self.path) - 1
         for k, twin in enumerate(loop.twins, 1):
             self.loops[id(twin)], self.var_of[twin] = twin, self.fresh("i")
             self.depth_of[twin] = len(self.path) - 1
-            block.add(f"{self.var_of[twin]} = imin({var} + {k}, {extent} - 1)")
+            block.add(f"{self.var_of[twin]} = imin({var} + {k}, {end} - 1)")
         for item in loop.items:
             self._item(item)
         self.path.pop()
@@ -366,6 +389,9 @@ class Emitter(Values):
         for p in parameters:
             flat = self.flat_name(self.array_name(p), p.ndim) if p.ndim else self.value(p, ())
             operands.append(flat)
+        if name in BY_STREAMS:
+            whole = self.ranged is not c
+            operands += ["0", f"{operands[0]}.shape[0]"] if whole else ["first", "last"]
         self._trap(f"draw_{name}({', '.join(operands)})", len(self.path) - 1)
 
     def _sort(self, c: Computation) -> None:
@@ -386,19 +412,6 @@ class Emitter(Values):
         source, transposed = matrix_source(node)
         name = self.array_name(source)
         return f"{_part(name, batch)}.T" if transposed else _part(name, batch)
-
-
-def computations_in(loop: Loop) -> list[Computation]:
-    """The computations inside `loop`, in order."""
-    found: list[Computation] = []
-    stack: list[Loop | Computation] = list(reversed(loop.items))
-    while stack:
-        item = stack.pop()
-        if isinstance(item, Computation):
-            found.append(item)
-        else:
-            stack.extend(reversed(item.items))
-    return found
 
 
 _NUMBA_NAMES = frozenset(

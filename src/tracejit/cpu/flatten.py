@@ -25,6 +25,7 @@ from tracejit.cpu.body import grouped, reads
 LARGE = 150
 _LOOPS = {
     "range": structure.loop_range,
+    "span": structure.loop_span,
     "blocks": structure.loop_blocks,
     "block": structure.loop_block,
 }

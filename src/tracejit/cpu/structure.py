@@ -107,11 +107,16 @@ def _block(b: ir.IRBuilder, ty: Any, start: ir.Value, length: ir.Value) -> ir.Va
     return b.add(start, _begin(b, count, guarded=False), flags=("nuw", "nsw"))
 
 
+def _span(b: ir.IRBuilder, ty: Any, first: ir.Value, last: ir.Value) -> ir.Value:
+    return b.add(first, _begin(b, b.sub(last, first), guarded=True), flags=("nuw", "nsw"))
+
+
 def _position(*operands: Any) -> Any:
     return types.int64 if all(ty == types.int64 for ty in operands) else None
 
 
 loop_range = define("loop_range", 1, _position, lambda b, ty, n: _begin(b, n, guarded=True))
+loop_span = define("loop_span", 2, _position, _span)
 loop_blocks = define("loop_blocks", 1, _position, _blocks)
 loop_block = define("loop_block", 2, _position, _block)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Origin
+from tracejit.lower.phases import Phase
 from tracejit.lower.program import Buffer, Program
 
 
@@ -17,7 +18,8 @@ class Source:
 
     Its function takes the inputs in order and then `buffers`. `late` buffers, whose size depends
     on data, are allocated inside and returned after the code. With `traps` it may refuse its
-    arguments after it has begun.
+    arguments after it has begun. A `ranged` one also takes the number of a phase, and its first and
+    last iteration.
     """
 
     text: str
@@ -25,6 +27,7 @@ class Source:
     buffers: list[Buffer]
     late: list[Buffer] = field(default_factory=list)
     traps: bool = False
+    ranged: bool = False
 
     def annotated(self) -> str:
         """The text, each statement with the user's line that it comes from."""
@@ -40,8 +43,8 @@ class Source:
 class Backend(Protocol):
     """Emits a program as source, and compiles that."""
 
-    def emit(self, program: Program) -> Source:
-        """The source of `program`."""
+    def emit(self, program: Program, phases: Sequence[Phase] = ()) -> Source:
+        """The source of `program`, or of an entry for a range of one of its `phases`."""
         ...
 
     def compile(self, source: Source, graph: Graph, layouts: Mapping[str, str]) -> tuple[Any, bool]:

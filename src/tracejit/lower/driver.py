@@ -29,6 +29,7 @@ from tracejit.ir.graph import Graph
 from tracejit.ir.interpret import apply_view, evaluate, may_write
 from tracejit.ir.node import Node, postorder
 from tracejit.lower import threads
+from tracejit.lower.phases import Phase
 from tracejit.lower.program import Buffer
 from tracejit.lower.split import Split
 
@@ -207,6 +208,20 @@ class Driver:
         run = f"{OURS}run({OURS}entry, {rows}, {OURS}work, ({', '.join(pairs)},))"
         divided_call = f"({run} if {OURS}work > {threads.LEAST_WORK} else {call})"
         return [f"if {divided_call}:", f"    return {OURS}miss"]
+
+    def in_phases(
+        self, phases: Sequence[Phase], run: threads.Phased, call: str, arguments: list[str]
+    ) -> list[str]:
+        """The call of an entry that may be divided phase by phase."""
+        self.namespace[f"{OURS}phased"] = run
+        pairs = "".join(f"({self.dim(p.rows)}, {self.dim(p.work)}), " for p in phases)
+        largest = [self.dim(p.work) for p in phases if p.rows != 0]
+        self.lines.append(f"{OURS}work = {' + '.join(largest)}")
+        divided = f"{OURS}phased(({pairs}), ({', '.join(arguments)},))"
+        return [
+            f"if ({divided} if {OURS}work > {threads.LEAST_WORK} else {call}):",
+            f"    return {OURS}miss",
+        ]
 
     def draw(self, draws: Sequence[DrawText], refuses: bool) -> None:
         """Have NumPy's generators draw, once the arguments are known to be those of this program.

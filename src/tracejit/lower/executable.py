@@ -15,7 +15,9 @@ from tracejit.ir.node import Node, make
 from tracejit.ir.printer import to_text
 from tracejit.ir.simplify import simplify
 from tracejit.ir.verify import verify
+from tracejit.lower import threads
 from tracejit.lower.driver import OURS, Driver
+from tracejit.lower.phases import Phase, phases
 from tracejit.lower.schedule import schedule
 from tracejit.lower.split import split
 
@@ -40,6 +42,7 @@ class Executable:
         layouts: Layouts,
         aliases: frozenset[int],
         seconds: dict[str, float],
+        ranged: Callable[[Sequence[Phase]], Any],
     ) -> None:
         self.graph = graph
         self.program = program
@@ -52,6 +55,9 @@ class Executable:
         self.loops = program.nests
         self.passes = program.passes
         self.temporaries = program.temporaries
+        #: How a call with much to do may be divided where `split` finds nothing.
+        self.phases = phases(program)
+        self.phased = threads.Phased(entry, lambda: ranged(self.phases or ()))
 
     @property
     def source(self) -> str:
@@ -109,6 +115,8 @@ class Executable:
         body = [f"if {call}:", f"    return {OURS}miss"]
         if division is not None:
             body = driver.divide(division, call, arguments)
+        elif self.phases is not None:
+            body = driver.in_phases(self.phases, self.phased, call, arguments)
         if self.emitted.late:
             code, names = f"{OURS}code", ", ".join(f"{OURS}{b.name}" for b in self.emitted.late)
             body = [f"{code} = {call}", f"if {code}[0]:", f"    return {OURS}miss"]
@@ -175,7 +183,11 @@ def compile_graph(
             f"{program.nests} loops, {program.passes} passes, {program.temporaries} temporaries",
             file=sys.stderr,
         )
-    return Executable(graph, program, source, entry, compiled, plain, aliases, seconds)
+
+    def ranged(found: Sequence[Phase]) -> Any:
+        return backend.compile(backend.emit(program, found), graph, layouts)[0]
+
+    return Executable(graph, program, source, entry, compiled, plain, aliases, seconds, ranged)
 
 
 def _pass(graph: Graph, name: str, run: Callable[[Graph], Graph]) -> Graph:

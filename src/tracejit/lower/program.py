@@ -132,3 +132,16 @@ class Program:
         """Number of arrays that are no outputs."""
         unique = {id(b): b for bs in self.buffers.values() for b in bs}
         return sum(not b.output for b in unique.values())
+
+
+def computations_in(loop: Loop) -> list[Computation]:
+    """The computations inside `loop`, in order."""
+    found: list[Computation] = []
+    stack: list[Loop | Computation] = list(reversed(loop.items))
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Computation):
+            found.append(item)
+        else:
+            stack.extend(reversed(item.items))
+    return found

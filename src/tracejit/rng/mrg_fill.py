@@ -2,25 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
 
 from tracejit.rng.source import jit
 
-#: Streams whose states stay in the fastest cache while all their numbers are made.
-_PART = 256
+#: Streams whose states stay in a fast cache while all their numbers are made.
+_PART = 1024
+#: Elements of int32 in a page of memory.
+_PAGE = 1024
 _M1, _M2 = np.uint64(2**31 - 1), np.uint64(2147462579)
 _LOW, _SHIFT, _FOLD = np.uint64(2**31 - 1), np.uint64(31), np.uint64(2**31 - 2147462579)
 _22, _15 = np.uint64(22), np.uint64(15)
 _A, _B = np.uint64(2**7 + 1), np.uint64(2**15 + 1)
 
 
+def _make_touch(typingctx, array, k):  # type: ignore[no-untyped-def]
+    """Have the system provide the memory of element `k`, whoever writes to it meanwhile."""
+
+    def codegen(context: Any, b: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        data = context.make_array(array)(context, b, args[0]).data
+        zero = ir.Constant(data.type.pointee, 0)
+        b.atomic_rmw("add", b.gep(data, [args[1]]), zero, "monotonic")
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), codegen
+
+
+_touch: Any = intrinsic(_make_touch)
+
+
 @jit
-def mrg31k3p(state, new, out, length):  # type: ignore[no-untyped-def]
-    """Integers from 1 to 2**31 - 1 into `out`: element i from stream i modulo their number."""
+def mrg31k3p(state, new, out, length, low, high):  # type: ignore[no-untyped-def]
+    """Integers from 1 to 2**31 - 1 into `out`: element i from stream i modulo their number.
+
+    Streams from `low` up to `high` are moved; the others' numbers are left.
+    """
     streams = state.shape[0]
+    if high - low < streams:
+        # All threads write everywhere: let each ask for its share of fresh pages.
+        for k in range(out.size * low // streams, out.size * high // streams, _PAGE):
+            _touch(out, k)
     x = np.empty((6, _PART), np.uint32)
-    for first in range(0, streams, _PART):
-        count = min(_PART, streams - first)
+    for first in range(low, high, _PART):
+        count = min(_PART, high - first)
         for j in range(6):
             for k in range(count):
                 x[j, k] = state[first + k, j]
