@@ -217,11 +217,11 @@ class Emitter(Values):
         steps = len(loop.twins) + 1
         group = self.fresh("i")
         shift = steps.bit_length() - 1
-        count, start, end = extent, "", extent
+        count, start, end = extent, f"{group} << {shift}", extent
         if loop is self.ranged:
-            count, start, end = "(last - first)", "first + ", "last"
+            count, start, end = "(last - first)", f"first + ({group} << {shift})", "last"
         block = Block(f"for {group} in range(({count} + {steps - 1}) >> {shift}):")
-        block.add(f"{var} = {start}({group} << {shift})")
+        block.add(f"{var} = {start}")
         self.path[-1].body.append(block)
         self.path.append(block)
         self.depth_of[loop] = len(self.path) - 1
