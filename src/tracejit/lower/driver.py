@@ -7,6 +7,7 @@ is made, so that a call costs what it must.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -28,7 +29,7 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.ir.interpret import apply_view, evaluate, may_write
 from tracejit.ir.node import Node, postorder
-from tracejit.lower import threads
+from tracejit.lower import pool, threads
 from tracejit.lower.phases import Phase
 from tracejit.lower.program import Buffer
 from tracejit.lower.split import Split
@@ -46,7 +47,7 @@ _SIGNS = {
 }
 #: Prefix of every name in a driver that is not the user's.
 OURS = "_tjx_"
-#: From so many bytes on it pays to let buffers share memory.
+#: From so many bytes on it pays to let buffers share memory, and to keep it.
 LARGE = 1 << 18
 
 
@@ -70,6 +71,7 @@ class Driver:
         self.lines: list[str] = []
         self.before: list[str] = []
         self.drawing: list[str] = []
+        self.lent: list[str] = []
         self.miss = f"{OURS}miss"
         self.known: dict[Node, str] = {}
 
@@ -140,23 +142,35 @@ class Driver:
         shape, dtype = self._form(buffer)
         self.lines.append(f"{indent}{OURS}{buffer.name} = {OURS}empty({shape}, {dtype})")
 
-    def share(self, arena: Sequence[Buffer]) -> None:
-        """Allocate buffers that are never in use together: large ones in one piece of memory."""
+    def lend(self, arena: Sequence[Buffer]) -> None:
+        """Allocate temporaries that are never in use together: large ones in one kept block."""
         sizes = ["*".join([*map(self.dim, b.shape), str(b.node.dtype.itemsize)]) for b in arena]
-        size, memory = f"{OURS}size", f"{OURS}memory"
-        self.namespace[f"{OURS}byte"] = np.dtype(np.uint8)
+        if all(all(isinstance(d, int) for d in b.shape) for b in arena):
+            most = max(b.node.dtype.itemsize * math.prod(map(int, b.shape)) for b in arena)  # type: ignore[arg-type]
+            if most <= LARGE:
+                for buffer in arena:
+                    self.allocate(buffer)
+                return
+        size, memory = f"{OURS}size", f"{OURS}memory{len(self.lent)}"
+        self.lent.append(memory)
+        self.namespace[f"{OURS}take"], self.namespace[f"{OURS}give"] = pool.take, pool.give
+        largest = f"max({', '.join(sizes)})" if len(sizes) > 1 else sizes[0]
         self.lines += [
-            f"{size} = max({', '.join(sizes)})",
+            f"{size} = {largest}",
             f"if {size} > {LARGE}:",
-            f"    {memory} = {OURS}empty({size}, {OURS}byte)",
+            f"    {memory} = {OURS}take({size})",
         ]
         for buffer, count in zip(arena, sizes, strict=True):
             shape, dtype = self._form(buffer)
             text = f"{memory}[:{count}].view({dtype}).reshape({shape})"
             self.lines.append(f"    {OURS}{buffer.name} = {text}")
-        self.lines.append("else:")
+        self.lines += ["else:", f"    {memory} = None"]
         for buffer in arena:
             self.allocate(buffer, "    ")
+
+    def take_back(self) -> list[str]:
+        """What gives lent blocks back after the call."""
+        return [f"if {m} is not None: {OURS}give({m})" for m in self.lent]
 
     def reuse(self, buffer: Buffer, container: str) -> None:
         """Take a container's spare array for a buffer, unless somebody else refers to it.

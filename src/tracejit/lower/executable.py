@@ -98,7 +98,9 @@ class Executable:
         }
         division = None if self.emitted.late else split(self.program)
         # Rows of arrays of several widths do not divide alike.
-        arenas = [a for a in self.program.arenas if len(a) > 1] if division is None else []
+        arenas = self.program.arenas
+        if division is not None:
+            arenas = [[buffer] for arena in arenas for buffer in arena]
         together = {b.name for arena in arenas for b in arena}
         for buffer in buffers:
             if buffer.name in homes:
@@ -106,7 +108,7 @@ class Executable:
             elif buffer.name not in together:
                 driver.allocate(buffer)
         for arena in arenas:
-            driver.share(arena)
+            driver.lend(arena)
         arguments = [
             *(driver.argument(i, bool(self.layouts[i.attr[0]])) for i in self.graph.inputs),
             *(f"{OURS}{b.name}" for b in buffers),
@@ -121,6 +123,7 @@ class Executable:
             code, names = f"{OURS}code", ", ".join(f"{OURS}{b.name}" for b in self.emitted.late)
             body = [f"{code} = {call}", f"if {code}[0]:", f"    return {OURS}miss"]
             body.append(f"_, {names} = {code}")
+        body += driver.take_back()
         texts: list[str] = []
         seen: set[Node] = set()
         for k, (node, kind) in enumerate(zip(outputs, kinds, strict=True)):

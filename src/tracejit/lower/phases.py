@@ -19,7 +19,7 @@ from tracejit.lower.program import Computation, Kind, Loop, Program, computation
 #: Kinds whose iterations depend on each other, or that have none of ours.
 _WHOLE = (Kind.NONZERO, Kind.LIBRARY, Kind.MATMUL, Kind.SCATTER)
 #: Libraries' draws whose streams are independent.
-BY_STREAMS = ("mrg31k3p",)
+BY_STREAMS = ("mrg31k3p", "mrg31k3p_unit")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from numba.core import types
 from numba.extending import overload
 
 from tracejit.rng import legacy, philox_source  # noqa: F401 (registers its source)
-from tracejit.rng.mrg_fill import mrg31k3p
+from tracejit.rng.mrg_fill import mrg31k3p, mrg31k3p_unit
 from tracejit.rng.mt19937 import doubles
 from tracejit.rng.source import begin, double, jit, move
 from tracejit.rng.table import DISTRIBUTIONS, ELEMENT
@@ -266,6 +266,7 @@ def _choice_distinct_weighed(state, new, out, length, n, p):  # type: ignore[no-
 
 _OWN = {
     "mrg31k3p": mrg31k3p,
+    "mrg31k3p_unit": mrg31k3p_unit,
     "random_sample": _random_sample,
     "uniform": _uniform,
     "permutation": _permutation,

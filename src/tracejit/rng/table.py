@@ -104,6 +104,7 @@ DISTRIBUTIONS: dict[str, Distribution] = {
         Distribution("permutation", "i", "i", form=ROW, reference=_permutations),
         Distribution("multinomial", "iF", "i", form=ROW, reference=_multinomials),
         Distribution("mrg31k3p", "", "w", generator="mrg31k3p"),
+        Distribution("mrg31k3p_unit", "", "f", generator="mrg31k3p"),
         Distribution("choice", "i", "i", form=WHOLE, reference=_choice(True, False)),
         Distribution("choice_weighed", "iF", "i", form=WHOLE, reference=_choice(True, True)),
         Distribution("choice_distinct", "i", "i", form=WHOLE, reference=_choice(False, False)),

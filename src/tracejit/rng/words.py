@@ -36,7 +36,8 @@ def draw(name: str, words: np.ndarray, shape: tuple[int, ...], *parameters: Any)
     """Numbers of a distribution, and the state after them."""
     if DISTRIBUTIONS[name].generator == "mrg31k3p":
         numbers, after = mrg31k3p.draw(words, int(np.prod(shape)))
-        return numbers.reshape(shape), after
+        unit = name == "mrg31k3p_unit"
+        return (numbers * mrg31k3p.NORM if unit else numbers).reshape(shape), after
     if words.dtype == np.uint64:
         return _draw_compiled(name, words, shape, parameters)
     state = to_random_state(words)

@@ -106,15 +106,20 @@ class MRG_RandomStreams(DrawsInTraces):
         ValueError for lengths that are not positive, TypeError for other sizes.
         """
         _only_target(kwargs)
+        plain = all(isinstance(v, (int, float)) for v in (low, high)) and (low, high) == (0, 1)
         low, high = as_tensor_variable(low), as_tensor_variable(high)
         kind = _float_type(dtype, low, high)
         low, high = (undefined_grad(cast(v, kind)) for v in (low, high))
         _check_size(size)
         states = self.get_substream_rstates(self.n_streams(size) if nstreams is None else nstreams)
         state = shared(states, borrow=True)
-        after, numbers = raw_random.draw("mrg31k3p", state, size, (), ndim, "int32")
-        sample = self.pretty_return(state, after, _unit(numbers, kind), size, nstreams)
-        return sample * (high - low) + low
+        if kind == "float64":
+            after, numbers = raw_random.draw("mrg31k3p_unit", state, size, (), ndim, kind)
+        else:
+            after, numbers = raw_random.draw("mrg31k3p", state, size, (), ndim, "int32")
+            numbers = _unit(numbers, kind)
+        sample = self.pretty_return(state, after, numbers, size, nstreams)
+        return sample if plain else sample * (high - low) + low
 
     def binomial(
         self, size: Any = None, n: Any = 1, p: Any = 0.5, ndim: int | None = None,
