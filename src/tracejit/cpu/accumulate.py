@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tracejit.cpu import expressions
 from tracejit.cpu.block import Block
 from tracejit.ir import build, ops
+from tracejit.lower import windows
 from tracejit.lower.access import FLAT, Dynamic, Entry, Index
 from tracejit.lower.program import Computation, Kind, Loop
 
@@ -22,14 +23,18 @@ if TYPE_CHECKING:
 
 
 #: Elements a block of a floating sum.
-BLOCK = 512
+BLOCK = windows.BLOCK
 
 
 class Version(NamedTuple):
-    """Blocks to open for a loop, outermost first, and what to do when the innermost is closed."""
+    """Blocks to open for a loop, outermost first, and what to do when the innermost is closed.
+
+    Where there are two, `start` is the name of the index that the inner one begins with.
+    """
 
     blocks: list[Block]
     close: Callable[[], None]
+    start: str = ""
 
 
 class Accumulators:
@@ -89,7 +94,7 @@ class Accumulators:
         """The blocks of `loop`: one, unless a floating sum is cut into blocks."""
         block = self.e.path[-1]
         sums = [c for c in inside if self._layered(c) and self._reduced_loops(c)[-1] is loop]
-        if not sums or self.rows_short:
+        if not (sums or loop.draws) or self.rows_short:
             if self.rows_short:
                 self._open_parts(block, sums)
             plain = Block(f"for {var} in range({extent}):")
@@ -100,7 +105,7 @@ class Accumulators:
         block.body.append(outer)
         inner = Block(f"for {var} in block({start}, {extent}):")
         outer.body.append(inner)
-        return Version([outer, inner], lambda: self._close_block(sums, loop))
+        return Version([outer, inner], lambda: self._close_block(sums, loop), start)
 
     def _open_parts(self, block: Block, sums: list[Computation]) -> None:
         for c in sums:

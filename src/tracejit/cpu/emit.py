@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tracejit.cpu import expressions
-from tracejit.cpu.accumulate import BLOCK, Accumulators
+from tracejit.cpu.accumulate import BLOCK, Accumulators, Version
 from tracejit.cpu.block import Block, Line
 from tracejit.cpu.values import Values
 from tracejit.ir import build, dims, ops
@@ -202,6 +202,9 @@ class Emitter(Values):
         version = self.accumulators.open(loop, inside, var, extent)
         if loop is self.ranged:
             version.blocks[0].header = f"for {var} in span(first, last):"
+        self.starts[loop] = version.start
+        for c in loop.draws:
+            self._draw_blocks(c, version, extent)
         self.path.extend(version.blocks)
         self.depth_of[loop] = len(self.path) - 1
         for item in loop.items:
@@ -378,11 +381,10 @@ class Emitter(Values):
         """Numbers of a distribution into the target, and the state after them into its own."""
         name, shape = c.value.attr
         self.headers[f"draw_{name}"] = f'draw_{name} = draw("{name}")'
-        after = next(n for n in self.program.stored if n.op is ops.ADVANCE and n.args == (c.value,))
         state, *parameters = c.value.args
         operands = [
             self.array_name(state),
-            self.program.buffers[after][0].name,
+            self._state_after(c),
             self.flat_name(self.program.buffers[c.target][0].name, c.value.ndim),
             self.dim(shape[-1]),
         ]
@@ -393,6 +395,23 @@ class Emitter(Values):
             whole = self.ranged is not c
             operands += ["0", f"{operands[0]}.shape[0]"] if whole else ["first", "last"]
         self._trap(f"draw_{name}({', '.join(operands)})", len(self.path) - 1)
+
+    def _draw_blocks(self, c: Computation, version: Version, extent: str) -> None:
+        """Numbers for each block of a loop, and the state after the last."""
+        name = c.value.attr[0]
+        for part in ("begin", "block"):
+            self.headers[f"{name}_{part}"] = f'{name}_{part} = draw("{name}_{part}")'
+        state, after = self.array_name(c.value.args[0]), self._state_after(c)
+        block = self.path[-1]
+        block.body.insert(len(block.body) - 1, Line(f"{name}_begin({state}, {after})"))
+        out = self.program.buffers[c.target][0].name
+        left = f"imin({extent} - {version.start}, {BLOCK})"
+        line = Line(f"{name}_block({after}, {out}, {left})", c.value.origin)
+        version.blocks[0].body.insert(0, line)
+
+    def _state_after(self, c: Computation) -> str:
+        after = next(n for n in self.program.stored if n.op is ops.ADVANCE and n.args == (c.value,))
+        return self.program.buffers[after][0].name
 
     def _sort(self, c: Computation) -> None:
         """Rows of the operand, sorted into the target."""

@@ -30,6 +30,8 @@ class Values:
         self.path: list[Block] = [self.body]
         self.depth_of: dict[Loop, int] = {}
         self.var_of: dict[Loop, str] = {}
+        #: Where the blocks begin that loops run over.
+        self.starts: dict[Loop, str] = {}
         self.loops: dict[int, Loop] = {}
         self.count = {"v": 0, "i": 0}
         self.allocated: set[str] = set()
@@ -271,6 +273,8 @@ class Values:
 
         `moved` gives the position along some axes instead of `index`.
         """
+        if (window := self.program.windows.get(buffer.node)) is not None:
+            return f"{buffer.name}[{self.var_of[window]} - {self.starts[window]}]"
         if not isinstance(index, tuple):
             return self.subscript(buffer.name, buffer.node, index)
         kept = [moved[k] if k in moved else self.index_text(index[k]) for k in buffer.axes]

@@ -7,6 +7,7 @@ from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import Entry, memory_of
 from tracejit.lower.materialise import matrix_source
 from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
+from tracejit.lower.windows import BLOCK
 
 #: A computation, and the index vector at which it reads (None: it reads the whole array).
 Reader = tuple[Computation, tuple[object, ...] | None]
@@ -27,7 +28,9 @@ def assign_buffers(program: Program, outputs: set[Node]) -> None:
         is_late = any(d in late for d in node.shape)
         layout = program.memory[node]
         buffers = []
-        if node in outputs:
+        if node in program.windows:
+            buffers = [Buffer(node, (BLOCK,), (0,))]
+        elif node in outputs:
             buffers = [Buffer(node, node.shape, axes, layout, output=True, late=is_late)]
         else:
             shared = _shared_loops(node, computations, readers[node])
@@ -122,6 +125,8 @@ def _share(
     taken: set[Node] = set()
     for node in reversed(list(program.buffers)):
         buffers, writer = program.buffers[node], program.stored[node][0]
+        if node in program.windows:
+            continue
         if not buffers or buffers[0].output or not buffers[0].axes or not readers[node]:
             continue
         last, _ = max(readers[node], key=lambda r: order[r[0]])
@@ -156,6 +161,8 @@ def _complete(writers: list[Computation], last: Computation) -> bool:
 def _reuse(program: Program, readers: dict[Node, list[Reader]]) -> None:
     """Let whole temporaries that are dead give their memory to later ones of their type."""
     place = {c: k for k, item in enumerate(program.items) for c in _computations_in(item)}
+    loops = {id(item): k for k, item in enumerate(program.items)}
+    place |= {program.stored[node][0]: loops[id(loop)] for node, loop in program.windows.items()}
     lives: dict[int, tuple[int, int]] = {}
     for node, buffers in program.buffers.items():
         used = [place[c] for c in program.stored[node]]

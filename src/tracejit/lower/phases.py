@@ -60,7 +60,7 @@ def _phase(item: Loop | Computation, program: Program) -> Phase:
         for c in computations
         for b in program.buffers[c.target]
     }
-    alone = all(_alone(c, item, program, written) for c in computations)
+    alone = not item.draws and all(_alone(c, item, program, written) for c in computations)
     return Phase(item.extent if alone else 0, dims.product(widest))
 
 

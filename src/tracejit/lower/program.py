@@ -36,6 +36,8 @@ class Loop:
 
     `cost` is what its own computations cost at each point, in additions.
 
+    `draws` are random numbers that it takes a block at a time.
+
     One with `twins` takes several steps at a time: its own, and one for each of them after it.
     """
 
@@ -44,6 +46,7 @@ class Loop:
     flat: bool = False
     cost: int = 0
     twins: list[Loop] = field(default_factory=list)
+    draws: list[Computation] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -95,7 +98,8 @@ class Program:
 
     Of `buffers[node]` every entry is written; readers use the first. A stored node without one
     lives in a scalar. `inplace` names what a result overwrites. `passed` are the outputs that
-    are inputs or views of them. Buffers of one of the `arenas` are never in use together.
+    are inputs or views of them. Buffers of one of the `arenas` are never in use together. Of the
+    nodes of `windows` a block is in memory, while their loop runs.
     """
 
     graph: Graph
@@ -106,6 +110,7 @@ class Program:
     memory: dict[Node, str]
     inplace: dict[Node, Node] = field(default_factory=dict)
     arenas: list[list[Buffer]] = field(default_factory=list)
+    windows: dict[Node, Loop] = field(default_factory=dict)
 
     def all_loops(self) -> list[Loop]:
         """Every loop, outer before inner."""

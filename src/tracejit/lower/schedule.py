@@ -31,6 +31,7 @@ from tracejit.lower.materialise import (
 )
 from tracejit.lower.order import products_early
 from tracejit.lower.program import Computation, Kind, Loop, Program
+from tracejit.lower.windows import draw_in_loops
 
 
 def schedule(
@@ -65,6 +66,7 @@ def schedule(
             _Placer(program, computation).place()
     _collapse(program)
     jam(program)
+    draw_in_loops(program, set(computed))
     assign_buffers(program, set(computed))
     return program
 

@@ -28,7 +28,7 @@ class Split:
 
 def split(program: Program) -> Split | None:
     """How `program` may be divided by rows, or None."""
-    if len(program.items) != 1 or not isinstance(program.items[0], Loop):
+    if len(program.items) != 1 or not isinstance(program.items[0], Loop) or program.windows:
         return None
     loop = program.items[0]
     computations = [c for cs in program.stored.values() for c in cs]

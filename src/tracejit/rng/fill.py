@@ -17,12 +17,10 @@ from numba.extending import overload
 
 from tracejit.rng import legacy, philox_source  # noqa: F401 (registers its source)
 from tracejit.rng.mrg_fill import mrg31k3p, mrg31k3p_unit
-from tracejit.rng.mt19937 import doubles
+from tracejit.rng.mt19937 import copied, doubles
 from tracejit.rng.source import begin, double, jit, move
 from tracejit.rng.table import DISTRIBUTIONS, ELEMENT
 
-#: Elements that stay in the fastest cache between two passes.
-_PART = 2048
 #: Rows have places this far apart (as a power of 2): a row may need many numbers.
 ROW_SHIFT = 24
 
@@ -97,17 +95,8 @@ def _random_sample(state, new, out, length):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _uniform(state, new, out, length, low, high):  # type: ignore[no-untyped-def]
-    for k in range(max(_count(low), _count(high))):
-        if not np.isfinite(_at(high, k) - _at(low, k)):
-            return True
-    new[:] = state
-    for start in range(0, out.size, _PART):
-        part = out[start : start + _PART]
-        doubles(new, part)
-        for k in range(part.size):
-            first = _at(low, start + k)
-            part[k] = first + (_at(high, start + k) - first) * part[k]
+def _random_sample_block(state, out, count):  # type: ignore[no-untyped-def]
+    doubles(state, out[:count])
     return False
 
 
@@ -268,7 +257,8 @@ _OWN = {
     "mrg31k3p": mrg31k3p,
     "mrg31k3p_unit": mrg31k3p_unit,
     "random_sample": _random_sample,
-    "uniform": _uniform,
+    "random_sample_begin": copied,
+    "random_sample_block": _random_sample_block,
     "permutation": _permutation,
     "multinomial": _multinomial,
     "choice": _choice,

@@ -16,7 +16,7 @@ import tracejit.tensor as T
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
 from tracejit.rng import philox
-from tracejit.rng.table import DISTRIBUTIONS, SAMPLED
+from tracejit.rng.table import DISTRIBUTIONS, SAMPLED, Distribution
 from tracejit.tensor.draws import KINDS
 from tracejit.tensor.draws import shape as shape_of
 from tracejit.tensor.elemwise import cast, constant
@@ -130,11 +130,7 @@ def _philox(attr: Any, state: Any, *operands: Any) -> Any:
     ]
     shapes = row.shapes(parameters)
     shape = shape_of(lengths, count, shapes, lambda *s: build.broadcast_shapes(s))
-    if row.domain is not None:
-        good = eval(f"lambda {row.domain}")(*map(Traced, parameters))
-        parameters = [
-            build.apply(ops.PHILOX["checked"], (p, good.node), p.dtype) for p in parameters
-        ]
+    parameters = in_domain(row, parameters)
     where = [build.view(node, (), ((k, 0, None),)) for k in (0, 1)]
     numbers = _numbers(what, [*where, _places(shape)], parameters, np.dtype(dtype))
     second = build.cast(build.elementwise("equal", build.iota(2), build.constant(1, _I64)), _U64)
@@ -144,6 +140,14 @@ def _philox(attr: Any, state: Any, *operands: Any) -> Any:
         Traced(numbers, "array" if shape else "scalar"),
         *(Traced(p, "array" if p.ndim else "scalar") for p in parameters),
     )
+
+
+def in_domain(row: Distribution, parameters: Sequence[Node]) -> list[Node]:
+    """Parameters of a distribution; a program whose call has others stops, and NumPy raises."""
+    if row.domain is None:
+        return list(parameters)
+    good = eval(f"lambda {row.domain}")(*map(Traced, parameters))
+    return [build.apply(ops.PHILOX["checked"], (p, good.node), p.dtype) for p in parameters]
 
 
 def _places(shape: tuple[Any, ...]) -> Node:

@@ -103,9 +103,21 @@ def _random(attr: Any, state: Any, *operands: Any) -> Any:
         shape = (*shape, length)
     elif row.form == ELEMENT:
         nodes = [_spread(n, shape, name) for n in nodes]
-    values, after = build.draw(name, node_of(state), shape, nodes, KINDS[row.result])
+    if name == "uniform":
+        values, after = _uniform(node_of(state), shape, nodes)
+    else:
+        values, after = build.draw(name, node_of(state), shape, nodes, KINDS[row.result])
     values = build.cast(values, np.dtype(dtype))
     return Traced(after), Traced(values, "array" if shape else "scalar")
+
+
+def _uniform(state: Any, shape: Any, bounds: Any) -> tuple[Any, Any]:
+    """Numbers in [0, 1), scaled as NumPy does, which may be in the loop that needs them."""
+    values, after = build.draw("random_sample", state, shape, (), KINDS["f"])
+    low, high = philox.in_domain(DISTRIBUTIONS["uniform"], bounds)
+    wide = build.elementwise("subtract", high, low)
+    scaled = build.elementwise("multiply", wide, values)
+    return build.elementwise("add", low, scaled), after
 
 
 def _spread(node: Any, shape: Any, name: str) -> Any:
