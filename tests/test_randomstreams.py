@@ -75,7 +75,8 @@ def test_numbers_are_numpys_to_the_bit(name):
         np.testing.assert_array_equal(second, want[1])
         assert raw_random.random_state_type.values_eq(state, reference)
         assert f.stats.traces == 1 and f.stats.fallbacks == 0
-        assert f"draw_{name}(" in f.source()
+        emitted = "random_sample_block" if name == "uniform" else f"draw_{name}"
+        assert f"{emitted}(" in f.source()
         with tracejit.config(compile=False):
             _, again, _, _ = drawn(name, parameters, size)
         np.testing.assert_array_equal(again, want[0])
@@ -154,7 +155,7 @@ def test_a_variable_is_drawn_once_a_call(streams):
     f = tracejit.function([], [u, u * 1, u - u])
     first, second, zero = f()
     assert first.tolist() == second.tolist() and not zero.any()
-    assert f.source().count("draw_uniform(") == 1
+    assert f.source().count(" random_sample_block(") == 1
 
 
 def test_copying_states_between_graphs():
@@ -372,3 +373,46 @@ def test_a_draw_is_a_chain_of_states():
         np.testing.assert_array_equal(x, reference.uniform(size=2))
         np.testing.assert_array_equal(y, reference.normal(size=3))
     assert f.stats.fallbacks == 0
+
+
+BLOCKS = [(0,), (1,), (511,), (512,), (513,), (3_000,), (37, 31), (2, 3, 700)]
+
+
+@pytest.mark.parametrize("shape", BLOCKS, ids=str)
+def test_uniform_numbers_are_drawn_in_the_loop_that_needs_them(shape):
+    """A block at a time, in order, from any place of the generator's own blocks."""
+    srng = RandomStreams(5)
+    u = srng.uniform(shape, -1.0, 2.0)
+    generator = u.rng.get_value()
+    generator.randint(0, 9)  # an odd number of words
+    u.rng.set_value(generator)
+    f = tracejit.function([], [(2 * u).sum(), u + 1] if len(shape) < 3 else u * u)
+    for _ in range(3):
+        want = generator.uniform(-1.0, 2.0, shape)
+        got = f()
+        if len(shape) < 3:
+            np.testing.assert_allclose(got[0], (2 * want).sum(), rtol=1e-12, atol=1e-12)
+            np.testing.assert_array_equal(got[1], want + 1)
+        else:
+            np.testing.assert_array_equal(got, want * want)
+    assert raw_random.random_state_type.values_eq(u.rng.get_value(), generator)
+    assert f.source().count(" random_sample_block(") == 1 and f.stats.temporaries == 1
+    assert f.stats.traces == 1 and f.stats.fallbacks == 0
+
+
+@pytest.mark.parametrize("use", [
+    lambda u: u[::-1] * 2,
+    lambda u: [u.sum(), (u - u.mean()) ** 2],
+    lambda u: T.sort(u),
+    lambda u: u.reshape((100, 20)).sum(axis=1),
+], ids=["backwards", "twice", "sorted", "as rows"])  # fmt: skip
+def test_numbers_that_are_read_otherwise_are_stored(use):
+    srng = RandomStreams(5)
+    u = srng.random_sample((2_000,))
+    want = u.rng.get_value().random_sample(2_000)
+    f, x = tracejit.function([], use(u)), T.dvector()
+    got, expected = f(), tracejit.function([x], use(x))(want)
+    for a, b in zip(np.atleast_1d(got[0]), np.atleast_1d(expected[0]), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-13)
+    np.testing.assert_allclose(got[-1], expected[-1], rtol=1e-13)
+    assert "random_sample_block" not in f.source() and f.stats.fallbacks == 0
