@@ -26,10 +26,10 @@ class Pool:
         self.free: list[tuple[float, np.ndarray]] = []
 
     def take(self, size: int) -> np.ndarray:
-        """At least `size` bytes, and at most twice as many if they were kept."""
+        """At least `size` bytes, and hardly more."""
         with self.lock:
             for k in range(len(self.free) - 1, -1, -1):
-                if size <= self.free[k][1].size <= 2 * size:
+                if size <= self.free[k][1].size <= size + size // 8:
                     return self.free.pop(k)[1]
             dropped = 0
             while self.free and dropped < size:  # what fits nobody makes room for it
