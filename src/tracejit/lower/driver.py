@@ -7,7 +7,6 @@ is made, so that a call costs what it must.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -47,7 +46,7 @@ _SIGNS = {
 }
 #: Prefix of every name in a driver that is not the user's.
 OURS = "_tjx_"
-#: From so many bytes on it pays to let buffers share memory, and to keep it.
+#: From so many bytes on it pays to let buffers share memory.
 LARGE = 1 << 18
 
 
@@ -61,6 +60,7 @@ class Driver:
             f"{OURS}{name}": value
             for name, value in {
                 "empty": np.empty,
+                "large": pool.empty,
                 "apply_view": apply_view,
                 "miss": MISS,
                 "float16": np.float16,
@@ -71,7 +71,6 @@ class Driver:
         self.lines: list[str] = []
         self.before: list[str] = []
         self.drawing: list[str] = []
-        self.lent: list[str] = []
         self.miss = f"{OURS}miss"
         self.known: dict[Node, str] = {}
 
@@ -137,40 +136,36 @@ class Driver:
         shape = buffer.shape[::-1] if buffer.layout == "F" else buffer.shape
         return self.shape(shape), name
 
-    def allocate(self, buffer: Buffer, indent: str = "") -> None:
-        """Allocate a buffer."""
-        shape, dtype = self._form(buffer)
-        self.lines.append(f"{indent}{OURS}{buffer.name} = {OURS}empty({shape}, {dtype})")
-
-    def lend(self, arena: Sequence[Buffer]) -> None:
-        """Allocate temporaries that are never in use together: large ones in one kept block."""
-        sizes = ["*".join([*map(self.dim, b.shape), str(b.node.dtype.itemsize)]) for b in arena]
-        if all(all(isinstance(d, int) for d in b.shape) for b in arena):
-            most = max(b.node.dtype.itemsize * math.prod(map(int, b.shape)) for b in arena)  # type: ignore[arg-type]
-            if most <= LARGE:
-                for buffer in arena:
-                    self.allocate(buffer)
-                return
-        size, memory = f"{OURS}size", f"{OURS}memory{len(self.lent)}"
-        self.lent.append(memory)
-        self.namespace[f"{OURS}take"], self.namespace[f"{OURS}give"] = pool.take, pool.give
-        largest = f"max({', '.join(sizes)})" if len(sizes) > 1 else sizes[0]
+    def allocate(self, buffers: Sequence[Buffer], indent: str = "", work: str = "") -> None:
+        """Allocate buffers, which may be large where the text `work` says there is much to do."""
+        texts = [(f"{indent}{OURS}{b.name} = {OURS}", ", ".join(self._form(b))) for b in buffers]
+        if not work:
+            self.lines += [f"{name}empty({form})" for name, form in texts]
+            return
         self.lines += [
-            f"{size} = {largest}",
+            f"{indent}if {work} > {threads.LEAST_WORK}:",
+            *(f"    {name}large({form})" for name, form in texts),
+            f"{indent}else:",
+            *(f"    {name}empty({form})" for name, form in texts),
+        ]
+
+    def share(self, arena: Sequence[Buffer]) -> None:
+        """Allocate temporaries that are never in use together: large ones in one block."""
+        sizes = ["*".join([*map(self.dim, b.shape), str(b.node.dtype.itemsize)]) for b in arena]
+        size, memory = f"{OURS}size", f"{OURS}memory"
+        self.namespace[f"{OURS}byte"] = np.dtype(np.uint8)
+        self.lines += [
+            f"{size} = max({', '.join(sizes)})",
             f"if {size} > {LARGE}:",
-            f"    {memory} = {OURS}take({size})",
+            f"    {memory} = {OURS}large({size}, {OURS}byte)",
         ]
         for buffer, count in zip(arena, sizes, strict=True):
             shape, dtype = self._form(buffer)
             text = f"{memory}[:{count}].view({dtype}).reshape({shape})"
             self.lines.append(f"    {OURS}{buffer.name} = {text}")
-        self.lines += ["else:", f"    {memory} = None"]
+        self.lines.append("else:")
         for buffer in arena:
-            self.allocate(buffer, "    ")
-
-    def take_back(self) -> list[str]:
-        """What gives lent blocks back after the call."""
-        return [f"if {m} is not None: {OURS}give({m})" for m in self.lent]
+            self.allocate([buffer], "    ")
 
     def reuse(self, buffer: Buffer, container: str) -> None:
         """Take a container's spare array for a buffer, unless somebody else refers to it.
@@ -184,7 +179,7 @@ class Driver:
         # All values of a container have its rank: a scalar's spare has the shape.
         fits = f"{name}.shape != ({shape},) or " if buffer.shape else ""
         self.lines.append(f"if {name} is None or {fits}{OURS}getrefcount({name}) != 3:")
-        self.allocate(buffer, "    ")
+        self.allocate([buffer], "    ")
 
     def result(self, buffer: Buffer, kind: str) -> str:
         """The text of an output as NumPy would have returned it."""
@@ -217,11 +212,16 @@ class Driver:
             divided = k >= len(inputs) or inputs[k].attr[0] in division.inputs
             pairs.append(f"({text}, {divided})")
         # Most calls are not divided: the rows are counted only where the work is worth it.
-        rows, work = self.dim(division.rows), self.dim(division.work)
-        self.lines.append(f"{OURS}work = {work}")
-        run = f"{OURS}run({OURS}entry, {rows}, {OURS}work, ({', '.join(pairs)},))"
+        run = (
+            f"{OURS}run({OURS}entry, {self.dim(division.rows)}, {OURS}work, ({', '.join(pairs)},))"
+        )
         divided_call = f"({run} if {OURS}work > {threads.LEAST_WORK} else {call})"
         return [f"if {divided_call}:", f"    return {OURS}miss"]
+
+    def much(self, works: Sequence[Dim]) -> str:
+        """The name of how much there is to do."""
+        self.lines.append(f"{OURS}work = {' + '.join(map(self.dim, works))}")
+        return f"{OURS}work"
 
     def in_phases(
         self, phases: Sequence[Phase], run: threads.Phased, call: str, arguments: list[str]
@@ -229,8 +229,6 @@ class Driver:
         """The call of an entry that may be divided phase by phase."""
         self.namespace[f"{OURS}phased"] = run
         pairs = "".join(f"({self.dim(p.rows)}, {self.dim(p.work)}), " for p in phases)
-        largest = [self.dim(p.work) for p in phases if p.rows != 0]
-        self.lines.append(f"{OURS}work = {' + '.join(largest)}")
         divided = f"{OURS}phased(({pairs}), ({', '.join(arguments)},))"
         return [
             f"if ({divided} if {OURS}work > {threads.LEAST_WORK} else {call}):",

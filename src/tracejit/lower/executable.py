@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracejit.calltext import DrawText, commit
 from tracejit.config import config
-from tracejit.ir import ops
+from tracejit.ir import dims, ops
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node, make
 from tracejit.ir.printer import to_text
@@ -98,17 +98,22 @@ class Executable:
         }
         division = None if self.emitted.late else split(self.program)
         # Rows of arrays of several widths do not divide alike.
-        arenas = self.program.arenas
-        if division is not None:
-            arenas = [[buffer] for arena in arenas for buffer in arena]
+        arenas = [a for a in self.program.arenas if len(a) > 1] if division is None else []
         together = {b.name for arena in arenas for b in arena}
+        work = ""
+        if division is not None:
+            work = driver.much([division.work])
+        elif self.phases is not None:
+            work = driver.much([p.work for p in self.phases if p.rows != 0])
+        plain = [b for b in buffers if b.name not in homes and b.name not in together]
+        if not work and any(b.shape for b in plain):
+            work = driver.much([dims.product(b.shape) for b in plain if b.shape])
+        driver.allocate(plain, "", work)
         for buffer in buffers:
             if buffer.name in homes:
                 driver.reuse(buffer, homes[buffer.name])
-            elif buffer.name not in together:
-                driver.allocate(buffer)
         for arena in arenas:
-            driver.lend(arena)
+            driver.share(arena)
         arguments = [
             *(driver.argument(i, bool(self.layouts[i.attr[0]])) for i in self.graph.inputs),
             *(f"{OURS}{b.name}" for b in buffers),
@@ -123,7 +128,6 @@ class Executable:
             code, names = f"{OURS}code", ", ".join(f"{OURS}{b.name}" for b in self.emitted.late)
             body = [f"{code} = {call}", f"if {code}[0]:", f"    return {OURS}miss"]
             body.append(f"_, {names} = {code}")
-        body += driver.take_back()
         texts: list[str] = []
         seen: set[Node] = set()
         for k, (node, kind) in enumerate(zip(outputs, kinds, strict=True)):
