@@ -38,6 +38,8 @@ RANGES: dict[str, list[tuple[float, float]]] = {
     "expm1": [(-50, 709.79), (-1, 1), (0.3, 0.45), (-1e-8, 1e-8)],
     "expit": [(-745.2, 50), (-3, 3), (-1e-8, 1e-8)],
     "tanh": [(-22, 22), (-1, 1), (0.2, 0.5), (-1e-8, 1e-8), (18, 20)],
+    "sinh": [(-710.5, 710.5), (-3, 3), (0.2, 0.5), (-1e-8, 1e-8), (30, 45), (710, 710.48)],
+    "cosh": [(-710.5, 710.5), (-3, 3), (0.2, 0.5), (-1e-8, 1e-8), (30, 45), (710, 710.48)],
     "log": [(0, 3), (0.7, 1.5), (1 - 1e-6, 1 + 1e-6), (0, 1e10)],
     "log2": [(0, 3), (0.7, 1.5), (1 - 1e-6, 1 + 1e-6), (0, 1e10)],
     "log10": [(0, 3), (0.7, 1.5), (1 - 1e-6, 1 + 1e-6), (0, 1e10)],
@@ -55,6 +57,8 @@ RANGES_32 = {
     "expit": [(-104, 50), (-3, 3), (-1e-4, 1e-4)],
     "sin": [(-4, 4), (-100, 100), (-6e5, 6e5), (-1e-4, 1e-4), (0, 1e14), (0, 1e38)],
     "cos": [(-4, 4), (-100, 100), (-6e5, 6e5), (-1e-4, 1e-4), (0, 1e14), (0, 1e38)],
+    "sinh": [(-89.5, 89.5), (-3, 3), (0.2, 0.5), (-1e-4, 1e-4), (30, 45), (89, 89.42)],
+    "cosh": [(-89.5, 89.5), (-3, 3), (0.2, 0.5), (-1e-4, 1e-4), (30, 45), (89, 89.42)],
     "erfc": [(-5, 10), (0.5, 3), (-1, 1), (9, 10), (-1e-4, 1e-4)],
 }
 LOGARITHMS = ("log", "log2", "log10", "log1p")
@@ -181,7 +185,10 @@ def test_powers_are_exact(dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize(("name", "sign"), [("tanh", -1), ("erf", -1), ("sin", -1), ("cos", 1)])
+@pytest.mark.parametrize(
+    ("name", "sign"),
+    [("tanh", -1), ("erf", -1), ("sin", -1), ("cos", 1), ("sinh", -1), ("cosh", 1)],
+)
 def test_odd_and_even_functions(name: str, sign: int, dtype: Any) -> None:
     x = sample(name, dtype, 2000)
     np.testing.assert_array_equal(evaluate(name, -x), sign * evaluate(name, x))

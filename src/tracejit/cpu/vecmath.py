@@ -18,6 +18,7 @@ from tracejit.cpu.vecmath_builder import BINARY32, BINARY64, Real
 
 __all__ = [
     "cos",
+    "cosh",
     "erf",
     "erfc",
     "exp",
@@ -29,6 +30,7 @@ __all__ = [
     "log2",
     "log10",
     "sin",
+    "sinh",
     "tanh",
 ]
 
@@ -70,6 +72,8 @@ def logaddexp(typingctx: Any, x: Any, y: Any) -> Any:
 exp = _elementary("exp", vecmath_exp.exp)
 exp2 = _elementary("exp2", vecmath_exp.exp2)
 expm1 = _elementary("expm1", vecmath_exp.expm1)
+sinh = _elementary("sinh", vecmath_exp.sinh)
+cosh = _elementary("cosh", vecmath_exp.cosh)
 expit = _elementary("expit", vecmath_exp.expit)
 tanh = _elementary("tanh", vecmath_exp.tanh)
 log = _elementary("log", vecmath_log.log)

@@ -1,4 +1,4 @@
-"""The exponential family: exp, exp2, expm1, tanh, expit.
+"""The exponential family: exp, exp2, expm1, sinh, cosh, tanh, expit.
 
 All start from the same reduction x = k ln(2) + r, |r| <= ln(2)/2 (Cody and Waite), with
 exp(r) = 1 + r + r**2 q(r). ``r`` is kept as ``head + tail`` (head exact), which is what
@@ -147,12 +147,44 @@ def tanh(x: Real) -> Real:
     clamped = a.at_most({64: 20.0, 32: 10.0}[x.form.width])  # tanh rounds to 1 from here
     high, low = _expm1_pair(clamped + clamped)
     denominator, lost = two_sum(high, high.constant(2.0))
-    # One division gives a reciprocal; the quotient is corrected by its remainder.
-    reciprocal = 1.0 / denominator
-    quotient = high * reciprocal
-    remainder = (-quotient).fma(denominator, high) + (-quotient).fma(lost + low, low)
-    result = remainder.fma(reciprocal, quotient).copysign(x)
+    result = _quotient(high, denominator, lost + low, low).copysign(x)
     return (a < 2.0 ** -(x.form.mantissa // 2 + 3)).select(x, result)
+
+
+def _quotient(top: Real, bottom: Real, bottom_low: Real, top_low: Real | float) -> Real:
+    """(top + top_low) / (bottom + bottom_low): one division, corrected by its remainder."""
+    reciprocal = 1.0 / bottom
+    quotient = top * reciprocal
+    remainder = (-quotient).fma(bottom, top) + (-quotient).fma(bottom_low, top_low)
+    return remainder.fma(reciprocal, quotient)
+
+
+def _eighth(x: Real) -> tuple[Real, Real, Real]:
+    """|x|, and (e**|x| - 1) / 8 in two parts, which is finite until twice that overflows."""
+    a = x.absolute()
+    high, low = _expm1_pair(a.at_most({64: 711.0, 32: 90.0}[x.form.width]), shrink=3)
+    return a, high, low
+
+
+def sinh(x: Real) -> Real:
+    """sinh(a) = (E + E / (1 + E)) / 2 with E = e**a - 1, a = |x|, E carried in two parts."""
+    a, high, low = _eighth(x)
+    one, lost = two_sum(a.constant(1.0), high * 8.0)
+    rest = _quotient(high, one, low.fma(8.0, lost), low)
+    rest = (a > 40.0).select(a.constant(0.0), rest)
+    total, missing = fast_two_sum(high, rest)
+    result = ((total + (missing + low)) * 4.0).copysign(x)
+    return (a < 2.0 ** -(x.form.mantissa // 2 + 3)).select(x, result)
+
+
+def cosh(x: Real) -> Real:
+    """cosh(a) = C + 1 / (4 C) with C = e**a / 2, a = |x|, C carried in two parts."""
+    a, high, low = _eighth(x)
+    eighth, lost = two_sum(a.constant(0.125), high)
+    lost = lost + low
+    rest = _quotient(a.constant(1 / 64), eighth, lost, 0.0)
+    total, missing = fast_two_sum(eighth, rest)
+    return (total + (missing + lost)) * 4.0
 
 
 def expit(x: Real) -> Real:
