@@ -25,6 +25,9 @@ CASES = pytest.mark.parametrize(
 )
 
 EXACT: dict[str, Callable[[Any], Any]] = {
+    "arccos": lambda x: mpmath.acos(x),
+    "arcsin": lambda x: mpmath.asin(x),
+    "arctan": lambda x: mpmath.atan(x),
     "exp2": lambda x: mpmath.mpf(2) ** x,
     "expit": lambda x: 1 / (1 + mpmath.exp(-x)),
     "log2": lambda x: mpmath.log(x, 2),
@@ -40,6 +43,9 @@ RANGES: dict[str, list[tuple[float, float]]] = {
     "tanh": [(-22, 22), (-1, 1), (0.2, 0.5), (-1e-8, 1e-8), (18, 20)],
     "sinh": [(-710.5, 710.5), (-3, 3), (0.2, 0.5), (-1e-8, 1e-8), (30, 45), (710, 710.48)],
     "cosh": [(-710.5, 710.5), (-3, 3), (0.2, 0.5), (-1e-8, 1e-8), (30, 45), (710, 710.48)],
+    "arcsin": [(-1, 1), (-0.6, 0.6), (0.99, 1), (-1e-8, 1e-8), (0.499, 0.501)],
+    "arccos": [(-1, 1), (-0.6, 0.6), (0.99, 1), (-1, -0.99), (-1e-8, 1e-8), (0.499, 0.501)],
+    "arctan": [(-3, 3), (-100, 100), (0.43, 0.44), (0.68, 0.7), (-1e-8, 1e-8), (0, 1e20)],
     "log": [(0, 3), (0.7, 1.5), (1 - 1e-6, 1 + 1e-6), (0, 1e10)],
     "log2": [(0, 3), (0.7, 1.5), (1 - 1e-6, 1 + 1e-6), (0, 1e10)],
     "log10": [(0, 3), (0.7, 1.5), (1 - 1e-6, 1 + 1e-6), (0, 1e10)],
@@ -185,11 +191,9 @@ def test_powers_are_exact(dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize(
-    ("name", "sign"),
-    [("tanh", -1), ("erf", -1), ("sin", -1), ("cos", 1), ("sinh", -1), ("cosh", 1)],
-)
-def test_odd_and_even_functions(name: str, sign: int, dtype: Any) -> None:
+@pytest.mark.parametrize("name", "tanh erf sin cos sinh cosh arctan arcsin".split())
+def test_odd_and_even_functions(name: str, dtype: Any) -> None:
+    sign = 1 if name.startswith("cos") else -1
     x = sample(name, dtype, 2000)
     np.testing.assert_array_equal(evaluate(name, -x), sign * evaluate(name, x))
 
@@ -267,3 +271,58 @@ def test_other_types_are_refused(name: str) -> None:
 
     with pytest.raises(TypingError):
         call(1)
+
+
+@cache
+def looped_of_two(name: str) -> Any:
+    """A loop over a function of two numbers."""
+    function = getattr(vecmath, name)
+
+    @numba.njit(nogil=True, error_model="numpy")
+    def loop(x, y, out):
+        for i in range(x.size):
+            out[i] = function(x[i], y[i])
+
+    return loop
+
+
+def evaluate_of_two(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    out = np.empty_like(x)
+    looped_of_two(name)(x, y, out)
+    return out
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_arctan2_to_one_unit_in_the_last_place(dtype: Any) -> None:
+    """Points all around, near the axes and diagonals, and of all magnitudes."""
+    rng = np.random.default_rng(8)
+    angle, count = rng.uniform(-np.pi, np.pi, 3_000), 3_000
+    near = np.round(angle / (np.pi / 8)) * (np.pi / 8) + rng.normal(0, 1e-4, count)
+    signs = rng.choice([-1.0, 1.0], (2, count))
+    patterns = [random_patterns(rng, dtype, count) * s for s in signs.astype(dtype)]
+    with np.errstate(over="ignore"):
+        close = patterns[0] * rng.uniform(0.2, 5, count).astype(dtype)
+    y = np.concatenate([np.sin(angle), np.sin(near), patterns[0], close]).astype(dtype)
+    x = np.concatenate([np.cos(angle), np.cos(near), patterns[1], patterns[0]]).astype(dtype)
+    kept = np.isfinite(x) & np.isfinite(y) & (x != 0)
+    x, y = x[kept], y[kept]
+    with mpmath.workprec(130):
+        exact = [
+            mpmath.atan2(*map(mpmath.mpf, p)) for p in zip(y.tolist(), x.tolist(), strict=True)
+        ]
+        assert largest_error(evaluate_of_two("arctan2", y, x), exact) <= 1.0
+
+
+@pytest.mark.parametrize("name", ["arctan2", "logaddexp"])
+@pytest.mark.parametrize("dtype", TYPES)
+def test_special_values_of_two_are_numpys(name: str, dtype: Any) -> None:
+    form = np.finfo(dtype)
+    positive = [0.0, np.inf, form.max, form.tiny, form.smallest_subnormal, 1.0, 2.0]
+    some = np.array([*positive, *(-v for v in positive), np.nan], dtype)
+    x, y = (v.ravel() for v in np.meshgrid(some, some))
+    with np.errstate(all="ignore"):
+        expected = getattr(np, name)(x, y)
+    result = evaluate_of_two(name, x, y)
+    np.testing.assert_allclose(result, expected, rtol=4 * form.eps, atol=form.smallest_subnormal)
+    number = ~np.isnan(expected)
+    np.testing.assert_array_equal(np.signbit(result[number]), np.signbit(expected[number]))

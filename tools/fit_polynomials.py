@@ -96,6 +96,18 @@ def cos_tail(z: mp.mpf) -> mp.mpf:
     return mp.mpf(1) / 24 if z == 0 else (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2
 
 
+def atan_tail(z: mp.mpf) -> mp.mpf:
+    """(atan(t) - t) / t**3 with t = sqrt(z)."""
+    t = mp.sqrt(z)
+    return mp.mpf(-1) / 3 if z == 0 else (mp.atan(t) - t) / t**3
+
+
+def asin_tail(z: mp.mpf) -> mp.mpf:
+    """(asin(s) - s) / s**3 with s = sqrt(z)."""
+    s = mp.sqrt(z)
+    return mp.mpf(1) / 6 if z == 0 else (mp.asin(s) - s) / s**3
+
+
 def erf_tail(z: mp.mpf) -> mp.mpf:
     """erf(x)/x - 1 with x = sqrt(z)."""
     x = mp.sqrt(z)
@@ -147,6 +159,8 @@ def fits(double: bool) -> list[Fit]:
         Fit("LOG", log_tail, lambda z: z + SMALL, "0", "0.029438", degree(6, 2)),
         Fit("SIN", sin_tail, lambda z: z + SMALL, "0", "0.6169", degree(5, 2)),
         Fit("COS", cos_tail, lambda z: z * z + SMALL, "0", "0.6169", degree(5, 2)),
+        Fit("ATAN", atan_tail, lambda z: z + SMALL, "0", "0.19142", degree(10, 4)),
+        Fit("ASIN", asin_tail, lambda z: z + SMALL, "0", "0.25", degree(12, 5)),
         Fit("ERF_SMALL", erf_tail, one, "0", str(boundary**2), degree(11, 6)),
         Fit(
             "ERF_LARGE",

@@ -24,7 +24,7 @@ from tracejit.cpu.sums import (
     sum_open,
 )
 from tracejit.cpu.vecmath import *  # noqa: F403
-from tracejit.cpu.vecmath import logaddexp
+from tracejit.cpu.vecmath import arctan2, logaddexp
 from tracejit.rng.table import SAMPLED
 
 
@@ -49,6 +49,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "arctan2",
     "argsort_rows",
     "checked",
     "draw",

@@ -13,10 +13,13 @@ from typing import Any
 from numba.core import types
 from numba.extending import intrinsic
 
-from tracejit.cpu import vecmath_erf, vecmath_exp, vecmath_log, vecmath_trig
+from tracejit.cpu import vecmath_arc, vecmath_erf, vecmath_exp, vecmath_log, vecmath_trig
 from tracejit.cpu.vecmath_builder import BINARY32, BINARY64, Real
 
 __all__ = [
+    "arccos",
+    "arcsin",
+    "arctan",
     "cos",
     "cosh",
     "erf",
@@ -55,18 +58,22 @@ def _elementary(name: str, define: Callable[[Real], Real]) -> Any:
     return intrinsic(typing)
 
 
-#: Of two operands, and so no row of the list of functions of one number.
-@intrinsic
-def logaddexp(typingctx: Any, x: Any, y: Any) -> Any:
-    """log(exp(x) + exp(y))."""
-    form = FORMATS.get(x)
-    if form is None or x != y:
-        return None
+def _of_two(name: str, define: Callable[[Real, Real], Real]) -> Any:
+    """The Numba intrinsic of a function of two real numbers of one type."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return vecmath_log.logaddexp(*(Real(builder, form, a) for a in args)).value
+    def typing(typingctx: Any, x: Any, y: Any) -> Any:
+        form = FORMATS.get(x)
+        if form is None or x != y:
+            return None
 
-    return x(x, y), codegen
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return define(*(Real(builder, form, a) for a in args)).value
+
+        return x(x, y), codegen
+
+    typing.__name__ = typing.__qualname__ = name
+    typing.__doc__ = define.__doc__
+    return intrinsic(typing)
 
 
 exp = _elementary("exp", vecmath_exp.exp)
@@ -84,3 +91,9 @@ sin = _elementary("sin", vecmath_trig.sin)
 cos = _elementary("cos", vecmath_trig.cos)
 erf = _elementary("erf", vecmath_erf.erf)
 erfc = _elementary("erfc", vecmath_erf.erfc)
+arctan = _elementary("arctan", vecmath_arc.arctan)
+arcsin = _elementary("arcsin", vecmath_arc.arcsin)
+arccos = _elementary("arccos", vecmath_arc.arccos)
+# Of two operands, and so not in the list of functions of one number.
+logaddexp = _of_two("logaddexp", vecmath_log.logaddexp)
+arctan2 = _of_two("arctan2", vecmath_arc.arctan2)
