@@ -161,6 +161,7 @@ def fits(double: bool) -> list[Fit]:
         Fit("COS", cos_tail, lambda z: z * z + SMALL, "0", "0.6169", degree(5, 2)),
         Fit("ATAN", atan_tail, lambda z: z + SMALL, "0", "0.19142", degree(10, 4)),
         Fit("ASIN", asin_tail, lambda z: z + SMALL, "0", "0.25", degree(12, 5)),
+        Fit("CBRT", mp.cbrt, lambda m: 1 / mp.cbrt(m), "1", "8", 5),
         Fit("ERF_SMALL", erf_tail, one, "0", str(boundary**2), degree(11, 6)),
         Fit(
             "ERF_LARGE",

@@ -24,7 +24,7 @@ from tracejit.cpu.sums import (
     sum_open,
 )
 from tracejit.cpu.vecmath import *  # noqa: F403
-from tracejit.cpu.vecmath import arctan2, logaddexp
+from tracejit.cpu.vecmath import arctan2, hypot, logaddexp
 from tracejit.rng.table import SAMPLED
 
 
@@ -57,6 +57,7 @@ __all__ = [
     "half_load",
     "half_round",
     "half_store",
+    "hypot",
     "logaddexp",
     "matmul_loop",
     "outside",

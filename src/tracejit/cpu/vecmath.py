@@ -13,13 +13,21 @@ from typing import Any
 from numba.core import types
 from numba.extending import intrinsic
 
-from tracejit.cpu import vecmath_arc, vecmath_erf, vecmath_exp, vecmath_log, vecmath_trig
+from tracejit.cpu import (
+    vecmath_arc,
+    vecmath_erf,
+    vecmath_exp,
+    vecmath_log,
+    vecmath_roots,
+    vecmath_trig,
+)
 from tracejit.cpu.vecmath_builder import BINARY32, BINARY64, Real
 
 __all__ = [
     "arccos",
     "arcsin",
     "arctan",
+    "cbrt",
     "cos",
     "cosh",
     "erf",
@@ -34,6 +42,7 @@ __all__ = [
     "log10",
     "sin",
     "sinh",
+    "tan",
     "tanh",
 ]
 
@@ -91,9 +100,12 @@ sin = _elementary("sin", vecmath_trig.sin)
 cos = _elementary("cos", vecmath_trig.cos)
 erf = _elementary("erf", vecmath_erf.erf)
 erfc = _elementary("erfc", vecmath_erf.erfc)
+tan = _elementary("tan", vecmath_trig.tan)
+cbrt = _elementary("cbrt", vecmath_roots.cbrt)
 arctan = _elementary("arctan", vecmath_arc.arctan)
 arcsin = _elementary("arcsin", vecmath_arc.arcsin)
 arccos = _elementary("arccos", vecmath_arc.arccos)
 # Of two operands, and so not in the list of functions of one number.
 logaddexp = _of_two("logaddexp", vecmath_log.logaddexp)
 arctan2 = _of_two("arctan2", vecmath_arc.arctan2)
+hypot = _of_two("hypot", vecmath_roots.hypot)

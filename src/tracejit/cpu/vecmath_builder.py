@@ -110,6 +110,9 @@ class Bits:
     def __rsub__(self, other: int) -> Bits:
         return self._wrap(self.builder.sub(self._coerce(other), self.value))
 
+    def __mul__(self, other: Bits | int) -> Bits:
+        return self._wrap(self.builder.mul(self.value, self._coerce(other)))
+
     def __and__(self, other: Bits | int) -> Bits:
         return self._wrap(self.builder.and_(self.value, self._coerce(other)))
 

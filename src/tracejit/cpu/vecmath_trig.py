@@ -1,4 +1,4 @@
-"""sin and cos.
+"""sin, cos and tan.
 
 x = k pi/2 + r by Cody and Waite in three steps with fma (exact in the first one), then
 minimax polynomials for sin(r) and cos(r) after fdlibm's scheme. Arguments too large for this
@@ -43,11 +43,29 @@ def cos(x: Real) -> Real:
     return _far(x, near, "cos")
 
 
+def tan(x: Real) -> Real:
+    """The tangent: the quotient of both, to two units in the last place."""
+    wide = x.to(BINARY64)
+    quadrant, sine, cosine = _reduced(wide, x.form.width)
+    odd = (quadrant & 1).nonzero()
+    near = (odd.select(-cosine, sine) / odd.select(sine, cosine)).to(x.form)
+    tiny = x.absolute() < 2.0 ** -(x.form.mantissa // 2 + 2)
+    return _far(x, tiny.select(x, near), "tan")
+
+
 def _by_quadrant(x: Real, width: int, quarter_turns: int) -> Real:
     """sin(x + quarter_turns pi/2) in float64, to the accuracy of ``width`` bits."""
+    quadrant, sine, cosine = _reduced(x, width)
+    quadrant = quadrant + quarter_turns
+    odd = (quadrant & 1).nonzero()
+    return (odd.select(cosine, sine).bits() ^ _sign(quadrant)).real()
+
+
+def _reduced(x: Real, width: int) -> tuple[Bits, Real, Real]:
+    """The nearest quarter turn of x, and sine and cosine of what is left, in float64."""
     shift = 1.5 * 2.0**52
     shifted = x.fma(TWO_OVER_PI, shift)
-    quadrant = shifted.bits() + quarter_turns
+    quadrant = shifted.bits()
     k = shifted - shift
     head = k.fma(-HALF_PI[0], x)
     product = k * -HALF_PI[1]
@@ -63,8 +81,7 @@ def _by_quadrant(x: Real, width: int, quarter_turns: int) -> Real:
     else:
         sine = (r * z).fma(sine, r)
         cosine = z.square().fma(cosine, z.fma(-0.5, 1.0))
-    odd = (quadrant & 1).nonzero()
-    return (odd.select(cosine, sine).bits() ^ _sign(quadrant)).real()
+    return quadrant, sine, cosine
 
 
 def _sign(quadrant: Bits) -> Bits:
