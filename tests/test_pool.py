@@ -52,6 +52,14 @@ def test_a_result_owns_its_memory_which_the_next_one_takes_over(found):
     np.testing.assert_array_equal(second, X * 3)
 
 
+def test_half_precision(found):
+    half = np.ones(4 * COUNT + 9, np.float16)
+    del_me = scaled(half, np.float16(3))
+    assert del_me.dtype == np.float16 and del_me.flags.owndata and (del_me == 3).all()
+    del del_me
+    assert found.held() == half.nbytes
+
+
 def test_a_view_keeps_its_array(found):
     first = scaled(X, 2.0)
     view, address = first[5:9], first.ctypes.data

@@ -21,10 +21,11 @@ def hypot(x: Real, y: Real) -> Real:
     large, small = large * scale, small * scale
     square = small.square()
     result = large.fma(large, square).sqrt()
-    # What rounding lost of the two squares is left of the result's, whose half it is there.
-    lost = small.fma(small, -square)
-    rest = result.fma(-result, large.square()) + (large.fma(large, -large.square()) + square)
-    rest = rest + lost
+    # What the result's square lacks: differences of near numbers, and what each square lost.
+    first, found = large.square(), result.square()
+    rest = (first - found) + square
+    rest = rest + (large.fma(large, -first) + small.fma(small, -square))
+    rest = rest - result.fma(result, -found)
     divisor = result.equals(0.0).select(one, result + result)
     better = rest / divisor
     better = (better < float("inf")).select(better, 0.0)

@@ -65,7 +65,7 @@ class Driver:
                 "miss": MISS,
                 "float16": np.float16,
                 "float32": np.float32,
-                "uint16": np.uint16,
+                "uint16": np.dtype(np.uint16),
             }.items()
         }
         self.lines: list[str] = []
@@ -139,7 +139,7 @@ class Driver:
     def allocate(self, buffers: Sequence[Buffer], indent: str = "", work: str = "") -> None:
         """Allocate buffers, which may be large where the text `work` says there is much to do."""
         texts = [(f"{indent}{OURS}{b.name} = {OURS}", ", ".join(self._form(b))) for b in buffers]
-        if not work:
+        if not work or not texts:
             self.lines += [f"{name}empty({form})" for name, form in texts]
             return
         self.lines += [
