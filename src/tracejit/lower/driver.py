@@ -63,7 +63,6 @@ class Driver:
                 "large": pool.empty,
                 "apply_view": apply_view,
                 "miss": MISS,
-                "float16": np.float16,
                 "float32": np.float32,
                 "uint16": np.dtype(np.uint16),
             }.items()
@@ -80,6 +79,11 @@ class Driver:
         if node.dtype.char == "e":
             return f"{name}.view({OURS}uint16)" if is_array else f"{OURS}float32({name})"
         return name
+
+    def target(self, buffer: Buffer) -> str:
+        """The text of a buffer as the entry takes it."""
+        half = buffer.node.dtype.char == "e"
+        return f"{OURS}{buffer.name}" + (f".view({OURS}uint16)" if half else "")
 
     def dim(self, d: Dim) -> str:
         """The text of a dimension, from the inputs' shapes and numbers."""
@@ -130,7 +134,7 @@ class Driver:
     def _form(self, buffer: Buffer) -> tuple[str, str]:
         """The texts of a buffer's shape and dtype."""
         dtype = buffer.node.dtype
-        name = OURS + ("uint16" if dtype.char == "e" else f"dtype_{dtype.name}")
+        name = f"{OURS}dtype_{dtype.name}"
         self.namespace.setdefault(name, dtype)
         # A Fortran array is the transpose of a C array, whose type does not depend on its lengths.
         shape = buffer.shape[::-1] if buffer.layout == "F" else buffer.shape
@@ -183,8 +187,10 @@ class Driver:
 
     def result(self, buffer: Buffer, kind: str) -> str:
         """The text of an output as NumPy would have returned it."""
-        half = buffer.node.dtype.char == "e"
-        text = OURS + (f"{buffer.name}.view({OURS}float16)" if half else buffer.name)
+        text = f"{OURS}{buffer.name}"
+        if buffer.late and buffer.node.dtype.char == "e":  # the entry allocated it
+            self.namespace[f"{OURS}float16"] = np.dtype(np.float16)
+            text += f".view({OURS}float16)"
         if buffer.layout == "F":
             text += ".T"
         return {"scalar": f"{text}[()]", "number": f"{text}.item()"}.get(kind, text)

@@ -116,7 +116,7 @@ class Executable:
             driver.share(arena)
         arguments = [
             *(driver.argument(i, bool(self.layouts[i.attr[0]])) for i in self.graph.inputs),
-            *(f"{OURS}{b.name}" for b in buffers),
+            *map(driver.target, buffers),
         ]
         call = f"{OURS}entry({', '.join(arguments)})"
         body = [f"if {call}:", f"    return {OURS}miss"]
