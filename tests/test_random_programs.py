@@ -277,13 +277,13 @@ def function_of(p: Program) -> Any:
     return tracejit.function(scope["f"], on_unsupported="error")
 
 
-def check(rng: random.Random) -> None:
+def check(rng: random.Random, calls: int = 2) -> None:
     p = random_program(rng)
     f = function_of(p)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            for _ in range(2):
+            for _ in range(calls):
                 compare(p, f(*p.arrays.values()))
                 assert f.stats.traces == 1, f.explain()
         except Exception as error:
@@ -327,7 +327,7 @@ def test_in_phases(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "available", lambda: 3)
     monkeypatch.setattr(threads.Phased, "_start", threads.Phased._make)
     with tracejit.config(check=True):
-        check(random.Random(seed))
+        check(random.Random(seed), calls=3)
 
 
 def test_coverage() -> None:

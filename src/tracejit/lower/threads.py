@@ -63,8 +63,8 @@ def _at_once(entry: Callable[..., int], calls: list[list[Any]]) -> int:
 class Phased:
     """An entry that is called for ranges of its phases, once it has been compiled.
 
-    `make` compiles it, in the background, when first there is a call with enough to do; until then
-    `serial` is called.
+    `make` compiles it, in the background, at the second call with enough to do: a program that is
+    called once would not repay it. Until it is there `serial` is called.
     """
 
     def __init__(self, serial: Callable[..., int], make: Callable[[], Callable[..., int]]) -> None:
@@ -72,6 +72,7 @@ class Phased:
         self.make = make
         self.entry: Callable[..., int] | None = None
         self.making: threading.Thread | None = None
+        self.large_calls = 0
 
     def __call__(self, phases: Sequence[tuple[int, int]], args: Sequence[Any]) -> int:
         """The code of a call; `phases` says for each how many rows may be divided, and its work."""
@@ -80,7 +81,9 @@ class Phased:
         if threads < 2 or most < LEAST_WORK:
             return self.serial(*args)
         if self.entry is None:
-            self._start()
+            self.large_calls += 1
+            if self.large_calls > 1:
+                self._start()
             return self.serial(*args)
         for k, (rows, work) in enumerate(phases):
             parts = min(threads, rows // 2, work // (LEAST_WORK // 2))
