@@ -344,3 +344,41 @@ def test_what_families_refuse():
 
     with pytest.raises(UnsupportedError, match="seed"):
         f(X)
+
+
+# Derivatives --------------------------------------------------------------------------------------
+
+PHILOX, MT = PhiloxRandomStreams(1), RandomStreams(1)
+
+
+def test_gradients_of_functions_that_draw():
+    """One draw serves the value and its derivative."""
+    rng, plain = pair()
+    srng = PhiloxRandomStreams(1)
+
+    def loss(w, rng):
+        return (w * rng.standard_normal(3) * srng.uniform((3,))).sum()
+
+    value, gradient = tracejit.value_and_grad(loss)(np.ones(3), rng)
+    np.testing.assert_allclose(value, gradient.sum())
+    plain.standard_normal(3)
+    assert rng.random() == plain.random()
+
+
+@pytest.mark.parametrize("loss", [
+    lambda m: PHILOX.normal((3,), m).sum(),
+    lambda m: PHILOX.gamma((3,), m + 1).sum(),
+    lambda m: PHILOX.uniform((3,), m, m + 1.0).sum(),
+    lambda m: MT.uniform((3,), m, m + 1.0).sum(),
+    lambda m: shared_rng.normal(m, 1.0, 3).sum(),
+], ids=["normal", "gamma", "uniform", "mt19937", "numpy"])  # fmt: skip
+def test_parameters_have_no_derivative(loss):
+    with pytest.raises(tracejit.TracejitError):
+        tracejit.grad(loss)(0.5)
+
+
+def test_vjp_refuses_what_its_pull_would_draw_again():
+    srng = PhiloxRandomStreams(1)
+    for f in (lambda w: w * srng.normal((3,)), lambda w: w * shared_rng.random(3)):
+        with pytest.raises(UnsupportedError, match="draws or updates"):
+            tracejit.vjp(f, np.ones(3))

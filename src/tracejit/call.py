@@ -83,6 +83,8 @@ class Path:
         self.cause = ""
         #: Whether the function uses shared variables.
         self.states = bool(trace.capture.states)
+        #: Whether a call draws, or gives a shared variable a new value.
+        self.moves = bool(trace.draws) or any(s.changed for s in trace.capture.states.values())
 
 
 def call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -313,7 +313,7 @@ class Trace(build.Solver):
             return build.constant_value(node).item()
         if node.dtype == BOOL:
             return self.truth(node)
-        if node.dtype.kind in "fc" and any(_is_marked(n) for n in postorder([node])):
+        if node.dtype.kind in "fc" and any(is_marked(n) for n in postorder([node])):
             raise NotTraceable(
                 "the value of a number that is differentiated is asked for",
                 "compute with the number itself: its derivative would be lost",
@@ -464,6 +464,6 @@ _COMPARE: dict[str, Any] = {
 }
 
 
-def _is_marked(node: Node) -> bool:
+def is_marked(node: Node) -> bool:
     """Whether a node is what a derivative is taken with respect to."""
     return node.op is ops.CAST and bool(node.attr) and node.attr[0] == "mark"

@@ -18,7 +18,7 @@ import numpy as np
 from tracejit.autodiff import CustomRule, custom_rules
 from tracejit.autodiff import jacobian as jacobian_of
 from tracejit.autodiff import vjp as cotangents_of
-from tracejit.errors import DTypeError, ShapeError, told
+from tracejit.errors import DTypeError, ShapeError, UnsupportedError, told
 from tracejit.function import Function
 from tracejit.ir import build, ops
 from tracejit.ir.node import Node, make
@@ -362,8 +362,25 @@ def vjp(f: Any, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
 
     pulled, trace = pullback(f), current()
     inner = _python_function(f)
-    value = (Function(inner) if trace is None else _copy(trace, inner))(*primals)  # type: ignore[arg-type]
+    if trace is None:
+        function = Function(inner)  # type: ignore[arg-type]
+        value = function(*primals)
+        moves = any(path.moves for path in function._recent)
+    else:
+        before = _moved(trace)
+        value = _copy(trace, inner)(*primals)
+        moves = _moved(trace) != before
+    if moves:
+        raise told(
+            UnsupportedError("vjp of a function that draws or updates: its pull would do so again"),
+            "tracejit.value_and_grad computes both at once",
+        )
     return value, lambda cotangent: pulled(cotangent, *primals)
+
+
+def _moved(trace: Any) -> Any:
+    """What draws and updates have changed in a trace so far."""
+    return len(trace.draws), [state.node for state in trace.capture.states.values()]
 
 
 def jvp(f: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:

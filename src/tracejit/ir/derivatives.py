@@ -29,13 +29,19 @@ _ZERO = (
 _NONE = (
     "equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor "
     "logical_not bitwise_and bitwise_or bitwise_xor invert left_shift right_shift bitwise_count "
-    "checked gcd lcm frexp_exponent modf_integer"
+    "gcd lcm frexp_exponent modf_integer"
 ).split()
+
+_DRAWN = "none; none; none; missing"
 
 RULES: dict[str, str] = {
     **dict.fromkeys(_ZERO, "0"),
     **dict.fromkeys(_NONE, "none"),
-    **dict.fromkeys(ops.PHILOX, "none"),
+    "philox_word": "none",
+    "philox_normal": "none",
+    # The numbers of a distribution have no derivative with respect to its parameters.
+    **dict.fromkeys((n for n in ops.PHILOX if n not in ("philox_word", "philox_normal")), _DRAWN),
+    "checked": "missing; none",
     # Arithmetic
     "add": "g; g",
     "subtract": "g; -g",
