@@ -38,7 +38,11 @@ DOMAINS = {
 DOMAINS["jn"] = [(2.0, 2.0), (0.5, 3.0)]
 #: Rows that are tested elsewhere, or whose slope has jumps everywhere.
 ELSEWHERE = {"where", "real", "imag", "conjugate", "nextafter", "ldexp", "spacing"}
-SMOOTH = [n for n, rule in RULES.items() if rule not in ("0", "none") and n not in ELSEWHERE]
+SMOOTH = [
+    n
+    for n, rule in RULES.items()
+    if rule not in ("0", "none") and n not in ELSEWHERE | set(ops.PHILOX)
+]
 #: Of which the complex function, where NumPy and SciPy have one, is not the analytic one.
 NOT_ANALYTIC = {"absolute", "maximum", "minimum", "fmax", "fmin", "log_ndtr", "expi"}
 
