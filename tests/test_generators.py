@@ -140,6 +140,20 @@ def test_random_states_of_the_legacy_kind():
     assert all(np.array_equal(a, b) for a, b in same)
 
 
+def test_arguments_of_another_kind_draw_once():
+    """The path of the last call finds out late that it is for others; nothing is lost."""
+
+    @tracejit.function
+    def f(rng, x):
+        return x * rng.random(x.shape[-1:]) + rng.random()
+
+    rng, plain = pair()
+    wide = np.arange(12.0).reshape(4, 3)
+    kinds = (X, np.float32(X), np.float16(X), np.arange(5), wide, wide[:, ::2], wide.T, X[:1], X)
+    for x in (*kinds, *kinds):
+        agree(f, rng, plain, x)
+
+
 @dataclass
 class Model:
     rng: Any

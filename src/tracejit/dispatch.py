@@ -298,13 +298,19 @@ class Interpreted:
         call: Callable[..., Any] = scope["call"]
         return call
 
-    def _known(self, inputs: tuple[Any, ...], nodes: Sequence[Node]) -> Any:
-        """Values of `nodes` before draws, or MISS where the graph is not valid for these inputs."""
+    def _valid(self, inputs: tuple[Any, ...]) -> dict[str, Any] | None:
+        """The inputs by name, or None where the graph is not valid for them."""
         for value, (dtype, ndim) in zip(inputs, self._types, strict=True):
             if isinstance(value, np.ndarray) and (value.dtype != dtype or value.ndim != ndim):
-                return MISS
+                return None
         env = dict(zip(self._names, inputs, strict=True))
-        if not all(interpret.evaluate([c.condition for c in self.graph.checks], env)):
+        checks = [c.condition for c in self.graph.checks]
+        return env if all(interpret.evaluate(checks, env)) else None
+
+    def _known(self, inputs: tuple[Any, ...], nodes: Sequence[Node]) -> Any:
+        """Values of `nodes` before draws, or MISS where the graph is not valid for these inputs."""
+        env = self._valid(inputs)
+        if env is None:
             return MISS
         found = [interpret.evaluate([node], env)[0] for node in nodes]
         return [
@@ -314,11 +320,8 @@ class Interpreted:
 
     def _run(self, inputs: tuple[Any, ...]) -> Any:
         """Values of the outputs, or MISS where the graph is not valid for these inputs."""
-        for value, (dtype, ndim) in zip(inputs, self._types, strict=True):
-            if isinstance(value, np.ndarray) and (value.dtype != dtype or value.ndim != ndim):
-                return MISS
-        env = dict(zip(self._names, inputs, strict=True))
-        if not all(interpret.evaluate([c.condition for c in self.graph.checks], env)):
+        env = self._valid(inputs)
+        if env is None:
             return MISS
         try:
             values = interpret.evaluate(self.graph.outputs, env)

@@ -94,7 +94,7 @@ class Emitter(Values):
         head = self._head(parameters)
         text = "\n".join([*head, *(t for t, _ in lines)]) + "\n"
         origins = [*(None for _ in head), *(o for _, o in lines)]
-        return Source(text, origins, ordered, returned, self.traps, bool(self.phases))
+        return Source(text, origins, ordered, returned, bool(self.phases))
 
     def _head(self, parameters: list[str]) -> list[str]:
         text = "\n".join(t for t, _ in self.body.lines())

@@ -17,16 +17,14 @@ class Source:
     """Emitted source, with the origin of each of its lines.
 
     Its function takes the inputs in order and then `buffers`. `late` buffers, whose size depends
-    on data, are allocated inside and returned after the code. With `traps` it may refuse its
-    arguments after it has begun. A `ranged` one also takes the number of a phase, and its first and
-    last iteration.
+    on data, are allocated inside and returned after the code. A `ranged` one also takes the number
+    of a phase, and its first and last iteration.
     """
 
     text: str
     origins: list[Origin | None]
     buffers: list[Buffer]
     late: list[Buffer] = field(default_factory=list)
-    traps: bool = False
     ranged: bool = False
 
     def annotated(self) -> str:

@@ -241,24 +241,32 @@ class Driver:
             f"    return {OURS}miss",
         ]
 
-    def draw(self, draws: Sequence[DrawText], refuses: bool) -> None:
-        """Have NumPy's generators draw, once the arguments are known to be those of this program.
+    def draw(self, draws: Sequence[DrawText]) -> None:
+        """Have NumPy's generators draw; their states are put back where the entry is for others.
 
-        Where the entry `refuses` some values, the generators' states are noted.
+        The entry tells dtypes and layouts apart, and so only after the draws.
         """
         if not draws:
             return
         for check in self.graph.checks:
             self.before.append(f"if not {self.dim(check.condition)}: return {OURS}miss")
-        self.drawing = [draw.line(self._known) for draw in draws]
-        if refuses:
-            self.namespace[f"{OURS}state_of"] = state_of
-            self.namespace[f"{OURS}put_back"] = put_back
-            self.drawing.insert(0, note_states(draws, f"{OURS}state_of"))
-            self.miss = f"{OURS}put_back({SAVED}) or {OURS}miss"
+        self.namespace[f"{OURS}state_of"] = state_of
+        self.namespace[f"{OURS}put_back"] = put_back
+        self.drawing = [
+            note_states(draws, f"{OURS}state_of"),
+            *(draw.line(self._known) for draw in draws),
+        ]
+        self.miss = f"{OURS}put_back({SAVED}) or {OURS}miss"
 
     def _known(self, node: Node) -> str:
-        return self.names[node.attr[0]] if node.op is ops.INPUT else self.dim(node)
+        """A local variable for what a draw is given: to find it fails for other arguments."""
+        name = f"{OURS}given{len(self.before)}"
+        text = self.names[node.attr[0]] if node.op is ops.INPUT else self.dim(node)
+        self.before.append(f"{name} = {text}")
+        return name
+
+    def _leaving(self, line: str) -> str:
+        return line.replace(f"return {OURS}miss", f"return {self.miss}")
 
     def make(
         self,
@@ -278,10 +286,10 @@ class Driver:
             lines += [other, f"    return {OURS}miss", *self.drawing]
         lines += [
             "try:",
-            *(f"    {line}" for line in self.lines or ["pass"]),
+            *(f"    {self._leaving(line)}" for line in self.lines or ["pass"]),
             other,
             f"    return {self.miss}",
-            *(line.replace(f"return {OURS}miss", f"return {self.miss}") for line in body),
+            *map(self._leaving, body),
             f"return {result}",
         ]
         text = function_text(parameters, lines, locks)

@@ -87,8 +87,7 @@ class Executable:
         driver = Driver(self.graph, inputs)
         buffers = self.emitted.buffers
         driver.tell_halves_apart(self.layouts)
-        refuses = self.emitted.traps or "R" in self.layouts.values()
-        driver.draw(draws, refuses)
+        driver.draw(draws)
         outputs = self.program.graph.outputs
         results, new = outputs[: len(outputs) - len(states)], outputs[len(outputs) - len(states) :]
         homes = {
