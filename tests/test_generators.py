@@ -322,7 +322,7 @@ def test_an_error_leaves_the_generators_where_they_were():
     f(X, np.array(1))
     (generator, _), = srng.state_updates  # fmt: skip
     before = generator.get_value().get_state()[1:3]
-    with pytest.raises((IndexError, UnsupportedError)):
+    with pytest.raises(IndexError, match="index 9 is out of bounds"):
         f(X, np.array(9))
     after = generator.get_value().get_state()[1:3]
     assert np.array_equal(before[0], after[0]) and before[1] == after[1]
@@ -358,6 +358,53 @@ def test_what_families_refuse():
 
     with pytest.raises(UnsupportedError, match="seed"):
         f(X)
+
+
+@pytest.mark.parametrize("family", [RandomStreams, PhiloxRandomStreams, MRG_RandomStreams])
+def test_a_family_made_inside_is_refused(family):
+    """NumPy cannot run such a function either, so that a warning would not do."""
+
+    @tracejit.function(on_unsupported="warn")
+    def f(x):
+        return x + family(3).uniform((5,))
+
+    for _ in range(2):
+        with pytest.raises(UnsupportedError, match=f"{family.__name__}, is made inside"):
+            f(X)
+
+
+@pytest.mark.parametrize("family", [RandomStreams, PhiloxRandomStreams])
+@pytest.mark.parametrize("method, bad, text", [
+    ("normal", -1.0, "scale < 0"), ("gamma", -1.0, "scale < 0"), ("binomial", 2.0, "p > 1"),
+])  # fmt: skip
+def test_parameters_that_are_refused_raise_what_numpy_raises(family, method, bad, text):
+    srng = family(1)
+
+    @tracejit.function
+    def f(scale):
+        return getattr(srng, method)((3,), 1, scale)
+
+    first = f(0.5)
+    with pytest.raises(ValueError, match=text) as error:
+        f(bad)
+    assert "test_generators.py" in error.value.__notes__[0]
+    assert f.stats.compiles <= 1 and not (f(0.5) == first).all()
+
+
+@pytest.mark.parametrize("family", [RandomStreams, PhiloxRandomStreams])
+def test_to_look_at_a_program_draws_nothing(family):
+    srng = family(1)
+    f = tracejit.function(lambda x: srng.uniform((3,)) + x)
+    g = tracejit.function(lambda x, rng: rng.random(3) + x)
+    rng = np.random.default_rng(3)
+    f.graph(1.0), g.graph(1.0, rng)
+    [(state, _)] = srng.updates()
+    before = state.container.value.copy()
+    f.source(1.0), g.source(1.0, rng)
+    np.testing.assert_array_equal(state.container.value, before)
+    assert rng.random() == np.random.default_rng(3).random()
+    f(1.0)
+    assert not np.array_equal(state.container.value, before) and f.stats.traces == 1
 
 
 # Derivatives --------------------------------------------------------------------------------------

@@ -210,6 +210,7 @@ def test_truncation_draws_again_what_it_must_and_no_more():
     (lambda: MRG_RandomStreams().uniform([2, 2]), TypeError),
     (lambda: MRG_RandomStreams().uniform((0, 2)), ValueError),
     (lambda: MRG_RandomStreams().uniform((2.0,)), TypeError),
+    (lambda: MRG_RandomStreams().normal((2,), dtype="int32"), TypeError),
     (lambda: MRG_RandomStreams().uniform((2,), nonsense=1), TypeError),
     (lambda: MRG_RandomStreams().binomial((2,), n=3), NotImplementedError),
     (lambda: MRG_RandomStreams().multinomial(), TypeError),

@@ -57,6 +57,23 @@ def test_a_draw_fuses_with_what_uses_it():
         np.testing.assert_allclose(g(), h())
 
 
+@pytest.mark.parametrize("mode", [None, "FAST_COMPILE"])
+@pytest.mark.parametrize("name, good", [("normal", 1.0), ("gamma", 2.0), ("binomial", 0.5)])
+def test_parameters_broadcast(name, good, mode):
+    """Against each other, and to the size; an axis of length 1 need not be known as such."""
+    srng, v = PhiloxRandomStreams(3), T.dvector("v")
+    column, row = np.ones((2, 1), int), np.full(3, good)
+    for size in (None, (2, 3), (4, 2, 3)):
+        f = tracejit.function([], getattr(srng, name)(size, column, row), mode=mode)
+        assert f().shape == (size or (2, 3))
+    f = tracejit.function([v], getattr(srng, name)((3,), 1, v), mode=mode)
+    assert f(row[:1]).shape == f(row).shape == (3,)
+    for size in ((3,), (1,)):
+        f = tracejit.function([v], getattr(srng, name)(size, 1, v), mode=mode)
+        with pytest.raises(ValueError, match="size does not match"):
+            f(row[:2])
+
+
 def test_threads_do_not_change_the_numbers():
     found = []
     for threads in (1, 2):

@@ -12,6 +12,7 @@ import pytest
 
 import tracejit
 import tracejit.tensor as T
+from tracejit import MRG_RandomStreams, PhiloxRandomStreams
 from tracejit.gradient import NullTypeGradError
 from tracejit.rng import words
 from tracejit.rng.table import DISTRIBUTIONS
@@ -244,10 +245,68 @@ def test_dtypes_and_patterns():
     (lambda s: s.normal((3,), avg=np.ones((2, 3))), ValueError, "parameters 2 axes"),
     (lambda s: s.choice(None, 3), TypeError, "size is needed"),
     (lambda s: s.uniform((2.5,)), TypeError, "integers"),
+    (lambda s: s.poisson((3,)), TypeError, "lam is needed"),
+    (lambda s: s.randint((3,), 0, 200, dtype="int8"), ValueError, "high is out of bounds for int8"),
+    (lambda s: s.randint((3,), -1, 2, dtype="uint8"), ValueError, "low is out of bounds for uint8"),
+    (lambda s: s.randint((3,), 0, T.lscalar(), dtype="int32"), TypeError, "cast the result"),
 ])  # fmt: skip
 def test_refusals(make, error, text):
     with pytest.raises(error, match=text):
         make(RandomStreams(1))
+
+
+@pytest.mark.parametrize("mode", [None, "FAST_COMPILE"])
+@pytest.mark.parametrize("family", [RandomStreams, PhiloxRandomStreams, MRG_RandomStreams])
+@pytest.mark.parametrize("method", ["uniform", "normal", "permutation"])
+def test_sizes_that_are_none(family, method, mode):
+    draw, n, size = getattr(family(1), method, None), T.lscalar("n"), T.lvector("size")
+    if draw is None:
+        assert (family, method) == (MRG_RandomStreams, "permutation")
+        return
+    f = tracejit.function([n], draw((n,)), mode=mode)
+    with pytest.raises(ValueError, match="negative dimensions"):
+        f(-1)
+    assert len(f(0)) == 0
+    g = tracejit.function([size], draw(size, ndim=2), mode=mode)
+    with pytest.raises(ValueError, match="length 3, not 2"):
+        g([2, 3, 4])
+    if (family, method) != (MRG_RandomStreams, "normal"):  # whose reshape is not compiled
+        assert g([2, 3]).shape[:2] == (2, 3)
+
+
+def test_choices_of_numbers_are_these_numbers():
+    srng = RandomStreams(1)
+    whole = srng.choice((20,), np.array([5, 6], np.int32))
+    assert whole.dtype == "int64" and srng.choice((2,), [0.5, 1.5], dtype="int64").dtype == "int64"
+    assert set(tracejit.function([], srng.choice((20,), [0.5, 1.5]))()) == {0.5, 1.5}
+
+
+def test_a_state_is_one_of_its_generator(tmp_path):
+    """`set_value` and `load` take no other, and leave what is there."""
+    philox, mrg, mt = (
+        family(1) for family in (PhiloxRandomStreams, MRG_RandomStreams, RandomStreams)
+    )
+    for srng in (philox, mrg, mt):
+        srng.uniform((20,))
+    bad = [
+        (philox, np.zeros(3, np.uint64), TypeError),
+        (mrg, np.ones((2, 5), np.int32), TypeError),
+        (mrg, np.ones((0, 6), np.int32), TypeError),
+        (mrg, np.zeros((2, 6), np.int32), ValueError),
+        (mrg, np.full((2, 6), -1, np.int32), ValueError),
+    ]
+    for srng, value, error in bad:
+        [(state, *_)] = srng.updates()
+        before = state.get_value()
+        with pytest.raises(error):
+            state.set_value(value)
+        np.testing.assert_array_equal(state.get_value(), before)
+    tracejit.save(tmp_path / "mt.npz", {"s": mt})
+    for srng in (philox, mrg):
+        with pytest.raises(TypeError):
+            tracejit.load(tmp_path / "mt.npz", {"s": srng})
+        again = pickle.loads(pickle.dumps(srng.updates()[0][0]))
+        assert type(again.type) is type(srng.updates()[0][0].type)
 
 
 @pytest.mark.parametrize("make", [

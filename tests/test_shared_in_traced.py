@@ -134,7 +134,7 @@ def test_a_failing_call_changes_nothing():
         return x[i]
 
     step(X, np.array([0]))
-    with pytest.raises(UnsupportedError, match="index out of bounds"):
+    with pytest.raises(IndexError, match="index 7 is out of bounds"):
         step(X, np.array([7]))
     with pytest.raises(ShapeError, match="broadcast"):
         step(np.arange(3.0), np.array([0]))

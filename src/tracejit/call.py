@@ -23,7 +23,7 @@ from tracejit.dispatch import (
 )
 from tracejit.errors import MISS, NotTraceable, take_refusal
 from tracejit.explain import log
-from tracejit.fallback import RandomGuard, Refusal, refuse, run_plain
+from tracejit.fallback import RandomGuard, Refusal, raised, refuse, run_plain
 from tracejit.ir import alias, build
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
@@ -117,29 +117,47 @@ def _put_first(fn: Function, path: Path) -> None:
 
 
 def path_for(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:
-    """The path that these arguments take; UnsupportedError where they run in plain NumPy."""
-    path, _ = _call(fn, args, kwargs, error=True)
-    assert path is not None
-    return path
+    """The path that these arguments take, which is not run.
+
+    UnsupportedError where they run in plain NumPy.
+    """
+    description = _description(fn, args, kwargs)
+    if isinstance(description, Description):
+        with _lock:
+            found = _path_of(fn, description)
+        if isinstance(found, Path):
+            return found
+        run_plain(fn, found, "error", args, kwargs, description.key)
+    elif description is not None:
+        refuse(fn, description, "error", args, kwargs)
+    fn.__wrapped__(*args, **kwargs)
+    raise AssertionError("the arguments do not bind")
 
 
-def _call(
-    fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any], error: bool = False
-) -> tuple[Path | None, Any]:
+def _description(
+    fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Description | Refusal | None:
+    """What the arguments are; None where they are none of this function's."""
     if fn._signature is None or not fn._signature.is_of(fn.__wrapped__):
         fn._signature = Signature(fn.__wrapped__)
     try:
         bound = fn._signature.bind(*args, **kwargs)
     except TypeError:
-        bound = None
-    if bound is None:
-        return None, fn.__wrapped__(*args, **kwargs)  # raises Python's own message
-    mode = "error" if error else fn.on_unsupported or config.on_unsupported
+        return None
     try:
-        description = Description(fn._signature, bound)
+        return Description(fn._signature, bound)
     except NotTraceable as problem:
         problem.forget()
-        return None, refuse(fn, Refusal(problem, fn.__wrapped__), mode, args, kwargs)
+        return Refusal(problem, fn.__wrapped__)
+
+
+def _call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Path | None, Any]:
+    description = _description(fn, args, kwargs)
+    if description is None:
+        return None, fn.__wrapped__(*args, **kwargs)  # raises Python's own message
+    mode = fn.on_unsupported or config.on_unsupported
+    if isinstance(description, Refusal):
+        return None, refuse(fn, description, mode, args, kwargs)
     path, result = _try_paths(fn, description)
     if path is None:
         refusal = fn._refused.get(description.key)
@@ -153,10 +171,12 @@ def _call(
             if isinstance(new, Path):
                 path, result = new, _run(fn, new, description)
                 if result is MISS:
-                    new = Refusal(None, fn.__wrapped__, states=new.states)
+                    # A path that refuses the arguments it was made for met a value at which NumPy
+                    # raises. A second trace finds the same path, and says so.
+                    with _lock:
+                        again = _new_path(fn, description)
+                    new = again if isinstance(again, Refusal) else Refusal(None, fn.__wrapped__)
             if isinstance(new, Refusal):
-                # A path that refuses the arguments it was made for met a value at which NumPy
-                # raises; the plain run says so.
                 return None, run_plain(fn, new, mode, args, kwargs, description.key)
     assert path is not None
     _put_first(fn, path)
@@ -183,7 +203,20 @@ def _run(fn: Function, path: Path, description: Description) -> Any:
 
 
 def _new_path(fn: Function, description: Description) -> Path | Refusal:
-    """Trace and compile `fn` for these arguments."""
+    """Trace and compile `fn` for these arguments, which no known path takes."""
+    traced = _traced(fn, description)
+    if isinstance(traced, Refusal):
+        return traced
+    if _known_path(fn, description, traced) is None:
+        return _compiled(fn, description, traced)
+    fn.stats.traces += 1
+    trace, program = traced
+    refusal = Refusal(None, fn.__wrapped__, trace)
+    problem = raised(program.graph.outputs, trace.values) if refusal.bound else None
+    return refusal if problem is None else Refusal(problem, fn.__wrapped__, trace)
+
+
+def _traced(fn: Function, description: Description) -> tuple[Trace, _Program] | Refusal:
     start = time.perf_counter()
     promote_changed_numbers(fn)
     trace = Trace()
@@ -200,14 +233,36 @@ def _new_path(fn: Function, description: Description) -> Path | Refusal:
     finally:
         guard.restore()
     seconds = time.perf_counter() - start
-    fn.stats.traces += 1
     fn.stats.seconds["trace"] += seconds
     if config.debug >= 1:
         log(f"trace {fn.__name__}: {seconds * 1e3:.1f} ms, {len(program.graph.nodes())} nodes")
-    known = fn._paths.get(description.key, ())
-    if any(_equal(p.graph, program.graph) and _same_reads(p.roots, capture.roots) for p in known):
-        states = bool(capture.states)
-        return Refusal(None, fn.__wrapped__, states=states)  # that path has been tried
+    return trace, program
+
+
+def _path_of(fn: Function, description: Description) -> Path | Refusal:
+    """The path for these arguments, known or new."""
+    traced = _traced(fn, description)
+    if isinstance(traced, Refusal):
+        return traced
+    return _known_path(fn, description, traced) or _compiled(fn, description, traced)
+
+
+def _known_path(
+    fn: Function, description: Description, traced: tuple[Trace, _Program]
+) -> Path | None:
+    """The path that has been compiled from this trace's like."""
+    trace, program = traced
+    for path in fn._paths.get(description.key, ()):
+        if _equal(path.graph, program.graph) and _same_reads(path.roots, trace.capture.roots):
+            return path
+    return None
+
+
+def _compiled(
+    fn: Function, description: Description, traced: tuple[Trace, _Program]
+) -> Path | Refusal:
+    trace, program = traced
+    fn.stats.traces += 1
     try:
         path = _compile(fn, description, trace, program)
     except Exception as problem:

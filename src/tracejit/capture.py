@@ -299,6 +299,12 @@ class Capture:
         known = self.classes.get(cls)
         if known is not None:
             return known
+        if hasattr(cls, "__tracejit_draws__"):
+            raise NotTraceable(
+                f"a family of random variables, {cls.__name__}, is made inside",
+                "make it outside, and draw from it inside",
+                bound="makes random variables",
+            )
         if is_library_module(cls.__module__, self._own) or issubclass(cls, (BaseException, Enum)):
             return replacement(cls)
         if not (is_namedtuple(cls) or hasattr(cls, "__dataclass_fields__")):

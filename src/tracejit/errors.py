@@ -74,10 +74,12 @@ class NotTraceable(Exception):
     not keep a trace alive that has been refused.
     """
 
-    def __init__(self, reason: str, hint: str = "") -> None:
+    def __init__(self, reason: str, hint: str = "", bound: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
+        #: Why NumPy cannot run the function either, if it cannot.
+        self.bound = bound
         #: (file, line, function), where the traceback does not tell.
         self.place: tuple[str, int, str] | None = None
         if _thread.refusal is None:

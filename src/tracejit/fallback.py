@@ -7,6 +7,7 @@ import re
 import sys
 import types
 import warnings
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from tracejit.errors import (
     UnsupportedWarning,
 )
 from tracejit.explain import log, message, source_line
+from tracejit.ir import interpret
 from tracejit.ir.node import Node, Origin
 from tracejit.namespace import RANDOM_HINT, is_library_file
 from tracejit.trace import Trace, is_internal
@@ -76,25 +78,19 @@ class Refusal:
         function: types.FunctionType,
         trace: Trace | None = None,
         compiling: bool = False,
-        states: bool = False,
     ) -> None:
         self.problem = problem
         self.error = problem is not None and not isinstance(problem, NotTraceable)
         self.hint = ""
         #: Why NumPy cannot run the function, if it cannot.
-        self.bound = ""
+        self.bound = getattr(problem, "bound", "")
+        capture = None if trace is None else trace.capture
         if "__tracejit_transform__" in function.__dict__:
             self.bound = "is a derivative"
-        elif (
-            states
-            or bool(trace and getattr(trace.capture, "states", ()))
-            or _names_a_state(function)
-        ):
+        elif getattr(capture, "states", ()) or _names_a_state(function):
             self.bound = "uses shared variables"
         if problem is None:
             self.reason = "the compiled program does not take the arguments it was made for"
-            if self.bound:
-                self.reason = "a value at which NumPy raises, such as an index out of bounds"
         elif isinstance(problem, NotTraceable):
             self.reason, self.hint = problem.reason, problem.hint or _DEFAULT_HINT
         elif compiling:
@@ -104,7 +100,7 @@ class Refusal:
         frame = None if problem is None else _user_frame(problem)
         place = getattr(problem, "place", None)
         #: Raised by an operation, and not by a statement of the user's.
-        self.inside = problem is not None and _raised_inside(problem)
+        self.inside = problem is not None and (place is not None or _raised_inside(problem))
         if place is not None:
             self.origin, frame = Origin(*place), None
         elif frame is None:
@@ -176,6 +172,16 @@ def _raised_inside(problem: BaseException) -> bool:
     while step is not None and step.tb_next is not None:
         step = step.tb_next
     return step is not None and is_internal(step.tb_frame.f_code.co_filename)
+
+
+def raised(outputs: Sequence[Node], values: Mapping[str, Any]) -> Exception | None:
+    """What NumPy raises where it computes `outputs`, with the user's line; None if it does not."""
+    try:
+        interpret.evaluate(outputs, values)
+    except Exception as error:
+        error.place = error.__tracejit_node__.origin  # type: ignore[attr-defined]
+        return error
+    return None
 
 
 def _short(problem: BaseException) -> str:

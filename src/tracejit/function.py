@@ -115,7 +115,7 @@ class Function:
     def graph(self, *args: Any, **kwargs: Any) -> Any:
         """The traced graph for these arguments; ``print`` shows it.
 
-        Traces, compiles and runs as a call would. UnsupportedError where that is not possible.
+        Traces, and compiles what a call would run. UnsupportedError where that is not possible.
         """
         from tracejit import call
 

@@ -41,7 +41,7 @@ RULES: dict[str, str] = {
     "philox_normal": "none",
     # The numbers of a distribution have no derivative with respect to its parameters.
     **dict.fromkeys((n for n in ops.PHILOX if n not in ("philox_word", "philox_normal")), _DRAWN),
-    "checked": "missing; none",
+    **dict.fromkeys((n for n in ops.PHILOX if n.startswith("checked_")), "missing; none"),
     # Arithmetic
     "add": "g; g",
     "subtract": "g; -g",

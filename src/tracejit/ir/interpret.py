@@ -21,7 +21,8 @@ Values = dict[Node, Any]
 def evaluate(roots: Iterable[Node], env: Mapping[str, Any]) -> list[Any]:
     """Values of `roots` with the graph's inputs taken from `env` by name.
 
-    Weak nodes give Python numbers, the others arrays (0-d for scalars).
+    Weak nodes give Python numbers, the others arrays (0-d for scalars). Exceptions carry the node
+    that raised as ``__tracejit_node__``.
 
     >>> from tracejit.ir import build
     >>> x = build.input("x", np.dtype(np.float64), (3,))
@@ -33,7 +34,11 @@ def evaluate(roots: Iterable[Node], env: Mapping[str, Any]) -> list[Any]:
     values: Values = {}
     with np.errstate(all="ignore"):
         for node in postorder(roots):
-            values[node] = _weaken(node, _evaluate(node, values, env))
+            try:
+                values[node] = _weaken(node, _evaluate(node, values, env))
+            except Exception as error:
+                error.__tracejit_node__ = node  # type: ignore[attr-defined]
+                raise
     return [values[r] for r in roots]
 
 
@@ -114,7 +119,10 @@ def _poly(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -
 
 
 def _iota(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
-    return np.arange(_dim_value(node.attr, values), dtype=INT64)
+    length = _dim_value(node.attr, values)
+    if length < 0:
+        raise ValueError("negative dimensions are not allowed")
+    return np.arange(length, dtype=INT64)
 
 
 def _view(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:

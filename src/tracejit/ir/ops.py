@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.rng.table import DISTRIBUTIONS, SAMPLED
+from tracejit.rng.table import DISTRIBUTIONS, SAMPLED, Distribution
 
 CHEAP, DIVISION, TRANSCENDENTAL = 1, 5, 20
 
@@ -64,9 +64,7 @@ class Elementwise(Op):
     @property
     def function(self) -> Any:
         """The reference of a `plain` row: a function of arrays that is no ufunc."""
-        module = importlib.import_module(self.module)
-        own = getattr(module, self.name, None)
-        return own or module.sampled(self.name.removeprefix("philox_"))
+        return importlib.import_module(self.module).reference(self.name)
 
     @property
     def ufunc(self) -> np.ufunc:
@@ -262,22 +260,26 @@ def _drawn(name: str, parameters: int = 0) -> Elementwise:
     )
 
 
-#: An element of a random draw: of a key, the draw's number, the element's place, and parameters.
-PHILOX: dict[str, Elementwise] = _rows(
-    _drawn("word"),
-    _drawn("normal"),
-    *(_drawn(name, len(DISTRIBUTIONS[name].parameters)) for name in SAMPLED),
-    Elementwise(
-        name="checked",
+def _checked(row: Distribution) -> Elementwise:
+    """A parameter, whether all parameters are in the domain, and all of them."""
+    return Elementwise(
+        name=f"checked_{row.name}",
         module="tracejit.rng.philox",
-        nin=2,
+        nin=2 + len(row.parameters),
         cpu="checked({0}, {1})",
         cpu_kinds="biuf",
         trap="logical_not({1})",
         trap_kinds="iuf",
         plain=True,
-        doc="a parameter of a distribution, and whether it is in the domain",
-    ),
+    )
+
+
+#: An element of a random draw: of a key, the draw's number, the element's place, and parameters.
+PHILOX: dict[str, Elementwise] = _rows(
+    _drawn("word"),
+    _drawn("normal"),
+    *(_drawn(name, len(DISTRIBUTIONS[name].parameters)) for name in SAMPLED),
+    *(_checked(row) for row in DISTRIBUTIONS.values() if row.domain),
 )
 
 REDUCTIONS: dict[str, Reduction] = _rows(

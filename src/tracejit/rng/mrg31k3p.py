@@ -94,10 +94,20 @@ def check_seed(seed: Any) -> np.ndarray:
         return np.full(6, seed, np.int32)
     if not isinstance(seed, (list, tuple, np.ndarray)) or len(seed) != 6:
         raise TypeError("seed should be 1 integer or 6 integers")
-    numbers = [int(v) for v in seed]
-    for part, m, which in ((numbers[:3], M1, "first"), (numbers[3:], M2, "last")):
-        if not any(part):
-            raise ValueError(f"The {which} 3 values of seed should not be all 0", seed)
-        if not all(0 <= v < m for v in part):
-            raise ValueError(f"The {which} 3 values of seed should be less than {m}", seed)
-    return np.array(numbers, np.int32)
+    numbers = np.array([[int(v) for v in seed]], object)
+    check_states(numbers)
+    state: np.ndarray = numbers[0].astype(np.int32)
+    return state
+
+
+def check_states(states: np.ndarray) -> None:
+    """ValueError unless each row (6,) is a state of the generator."""
+    for part, m, which in ((states[:, :3], M1, "first"), (states[:, 3:], M2, "last")):
+        zero = ~(part != 0).any(axis=1)
+        if zero.any():
+            bad = states[zero.argmax()].tolist()
+            raise ValueError(f"The {which} 3 values of seed should not be all 0", bad)
+        large = ((part < 0) | (part >= m)).any(axis=1)
+        if large.any():
+            bad = states[large.argmax()].tolist()
+            raise ValueError(f"The {which} 3 values of seed should be less than {m}", bad)

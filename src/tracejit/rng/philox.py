@@ -71,10 +71,22 @@ def philox_normal(key: Any, draw: Any, place: Any) -> Any:
     return np.sqrt(-2.0 * np.log(unit)) * np.where(turn & np.uint64(2), -side, side)
 
 
-def checked(parameter: Any, good: Any) -> Any:
-    """`parameter`. ValueError where it is not `good`."""
-    if not np.all(good):
-        raise ValueError("a parameter of a distribution is not in its domain")
+def reference(name: str) -> Callable[..., Any]:
+    """The function of an op of this generator, over arrays."""
+    kind, _, distribution = name.partition("_")
+    if kind == "checked":
+        return checked(distribution)
+    return globals().get(name) or sampled(distribution)
+
+
+def checked(name: str) -> Callable[..., Any]:
+    """The function that gives a parameter back, and raises NumPy's error where one is not good."""
+
+    def parameter(value: Any, good: Any, *parameters: Any) -> Any:
+        if not np.all(good):
+            DISTRIBUTIONS[name].refuse(*parameters)
+        return value
+
     return parameter
 
 

@@ -16,6 +16,15 @@ import numpy as np
 ELEMENT, ROW, WHOLE = "element", "row", "whole"
 
 
+#: The dtypes of kinds of parameters and results.
+KINDS: dict[str, np.dtype[Any]] = {
+    "f": np.dtype(np.float64),
+    "F": np.dtype(np.float64),
+    "i": np.dtype(np.int64),
+    "w": np.dtype(np.int32),
+}
+
+
 @dataclass(frozen=True)
 class Distribution:
     """A row: kinds of parameters and result ("f" float64, "i" int64, "w" int32, "F" chances).
@@ -36,7 +45,8 @@ class Distribution:
         """Raise NumPy's error where parameters are outside of the domain."""
         if self.domain is not None and not np.all(eval(f"lambda {self.domain}")(*parameters)):
             shape = np.broadcast_shapes(*map(np.shape, parameters))
-            self.draw(np.random.RandomState(0), shape, *parameters)
+            given = [np.asarray(p, KINDS[k])[()] for p, k in self.pairs(parameters)]
+            self.draw(np.random.RandomState(0), shape, *given)
             raise ValueError(f"{self.name}: a parameter is not in the distribution's domain")
 
     def pairs(self, parameters: Sequence[Any]) -> Iterator[tuple[Any, str]]:
@@ -55,8 +65,10 @@ class Distribution:
 
 
 def _permutations(state: np.random.RandomState, shape: tuple[int, ...], n: Any) -> Any:
-    rows = [state.permutation(int(n)) for _ in range(int(np.prod(shape[:-1])))]
-    return np.array(rows, np.int64).reshape(shape)
+    found = np.empty(shape, np.int64)
+    for index in np.ndindex(*shape[:-1]):
+        found[index] = state.permutation(int(n))
+    return found
 
 
 def _multinomials(state: np.random.RandomState, shape: tuple[int, ...], n: Any, p: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.rng import mrg31k3p
-from tracejit.rng.table import DISTRIBUTIONS
+from tracejit.rng.table import DISTRIBUTIONS, KINDS
 
 #: As in `mt19937`, which is only imported to compile.
 SIZE = 628
@@ -35,7 +35,8 @@ def to_random_state(words: np.ndarray) -> np.random.RandomState:
 def draw(name: str, words: np.ndarray, shape: tuple[int, ...], *parameters: Any) -> Any:
     """Numbers of a distribution, and the state after them."""
     if DISTRIBUTIONS[name].generator == "mrg31k3p":
-        numbers, after = mrg31k3p.draw(words, int(np.prod(shape)))
+        size = np.empty(shape, np.bool_).size  # which raises for a negative length
+        numbers, after = mrg31k3p.draw(words, size)
         unit = name == "mrg31k3p_unit"
         return (numbers * mrg31k3p.NORM if unit else numbers).reshape(shape), after
     if words.dtype == np.uint64:
@@ -50,8 +51,7 @@ def _draw_compiled(name: str, state: np.ndarray, shape: Any, parameters: Any) ->
     from tracejit.rng.fill import draw
 
     row = DISTRIBUTIONS[name]
-    kinds = {"i": np.int64, "f": np.float64}
-    out, new = np.empty(shape, kinds[row.result]), np.empty_like(state)
+    out, new = np.empty(shape, KINDS[row.result]), np.empty_like(state)
     given = [np.ascontiguousarray(p).reshape(-1) if np.ndim(p) else p[()] for p in parameters]
     if draw(name)(state, new, out.reshape(-1), shape[-1] if shape else 1, *given):
         row.draw(np.random.RandomState(0), shape, *parameters)

@@ -10,18 +10,38 @@ import numpy as np
 import tracejit.tensor as T
 from tracejit.config import config
 from tracejit.rng import mrg31k3p
-from tracejit.sharedvalue import shared
+from tracejit.sharedvalue import TensorSharedVariable
 from tracejit.tensor import basic, raw_random
 from tracejit.tensor.elemwise import as_tensor_variable, cast, constant
-from tracejit.tensor.gradient import undefined_grad
+from tracejit.tensor.gradient_marks import fixed_parameter
 from tracejit.tensor.graph import Constant, Variable
 from tracejit.tensor.traced_streams import DrawsInTraces
-from tracejit.tensor.type import dtype_name
+from tracejit.tensor.type import TensorType, dtype_name
 
 #: Streams of a variable whose size is not known when it is made.
 MOST_STREAMS = 60 * 256
 #: The deviation of a standard normal number that is kept between -2 and 2.
 _KEPT_DEVIATION = 0.87962566103423978
+
+
+class MRGStateType(TensorType):
+    """The type of a variable's state: six numbers for each of its streams."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("int32", (False, False))
+
+    def filter(self, value: Any, strict: bool = False, allow_downcast: bool | None = None) -> Any:
+        """`value` as a matrix of int32. TypeError and ValueError for what is no state."""
+        states = super().filter(value, strict, allow_downcast)
+        if states.shape[1] != 6 or not len(states):
+            raise TypeError(f"a state has 6 numbers a stream, not the shape {states.shape}")
+        mrg31k3p.check_states(states)
+        return states
+
+    def __reduce__(self) -> Any:
+        return MRGStateType, ()
 
 
 class MRG_RandomStreams(DrawsInTraces):
@@ -109,10 +129,11 @@ class MRG_RandomStreams(DrawsInTraces):
         plain = all(isinstance(v, (int, float)) for v in (low, high)) and (low, high) == (0, 1)
         low, high = as_tensor_variable(low), as_tensor_variable(high)
         kind = _float_type(dtype, low, high)
-        low, high = (undefined_grad(cast(v, kind)) for v in (low, high))
+        low, high = (fixed_parameter(cast(v, kind)) for v in (low, high))
         _check_size(size)
         states = self.get_substream_rstates(self.n_streams(size) if nstreams is None else nstreams)
-        state = shared(states, borrow=True)
+        state = TensorSharedVariable(MRGStateType(), states)
+        state.tag.is_rng = True
         if kind == "float64":
             after, numbers = raw_random.draw("mrg31k3p_unit", state, size, (), ndim, kind)
         else:
@@ -128,7 +149,7 @@ class MRG_RandomStreams(DrawsInTraces):
         """Ones with chance `p`, else zeros; only for one trial."""
         if not _is_one(n):
             raise NotImplementedError("MRG_RandomStreams.binomial with n > 1")
-        p = undefined_grad(as_tensor_variable(p))
+        p = fixed_parameter(as_tensor_variable(p))
         if size is None:
             size = tuple(basic.shape_i(p, k) for k in range(p.ndim))
         return cast(self.uniform(size, ndim=ndim, nstreams=nstreams, **kwargs) < p, dtype)
@@ -140,7 +161,7 @@ class MRG_RandomStreams(DrawsInTraces):
         """How many of `n` trials end in each class, one row for each row of the matrix `pvals`."""
         if pvals is None:
             raise TypeError("You have to specify pvals")
-        pvals = undefined_grad(as_tensor_variable(pvals))
+        pvals = fixed_parameter(as_tensor_variable(pvals))
         if size is not None:
             raise ValueError("multinomial: leave size out, pvals say it")
         if ndim is not None:
@@ -168,7 +189,7 @@ class MRG_RandomStreams(DrawsInTraces):
             raise TypeError("For now, a has to be None in MRG_RandomStreams.choice")
         if p is None:
             raise TypeError("For now, p has to be specified in MRG_RandomStreams.choice")
-        p = undefined_grad(as_tensor_variable(p))
+        p = fixed_parameter(as_tensor_variable(p))
         if ndim is not None:
             raise ValueError("ndim argument to MRG_RandomStreams.choice is not used")
         if p.ndim != 2:
@@ -213,11 +234,11 @@ class MRG_RandomStreams(DrawsInTraces):
         """
         avg, std = as_tensor_variable(avg), as_tensor_variable(std)
         kind = _float_type(dtype, avg, std)
-        avg, std = (undefined_grad(cast(v, kind)) for v in (avg, std))
+        avg, std = (fixed_parameter(cast(v, kind)) for v in (avg, std))
         _check_size(size)
         lengths = basic.lengths(size, ndim)
         count = _product(lengths)
-        even = count + count % 2
+        even = count + count % 2 * (count > 0)
         streams = MOST_STREAMS if nstreams is None else nstreams
         unit = self.uniform((even,), ndim=1, dtype=kind, nstreams=streams, **kwargs)
         half = even // 2
@@ -229,7 +250,7 @@ class MRG_RandomStreams(DrawsInTraces):
         else:
             flat = T.concatenate([radius * across, radius * along])
         shaped = T.reshape(flat[:count], lengths, ndim=len(lengths))
-        return shaped * std + avg
+        return cast(shaped * std + avg, kind)
 
     def _kept(
         self, radius: Any, across: Any, along: Any, kind: str, streams: int, kwargs: Any
@@ -267,6 +288,8 @@ def _float_type(dtype: Any, *operands: Any) -> str:
     if dtype is None:
         found = [np.dtype(config.floatX), *(v.type.numpy_dtype for v in operands)]
         return str(np.result_type(*found).name)
+    if not dtype_name(dtype).startswith("float"):
+        raise TypeError(f"these numbers are of a float dtype, not {dtype_name(dtype)}: cast them")
     return dtype_name(dtype)
 
 

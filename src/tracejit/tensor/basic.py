@@ -94,13 +94,18 @@ def lengths(shape: Any, ndim: int | None = None) -> list[Any]:
                 raise ValueError(
                     "the number of axes cannot be told from a symbolic shape: give ndim"
                 )
-            entries = scalars_of(vector) or [vector[k] for k in range(count)]
+            entries = scalars_of(vector) or _entries(vector, count)
         else:
             raise TypeError(f"a shape is a vector, not an array of {vector.ndim} axes")
     for entry in entries:
         if entry.ndim or np.dtype(entry.dtype).kind not in "iub":
             raise TypeError(f"Shape must be integers; got {entry} of {entry.type}")
     return entries
+
+
+def _entries(vector: Any, count: int) -> list[Any]:
+    whole = specify_shape(vector, (count,))
+    return [whole[k] for k in range(count)]
 
 
 def ones_of(entries: Sequence[Any]) -> list[bool]:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from tracejit.ir import dims
+from tracejit.errors import ShapeError
+from tracejit.ir import build, dims
+from tracejit.ir.node import Node
 from tracejit.tensor.opcodes import length_of
-
-#: The dtypes of kinds of parameters and results (see `rng.table`).
-KINDS: dict[str, np.dtype[Any]] = {
-    "f": np.dtype(np.float64),
-    "F": np.dtype(np.float64),
-    "i": np.dtype(np.int64),
-    "w": np.dtype(np.int32),
-}
 
 
 def shape(lengths: Any, count: int | None, shapes: Any, broadcast: Any) -> Any:
     """What the lengths say, or the parameters' shape."""
     return broadcast((), *shapes) if count is None else tuple(map(length_from, lengths))
+
+
+def spread(node: Node, shape: Any, name: str) -> Node:
+    """A parameter of distribution `name` for each element: a scalar is one for all."""
+    try:
+        return build.broadcast_to(node, shape) if node.ndim else node
+    except ShapeError as error:
+        text = f"{name}: size does not match the shape of the parameters: {error}"
+        raise ShapeError(text) from None
 
 
 def row_length(parameter: Any, given: Any) -> Any:

@@ -18,6 +18,7 @@ from tracejit.ir.stabilise import stabilised
 from tracejit.tensor import creation
 from tracejit.tensor.elemwise import as_tensor_variable, constant
 from tracejit.tensor.gradient_marks import (
+    PARAMETER,
     consider_constant,
     disconnected_grad,
     grad_clip,
@@ -177,9 +178,9 @@ def connected(outputs: Sequence[Variable], stopped: Iterable[Variable] = ()) -> 
 def _undefined(node: Apply, operand: int) -> str:
     """Why there is no derivative with respect to an operand; "" where there is one."""
     if node.op == "undefined":
-        return f"undefined_grad was asked for{_place(node)}"
+        return f"{node.attr or 'undefined_grad was asked for'}{_place(node)}"
     if node.op == "random":
-        return f"a random variable has no derivative with respect to its parameters{_place(node)}"
+        return f"{PARAMETER}{_place(node)}"
     if node.op == "elemwise" and not derivatives.known(node.attr[0], operand):
         return (
             f"{node.attr[0]} has no derivative with respect to its operand {operand}{_place(node)}"

@@ -27,13 +27,22 @@ def _marked(x: Any, *how: Any) -> Any:
 
 @opcode("undefined", types=lambda attr, inputs: [inputs[0].type])
 def _undefined_here(attr: Any, x: Any) -> Any:
-    """The operand, whose gradient is not defined."""
+    """attr: why. The operand, whose gradient is not defined."""
     return _marked(x, "stop")
 
 
 def undefined_grad(x: Any) -> Any:
     """`x`, whose gradient is not defined: to ask for one through it is an error."""
     return apply("undefined", [as_tensor_variable(x)])[0]
+
+
+#: Why a random variable that is no formula of its parameters has no such derivative.
+PARAMETER = "a random variable has no derivative with respect to its parameters"
+
+
+def fixed_parameter(x: Any) -> Any:
+    """`x`, a parameter of a random variable."""
+    return apply("undefined", [as_tensor_variable(x)], PARAMETER)[0]
 
 
 def disconnected_grad(x: Any) -> Any:

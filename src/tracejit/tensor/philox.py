@@ -16,11 +16,11 @@ import tracejit.tensor as T
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
 from tracejit.rng import philox
-from tracejit.rng.table import DISTRIBUTIONS, SAMPLED, Distribution
-from tracejit.tensor.draws import KINDS
+from tracejit.rng.table import DISTRIBUTIONS, KINDS, SAMPLED, Distribution
 from tracejit.tensor.draws import shape as shape_of
+from tracejit.tensor.draws import spread
 from tracejit.tensor.elemwise import cast, constant
-from tracejit.tensor.gradient import undefined_grad
+from tracejit.tensor.gradient_marks import fixed_parameter
 from tracejit.tensor.graph import Constant
 from tracejit.tensor.infer import apply
 from tracejit.tensor.opcodes import node_of, opcode
@@ -88,14 +88,13 @@ def draw(
     `entries` are the lengths of the draw; None for those of its parameters.
     """
     recipe = RECIPES.get(name)
-    given = [undefined_grad(p) for p in parameters]
     if (
         name == "binomial"
         and isinstance(parameters[0], Constant)
         and np.all(parameters[0].data == 1)
     ):
         recipe = _BERNOULLI
-    given = [undefined_grad(p) for p in given]
+    given = [fixed_parameter(p) for p in parameters]
     drawn = numbers
     if recipe is not None:
         unit = numbers.dtype if numbers.dtype in ("float32", "float64") else "float64"
@@ -103,7 +102,9 @@ def draw(
         drawn = TensorType(unit, numbers.broadcastable)
     what = recipe.what if recipe else name
     attr = what, name, drawn.dtype, None if entries is None else len(entries)
-    types = [state.type, drawn, *(p.type for p in given)]
+    patterns = [numbers.broadcastable if p.ndim else () for p in given]
+    checked_types = [TensorType(p.dtype, b) for p, b in zip(given, patterns, strict=True)]
+    types = [state.type, drawn, *checked_types]
     after, values, *checked = apply("philox", [state, *(entries or ()), *given], attr, types)
     if recipe is not None:
         values = cast(recipe.formula(values, *checked), numbers.dtype)
@@ -115,7 +116,8 @@ def _philox(attr: Any, state: Any, *operands: Any) -> Any:
     """attr: (what to draw, distribution, dtype, number of lengths, or None for no size).
 
     Operands: the state (key and number of the draw), the lengths, the parameters. Results: the
-    state after the draw, the numbers, and the parameters once they are known to be in the domain.
+    state after the draw, the numbers, and the parameters once they are known to be in the domain,
+    in the shape of the draw where they are not scalars.
     """
     what, name, dtype, count = attr
     row = DISTRIBUTIONS[name]
@@ -130,7 +132,7 @@ def _philox(attr: Any, state: Any, *operands: Any) -> Any:
     ]
     shapes = row.shapes(parameters)
     shape = shape_of(lengths, count, shapes, lambda *s: build.broadcast_shapes(s))
-    parameters = in_domain(row, parameters)
+    parameters = [spread(p, shape, name) for p in in_domain(row, parameters)]
     where = [build.view(node, (), ((k, 0, None),)) for k in (0, 1)]
     numbers = _numbers(what, [*where, _places(shape)], parameters, np.dtype(dtype))
     second = build.cast(build.elementwise("equal", build.iota(2), build.constant(1, _I64)), _U64)
@@ -147,7 +149,8 @@ def in_domain(row: Distribution, parameters: Sequence[Node]) -> list[Node]:
     if row.domain is None:
         return list(parameters)
     good = eval(f"lambda {row.domain}")(*map(Traced, parameters))
-    return [build.apply(ops.PHILOX["checked"], (p, good.node), p.dtype) for p in parameters]
+    op = ops.PHILOX[f"checked_{row.name}"]
+    return [build.apply(op, (p, good.node, *parameters), p.dtype) for p in parameters]
 
 
 def _places(shape: tuple[Any, ...]) -> Node:
@@ -207,4 +210,5 @@ def _in_numpy(
         numbers = few.astype(dtype) * dtype.type(scale)
     else:
         numbers = philox.sampled(what)(key, draw, places, *given)
-    return state + np.array([0, 1], np.uint64), numbers.astype(dtype), *parameters
+    wide = [np.broadcast_to(p, shape) if np.ndim(p) else p for p in parameters]
+    return state + np.array([0, 1], np.uint64), numbers.astype(dtype), *wide

@@ -11,8 +11,28 @@ from typing import Any
 import numpy as np
 
 from tracejit.rng import philox
-from tracejit.sharedvalue import shared
+from tracejit.sharedvalue import TensorSharedVariable
 from tracejit.tensor.random_variables import RandomVariables
+from tracejit.tensor.type import TensorType
+
+
+class PhiloxStateType(TensorType):
+    """The type of a variable's state: its key, and the number of its next draw."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("uint64", (False,))
+
+    def filter(self, value: Any, strict: bool = False, allow_downcast: bool | None = None) -> Any:
+        """`value` as two words of 64 bits. TypeError for anything else."""
+        state = super().filter(value, strict, allow_downcast)
+        if state.shape != (2,):
+            raise TypeError(f"a state of Philox is a key and a number, not {state.shape} words")
+        return state
+
+    def __reduce__(self) -> Any:
+        return PhiloxStateType, ()
 
 
 class PhiloxRandomStreams(RandomVariables):
@@ -50,7 +70,7 @@ class PhiloxRandomStreams(RandomVariables):
 
     def gen(self, op: Any, *args: Any, **kwargs: Any) -> Any:
         """The variable that ``op(state, *args)`` draws, from a new state."""
-        state = shared(self._start(len(self.state_updates)), borrow=True)
+        state = TensorSharedVariable(PhiloxStateType(), self._start(len(self.state_updates)))
         state.tag.is_rng = True
         after, out = op(state, *args, **kwargs)
         out.rng, out.update = state, (state, after)

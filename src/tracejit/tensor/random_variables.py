@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tracejit.tensor import basic, raw_random
 from tracejit.tensor.elemwise import as_tensor_variable
+from tracejit.tensor.graph import Variable
 from tracejit.tensor.traced_streams import DrawsInTraces
+from tracejit.tensor.type import dtype_name
 
 
 class RandomVariables(DrawsInTraces):
@@ -50,9 +54,12 @@ class RandomVariables(DrawsInTraces):
 
     def choice(
         self, size: Any = None, a: Any = 2, replace: bool = True, p: Any = None,
-        ndim: int | None = None, dtype: Any = "int64",
+        ndim: int | None = None, dtype: Any = None,
     ) -> Any:  # fmt: skip
-        """Elements of `a`, or of 0 … `a` - 1, with chances `p`; without `replace` none twice."""
+        """Elements of `a`, or of 0 … `a` - 1, with chances `p`; without `replace` none twice.
+
+        They are int64, unless the elements of `a` are no integers.
+        """
         return self.gen(raw_random.choice, size, a, replace, p, ndim=ndim, dtype=dtype)
 
     def poisson(
@@ -175,9 +182,27 @@ class RandomVariables(DrawsInTraces):
         self, size: Any = None, low: Any = 0, high: Any = None, ndim: int | None = None,
         dtype: Any = "int64",
     ) -> Any:  # fmt: skip
-        """Integers from `low` up to but not including `high`; from 0 to `low` without one."""
+        """Integers from `low` up to but not including `high`; from 0 to `low` without one.
+
+        They are drawn as int64. ValueError for bounds that are not of a narrower `dtype`; symbolic
+        bounds need one that holds any int64, or a float.
+        """
         low, high = (0, low) if high is None else (low, high)
+        _check_bounds(low, high, np.dtype(dtype_name(dtype)))
         return self._draw("randint", size, (low, high), ndim, dtype)
+
+
+def _check_bounds(low: Any, high: Any, dtype: np.dtype[Any]) -> None:
+    """Raise unless integers from `low` to `high` - 1 are of an integer `dtype`."""
+    if dtype.kind not in "iub" or dtype == np.int64:
+        return
+    if isinstance(low, Variable) or isinstance(high, Variable):
+        raise TypeError(f"randint: bounds are symbolic, and might not fit {dtype}: cast the result")
+    least, most = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    if np.any(np.asarray(low) < least):
+        raise ValueError(f"low is out of bounds for {dtype}")
+    if np.any(np.asarray(high) > most + 1):
+        raise ValueError(f"high is out of bounds for {dtype}")
 
 
 def _positions(x: Any) -> list[Any]:

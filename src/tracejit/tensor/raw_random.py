@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from tracejit.config import config
-from tracejit.errors import ShapeError
 from tracejit.ir import build
 from tracejit.rng import words
-from tracejit.rng.table import DISTRIBUTIONS, ELEMENT, ROW
+from tracejit.rng.table import DISTRIBUTIONS, ELEMENT, KINDS, ROW
 from tracejit.tensor import basic, philox
-from tracejit.tensor.draws import KINDS, row_length
+from tracejit.tensor.draws import row_length, spread
 from tracejit.tensor.draws import shape as shape_of
 from tracejit.tensor.elemwise import as_tensor_variable, cast
 from tracejit.tensor.graph import Constant, Variable
@@ -97,12 +96,12 @@ def _random(attr: Any, state: Any, *operands: Any) -> Any:
         length = row_length(nodes[-1], given[-1])
         wide = {"F": (*shape, length)}
         nodes = [
-            n if k == "F" and n.ndim == 1 else _spread(n, wide.get(k, shape), name)
+            n if k == "F" and n.ndim == 1 else spread(n, wide.get(k, shape), name)
             for n, k in row.pairs(nodes)
         ]
         shape = (*shape, length)
     elif row.form == ELEMENT:
-        nodes = [_spread(n, shape, name) for n in nodes]
+        nodes = [spread(n, shape, name) for n in nodes]
     if name == "uniform":
         values, after = _uniform(node_of(state), shape, nodes)
     else:
@@ -118,15 +117,6 @@ def _uniform(state: Any, shape: Any, bounds: Any) -> tuple[Any, Any]:
     wide = build.elementwise("subtract", high, low)
     scaled = build.elementwise("multiply", wide, values)
     return build.elementwise("add", low, scaled), after
-
-
-def _spread(node: Any, shape: Any, name: str) -> Any:
-    """A parameter for each element: a scalar is one for all."""
-    try:
-        return build.broadcast_to(node, shape) if node.ndim else node
-    except ShapeError as error:
-        text = f"{name}: size does not match the shape of the parameters: {error}"
-        raise ShapeError(text) from None
 
 
 # Building --------------------------------------------------------------------------------------
@@ -228,10 +218,12 @@ def random_integers(
 
 
 def poisson(
-    random_state: Any, size: Any = None, lam: Any = 1.0, ndim: int | None = None,
+    random_state: Any, size: Any = None, lam: Any = None, ndim: int | None = None,
     dtype: Any = "int64",
 ) -> Any:  # fmt: skip
     """Poisson numbers of mean `lam`."""
+    if lam is None:
+        raise TypeError("poisson: the mean lam is needed")
     return draw("poisson", random_state, size, (lam,), ndim, dtype)
 
 
@@ -253,9 +245,12 @@ def multinomial(
 
 def choice(
     random_state: Any, size: Any = None, a: Any = 2, replace: bool = True, p: Any = None,
-    ndim: int | None = None, dtype: Any = "int64",
+    ndim: int | None = None, dtype: Any = None,
 ) -> Any:  # fmt: skip
-    """Elements of `a`, or of 0 … `a` - 1, with chances `p`; without `replace` none twice."""
+    """Elements of `a`, or of 0 … `a` - 1, with chances `p`; without `replace` none twice.
+
+    The dtype is int64, unless the elements of `a` are no integers.
+    """
     if size is None:
         raise TypeError("choice: a size is needed")
     among = as_tensor_variable(a)
@@ -264,6 +259,8 @@ def choice(
     name = f"choice{'' if replace else '_distinct'}{'' if p is None else '_weighed'}"
     count = basic.shape_i(among, 0) if among.ndim else among
     parameters = (count,) if p is None else (count, p)
+    if dtype is None:
+        dtype = "int64" if np.dtype(among.dtype).kind in "iub" else among.dtype
     kind = "int64" if among.ndim else dtype
     after, places = draw(name, random_state, size, parameters, ndim, kind)
     return after, cast(among[places], dtype) if among.ndim else places
