@@ -244,7 +244,9 @@ def _path_of(fn: Function, description: Description) -> Path | Refusal:
     traced = _traced(fn, description)
     if isinstance(traced, Refusal):
         return traced
-    return _known_path(fn, description, traced) or _compiled(fn, description, traced)
+    path = _known_path(fn, description, traced) or _compiled(fn, description, traced)
+    traced[0].forget()
+    return path
 
 
 def _known_path(

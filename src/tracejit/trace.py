@@ -98,6 +98,13 @@ class Trace(build.Solver):
         #: What must live as long as the trace.
         self.kept: list[Any] = []
 
+    def forget(self) -> None:
+        """Let the arguments go: a trace may be part of a cycle."""
+        self.values.clear()
+        self._arrays.clear()
+        self._memo.clear()
+        self.kept.clear()
+
     def in_order(self, x: Node, order: str) -> bool:
         """Whether `x` is an argument that is contiguous so. A path is for arrays of one layout."""
         if x.op is not ops.INPUT:
