@@ -34,12 +34,31 @@ DIVIDED: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "two results": (lambda x: (x - 1, x.sum(axis=1)), (WIDE,)),
 }
 WHOLE: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
-    "sum of all": (lambda x: x.sum(), (LONG,)),
+    "complex sum": (lambda x: (x * 1j).sum(), (LONG,)),
+    "product": (lambda x: (1 + 1e-6 * x).prod(), (LONG,)),
     "sums of columns": (lambda x: x.sum(axis=0), (WIDE,)),
     "running sum": (lambda x: np.cumsum(x), (LONG,)),
 }
 #: Divided phase by phase, by a second entry.
 PHASED: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "sum of all": (lambda x: x.sum(), (LONG,)),
+    "sum of rows without gaps": (lambda x: np.exp(x[:, ::2] * x[:, 1::2]).sum(), (WIDE,)),
+    "a sum after a maximum": (lambda x: np.exp(x - x.max()).sum(), (LONG,)),
+    "mean and variance": (lambda x: (x.mean(), x.var()), (WIDE,)),
+    "a sum that is used in two ways": (lambda x: (x / x.sum(), np.sqrt(x.sum())), (LONG,)),
+    "many reductions": (
+        lambda x: (
+            x.min(),
+            (x * 2).max(),
+            (x > 0.9999).any(),
+            (x < 1).all(),
+            (x * 99).astype(int).sum(),
+            x.astype("f").sum(dtype="f"),
+            x + 1,
+        ),
+        (LONG,),
+    ),
+    "sums of rows, and of all": (lambda x: (x.sum(axis=1), (x * x).sum()), (WIDE,)),
     "neighbours": (lambda x: x[1:] - x[:-1], (LONG,)),
     "length in a value": (lambda x: x * x.shape[0], (LONG,)),
     "positions": (lambda x: x + np.arange(x.shape[0]), (LONG,)),
@@ -57,14 +76,14 @@ def parts_of(f: Any, args: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> 
     divided: list[int] = []
 
     class Pool:
-        def submit(self, entry: Any, *call: Any) -> Any:
-            divided.append(1)
-            result = entry(*call)
-            return type("Done", (), {"result": lambda self: result})()
+        def run(self, entry: Any, calls: list[list[Any]], threads: int) -> int:
+            divided.extend(1 for _ in calls[1:])
+            return max(entry(*args) for args in calls)
 
     monkeypatch.setattr(threads, "available", lambda: 3)
     monkeypatch.setattr(threads.Phased, "_start", threads.Phased._make)
     monkeypatch.setattr(threads, "_pool", Pool())
+    monkeypatch.setattr(threads, "LEAST_WORK", 1 << 10)
     for _ in range(2):  # a second entry is compiled, if there is to be one
         f(*args)
     divided.clear()

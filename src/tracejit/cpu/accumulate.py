@@ -57,7 +57,7 @@ class Accumulators:
         """
         if loop.flat or any(c.order[0] in c.reduced for c in inside):
             return []
-        lengths = {self.e.dim(c.domain[c.order[-1]]) for c in inside if self._layered(c)}
+        lengths = {self.e.dim(c.domain[c.order[-1]]) for c in inside if self.layered(c)}
         return sorted(text for text in lengths if not text.isdigit() or int(text) > BLOCK)
 
     # Loop hooks ------------------------------------------------------------------------------
@@ -76,32 +76,40 @@ class Accumulators:
                 continue
             if loop is not self._first(c):
                 continue
-            if c.kind is Kind.REDUCE and not self._layered(c):
-                block.add(f"{self._new(c)} = {self._identity(c)}")
+            if c.kind is Kind.REDUCE and not self.layered(c):
+                block.add(f"{self._new(c)} = {self.identity(c)}")
             elif c.kind is Kind.ARG:
                 best, counter = self.extremes[c] = self.e.fresh("v"), self.e.fresh("v")
-                block.add(f"{best} = {self._identity(c)}")
+                block.add(f"{best} = {self.identity(c)}")
                 block.add(f"{counter} = 0")
                 block.add(f"{self._new(c)} = 0")
             elif c.kind is Kind.SWEEP:
                 self._clear(c, loop)
         for c in inside:
-            levels = self._reduced_loops(c) if self._layered(c) else []
+            levels = self._reduced_loops(c) if self.layered(c) else []
             if loop in (levels[:-1] if self.rows_short else levels):
                 self._open_level(c, loop)
 
-    def open(self, loop: Loop, inside: list[Computation], var: str, extent: str) -> Version:
-        """The blocks of `loop`: one, unless a floating sum is cut into blocks."""
+    def open(
+        self, loop: Loop, inside: list[Computation], var: str, extent: str, first: str = ""
+    ) -> Version:
+        """The blocks of `loop`, from `first`: one, unless a floating sum is cut into blocks."""
         block = self.e.path[-1]
-        sums = [c for c in inside if self._layered(c) and self._reduced_loops(c)[-1] is loop]
+        sums = [c for c in inside if self.layered(c) and self._reduced_loops(c)[-1] is loop]
         if not (sums or loop.draws) or self.rows_short:
             if self.rows_short:
                 self._open_parts(block, sums)
-            plain = Block(f"for {var} in range({extent}):")
+            steps = f"span({first}, {extent})" if first else f"range({extent})"
+            plain = Block(f"for {var} in {steps}:")
             block.body.append(plain)
             return Version([plain], lambda: None)
         start = self.e.fresh("i")
-        outer = Block(f"for {start} in blocks({extent}):")
+        if first:
+            base, start = start, self.e.fresh("i")
+            outer = Block(f"for {base} in blocks({extent} - {first}):")
+            outer.add(f"{start} = {first} + {base}")
+        else:
+            outer = Block(f"for {start} in blocks({extent}):")
         block.body.append(outer)
         inner = Block(f"for {var} in block({start}, {extent}):")
         outer.body.append(inner)
@@ -110,7 +118,7 @@ class Accumulators:
     def _open_parts(self, block: Block, sums: list[Computation]) -> None:
         for c in sums:
             self.parts[c] = self.e.fresh("v")
-            block.add(f"{self.parts[c]} = {self._start(c)}")
+            block.add(f"{self.parts[c]} = {self.start(c)}")
 
     def _close_block(self, sums: list[Computation], loop: Loop) -> None:
         for c in sums:
@@ -120,22 +128,22 @@ class Accumulators:
     def after(self, loop: Loop, inside: list[Computation]) -> None:
         """Pass the sum of a level on, and finish what accumulated over `loop`."""
         for c in inside:
-            if self._layered(c) and loop in self._reduced_loops(c)[1:]:
-                self._carry(c, self._total(c, loop), c.loops[c.loops.index(loop) - 1])
+            if self.layered(c) and loop in self._reduced_loops(c)[1:]:
+                self._carry(c, self.total(c, loop), c.loops[c.loops.index(loop) - 1])
         for c in inside:
-            if loop is not self._first(c) or c.kind is Kind.SWEEP:
+            if loop is not self._first(c) or c.kind is Kind.SWEEP or loop.chunked:
                 continue
-            name = self._total(c, loop) if self._layered(c) else self._old(c)
+            name = self.total(c, loop) if self.layered(c) else self.accumulator(c)
             if c.kind is Kind.REDUCE and c.target.dtype.char == "e":
                 name = f"half_round({name})"
-            self._finish(c, name)
+            self.finish(c, name)
 
     # One element -----------------------------------------------------------------------------
 
     def takes_product(self, c: Computation) -> bool:
         """Whether the value of a sum is a product that may be fused with the addition."""
         return (
-            self._layered(c)
+            self.layered(c)
             and c.target.dtype.char != "e"
             and c.value.op.name in ("multiply", "square")
             and c.value not in self.e.program.stored
@@ -149,21 +157,21 @@ class Accumulators:
     def step(self, c: Computation, value: str, index: Index) -> None:
         """Take `value`, the element at `index` of the domain, into the accumulator."""
         block, origin = self.e.path[-1], c.target.origin
-        if c.kind is Kind.REDUCE and self._layered(c):
+        if c.kind is Kind.REDUCE and self.layered(c):
             name, add = self._sum(c)
             block.add(f"{name} = {add}({name}, {value})", origin)
         elif c.kind is Kind.REDUCE:
-            name = self._old(c)
-            block.add(f"{name} = {self._combine(c, name, value)}", origin)
+            name = self.accumulator(c)
+            block.add(f"{name} = {self.combine(c, name, value)}", origin)
         elif c.kind is Kind.SWEEP:
             place = self.e.element(
                 self.e.program.buffers[c.target][0], self.e.target_index(c, index)
             )
             if c.target.dtype.char == "e":
-                combined = self._combine(c, f"half_load({place})", value)
+                combined = self.combine(c, f"half_load({place})", value)
                 block.add(f"{place} = half_store(half_round({combined}))", origin)
             else:
-                block.add(f"{place} = {self._combine(c, place, value)}", origin)
+                block.add(f"{place} = {self.combine(c, place, value)}", origin)
         elif c.kind is Kind.ARG:
             self._arg(c, value)
         elif c.kind is Kind.SCAN:
@@ -172,7 +180,7 @@ class Accumulators:
             self._append(c, value, index)
 
     def _arg(self, c: Computation, value: str) -> None:
-        block, place = self.e.path[-1], self._old(c)
+        block, place = self.e.path[-1], self.accumulator(c)
         best, counter = self.extremes[c]
         # A NaN is not below the best either: the first one wins, and then nothing does.
         compare = self._not_better(c)
@@ -203,7 +211,7 @@ class Accumulators:
         assert isinstance(entry, Entry)
         var = self.e.index_text(entry)
         if c.axis == len(c.domain) - 1:
-            before = self._old(c)
+            before = self.accumulator(c)
         else:
             before = self.e.fresh("v")
             place = self._row_before(c, index, var)
@@ -225,7 +233,7 @@ class Accumulators:
         return self.e.element(buffer, index, {c.axis: step})
 
     def _append(self, c: Computation, value: str, index: Index) -> None:
-        counter, block = self._old(c), self.e.path[-1]
+        counter, block = self.accumulator(c), self.e.path[-1]
         assert isinstance(index, tuple)
         for buffer in self.e.program.buffers[c.target]:
             for k, entry in enumerate(index):
@@ -235,7 +243,7 @@ class Accumulators:
 
     # Details ---------------------------------------------------------------------------------
 
-    def _layered(self, c: Computation) -> bool:
+    def layered(self, c: Computation) -> bool:
         """Whether `c` is a floating sum, with an accumulator a level."""
         return c.kind is Kind.REDUCE and c.target.op.name == "sum" and c.target.dtype.kind == "f"
 
@@ -256,17 +264,19 @@ class Accumulators:
         self.names[c] = name
         return name
 
-    def _old(self, c: Computation) -> str:
+    def accumulator(self, c: Computation) -> str:
+        """The name of what `c` has accumulated."""
         return self.names[c]
 
-    def _identity(self, c: Computation) -> str:
+    def identity(self, c: Computation) -> str:
+        """What a reduction starts from."""
         value = ops.identity(c.target.op.name, c.value.dtype)
         return expressions.scalar_text(value, c.value.dtype)
 
     def _zero(self, c: Computation) -> str:
         return expressions.scalar_text(c.target.dtype.type(0), c.target.dtype)
 
-    def _start(self, c: Computation) -> str:
+    def start(self, c: Computation) -> str:
         """Where a sum starts, as an expression of its kernel type."""
         return "0.0" if c.target.dtype.char == "d" else "float32(0.0)"
 
@@ -278,21 +288,23 @@ class Accumulators:
 
     def _open_level(self, c: Computation, loop: Loop) -> None:
         name = self.totals[(c, loop)] = self.e.fresh("v")
-        self.e.path[-1].add(f"{name} = sum_open({self._start(c)})")
+        self.e.path[-1].add(f"{name} = sum_open({self.start(c)})")
 
     def _carry(self, c: Computation, part: str, loop: Loop) -> None:
         """Add `part` to the total of a level."""
         name = self.totals[(c, loop)]
         self.e.path[-1].add(f"{name} = sum_carry({name}, {part})", c.target.origin)
 
-    def _total(self, c: Computation, loop: Loop) -> str:
+    def total(self, c: Computation, loop: Loop) -> str:
+        """The sum that a level has accumulated over `loop`."""
         if self.rows_short and loop is self._reduced_loops(c)[-1]:
             return self.parts[c]
         total = self.e.fresh("v")
         self.e.path[-1].add(f"{total} = sum_close({self.totals[(c, loop)]})", c.target.origin)
         return total
 
-    def _combine(self, c: Computation, a: str, b: str) -> str:
+    def combine(self, c: Computation, a: str, b: str) -> str:
+        """Two values of a reduction as one."""
         op = c.target.op
         assert isinstance(op, ops.Reduction)
         text = expressions.combine_text(op, c.target.dtype, a, b)
@@ -330,14 +342,15 @@ class Accumulators:
             place[axis] = self.e.var_of[outer]
         for buffer in self.e.program.buffers[c.target]:
             kept = [place[c.kept[k]] for k in buffer.axes]
-            value = self._identity(c)
+            value = self.identity(c)
             if c.target.dtype.char == "e":
                 value = f"half_store({value})"
             block.add(f"{buffer.name}[{', '.join(kept)}] = {value}")
 
-    def _finish(self, c: Computation, value: str) -> None:
+    def finish(self, c: Computation, value: str) -> None:
+        """Store what a reduction has given."""
         name = value
-        if not (self._layered(c) and not self.rows_short and value.isidentifier()):
+        if not (self.layered(c) and not self.rows_short and value.isidentifier()):
             # An accumulator's name is assigned again in the next row.
             name = self.e.fresh("v")
             self.e.path[-1].add(f"{name} = {value}", c.target.origin)

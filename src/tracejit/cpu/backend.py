@@ -36,7 +36,8 @@ class CPU:
                 dtype = np.dtype(np.float32) if node.dtype.char == "e" else node.dtype
                 signature.append(scalar_type(dtype))
         signature.extend(
-            array_type(storage(b.node.dtype), len(b.shape), "C") for b in source.buffers
+            array_type(storage(b.node.dtype), len(b.shape), "C")
+            for b in (*source.buffers, *(extra for extra, _ in source.extras))
         )
         if source.ranged:
             signature += [scalar_type(np.dtype(np.int64))] * 3

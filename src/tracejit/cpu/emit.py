@@ -25,13 +25,14 @@ from collections.abc import Callable, Sequence
 from tracejit.cpu import expressions
 from tracejit.cpu.accumulate import BLOCK, Accumulators, Version
 from tracejit.cpu.block import Block, Line
+from tracejit.cpu.chunks import Chunks
 from tracejit.cpu.values import Values
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
 from tracejit.lower.access import FLAT, Entry, Index
 from tracejit.lower.backend import Source
 from tracejit.lower.materialise import matrix_source
-from tracejit.lower.phases import BY_STREAMS, Phase
+from tracejit.lower.phases import BY_STREAMS, Phase, with_slots
 from tracejit.lower.program import (
     Buffer,
     Computation,
@@ -54,12 +55,15 @@ class Emitter(Values):
     """Walks a program's tree; holds the open blocks from the function's body inwards."""
 
     def __init__(self, program: Program, phases: Sequence[Phase] = ()) -> None:
-        super().__init__(program)
+        super().__init__(with_slots(program) if phases else program)
         self.phases = phases
-        #: How deep the program's outermost items lie, and the one that runs over a range.
+        #: What only an entry for a range takes: the buffers between its calls (see `Source`).
+        self.extras: list[tuple[Buffer, int | None]] = []
         self.outermost = 2 if phases else 1
+        #: The outermost item that runs over a range.
         self.ranged: Loop | Computation | None = None
         self.accumulators = Accumulators(self)
+        self.chunks = Chunks(self)
 
     # The whole function ----------------------------------------------------------------------
 
@@ -71,30 +75,40 @@ class Emitter(Values):
         unique = {id(b): b for bs in self.program.buffers.values() for b in bs}
         early = [b for b in unique.values() if not b.late]
         late = [b for b in unique.values() if b.late]
+        if self.phases:
+            self.extras = [(b, None) for b in early if b.kept]
+            early = [b for b in early if not b.kept]
         ordered = [b for b in early if b.output] + [b for b in early if not b.output]
-        for k, buffer in enumerate([*ordered, *late]):
+        for k, buffer in enumerate([*ordered, *late, *(b for b, _ in self.extras)]):
             buffer.name = f"b{k}"
         returned = [b for b in late if b.output]
         self._checks(returned)
         for k, item in enumerate(self.program.items):
             if phases := self.phases:
                 self.ranged = item if phases[k].rows != 0 else None
-                self.path.append(Block(f"if phase == {k}:"))
-                self.body.body.append(self.path[-1])
+                self.open_phase(k)
             self._item(item)
             del self.path[1:]
+            if phases and isinstance(item, Loop) and item.chunked:
+                self.chunks.combine(item, k)
         if self.traps:
             self.body.body.insert(self.start, Line("bad = False"))
             self.body.add("if bad:")
             self.body.add(f"    {self._return(REFUSED, returned)}")
         self.body.add(self._return(DONE, returned))
         parameters = [f"x{k}" for k in range(len(graph.inputs))] + [b.name for b in ordered]
+        parameters += [b.name for b, _ in self.extras]
         parameters += ["phase", "first", "last"] if self.phases else []
         lines = self.body.lines(1)
         head = self._head(parameters)
         text = "\n".join([*head, *(t for t, _ in lines)]) + "\n"
         origins = [*(None for _ in head), *(o for _, o in lines)]
-        return Source(text, origins, ordered, returned, bool(self.phases))
+        return Source(text, origins, ordered, returned, bool(self.phases), self.extras)
+
+    def open_phase(self, number: int) -> None:
+        """Open the block of a phase."""
+        self.path.append(Block(f"if phase == {number}:"))
+        self.body.body.append(self.path[-1])
 
     def _head(self, parameters: list[str]) -> list[str]:
         text = "\n".join(t for t, _ in self.body.lines())
@@ -194,14 +208,21 @@ class Emitter(Values):
         extent = self.dim(loop.extent)
         var = self.fresh("i")
         self.var_of[loop] = var
-        self.accumulators.before(loop, inside)
         self.loops[id(loop)] = loop
+        if loop.chunked:
+            self.chunks.run(loop, inside, var, extent)
+            return
+        self.accumulators.before(loop, inside)
         if loop.twins:
             self._twin_loop(loop, inside, var, extent)
             return
         version = self.accumulators.open(loop, inside, var, extent)
         if loop is self.ranged:
             version.blocks[0].header = f"for {var} in span(first, last):"
+        self.steps(loop, inside, version, extent)
+
+    def steps(self, loop: Loop, inside: list[Computation], version: Version, extent: str) -> None:
+        """What a loop does at each step, and what becomes of it."""
         self.starts[loop] = version.start
         for c in loop.draws:
             self._draw_blocks(c, version, extent)

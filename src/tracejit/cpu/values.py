@@ -33,6 +33,8 @@ class Values:
         #: Where the blocks begin that loops run over.
         self.starts: dict[Loop, str] = {}
         self.loops: dict[int, Loop] = {}
+        #: How deep the program's outermost items lie.
+        self.outermost = 1
         self.count = {"v": 0, "i": 0}
         self.allocated: set[str] = set()
         self.headers: dict[str, str] = {}
@@ -220,7 +222,7 @@ class Values:
         """The depth of the innermost open loop that `index` uses."""
         if not isinstance(index, tuple):
             return len(self.path) - 1
-        used = [0]
+        used = [self.outermost - 1]
         for entry in index:
             if isinstance(entry, Dynamic):
                 used.append(self._depth_known(entry.node, entry.at))

@@ -17,8 +17,9 @@ class Source:
     """Emitted source, with the origin of each of its lines.
 
     Its function takes the inputs in order and then `buffers`. `late` buffers, whose size depends
-    on data, are allocated inside and returned after the code. A `ranged` one also takes the number
-    of a phase, and its first and last iteration.
+    on data, are allocated inside and returned after the code. A `ranged` one also takes `extras`,
+    the number of a phase, and its first and last iteration or chunk. An extra buffer is a scalar,
+    or has an element for each chunk of the phase that stands beside it.
     """
 
     text: str
@@ -26,6 +27,7 @@ class Source:
     buffers: list[Buffer]
     late: list[Buffer] = field(default_factory=list)
     ranged: bool = False
+    extras: list[tuple[Buffer, int | None]] = field(default_factory=list)
 
     def annotated(self) -> str:
         """The text, each statement with the user's line that it comes from."""

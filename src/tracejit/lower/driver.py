@@ -234,7 +234,11 @@ class Driver:
     ) -> list[str]:
         """The call of an entry that may be divided phase by phase."""
         self.namespace[f"{OURS}phased"] = run
-        pairs = "".join(f"({self.dim(p.rows)}, {self.dim(p.work)}), " for p in phases)
+        pairs = "".join(
+            f"({self.dim(p.rows)}, {self.dim(p.work)}, "
+            f"{-1 if p.chunked is None else self.dim(p.chunked)}), "
+            for p in phases
+        )
         divided = f"{OURS}phased(({pairs}), ({', '.join(arguments)},))"
         return [
             f"if ({divided} if {OURS}work > {threads.LEAST_WORK} else {call}):",

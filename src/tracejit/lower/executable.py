@@ -191,7 +191,9 @@ def compile_graph(
         )
 
     def ranged(found: Sequence[Phase]) -> Any:
-        return backend.compile(backend.emit(program, found), graph, layouts)[0]
+        source = backend.emit(program, found)
+        extras = [(b.node.dtype, k) for b, k in source.extras]
+        return backend.compile(source, graph, layouts)[0], extras
 
     return Executable(graph, program, source, entry, compiled, plain, aliases, seconds, ranged)
 

@@ -10,10 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from tracejit.ir import dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.lower.access import Access
+
+#: What a point of a loop costs beside its operations, and one of a library's, in additions.
+MEMORY_COST, LIBRARY_COST = 2, 20
 
 
 class Kind(Enum):
@@ -36,7 +40,8 @@ class Loop:
 
     `cost` is what its own computations cost at each point, in additions.
 
-    `draws` are random numbers that it takes a block at a time.
+    `draws` are random numbers that it takes a block at a time. One that is `chunked` runs by chunks
+    of a fixed length, whose results are combined in order.
 
     One with `twins` takes several steps at a time: its own, and one for each of them after it.
     """
@@ -47,6 +52,7 @@ class Loop:
     cost: int = 0
     twins: list[Loop] = field(default_factory=list)
     draws: list[Computation] = field(default_factory=list)
+    chunked: bool = False
 
 
 @dataclass(eq=False)
@@ -80,7 +86,10 @@ class Computation:
 
 @dataclass(eq=False)
 class Buffer:
-    """Memory for a stored node: all of it, or only what one iteration of outer loops needs."""
+    """Memory for a stored node: all of it, or only what one iteration of outer loops needs.
+
+    What is `kept` would be in a register, but for phases that several threads share.
+    """
 
     node: Node
     shape: tuple[Dim, ...]
@@ -88,6 +97,7 @@ class Buffer:
     layout: str = "C"
     output: bool = False
     late: bool = False
+    kept: bool = False
     name: str = ""
 
 
@@ -137,6 +147,18 @@ class Program:
         """Number of arrays that are no outputs."""
         unique = {id(b): b for bs in self.buffers.values() for b in bs}
         return sum(not b.output for b in unique.values())
+
+
+def work_of(item: Loop | Computation) -> Dim:
+    """What an item of a program has to do, in additions, loads and stores."""
+    if isinstance(item, Computation):
+        return dims.mul(dims.product(item.value.shape), LIBRARY_COST)
+    inner = [work_of(i) for i in item.items if isinstance(i, Loop)]
+    own = MEMORY_COST + item.cost if len(inner) < len(item.items) else 0
+    once: Dim = own
+    for each in inner:
+        once = dims.add(once, each)
+    return dims.mul(item.extent, once)
 
 
 def computations_in(loop: Loop) -> list[Computation]:

@@ -19,6 +19,7 @@ from tracejit.ir.node import Node, postorder
 from tracejit.lower import access
 from tracejit.lower.access import Entry
 from tracejit.lower.buffers import assign_buffers
+from tracejit.lower.chunks import mark_chunks
 from tracejit.lower.inplace import write_in_place
 from tracejit.lower.jam import jam
 from tracejit.lower.materialise import (
@@ -68,6 +69,7 @@ def schedule(
     jam(program)
     draw_in_loops(program, set(computed))
     assign_buffers(program, set(computed))
+    mark_chunks(program)
     return program
 
 

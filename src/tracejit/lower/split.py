@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tracejit.ir import build, dims, ops
+from tracejit.ir import build, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, postorder
 from tracejit.lower import access
 from tracejit.lower.access import Dynamic, Entry
-from tracejit.lower.program import Computation, Kind, Loop, Program
+from tracejit.lower.program import Computation, Kind, Loop, Program, work_of
 
 
 @dataclass(frozen=True)
 class Split:
-    """`rows` can be divided; `inputs` are the names of those that are, `work` the points."""
+    """`rows` can be divided; `inputs` are the names of those that are, `work` what is done."""
 
     rows: Dim
     inputs: frozenset[str]
@@ -41,12 +41,8 @@ def split(program: Program) -> Split | None:
         return None
     if not _lengths_unused(program, computations, divided):
         return None
-    widest: tuple[Dim, ...] = ()
-    for c in computations:
-        widest = c.domain if len(c.domain) > len(widest) else widest
-    work = dims.product(widest)
     rows = next(i.shape[0] for i in program.graph.inputs if i.attr[0] in divided)
-    return Split(rows, frozenset(divided), work)
+    return Split(rows, frozenset(divided), work_of(loop))
 
 
 def _by_rows(c: Computation, loop: Loop, program: Program) -> bool:

@@ -1,0 +1,1 @@
+"""The same work by tracejit and by its peers: ``python -m benchmarks.peers``."""

@@ -1,0 +1,102 @@
+"""Sums over everything, by chunks of a fixed length, so that several threads may share one.
+
+What a chunk gives does not depend on who computes it, and the chunks' results are combined in
+their order: the bits are those of one thread.
+"""
+
+from __future__ import annotations
+
+from tracejit.ir import dims, ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.node import Node
+from tracejit.lower import access
+from tracejit.lower.access import Entry
+from tracejit.lower.program import Computation, Kind, Loop, Program, computations_in
+
+#: Points of a chunk, where an iteration has no more: many blocks, and little of a large call.
+CHUNK = 1 << 15
+#: Kinds whose iterations depend on each other, or that have none of ours.
+_WHOLE = (Kind.NONZERO, Kind.LIBRARY, Kind.MATMUL, Kind.SCATTER)
+
+
+def chunk_length(inner: int) -> int:
+    """Iterations of a chunk, where each has `inner` points."""
+    return max(CHUNK // max(inner, 1), 1)
+
+
+def mark_chunks(program: Program) -> None:
+    """Tell which of the outermost loops run by chunks.
+
+    Needs: the buffers. Guarantees: in such a loop each iteration is `alone`, but for results that
+    are reduced over all axes.
+    """
+    for loop in program.items:
+        if not isinstance(loop, Loop) or loop.draws or loop.twins:
+            continue
+        inside = computations_in(loop)
+        points = dims.product(_widest(inside).domain)
+        if isinstance(points, int) and points <= CHUNK:
+            continue
+        written = written_axes(loop, inside, program)
+        whole = [c for c in inside if is_whole(c, loop)]
+        rest = [c for c in inside if c not in whole]
+        loop.chunked = bool(whole) and all(alone(c, loop, program, written) for c in rest)
+
+
+def inner_points(loop: Loop) -> Dim:
+    """The points of one iteration of an outermost loop."""
+    widest = _widest(computations_in(loop))
+    return 1 if loop.flat else dims.product(widest.domain[axis] for axis in widest.order[1:])
+
+
+def _widest(inside: list[Computation]) -> Computation:
+    return max(inside, key=lambda c: len(c.domain))
+
+
+def is_whole(c: Computation, loop: Loop) -> bool:
+    """Whether `c` reduces over all that `loop` and the loops in it run over, in any order."""
+    if c.kind is not Kind.REDUCE or c.kept or c.loops[0] is not loop:
+        return False
+    dtype, name = c.target.dtype, c.target.op.name
+    # What is left rounds at each step, in an order that LLVM chooses.
+    rounds = dtype.kind == "c" or (dtype.kind == "f" and name == "prod")
+    return dtype.char != "e" and not rounds
+
+
+def written_axes(loop: Loop, inside: list[Computation], program: Program) -> dict[int, int]:
+    """By buffer, which of its node's axes an outermost loop runs over; -1 where none."""
+    return {
+        id(b): 0 if loop.flat else c.kept.index(c.order[0]) if c.order[0] in c.kept else -1
+        for c in inside
+        for b in program.buffers[c.target]
+    }
+
+
+def alone(c: Computation, loop: Loop, program: Program, written: dict[int, int]) -> bool:
+    """Whether each iteration of `loop` writes, and reads of what the loop writes, its own part."""
+    axis = 0 if loop.flat else c.order[0]
+    if c.kind in _WHOLE or c.loops[0] is not loop or axis in c.reduced:
+        return False
+    if c.kind is Kind.SCAN and (loop.flat or c.axis == axis):
+        return False
+    place = c.kept.index(axis)
+    buffers = program.buffers[c.target]
+    if not (loop.flat or all(place in b.axes for b in buffers)):
+        return False  # a row of memory that all iterations use in turn
+    return all(_own(node, index, axis, loop, program, written) for node, index in c.reads)
+
+
+def _own(
+    node: Node, index: object, axis: int, loop: Loop, program: Program, written: dict[int, int]
+) -> bool:
+    source = node
+    while source.op is ops.RESHAPE:
+        source = source.args[0]
+    places = [written[id(b)] for b in program.buffers.get(source, ()) if id(b) in written]
+    if not places:
+        return True
+    if source is not node or not isinstance(index, tuple):
+        return False
+    if loop.flat:
+        return index == access.identity(len(index))
+    return all(p >= 0 and index[p] == Entry(0, 1, axis) for p in places)
