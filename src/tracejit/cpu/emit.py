@@ -413,8 +413,7 @@ class Emitter(Values):
             flat = self.flat_name(self.array_name(p), p.ndim) if p.ndim else self.value(p, ())
             operands.append(flat)
         if name in BY_STREAMS:
-            whole = self.ranged is not c
-            operands += ["0", f"{operands[0]}.shape[0]"] if whole else ["first", "last"]
+            operands += ["first", "last"] if self.ranged is c else ["0", "-1"]
         self._trap(f"draw_{name}({', '.join(operands)})", len(self.path) - 1)
 
     def _draw_blocks(self, c: Computation, version: Version, extent: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tracejit.ir import ops
+from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.lower.chunks import alone, inner_points, written_axes
@@ -55,11 +55,16 @@ def _formula(node: Node) -> bool:
     return isinstance(node.op, ops.Elementwise) or node.op in (ops.DIM, ops.POLY, ops.CONST)
 
 
+def _rows_of(draw: Node) -> Dim:
+    """How many numbers the first of a draw's streams gives."""
+    streams = draw.args[0].shape[0]
+    return dims.floordiv(dims.add(dims.product(draw.shape), dims.sub(streams, 1)), streams)
+
+
 def _phase(item: Loop | Computation, program: Program) -> Phase:
     if isinstance(item, Computation):
         draws = item.value.op is ops.DRAW and item.value.attr[0] in BY_STREAMS
-        rows = item.value.args[0].shape[0] if draws else 0
-        return Phase(rows, work_of(item))
+        return Phase(_rows_of(item.value) if draws else 0, work_of(item))
     inside, work = computations_in(item), work_of(item)
     if item.chunked:
         return Phase(item.extent, work, inner_points(item))
