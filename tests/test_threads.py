@@ -74,22 +74,23 @@ PHASED: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 def parts_of(f: Any, args: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> tuple[Any, int]:
     """The result on three threads, and how many parts the call was divided into."""
     divided: list[int] = []
+    plan_of = threads.plan_of
 
-    class Pool:
-        def run(self, entry: Any, calls: list[list[Any]], threads: int) -> int:
-            divided.extend(1 for _ in calls[1:])
-            return max(entry(*args) for args in calls)
+    def noted(count: int, *rest: Any) -> list[int]:
+        plan = plan_of(count, *rest)
+        divided.append(max(plan[4 : 2 + 3 * plan[1] : 3]))
+        return plan
 
     monkeypatch.setattr(threads, "available", lambda: 3)
-    monkeypatch.setattr(threads.Phased, "_start", threads.Phased._make)
-    monkeypatch.setattr(threads, "_pool", Pool())
+    monkeypatch.setattr(threads.Shared, "_start", threads.Shared._make)
+    monkeypatch.setattr(threads, "plan_of", noted)
     monkeypatch.setattr(threads, "LEAST_WORK", 1 << 10)
-    for _ in range(2):  # a second entry is compiled, if there is to be one
+    for _ in range(2):  # the way to divide it is compiled, if there is to be one
         f(*args)
     divided.clear()
     result = f(*args)
     monkeypatch.undo()
-    return result, len(divided) + 1
+    return result, max(divided, default=1)
 
 
 @pytest.mark.parametrize("name", [*DIVIDED, *WHOLE, *PHASED])
@@ -128,14 +129,14 @@ def test_draws_do_not_depend_on_threads(draw: Any, monkeypatch: pytest.MonkeyPat
 def test_the_second_entry_is_compiled_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls go on meanwhile, and none waits."""
     go, made = threading.Event(), threading.Event()
-    make = threads.Phased._make
+    make = threads.Shared._make
 
-    def slowly(self: threads.Phased) -> None:
+    def slowly(self: threads.Shared) -> None:
         go.wait(60)
         make(self)
         made.set()
 
-    monkeypatch.setattr(threads.Phased, "_make", slowly)
+    monkeypatch.setattr(threads.Shared, "_make", slowly)
     monkeypatch.setattr(threads, "available", lambda: 3)
     f = tracejit.function(lambda x: x[::-1] * 2, on_unsupported="error")
     before = [f(LONG) for _ in range(3)]
@@ -145,7 +146,7 @@ def test_the_second_entry_is_compiled_in_the_background(monkeypatch: pytest.Monk
 
 
 def test_without_a_second_entry_calls_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads.Phased, "_start", threads.Phased._make)
+    monkeypatch.setattr(threads.Shared, "_start", threads.Shared._make)
     monkeypatch.setattr(threads, "available", lambda: 3)
     f = tracejit.function(lambda x: x[::-1] * 2, on_unsupported="error")
     f(LONG[:9])
@@ -154,7 +155,7 @@ def test_without_a_second_entry_calls_go_on(monkeypatch: pytest.MonkeyPatch) -> 
     def fail() -> Any:
         raise RuntimeError("no compiler")
 
-    monkeypatch.setattr(executable.phased, "make", fail)
+    monkeypatch.setattr(executable.shared, "make", fail)
     f(LONG)
     with pytest.warns(RuntimeWarning, match="no compiler"):
         np.testing.assert_array_equal(f(LONG), LONG[::-1] * 2)
@@ -192,9 +193,13 @@ def test_calls_from_many_threads_are_right() -> None:
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_has_threads_of_its_own() -> None:
     f = tracejit.function(lambda x: np.exp(-x) + 1, on_unsupported="error")
-    want = f(LONG)
+    for _ in range(3):
+        want = f(LONG)
+    executable = next(iter(f._records)).executable
+    executable.shared.making.join()
+    f(LONG)  # the team is there
     child = os.fork()
     if not child:
-        os._exit(0 if np.array_equal(f(LONG), want) else 1)
+        os._exit(0 if all(np.array_equal(f(LONG), want) for _ in range(20)) else 1)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0

@@ -42,3 +42,9 @@ class CPU:
         if source.ranged:
             signature += [scalar_type(np.dtype(np.int64))] * 3
         return compile_entry(source.text, tuple(signature), bool(source.late))
+
+    def spread(self, entry: Any, divided: Sequence[bool] | None) -> Any:
+        """A call of `entry` by several threads."""
+        from tracejit.cpu.spread import spread
+
+        return spread(entry, divided)

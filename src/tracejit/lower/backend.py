@@ -54,3 +54,10 @@ class Backend(Protocol):
         not those it is for or NumPy would raise; with late buffers a tuple that starts with it.
         """
         ...
+
+    def spread(self, entry: Any, divided: Sequence[bool] | None) -> Any:
+        """A call of `entry` by several threads, of its arguments and a plan (`lower.threads`).
+
+        `divided` says which arguments are cut by rows; None is for an entry for ranges.
+        """
+        ...

@@ -31,7 +31,6 @@ from tracejit.ir.node import Node, postorder
 from tracejit.lower import pool, threads
 from tracejit.lower.phases import Phase
 from tracejit.lower.program import Buffer
-from tracejit.lower.split import Split
 
 #: Operations of Python's on numbers.
 _SIGNS = {
@@ -209,37 +208,22 @@ class Driver:
                 text += f".reshape(({shape}))" if step.op is ops.RESHAPE else f".{name}"
         return text
 
-    def divide(self, division: Split, call: str, arguments: list[str]) -> list[str]:
-        """The call of an entry that may be divided by rows, where there is enough to do."""
-        self.namespace[f"{OURS}run"] = threads.run
-        pairs = []
-        for k, text in enumerate(arguments):
-            inputs = self.graph.inputs
-            divided = k >= len(inputs) or inputs[k].attr[0] in division.inputs
-            pairs.append(f"({text}, {divided})")
-        # Most calls are not divided: the rows are counted only where the work is worth it.
-        run = (
-            f"{OURS}run({OURS}entry, {self.dim(division.rows)}, {OURS}work, ({', '.join(pairs)},))"
-        )
-        divided_call = f"({run} if {OURS}work > {threads.LEAST_WORK} else {call})"
-        return [f"if {divided_call}:", f"    return {OURS}miss"]
-
     def much(self, works: Sequence[Dim]) -> str:
         """The name of how much there is to do."""
         self.lines.append(f"{OURS}work = {' + '.join(map(self.dim, works))}")
         return f"{OURS}work"
 
-    def in_phases(
-        self, phases: Sequence[Phase], run: threads.Phased, call: str, arguments: list[str]
+    def shared(
+        self, phases: Sequence[Phase], run: threads.Shared, call: str, arguments: list[str]
     ) -> list[str]:
-        """The call of an entry that may be divided phase by phase."""
-        self.namespace[f"{OURS}phased"] = run
+        """The call of an entry that several threads may share, where there is enough to do."""
+        self.namespace[f"{OURS}shared"] = run
         pairs = "".join(
             f"({self.dim(p.rows)}, {self.dim(p.work)}, "
             f"{-1 if p.chunked is None else self.dim(p.chunked)}), "
             for p in phases
         )
-        divided = f"{OURS}phased(({pairs}), ({', '.join(arguments)},))"
+        divided = f"{OURS}shared(({pairs}), ({', '.join(arguments)},))"
         return [
             f"if ({divided} if {OURS}work > {threads.LEAST_WORK} else {call}):",
             f"    return {OURS}miss",

@@ -17,7 +17,7 @@ from tracejit.ir.simplify import simplify
 from tracejit.ir.verify import verify
 from tracejit.lower import threads
 from tracejit.lower.driver import OURS, Driver
-from tracejit.lower.phases import Phase, phases
+from tracejit.lower.phases import phases
 from tracejit.lower.schedule import schedule
 from tracejit.lower.split import split
 
@@ -42,27 +42,41 @@ class Executable:
         layouts: Layouts,
         aliases: frozenset[int],
         seconds: dict[str, float],
-        ranged: Callable[[Sequence[Phase]], Any],
+        backend: Backend,
     ) -> None:
         self.graph = graph
         self.program = program
         self.emitted = source
         self.entry = entry
         self.compiled = compiled
-        self.layouts = layouts
+        self.full_layouts = layouts
+        self.layouts = {key: layout.rstrip("r") for key, layout in layouts.items()}
         self.aliases = aliases
         self.seconds = seconds
         self.loops = program.nests
         self.passes = program.passes
         self.temporaries = program.temporaries
-        #: How a call with much to do may be divided where `split` finds nothing.
-        self.phases = phases(program)
-        self.phased = threads.Phased(entry, lambda: ranged(self.phases or ()))
+        self.backend = backend
+        #: How a call with much to do may be divided: by rows of the entry's arrays, or in phases.
+        self.division = None if source.late else split(program)
+        self.phases = phases(program) if self.division is None else [self.division.phase]
+        self.shared = threads.Shared(entry, self._spread, self.division is not None)
 
     @property
     def source(self) -> str:
         """The emitted source, each statement with the user's line that it comes from."""
         return self.emitted.annotated()
+
+    def _spread(self) -> threads.Spread:
+        """The entry for several threads, and what it needs between phases."""
+        if self.division is not None:
+            names = [node.attr[0] for node in self.graph.inputs]
+            divided = [name in self.division.inputs for name in names]
+            divided += [True] * len(self.emitted.buffers)
+            return self.backend.spread(self.entry, divided), []
+        source = self.backend.emit(self.program, self.phases or ())
+        entry, _ = self.backend.compile(source, self.graph, self.full_layouts)
+        return self.backend.spread(entry, None), [(b.node.dtype, k) for b, k in source.extras]
 
     def driver(
         self,
@@ -95,14 +109,11 @@ class Executable:
             for node, state in zip(new, states, strict=True)
             if node not in results and new.count(node) == 1
         }
-        division = None if self.emitted.late else split(self.program)
         # Rows of arrays of several widths do not divide alike.
-        arenas = [a for a in self.program.arenas if len(a) > 1] if division is None else []
+        arenas = [a for a in self.program.arenas if len(a) > 1] if self.division is None else []
         together = {b.name for arena in arenas for b in arena}
         work = ""
-        if division is not None:
-            work = driver.much([division.work])
-        elif self.phases is not None:
+        if self.phases is not None:
             work = driver.much([p.work for p in self.phases if p.rows != 0])
         plain = [b for b in buffers if b.name not in homes and b.name not in together]
         if not work and any(b.shape for b in plain):
@@ -119,10 +130,8 @@ class Executable:
         ]
         call = f"{OURS}entry({', '.join(arguments)})"
         body = [f"if {call}:", f"    return {OURS}miss"]
-        if division is not None:
-            body = driver.divide(division, call, arguments)
-        elif self.phases is not None:
-            body = driver.in_phases(self.phases, self.phased, call, arguments)
+        if self.phases is not None:
+            body = driver.shared(self.phases, self.shared, call, arguments)
         if self.emitted.late:
             code, names = f"{OURS}code", ", ".join(f"{OURS}{b.name}" for b in self.emitted.late)
             body = [f"{code} = {call}", f"if {code}[0]:", f"    return {OURS}miss"]
@@ -190,12 +199,7 @@ def compile_graph(
             file=sys.stderr,
         )
 
-    def ranged(found: Sequence[Phase]) -> Any:
-        source = backend.emit(program, found)
-        extras = [(b.node.dtype, k) for b, k in source.extras]
-        return backend.compile(source, graph, layouts)[0], extras
-
-    return Executable(graph, program, source, entry, compiled, plain, aliases, seconds, ranged)
+    return Executable(graph, program, source, entry, compiled, layouts, aliases, seconds, backend)
 
 
 def _pass(graph: Graph, name: str, run: Callable[[Graph], Graph]) -> Graph:

@@ -14,6 +14,7 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, postorder
 from tracejit.lower import access
 from tracejit.lower.access import Dynamic, Entry
+from tracejit.lower.phases import Phase
 from tracejit.lower.program import Computation, Kind, Loop, Program, work_of
 
 
@@ -24,6 +25,11 @@ class Split:
     rows: Dim
     inputs: frozenset[str]
     work: Dim
+
+    @property
+    def phase(self) -> Phase:
+        """The division as the one phase of a program."""
+        return Phase(self.rows, self.work)
 
 
 def split(program: Program) -> Split | None:

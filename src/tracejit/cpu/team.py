@@ -1,0 +1,227 @@
+"""Threads that share a call: a function of the parts' numbers, run on several processors.
+
+A call that is worth dividing may take 50 µs, so that to hand out its parts must take less. That is
+too short for the interpreter's threads, or for a thread that sleeps: ours look for work a little
+longer when they have done some, without the interpreter's lock, and sleep then. The caller does
+parts too. There is one team for a process; who finds it busy does all parts alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import platform
+import sys
+from typing import Any
+
+#: How often a thread looks for work before it sleeps: some 50 µs.
+LOOKS = 2000
+#: Numbers of the system call ``futex``, and how a processor is told that it waits.
+_MACHINES = {
+    "x86_64": (202, "@llvm.x86.sse2.pause()"),
+    "aarch64": (98, "@llvm.aarch64.hint(i32 1)"),
+}
+
+_TEXT = """
+declare i32 @pthread_create(ptr, ptr, ptr, ptr)
+declare i32 @pthread_detach(i64)
+declare i64 @syscall(i64, ...)
+declare i32 @sched_yield()
+declare void {declared}
+
+@busy = internal global i32 0        ; whether a call is being shared
+@news = internal global i32 0        ; changes with every call: the word that sleepers wait on
+@sleepers = internal global i32 0
+@members = internal global i64 0     ; threads that were started
+@seats = internal global i64 0       ; how many more threads may take part in the call
+@done = internal global i64 0        ; how many have done so
+@next = internal global i64 0        ; the next part
+@parts = internal global i64 0
+@function = internal global ptr null ; of @context and a part's number
+@context = internal global ptr null
+
+define internal void @work() {{
+start:
+  %function = load ptr, ptr @function
+  %context = load ptr, ptr @context
+  %parts = load i64, ptr @parts
+  br label %look
+look:
+  %part = atomicrmw add ptr @next, i64 1 seq_cst
+  %more = icmp slt i64 %part, %parts
+  br i1 %more, label %do, label %end
+do:
+  call void %function(ptr %context, i64 %part)
+  br label %look
+end:
+  ret void
+}}
+
+define internal ptr @member(ptr %unused) {{
+start:
+  br label %again
+again:
+  %seen = phi i32 [0, %start], [%now, %away], [%now, %finish]
+  br label %look
+look:
+  %count = phi i64 [0, %again], [%looks, %wait], [0, %woken]
+  %now = load atomic i32, ptr @news seq_cst, align 4
+  %fresh = icmp ne i32 %now, %seen
+  br i1 %fresh, label %offer, label %nothing
+nothing:
+  %looks = add i64 %count, 1
+  %enough = icmp ugt i64 %looks, {looks}
+  br i1 %enough, label %sleep, label %wait
+wait:
+  call void {wait}
+  br label %look
+sleep:
+  %before = atomicrmw add ptr @sleepers, i32 1 seq_cst
+  %slept = call i64 (i64, ...) @syscall(i64 {futex}, ptr @news, i32 128, i32 %seen, ptr null)
+  br label %woken
+woken:
+  %after = atomicrmw sub ptr @sleepers, i32 1 seq_cst
+  br label %look
+offer:
+  %free = load atomic i64, ptr @seats seq_cst, align 8
+  %any = icmp sgt i64 %free, 0
+  br i1 %any, label %take, label %away
+away:
+  br label %again
+take:
+  %left = sub i64 %free, 1
+  %pair = cmpxchg ptr @seats, i64 %free, i64 %left seq_cst seq_cst
+  %taken = extractvalue {{ i64, i1 }} %pair, 1
+  br i1 %taken, label %run, label %offer
+run:
+  call void @work()
+  %others = atomicrmw add ptr @done, i64 1 seq_cst
+  br label %finish
+finish:
+  br label %again
+}}
+
+define internal void @enlist(i64 %wanted) {{
+start:
+  %thread = alloca i64
+  br label %look
+look:
+  %members = load i64, ptr @members
+  %enough = icmp sge i64 %members, %wanted
+  br i1 %enough, label %end, label %one
+one:
+  %failed = call i32 @pthread_create(ptr %thread, ptr null, ptr @member, ptr null)
+  %bad = icmp ne i32 %failed, 0
+  br i1 %bad, label %end, label %count
+count:
+  %id = load i64, ptr %thread
+  %detached = call i32 @pthread_detach(i64 %id)
+  %more = add i64 %members, 1
+  store i64 %more, ptr @members
+  br label %look
+end:
+  ret void
+}}
+
+; Call %function(%context, k) for each k below %parts, on at most so many threads.
+define void @team_run(ptr %function, ptr %context, i64 %parts, i64 %threads) {{
+start:
+  %helpers = sub i64 %threads, 1
+  %rest = sub i64 %parts, 1
+  %few = icmp slt i64 %rest, %helpers
+  %seats = select i1 %few, i64 %rest, i64 %helpers
+  %useful = icmp sgt i64 %seats, 0
+  br i1 %useful, label %try, label %alone
+try:
+  %pair = cmpxchg ptr @busy, i32 0, i32 1 seq_cst seq_cst
+  %ours = extractvalue {{ i32, i1 }} %pair, 1
+  br i1 %ours, label %share, label %alone
+alone:
+  %none = icmp slt i64 %parts, 1
+  br i1 %none, label %end, label %step
+step:
+  %k = phi i64 [0, %alone], [%k1, %step]
+  call void %function(ptr %context, i64 %k)
+  %k1 = add i64 %k, 1
+  %most = icmp slt i64 %k1, %parts
+  br i1 %most, label %step, label %end
+end:
+  ret void
+share:
+  call void @enlist(i64 %seats)
+  store ptr %function, ptr @function
+  store ptr %context, ptr @context
+  store i64 %parts, ptr @parts
+  store i64 0, ptr @done
+  store i64 0, ptr @next
+  store atomic i64 %seats, ptr @seats seq_cst, align 8
+  %news = atomicrmw add ptr @news, i32 1 seq_cst
+  %asleep = load atomic i32, ptr @sleepers seq_cst, align 4
+  %quiet = icmp eq i32 %asleep, 0
+  br i1 %quiet, label %go, label %wake
+wake:
+  %how_many = trunc i64 %seats to i32
+  %woken = call i64 (i64, ...) @syscall(i64 {futex}, ptr @news, i32 129, i32 %how_many)
+  br label %go
+go:
+  call void @work()
+  ; Who has not come by now need not come.
+  %left = atomicrmw xchg ptr @seats, i64 0 seq_cst
+  %came = sub i64 %seats, %left
+  br label %check
+check:
+  %looked = phi i64 [0, %go], [%looked1, %pause], [%looked1, %yield]
+  %done = load atomic i64, ptr @done seq_cst, align 8
+  %all = icmp sge i64 %done, %came
+  br i1 %all, label %close, label %hold
+hold:
+  %looked1 = add i64 %looked, 1
+  %long = icmp ugt i64 %looked1, {looks}
+  br i1 %long, label %yield, label %pause
+pause:
+  call void {wait}
+  br label %check
+yield:
+  %ignored = call i32 @sched_yield()
+  br label %check
+close:
+  store atomic i32 0, ptr @busy seq_cst, align 4
+  ret void
+}}
+
+; A child of the process has none of its threads.
+define void @team_forget() {{
+  store i64 0, ptr @members
+  store i32 0, ptr @sleepers
+  store i64 0, ptr @seats
+  store i32 0, ptr @busy
+  ret void
+}}
+"""
+
+
+@functools.cache
+def runner() -> int | None:
+    """The address of ``void run(function, context, parts, threads)``; None where there is none."""
+    if not sys.platform.startswith("linux") or platform.machine() not in _MACHINES:
+        return None
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    futex, wait = _MACHINES[platform.machine()]
+    module = llvm.parse_assembly(
+        _TEXT.format(looks=LOOKS, futex=futex, wait=wait, declared=wait.replace(" 1", ""))
+    )
+    module.verify()
+    machine = llvm.Target.from_default_triple().create_target_machine()
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    # Its threads live until the process ends, later than anything of Python's.
+    python: Any = ctypes.pythonapi
+    python.Py_IncRef(ctypes.py_object(engine))
+    forget = ctypes.CFUNCTYPE(None)(engine.get_function_address("team_forget"))
+    os.register_at_fork(after_in_child=lambda: forget())
+    address: int = engine.get_function_address("team_run")
+    return address
