@@ -7,6 +7,7 @@ is made, so that a call costs what it must.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -22,7 +23,7 @@ from tracejit.calltext import (
     state_of,
 )
 from tracejit.errors import MISS
-from tracejit.ir import ops
+from tracejit.ir import dims, ops
 from tracejit.ir.alias import chain
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
@@ -59,6 +60,7 @@ class Driver:
             f"{OURS}{name}": value
             for name, value in {
                 "empty": np.empty,
+                "len": len,
                 "large": pool.empty,
                 "apply_view": apply_view,
                 "miss": MISS,
@@ -96,7 +98,10 @@ class Driver:
     def _scalar(self, node: Node) -> str:
         operands = [self.known[a] for a in node.args]
         if node.op is ops.DIM:
-            return f"{self.names[node.attr[0]]}.shape[{node.attr[1]}]"
+            name, axis, _ = node.attr
+            one = axis == 0 and any(i.attr[0] == name and i.ndim == 1 for i in self.graph.inputs)
+            text = self.names[name]
+            return f"{OURS}len({text})" if one else f"{text}.shape[{axis}]"
         if node.op is ops.INPUT:
             return self.names[node.attr[0]]
         if node.op is ops.CONST:
@@ -151,6 +156,21 @@ class Driver:
             f"{indent}else:",
             *(f"    {name}empty({form})" for name, form in texts),
         ]
+
+    def recycle(self, buffers: Sequence[Buffer]) -> list[str]:
+        """Take arrays for scalars that nobody gets to see; the lines that keep them for later.
+
+        Where another thread was faster the list is empty, which is a miss like any other.
+        """
+        lines = []
+        for buffer in buffers:
+            name = f"{OURS}{buffer.name}"
+            free = f"{name}_free"
+            self.namespace[free] = []
+            new = f"{OURS}empty({', '.join(self._form(buffer))})"
+            self.lines.append(f"{name} = {free}.pop() if {free} else {new}")
+            lines.append(f"{free}.append({name})")
+        return lines
 
     def share(self, arena: Sequence[Buffer]) -> None:
         """Allocate temporaries that are never in use together: large ones in one block."""
@@ -210,7 +230,7 @@ class Driver:
 
     def much(self, works: Sequence[Dim]) -> str:
         """The name of how much there is to do."""
-        self.lines.append(f"{OURS}work = {' + '.join(map(self.dim, works))}")
+        self.lines.append(f"{OURS}work = {self.dim(functools.reduce(dims.add, works))}")
         return f"{OURS}work"
 
     def shared(

@@ -115,10 +115,19 @@ class Executable:
         work = ""
         if self.phases is not None:
             work = driver.much([p.work for p in self.phases if p.rows != 0])
-        plain = [b for b in buffers if b.name not in homes and b.name not in together]
+        # Whoever gets an array keeps it.
+        kept = {
+            self.program.buffers[node][0].name
+            for k, (node, kind) in enumerate(zip(outputs, kinds, strict=True))
+            if k not in self.aliases and (kind == "array" or k >= len(results))
+        }
+        passing = [b for b in buffers if not b.shape and b.name not in kept | homes.keys()]
+        apart = {*homes, *together, *(b.name for b in passing)}
+        plain = [b for b in buffers if b.name not in apart]
         if not work and any(b.shape for b in plain):
             work = driver.much([dims.product(b.shape) for b in plain if b.shape])
         driver.allocate(plain, "", work)
+        given_back = driver.recycle(passing)
         for buffer in buffers:
             if buffer.name in homes:
                 driver.reuse(buffer, homes[buffer.name])
@@ -155,6 +164,10 @@ class Executable:
             body += [f"{n} = {t}" for n, t in zip(fresh, texts[len(results) :], strict=True)]
             body.append(commit(states, fresh))
             final = f"{OURS}result"
+        elif given_back:
+            body.append(f"{OURS}result = {final}")
+            final = f"{OURS}result"
+        body += given_back
         scope = {**namespace, f"{OURS}entry": self.entry}
         return driver.make(parameters, prologue, body, final, scope, locks)
 
