@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import pickle
+import shutil
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import tracejit
 
 PROGRAM = """
 import sys, warnings
@@ -28,11 +32,11 @@ print(len(compiled), len(caught))
 """
 
 
-def run(home: Path, **environment: str) -> tuple[int, int]:
+def run(home: Path, program: str = PROGRAM, **environment: str) -> tuple[int, int]:
     """How many compilations and warnings the program saw."""
     env = {**os.environ, "XDG_CACHE_HOME": str(home), **environment}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     compiled, caught = done.stdout.split()
@@ -74,6 +78,73 @@ def test_a_damaged_source_is_written_again(home: Path) -> None:
     for source in (home / "tracejit").glob("*.py"):
         source.write_text("raise SystemExit(3)")
     run(home)
+
+
+def test_swapped_entries_are_a_miss(tmp_path: Path) -> None:
+    """Of two programs of one signature: the code of the one is not run for the other."""
+    other = PROGRAM.replace("* 3", "* 4")
+    assert run(tmp_path) == run(tmp_path, program=other) == (1, 0)
+    entries = sorted((tmp_path / "tracejit" / "__pycache__").glob("*.nbc"))
+    assert len(entries) == 2
+    a, b = (entry.read_bytes() for entry in entries)
+    entries[0].write_bytes(b)
+    entries[1].write_bytes(a)
+    assert run(tmp_path) == run(tmp_path, program=other) == (1, 0)
+    run(tmp_path), run(tmp_path, program=other)
+    assert run(tmp_path) == run(tmp_path, program=other) == (0, 0)
+
+
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+def test_foreign_files_are_a_miss(tmp_path: Path, suffix: str) -> None:
+    run(tmp_path)
+    for entry in (tmp_path / "tracejit" / "__pycache__").glob(f"*.{suffix}"):
+        entry.write_bytes(pickle.dumps(("another", {"thing": 3})))
+    compiled, warned = run(tmp_path)
+    assert (compiled, warned) == (1, 0)
+
+
+def test_two_cold_processes_at_once(tmp_path: Path) -> None:
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM], env=env, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    for process in both:
+        assert process.communicate(timeout=120)[0].split() == ["1", "0"] and not process.returncode
+    assert run(tmp_path) == (0, 0)
+
+
+def test_a_moved_directory_serves_on(home: Path, tmp_path: Path) -> None:
+    run(home)
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(home, moved)
+    assert run(moved) == (0, 0)
+
+
+def test_an_edited_runtime_is_another(home: Path, tmp_path: Path) -> None:
+    """Machine code depends on the functions that its source names."""
+    package = Path(tracejit.__file__).parent
+    shutil.copytree(package, tmp_path / "tracejit", ignore=shutil.ignore_patterns("__pycache__"))
+    run(home)
+    assert run(home, PYTHONPATH=str(tmp_path)) == (0, 0)
+    with (tmp_path / "tracejit" / "cpu" / "vecmath_exp.py").open("a") as file:
+        file.write("\n# edited\n")
+    assert run(home, PYTHONPATH=str(tmp_path)) == (1, 0)
+
+
+def test_a_hit_sets_nothing_up_and_optimises_nothing(home: Path) -> None:
+    """What Numba imports and LLVM does to compile takes longer than all the rest."""
+    run(home)
+    program = """
+import sys
+from numba.core import codegen
+def optimise(self):
+    assert self.name == "nrt", f"LLVM's passes ran on {self.name}"
+codegen.CPUCodeLibrary._optimize_final_module = optimise
+""" + PROGRAM.replace("print(", "assert 'numba.np.arraymath' not in sys.modules\nprint(")
+    assert run(home, program=program) == (0, 0)
 
 
 def test_without_a_usable_directory_nothing_is_kept(tmp_path: Path) -> None:

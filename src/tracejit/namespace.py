@@ -295,7 +295,8 @@ def replacement(value: Any) -> Any:
             return _scalar_type(value)
         refuse_changing(value.__module__, value.__name__)
         return value
-    if isinstance(getattr(value, "__self__", None), np.random.RandomState):
+    random = sys.modules.get("numpy.random")  # importing it would take ten milliseconds
+    if random and isinstance(getattr(value, "__self__", None), random.RandomState):
         name = getattr(value, "__name__", "function")
         raise NotTraceable(f"np.random.{name} draws inside the traced function", RANDOM_HINT)
     try:

@@ -17,6 +17,8 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core import types
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.runtime import rtsys
 from numba.np.numpy_support import from_dtype
 
 from tracejit.config import config
@@ -96,6 +98,23 @@ def _compile(
     return dispatcher
 
 
+def _load(dispatcher: Any, signature: tuple[Any, ...]) -> bool:
+    """Whether machine code was found in the cache.
+
+    Numba would first set up all that it can compile, and import what that needs, SciPy's linear
+    algebra among it: a quarter of a second that running the code does not need.
+    """
+    target = dispatcher.targetctx
+    with global_compiler_lock:
+        rtsys.initialize(target)
+        found = dispatcher._cache._load_overload(signature, target)
+        if found is not None:
+            if found.fndesc.modname != dispatcher.py_func.__module__:
+                raise ValueError("the machine code is another program's")
+            dispatcher.add_overload(found)
+    return found is not None
+
+
 #: Without the C-callable wrapper, which nobody calls, a compile is a seventh shorter.
 _njit = functools.partial(numba.njit, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 
@@ -110,7 +129,8 @@ def _dispatch(function: Callable[..., Any], signature: tuple[Any, ...], cached: 
     gc.disable()
     try:
         dispatcher = _njit(cache=cached)(function)
-        dispatcher.compile(signature)
+        if not (cached and _load(dispatcher, signature)):
+            dispatcher.compile(signature)
     finally:
         if collecting:
             gc.enable()
