@@ -27,6 +27,9 @@ CASES = pytest.mark.parametrize(
 EXACT: dict[str, Callable[[Any], Any]] = {
     "cbrt": lambda x: mpmath.sign(x) * mpmath.cbrt(abs(x)),
     "arccos": lambda x: mpmath.acos(x),
+    "arccosh": lambda x: mpmath.acosh(x),
+    "arcsinh": lambda x: mpmath.asinh(x),
+    "arctanh": lambda x: mpmath.atanh(x),
     "arcsin": lambda x: mpmath.asin(x),
     "arctan": lambda x: mpmath.atan(x),
     "exp2": lambda x: mpmath.mpf(2) ** x,
@@ -46,6 +49,9 @@ RANGES: dict[str, list[tuple[float, float]]] = {
     "cosh": [(-710.5, 710.5), (-3, 3), (0.2, 0.5), (-1e-8, 1e-8), (30, 45), (710, 710.48)],
     "arcsin": [(-1, 1), (-0.6, 0.6), (0.99, 1), (-1e-8, 1e-8), (0.499, 0.501)],
     "arccos": [(-1, 1), (-0.6, 0.6), (0.99, 1), (-1, -0.99), (-1e-8, 1e-8), (0.499, 0.501)],
+    "arcsinh": [(-3, 3), (-1e-3, 1e-3), (0.3, 0.6), (-1e-8, 1e-8), (0, 1e10), (0, 1e300)],
+    "arccosh": [(1, 3), (1, 1.001), (1, 1 + 1e-8), (1, 1e10), (1, 1e300)],
+    "arctanh": [(-1, 1), (-0.5, 0.5), (0.999, 1), (-1e-3, 1e-3), (-1e-8, 1e-8)],
     "arctan": [(-3, 3), (-100, 100), (0.43, 0.44), (0.68, 0.7), (-1e-8, 1e-8), (0, 1e20)],
     "cbrt": [(-8, 8), (-1e10, 1e10), (0.9, 1.1), (-1e-8, 1e-8)],
     "tan": [(-4, 4), (-100, 100), (-6e5, 6e5), (-1e-8, 1e-8), (0, 1e22), (0, 1e300)],
@@ -69,6 +75,8 @@ RANGES_32 = {
     "sinh": [(-89.5, 89.5), (-3, 3), (0.2, 0.5), (-1e-4, 1e-4), (30, 45), (89, 89.42)],
     "cosh": [(-89.5, 89.5), (-3, 3), (0.2, 0.5), (-1e-4, 1e-4), (30, 45), (89, 89.42)],
     "tan": [(-4, 4), (-100, 100), (-6e5, 6e5), (-1e-4, 1e-4), (0, 1e14), (0, 1e38)],
+    "arcsinh": [(-3, 3), (-1e-2, 1e-2), (0.3, 0.6), (-1e-4, 1e-4), (0, 1e10), (0, 1e38)],
+    "arccosh": [(1, 3), (1, 1.001), (1, 1e10), (1, 1e38)],
     "erfc": [(-5, 10), (0.5, 3), (-1, 1), (9, 10), (-1e-4, 1e-4)],
 }
 LOGARITHMS = ("log", "log2", "log10", "log1p")
@@ -110,7 +118,7 @@ def sample(name: str, dtype: Any, count: int) -> np.ndarray:
     per_range = count // (len(ranges) + 1)
     parts = [rng.uniform(low, high, per_range).astype(dtype) for low, high in ranges]
     patterns = random_patterns(rng, dtype, per_range)
-    if name in LOGARITHMS:
+    if name in LOGARITHMS or name == "arccosh":
         parts.append(patterns)
     elif name in ("sin", "cos", "tan"):
         multiples = np.round(rng.uniform(-3e5, 3e5, per_range)) * (np.pi / 2)
@@ -118,6 +126,8 @@ def sample(name: str, dtype: Any, count: int) -> np.ndarray:
     else:
         parts.append(np.copysign(patterns[patterns < 1], rng.normal(size=(patterns < 1).sum())))
     x = np.concatenate(parts)
+    if name == "arccosh":
+        return x[x >= 1]
     return x[x > (-1 if name == "log1p" else 0)] if name in LOGARITHMS else x
 
 
@@ -196,7 +206,9 @@ def test_powers_are_exact(dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize("name", "tanh erf sin cos tan sinh cosh cbrt arctan arcsin".split())
+@pytest.mark.parametrize(
+    "name", "tanh erf sin cos tan sinh cosh cbrt arctan arcsin arcsinh arctanh".split()
+)
 def test_odd_and_even_functions(name: str, dtype: Any) -> None:
     sign = 1 if name.startswith("cos") else -1
     x = sample(name, dtype, 2000)

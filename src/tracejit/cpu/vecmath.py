@@ -17,6 +17,7 @@ from tracejit.cpu import (
     vecmath_arc,
     vecmath_erf,
     vecmath_exp,
+    vecmath_inverse,
     vecmath_log,
     vecmath_roots,
     vecmath_trig,
@@ -25,8 +26,11 @@ from tracejit.cpu.vecmath_builder import BINARY32, BINARY64, Real
 
 __all__ = [
     "arccos",
+    "arccosh",
     "arcsin",
+    "arcsinh",
     "arctan",
+    "arctanh",
     "cbrt",
     "cos",
     "cosh",
@@ -116,6 +120,9 @@ cbrt = _elementary("cbrt", vecmath_roots.cbrt)
 arctan = _elementary("arctan", vecmath_arc.arctan)
 arcsin = _elementary("arcsin", vecmath_arc.arcsin)
 arccos = _elementary("arccos", vecmath_arc.arccos)
+arcsinh = _elementary("arcsinh", vecmath_inverse.arcsinh)
+arccosh = _elementary("arccosh", vecmath_inverse.arccosh)
+arctanh = _elementary("arctanh", vecmath_inverse.arctanh)
 # Of two operands, and so not in the list of functions of one number.
 logaddexp = _of_two("logaddexp", vecmath_log.logaddexp)
 arctan2 = _of_two("arctan2", vecmath_arc.arctan2)

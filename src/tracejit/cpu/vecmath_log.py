@@ -75,43 +75,50 @@ def _finite(x: Real, result: Real) -> Real:
     return x.equals(0.0).select(x.constant(-infinity), result)
 
 
+def _log(k: Real, f: Real) -> Real:
+    """k ln(2) + log(1 + f), as fdlibm sums it: within 0.85 units in the last place."""
+    ln2_high, ln2_low = LN2[f.form.width]
+    s = f / (2.0 + f)
+    z = s.square()
+    half = f * 0.5 * f
+    rest = s.fma(z.fma(z.polynomial(tables.LOG[f.form.width]), half), k * ln2_low)
+    return k.fma(ln2_high, f - (half - rest))
+
+
 def log(x: Real) -> Real:
-    """The natural logarithm: k ln(2) + log(m)."""
-    ln2_high, ln2_low = LN2[x.form.width]
+    """The natural logarithm."""
     split = _split(x)
-    high, low = _log1p_parts(split.m - 1.0)
-    total, lost = fast_two_sum(split.k * ln2_high, high)
-    return _finite(x, total + (lost + split.k.fma(ln2_low, low)))
+    return _finite(x, _log(split.k, split.m - 1.0))
 
 
 def log_of_normal(x: Real) -> Real:
-    """The natural logarithm of a normal, positive, finite number, to 1 ULP or so."""
+    """The natural logarithm of a normal, positive, finite number."""
     form = x.form
     bits = x.bits() + (form.one_bits - form.sqrt_half_bits)
     m = ((bits & ((1 << form.mantissa) - 1)) + form.sqrt_half_bits).real()
     unit = 2.0**form.mantissa
     k = ((bits >> form.mantissa) | form.bits(unit)).real() - (unit + form.bias)
-    f = m - 1.0
-    s = f / (2.0 + f)
-    z = s.square()
-    half = f * 0.5 * f
-    rest = s.fma(z.fma(z.polynomial(tables.LOG[form.width]), half), k * LN2[form.width][1])
-    return k.fma(LN2[form.width][0], f - (half - rest))
+    return _log(k, m - 1.0)
 
 
 def log1p(x: Real) -> Real:
     """log(1 + x) = log(u + c) with u the rounded sum and c its error."""
+    # The sign is x's, also at -0, wherever there is a result.
+    return log1p_of(x, x.constant(0.0), x.constant(0.0)).copysign(x)
+
+
+def log1p_of(x: Real, low: Real, octaves: Real) -> Real:
+    """log(1 + x + low) + octaves ln(2), |low| at most about a unit in the last place of x."""
     ln2_high, ln2_low = LN2[x.form.width]
     u, c = two_sum(x.constant(1.0), x)
     split = _split(u)
+    k = split.k + octaves
     # Beyond 2**(mantissa + 3), c does not count and 2**-k may not exist.
-    c = (x > 2.0 ** (x.form.mantissa + 3)).select(x.constant(0.0), c * split.scale)
+    c = (x > 2.0 ** (x.form.mantissa + 3)).select(x.constant(0.0), (c + low) * split.scale)
     f, missing = fast_two_sum(split.m - 1.0, c)
-    high, low = _log1p_parts(f)
-    total, lost = fast_two_sum(split.k * ln2_high, high)
-    result = total + (lost + split.k.fma(ln2_low, low + missing))
-    # The sign is x's, also at -0, wherever there is a result.
-    return _finite(u, result.copysign(x))
+    high, rest = _log1p_parts(f)
+    total, lost = fast_two_sum(k * ln2_high, high)
+    return _finite(u, total + (lost + k.fma(ln2_low, rest + missing)))
 
 
 def _scaled(x: Real, factor: tuple[float, float], per_octave: tuple[float, float]) -> Real:
