@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import shutil
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tracejit
+from tracejit.lower import progress
 
 PROGRAM = """
 import sys, warnings
@@ -155,3 +159,40 @@ def test_without_a_usable_directory_nothing_is_kept(tmp_path: Path) -> None:
 def test_the_setting_keeps_nothing(tmp_path: Path) -> None:
     assert run(tmp_path, TRACEJIT_CACHE="0")[0] == 1
     assert not (tmp_path / "tracejit").exists()
+
+
+# The line while one waits -------------------------------------------------------------------------
+
+
+class Screen(io.StringIO):
+    """A terminal, or not."""
+
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("patience", [0.0, 30.0])
+def test_a_line_says_what_takes_its_time(
+    terminal: bool, patience: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = Screen(terminal)
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(progress, "PATIENCE", patience)
+    with progress.progress("step"):
+        time.sleep(0.2)
+    said = screen.getvalue()
+    assert said == ("tracejit: compiling step …\r\x1b[K" if terminal and not patience else "")
+
+
+def test_a_compilation_is_announced_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen(True)
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    with tracejit.config(cache=False):
+        tracejit.function(lambda x: x * 1.2345 - x, name="my_step")(np.ones(3))
+    assert "compiling my_step …" in screen.getvalue()

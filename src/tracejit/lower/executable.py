@@ -18,6 +18,7 @@ from tracejit.ir.verify import verify
 from tracejit.lower import threads
 from tracejit.lower.driver import OURS, Driver
 from tracejit.lower.phases import phases
+from tracejit.lower.progress import progress
 from tracejit.lower.schedule import schedule
 from tracejit.lower.split import split
 
@@ -202,7 +203,8 @@ def compile_graph(
     if config.debug >= 4:
         print(source.text, file=sys.stderr)
     start = perf_counter()
-    entry, compiled = backend.compile(source, graph, layouts)
+    with progress(name):
+        entry, compiled = backend.compile(source, graph, layouts)
     seconds["compile"] = perf_counter() - start
     if config.debug >= 1:
         how = "compiled" if compiled else "reused"

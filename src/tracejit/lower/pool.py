@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
-#: Bytes from which on arrays are made here: smaller ones the C library keeps by itself.
-LEAST = 1 << 22
+#: Bytes from which on arrays are made here: the C library asks the system for each such array, or
+#: gives the end of its memory back between two of them.
+LEAST = 1 << 17
 #: Seconds without a large array after which what is kept is given back.
 SECONDS = 20.0
-_SLOTS = 16
+_SLOTS = 32
 #: Places of functions in NumPy's table for C, which do not change.
 _SET_HANDLER = 304
 
