@@ -1,0 +1,70 @@
+"""The comparison with other compilers: what is measured is right, and reported as what it is."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tracejit
+from benchmarks.peers import __main__ as peers
+from benchmarks.peers import frameworks
+from benchmarks.peers.by_hand import ByHand
+from benchmarks.peers.expressions import EXPRESSIONS, Expression
+from benchmarks.peers.measure import _distance
+from benchmarks.peers.page import page
+
+
+def small(e: Expression) -> tuple[Any, ...]:
+    """Arguments of an expression that has sizes; the others' are what they are."""
+    return e.inputs(100 if e.sizes[0] else 0, np.dtype(e.dtypes[0]))
+
+
+@pytest.mark.parametrize("e", [e for e in EXPRESSIONS if e.sizes[0]], ids=lambda e: e.name)
+def test_ours_and_loops_by_hand_are_numpys(e: Expression) -> None:
+    arrays = small(e)
+    want = frameworks.numbers(e.formula(np, *arrays))
+    assert _distance(frameworks.numbers(frameworks.Tracejit().bind(e, arrays)()), want) < 1e-12
+    assert _distance(frameworks.numbers(ByHand().bind(e, arrays)()), want) < 1e-12
+
+
+def test_jax_is_one_of_them() -> None:
+    e = next(e for e in EXPRESSIONS if e.name == "logistic")
+    arrays = small(e)
+    want = frameworks.numbers(e.formula(np, *arrays))
+    assert _distance(frameworks.numbers(frameworks.JAX().bind(e, arrays)()), want) < 1e-12
+
+
+def test_what_is_not_installed_is_skipped_with_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {
+        "NumPy": {"seconds": 4e-6, "first": 1.0, "error": 0.0},
+        "tracejit": {"seconds": 1e-6, "first": 0.1, "error": 0.0},
+        "Numba": {"seconds": 0.5e-6, "first": 0.1, "error": 0.0},
+        "JAX": {"seconds": 8e-6, "first": 0.1, "error": 0.0},
+        "torch": {"skipped": "No module named 'torch'"},
+    }
+    line = peers.row(EXPRESSIONS[0], 8, "float64", found)
+    assert line["best"] == "JAX" and line["ratio"] == pytest.approx(0.125)  # not Numba's loops
+    assert "0.12 of JAX (at most 0.25)" in peers.text(line) and "MISSED" not in peers.text(line)
+    assert line["skipped"] == {"torch": "No module named 'torch'"}
+    document = json.loads(json.dumps({"machine": {"cores": "2"}, "lines": [line]}))
+    html = page(document)
+    parser = HTMLParser()
+    parser.feed(html)
+    assert html.count("<circle") == 4 and "logistic, 8, float64" in html
+    assert "http" not in html  # nothing is fetched
+
+
+def test_the_command_measures_in_a_process_of_its_own(
+    capsys: pytest.CaptureFixture[str], tmp_path: Any
+) -> None:
+    arguments = ["logistic", "--size", "8", "--dtype", "float64", "--peer", "NumPy"]
+    report = tmp_path / "report.json"
+    assert peers.main([*arguments, "--peer", "tracejit", "--json", str(report)]) == 1  # no peer
+    (line,) = json.loads(report.read_text())["lines"]
+    assert line["times"].keys() == {"NumPy", "tracejit"} and line["error"]["tracejit"] < 1e-14
+    assert "logistic" in capsys.readouterr().out
+    assert tracejit.__version__
