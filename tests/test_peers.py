@@ -14,7 +14,7 @@ from benchmarks.peers import __main__ as peers
 from benchmarks.peers import frameworks
 from benchmarks.peers.by_hand import ByHand
 from benchmarks.peers.expressions import EXPRESSIONS, Expression
-from benchmarks.peers.measure import _distance
+from benchmarks.peers.measure import distance
 from benchmarks.peers.page import page
 
 
@@ -27,15 +27,15 @@ def small(e: Expression) -> tuple[Any, ...]:
 def test_ours_and_loops_by_hand_are_numpys(e: Expression) -> None:
     arrays = small(e)
     want = frameworks.numbers(e.formula(np, *arrays))
-    assert _distance(frameworks.numbers(frameworks.Tracejit().bind(e, arrays)()), want) < 1e-12
-    assert _distance(frameworks.numbers(ByHand().bind(e, arrays)()), want) < 1e-12
+    assert distance(frameworks.numbers(frameworks.Tracejit().bind(e, arrays)()), want) < 1e-12
+    assert distance(frameworks.numbers(ByHand().bind(e, arrays)()), want) < 1e-12
 
 
 def test_jax_is_one_of_them() -> None:
     e = next(e for e in EXPRESSIONS if e.name == "logistic")
     arrays = small(e)
     want = frameworks.numbers(e.formula(np, *arrays))
-    assert _distance(frameworks.numbers(frameworks.JAX().bind(e, arrays)()), want) < 1e-12
+    assert distance(frameworks.numbers(frameworks.JAX().bind(e, arrays)()), want) < 1e-12
 
 
 def test_what_is_not_installed_is_skipped_with_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,8 @@
 """Compare tracejit with its peers: ``python -m benchmarks.peers [NAME …] [--html FILE]``.
 
-Each expression, size and dtype is measured in a process of its own, in which the frameworks take
-turns; a framework that is not installed is skipped with a line. The exit status is 1 where a figure
-is missed. Peers: ``pip install jax torch drjit numexpr pytensor``.
+The frameworks take turns, each in a process of its own; one that is not installed is skipped with a
+line. The exit status is 1 where a figure is missed. Peers: ``pip install jax torch drjit numexpr
+pytensor``.
 """
 
 from __future__ import annotations
@@ -11,23 +11,67 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.peers.expressions import BY_NAME, EXPRESSIONS, Expression
 from benchmarks.peers.frameworks import COMPILERS, FRAMEWORKS
 from benchmarks.run import ROOT, machine
 
+#: Turns of each framework, and seconds between two, in which the threads of the last go to sleep.
+TURNS, PAUSE = 9, 0.1
+
+
+class Worker:
+    """A process for one framework."""
+
+    def __init__(self, e: Expression, size: int, dtype: str, name: str) -> None:
+        module = "benchmarks.peers.measure"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module, e.name, str(size), dtype, name],
+            cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.times: list[float] = []
+        line = self._read()
+        self.found: dict[str, Any] = json.loads(line) if line else {"skipped": "it crashed"}
+
+    def _read(self) -> str:
+        assert self.process.stdout is not None
+        # Libraries print what they like: ours are the lines of numbers and of JSON.
+        return next((t for t in self.process.stdout if t[0] in "{0123456789"), "")
+
+    def turn(self) -> None:
+        """Have it measure once."""
+        assert self.process.stdin is not None
+        if "skipped" in self.found:
+            return
+        try:
+            print(file=self.process.stdin, flush=True)
+            self.times.append(float(self._read()))
+        except (BrokenPipeError, ValueError):
+            self.found = {"skipped": "it crashed"}
+
+    def end(self) -> dict[str, Any]:
+        """The figures."""
+        self.process.communicate()
+        return {**self.found, "seconds": median(self.times)} if self.times else self.found
+
 
 def measured(e: Expression, size: int, dtype: str, wanted: Sequence[str]) -> dict[str, Any]:
-    """The figures of one process."""
-    command = [sys.executable, "-m", "benchmarks.peers.measure", e.name, str(size), dtype, *wanted]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        return {name: {"skipped": done.stderr.strip()[-200:]} for name in wanted or FRAMEWORKS}
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    """The figures of frameworks that take turns, each in a process of its own.
+
+    In one process their threads would get in each other's way.
+    """
+    workers = {name: Worker(e, size, dtype, name) for name in wanted or FRAMEWORKS}
+    for _ in range(TURNS):
+        for worker in workers.values():
+            time.sleep(PAUSE)
+            worker.turn()
+    return {name: worker.end() for name, worker in workers.items()}
 
 
 def row(e: Expression, size: int, dtype: str, found: dict[str, Any]) -> dict[str, Any]:

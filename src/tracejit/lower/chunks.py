@@ -14,7 +14,7 @@ from tracejit.lower.access import Entry
 from tracejit.lower.program import Computation, Kind, Loop, Program, computations_in
 
 #: Points of a chunk, where an iteration has no more: many blocks, and little of a large call.
-CHUNK = 1 << 15
+CHUNK = 1 << 13
 #: Kinds whose iterations depend on each other, or that have none of ours.
 _WHOLE = (Kind.NONZERO, Kind.LIBRARY, Kind.MATMUL, Kind.SCATTER)
 
