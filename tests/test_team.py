@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -151,3 +152,15 @@ if __name__ == "__main__":
     file.write_text(program)
     done = subprocess.run([sys.executable, file], text=True, capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_its_threads_take_no_signals(run: Any) -> None:
+    run(np.zeros(64, np.int64), 8, 3)
+    masks = []
+    for task in Path("/proc/self/task").iterdir():
+        status = (task / "status").read_text()
+        masks.append(int(status.split("SigBlk:")[1].split()[0], 16))
+    sigint = 1 << (signal.SIGINT - 1)
+    assert sum(bool(mask & sigint) for mask in masks) >= 2  # the members
+    own = Path("/proc/self/status").read_text()
+    assert not int(own.split("SigBlk:")[1].split()[0], 16) & sigint

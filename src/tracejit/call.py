@@ -172,10 +172,14 @@ def _call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[
                 path, result = new, _run(fn, new, description)
                 if result is MISS:
                     # A path that refuses the arguments it was made for met a value at which NumPy
-                    # raises. A second trace finds the same path, and says so.
-                    with _lock:
-                        again = _new_path(fn, description)
-                    new = again if isinstance(again, Refusal) else Refusal(None, fn.__wrapped__)
+                    # raises; the plain run says so. Where there is none, a second trace does, which
+                    # finds the same path.
+                    refusal = Refusal(None, fn.__wrapped__)
+                    if path.states or refusal.bound:
+                        with _lock:
+                            again = _new_path(fn, description)
+                        refusal = again if isinstance(again, Refusal) else refusal
+                    new = refusal
             if isinstance(new, Refusal):
                 return None, run_plain(fn, new, mode, args, kwargs, description.key)
     assert path is not None

@@ -26,6 +26,8 @@ _MACHINES = {
 _TEXT = """
 declare i32 @pthread_create(ptr, ptr, ptr, ptr)
 declare i32 @pthread_detach(i64)
+declare i32 @pthread_sigmask(i32, ptr, ptr)
+declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 declare i64 @syscall(i64, ...)
 declare i32 @sched_yield()
 declare void {declared}
@@ -105,13 +107,19 @@ finish:
 define internal void @enlist(i64 %wanted) {{
 start:
   %thread = alloca i64
+  %signals = alloca [16 x i64]
+  %before = alloca [16 x i64]
+  call void @llvm.memset.p0.i64(ptr %signals, i8 -1, i64 128, i1 false)
   br label %look
 look:
   %members = load i64, ptr @members
   %enough = icmp sge i64 %members, %wanted
   br i1 %enough, label %end, label %one
 one:
+  ; Signals are for the interpreter's own threads: a new one takes none, as its maker for a moment.
+  %masked = call i32 @pthread_sigmask(i32 0, ptr %signals, ptr %before)
   %failed = call i32 @pthread_create(ptr %thread, ptr null, ptr @member, ptr null)
+  %restored = call i32 @pthread_sigmask(i32 2, ptr %before, ptr null)
   %bad = icmp ne i32 %failed, 0
   br i1 %bad, label %end, label %count
 count:
