@@ -31,11 +31,14 @@ def test_ours_and_loops_by_hand_are_numpys(e: Expression) -> None:
     assert distance(frameworks.numbers(ByHand().bind(e, arrays)()), want) < 1e-12
 
 
-def test_jax_is_one_of_them() -> None:
+def test_each_takes_its_turns_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "TURNS", 2)
+    monkeypatch.setitem(frameworks.FRAMEWORKS, "none", object)  # which the processes do not know
     e = next(e for e in EXPRESSIONS if e.name == "logistic")
-    arrays = small(e)
-    want = frameworks.numbers(e.formula(np, *arrays))
-    assert distance(frameworks.numbers(frameworks.JAX().bind(e, arrays)()), want) < 1e-12
+    found = peers.measured(e, 100, "float64", ["NumPy", "JAX", "none"])
+    assert "KeyError" in found["none"]["skipped"]
+    for name in ("NumPy", "JAX"):
+        assert found[name]["error"] < 1e-12 and found[name]["seconds"] > 0
 
 
 def test_what_is_not_installed_is_skipped_with_a_line(capsys: pytest.CaptureFixture[str]) -> None:
