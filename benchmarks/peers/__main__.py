@@ -19,8 +19,10 @@ from typing import Any
 
 from benchmarks.peers.expressions import BY_NAME, EXPRESSIONS, Expression
 from benchmarks.peers.frameworks import COMPILERS, FRAMEWORKS
+from benchmarks.peers.page import markdown, page, shown_time
 from benchmarks.run import ROOT, machine
 
+BEGIN, END = "<!-- peers:begin -->", "<!-- peers:end -->"
 #: Turns of each framework, and seconds between two, in which the threads of the last go to sleep.
 TURNS, PAUSE = 9, 0.1
 
@@ -94,17 +96,12 @@ def row(e: Expression, size: int, dtype: str, found: dict[str, Any]) -> dict[str
 def text(line: dict[str, Any]) -> str:
     """A line to read."""
     size = f"{line['size']:,}" if line["size"] else ""
-    shown = "  ".join(f"{name} {_time(t)}" for name, t in line["times"].items())
+    shown = "  ".join(f"{name} {shown_time(t)}" for name, t in line["times"].items())
     figure = ""
     if line["ratio"] is not None:
         verdict = "" if line["ratio"] <= line["limit"] else " MISSED"
         figure = f"{line['ratio']:.2f} of {line['best']} (at most {line['limit']}){verdict}"
     return f"{line['name']:<15} {size:>10} {line['dtype']:<10} {figure:<42} {shown}"
-
-
-def _time(seconds: float) -> str:
-    unit, factor = ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
-    return f"{seconds * factor:.3g} {unit}"
 
 
 def lines(
@@ -117,6 +114,15 @@ def lines(
                     yield row(e, size, dtype, measured(e, size, dtype, wanted))
 
 
+def update_docs(document: dict[str, Any]) -> None:
+    """Put the figures where docs/speed.md has its table."""
+    place = ROOT / "docs" / "speed.md"
+    before, _, rest = place.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    table = f"{BEGIN}\n{markdown(document)}\n{END}"
+    place.write_text(before + table + after, encoding="utf-8")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BY_NAME)}")
@@ -125,6 +131,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--peer", action="append", default=[], help=f"of {', '.join(FRAMEWORKS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with a plot there")
+    parser.add_argument(
+        "--update-docs", action="store_true", help="rewrite the table of docs/speed.md"
+    )
     arguments = parser.parse_args(argv)
     if unknown := [n for n in arguments.names if n not in BY_NAME]:
         parser.error(f"no expression named {', '.join(unknown)}")
@@ -141,9 +150,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     document = {"machine": machine(), "lines": report}
     if arguments.json:
         arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    if arguments.update_docs:
+        update_docs(document)
     if arguments.html:
-        from benchmarks.peers.page import page
-
         arguments.html.write_text(page(document), encoding="utf-8")
     missed = [line for line in report if line["ratio"] is None or line["ratio"] > line["limit"]]
     return 1 if missed else 0

@@ -79,3 +79,31 @@ def _table(lines: list[dict[str, Any]], names: list[str]) -> str:
         rows.append(f"<tr><td>{escape(_label(line))}{cells}<td{kind}>{figure}<td>{line['limit']}")
     title = "<tr><th>µs a call" + head + "<th>of the best peer<th>at most"
     return f"<table>{title}{''.join(rows)}</table>"
+
+
+def markdown(document: dict[str, Any]) -> str:
+    """The figures in float64 and its like as a table for the documentation."""
+    lines = [
+        "| expression | size | NumPy | tracejit | best compiler | of it | asked for |",
+        "|---|--:|--:|--:|---|--:|--:|",
+    ]
+    for line in document["lines"]:
+        if line["dtype"] not in ("float64", "complex128", "int64"):
+            continue
+        times, best = line["times"], line["best"]
+        peer = f"{best} {shown_time(times[best])}" if best else "–"
+        ratio = "–" if line["ratio"] is None else f"{line['ratio']:.2f}"
+        numpys, ours = (shown_time(times[n]) if n in times else "–" for n in ("NumPy", "tracejit"))
+        size = f"{line['size']:,}" if line["size"] else ""
+        lines.append(
+            f"| {line['what']} | {size} | {numpys} | {ours} | {peer} | {ratio} | {line['limit']} |"
+        )
+    where = document["machine"]
+    shown = ", ".join(f"{k} {where[k]}" for k in ("processor", "cores", "numpy", "numba"))
+    return "\n".join([*lines, "", f"Measured on {shown}."])
+
+
+def shown_time(seconds: float) -> str:
+    """A time to read."""
+    unit, factor = ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
+    return f"{seconds * factor:.3g} {unit}"
