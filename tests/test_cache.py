@@ -115,8 +115,10 @@ def test_two_cold_processes_at_once(tmp_path: Path) -> None:
         )
         for _ in range(2)
     ]
-    for process in both:
-        assert process.communicate(timeout=120)[0].split() == ["1", "0"] and not process.returncode
+    said = [process.communicate(timeout=120)[0].split() for process in both]
+    # The later one may find what the other has compiled.
+    assert ["1", "0"] in said and all(each in (["1", "0"], ["0", "0"]) for each in said)
+    assert not any(process.returncode for process in both)
     assert run(tmp_path) == (0, 0)
 
 
