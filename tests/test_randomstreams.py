@@ -279,6 +279,7 @@ def test_choices_of_numbers_are_these_numbers():
     whole = srng.choice((20,), np.array([5, 6], np.int32))
     assert whole.dtype == "int64" and srng.choice((2,), [0.5, 1.5], dtype="int64").dtype == "int64"
     assert set(tracejit.function([], srng.choice((20,), [0.5, 1.5]))()) == {0.5, 1.5}
+    assert srng.choice((3,), 5.0).dtype == "int64"  # of 0 … 4, whatever says how many
 
 
 def test_a_state_is_one_of_its_generator(tmp_path):

@@ -260,7 +260,8 @@ def choice(
     count = basic.shape_i(among, 0) if among.ndim else among
     parameters = (count,) if p is None else (count, p)
     if dtype is None:
-        dtype = "int64" if np.dtype(among.dtype).kind in "iub" else among.dtype
+        whole = not among.ndim or np.dtype(among.dtype).kind in "iub"
+        dtype = "int64" if whole else among.dtype
     kind = "int64" if among.ndim else dtype
     after, places = draw(name, random_state, size, parameters, ndim, kind)
     return after, cast(among[places], dtype) if among.ndim else places
