@@ -67,8 +67,18 @@ PHASED: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "reversed": (lambda x: x[::-1] * 2, (LONG,)),
     "rows and what they are": (lambda x: (x - x.mean(axis=1)[::-1, None], x[::2] * 2), (WIDE,)),
     "running sums": (lambda x: np.cumsum(x[::-1], axis=1), (WIDE,)),
+    "a product of a vector": (lambda x, y: np.exp(x @ y[:700]), (WIDE, LONG)),
+    "two products over the same rows": (lambda x, y: residual(x, y), (WIDE, LONG)),
+    "two products over narrow rows": (lambda x, y: residual(x, y), (LONG[1:].reshape(-1, 5), LONG)),
     "two of two sizes": (lambda x, y: (x + 1, y[::-1] * 2), (LONG, WIDE)),
 }
+
+
+def residual(x: Any, y: Any) -> Any:
+    """A gradient of logistic regression, with two sums over the rows."""
+    p = 1 / (1 + np.exp(-(x @ y[: x.shape[1]]) / x.shape[1]))
+    r = p - y[-x.shape[0] :]
+    return x.T @ r, (p * p).sum(), r.max(), p > 0.5
 
 
 def parts_of(f: Any, args: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> tuple[Any, int]:
@@ -87,7 +97,6 @@ def parts_of(f: Any, args: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(threads, "LEAST_WORK", 1 << 10)
     for _ in range(2):  # the way to divide it is compiled, if there is to be one
         f(*args)
-    divided.clear()
     result = f(*args)
     monkeypatch.undo()
     return result, max(divided, default=1)

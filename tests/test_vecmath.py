@@ -346,16 +346,91 @@ def test_hypot_to_one_unit_in_the_last_place(dtype: Any) -> None:
         assert largest_error(evaluate_of_two("hypot", x, y), exact) <= 1.0
 
 
-@pytest.mark.parametrize("name", ["arctan2", "hypot", "logaddexp"])
+@pytest.mark.parametrize("dtype", TYPES)
+def test_power_to_one_unit_in_the_last_place(dtype: Any) -> None:
+    """Bases and exponents of all magnitudes, bases near 1, and results near the largest number."""
+    rng = np.random.default_rng(10)
+    count, form = 2_000, np.finfo(dtype)
+    largest = np.log(float(form.max))
+    patterns = np.abs(random_patterns(rng, dtype, count)).astype(np.float64)
+    large = np.exp(rng.uniform(0.01, largest, count))
+    tiny = float(form.smallest_subnormal) * rng.integers(1, 1 << 20, count)
+    x = np.concatenate(
+        [rng.uniform(0, 2, count), patterns, 1 + rng.normal(0, 1e-3, count), large, tiny]
+    )
+    y = rng.normal(0, 3, x.size)
+    y[2 * count : 3 * count] *= 1e3 * largest / 3
+    y[3 * count : 4 * count] = rng.uniform(0.9, 1, count) * largest / np.log(large)
+    x, y = x.astype(dtype), y.astype(dtype)
+    with np.errstate(all="ignore"):
+        expected = np.power(x.astype(np.longdouble), y)
+    kept = np.isfinite(x) & (x > 0) & (expected < form.max) & (expected > 0)
+    x, y = x[kept], y[kept]
+    with mpmath.workprec(170):
+        exact = [
+            mpmath.mpf(a) ** mpmath.mpf(b) for a, b in zip(x.tolist(), y.tolist(), strict=True)
+        ]
+        assert largest_error(evaluate_of_two("power", x, y), exact) <= 1.0
+
+
+@pytest.mark.parametrize("exponent", [3.0, 4.0])
+@pytest.mark.parametrize("dtype", TYPES)
+def test_powers_known_beforehand(exponent: float, dtype: Any) -> None:
+    function, constant = vecmath.power, dtype(exponent)
+
+    @numba.njit(error_model="numpy")
+    def loop(x, out):
+        for i in range(x.size):
+            out[i] = function(x[i], constant)
+
+    rng = np.random.default_rng(11)
+    x = np.concatenate([random_patterns(rng, dtype, 4_000), rng.normal(0, 1, 4_000)]).astype(dtype)
+    x = x[np.isfinite(x)]
+    out = np.empty_like(x)
+    loop(x, out)
+    with mpmath.workprec(170):
+        exact = [mpmath.mpf(a) ** int(exponent) for a in x.tolist()]
+        finite = [k for k, e in enumerate(exact) if abs(e) <= float(np.finfo(dtype).max)]
+        assert largest_error(out[finite], [exact[k] for k in finite]) <= 1.0
+    some = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, np.finfo(dtype).max], dtype)
+    found = np.empty_like(some)
+    loop(some, found)
+    with np.errstate(over="ignore"):
+        expected = some**constant
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(np.signbit(found[1:]), np.signbit(expected[1:]))
+
+
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64")
+    or not llvm.get_host_cpu_features().get("fma", False),
+    reason="reads the assembly of x86-64 with FMA",
+)
+@pytest.mark.parametrize("name", ["arctan2", "hypot", "logaddexp", "power"])
+def test_a_loop_of_two_is_vectorised(name: str) -> None:
+    evaluate_of_two(name, np.ones(8), np.ones(8))
+    (assembly,) = (
+        text
+        for types, text in looped_of_two(name).inspect_asm().items()
+        if types[0].dtype == numba.float64
+    )
+    assert re.search(r"vfn?m(add|sub)\d+pd\s.*%[yz]mm", assembly)
+
+
+@pytest.mark.parametrize("name", ["arctan2", "hypot", "logaddexp", "power"])
 @pytest.mark.parametrize("dtype", TYPES)
 def test_special_values_of_two_are_numpys(name: str, dtype: Any) -> None:
     form = np.finfo(dtype)
-    positive = [0.0, np.inf, form.max, form.tiny, form.smallest_subnormal, 1.0, 2.0]
+    positive = [0.0, np.inf, form.max, form.tiny, form.smallest_subnormal, 1.0, 2.0, 3.0, 0.5]
+    # The largest odd number, and what is next to it.
+    positive += [2 / form.eps - 1, 2 / form.eps, 2 / form.eps + 2, 1 + form.eps, 1 - form.epsneg]
     some = np.array([*positive, *(-v for v in positive), np.nan], dtype)
     x, y = (v.ravel() for v in np.meshgrid(some, some))
     with np.errstate(all="ignore"):
         expected = getattr(np, name)(x, y)
     result = evaluate_of_two(name, x, y)
-    np.testing.assert_allclose(result, expected, rtol=4 * form.eps, atol=form.smallest_subnormal)
+    # Where exponentials cancel, NumPy's logaddexp is no better.
+    lost = form.eps if name == "logaddexp" else form.smallest_subnormal
+    np.testing.assert_allclose(result, expected, rtol=4 * form.eps, atol=lost)
     number = ~np.isnan(expected)
     np.testing.assert_array_equal(np.signbit(result[number]), np.signbit(expected[number]))

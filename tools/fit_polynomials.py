@@ -85,6 +85,11 @@ def log_tail(z: mp.mpf) -> mp.mpf:
     return mp.mpf(2) / 3 if z == 0 else (2 * mp.atanh(s) - 2 * s) / (s * z)
 
 
+def log_tail_2(z: mp.mpf) -> mp.mpf:
+    """((2 atanh(s) - 2 s) / (s z) - 2/3) / z with s = sqrt(z)."""
+    return mp.mpf(2) / 5 if z == 0 else (log_tail(z) - mp.mpf(2) / 3) / z
+
+
 def sin_tail(z: mp.mpf) -> mp.mpf:
     """(sin(r) - r) / r**3 with r = sqrt(z)."""
     r = mp.sqrt(z)
@@ -157,6 +162,7 @@ def fits(double: bool) -> list[Fit]:
             degree(9, 4),
         ),
         Fit("LOG", log_tail, lambda z: z + SMALL, "0", "0.029438", degree(6, 2)),
+        Fit("LOG_2", log_tail_2, lambda z: z * z + SMALL, "0", "0.029438", degree(6, 2)),
         Fit("SIN", sin_tail, lambda z: z + SMALL, "0", "0.6169", degree(5, 2)),
         Fit("COS", cos_tail, lambda z: z * z + SMALL, "0", "0.6169", degree(5, 2)),
         Fit("ATAN", atan_tail, lambda z: z + SMALL, "0", "0.19142", degree(10, 4)),

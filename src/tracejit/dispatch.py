@@ -241,7 +241,7 @@ class Interpreted:
     def __init__(self, graph: Graph) -> None:
         # What only derivatives see is not computed.
         self.graph = graph = rebuild(
-            graph, lambda node, new: node.args[0] if node.op.name == "custom" else node
+            graph, lambda node, _: node.args[0] if node.op.name == "custom" else node
         )
         self.source = ""
         self.seconds: dict[str, float] = {}

@@ -8,7 +8,7 @@ is fixed by the shape alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracejit.cpu import expressions
@@ -16,7 +16,7 @@ from tracejit.cpu.block import Block
 from tracejit.ir import build, ops
 from tracejit.lower import windows
 from tracejit.lower.access import FLAT, Dynamic, Entry, Index
-from tracejit.lower.program import Computation, Kind, Loop
+from tracejit.lower.program import Buffer, Computation, Kind, Loop
 
 if TYPE_CHECKING:
     from tracejit.cpu.emit import Emitter
@@ -48,6 +48,8 @@ class Accumulators:
         #: Whether the nest is for rows of at most one block, whose sums need no levels.
         self.rows_short = False
         self.totals: dict[tuple[Computation, Loop], str] = {}
+        #: Where sweeps accumulate instead of in their targets, and what comes before the index.
+        self.parts_of: dict[Computation, tuple[Buffer, str]] = {}
 
     def row_lengths(self, loop: Loop, inside: list[Computation]) -> list[str]:
         """The lengths of the rows that floating sums in an outermost loop run over.
@@ -84,34 +86,32 @@ class Accumulators:
                 block.add(f"{counter} = 0")
                 block.add(f"{self._new(c)} = 0")
             elif c.kind is Kind.SWEEP:
-                self._clear(c, loop)
+                self.clear(c, c.loops.index(loop))
         for c in inside:
             levels = self._reduced_loops(c) if self.layered(c) else []
             if loop in (levels[:-1] if self.rows_short else levels):
                 self._open_level(c, loop)
 
-    def open(
-        self, loop: Loop, inside: list[Computation], var: str, extent: str, first: str = ""
-    ) -> Version:
-        """The blocks of `loop`, from `first`: one, unless a floating sum is cut into blocks."""
-        block = self.e.path[-1]
+    def open(self, loop: Loop, inside: list[Computation], first: str, last: str) -> Version:
+        """The blocks of `loop` from `first` to `last`: one, unless a sum is cut into blocks."""
+        block, var = self.e.path[-1], self.e.var_of[loop]
         sums = [c for c in inside if self.layered(c) and self._reduced_loops(c)[-1] is loop]
         if not (sums or loop.draws) or self.rows_short:
             if self.rows_short:
                 self._open_parts(block, sums)
-            steps = f"span({first}, {extent})" if first else f"range({extent})"
+            steps = f"span({first}, {last})" if first else f"range({last})"
             plain = Block(f"for {var} in {steps}:")
             block.body.append(plain)
             return Version([plain], lambda: None)
         start = self.e.fresh("i")
         if first:
             base, start = start, self.e.fresh("i")
-            outer = Block(f"for {base} in blocks({extent} - {first}):")
+            outer = Block(f"for {base} in blocks({last} - {first}):")
             outer.add(f"{start} = {first} + {base}")
         else:
-            outer = Block(f"for {start} in blocks({extent}):")
+            outer = Block(f"for {start} in blocks({last}):")
         block.body.append(outer)
-        inner = Block(f"for {var} in block({start}, {extent}):")
+        inner = Block(f"for {var} in block({start}, {last}):")
         outer.body.append(inner)
         return Version([outer, inner], lambda: self._close_block(sums, loop), start)
 
@@ -164,9 +164,8 @@ class Accumulators:
             name = self.accumulator(c)
             block.add(f"{name} = {self.combine(c, name, value)}", origin)
         elif c.kind is Kind.SWEEP:
-            place = self.e.element(
-                self.e.program.buffers[c.target][0], self.e.target_index(c, index)
-            )
+            home, lead = self._homes(c)[0]
+            place = led(self.e.element(home, self.e.target_index(c, index)), lead)
             if c.target.dtype.char == "e":
                 combined = self.combine(c, f"half_load({place})", value)
                 block.add(f"{place} = half_store(half_round({combined}))", origin)
@@ -326,10 +325,23 @@ class Accumulators:
         """The sum of two elements of the target's dtype, in the order given."""
         return self._apply(ops.ELEMENTWISE["add"], c, a, b)
 
-    def _clear(self, c: Computation, loop: Loop) -> None:
-        """Set the accumulators of a sweep to the identity, before its outermost reduced loop."""
+    def _homes(self, c: Computation) -> list[tuple[Buffer, str]]:
+        """Where a sweep accumulates, and what comes before the index there."""
+        part = self.parts_of.get(c)
+        return [part] if part else [(b, "") for b in self.e.program.buffers[c.target]]
+
+    def clear(self, c: Computation, position: int) -> None:
+        """Set the accumulators of a sweep to the identity, before its loop at `position`."""
+        value = self.identity(c)
+        if c.target.dtype.char == "e":
+            value = f"half_store({value})"
+        block, place = self.over_kept(c, position)
+        for buffer, lead in self._homes(c):
+            block.add(f"{led(kept_element(c, buffer, place), lead)} = {value}")
+
+    def over_kept(self, c: Computation, position: int) -> tuple[Block, dict[int, str]]:
+        """Loops over the kept axes of a sweep in its loop at `position`; their indices by axis."""
         block = self.e.path[-1]
-        position = c.loops.index(loop)
         place: dict[int, str] = {}
         axes = [axis for axis in c.order[position + 1 :] if axis not in c.reduced]
         extents = [self.e.dim(c.domain[axis]) for axis in axes]  # before a block is open
@@ -340,12 +352,7 @@ class Accumulators:
             block = inner
         for axis, outer in zip(c.order[:position], c.loops[:position], strict=True):
             place[axis] = self.e.var_of[outer]
-        for buffer in self.e.program.buffers[c.target]:
-            kept = [place[c.kept[k]] for k in buffer.axes]
-            value = self.identity(c)
-            if c.target.dtype.char == "e":
-                value = f"half_store({value})"
-            block.add(f"{buffer.name}[{', '.join(kept)}] = {value}")
+        return block, place
 
     def finish(self, c: Computation, value: str) -> None:
         """Store what a reduction has given."""
@@ -363,3 +370,13 @@ class Accumulators:
             for k in range(len(c.domain))
         )
         self.e.store(c, name, index)
+
+
+def kept_element(c: Computation, buffer: Buffer, place: Mapping[int, str]) -> str:
+    """The element of a sweep's buffer at an index for each axis of the domain."""
+    return f"{buffer.name}[{', '.join(place[c.kept[k]] for k in buffer.axes)}]"
+
+
+def led(element: str, lead: str) -> str:
+    """`element` in an array that has one more axis in front, at `lead` there."""
+    return element.replace("[", f"[{lead}, ", 1) if lead else element

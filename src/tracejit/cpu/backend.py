@@ -37,7 +37,7 @@ class CPU:
                 signature.append(scalar_type(dtype))
         signature.extend(
             array_type(storage(b.node.dtype), len(b.shape), "C")
-            for b in (*source.buffers, *(extra for extra, _ in source.extras))
+            for b in (*source.buffers, *(extra.buffer for extra in source.extras))
         )
         if source.ranged:
             signature += [scalar_type(np.dtype(np.int64))] * 3

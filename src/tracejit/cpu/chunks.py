@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tracejit.cpu.accumulate import kept_element, led
 from tracejit.cpu.block import Block
-from tracejit.lower.chunks import CHUNK, inner_points, is_whole
-from tracejit.lower.program import Buffer, Computation, Loop, computations_in
+from tracejit.lower.backend import Extra
+from tracejit.lower.chunks import CHUNK, ROWS, TILE, inner_points, is_whole, own_computations
+from tracejit.lower.program import Buffer, Computation, Kind, Loop
 
 if TYPE_CHECKING:
     from tracejit.cpu.emit import Emitter
@@ -20,18 +23,13 @@ class Chunks:
         #: What the chunks before have given.
         self.names: dict[Computation, str] = {}
 
-    def run(self, loop: Loop, inside: list[Computation], var: str, extent: str) -> None:
-        """Emit the chunks of `loop`, from `var` = 0 up to `extent`."""
+    def run(self, loop: Loop, extent: str) -> None:
+        """Emit the chunks of `loop`."""
         ranged = loop is self.e.ranged
-        whole = [c for c in inside if is_whole(c, loop)]
+        whole = _whole(loop)
         length, count = self._extents(loop, extent)
-        if ranged:
-            number = next(k for k, item in enumerate(self.e.program.items) if item is loop)
-            parts = [Buffer(c.target, (0,), (0,)) for c in whole]
-            for part in parts:
-                part.name = f"p{len(self.e.extras)}"
-                self.e.extras.append((part, number))
-        else:
+        parts = self._extras(loop, whole) if ranged else self._own(whole)
+        if not ranged:
             self._open(whole)
         chunk, start, end = (self.e.fresh("i") for _ in range(3))
         block = Block(f"for {chunk} in {'span(first, last)' if ranged else f'range({count})'}:")
@@ -39,24 +37,56 @@ class Chunks:
         block.add(f"{end} = imin({start} + {length}, {extent})")
         self.e.path[-1].body.append(block)
         self.e.path.append(block)
-        self.sums.before(loop, inside)
-        version = self.sums.open(loop, inside, var, end, start)
-        self.e.steps(loop, inside, version, end)
-        for k, c in enumerate(whole):
-            value = self._given(c, loop)
+        for c, part in parts.items():
+            if c.kind is Kind.SWEEP:
+                self.sums.parts_of[c] = part, chunk if ranged else ""
+        for member in loop.members:
+            self.e.range_of(member, start, end)
+        for c in whole:
+            if c.kind is Kind.SWEEP:
+                del self.sums.parts_of[c]
+                if not ranged:
+                    self._take_array(c, parts[c], "")
+                continue
+            value = self._given(c)
             if ranged:
-                self.e.path[-1].add(f"{parts[k].name}[{chunk}] = {value}", c.target.origin)
+                self.e.path[-1].add(f"{parts[c].name}[{chunk}] = {value}", c.target.origin)
             else:
                 self._take(c, value)
         self.e.path.pop()
         if not ranged:
             self._close(whole)
 
+    def _own(self, whole: list[Computation]) -> dict[Computation, Buffer]:
+        """Memory for the arrays that a chunk gives."""
+        parts = self.e.program.parts
+        return {c: parts[c.target] for c in whole if c.kind is Kind.SWEEP}
+
+    def _extras(self, loop: Loop, whole: list[Computation]) -> dict[Computation, Buffer]:
+        """Memory for what all chunks give."""
+        number = next(k for k, item in enumerate(self.e.program.items) if item is loop)
+        made = {}
+        for c in whole:
+            like = None
+            part = Buffer(c.target, (0,), ())
+            if c.kind is Kind.SWEEP:
+                one = self.e.program.parts[c.target]
+                like = self.e.parameters.index(one.name)
+                part = replace(one, shape=(0, *one.shape))
+            part.name = f"p{len(self.e.extras)}"
+            self.e.extras.append(Extra(part, number, like))
+            made[c] = part
+        return made
+
     def _extents(self, loop: Loop, extent: str) -> tuple[str, str]:
         """The length of a loop's chunks, and their number."""
         points = self.e.dim(inner_points(loop))
         block, length, count = self.e.path[-1], str(CHUNK), self.e.fresh("i")
-        if points != "1":
+        if loop.tiled:
+            length = self.e.fresh("i")
+            rows = f"floor_divide({TILE // ROWS}, imax({points}, 1))"
+            block.add(f"{length} = imax({rows}, 2) * {ROWS}")
+        elif points != "1":
             length = self.e.fresh("i")
             block.add(f"{length} = imax(floor_divide({CHUNK}, imax({points}, 1)), 1)")
         block.add(f"{count} = floor_divide({extent} + {length} - 1, {length})")
@@ -64,15 +94,20 @@ class Chunks:
 
     def combine(self, loop: Loop, number: int) -> None:
         """A phase that combines what the chunks of phase `number` gave."""
+        whole = _whole(loop)
+        if not whole:
+            return
         self.e.open_phase(~number)
-        whole = [c for c in computations_in(loop) if is_whole(c, loop)]
-        parts = [b for b, k in self.e.extras if k == number]
+        parts = [e.buffer for e in self.e.extras if e.phase == number]
         self._open(whole)
         chunk = self.e.fresh("i")
         block = Block(f"for {chunk} in range(last):")
         self.e.path[-1].body.append(block)
         self.e.path.append(block)
         for c, part in zip(whole, parts, strict=True):
+            if c.kind is Kind.SWEEP:
+                self._take_array(c, part, chunk)
+                continue
             value = self.e.fresh("v")
             block.add(f"{value} = {part.name}[{chunk}]")
             self._take(c, value)
@@ -81,16 +116,20 @@ class Chunks:
         del self.e.path[1:]
 
     def _open(self, whole: list[Computation]) -> None:
-        """Before the first chunk of reductions over everything."""
+        """Before the first chunk."""
         for c in whole:
+            if c.kind is Kind.SWEEP:
+                self.sums.clear(c, 0)
+                continue
             name = self.names[c] = self.e.fresh("v")
             layered = self.sums.layered(c)
             start = f"sum_open({self.sums.start(c)})" if layered else self.sums.identity(c)
             self.e.path[-1].add(f"{name} = {start}")
 
-    def _given(self, c: Computation, loop: Loop) -> str:
+    def _given(self, c: Computation) -> str:
         """What the chunk at hand gave."""
-        return self.sums.total(c, loop) if self.sums.layered(c) else self.sums.accumulator(c)
+        layered = self.sums.layered(c)
+        return self.sums.total(c, c.loops[0]) if layered else self.sums.accumulator(c)
 
     def _take(self, c: Computation, value: str) -> None:
         """Combine what a chunk gave with what those before it did."""
@@ -99,12 +138,27 @@ class Chunks:
         text = carried if self.sums.layered(c) else self.sums.combine(c, name, value)
         self.e.path[-1].add(f"{name} = {text}", c.target.origin)
 
+    def _take_array(self, c: Computation, part: Buffer, lead: str) -> None:
+        """The same for the array of a sweep, which is in `part`, at `lead` if not empty."""
+        block, place = self.sums.over_kept(c, 0)
+        given = led(kept_element(c, part, place), lead)
+        for buffer in self.e.program.buffers[c.target]:
+            total = kept_element(c, buffer, place)
+            block.add(f"{total} = {self.sums.combine(c, total, given)}", c.target.origin)
+
     def _close(self, whole: list[Computation]) -> None:
         """After the last chunk."""
         for c in whole:
+            if c.kind is Kind.SWEEP:
+                continue
             name = self.names[c]
             if self.sums.layered(c):
                 total = self.e.fresh("v")
                 self.e.path[-1].add(f"{total} = sum_close({name})", c.target.origin)
                 name = total
             self.sums.finish(c, name)
+
+
+def _whole(loop: Loop) -> list[Computation]:
+    """What chunks of `loop` reduce."""
+    return [c for c in own_computations(loop) if is_whole(c, loop)]

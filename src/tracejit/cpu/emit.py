@@ -30,7 +30,7 @@ from tracejit.cpu.values import Values
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
 from tracejit.lower.access import FLAT, Entry, Index
-from tracejit.lower.backend import Source
+from tracejit.lower.backend import Extra, Source
 from tracejit.lower.materialise import matrix_source
 from tracejit.lower.phases import BY_STREAMS, Phase, with_slots
 from tracejit.lower.program import (
@@ -58,7 +58,8 @@ class Emitter(Values):
         super().__init__(with_slots(program) if phases else program)
         self.phases = phases
         #: What only an entry for a range takes: the buffers between its calls (see `Source`).
-        self.extras: list[tuple[Buffer, int | None]] = []
+        self.extras: list[Extra] = []
+        self.parameters: list[str] = []
         self.outermost = 2 if phases else 1
         #: The outermost item that runs over a range.
         self.ranged: Loop | Computation | None = None
@@ -76,12 +77,14 @@ class Emitter(Values):
         early = [b for b in unique.values() if not b.late]
         late = [b for b in unique.values() if b.late]
         if self.phases:
-            self.extras = [(b, None) for b in early if b.kept]
+            self.extras = [Extra(b) for b in early if b.kept]
             early = [b for b in early if not b.kept]
         ordered = [b for b in early if b.output] + [b for b in early if not b.output]
-        for k, buffer in enumerate([*ordered, *late, *(b for b, _ in self.extras)]):
+        ordered += self.program.parts.values()
+        for k, buffer in enumerate([*ordered, *late, *(e.buffer for e in self.extras)]):
             buffer.name = f"b{k}"
         returned = [b for b in late if b.output]
+        self.parameters = [f"x{k}" for k in range(len(graph.inputs))] + [b.name for b in ordered]
         self._checks(returned)
         for k, item in enumerate(self.program.items):
             if phases := self.phases:
@@ -89,15 +92,14 @@ class Emitter(Values):
                 self.open_phase(k)
             self._item(item)
             del self.path[1:]
-            if phases and isinstance(item, Loop) and item.chunked:
+            if self.ranged is item and isinstance(item, Loop) and item.chunked:
                 self.chunks.combine(item, k)
         if self.traps:
             self.body.body.insert(self.start, Line("bad = False"))
             self.body.add("if bad:")
             self.body.add(f"    {self._return(REFUSED, returned)}")
         self.body.add(self._return(DONE, returned))
-        parameters = [f"x{k}" for k in range(len(graph.inputs))] + [b.name for b in ordered]
-        parameters += [b.name for b, _ in self.extras]
+        parameters = self.parameters + [e.buffer.name for e in self.extras]
         parameters += ["phase", "first", "last"] if self.phases else []
         lines = self.body.lines(1)
         head = self._head(parameters)
@@ -204,24 +206,27 @@ class Emitter(Values):
         self.accumulators.rows_short = False
 
     def _loop(self, loop: Loop) -> None:
-        inside = computations_in(loop)
         extent = self.dim(loop.extent)
-        var = self.fresh("i")
-        self.var_of[loop] = var
-        self.loops[id(loop)] = loop
         if loop.chunked:
-            self.chunks.run(loop, inside, var, extent)
-            return
+            self.chunks.run(loop, extent)
+        elif loop is self.ranged:
+            self.range_of(loop, "first", "last")
+        else:
+            self.range_of(loop, "", extent)
+
+    def range_of(self, loop: Loop, first: str, last: str) -> None:
+        """The iterations of a loop from `first` (from none: 0) up to `last`."""
+        inside = computations_in(loop)
+        self.var_of[loop] = self.fresh("i")
+        self.loops[id(loop)] = loop
         self.accumulators.before(loop, inside)
         if loop.twins:
-            self._twin_loop(loop, inside, var, extent)
-            return
-        version = self.accumulators.open(loop, inside, var, extent)
-        if loop is self.ranged:
-            version.blocks[0].header = f"for {var} in span(first, last):"
-        self.steps(loop, inside, version, extent)
+            self._twin_loop(loop, first, last)
+        else:
+            version = self.accumulators.open(loop, inside, first, last)
+            self._steps(loop, inside, version, last)
 
-    def steps(self, loop: Loop, inside: list[Computation], version: Version, extent: str) -> None:
+    def _steps(self, loop: Loop, inside: list[Computation], version: Version, extent: str) -> None:
         """What a loop does at each step, and what becomes of it."""
         self.starts[loop] = version.start
         for c in loop.draws:
@@ -236,14 +241,14 @@ class Emitter(Values):
         del self.depth_of[loop]
         self.accumulators.after(loop, inside)
 
-    def _twin_loop(self, loop: Loop, inside: list[Computation], var: str, extent: str) -> None:
+    def _twin_loop(self, loop: Loop, first: str, last: str) -> None:
         """A loop that takes several steps at a time; the last ones coincide where it must."""
-        steps = len(loop.twins) + 1
+        steps, var = len(loop.twins) + 1, self.var_of[loop]
         group = self.fresh("i")
         shift = steps.bit_length() - 1
-        count, start, end = extent, f"{group} << {shift}", extent
-        if loop is self.ranged:
-            count, start, end = "(last - first)", f"first + ({group} << {shift})", "last"
+        count, start = last, f"{group} << {shift}"
+        if first:
+            count, start = f"({last} - {first})", f"{first} + ({start})"
         block = Block(f"for {group} in range(({count} + {steps - 1}) >> {shift}):")
         block.add(f"{var} = {start}")
         self.path[-1].body.append(block)
@@ -252,7 +257,7 @@ class Emitter(Values):
         for k, twin in enumerate(loop.twins, 1):
             self.loops[id(twin)], self.var_of[twin] = twin, self.fresh("i")
             self.depth_of[twin] = len(self.path) - 1
-            block.add(f"{self.var_of[twin]} = imin({var} + {k}, {end} - 1)")
+            block.add(f"{self.var_of[twin]} = imin({var} + {k}, {last} - 1)")
         for item in loop.items:
             self._item(item)
         self.path.pop()

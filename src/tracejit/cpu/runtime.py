@@ -24,7 +24,7 @@ from tracejit.cpu.sums import (
     sum_open,
 )
 from tracejit.cpu.vecmath import *  # noqa: F403
-from tracejit.cpu.vecmath import arctan2, hypot, logaddexp
+from tracejit.cpu.vecmath import arctan2, hypot, logaddexp, power
 from tracejit.rng.table import SAMPLED
 
 
@@ -63,6 +63,7 @@ __all__ = [
     "outside",
     "philox_normal",
     "philox_word",
+    "power",
     "radd_product",
     "rows",
     "sort_rows",

@@ -14,11 +14,13 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from tracejit.cpu import (
+    scalar,
     vecmath_arc,
     vecmath_erf,
     vecmath_exp,
     vecmath_inverse,
     vecmath_log,
+    vecmath_pow,
     vecmath_roots,
     vecmath_trig,
 )
@@ -81,11 +83,16 @@ def _elementary(name: str, define: Callable[[Real], Real]) -> Any:
     return intrinsic(typing)
 
 
-def _of_two(name: str, define: Callable[[Real, Real], Real]) -> Any:
-    """The Numba intrinsic of a function of two real numbers of one type."""
+def _of_two(name: str, define: Callable[[Real, Real], Real], integers: Any = None) -> Any:
+    """The Numba intrinsic of a function of two real numbers of one type.
+
+    `integers` is the intrinsic for other types.
+    """
 
     def typing(typingctx: Any, x: Any, y: Any) -> Any:
         form = FORMATS.get(x)
+        if form is None and integers is not None:
+            return integers._defn(typingctx, x, y)
         if form is None or x != y:
             return None
 
@@ -127,3 +134,4 @@ arctanh = _elementary("arctanh", vecmath_inverse.arctanh)
 logaddexp = _of_two("logaddexp", vecmath_log.logaddexp)
 arctan2 = _of_two("arctan2", vecmath_arc.arctan2)
 hypot = _of_two("hypot", vecmath_roots.hypot)
+power = _of_two("power", vecmath_pow.power, integers=scalar.ipow)

@@ -80,6 +80,12 @@ class Mask:
     def __or__(self, other: Mask) -> Mask:
         return Mask(self.builder, self.builder.or_(self.value, other.value))
 
+    def __and__(self, other: Mask) -> Mask:
+        return Mask(self.builder, self.builder.and_(self.value, other.value))
+
+    def __invert__(self) -> Mask:
+        return Mask(self.builder, self.builder.not_(self.value))
+
     def select(self, then: Real, otherwise: Real | float) -> Real:
         other = then.coerce(otherwise)
         return then.wrap(self.builder.select(self.value, then.value, other))
@@ -217,6 +223,10 @@ class Real:
 
     def sqrt(self) -> Real:
         return self._intrinsic("llvm.sqrt")
+
+    def truncated(self) -> Real:
+        """The integer next to it towards zero."""
+        return self._intrinsic("llvm.trunc")
 
     def copysign(self, sign: Real) -> Real:
         return self._intrinsic("llvm.copysign", sign)

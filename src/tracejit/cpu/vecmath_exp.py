@@ -41,6 +41,11 @@ def two_sum(a: Real, b: Real) -> tuple[Real, Real]:
     return total, (a - of_a) + (b - (total - of_a))
 
 
+def scale_of(biased: Bits, form: Format) -> Real:
+    """2**k from bits whose low end is k + 2 bias, within the exponent range of normal numbers."""
+    return ((biased - form.bias) << form.mantissa).real()
+
+
 @dataclass(frozen=True)
 class Reduced:
     """An exponential as 2**k (1 + head + tail), |tail| much smaller than |head|."""
@@ -55,7 +60,7 @@ class Reduced:
 
     def scale(self) -> Real:
         """2**k for k within the exponent range of normal numbers."""
-        return ((self.biased - self.form.bias) << self.form.mantissa).real()
+        return scale_of(self.biased, self.form)
 
     def two_scales(self) -> tuple[Real, Real]:
         """Two factors of 2**k, which itself need not be a finite normal number."""

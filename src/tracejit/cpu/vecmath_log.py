@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tracejit.cpu import vecmath_tables as tables
 from tracejit.cpu.vecmath_builder import Real
-from tracejit.cpu.vecmath_exp import LN2, exp, fast_two_sum, two_sum
+from tracejit.cpu.vecmath_exp import LN2, LN2_PAIR, exp, fast_two_sum, two_sum
 
 # 1/ln(2), 1/ln(10) and log10(2), rounded, with the rest of each.
 LOG2_E_PAIR = {
@@ -39,7 +39,7 @@ class Split:
     scale: Real  # 2**-k, meaningful for |k| < bias
 
 
-def _split(x: Real) -> Split:
+def split(x: Real) -> Split:
     """Exponent and mantissa of a positive, finite x."""
     form = x.form
     subnormal = x < form.smallest_normal
@@ -87,18 +87,33 @@ def _log(k: Real, f: Real) -> Real:
 
 def log(x: Real) -> Real:
     """The natural logarithm."""
-    split = _split(x)
-    return _finite(x, _log(split.k, split.m - 1.0))
+    parts = split(x)
+    return _finite(x, _log(parts.k, parts.m - 1.0))
 
 
 def log_of_normal(x: Real) -> Real:
     """The natural logarithm of a normal, positive, finite number."""
+    k, m = _split_normal(x)
+    return _log(k, m - 1.0)
+
+
+def _split_normal(x: Real) -> tuple[Real, Real]:
+    """Exponent and mantissa of a normal, positive, finite number."""
     form = x.form
     bits = x.bits() + (form.one_bits - form.sqrt_half_bits)
     m = ((bits & ((1 << form.mantissa) - 1)) + form.sqrt_half_bits).real()
     unit = 2.0**form.mantissa
-    k = ((bits >> form.mantissa) | form.bits(unit)).real() - (unit + form.bias)
-    return _log(k, m - 1.0)
+    return ((bits >> form.mantissa) | form.bits(unit)).real() - (unit + form.bias), m
+
+
+def log_to_float32(x: Real) -> Real:
+    """The logarithm of such a float64 number to 34 bits, what a float32 power needs."""
+    k, m = _split_normal(x)
+    f = m - 1.0
+    s = f / (2.0 + f)
+    z = s.square()
+    rest = z * z.polynomial(tables.LOG[64][:5])
+    return k.fma(LN2_PAIR[64][0], s.fma(rest, s + s))
 
 
 def log1p(x: Real) -> Real:
@@ -111,11 +126,11 @@ def log1p_of(x: Real, low: Real, octaves: Real) -> Real:
     """log(1 + x + low) + octaves ln(2), |low| at most about a unit in the last place of x."""
     ln2_high, ln2_low = LN2[x.form.width]
     u, c = two_sum(x.constant(1.0), x)
-    split = _split(u)
-    k = split.k + octaves
+    parts = split(u)
+    k = parts.k + octaves
     # Beyond 2**(mantissa + 3), c does not count and 2**-k may not exist.
-    c = (x > 2.0 ** (x.form.mantissa + 3)).select(x.constant(0.0), (c + low) * split.scale)
-    f, missing = fast_two_sum(split.m - 1.0, c)
+    c = (x > 2.0 ** (x.form.mantissa + 3)).select(x.constant(0.0), (c + low) * parts.scale)
+    f, missing = fast_two_sum(parts.m - 1.0, c)
     high, rest = _log1p_parts(f)
     total, lost = fast_two_sum(k * ln2_high, high)
     return _finite(u, total + (lost + k.fma(ln2_low, rest + missing)))
@@ -123,14 +138,14 @@ def log1p_of(x: Real, low: Real, octaves: Real) -> Real:
 
 def _scaled(x: Real, factor: tuple[float, float], per_octave: tuple[float, float]) -> Real:
     """k * per_octave + log(m) * factor, each factor in two parts."""
-    split = _split(x)
-    high, low = _log1p_parts(split.m - 1.0)
+    parts = split(x)
+    high, low = _log1p_parts(parts.m - 1.0)
     product = high * factor[0]
     product_low = high.fma(factor[0], -product)
     product_low = high.fma(factor[1], low.fma(factor[0], product_low))
     if per_octave[1]:
-        product_low = split.k.fma(per_octave[1], product_low)
-    total, lost = fast_two_sum(split.k * per_octave[0], product)
+        product_low = parts.k.fma(per_octave[1], product_low)
+    total, lost = fast_two_sum(parts.k * per_octave[0], product)
     return _finite(x, total + (lost + product_low))
 
 

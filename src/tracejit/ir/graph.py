@@ -41,14 +41,14 @@ class Graph:
         return postorder(self.roots())
 
 
-def rebuild(graph: Graph, rule: Callable[[Node, Mapping[Node, Node]], Node]) -> Graph:
-    """`graph` with each node replaced by ``rule(node, replaced)``, operands first.
+def rebuild(graph: Graph, rule: Callable[[Node, Node], Node]) -> Graph:
+    """`graph` with each node replaced by ``rule(node, before)``, operands first.
 
-    ``rule`` gets the node with its operands already replaced.
+    ``rule`` gets the node with its operands already replaced, and as it was before.
     """
     new: dict[Node, Node] = {}
     for node in graph.nodes():
-        new[node] = rule(with_operands(node, new), new)
+        new[node] = rule(with_operands(node, new), node)
     return Graph(
         tuple(new.get(i, i) for i in graph.inputs),
         tuple(new[o] for o in graph.outputs),

@@ -143,8 +143,8 @@ ELEMENTWISE: dict[str, Elementwise] = _rows(
     _call("fmod", 2, DIVISION),
     Elementwise(
         name="power",
-        cpu="ipow({0}, {1})",
-        cpu_kinds="iu",
+        cpu="power({0}, {1})",
+        cpu_kinds="iuf",
         cost=TRANSCENDENTAL,
         trap="{1} < 0",
         trap_kinds="i",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def simplify(graph: Graph) -> Graph:
     return rebuild(graph, _simplify)
 
 
-def _simplify(node: Node, new: Mapping[Node, Node]) -> Node:
+def _simplify(node: Node, before: Node) -> Node:
     rule = _RULES.get(node.op.name)
     simpler = rule(node) if rule else None
     return node if simpler is None else simpler

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Origin
 from tracejit.lower.phases import Phase
 from tracejit.lower.program import Buffer, Program
+
+
+class Extra(NamedTuple):
+    """Memory between the phases of an entry: a scalar, or something for each chunk of a `phase`.
+
+    That is an element, or as much as the argument at the position `like` has.
+    """
+
+    buffer: Buffer
+    phase: int | None = None
+    like: int | None = None
 
 
 @dataclass(frozen=True)
@@ -18,8 +29,7 @@ class Source:
 
     Its function takes the inputs in order and then `buffers`. `late` buffers, whose size depends
     on data, are allocated inside and returned after the code. A `ranged` one also takes `extras`,
-    the number of a phase, and its first and last iteration or chunk. An extra buffer is a scalar,
-    or has an element for each chunk of the phase that stands beside it.
+    the number of a phase, and its first and last iteration or chunk.
     """
 
     text: str
@@ -27,7 +37,7 @@ class Source:
     buffers: list[Buffer]
     late: list[Buffer] = field(default_factory=list)
     ranged: bool = False
-    extras: list[tuple[Buffer, int | None]] = field(default_factory=list)
+    extras: list[Extra] = field(default_factory=list)
 
     def annotated(self) -> str:
         """The text, each statement with the user's line that it comes from."""

@@ -144,6 +144,7 @@ def _share(
             and set(home[0].axes) >= set(buffers[0].axes)
             and all(at == identity for r, at in readers[node] if r is last)
             and _done_before(writer, last, readers[node])
+            and not _tiled_with(last, readers[node], program)
         ):
             taken.add(last.target)
             program.buffers[node] = home
@@ -245,6 +246,15 @@ def _done_before(
         if len(r.loops) > depth and r.loops[depth] is last.loops[depth]:
             return False
     return True
+
+
+def _tiled_with(last: Computation, readers: list[Reader], program: Program) -> bool:
+    """Whether another reader comes in turn with `last`, and may read what it has overwritten."""
+    for item in program.items:
+        if isinstance(item, Loop) and item.tiled and last.loops[0] in item.members:
+            others = [r.loops[0] for r, _ in readers if r is not last and r.loops]
+            return any(loop in item.members for loop in others)
+    return False
 
 
 def _in_order(program: Program) -> list[Computation]:

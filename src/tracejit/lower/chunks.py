@@ -11,16 +11,28 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.lower import access
 from tracejit.lower.access import Entry
-from tracejit.lower.program import Computation, Kind, Loop, Program, computations_in
+from tracejit.lower.program import (
+    Buffer,
+    Computation,
+    Kind,
+    Loop,
+    Program,
+    computations_in,
+)
 
 #: Points of a chunk, where an iteration has no more: many blocks, and little of a large call.
 CHUNK = 1 << 13
+#: The same where a loop is tiled, and rows at least, a multiple of which it is: what is read again
+#: must be in the second cache, and what chunks give be little beside what they read.
+TILE, ROWS = 1 << 15, 8
 #: Kinds whose iterations depend on each other, or that have none of ours.
 _WHOLE = (Kind.NONZERO, Kind.LIBRARY, Kind.MATMUL, Kind.SCATTER)
 
 
-def chunk_length(inner: int) -> int:
+def chunk_length(inner: int, tiled: bool) -> int:
     """Iterations of a chunk, where each has `inner` points."""
+    if tiled:
+        return max(TILE // ROWS // max(inner, 1), 2) * ROWS
     return max(CHUNK // max(inner, 1), 1)
 
 
@@ -32,6 +44,12 @@ def mark_chunks(program: Program) -> None:
     """
     for loop in program.items:
         if not isinstance(loop, Loop) or loop.draws or loop.twins:
+            continue
+        if loop.tiled:
+            for c in own_computations(loop):
+                if is_whole(c, loop) and c.kind is Kind.SWEEP:
+                    axes = tuple(range(c.target.ndim))
+                    program.parts[c.target] = Buffer(c.target, c.target.shape, axes)
             continue
         inside = computations_in(loop)
         points = dims.product(_widest(inside).domain)
@@ -49,15 +67,27 @@ def inner_points(loop: Loop) -> Dim:
     return 1 if loop.flat else dims.product(widest.domain[axis] for axis in widest.order[1:])
 
 
+def own_computations(loop: Loop) -> list[Computation]:
+    """What an outermost loop computes, without what twins repeat."""
+    return [c for c in computations_in(loop) if c.loops[0] in loop.members]
+
+
 def _widest(inside: list[Computation]) -> Computation:
     return max(inside, key=lambda c: len(c.domain))
 
 
 def is_whole(c: Computation, loop: Loop) -> bool:
-    """Whether `c` reduces over all that `loop` and the loops in it run over, in any order."""
-    if c.kind is not Kind.REDUCE or c.kept or c.loops[0] is not loop:
+    """Whether chunks of `loop` reduce `c` each by itself: to a scalar, or an array if tiled."""
+    return c.loops[0] in loop.members and by_chunks(c) and (c.kind is Kind.REDUCE or loop.tiled)
+
+
+def by_chunks(c: Computation) -> bool:
+    """Whether `c` reduces over its outermost loop, and may do so in another order."""
+    if c.kind not in (Kind.REDUCE, Kind.SWEEP) or c.order[0] not in c.reduced:
         return False
     dtype, name = c.target.dtype, c.target.op.name
+    if c.kind is Kind.SWEEP:
+        return dtype.char != "e"
     # What is left rounds at each step, in an order that LLVM chooses.
     rounds = dtype.kind == "c" or (dtype.kind == "f" and name == "prod")
     return dtype.char != "e" and not rounds
@@ -75,7 +105,7 @@ def written_axes(loop: Loop, inside: list[Computation], program: Program) -> dic
 def alone(c: Computation, loop: Loop, program: Program, written: dict[int, int]) -> bool:
     """Whether each iteration of `loop` writes, and reads of what the loop writes, its own part."""
     axis = 0 if loop.flat else c.order[0]
-    if c.kind in _WHOLE or c.loops[0] is not loop or axis in c.reduced:
+    if c.kind in _WHOLE or c.loops[0] not in loop.members or axis in c.reduced:
         return False
     if c.kind is Kind.SCAN and (loop.flat or c.axis == axis):
         return False

@@ -146,16 +146,22 @@ class Driver:
 
     def allocate(self, buffers: Sequence[Buffer], indent: str = "", work: str = "") -> None:
         """Allocate buffers, which may be large where the text `work` says there is much to do."""
-        texts = [(f"{indent}{OURS}{b.name} = {OURS}", ", ".join(self._form(b))) for b in buffers]
+        texts = [(f"{indent}{OURS}{b.name} = ", ", ".join(self._form(b))) for b in buffers]
         if not work or not texts:
-            self.lines += [f"{name}empty({form})" for name, form in texts]
+            self.lines += [f"{name}{OURS}empty({form})" for name, form in texts]
             return
+        choices = [self._large(b) for b in buffers]
         self.lines += [
             f"{indent}if {work} > {threads.LEAST_WORK}:",
-            *(f"    {name}large({form})" for name, form in texts),
+            *(f"    {n}{large}({f})" for (n, f), large in zip(texts, choices, strict=True)),
             f"{indent}else:",
-            *(f"    {name}empty({form})" for name, form in texts),
+            *(f"    {name}{OURS}empty({form})" for name, form in texts),
         ]
+
+    def _large(self, buffer: Buffer) -> str:
+        """What allocates a buffer that may be large."""
+        size = "*".join([*map(self.dim, buffer.shape), str(buffer.node.dtype.itemsize)])
+        return f"({OURS}large if {size} >= {pool.LEAST} else {OURS}empty)"
 
     def recycle(self, buffers: Sequence[Buffer]) -> list[str]:
         """Take arrays for scalars that nobody gets to see; the lines that keep them for later.
@@ -240,7 +246,7 @@ class Driver:
         self.namespace[f"{OURS}shared"] = run
         pairs = "".join(
             f"({self.dim(p.rows)}, {self.dim(p.work)}, "
-            f"{-1 if p.chunked is None else self.dim(p.chunked)}), "
+            f"{-1 if p.chunked is None else self.dim(p.chunked)}, {p.tiled}), "
             for p in phases
         )
         divided = f"{OURS}shared(({pairs}), ({', '.join(arguments)},))"

@@ -77,7 +77,8 @@ class Executable:
             return self.backend.spread(self.entry, divided), []
         source = self.backend.emit(self.program, self.phases or ())
         entry, _ = self.backend.compile(source, self.graph, self.full_layouts)
-        return self.backend.spread(entry, None), [(b.node.dtype, k) for b, k in source.extras]
+        extras = [(e.buffer.node.dtype, e.phase, e.like) for e in source.extras]
+        return self.backend.spread(entry, None), extras
 
     def driver(
         self,

@@ -28,8 +28,8 @@ def jam(program: Program) -> None:
     Guarantees: every element is computed by the same operations in the same order as before.
     """
     for inner in program.all_loops():
-        (c,) = inner.items if len(inner.items) == 1 else (None,)
-        if not isinstance(c, Computation) or not _sums_over(c, inner, program):
+        c = _only_sum(inner, program)
+        if c is None:
             continue
         around: list[Loop] = []
         child = inner
@@ -45,6 +45,18 @@ def jam(program: Program) -> None:
             loop.twins = [Loop(loop.extent) for _ in range(factor - 1)]
             jammed = [_moved(d, loop, to) for to in (loop, *loop.twins) for d in jammed]
         inner.items[:] = jammed
+
+
+def jams(inner: Loop, loop: Loop, program: Program) -> bool:
+    """Whether several steps of `loop`, were there only `inner` in it, would be taken at a time."""
+    c = _only_sum(inner, program)
+    return c is not None and _shares_reads(c, loop, inner)
+
+
+def _only_sum(inner: Loop, program: Program) -> Computation | None:
+    """The sum that is all that `inner` computes, or None."""
+    (c,) = inner.items if len(inner.items) == 1 else (None,)
+    return c if isinstance(c, Computation) and _sums_over(c, inner, program) else None
 
 
 def _moved(c: Computation, loop: Loop, to: Loop) -> Computation:

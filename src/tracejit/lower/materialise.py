@@ -80,7 +80,7 @@ def reads_flat(node: Node) -> tuple[Node, ...]:
 def contiguous(graph: Graph, layouts: Mapping[str, str]) -> Graph:
     """`graph` with a copy of each strided input that is read as contiguous memory."""
 
-    def rule(node: Node, new: Mapping[Node, Node]) -> Node:
+    def rule(node: Node, before: Node) -> Node:
         strided = {
             x: make(ops.CAST, (x,), None, x.type, x.origin)
             for x in reads_flat(node)

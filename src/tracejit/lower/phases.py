@@ -13,8 +13,15 @@ from dataclasses import dataclass, replace
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
-from tracejit.lower.chunks import alone, inner_points, written_axes
-from tracejit.lower.program import Buffer, Computation, Loop, Program, computations_in, work_of
+from tracejit.lower.chunks import (
+    alone,
+    by_chunks,
+    inner_points,
+    is_whole,
+    own_computations,
+    written_axes,
+)
+from tracejit.lower.program import Buffer, Computation, Loop, Program, work_of
 
 #: Libraries' draws whose streams are independent.
 BY_STREAMS = ("mrg31k3p", "mrg31k3p_unit")
@@ -24,12 +31,14 @@ BY_STREAMS = ("mrg31k3p", "mrg31k3p_unit")
 class Phase:
     """`rows` iterations may be divided, none where that is 0; `work` is what it does.
 
-    One that is `chunked` is divided by chunks, for iterations of so many points.
+    One that is `chunked` is divided by chunks, for iterations of so many points; `tiled` says
+    which chunks these are.
     """
 
     rows: Dim
     work: Dim
     chunked: Dim | None = None
+    tiled: bool = False
 
 
 def phases(program: Program) -> list[Phase] | None:
@@ -65,9 +74,12 @@ def _phase(item: Loop | Computation, program: Program) -> Phase:
     if isinstance(item, Computation):
         draws = item.value.op is ops.DRAW and item.value.attr[0] in BY_STREAMS
         return Phase(_rows_of(item.value) if draws else 0, work_of(item))
-    inside, work = computations_in(item), work_of(item)
-    if item.chunked:
-        return Phase(item.extent, work, inner_points(item))
+    inside, work = own_computations(item), work_of(item)
     written = written_axes(item, inside, program)
-    divided = not item.draws and all(alone(c, item, program, written) for c in inside)
+    divided = not item.draws and all(
+        is_whole(c, item) if item.chunked and by_chunks(c) else alone(c, item, program, written)
+        for c in inside
+    )
+    if item.chunked:
+        return Phase(item.extent if divided else 0, work, inner_points(item), item.tiled)
     return Phase(item.extent if divided else 0, work)

@@ -43,6 +43,8 @@ class Loop:
     `draws` are random numbers that it takes a block at a time. One that is `chunked` runs by chunks
     of a fixed length, whose results are combined in order.
 
+    One that is `tiled` does no more by itself: each chunk goes through its `members` in turn.
+
     One with `twins` takes several steps at a time: its own, and one for each of them after it.
     """
 
@@ -53,6 +55,12 @@ class Loop:
     twins: list[Loop] = field(default_factory=list)
     draws: list[Computation] = field(default_factory=list)
     chunked: bool = False
+    tiled: bool = False
+
+    @property
+    def members(self) -> list[Loop]:
+        """The loops over its iterations: itself, or those in a tiled one."""
+        return [i for i in self.items if isinstance(i, Loop)] if self.tiled else [self]
 
 
 @dataclass(eq=False)
@@ -109,7 +117,8 @@ class Program:
     Of `buffers[node]` every entry is written; readers use the first. A stored node without one
     lives in a scalar. `inplace` names what a result overwrites. `passed` are the outputs that
     are inputs or views of them. Buffers of one of the `arenas` are never in use together. Of the
-    nodes of `windows` a block is in memory, while their loop runs.
+    nodes of `windows` a block is in memory, while their loop runs. `parts` hold what a chunk gives
+    where that is an array.
     """
 
     graph: Graph
@@ -121,6 +130,7 @@ class Program:
     inplace: dict[Node, Node] = field(default_factory=dict)
     arenas: list[list[Buffer]] = field(default_factory=list)
     windows: dict[Node, Loop] = field(default_factory=dict)
+    parts: dict[Node, Buffer] = field(default_factory=dict)
 
     def all_loops(self) -> list[Loop]:
         """Every loop, outer before inner."""
@@ -146,7 +156,7 @@ class Program:
     def temporaries(self) -> int:
         """Number of arrays that are no outputs."""
         unique = {id(b): b for bs in self.buffers.values() for b in bs}
-        return sum(not b.output for b in unique.values())
+        return sum(not b.output for b in unique.values()) + len(self.parts)
 
 
 def work_of(item: Loop | Computation) -> Dim:
@@ -158,7 +168,7 @@ def work_of(item: Loop | Computation) -> Dim:
     once: Dim = own
     for each in inner:
         once = dims.add(once, each)
-    return dims.mul(item.extent, once)
+    return once if item.tiled else dims.mul(item.extent, once)
 
 
 def computations_in(loop: Loop) -> list[Computation]:

@@ -31,7 +31,9 @@ from tracejit.lower.materialise import (
     reads_flat,
 )
 from tracejit.lower.order import products_early
+from tracejit.lower.products import products_as_sums
 from tracejit.lower.program import Computation, Kind, Loop, Program
+from tracejit.lower.tiles import tile
 from tracejit.lower.windows import draw_in_loops
 
 
@@ -47,7 +49,7 @@ def schedule(
     The outputs at the positions `aliases` are not computed, the last `states` ones are in C order.
     Guarantees: every stored node is computed once, before it is read.
     """
-    graph = contiguous(graph, layouts)
+    graph = contiguous(products_as_sums(graph, layouts), layouts)
     computed = tuple(o for k, o in enumerate(graph.outputs) if k not in aliases)
     nodes = products_early(materialise(Graph(graph.inputs, computed, graph.checks)))
     stored: dict[Node, list[Computation]] = {}
@@ -66,6 +68,7 @@ def schedule(
         for computation in stored[node]:
             _Placer(program, computation).place()
     _collapse(program)
+    tile(program)
     jam(program)
     draw_in_loops(program, set(computed))
     assign_buffers(program, set(computed))

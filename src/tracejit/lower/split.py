@@ -56,7 +56,7 @@ def _by_rows(c: Computation, loop: Loop, program: Program) -> bool:
     if (
         c.kind in (Kind.NONZERO, Kind.LIBRARY, Kind.MATMUL, Kind.SCATTER)
         or c.partial
-        or c.loops[0] is not loop
+        or c.loops[0] not in loop.members
     ):
         return False
     axis = 0 if loop.flat else c.order[0]

@@ -6,7 +6,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,12 +22,16 @@ PARTS = 4
 #: Ranges begin at multiples of this many iterations, where there are many.
 ALIGNED = 64
 
-#: How many rows of a phase may be divided, its work, and the points of a row where it is divided by
-#: chunks (else -1).
-Sizes = tuple[int, int, int]
+#: Bytes between phases that are kept for the next call.
+MOST_KEPT = 1 << 20
+
+#: How many rows of a phase may be divided, its work, the points of a row where it is divided by
+#: chunks (else -1), and whether it is tiled.
+Sizes = tuple[int, int, int, bool]
 #: An entry for several threads, of the arguments, what it needs between phases, and a plan; and the
-#: dtypes of these: scalars, and elements for the chunks of the phase whose number stands beside.
-Spread = tuple[Callable[..., int], list[tuple[np.dtype[Any], int | None]]]
+#: dtypes of these, each with the phase and the argument that `backend.Extra` names.
+Extra = tuple[np.dtype[Any], int | None, int | None]
+Spread = tuple[Callable[..., int], list[Extra]]
 
 
 def available() -> int:
@@ -46,9 +50,12 @@ def plan_of(threads: int, phases: Sequence[Sizes], counts: Sequence[int]) -> lis
     """
     head: list[int] = []
     bounds: list[int] = []
-    size = 2 + 3 * (len(phases) + sum(inner >= 0 for _, _, inner in phases))
-    for k, ((_, work, inner), count) in enumerate(zip(phases, counts, strict=True)):
-        parts = max(1, min(PARTS * threads, count // 2, work * PARTS // LEAST_WORK))
+    size = 2 + 3 * (len(phases) + sum(inner >= 0 for _, _, inner, _ in phases))
+    for k, ((_, work, inner, tiled), count) in enumerate(zip(phases, counts, strict=True)):
+        most = PARTS * threads
+        # A few parts of a few tiles each would not come out even.
+        most = count if tiled and count <= PARTS * most else min(most, count // 2)
+        parts = max(1, min(most, work * PARTS // LEAST_WORK))
         # Loops over random numbers begin at multiples of what they make at a time.
         step = ALIGNED if inner < 0 and count >= parts * ALIGNED else 1
         head += [k, size + len(bounds), parts]
@@ -58,6 +65,38 @@ def plan_of(threads: int, phases: Sequence[Sizes], counts: Sequence[int]) -> lis
             head += [~k, size + len(bounds), 1]
             bounds += [0, count]
     return [threads, len(head) // 3, *head, *bounds]
+
+
+class Way(NamedTuple):
+    """How a call is divided: its plan, and the memory that the phases need between them."""
+
+    call: Callable[..., int]
+    threads: int
+    phases: Sequence[Sizes]
+    likes: list[tuple[int, tuple[int, ...]]]
+    plan: np.ndarray
+    memory: list[np.ndarray]
+
+    def fits(self, threads: int, phases: Sequence[Sizes], args: Sequence[Any]) -> bool:
+        """Whether a call of these lengths is divided in the same way."""
+        same = self.threads == threads and self.phases == phases
+        return same and all(args[k].shape == shape for k, shape in self.likes)
+
+
+def way_of(spread: Spread, threads: int, phases: Sequence[Sizes], args: Sequence[Any]) -> Way:
+    """The way to divide a call."""
+    call, extras = spread
+    counts = [
+        rows if inner < 0 else -(-rows // chunk_length(inner, tiled))
+        for rows, _, inner, tiled in phases
+    ]
+    memory = []
+    for dtype, phase, like in extras:
+        one = () if like is None else args[like].shape
+        memory.append(np.empty(one if phase is None else (counts[phase], *one), dtype))
+    likes = [(like, args[like].shape) for _, _, like in extras if like is not None]
+    plan = np.array(plan_of(threads, phases, counts))
+    return Way(call, threads, phases, likes, plan, memory)
 
 
 class Shared:
@@ -75,11 +114,18 @@ class Shared:
         self.spread: Spread | None = None
         self.making: threading.Thread | None = None
         self.large_calls = 0
+        self.last: Way | None = None
 
     def __call__(self, phases: Sequence[Sizes], args: Sequence[Any]) -> int:
         """The code of a call."""
         threads = available()
-        most = max((work for rows, work, _ in phases if rows > 1), default=0)
+        # Another thread that is in a call meanwhile finds no last way, and makes its own.
+        way, self.last = self.last, None
+        if way is not None and way.fits(threads, phases, args):
+            code = way.call(*args, *way.memory, way.plan)
+            self.last = way
+            return code
+        most = max((work for rows, work, *_ in phases if rows > 1), default=0)
         if threads < 2 or most < LEAST_WORK:
             return self.serial(*args)
         if self.spread is None:
@@ -90,12 +136,11 @@ class Shared:
                 self._start()
             if self.spread is None:
                 return self.serial(*args)
-        call, extras = self.spread
-        counts = [
-            rows if inner < 0 else -(-rows // chunk_length(inner)) for rows, _, inner in phases
-        ]
-        memory = [np.empty(() if k is None else counts[k], dtype) for dtype, k in extras]
-        return call(*args, *memory, np.array(plan_of(threads, phases, counts)))
+        way = way_of(self.spread, threads, phases, args)
+        code = way.call(*args, *way.memory, way.plan)
+        if sum(m.nbytes for m in way.memory) <= MOST_KEPT:
+            self.last = way
+        return code
 
     def _start(self) -> None:
         if self.making is None:

@@ -51,7 +51,7 @@ def _reader(draw: Computation, program: Program) -> Loop | None:
     if not reading or any(loop is not reading[0] for loop in reading):
         return None
     loop = reading[0]
-    nested = any(isinstance(item, Loop) for item in loop.items)
+    nested = loop not in program.items or any(isinstance(item, Loop) for item in loop.items)
     flat = loop.flat or draw.target.ndim == 1
     return None if nested or loop.twins or not flat else loop
 

@@ -1,0 +1,55 @@
+"""Loops over rows, by blocks of rows: what a row gives is used while its block is in the cache.
+
+A loop over rows that sums each row, computes with the sums and goes through the rows again reads
+them once. But one row at a time its parts are slow: the sums share no reads of the other factor
+(`jam`), and what is computed with them is done for one number at a time. So such a loop is cut into
+loops over the rows of a block, one for each part.
+"""
+
+from __future__ import annotations
+
+from tracejit.lower.chunks import by_chunks
+from tracejit.lower.jam import jams
+from tracejit.lower.program import Kind, Loop, Program, computations_in
+
+#: What may be done to all rows of a block before the next thing is done to any.
+_BY_ROWS = (Kind.MAP, Kind.REDUCE, Kind.SWEEP)
+
+
+def tile(program: Program) -> None:
+    """Cut loops over rows, where that lets several rows' sums be taken at once.
+
+    Needs: the placed computations, in loops that are complete at each iteration for one another.
+    Guarantees: every value is computed from the same ones as before.
+    """
+    for position, item in enumerate(program.items):
+        if isinstance(item, Loop) and len(item.items) > 1 and _fits(item, program):
+            program.items[position] = _cut(item)
+
+
+def _fits(loop: Loop, program: Program) -> bool:
+    """Whether a sum of rows in `loop` would be jammed, and all else can wait for a block of it."""
+    inside = computations_in(loop)
+    if any(c.kind not in _BY_ROWS or c.partial or c.loops[0] is not loop for c in inside):
+        return False
+    if any(c.order[0] in c.reduced and not by_chunks(c) for c in inside):
+        return False
+    if program.inplace.keys() & {c.target for c in inside}:
+        return False
+    inner = [item for item in loop.items if isinstance(item, Loop)]
+    return any(jams(child, loop, program) for child in inner)
+
+
+def _cut(loop: Loop) -> Loop:
+    """The loop over blocks: one inner loop for each of the loops in `loop`, or run of the rest."""
+    parts: list[Loop] = []
+    for item in loop.items:
+        alone = isinstance(item, Loop)
+        if alone or not parts or any(isinstance(i, Loop) for i in parts[-1].items):
+            cost = 0 if alone else loop.cost
+            parts.append(Loop(loop.extent, cost=cost, chunked=True))
+        parts[-1].items.append(item)
+    for part in parts:
+        for c in computations_in(part):
+            c.loops[0] = part
+    return Loop(loop.extent, list(parts), chunked=True, tiled=True)
