@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -67,8 +68,9 @@ def main(expression: str, size: str, dtype: str, name: str) -> None:
     if call is None:
         return
     call(), call()
-    if name == "tracejit":
-        time.sleep(1.0)  # what is compiled in the background, is
+    for thread in threading.enumerate():
+        if thread.name == "tracejit compiler":  # what is compiled in the background, is
+            thread.join()
     calls = max(1, int(TURN / max(seconds(call, 1), 1e-7)))
     gc.disable()
     for _ in sys.stdin:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -35,12 +36,23 @@ Spread = tuple[Callable[..., int], list[Extra]]
 
 
 def available() -> int:
-    """Threads that a call may use: the setting, or the processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        processors = len(os.sched_getaffinity(0))
-    else:
-        processors = os.cpu_count() or 1
+    """Threads that a call may use: the setting, or the processors that this process may use.
+
+    These are asked for twice a second: it takes a microsecond.
+    """
+    global _processors
+    now = time.monotonic()
+    asked, processors = _processors
+    if now - asked > 0.5:
+        if hasattr(os, "sched_getaffinity"):
+            processors = len(os.sched_getaffinity(0))
+        else:
+            processors = os.cpu_count() or 1
+        _processors = now, processors
     return min(config.threads or processors, processors)
+
+
+_processors = (-1.0, 1)
 
 
 def plan_of(threads: int, phases: Sequence[Sizes], counts: Sequence[int]) -> list[int]:
