@@ -325,7 +325,7 @@ def test_in_phases(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small as they are, on three threads, phase by phase where they can be divided."""
     monkeypatch.setattr(threads, "LEAST_WORK", 2)
     monkeypatch.setattr(threads, "available", lambda: 3)
-    monkeypatch.setattr(threads.Shared, "_start", threads.Shared._make)
+    monkeypatch.setattr(threads.Later, "_start", threads.Later._make)
     with tracejit.config(check=True):
         check(random.Random(seed), calls=3)
 

@@ -92,7 +92,7 @@ def parts_of(f: Any, args: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> 
         return plan
 
     monkeypatch.setattr(threads, "available", lambda: 3)
-    monkeypatch.setattr(threads.Shared, "_start", threads.Shared._make)
+    monkeypatch.setattr(threads.Later, "_start", threads.Later._make)
     monkeypatch.setattr(threads, "plan_of", noted)
     monkeypatch.setattr(threads, "LEAST_WORK", 1 << 10)
     for _ in range(2):  # the way to divide it is compiled, if there is to be one
@@ -138,14 +138,14 @@ def test_draws_do_not_depend_on_threads(draw: Any, monkeypatch: pytest.MonkeyPat
 def test_the_second_entry_is_compiled_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls go on meanwhile, and none waits."""
     go, made = threading.Event(), threading.Event()
-    make = threads.Shared._make
+    make = threads.Later._make
 
-    def slowly(self: threads.Shared) -> None:
+    def slowly(self: threads.Later) -> None:
         go.wait(60)
         make(self)
         made.set()
 
-    monkeypatch.setattr(threads.Shared, "_make", slowly)
+    monkeypatch.setattr(threads.Later, "_make", slowly)
     monkeypatch.setattr(threads, "available", lambda: 3)
     f = tracejit.function(lambda x: x[::-1] * 2, on_unsupported="error")
     before = [f(LONG) for _ in range(3)]
@@ -155,7 +155,7 @@ def test_the_second_entry_is_compiled_in_the_background(monkeypatch: pytest.Monk
 
 
 def test_without_a_second_entry_calls_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads.Shared, "_start", threads.Shared._make)
+    monkeypatch.setattr(threads.Later, "_start", threads.Later._make)
     monkeypatch.setattr(threads, "available", lambda: 3)
     f = tracejit.function(lambda x: x[::-1] * 2, on_unsupported="error")
     f(LONG[:9])
@@ -164,7 +164,7 @@ def test_without_a_second_entry_calls_go_on(monkeypatch: pytest.MonkeyPatch) -> 
     def fail() -> Any:
         raise RuntimeError("no compiler")
 
-    monkeypatch.setattr(executable.shared, "make", fail)
+    monkeypatch.setattr(executable.shared.plain, "make", fail)
     f(LONG)
     with pytest.warns(RuntimeWarning, match="no compiler"):
         np.testing.assert_array_equal(f(LONG), LONG[::-1] * 2)
@@ -205,7 +205,7 @@ def test_a_forked_child_has_threads_of_its_own() -> None:
     for _ in range(3):
         want = f(LONG)
     executable = next(iter(f._records)).executable
-    executable.shared.making.join()
+    executable.shared.plain.making.join()
     f(LONG)  # the team is there
     child = os.fork()
     if not child:

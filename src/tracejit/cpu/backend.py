@@ -19,9 +19,11 @@ from tracejit.lower.program import Program
 class CPU:
     """One Numba function a program."""
 
-    def emit(self, program: Program, phases: Sequence[Phase] = ()) -> Source:
+    def emit(
+        self, program: Program, phases: Sequence[Phase] = (), streaming: bool = False
+    ) -> Source:
         """The Numba source of `program`, or of an entry for a range of one of its `phases`."""
-        return emit(program, phases)
+        return emit(program, phases, streaming)
 
     def compile(self, source: Source, graph: Graph, layouts: Mapping[str, str]) -> tuple[Any, bool]:
         """The compiled entry, and whether it had to be compiled."""

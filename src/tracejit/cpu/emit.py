@@ -26,6 +26,7 @@ from tracejit.cpu import expressions
 from tracejit.cpu.accumulate import BLOCK, Accumulators, Version
 from tracejit.cpu.block import Block, Line
 from tracejit.cpu.chunks import Chunks
+from tracejit.cpu.streams import Streams
 from tracejit.cpu.values import Values
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
@@ -46,15 +47,15 @@ from tracejit.lower.program import (
 DONE, MISSED, REFUSED = 0, 1, 2
 
 
-def emit(program: Program, phases: Sequence[Phase] = ()) -> Source:
+def emit(program: Program, phases: Sequence[Phase] = (), streaming: bool = False) -> Source:
     """The source of `program`; with `phases`, of an entry for a range of one of them."""
-    return Emitter(program, phases).emit()
+    return Emitter(program, phases, streaming).emit()
 
 
 class Emitter(Values):
     """Walks a program's tree; holds the open blocks from the function's body inwards."""
 
-    def __init__(self, program: Program, phases: Sequence[Phase] = ()) -> None:
+    def __init__(self, program: Program, phases: Sequence[Phase], streaming: bool) -> None:
         super().__init__(with_slots(program) if phases else program)
         self.phases = phases
         #: What only an entry for a range takes: the buffers between its calls (see `Source`).
@@ -65,6 +66,8 @@ class Emitter(Values):
         self.ranged: Loop | Computation | None = None
         self.accumulators = Accumulators(self)
         self.chunks = Chunks(self)
+        self.streaming = streaming
+        self.streams = Streams(self)
 
     # The whole function ----------------------------------------------------------------------
 
@@ -90,7 +93,7 @@ class Emitter(Values):
             if phases := self.phases:
                 self.ranged = item if phases[k].rows != 0 else None
                 self.open_phase(k)
-            self._item(item)
+            self.item(item)
             del self.path[1:]
             if self.ranged is item and isinstance(item, Loop) and item.chunked:
                 self.chunks.combine(item, k)
@@ -176,7 +179,7 @@ class Emitter(Values):
 
     # Loops -----------------------------------------------------------------------------------
 
-    def _item(self, item: Loop | Computation) -> None:
+    def item(self, item: Loop | Computation) -> None:
         if isinstance(item, Computation):
             self._computation(item)
         elif len(self.path) == self.outermost:
@@ -209,6 +212,8 @@ class Emitter(Values):
         extent = self.dim(loop.extent)
         if loop.chunked:
             self.chunks.run(loop, extent)
+        elif self.streaming:
+            self.streams.run(loop, extent)
         elif loop is self.ranged:
             self.range_of(loop, "first", "last")
         else:
@@ -234,7 +239,7 @@ class Emitter(Values):
         self.path.extend(version.blocks)
         self.depth_of[loop] = len(self.path) - 1
         for item in loop.items:
-            self._item(item)
+            self.item(item)
         self.path.pop()
         version.close()
         del self.path[len(self.path) - len(version.blocks) + 1 :]
@@ -259,7 +264,7 @@ class Emitter(Values):
             self.depth_of[twin] = len(self.path) - 1
             block.add(f"{self.var_of[twin]} = imin({var} + {k}, {last} - 1)")
         for item in loop.items:
-            self._item(item)
+            self.item(item)
         self.path.pop()
         for each in (loop, *loop.twins):
             del self.depth_of[each]
@@ -334,7 +339,10 @@ class Emitter(Values):
             self.path[-1].known[(c.target, where)] = value
         for buffer in self.program.buffers[c.target]:
             text = f"half_store({value})" if c.target.dtype.char == "e" else value
-            self.path[-1].add(f"{self.element(buffer, where)} = {text}", c.target.origin)
+            place, offset = self.streams.aside.get(id(buffer), ("", ""))
+            put = f"put_aside({place}, {offset}, {text})"
+            line = put if place else f"{self.element(buffer, where)} = {text}"
+            self.path[-1].add(line, c.target.origin)
 
     def _scatter(self, c: Computation, index: Index) -> None:
         """Put or add an element where its positions say."""

@@ -28,6 +28,8 @@ _LOOPS = {
     "span": structure.loop_span,
     "blocks": structure.loop_blocks,
     "block": structure.loop_block,
+    "lines": structure.loop_lines,
+    "line": structure.loop_line,
 }
 
 

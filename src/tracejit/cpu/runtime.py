@@ -7,6 +7,7 @@ from typing import Any
 from tracejit.cpu.arrayloops import ufunc_over
 from tracejit.cpu.cast import *  # noqa: F403
 from tracejit.cpu.half import half_load, half_round, half_store
+from tracejit.cpu.lines import aside, fence, put_aside, stream
 from tracejit.cpu.logic import *  # noqa: F403
 from tracejit.cpu.loops import matmul_loop, ufunc_loop
 from tracejit.cpu.memory import flat, outside, wrap
@@ -51,8 +52,10 @@ def __dir__() -> list[str]:
 __all__ = [
     "arctan2",
     "argsort_rows",
+    "aside",
     "checked",
     "draw",
+    "fence",
     "flat",
     "half_load",
     "half_round",
@@ -64,9 +67,11 @@ __all__ = [
     "philox_normal",
     "philox_word",
     "power",
+    "put_aside",
     "radd_product",
     "rows",
     "sort_rows",
+    "stream",
     "sum_add",
     "sum_add_product",
     "sum_block",

@@ -24,6 +24,7 @@ from numba.extending import intrinsic, register_model
 
 from tracejit.cpu.accumulate import BLOCK
 from tracejit.cpu.intrinsic import define
+from tracejit.lower.streams import LINE
 
 #: Arrays that have a scope of their own; the stores to further ones may be to anything.
 SCOPES = 32
@@ -115,10 +116,23 @@ def _position(*operands: Any) -> Any:
     return types.int64 if all(ty == types.int64 for ty in operands) else None
 
 
+def _lines(b: ir.IRBuilder, ty: Any, length: ir.Value) -> ir.Value:
+    shift = ir.Constant(_INT, LINE.bit_length() - 1)
+    return b.shl(_begin(b, b.lshr(length, shift), guarded=True), shift, flags=("nuw", "nsw"))
+
+
+def _line(b: ir.IRBuilder, ty: Any, start: ir.Value) -> ir.Value:
+    index = b.add(start, _begin(b, ir.Constant(_INT, LINE), guarded=False), flags=("nuw", "nsw"))
+    widen(b, LINE)
+    return index
+
+
 loop_range = define("loop_range", 1, _position, lambda b, ty, n: _begin(b, n, guarded=True))
 loop_span = define("loop_span", 2, _position, _span)
 loop_blocks = define("loop_blocks", 1, _position, _blocks)
 loop_block = define("loop_block", 2, _position, _block)
+loop_lines = define("loop_lines", 1, _position, _lines)
+loop_line = define("loop_line", 1, _position, _line)
 
 
 @intrinsic

@@ -53,8 +53,14 @@ class Source:
 class Backend(Protocol):
     """Emits a program as source, and compiles that."""
 
-    def emit(self, program: Program, phases: Sequence[Phase] = ()) -> Source:
-        """The source of `program`, or of an entry for a range of one of its `phases`."""
+    def emit(
+        self, program: Program, phases: Sequence[Phase] = (), streaming: bool = False
+    ) -> Source:
+        """The source of `program`, or of an entry for a range of one of its `phases`.
+
+        A `streaming` one stores results past the caches (`lower.streams`): their memory must begin
+        with a line of the cache, and so must what a part gets of it.
+        """
         ...
 
     def compile(self, source: Source, graph: Graph, layouts: Mapping[str, str]) -> tuple[Any, bool]:

@@ -20,7 +20,8 @@ from tracejit.lower.driver import OURS, Driver
 from tracejit.lower.phases import phases
 from tracejit.lower.progress import progress
 from tracejit.lower.schedule import schedule
-from tracejit.lower.split import split
+from tracejit.lower.split import Split, split
+from tracejit.lower.streams import streamed
 
 if TYPE_CHECKING:
     from tracejit.lower.backend import Backend, Source
@@ -61,7 +62,16 @@ class Executable:
         #: How a call with much to do may be divided: by rows of the entry's arrays, or in phases.
         self.division = None if source.late else split(program)
         self.phases = phases(program) if self.division is None else [self.division.phase]
-        self.shared = threads.Shared(entry, self._spread, self.division is not None)
+        #: Where the entry's results are that may be stored past the caches.
+        streams = streamed(program) if self.division is not None else []
+        first = len(graph.inputs)
+        self.shared = threads.Shared(
+            entry,
+            threads.Later(self._spread),
+            self.division is not None,
+            threads.Later(self._spread_streaming),
+            [first + k for k, b in enumerate(source.buffers) if any(b is s for s in streams)],
+        )
 
     @property
     def source(self) -> str:
@@ -71,14 +81,23 @@ class Executable:
     def _spread(self) -> threads.Spread:
         """The entry for several threads, and what it needs between phases."""
         if self.division is not None:
-            names = [node.attr[0] for node in self.graph.inputs]
-            divided = [name in self.division.inputs for name in names]
-            divided += [True] * len(self.emitted.buffers)
-            return self.backend.spread(self.entry, divided), []
+            return self.backend.spread(self.entry, self._divided(self.division)), []
         source = self.backend.emit(self.program, self.phases or ())
         entry, _ = self.backend.compile(source, self.graph, self.full_layouts)
         extras = [(e.buffer.node.dtype, e.phase, e.like) for e in source.extras]
         return self.backend.spread(entry, None), extras
+
+    def _spread_streaming(self) -> threads.Spread:
+        """The same for an entry whose results are stored past the caches."""
+        assert self.division is not None
+        source = self.backend.emit(self.program, streaming=True)
+        entry, _ = self.backend.compile(source, self.graph, self.full_layouts)
+        return self.backend.spread(entry, self._divided(self.division)), []
+
+    def _divided(self, division: Split) -> list[bool]:
+        """Which arguments of the entry are divided by rows."""
+        divided = [node.attr[0] in division.inputs for node in self.graph.inputs]
+        return divided + [True] * len(self.emitted.buffers)
 
     def driver(
         self,

@@ -27,7 +27,7 @@ _SLOTS = 32
 _SET_HANDLER = 304
 
 _TEXT = """
-declare ptr @malloc(i64)
+{declare}
 declare ptr @calloc(i64, i64)
 declare ptr @realloc(ptr, i64)
 declare void @free(ptr)
@@ -112,7 +112,7 @@ kept:
   %block = call ptr @taken(i64 %k)
   ret ptr %block
 fresh:
-  %new = call ptr @malloc(i64 %size)
+  %new = call ptr {malloc}i64 %size)
 {advise}
   ret ptr %new
 }}
@@ -229,6 +229,9 @@ class Pool:
             slots=_SLOTS,
             least=LEAST,
             limit=limit(),
+            # From a line of the cache on, so that results may be streamed.
+            declare=f"declare ptr @{'aligned_alloc(i64, ' if linux else 'malloc('}i64)",
+            malloc="@aligned_alloc(i64 64, " if linux else "@malloc(",
             madvise="declare i32 @madvise(ptr, i64, i32)" if linux else "",
             advise=_ADVISE if linux else "",
         )

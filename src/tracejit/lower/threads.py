@@ -13,6 +13,7 @@ import numpy as np
 
 from tracejit.config import config
 from tracejit.lower.chunks import chunk_length
+from tracejit.lower.streams import LEAST_BYTES, LINE_BYTES
 
 #: Additions below which a call is not divided: they take some 25 µs, and to divide it up to 5.
 LEAST_WORK = 1 << 19
@@ -88,6 +89,7 @@ class Way(NamedTuple):
     likes: list[tuple[int, tuple[int, ...]]]
     plan: np.ndarray
     memory: list[np.ndarray]
+    streams: bool
 
     def fits(self, threads: int, phases: Sequence[Sizes], args: Sequence[Any]) -> bool:
         """Whether a call of these lengths is divided in the same way."""
@@ -95,7 +97,9 @@ class Way(NamedTuple):
         return same and all(args[k].shape == shape for k, shape in self.likes)
 
 
-def way_of(spread: Spread, threads: int, phases: Sequence[Sizes], args: Sequence[Any]) -> Way:
+def way_of(
+    spread: Spread, threads: int, phases: Sequence[Sizes], args: Sequence[Any], streams: bool
+) -> Way:
     """The way to divide a call."""
     call, extras = spread
     counts = [
@@ -108,51 +112,31 @@ def way_of(spread: Spread, threads: int, phases: Sequence[Sizes], args: Sequence
         memory.append(np.empty(one if phase is None else (counts[phase], *one), dtype))
     likes = [(like, args[like].shape) for _, _, like in extras if like is not None]
     plan = np.array(plan_of(threads, phases, counts))
-    return Way(call, threads, phases, likes, plan, memory)
+    return Way(call, threads, phases, likes, plan, memory, streams)
 
 
-class Shared:
-    """An entry whose large calls several threads share, once the way to do so is compiled.
+class Later:
+    """What is compiled in the background, at the second time that it is asked for.
 
-    `make` compiles that, in the background, at the second call with enough to do: a program that is
-    called once would not repay it. Until then `serial` is called. Where `soon`, it takes so little
-    time that a huge call waits for it.
+    What is asked for once only would not repay it.
     """
 
-    def __init__(self, serial: Callable[..., int], make: Callable[[], Spread], soon: bool) -> None:
-        self.serial = serial
+    def __init__(self, make: Callable[[], Spread]) -> None:
         self.make = make
-        self.soon = soon
         self.spread: Spread | None = None
         self.making: threading.Thread | None = None
-        self.large_calls = 0
-        self.last: Way | None = None
+        self.asked = 0
+        self.failed = False
 
-    def __call__(self, phases: Sequence[Sizes], args: Sequence[Any]) -> int:
-        """The code of a call."""
-        threads = available()
-        # Another thread that is in a call meanwhile finds no last way, and makes its own.
-        way, self.last = self.last, None
-        if way is not None and way.fits(threads, phases, args):
-            code = way.call(*args, *way.memory, way.plan)
-            self.last = way
-            return code
-        most = max((work for rows, work, *_ in phases if rows > 1), default=0)
-        if threads < 2 or most < LEAST_WORK:
-            return self.serial(*args)
+    def get(self, now: bool = False) -> Spread | None:
+        """The entry, if there is one yet; `now` is worth waiting for it."""
         if self.spread is None:
-            self.large_calls += 1
-            if self.soon and most > HUGE_WORK:
+            self.asked += 1
+            if now and not self.failed:
                 self._make()
-            elif self.large_calls > 1:
+            elif self.asked > 1:
                 self._start()
-            if self.spread is None:
-                return self.serial(*args)
-        way = way_of(self.spread, threads, phases, args)
-        code = way.call(*args, *way.memory, way.plan)
-        if sum(m.nbytes for m in way.memory) <= MOST_KEPT:
-            self.last = way
-        return code
+        return self.spread
 
     def _start(self) -> None:
         if self.making is None:
@@ -164,5 +148,56 @@ class Shared:
             found = self.make()
             self.spread = found if found[0] is not None else None
         except Exception as error:  # the serial entry goes on
-            self.soon = False
+            self.failed = True
             warnings.warn(f"no entry for several threads: {error}", RuntimeWarning, stacklevel=1)
+
+
+class Shared:
+    """An entry whose large calls several threads share, once the way to do so is compiled.
+
+    Until then `serial` is called. To make `plain` may take so little time (`soon`) that a huge call
+    waits for it. The arguments at the positions `results` are what `streaming` streams.
+    """
+
+    def __init__(
+        self, serial: Callable[..., int], plain: Later, soon: bool, streaming: Later,
+        results: Sequence[int],
+    ) -> None:  # fmt: skip
+        self.serial = serial
+        self.plain = plain
+        self.soon = soon
+        self.streaming = streaming
+        self.results = results
+        self.last: Way | None = None
+
+    def __call__(self, phases: Sequence[Sizes], args: Sequence[Any]) -> int:
+        """The code of a call."""
+        threads = available()
+        streams = bool(self.results) and self._streams(threads, phases, args)
+        # Another thread that is in a call meanwhile finds no last way, and makes its own.
+        way, self.last = self.last, None
+        if way is not None and way.streams == streams and way.fits(threads, phases, args):
+            code = way.call(*args, *way.memory, way.plan)
+            self.last = way
+            return code
+        spread = self.streaming.get() if streams else None
+        streams = spread is not None
+        most = max((work for rows, work, *_ in phases if rows > 1), default=0)
+        if spread is None and threads > 1 and most >= LEAST_WORK:
+            spread = self.plain.get(self.soon and most > HUGE_WORK)
+        if spread is None:
+            return self.serial(*args)
+        way = way_of(spread, threads, phases, args, streams)
+        code = way.call(*args, *way.memory, way.plan)
+        if sum(m.nbytes for m in way.memory) <= MOST_KEPT:
+            self.last = way
+        return code
+
+    def _streams(self, threads: int, phases: Sequence[Sizes], args: Sequence[Any]) -> bool:
+        """Whether results are so large, and begin where lines of the cache do, with every part."""
+        rows, work, *_ = phases[0]
+        if work < LEAST_BYTES // 4 or rows < PARTS * threads * ALIGNED:
+            return False
+        arrays = [args[k] for k in self.results]
+        large = sum(a.nbytes for a in arrays) >= LEAST_BYTES
+        return large and not any(a.ctypes.data % LINE_BYTES for a in arrays)

@@ -1,0 +1,61 @@
+"""Results that no cache can hold, stored past the caches: loops by lines of the cache.
+
+A store by way of the cache first reads what it overwrites. Past it, whole lines must be written at
+once, from vectors. So the values of a line are put aside, in what become registers, and go out
+together:
+
+    for i0 in lines(v0):
+        for i1 in line(i0):
+            …
+            put_aside(s0, i1 - i0, v5)
+        stream(s0, b0, i0)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracejit.cpu.block import Block
+from tracejit.lower.program import Buffer, Loop
+from tracejit.lower.streams import LINE, streamed
+
+if TYPE_CHECKING:
+    from tracejit.cpu.emit import Emitter
+
+
+class Streams:
+    """Emits the one loop of a program whose results are streamed."""
+
+    def __init__(self, emitter: Emitter) -> None:
+        self.e = emitter
+        #: Where the values of each result are put aside, and at which offset.
+        self.aside: dict[int, tuple[str, str]] = {}
+
+    def run(self, loop: Loop, extent: str) -> None:
+        """Emit `loop`: whole lines, and what is left of them."""
+        outer, inner = self.e.fresh("i"), self.e.fresh("i")
+        buffers = streamed(self.e.program)
+        whole = Block(f"for {outer} in lines({extent}):")
+        line = Block(f"for {inner} in line({outer}):")
+        for buffer in buffers:
+            place = self.e.fresh("s")
+            self.e.path[-1].add(f"{place} = aside({self._flat(buffer)})")
+            self.aside[id(buffer)] = place, f"{inner} - {outer}"
+        self.e.path[-1].body.append(whole)
+        whole.body.append(line)
+        self.e.var_of[loop], self.e.loops[id(loop)] = inner, loop
+        self.e.path += [whole, line]
+        self.e.depth_of[loop] = len(self.e.path) - 1
+        for item in loop.items:
+            self.e.item(item)
+        del self.e.path[-2:], self.e.depth_of[loop]
+        for buffer in buffers:
+            place, _ = self.aside.pop(id(buffer))
+            whole.add(f"stream({place}, {self._flat(buffer)}, {outer})")
+        left = self.e.fresh("i")
+        self.e.path[-1].add("fence()")
+        self.e.path[-1].add(f"{left} = floor_divide({extent}, {LINE}) * {LINE}")
+        self.e.range_of(loop, left, extent)
+
+    def _flat(self, buffer: Buffer) -> str:
+        return self.e.flat_name(buffer.name, buffer.node.ndim)

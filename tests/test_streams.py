@@ -1,0 +1,123 @@
+"""Results stored past the caches: the same bits, and nothing that is not theirs is written."""
+
+from __future__ import annotations
+
+import platform
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tracejit
+from tracejit.lower import streams, threads
+from tracejit.lower.pool import empty
+
+RNG = np.random.default_rng(4)
+LARGE = 70_000
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, Any]]:
+    """Let calls of a few thousand elements stream; what each call did, and by which code."""
+    noted: list[tuple[bool, Any]] = []
+    way_of = threads.way_of
+
+    def noting(spread: Any, count: int, phases: Any, args: Any, streams: bool) -> Any:
+        noted.append((streams, spread[0]))
+        return way_of(spread, count, phases, args, streams)
+
+    monkeypatch.setattr(threads, "way_of", noting)
+    monkeypatch.setattr(threads, "LEAST_BYTES", 1 << 17)
+    monkeypatch.setattr(threads, "LEAST_WORK", 1 << 10)
+    monkeypatch.setattr(threads.Later, "_start", threads.Later._make)
+    return noted
+
+
+def called(function: Any, args: tuple[Any, ...]) -> tuple[Any, Any]:
+    """What the entry gives, and what it gives from its third call on."""
+    f = tracejit.function(function, on_unsupported="error")
+    with tracejit.config(threads=1):
+        first = f(*args)
+    for _ in range(2):
+        later = f(*args)
+    return first, later
+
+
+def assert_equal(a: Any, b: Any) -> None:
+    pairs = zip(a, b, strict=True) if isinstance(a, tuple) else [(a, b)]
+    for x, y in pairs:
+        assert x.dtype == y.dtype and x.shape == y.shape
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize("extra", [0, 1, 15, 16, 17])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "int32"])
+def test_every_length(small: list[Any], dtype: str, extra: int) -> None:
+    x, y = (RNG.integers(-9, 9, LARGE + extra).astype(dtype) for _ in range(2))
+    assert_equal(*called(lambda x, y: x * y + 3, (x, y)))
+    assert [s for s, _ in small][-1]
+
+
+@pytest.mark.parametrize(
+    ("function", "shape"),
+    [
+        (lambda x: 1 / (1 + np.exp(-x)), (LARGE,)),
+        (lambda x: (x + 1, x * 2), (LARGE,)),
+        (lambda x: (x + 1, x > 0), (LARGE,)),
+        (lambda x: x * x, (1_001, 77)),
+        (lambda x: (x.astype("f") + 1, x - 1), (LARGE + 5,)),
+    ],
+    ids=["logistic", "two results", "with booleans", "matrix", "two widths"],
+)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_programs(
+    small: list[Any], function: Any, shape: Any, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "available", lambda: count)
+    x = RNG.standard_normal(shape)
+    assert_equal(*called(function, (x,)))
+    assert small[-1][0]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: np.sin(x) * np.cos(x) + np.exp(x),  # does not wait for memory
+        lambda x: x.astype(bool),
+        lambda x: x * 1j,
+        lambda x: x + x.sum(),
+        lambda x: np.cumsum(x),
+    ],
+)
+def test_what_is_not_streamed(small: list[Any], function: Any) -> None:
+    assert_equal(*called(function, (RNG.standard_normal(LARGE),)))
+    assert not any(s for s, _ in small)
+
+
+def test_memory_that_begins_elsewhere(small: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An array that another allocator made begins where it likes."""
+    monkeypatch.setattr("tracejit.lower.pool.pool", lambda: None)
+    for _ in range(3):
+        keep = np.empty(LARGE + 1)[1:]  # moves what comes next
+        assert_equal(*called(lambda x: x * 3 + 1, (RNG.standard_normal(LARGE),)))
+        del keep
+
+
+def test_small_results_are_not_streamed() -> None:
+    assert streams.LEAST_BYTES >= 1 << 24
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86's assembly")
+def test_the_stores_are_non_temporal(small: list[Any]) -> None:
+    with tracejit.config(cache=False):
+        called(lambda x: x * 7.25 + 0.125, (RNG.standard_normal(LARGE),))
+    streaming, call = small[-1]
+    assert streaming
+    (text,) = call.entry.inspect_asm().values()
+    assert re.search(r"vmovntp[sd]\s+%[xyz]mm|movntp[sd]\s+%xmm", text)
+
+
+def test_kept_memory_begins_with_a_line_of_the_cache() -> None:
+    for count in (1 << 14, (1 << 17) + 3, 1 << 20):
+        assert empty(count, np.dtype(float)).ctypes.data % streams.LINE_BYTES == 0
