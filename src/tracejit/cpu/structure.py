@@ -38,6 +38,12 @@ _open: WeakKeyDictionary[ir.Function, list[tuple[ir.Value, ir.Value, ir.Block, i
 )
 #: How wide open loops must be vectorised, by their bodies.
 _lanes: WeakKeyDictionary[ir.Block, int] = WeakKeyDictionary()
+#: How many elementary functions stand in them.
+_functions: WeakKeyDictionary[ir.Block, int] = WeakKeyDictionary()
+#: Vectors that a loop works on at a time, up to so many elementary functions: one alone waits for
+#: itself, a polynomial's steps being one after the other, and LLVM sees only that registers are
+#: few. (Black and Scholes' formula with four: 6.1 ns an element in the cache instead of 8.)
+_INTERLEAVED = ((4, 4), (12, 2))
 
 
 # Loops ---------------------------------------------------------------------------------------
@@ -65,26 +71,41 @@ def widen(b: ir.IRBuilder, lanes: int) -> None:
         _lanes[_open[b.function][-1][2]] = lanes
 
 
+def note_function(b: ir.IRBuilder) -> None:
+    """Take note of an elementary function in the innermost open loop."""
+    if _open.get(b.function):
+        body = _open[b.function][-1][2]
+        _functions[body] = _functions.get(body, 0) + 1
+
+
 def _end(b: ir.IRBuilder, large: bool) -> ir.Value:
     index, count, body, after = _open[b.function].pop()
-    lanes = _lanes.pop(body, None)
+    lanes, functions = _lanes.pop(body, None), _functions.pop(body, 0)
     following = b.add(index, ir.Constant(_INT, 1), flags=("nuw", "nsw"))
     index.add_incoming(following, b.block)
     branch = b.cbranch(b.icmp_signed("<", following, count), body, after)
     if large or lanes:
-        _fix_width(b.module, branch, lanes or _vector_width())
+        _hint(
+            b.module, branch, ("vectorize.width", lanes or _vector_width()), ("interleave.count", 1)
+        )
+    elif functions:
+        count = next((n for most, n in _INTERLEAVED if functions <= most), 1)
+        _hint(b.module, branch, ("interleave.count", count))
     b.position_at_end(after)
     return _NOTHING
 
 
-def _fix_width(module: ir.Module, branch: Any, width: int) -> None:
-    """Have a loop vectorised for one width: to try them all takes as long as all the rest."""
-    hints = [
+def _hint(module: ir.Module, branch: Any, *hints: tuple[str, int]) -> None:
+    """Tell LLVM how to vectorise a loop, by the branch that closes it.
+
+    A large one is told everything: to try all widths takes as long as all the rest.
+    """
+    nodes = [
         module.add_metadata([f"llvm.loop.{name}", ir.Constant(ir.IntType(32), number)])
-        for name, number in (("vectorize.width", width), ("interleave.count", 1))
+        for name, number in hints
     ]
     loop = ir.MDValue(module, [], name=str(len(module.metadata)))
-    loop.operands = (loop, *hints)  # its first operand is itself, so that no two are one
+    loop.operands = (loop, *nodes)  # its first operand is itself, so that no two are one
     branch.set_metadata("llvm.loop", loop)
 
 

@@ -15,6 +15,7 @@ from numba.extending import intrinsic
 
 from tracejit.cpu import (
     scalar,
+    structure,
     vecmath_arc,
     vecmath_erf,
     vecmath_exp,
@@ -55,13 +56,15 @@ __all__ = [
 FORMATS = {types.float64: BINARY64, types.float32: BINARY32}
 
 
-def prefer_wide(function: Any) -> None:
+def prefer_wide(builder: Any) -> None:
     """Have a function vectorised with vectors of 512 bits, where the processor has them.
 
-    LLVM prefers 256 bits on most of these, which is right for loops that wait for memory.
+    LLVM prefers 256 bits on most of these, which is right for loops that wait for memory. The loop
+    that the builder is in works on several such vectors at a time.
     """
+    structure.note_function(builder)
     # llvmlite's own `add` knows no attributes with values.
-    set.add(function.attributes, '"prefer-vector-width"="512"')
+    set.add(builder.function.attributes, '"prefer-vector-width"="512"')
 
 
 def _elementary(name: str, define: Callable[[Real], Real]) -> Any:
@@ -73,7 +76,7 @@ def _elementary(name: str, define: Callable[[Real], Real]) -> Any:
             return None
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            prefer_wide(builder.function)
+            prefer_wide(builder)
             return define(Real(builder, form, args[0])).value
 
         return x(x), codegen
@@ -97,7 +100,7 @@ def _of_two(name: str, define: Callable[[Real, Real], Real], integers: Any = Non
             return None
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            prefer_wide(builder.function)
+            prefer_wide(builder)
             return define(*(Real(builder, form, a) for a in args)).value
 
         return x(x, y), codegen
