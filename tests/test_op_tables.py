@@ -117,7 +117,9 @@ def test_elementwise_rows(dtype: np.dtype) -> None:
     wrong = []
     for row, got, want in zip(rows, gots, wants, strict=True):
         assert got.dtype == want.dtype, row.name
-        ulps = ULPS.get(dtype.name, 2) if row.name in OWN else 0
+        # NumPy's size of a complex number may be two units off, ours half a unit.
+        own = row.name in OWN or (row.name == "absolute" and dtype.kind == "c")
+        ulps = ULPS.get(dtype.name, 2) if own else 0
         ok = same(got, want, ulps)
         if row.name in ("maximum", "minimum", "fmax", "fmin"):
             ok |= got == want  # NumPy does not order zeros of different sign

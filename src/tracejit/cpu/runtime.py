@@ -25,7 +25,7 @@ from tracejit.cpu.sums import (
     sum_open,
 )
 from tracejit.cpu.vecmath import *  # noqa: F403
-from tracejit.cpu.vecmath import arctan2, hypot, logaddexp, power
+from tracejit.cpu.vecmath import absolute, arctan2, hypot, logaddexp, power
 from tracejit.rng.table import SAMPLED
 
 
@@ -50,6 +50,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "absolute",
     "arctan2",
     "argsort_rows",
     "aside",

@@ -25,6 +25,7 @@ from tracejit.cpu import (
     vecmath_roots,
     vecmath_trig,
 )
+from tracejit.cpu.intrinsic import complex_parts
 from tracejit.cpu.vecmath_builder import BINARY32, BINARY64, Real
 
 __all__ = [
@@ -110,6 +111,25 @@ def _of_two(name: str, define: Callable[[Real, Real], Real], integers: Any = Non
     return intrinsic(typing)
 
 
+def _absolute() -> Any:
+    """The intrinsic ``absolute``: of complex numbers by ``hypot``, of others as they are."""
+
+    def typing(typingctx: Any, x: Any) -> Any:
+        if not isinstance(x, types.Complex):
+            return scalar.absolute._defn(typingctx, x)
+        element = x.underlying_float
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            prefer_wide(builder)
+            parts = complex_parts(builder, args[0])
+            return vecmath_roots.hypot(*(Real(builder, FORMATS[element], p) for p in parts)).value
+
+        return element(x), codegen
+
+    typing.__name__ = typing.__qualname__ = "absolute"
+    return intrinsic(typing)
+
+
 exp = _elementary("exp", vecmath_exp.exp)
 exp2 = _elementary("exp2", vecmath_exp.exp2)
 expm1 = _elementary("expm1", vecmath_exp.expm1)
@@ -137,4 +157,5 @@ arctanh = _elementary("arctanh", vecmath_inverse.arctanh)
 logaddexp = _of_two("logaddexp", vecmath_log.logaddexp)
 arctan2 = _of_two("arctan2", vecmath_arc.arctan2)
 hypot = _of_two("hypot", vecmath_roots.hypot)
+absolute = _absolute()
 power = _of_two("power", vecmath_pow.power, integers=scalar.ipow)

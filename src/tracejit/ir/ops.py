@@ -152,7 +152,7 @@ ELEMENTWISE: dict[str, Elementwise] = _rows(
     _loop("float_power", 2),
     _call("negative", 1, kinds="iufc"),
     _call("positive", 1, kinds="iufc"),
-    _call("absolute", 1),
+    _call("absolute", 1, kinds="biufc"),
     _call("fabs", 1, kinds="f"),
     _call("sign", 1),
     _call("square", 1, kinds="iuf"),
