@@ -282,7 +282,7 @@ class Values:
         kept = [moved[k] if k in moved else self.index_text(index[k]) for k in buffer.axes]
         if buffer.layout == "F":  # its memory is a C array with the axes reversed
             kept.reverse()
-        return f"{buffer.name}[{', '.join(kept) or '()'}]"
+        return f"{buffer.name}[{', '.join(kept) or ('0' if buffer.is_passing else '()')}]"
 
     def fresh(self, kind: str) -> str:
         """A new name."""

@@ -218,7 +218,8 @@ class Driver:
             text += f".view({OURS}float16)"
         if buffer.layout == "F":
             text += ".T"
-        return {"scalar": f"{text}[()]", "number": f"{text}.item()"}.get(kind, text)
+        index = "0" if buffer.is_passing else "()"
+        return {"scalar": f"{text}[{index}]", "number": f"{text}.item()"}.get(kind, text)
 
     def alias(self, node: Node) -> str:
         """The text of an output that is a view of an argument."""

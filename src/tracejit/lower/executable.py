@@ -136,13 +136,7 @@ class Executable:
         work = ""
         if self.phases is not None:
             work = driver.much([p.work for p in self.phases if p.rows != 0])
-        # Whoever gets an array keeps it.
-        kept = {
-            self.program.buffers[node][0].name
-            for k, (node, kind) in enumerate(zip(outputs, kinds, strict=True))
-            if k not in self.aliases and (kind == "array" or k >= len(results))
-        }
-        passing = [b for b in buffers if not b.shape and b.name not in kept | homes.keys()]
+        passing = [b for b in buffers if b.is_passing]
         apart = {*homes, *together, *(b.name for b in passing)}
         plain = [b for b in buffers if b.name not in apart]
         if not work and any(b.shape for b in plain):
@@ -216,6 +210,7 @@ def compile_graph(
     graph = _pass(graph, "own outputs", lambda g: _own_outputs(g, aliases))
     plain = {key: layout.rstrip("r") for key, layout in layouts.items()}
     program = schedule(graph, plain, aliases, states)
+    _pass_scalars(program, kinds or ["array"] * len(graph.outputs), states)
     seconds["schedule"] = perf_counter() - start
     start = perf_counter()
     source = backend.emit(program)
@@ -235,6 +230,23 @@ def compile_graph(
         )
 
     return Executable(graph, program, source, entry, compiled, layouts, aliases, seconds, backend)
+
+
+def _pass_scalars(program: Program, kinds: Sequence[str], states: int) -> None:
+    """Let scalars that nobody gets as an array pass through arrays of one element.
+
+    Numba looks up the type of an array without axes the slow way.
+    """
+    outputs = program.graph.outputs
+    kept = {
+        id(b)
+        for k, (node, kind) in enumerate(zip(outputs, kinds, strict=True))
+        if kind == "array" or k >= len(outputs) - states
+        for b in program.buffers.get(node, ())
+    }
+    for b in {id(b): b for bs in program.buffers.values() for b in bs}.values():
+        if b.output and not b.shape and id(b) not in kept:
+            b.shape = (1,)
 
 
 def _pass(graph: Graph, name: str, run: Callable[[Graph], Graph]) -> Graph:

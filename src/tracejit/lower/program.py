@@ -108,6 +108,11 @@ class Buffer:
     kept: bool = False
     name: str = ""
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether it is one element for a scalar, taken out of it after the call."""
+        return self.output and bool(self.shape) and not self.axes
+
 
 @dataclass(eq=False)
 class Program:
