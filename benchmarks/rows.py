@@ -268,7 +268,7 @@ ROWS = (
             better=better,
             form=form,
             argument=argument,
-            one_thread=argument != "memory",
+            one_thread=argument not in ("memory", "training"),
         )
         for argument, what, required, better, form in GRADIENTS
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from statistics import median
@@ -12,6 +13,13 @@ import numpy as np
 from benchmarks.rows import Figure
 
 Call = Callable[..., Any]
+
+
+def wait_for_compiler() -> None:
+    """Until what tracejit compiles in the background is there."""
+    for thread in threading.enumerate():
+        if thread.name == "tracejit compiler":
+            thread.join()
 
 
 def interleaved(

@@ -9,6 +9,7 @@ import pytest
 
 import tracejit
 from tracejit.lower.chunks import ROWS, TILE
+from tracejit.lower.jam import FAR
 
 RNG = np.random.default_rng(3)
 
@@ -171,3 +172,14 @@ def test_draws_beside_products() -> None:
     for _ in range(2):
         for a, b in zip(f(x, w, one), function(x, w, other), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-11)
+
+
+@pytest.mark.parametrize("columns", [3, 61, 1024, 1025])
+def test_matrices_from_memory_and_from_the_cache_give_the_same(columns: int) -> None:
+    """Rows are taken one by one, or four at a time; in either case by the same additions."""
+    rows = FAR // columns + 3
+    x, w, v = RNG.standard_normal((rows, columns)), RNG.random(columns), RNG.random(rows)
+    f = check(lambda x, w, v: (x @ w, x.sum(axis=0), x.T @ (v - x @ w)), x, w, v, tolerance=1e-9)
+    near, far = f(x[:64], w, v[:64])[0], f(x, w, v)[0]
+    np.testing.assert_array_equal(near, far[:64])
+    assert f.stats.traces == 1

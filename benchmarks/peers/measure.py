@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import json
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 
 from benchmarks.peers.expressions import BY_NAME, Expression
 from benchmarks.peers.frameworks import FRAMEWORKS, Unable, numbers
+from benchmarks.timing import wait_for_compiler
 
 #: Seconds that a turn takes, at least.
 TURN = 0.02
@@ -68,9 +68,7 @@ def main(expression: str, size: str, dtype: str, name: str) -> None:
     if call is None:
         return
     call(), call()
-    for thread in threading.enumerate():
-        if thread.name == "tracejit compiler":  # what is compiled in the background, is
-            thread.join()
+    wait_for_compiler()
     calls = max(1, int(TURN / max(seconds(call, 1), 1e-7)))
     gc.disable()
     for _ in sys.stdin:

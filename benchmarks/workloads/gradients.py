@@ -13,7 +13,7 @@ import tracejit
 import tracejit.tensor as T
 from benchmarks.memory import peak_above
 from benchmarks.rows import Figure
-from benchmarks.timing import interleaved
+from benchmarks.timing import interleaved, wait_for_compiler
 
 Array = np.ndarray[Any, np.dtype[Any]]
 #: Of the network whose gradient is measured.
@@ -53,6 +53,7 @@ def measure_training() -> Figure:
         for _ in range(20):
             np.testing.assert_allclose(train(x, y)[1], by_hand(x, y)[1], rtol=1e-6, atol=1e-9)
         np.testing.assert_allclose(shared.get_value(), w, rtol=1e-9)
+        wait_for_compiler()
         ours, numpys = interleaved([train, by_hand], (x, y), repeat=41, inner=50)
     return Figure(numpys / ours, {"step_s": ours, "numpy_s": numpys, "loops": train.stats.loops})
 

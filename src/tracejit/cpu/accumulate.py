@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tracejit.cpu import expressions
 from tracejit.cpu.block import Block
 from tracejit.ir import build, ops
+from tracejit.ir.node import Node
 from tracejit.lower import windows
 from tracejit.lower.access import FLAT, Dynamic, Entry, Index
 from tracejit.lower.program import Buffer, Computation, Kind, Loop
@@ -49,7 +50,7 @@ class Accumulators:
         self.rows_short = False
         self.totals: dict[tuple[Computation, Loop], str] = {}
         #: Where sweeps accumulate instead of in their targets, and what comes before the index.
-        self.parts_of: dict[Computation, tuple[Buffer, str]] = {}
+        self.parts_of: dict[Node, tuple[Buffer, str]] = {}
 
     def row_lengths(self, loop: Loop, inside: list[Computation]) -> list[str]:
         """The lengths of the rows that floating sums in an outermost loop run over.
@@ -327,7 +328,7 @@ class Accumulators:
 
     def _homes(self, c: Computation) -> list[tuple[Buffer, str]]:
         """Where a sweep accumulates, and what comes before the index there."""
-        part = self.parts_of.get(c)
+        part = self.parts_of.get(c.target)
         return [part] if part else [(b, "") for b in self.e.program.buffers[c.target]]
 
     def clear(self, c: Computation, position: int) -> None:

@@ -39,12 +39,12 @@ class Chunks:
         self.e.path.append(block)
         for c, part in parts.items():
             if c.kind is Kind.SWEEP:
-                self.sums.parts_of[c] = part, chunk if ranged else ""
+                self.sums.parts_of[c.target] = part, chunk if ranged else ""
         for member in loop.members:
             self.e.range_of(member, start, end)
         for c in whole:
             if c.kind is Kind.SWEEP:
-                del self.sums.parts_of[c]
+                del self.sums.parts_of[c.target]
                 if not ranged:
                     self._take_array(c, parts[c], "")
                 continue
@@ -85,7 +85,7 @@ class Chunks:
         if loop.tiled:
             length = self.e.fresh("i")
             rows = f"floor_divide({TILE // ROWS}, imax({points}, 1))"
-            block.add(f"{length} = imax({rows}, 2) * {ROWS}")
+            block.add(f"{length} = imax({rows}, 1) * {ROWS}")
         elif points != "1":
             length = self.e.fresh("i")
             block.add(f"{length} = imax(floor_divide({CHUNK}, imax({points}, 1)), 1)")

@@ -20,11 +20,12 @@ source; where each statement comes from is kept beside it. For ``1 / (1 + np.exp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from tracejit.cpu import expressions
 from tracejit.cpu.accumulate import BLOCK, Accumulators, Version
 from tracejit.cpu.block import Block, Line
+from tracejit.cpu.calls import Calls
 from tracejit.cpu.chunks import Chunks
 from tracejit.cpu.streams import Streams
 from tracejit.cpu.values import Values
@@ -32,8 +33,8 @@ from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
 from tracejit.lower.access import FLAT, Entry, Index
 from tracejit.lower.backend import Extra, Source
-from tracejit.lower.materialise import matrix_source
-from tracejit.lower.phases import BY_STREAMS, Phase, with_slots
+from tracejit.lower.jam import FAR, LONG
+from tracejit.lower.phases import Phase, with_slots
 from tracejit.lower.program import (
     Buffer,
     Computation,
@@ -66,6 +67,7 @@ class Emitter(Values):
         self.ranged: Loop | Computation | None = None
         self.accumulators = Accumulators(self)
         self.chunks = Chunks(self)
+        self.calls = Calls(self)
         self.streaming = streaming
         self.streams = Streams(self)
 
@@ -221,7 +223,13 @@ class Emitter(Values):
 
     def range_of(self, loop: Loop, first: str, last: str) -> None:
         """The iterations of a loop from `first` (from none: 0) up to `last`."""
-        inside = computations_in(loop)
+        # Without those of twins that are not there, where what they leave is done one by one.
+        inside = [
+            c
+            for c in computations_in(loop)
+            if loop not in c.loops
+            or all(outer in self.depth_of for outer in c.loops[: c.loops.index(loop)])
+        ]
         self.var_of[loop] = self.fresh("i")
         self.loops[id(loop)] = loop
         self.accumulators.before(loop, inside)
@@ -235,7 +243,7 @@ class Emitter(Values):
         """What a loop does at each step, and what becomes of it."""
         self.starts[loop] = version.start
         for c in loop.draws:
-            self._draw_blocks(c, version, extent)
+            self.calls.draw_blocks(c, version, extent)
         self.path.extend(version.blocks)
         self.depth_of[loop] = len(self.path) - 1
         for item in loop.items:
@@ -247,26 +255,53 @@ class Emitter(Values):
         self.accumulators.after(loop, inside)
 
     def _twin_loop(self, loop: Loop, first: str, last: str) -> None:
-        """A loop that takes several steps at a time; the last ones coincide where it must."""
+        """A loop that takes several steps at a time."""
         steps, var = len(loop.twins) + 1, self.var_of[loop]
         group = self.fresh("i")
         shift = steps.bit_length() - 1
         count, start = last, f"{group} << {shift}"
         if first:
             count, start = f"({last} - {first})", f"{first} + ({start})"
-        block = Block(f"for {group} in range(({count} + {steps - 1}) >> {shift}):")
+        groups = f"({count} + {steps - 1}) >> {shift}"
+        if loop.left:
+            groups, whole = self.fresh("i"), f"{count} >> {shift}"
+            far = self._far(loop)
+            self.path[-1].add(f"{groups} = {f'select({far}, 0, {whole})' if far else whole}")
+        block = Block(f"for {group} in range({groups}):")
         block.add(f"{var} = {start}")
-        self.path[-1].body.append(block)
-        self.path.append(block)
-        self.depth_of[loop] = len(self.path) - 1
         for k, twin in enumerate(loop.twins, 1):
             self.loops[id(twin)], self.var_of[twin] = twin, self.fresh("i")
-            self.depth_of[twin] = len(self.path) - 1
-            block.add(f"{self.var_of[twin]} = imin({var} + {k}, {last} - 1)")
+            step = f"{var} + {k}"
+            step = step if loop.left else f"imin({step}, {last} - 1)"
+            block.add(f"{self.var_of[twin]} = {step}")
+        self._open_items(block, loop, loop.twins)
+        if loop.left:
+            rest = self.var_of[loop] = self.fresh("i")
+            done = f"{first} + ({groups} << {shift})" if first else f"{groups} << {shift}"
+            self._open_items(Block(f"for {rest} in span({done}, {last}):"), loop, [])
+
+    def _far(self, loop: Loop) -> str:
+        """The condition under which a loop's rows come from memory; none where they do not."""
+        inside = computations_in(loop)
+        for item in self.program.items:
+            if not isinstance(item, Loop) or loop not in item.members:
+                continue
+            if item.tiled and any(c.kind is Kind.SWEEP for c in inside):
+                return ""  # another loop over the block has just fetched them
+            rows, row = self.dim(loop.extent), self.dim(inside[0].loops[-1].extent)
+            return f"select({row} > {LONG}, 0, {rows} * {row}) > {FAR}"
+        return ""
+
+    def _open_items(self, block: Block, loop: Loop, twins: list[Loop]) -> None:
+        """The items of a loop in a block of its own."""
+        self.path[-1].body.append(block)
+        self.path.append(block)
+        for each in (loop, *twins):
+            self.depth_of[each] = len(self.path) - 1
         for item in loop.items:
             self.item(item)
         self.path.pop()
-        for each in (loop, *loop.twins):
+        for each in (loop, *twins):
             del self.depth_of[each]
 
     def _allocate(self, inside: list[Computation]) -> None:
@@ -284,13 +319,12 @@ class Emitter(Values):
     def _computation(self, c: Computation) -> None:
         if c.kind in (Kind.MATMUL, Kind.LIBRARY):
             self._allocate([c])
-            if c.kind is Kind.MATMUL:
-                self._matmul(c)
-            else:
-                self._library.get(c.value.op, self._ufunc)(c)
+            self.calls.call(c)
             return
         if not c.loops:
             self._allocate([c])
+        if c.loops and c.loops[0] not in self.depth_of:
+            return  # a twin's, of which there is none here
         self.current = c
         index = self.index_of(c)
         if c.kind is Kind.SCATTER:
@@ -354,7 +388,7 @@ class Emitter(Values):
             place = self.value(node, index if node.ndim else ())
             if check:
                 length = self.dim(c.target.shape[axis])
-                self._trap(f"outside({place}, {length})", len(self.path) - 1)
+                self.trap(f"outside({place}, {length})", len(self.path) - 1)
                 wrapped = self.fresh("v")
                 block.add(f"{wrapped} = wrap({place}, {length})", origin)
                 place = wrapped
@@ -370,100 +404,6 @@ class Emitter(Values):
                 old = f"half_load({element})" if half else element
                 text = self.accumulators.sum_of(c, old, value)
             block.add(f"{element} = {f'half_store({text})' if half else text}", origin)
-
-    def _matmul(self, c: Computation) -> None:
-        a, b = c.value.args
-        out = self.program.buffers[c.target][0]
-        char = c.value.dtype.char
-        name = f"matmul_{char.replace('?', 't')}"
-        self.headers[name] = f'{name} = matmul_loop("{char}{char}->{char}")'
-        batch = [self.fresh("i") for _ in range(c.value.ndim - 2)]
-        block = self.path[-1]
-        for var, d in zip(batch, c.value.shape, strict=False):
-            inner = Block(f"for {var} in range({self.dim(d)}):")
-            block.body.append(inner)
-            block = inner
-        operands = [self._matrix(x, batch) for x in (a, b)]
-        block.add(f"{name}({', '.join(operands)}, {_part(out.name, batch)})", c.value.origin)
-        for copy in self.program.buffers[c.target][1:]:
-            block.add(f"{copy.name}[{', '.join([*batch, ':', ':'])}] = {_part(out.name, batch)}")
-
-    def _ufunc(self, c: Computation) -> None:
-        op = c.value.op
-        assert isinstance(op, ops.Elementwise)
-        name, module, ufunc, types = expressions.loop_name(op, c.value)
-        self.headers[f"{name}_over"] = f'{name}_over = ufunc_over("{module}", "{ufunc}", "{types}")'
-        operands = [
-            self.flat_name(self.array_name(a), a.ndim) if a.ndim else self.value(a, ())
-            for a in c.value.args
-        ]
-        out = self.program.buffers[c.target][0]
-        operands.append(self.flat_name(out.name, c.target.ndim))
-        self.path[-1].add(f"{name}_over({', '.join(operands)})", c.value.origin)
-
-    @property
-    def _library(self) -> dict[ops.Op, Callable[[Computation], None]]:
-        """What emits a call of compiled code; the loop of a ufunc otherwise."""
-        return {
-            ops.SORT: self._sort,
-            ops.ARGSORT: self._sort,
-            ops.DRAW: self._draw,
-            ops.ADVANCE: lambda c: None,  # the draw leaves it
-        }
-
-    def _draw(self, c: Computation) -> None:
-        """Numbers of a distribution into the target, and the state after them into its own."""
-        name, shape = c.value.attr
-        self.headers[f"draw_{name}"] = f'draw_{name} = draw("{name}")'
-        state, *parameters = c.value.args
-        operands = [
-            self.array_name(state),
-            self._state_after(c),
-            self.flat_name(self.program.buffers[c.target][0].name, c.value.ndim),
-            self.dim(shape[-1]),
-        ]
-        for p in parameters:
-            flat = self.flat_name(self.array_name(p), p.ndim) if p.ndim else self.value(p, ())
-            operands.append(flat)
-        if name in BY_STREAMS:
-            operands += ["first", "last"] if self.ranged is c else ["0", "-1"]
-        self._trap(f"draw_{name}({', '.join(operands)})", len(self.path) - 1)
-
-    def _draw_blocks(self, c: Computation, version: Version, extent: str) -> None:
-        """Numbers for each block of a loop, and the state after the last."""
-        name = c.value.attr[0]
-        for part in ("begin", "block"):
-            self.headers[f"{name}_{part}"] = f'{name}_{part} = draw("{name}_{part}")'
-        state, after = self.array_name(c.value.args[0]), self._state_after(c)
-        block = self.path[-1]
-        block.body.insert(len(block.body) - 1, Line(f"{name}_begin({state}, {after})"))
-        out = self.program.buffers[c.target][0].name
-        left = f"imin({extent} - {version.start}, {BLOCK})"
-        line = Line(f"{name}_block({after}, {out}, {left})", c.value.origin)
-        version.blocks[0].body.insert(0, line)
-
-    def _state_after(self, c: Computation) -> str:
-        after = next(n for n in self.program.stored if n.op is ops.ADVANCE and n.args == (c.value,))
-        return self.program.buffers[after][0].name
-
-    def _sort(self, c: Computation) -> None:
-        """Rows of the operand, sorted into the target."""
-        [x] = c.value.args
-        name, kind, char = c.value.op.name, c.value.attr, x.dtype.char
-        function = f"{name}_{kind}_{char.replace('?', 't')}"
-        self.headers[function] = f'{function} = {name}_rows("{char}", "{kind}")'
-        out = self.program.buffers[c.target][0]
-        operands = [
-            self.flat_name(self.array_name(x), x.ndim),
-            self.dim(x.shape[-1]),
-            self.flat_name(out.name, x.ndim),
-        ]
-        self.path[-1].add(f"{function}({', '.join(operands)})", c.value.origin)
-
-    def _matrix(self, node: Node, batch: list[str]) -> str:
-        source, transposed = matrix_source(node)
-        name = self.array_name(source)
-        return f"{_part(name, batch)}.T" if transposed else _part(name, batch)
 
 
 _NUMBA_NAMES = frozenset(
@@ -494,7 +434,3 @@ def _tuple(items: list[str]) -> str:
 def _np(buffer: Buffer) -> str:
     dtype = expressions.storage(buffer.node.dtype)
     return "np.bool_" if dtype.kind == "b" else f"np.{dtype.name}"
-
-
-def _part(name: str, batch: list[str]) -> str:
-    return f"{name}[{', '.join(batch)}, :, :]" if batch else name

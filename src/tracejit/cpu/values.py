@@ -130,7 +130,7 @@ class Values:
         if expressions.uses_loop(op, node):
             self.use_loop(*expressions.loop_name(op, node))
         if op.trap and node.args[0].dtype.kind in op.trap_kinds:
-            self._trap(op.trap.format(*operands), depth)
+            self.trap(op.trap.format(*operands), depth)
         return expressions.expression(op, node, operands), depth, False
 
     def use_loop(self, name: str, module: str, ufunc: str, types: str) -> None:
@@ -143,7 +143,7 @@ class Values:
                 return depth
         return 0
 
-    def _trap(self, condition: str, depth: int) -> None:
+    def trap(self, condition: str, depth: int) -> None:
         self.traps = True
         inner = self.path[depth + 1] if depth + 1 < len(self.path) else None
         self.path[depth].insert(f"bad = bit_or(bad, {condition})", None, inner)
@@ -196,7 +196,7 @@ class Values:
             if _found_in(entry.node, base.shape[axis]):
                 parts.append(position)
                 continue
-            self._trap(f"outside({position}, {length})", depth)
+            self.trap(f"outside({position}, {length})", depth)
             wrapped = self.fresh("v")
             self.path[depth].insert(f"{wrapped} = wrap({position}, {length})", node.origin, inner)
             parts.append(wrapped)

@@ -135,6 +135,11 @@ def _view(node: Node) -> Node | None:
     return build.view(node.args[0], *node.attr)
 
 
+def _reshape(node: Node) -> Node | None:
+    """A reshape whose lengths have turned out to be the operand's, but for ones, is a view."""
+    return build.reshape(node.args[0], node.shape)
+
+
 def _identity(node: Node) -> Node | None:
     return node.args[0]
 
@@ -154,6 +159,7 @@ _RULES: dict[str, Callable[[Node], Node | None]] = {
     "where": _where,
     "logical_not": _logical_not,
     "view": _view,
+    "reshape": _reshape,
     "positive": _identity,
     "custom": _identity,
     "poly": _poly,

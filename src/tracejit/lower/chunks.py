@@ -24,7 +24,7 @@ from tracejit.lower.program import (
 CHUNK = 1 << 13
 #: The same where a loop is tiled, and rows at least, a multiple of which it is: what is read again
 #: must be in the second cache, and what chunks give be little beside what they read.
-TILE, ROWS = 1 << 15, 8
+TILE, ROWS = 1 << 15, 32
 #: Kinds whose iterations depend on each other, or that have none of ours.
 _WHOLE = (Kind.NONZERO, Kind.LIBRARY, Kind.MATMUL, Kind.SCATTER)
 
@@ -32,7 +32,7 @@ _WHOLE = (Kind.NONZERO, Kind.LIBRARY, Kind.MATMUL, Kind.SCATTER)
 def chunk_length(inner: int, tiled: bool) -> int:
     """Iterations of a chunk, where each has `inner` points."""
     if tiled:
-        return max(TILE // ROWS // max(inner, 1), 2) * ROWS
+        return max(TILE // ROWS // max(inner, 1), 1) * ROWS
     return max(CHUNK // max(inner, 1), 1)
 
 

@@ -45,7 +45,8 @@ class Loop:
 
     One that is `tiled` does no more by itself: each chunk goes through its `members` in turn.
 
-    One with `twins` takes several steps at a time: its own, and one for each of them after it.
+    One with `twins` takes several steps at a time: its own, and one for each of them after it. The
+    last of them coincide, or are taken one by one where they may be `left`.
     """
 
     extent: Dim
@@ -56,6 +57,7 @@ class Loop:
     draws: list[Computation] = field(default_factory=list)
     chunked: bool = False
     tiled: bool = False
+    left: bool = False
 
     @property
     def members(self) -> list[Loop]:

@@ -86,6 +86,10 @@ def _storage_order(computations: list[Computation], stored: set[Node]) -> str:
     return "F" if reverse else "C"
 
 
+#: Vectors that count as much as a matrix, where the order of loops is chosen.
+_VECTORS = 64
+
+
 # Computations --------------------------------------------------------------------------------
 
 
@@ -191,7 +195,8 @@ def _loop_order(
         entry = index[0 if memory and memory.get(node) == "F" else -1]
         if isinstance(entry, Entry) and entry.axis is not None and domain[entry.axis] != 1:
             full = sum(isinstance(e, Entry) and e.axis is not None for e in index)
-            votes[entry.axis] += full
+            # To go through a matrix the wrong way costs more than any number of vectors.
+            votes[entry.axis] += _VECTORS**full
     natural = axes
     if votes and len(axes) > 1:
         fast, count = votes.most_common(1)[0]
