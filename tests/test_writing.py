@@ -149,7 +149,7 @@ def halves(x):
     (through_views, M, 0),
     (by_arrays, M, 3),
     (one_by_one, V, 0),
-    (reshaped, V, 3),
+    (reshaped, V, 2),
     (seen_by_read_only_views, M, 1),
     (rows, M, 0),
     (methods, M, 3),
