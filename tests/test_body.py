@@ -139,3 +139,14 @@ def test_programs_compile_in_few_statements():
         want = np.sqrt(want * want + k)
     np.testing.assert_allclose(f(x), want, rtol=1e-13)
     assert f.stats.loops == 1
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "uint64"])
+@pytest.mark.parametrize("exponent", [0, 3, 5])
+def test_a_typed_constant_beside_a_plain_number(dtype: str, exponent: int) -> None:
+    """The exponent has the array's dtype; the test whether it is negative compares it with 0."""
+    x = np.arange(6).astype(dtype)
+    f = tracejit.function(lambda x: x**exponent, on_unsupported="error")
+    result, expected = f(x), x**exponent
+    assert result.dtype == expected.dtype
+    np.testing.assert_array_equal(result, expected)

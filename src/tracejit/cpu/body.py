@@ -242,8 +242,10 @@ class _Typer:
     def _of_one_kind(self, operands: Sequence[ast.expr], kinds: list[Any]) -> list[Any]:
         """The kinds of an operator's operands: a plain number takes the other one's."""
         if len(kinds) == 2 and kinds[0] != kinds[1]:
+            # A constant that is a call names its kind.
+            plain = [o in self.constants and not isinstance(o, ast.Call) for o in operands]
             for k in (0, 1):
-                if operands[k] in self.constants and operands[1 - k] not in self.constants:
+                if plain[k] and not plain[1 - k]:
                     self.kinds[operands[k]] = kinds[1 - k]
                     return [kinds[1 - k]] * 2
         return kinds
