@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import sys
 from typing import Any
 
 import numpy as np
@@ -95,17 +96,19 @@ def test_what_is_not_streamed(small: list[Any], function: Any) -> None:
     assert not any(s for s, _ in small)
 
 
-def test_memory_that_begins_elsewhere(small: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """An array that another allocator made begins where it likes."""
-    monkeypatch.setattr("tracejit.lower.pool.pool", lambda: None)
-    for _ in range(3):
-        keep = np.empty(LARGE + 1)[1:]  # moves what comes next
-        assert_equal(*called(lambda x: x * 3 + 1, (RNG.standard_normal(LARGE),)))
-        del keep
-
-
-def test_small_results_are_not_streamed() -> None:
-    assert streams.LEAST_BYTES >= 1 << 24
+@pytest.mark.parametrize(
+    ("rows", "offset", "expected"),
+    [(1 << 22, 0, True), (1 << 22, 2, False), ((1 << 22) - 8, 0, False), (100, 0, False)],
+    ids=["large", "begins elsewhere", "smaller", "few rows"],
+)
+def test_which_results_are_streamed(rows: int, offset: int, expected: bool) -> None:
+    """Those of 32 MB, where every part begins with a line of the cache."""
+    count = 1 << 22 if rows == 100 else rows
+    memory = np.empty(count + 16)
+    start = -(memory.ctypes.data // 8) % 8 + offset
+    shared = threads.Shared(int, threads.Later(int), False, threads.Later(int), [0])
+    phases = [(rows, 3 * count, -1, False)]
+    assert shared._streams(2, phases, [memory[start : start + count]]) is expected
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86's assembly")
@@ -118,6 +121,7 @@ def test_the_stores_are_non_temporal(small: list[Any]) -> None:
     assert re.search(r"vmovntp[sd]\s+%[xyz]mm|movntp[sd]\s+%xmm", text)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks for it on Linux only")
 def test_kept_memory_begins_with_a_line_of_the_cache() -> None:
     for count in (1 << 14, (1 << 17) + 3, 1 << 20):
         assert empty(count, np.dtype(float)).ctypes.data % streams.LINE_BYTES == 0
