@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.special
-from test_vecmath import NAMES, evaluate
+from test_vecmath import NAMES, evaluate, numpy_or_scipy
 
 TABLES = Path(np.__file__).parent / "_core" / "tests" / "data"
 #: Functions that NumPy has a table of.
@@ -46,7 +45,7 @@ def test_numpys_tables(name: str, dtype: Any) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_float32(name: str) -> None:
     """Within one unit of the double-precision result, rounding of which costs next to nothing."""
-    reference = getattr(np, name, None) or getattr(scipy.special, name)
+    reference = numpy_or_scipy(name)
     form = np.finfo(np.float32)
     for start in range(0, 1 << 32, 1 << 24):
         x = np.arange(start, start + (1 << 24), dtype=np.uint32).view(np.float32)

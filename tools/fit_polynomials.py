@@ -28,6 +28,7 @@ class Fit:
     low: str
     high: str
     degree: int
+    in_double: bool = False  # for float32, too
 
 
 def remez(fit: Fit, rounds: int = 12) -> tuple[list[mp.mpf], mp.mpf]:
@@ -126,6 +127,28 @@ def log_erfc(t: mp.mpf) -> mp.mpf:
 
 ERFC_SHIFT = mp.mpf("0.4375")  # (a + shift) exp(a*a) erfc(a) is nearly constant
 ERFC_SCALE = mp.mpf("0.59375")
+
+
+def log_gamma_small(t: mp.mpf) -> mp.mpf:
+    """log(gamma(x)) / ((x - 1) (x - 2)) with x = t + 1.75."""
+    x = t + mp.mpf("1.75")
+    if x in (1, 2):
+        return mp.psi(0, x) * (1 if x == 2 else -1)
+    return mp.loggamma(x) / ((x - 1) * (x - 2))
+
+
+def log_gamma_rest(w: mp.mpf) -> mp.mpf:
+    """(log(gamma(x)) - (x - 1/2) log(x) + x - log(2 pi)/2) x with x = 1/w."""
+    if w == 0:
+        return mp.mpf(1) / 12
+    x = 1 / w
+    if x > 30:  # Stirling's series, where the difference would cancel
+        return mp.fsum(
+            mp.bernoulli(2 * k) / (2 * k * (2 * k - 1)) * w ** (2 * k - 2) for k in range(1, 31)
+        )
+    return (mp.loggamma(x) - (x - mp.mpf("0.5")) * mp.log(x) + x - mp.log(2 * mp.pi) / 2) * x
+
+
 SMALL = mp.mpf("1e-5")  # keeps the weights of the error away from zero
 
 
@@ -185,6 +208,8 @@ def fits(double: bool) -> list[Fit]:
             str((last - pole) / (last + pole)),
             degree(21, 9),
         ),
+        Fit("GAMMALN_SMALL", log_gamma_small, one, "-0.75", "0.75", degree(24, 10), True),
+        Fit("GAMMALN_LARGE", log_gamma_rest, one, "0", "0.4", degree(15, 5), True),
     ]
 
 
@@ -197,7 +222,7 @@ def main(names: list[str]) -> None:
             coefficients, error = remez(fit)
             print(f"    {width}: (  # error 2**{mp.nstr(mp.log(error, 2), 3)}")
             for c in coefficients:
-                code = "<d" if width == 64 else "<f"
+                code = "<d" if width == 64 or fit.in_double else "<f"
                 print(f"        {struct.unpack(code, struct.pack(code, float(c)))[0]!r},")
             print("    ),")
         print("}")

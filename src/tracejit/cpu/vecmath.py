@@ -19,6 +19,7 @@ from tracejit.cpu import (
     vecmath_arc,
     vecmath_erf,
     vecmath_exp,
+    vecmath_gamma,
     vecmath_inverse,
     vecmath_log,
     vecmath_pow,
@@ -44,6 +45,7 @@ __all__ = [
     "exp2",
     "expit",
     "expm1",
+    "gammaln",
     "log",
     "log1p",
     "log2",
@@ -144,6 +146,7 @@ log1p = _elementary("log1p", vecmath_log.log1p)
 sin = _elementary("sin", vecmath_trig.sin)
 cos = _elementary("cos", vecmath_trig.cos)
 erf = _elementary("erf", vecmath_erf.erf)
+gammaln = _elementary("gammaln", vecmath_gamma.gammaln)
 erfc = _elementary("erfc", vecmath_erf.erfc)
 tan = _elementary("tan", vecmath_trig.tan)
 cbrt = _elementary("cbrt", vecmath_roots.cbrt)

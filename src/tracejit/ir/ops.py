@@ -236,6 +236,7 @@ ELEMENTWISE: dict[str, Elementwise] = _rows(
     _call("erf", 1, TRANSCENDENTAL, "f", module="scipy.special"),
     _call("erfc", 1, TRANSCENDENTAL, "f", module="scipy.special"),
     _call("expit", 1, TRANSCENDENTAL, "f", module="scipy.special"),
+    _call("gammaln", 1, 2 * TRANSCENDENTAL, "f", module="scipy.special"),
     # Beyond ufuncs
     Elementwise(name="cast", nin=1, cpu="{0}", cpu_kinds="biufc", doc="attr: the dtype"),
     Elementwise(name="where", nin=3, cpu="select({0}, {1}, {2})", cpu_kinds="biufc"),
