@@ -190,7 +190,7 @@ def _loop_order(
     axes = tuple(range(len(domain)))
     votes: Counter[int] = Counter()
     for node, index in reads if memory is not None else ():
-        if isinstance(index, access._Flat) or not index or node.op is ops.RESHAPE:
+        if isinstance(index, access._Flat) or not index:
             continue
         entry = index[0 if memory and memory.get(node) == "F" else -1]
         if isinstance(entry, Entry) and entry.axis is not None and domain[entry.axis] != 1:

@@ -1,0 +1,108 @@
+"""How operands lie in memory: the same bits, and vectors also where there are gaps."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+
+import tracejit
+from tracejit.lower import executable
+from tracejit.lower.executable import Executable
+
+LENGTHS = (5, 31, 33, 100, 513, 1200, 20_000)
+
+
+def of_a_line(x: np.ndarray) -> Iterator[np.ndarray]:
+    """The elements of `x` with gaps, backwards in memory, and off the usual alignment."""
+    for step in (2, 3, -1):
+        wide = np.zeros(x.size * abs(step), x.dtype)[::step]
+        wide[:] = x
+        yield wide
+    shifted = np.zeros(x.size + 1, x.dtype)[1:]
+    shifted[:] = x
+    yield shifted
+
+
+def of_rows(x: np.ndarray) -> Iterator[np.ndarray]:
+    """The elements of `x` in rows that lie apart, and with gaps in the rows."""
+    rows, length = x.shape
+    for made in (np.zeros((rows, length + 3), x.dtype), np.zeros((rows, 2 * length), x.dtype)):
+        placed = made[:, :length] if made.shape[1] < 2 * length else made[:, ::2]
+        placed[:] = x
+        yield placed
+    yield np.broadcast_to(x, (rows, length))
+
+
+LINES: dict[str, Callable[[Any], Any]] = {
+    "sum": lambda x: x.sum(),
+    "sum of exp": lambda x: np.exp(x).sum(),
+    "norm": lambda x: np.sqrt(((x - 1) ** 2).sum()),
+    "product": lambda x: (1 + x / 1000).prod(),
+    "variance": lambda x: (x.mean(), x.var()),
+    "complex": lambda x: (x + 1j * x).sum(),
+    "row": lambda x: x.reshape(1, -1).sum(axis=1),
+}
+ROWS: dict[str, Callable[[Any], Any]] = {
+    "sums": lambda x: x.sum(axis=1),
+    "squares": lambda x: (x * x).sum(axis=1),
+    "exponentials": lambda x: np.exp(x - x.max(axis=1, keepdims=True)).sum(axis=1),
+    "variances": lambda x: x.var(axis=1),
+}
+
+
+def bits(result: Any) -> list[bytes]:
+    return [np.asarray(r).tobytes() for r in (result if isinstance(result, tuple) else (result,))]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", LINES)
+def test_sums_of_a_line_have_the_same_bits(name: str, dtype: Any) -> None:
+    f = tracejit.function(LINES[name], on_unsupported="error")
+    for length in LENGTHS:
+        x = np.random.default_rng(length).normal(size=length).astype(dtype)
+        expected = bits(f(x))
+        assert all(bits(f(other)) == expected for other in of_a_line(x)), length
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", ROWS)
+def test_sums_of_rows_have_the_same_bits(name: str, dtype: Any) -> None:
+    f = tracejit.function(ROWS[name], on_unsupported="error")
+    for length in LENGTHS[:-1]:
+        x = np.random.default_rng(length).normal(size=(21, length)).astype(dtype)
+        expected = bits(f(x))
+        assert all(bits(f(other)) == expected for other in of_rows(x)), length
+
+
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64")
+    or not llvm.get_host_cpu_features().get("fma", False),
+    reason="reads the assembly of x86-64 with FMA",
+)
+@pytest.mark.parametrize(
+    ("name", "instruction"),
+    [("exp", r"vfmadd\d+pd\s.*%[yz]mm"), ("sum", r"vaddpd\s.*%zmm|vaddpd\s.*%ymm")],
+)
+def test_functions_and_sums_of_strided_lines_are_vectors(
+    name: str, instruction: str, monkeypatch: Any
+) -> None:
+    """LLVM would compile vectors for a stride of one byte, and scalars for every other."""
+    made: list[Any] = []
+
+    def noting(*arguments: Any) -> Any:
+        made.append(Executable(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(executable, "Executable", noting)
+    function = np.exp if name == "exp" else np.sum
+    f = tracejit.function(lambda x: function(x + 0.75), on_unsupported="error")
+    with tracejit.config(threads=1, cache=False):
+        f(np.linspace(0, 1, 2000)[::2])
+    (assembly,) = made[-1].entry.inspect_asm().values()
+    assert re.search(instruction, assembly)
