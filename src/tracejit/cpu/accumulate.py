@@ -1,4 +1,4 @@
-"""Accumulators: reductions, sweeps, extreme positions, scans and appended positions.
+"""Accumulators: reductions, sweeps, scans and appended positions.
 
 A floating sum has an accumulator a loop level. The innermost adds with reassociation allowed, so
 that LLVM keeps several vector accumulators, over blocks of fixed length; what a block or a row
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracejit.cpu import expressions
 from tracejit.cpu.block import Block
+from tracejit.cpu.extremes import Extremes
 from tracejit.ir import build, ops
 from tracejit.ir.node import Node
 from tracejit.lower import windows
@@ -44,7 +45,7 @@ class Accumulators:
     def __init__(self, emitter: Emitter) -> None:
         self.e = emitter
         self.names: dict[Computation, str] = {}
-        self.extremes: dict[Computation, tuple[str, str]] = {}
+        self.extremes = Extremes(emitter)
         self.parts: dict[Computation, str] = {}
         #: Whether the nest is for rows of at most one block, whose sums need no levels.
         self.rows_short = False
@@ -82,10 +83,7 @@ class Accumulators:
             if c.kind is Kind.REDUCE and not self.layered(c):
                 block.add(f"{self._new(c)} = {self.identity(c)}")
             elif c.kind is Kind.ARG:
-                best, counter = self.extremes[c] = self.e.fresh("v"), self.e.fresh("v")
-                block.add(f"{best} = {self.identity(c)}")
-                block.add(f"{counter} = 0")
-                block.add(f"{self._new(c)} = 0")
+                self.names[c] = self.extremes.start(c, self.identity(c))
             elif c.kind is Kind.SWEEP:
                 self.clear(c, c.loops.index(loop))
         for c in inside:
@@ -97,7 +95,8 @@ class Accumulators:
         """The blocks of `loop` from `first` to `last`: one, unless a sum is cut into blocks."""
         block, var = self.e.path[-1], self.e.var_of[loop]
         sums = [c for c in inside if self.layered(c) and self._reduced_loops(c)[-1] is loop]
-        if not (sums or loop.draws) or self.rows_short:
+        extremes = self.extremes.by_blocks(loop)
+        if not (loop.draws or extremes or (sums and not self.rows_short)):
             if self.rows_short:
                 self._open_parts(block, sums)
             steps = f"span({first}, {last})" if first else f"range({last})"
@@ -112,9 +111,17 @@ class Accumulators:
         else:
             outer = Block(f"for {start} in blocks({last}):")
         block.body.append(outer)
+        for c in extremes:
+            self.extremes.open_block(c, self.identity(c), outer)
         inner = Block(f"for {var} in block({start}, {last}):")
         outer.body.append(inner)
-        return Version([outer, inner], lambda: self._close_block(sums, loop), start)
+
+        def close() -> None:
+            self._close_block(sums, loop)
+            for c in extremes:
+                self.extremes.close_block(c, loop, start, last)
+
+        return Version([outer, inner], close, start)
 
     def _open_parts(self, block: Block, sums: list[Computation]) -> None:
         for c in sums:
@@ -131,6 +138,8 @@ class Accumulators:
         for c in inside:
             if self.layered(c) and loop in self._reduced_loops(c)[1:]:
                 self._carry(c, self.total(c, loop), c.loops[c.loops.index(loop) - 1])
+        for c in self.extremes.by_blocks(loop):
+            self.extremes.pass_by(c, self.e.dim(loop.extent))
         for c in inside:
             if loop is not self._first(c) or c.kind is Kind.SWEEP or loop.chunked:
                 continue
@@ -173,36 +182,11 @@ class Accumulators:
             else:
                 block.add(f"{place} = {self.combine(c, place, value)}", origin)
         elif c.kind is Kind.ARG:
-            self._arg(c, value)
+            self.extremes.step(c, value)
         elif c.kind is Kind.SCAN:
             self._scan(c, value, index)
         elif c.kind is Kind.NONZERO:
             self._append(c, value, index)
-
-    def _arg(self, c: Computation, value: str) -> None:
-        block, place = self.e.path[-1], self.accumulator(c)
-        best, counter = self.extremes[c]
-        # A NaN is not below the best either: the first one wins, and then nothing does.
-        compare = self._not_better(c)
-        better = Block(f"if not {compare}({value}, {best}):")
-        block.body.append(better)
-        inner = better
-        if c.value.dtype.kind in "fc":
-            inner = Block(f"if not isnan({best}):")
-            better.body.append(inner)
-        inner.add(f"{best} = {value}", c.target.origin)
-        inner.add(f"{place} = {counter}")
-        block.add(f"{counter} = {counter} + 1")
-
-    def _not_better(self, c: Computation) -> str:
-        """The comparison under which a value does not take the place of the best."""
-        largest = c.target.op.name == "argmax"
-        if c.value.dtype.kind != "c":
-            return "le" if largest else "ge"
-        ufunc, char = "less_equal" if largest else "greater_equal", c.value.dtype.char
-        name = f"{ufunc}_{char}{char}t"
-        self.e.use_loop(name, "numpy", ufunc, f"{char}{char}->?")
-        return name
 
     def _scan(self, c: Computation, value: str, index: Index) -> None:
         assert isinstance(index, tuple)
