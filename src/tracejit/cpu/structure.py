@@ -25,7 +25,7 @@ from numba.extending import intrinsic, register_model
 
 from tracejit.cpu.accumulate import BLOCK
 from tracejit.cpu.intrinsic import define
-from tracejit.lower.streams import LINE
+from tracejit.lower.streams import LANES, LINE
 
 #: Arrays that have a scope of their own; the stores to further ones may be to anything.
 SCOPES = 32
@@ -57,8 +57,9 @@ class _Open:
     count: ir.Value
     body: ir.Block
     after: ir.Block
-    #: How many elements it must be vectorised for, if it must.
+    #: How many elements it must be vectorised for, if it must, and vectors at a time.
     lanes: int | None = None
+    vectors: int = 1
     #: How many elementary functions stand in it.
     functions: int = 0
     #: Elements of a vector of its floating sums or products, and how many vectors.
@@ -73,7 +74,7 @@ class _Open:
         """
         count = next((n for most, n in _INTERLEAVED if self.functions <= most), 1)
         if self.lanes:
-            lanes, count = self.lanes, 1
+            lanes, count = self.lanes, self.vectors
         elif self.sum:
             lanes = self.sum[0]
             count = 1 if large else count if self.functions else self.sum[1]
@@ -113,10 +114,10 @@ def _begin(b: ir.IRBuilder, count: ir.Value, guarded: bool) -> ir.Value:
     return index
 
 
-def widen(b: ir.IRBuilder, lanes: int) -> None:
+def widen(b: ir.IRBuilder, lanes: int, vectors: int = 1) -> None:
     """Have the innermost open loop vectorised for `lanes` elements: it calls a function of them."""
     if loop := _innermost(b):
-        loop.lanes = lanes
+        loop.lanes, loop.vectors = lanes, vectors
 
 
 def note_function(b: ir.IRBuilder) -> None:
@@ -191,7 +192,7 @@ def _lines(b: ir.IRBuilder, ty: Any, length: ir.Value) -> ir.Value:
 
 def _line(b: ir.IRBuilder, ty: Any, start: ir.Value) -> ir.Value:
     index = b.add(start, _begin(b, ir.Constant(_INT, LINE), guarded=False), flags=("nuw", "nsw"))
-    widen(b, LINE)
+    widen(b, LANES, LINE // LANES)
     return index
 
 
