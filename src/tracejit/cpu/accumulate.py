@@ -91,14 +91,17 @@ class Accumulators:
             if loop in (levels[:-1] if self.rows_short else levels):
                 self._open_level(c, loop)
 
-    def open(self, loop: Loop, inside: list[Computation], first: str, last: str) -> Version:
-        """The blocks of `loop` from `first` to `last`: one, unless a sum is cut into blocks."""
+    def open(
+        self, loop: Loop, inside: list[Computation], first: str, last: str, cut: bool
+    ) -> Version:
+        """The blocks of `loop` from `first` to `last`: one, unless it is `cut`, or for a sum."""
         block, var = self.e.path[-1], self.e.var_of[loop]
         sums = [c for c in inside if self.layered(c) and self._reduced_loops(c)[-1] is loop]
         extremes = self.extremes.by_blocks(loop)
-        if not (loop.draws or extremes or (sums and not self.rows_short)):
-            if self.rows_short:
-                self._open_parts(block, sums)
+        if self.rows_short:
+            self._open_parts(block, sums)
+            sums = []
+        if not (cut or sums or extremes or loop.draws):
             steps = f"span({first}, {last})" if first else f"range({last})"
             plain = Block(f"for {var} in {steps}:")
             block.body.append(plain)
@@ -269,6 +272,11 @@ class Accumulators:
         if self.rows_short:
             return self.parts[c], "radd"
         return self.totals[(c, self._reduced_loops(c)[-1])], "sum_add"
+
+    def carried(self, loop: Loop) -> list[str]:
+        """The names that reductions in an innermost loop assign at each step."""
+        reductions = [c for c in loop.items if isinstance(c, Computation) and c.kind is Kind.REDUCE]
+        return [self._sum(c)[0] if self.layered(c) else self.accumulator(c) for c in reductions]
 
     def _open_level(self, c: Computation, loop: Loop) -> None:
         name = self.totals[(c, loop)] = self.e.fresh("v")

@@ -27,11 +27,12 @@ from tracejit.cpu.accumulate import BLOCK, Accumulators, Version
 from tracejit.cpu.block import Block, Line
 from tracejit.cpu.calls import Calls
 from tracejit.cpu.chunks import Chunks
+from tracejit.cpu.guards import Guards
 from tracejit.cpu.streams import Streams
 from tracejit.cpu.values import Values
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
-from tracejit.lower.access import FLAT, Entry, Index
+from tracejit.lower.access import FLAT, Entry, Index, Point
 from tracejit.lower.backend import Extra, Source
 from tracejit.lower.jam import FAR, LONG
 from tracejit.lower.phases import Phase, with_slots
@@ -68,6 +69,7 @@ class Emitter(Values):
         self.accumulators = Accumulators(self)
         self.chunks = Chunks(self)
         self.calls = Calls(self)
+        self.guards = Guards(self)
         self.streaming = streaming
         self.streams = Streams(self)
 
@@ -236,18 +238,29 @@ class Emitter(Values):
         if loop.twins:
             self._twin_loop(loop, first, last)
         else:
-            version = self.accumulators.open(loop, inside, first, last)
-            self._steps(loop, inside, version, last)
+            points = self.guards.points(loop)
+            version = self.accumulators.open(loop, inside, first, last, bool(points))
+            self._steps(loop, inside, version, last, points)
 
-    def _steps(self, loop: Loop, inside: list[Computation], version: Version, extent: str) -> None:
+    def _steps(
+        self,
+        loop: Loop,
+        inside: list[Computation],
+        version: Version,
+        extent: str,
+        guarded: list[Point],
+    ) -> None:
         """What a loop does at each step, and what becomes of it."""
         self.starts[loop] = version.start
         for c in loop.draws:
             self.calls.draw_blocks(c, version, extent)
         self.path.extend(version.blocks)
         self.depth_of[loop] = len(self.path) - 1
-        for item in loop.items:
-            self.item(item)
+        if guarded:
+            self.guards.emit(loop, guarded)
+        else:
+            for item in loop.items:
+                self.item(item)
         self.path.pop()
         version.close()
         del self.path[len(self.path) - len(version.blocks) + 1 :]

@@ -66,8 +66,8 @@ def uses_loop(row: ops.Elementwise, node: Node) -> bool:
     return row is not ops.WHERE and row.called(a.dtype.kind for a in node.args)
 
 
-def expression(row: ops.Elementwise, node: Node, operands: list[str]) -> str:
-    """The expression of `node` over the texts of its operands."""
+def expression(row: ops.Elementwise, node: Node, operands: list[str], near: bool = False) -> str:
+    """The expression of `node` over the texts of its operands; `near` tells that none is far."""
     if row is ops.CAST:
         if node.args[0].dtype == node.dtype:
             return operands[0]
@@ -79,6 +79,8 @@ def expression(row: ops.Elementwise, node: Node, operands: list[str]) -> str:
     first = node.args[0].dtype.char
     same = all(a.dtype.char == first for a in node.args)
     template = row.wide if row.wide and same and first in _WIDE else row.cpu
+    if near and row.near:
+        template = row.near
     text = template.format(*operands)
     if node.dtype.char == "e" and row.name not in _EXACT_IN_HALF:
         return f"half_round({text})"

@@ -27,6 +27,7 @@ _LOOPS = {
     "range": structure.loop_range,
     "span": structure.loop_span,
     "blocks": structure.loop_blocks,
+    "again": structure.loop_again,
     "block": structure.loop_block,
     "lines": structure.loop_lines,
     "line": structure.loop_line,

@@ -25,7 +25,19 @@ from tracejit.cpu.sums import (
     sum_open,
 )
 from tracejit.cpu.vecmath import *  # noqa: F403
-from tracejit.cpu.vecmath import absolute, arctan2, hypot, logaddexp, power
+from tracejit.cpu.vecmath import (
+    absolute,
+    arctan2,
+    far_angle,
+    hypot,
+    logaddexp,
+    near_cos,
+    near_gammaln,
+    near_sin,
+    near_tan,
+    not_positive,
+    power,
+)
 from tracejit.rng.table import SAMPLED
 
 
@@ -56,6 +68,7 @@ __all__ = [
     "aside",
     "checked",
     "draw",
+    "far_angle",
     "fence",
     "flat",
     "half_load",
@@ -64,6 +77,11 @@ __all__ = [
     "hypot",
     "logaddexp",
     "matmul_loop",
+    "near_cos",
+    "near_gammaln",
+    "near_sin",
+    "near_tan",
+    "not_positive",
     "outside",
     "philox_normal",
     "philox_word",

@@ -60,6 +60,8 @@ class _Open:
     #: How many elements it must be vectorised for, if it must, and vectors at a time.
     lanes: int | None = None
     vectors: int = 1
+    #: Whether it seldom runs.
+    rare: bool = False
     #: How many elementary functions stand in it.
     functions: int = 0
     #: Elements of a vector of its floating sums or products, and how many vectors.
@@ -72,6 +74,8 @@ class _Open:
 
         All about a `large` one: to try all widths takes as long as all the rest.
         """
+        if self.rare:
+            return ("vectorize.width", 1), ("interleave.count", 1)  # what compiles fastest
         count = next((n for most, n in _INTERLEAVED if self.functions <= most), 1)
         if self.lanes:
             lanes, count = self.lanes, self.vectors
@@ -118,6 +122,12 @@ def widen(b: ir.IRBuilder, lanes: int, vectors: int = 1) -> None:
     """Have the innermost open loop vectorised for `lanes` elements: it calls a function of them."""
     if loop := _innermost(b):
         loop.lanes, loop.vectors = lanes, vectors
+
+
+def is_rare(b: ir.IRBuilder) -> bool:
+    """Whether the innermost open loop seldom runs."""
+    loop = _innermost(b)
+    return loop is not None and loop.rare
 
 
 def note_function(b: ir.IRBuilder) -> None:
@@ -177,6 +187,12 @@ def _block(b: ir.IRBuilder, ty: Any, start: ir.Value, length: ir.Value) -> ir.Va
     return b.add(start, _begin(b, count, guarded=False), flags=("nuw", "nsw"))
 
 
+def _block_again(b: ir.IRBuilder, ty: Any, start: ir.Value, length: ir.Value) -> ir.Value:
+    index = _block(b, ty, start, length)
+    _open[b.function][-1].rare = True
+    return index
+
+
 def _span(b: ir.IRBuilder, ty: Any, first: ir.Value, last: ir.Value) -> ir.Value:
     return b.add(first, _begin(b, b.sub(last, first), guarded=True), flags=("nuw", "nsw"))
 
@@ -199,6 +215,7 @@ def _line(b: ir.IRBuilder, ty: Any, start: ir.Value) -> ir.Value:
 loop_range = define("loop_range", 1, _position, lambda b, ty, n: _begin(b, n, guarded=True))
 loop_span = define("loop_span", 2, _position, _span)
 loop_blocks = define("loop_blocks", 1, _position, _blocks)
+loop_again = define("loop_again", 2, _position, _block_again)
 loop_block = define("loop_block", 2, _position, _block)
 loop_lines = define("loop_lines", 1, _position, _lines)
 loop_line = define("loop_line", 1, _position, _line)

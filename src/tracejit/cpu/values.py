@@ -40,6 +40,8 @@ class Values:
         self.headers: dict[str, str] = {}
         self.names: dict[str, str] = {}
         self.flat_names: dict[str, str] = {}
+        #: Calls whose arguments have been found to be near ones (see `guards`).
+        self.near: set[Point] = set()
         self.traps = False
         self.current: Computation | None = None
 
@@ -63,7 +65,7 @@ class Values:
             if self._known(*point) is not None:
                 stack.pop()
                 continue
-            children = [] if self._in_memory(point[0]) else access.operands(*point)
+            children = [] if self.in_memory(point[0]) else access.operands(*point)
             missing = [p for p in children if self._known(*p) is None]
             if missing:
                 stack.extend(reversed(missing))
@@ -74,7 +76,7 @@ class Values:
         assert result is not None
         return result
 
-    def _in_memory(self, node: Node) -> bool:
+    def in_memory(self, node: Node) -> bool:
         """Whether `node` is read where it was stored; a scalar formula is only computed again."""
         formula = isinstance(node.op, ops.Elementwise) or node.op in (ops.DIM, ops.POLY)
         return node in self.program.stored and not (formula and not node.ndim)
@@ -104,7 +106,7 @@ class Values:
         """Expression, depth of the block it belongs to, and whether it is a name already."""
         op = node.op
         current = self.current is not None and self.current.target is node
-        if self._in_memory(node) and not (current and self.current.value is node):  # type: ignore[union-attr]
+        if self.in_memory(node) and not (current and self.current.value is node):  # type: ignore[union-attr]
             return self._load(node, index)
         if op is ops.INPUT:
             if not node.ndim and node.attr[0] not in self.array_inputs():
@@ -131,7 +133,9 @@ class Values:
             self.use_loop(*expressions.loop_name(op, node))
         if op.trap and node.args[0].dtype.kind in op.trap_kinds:
             self.trap(op.trap.format(*operands), depth)
-        return expressions.expression(op, node, operands), depth, False
+        # What belongs before the loop is no part of what is done again.
+        near = (node, index) in self.near and depth == len(self.path) - 1
+        return expressions.expression(op, node, operands, near), depth, False
 
     def use_loop(self, name: str, module: str, ufunc: str, types: str) -> None:
         """Declare a ufunc's loop at the head of the file."""

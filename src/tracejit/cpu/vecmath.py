@@ -27,7 +27,7 @@ from tracejit.cpu import (
     vecmath_trig,
 )
 from tracejit.cpu.intrinsic import complex_parts
-from tracejit.cpu.vecmath_builder import BINARY32, BINARY64, Real
+from tracejit.cpu.vecmath_builder import BINARY32, BINARY64, Mask, Real
 
 __all__ = [
     "arccos",
@@ -83,6 +83,24 @@ def _elementary(name: str, define: Callable[[Real], Real]) -> Any:
             return define(Real(builder, form, args[0])).value
 
         return x(x), codegen
+
+    typing.__name__ = typing.__qualname__ = name
+    typing.__doc__ = define.__doc__
+    return intrinsic(typing)
+
+
+def _condition(name: str, define: Callable[[Real], Mask]) -> Any:
+    """The Numba intrinsic of a condition on one real number."""
+
+    def typing(typingctx: Any, x: Any) -> Any:
+        form = FORMATS.get(x)
+        if form is None:
+            return None
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return define(Real(builder, form, args[0])).value
+
+        return types.boolean(x), codegen
 
     typing.__name__ = typing.__qualname__ = name
     typing.__doc__ = define.__doc__
@@ -149,6 +167,12 @@ erf = _elementary("erf", vecmath_erf.erf)
 gammaln = _elementary("gammaln", vecmath_gamma.gammaln)
 erfc = _elementary("erfc", vecmath_erf.erfc)
 tan = _elementary("tan", vecmath_trig.tan)
+near_sin = _elementary("near_sin", vecmath_trig.near_sin)
+near_cos = _elementary("near_cos", vecmath_trig.near_cos)
+near_tan = _elementary("near_tan", vecmath_trig.near_tan)
+near_gammaln = _elementary("near_gammaln", vecmath_gamma.near_gammaln)
+far_angle = _condition("far_angle", vecmath_trig.far_angle)
+not_positive = _condition("not_positive", vecmath_gamma.not_positive)
 cbrt = _elementary("cbrt", vecmath_roots.cbrt)
 arctan = _elementary("arctan", vecmath_arc.arctan)
 arcsin = _elementary("arcsin", vecmath_arc.arcsin)

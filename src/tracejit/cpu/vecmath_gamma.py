@@ -21,6 +21,11 @@ _HALF_LOG_2PI = (float.fromhex("0x1.d67f1c864beb5p-1"), float.fromhex("-0x1.65b5
 
 def gammaln(x: Real) -> Real:
     """log(|gamma(x)|), infinite at the poles; as SciPy's, -inf at -inf."""
+    return repaired(x, near_gammaln(x), "lgamma", not_positive)
+
+
+def near_gammaln(x: Real) -> Real:
+    """The same of a positive number, or one that is not finite."""
     wide = x.to(BINARY64)
     narrow = x.form is BINARY32
     logarithm = (log_to_float32(wide), wide.constant(0.0)) if narrow else log_pair(wide)
@@ -29,14 +34,15 @@ def gammaln(x: Real) -> Real:
         _below(wide, logarithm, tables.GAMMALN_SMALL[width]),
         _stirling(wide, logarithm, tables.GAMMALN_LARGE[width]),
     )
-    return repaired(x, _is_finite(x).select(near.to(x.form), x), "lgamma", _not_positive)
+    return _is_finite(x).select(near.to(x.form), x)
 
 
 def _is_finite(x: Real) -> Mask:
     return x.absolute() < float("inf")
 
 
-def _not_positive(x: Real) -> Mask:
+def not_positive(x: Real) -> Mask:
+    """Whether a number is finite and zero or below."""
     return ~(x > 0.0) & _is_finite(x)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from tracejit.cpu import structure
 from tracejit.cpu.vecmath_builder import BINARY64, Format, Mask, Real, new_function, vectors
 
 LANES = (2, 4, 8)  # of float64, in which all is computed, in vectors of up to 512 bits
@@ -22,13 +23,15 @@ def repaired(x: Real, near: Real, name: str, far: Test) -> Real:
     """``near``, and the C library's function `name` of `x` where `far` holds."""
     module = x.builder.module
     repair = _repair(module, name, x.form, far)
+    call = x.builder.call(repair, [x.value, near.value])
+    if structure.is_rare(x.builder):
+        return x.wrap(call)
     # LLVM's loop vectoriser replaces the call by one of these.
     variants = ",".join(
         f"_ZGV_LLVM_N{lanes}vv_{repair.name}({vector.name})"
         for lanes in LANES
         for vector in [_of_vectors(module, repair, x.form, lanes, far)]
     )
-    call = x.builder.call(repair, [x.value, near.value])
     # llvmlite's attribute sets are Python sets that know only some of LLVM's names.
     set.add(call.attributes, f'"vector-function-abi-variant"="{variants}"')
     return x.wrap(call)

@@ -26,26 +26,39 @@ LIMIT = {64: 2.0**19, 32: 2.0**40}
 
 def sin(x: Real) -> Real:
     """The sine of an angle in radians."""
-    wide = x.to(BINARY64)
-    tiny = x.absolute() < 2.0 ** -(x.form.mantissa // 2 + 2)  # keeps -0 and subnormal numbers
-    near = tiny.select(x, _by_quadrant(wide, x.form.width, 0).to(x.form))
-    return repaired(x, near, "sin", _far)
+    return repaired(x, near_sin(x), "sin", far_angle)
 
 
 def cos(x: Real) -> Real:
     """The cosine of an angle in radians."""
-    near = _by_quadrant(x.to(BINARY64), x.form.width, 1).to(x.form)
-    return repaired(x, near, "cos", _far)
+    return repaired(x, near_cos(x), "cos", far_angle)
 
 
 def tan(x: Real) -> Real:
     """The tangent: the quotient of both, to two units in the last place."""
+    return repaired(x, near_tan(x), "tan", far_angle)
+
+
+def near_sin(x: Real) -> Real:
+    """The sine of an angle that is not far from zero."""
+    wide = x.to(BINARY64)
+    tiny = x.absolute() < 2.0 ** -(x.form.mantissa // 2 + 2)  # keeps -0 and subnormal numbers
+    return tiny.select(x, _by_quadrant(wide, x.form.width, 0).to(x.form))
+
+
+def near_cos(x: Real) -> Real:
+    """The cosine of an angle that is not far from zero."""
+    return _by_quadrant(x.to(BINARY64), x.form.width, 1).to(x.form)
+
+
+def near_tan(x: Real) -> Real:
+    """The tangent of an angle that is not far from zero."""
     wide = x.to(BINARY64)
     quadrant, sine, cosine = _reduced(wide, x.form.width)
     odd = (quadrant & 1).nonzero()
     near = (odd.select(-cosine, sine) / odd.select(sine, cosine)).to(x.form)
     tiny = x.absolute() < 2.0 ** -(x.form.mantissa // 2 + 2)
-    return repaired(x, tiny.select(x, near), "tan", _far)
+    return tiny.select(x, near)
 
 
 def _by_quadrant(x: Real, width: int, quarter_turns: int) -> Real:
@@ -84,5 +97,6 @@ def _sign(quadrant: Bits) -> Bits:
     return (quadrant & 2) << (quadrant.form.width - 2)
 
 
-def _far(x: Real) -> Mask:
+def far_angle(x: Real) -> Mask:
+    """Whether an angle is so large that it is not reduced here."""
     return x.absolute() > LIMIT[x.form.width]

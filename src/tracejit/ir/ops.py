@@ -43,6 +43,7 @@ class Elementwise(Op):
     `cpu`         expression over kernel scalars; None calls the ufunc's loop
     `cpu_kinds`   dtype kinds of the operands for which `cpu` holds; the loop serves the others
     `wide`        shorter expression that is exact for float32, float64, int64 and uint64 operands
+    `near`        expression for operands that are not `far`, a condition on one (`cpu/guards.py`)
     `cost`        relative to an addition: what recomputing it costs
     `trap`        scalar condition under which the result must not be used: NumPy raises there
     `trap_kinds`  dtype kinds of the operands for which NumPy raises
@@ -55,6 +56,8 @@ class Elementwise(Op):
     cpu: str | None = None
     cpu_kinds: str = "biuf"
     wide: str | None = None
+    near: str | None = None
+    far: str | None = None
     cost: int = CHEAP
     trap: str | None = None
     trap_kinds: str = ""
@@ -126,6 +129,11 @@ def _call(name: str, nin: int, cost: int = CHEAP, kinds: str = "biuf", **more: A
     return Elementwise(
         name=name, nin=nin, cpu=f"{function}({operands})", cpu_kinds=kinds, cost=cost, **more
     )
+
+
+def _guarded(name: str, far: str, cost: int, **more: Any) -> Elementwise:
+    """A function of one number whose vector code holds where `far` does not."""
+    return _call(name, 1, cost, "f", near=f"near_{name}({{0}})", far=f"{far}({{0}})", **more)
 
 
 def _loop(name: str, nin: int, **more: Any) -> Elementwise:
@@ -215,9 +223,9 @@ ELEMENTWISE: dict[str, Elementwise] = _rows(
     _call("cbrt", 1, TRANSCENDENTAL, "f"),
     _call("hypot", 2, DIVISION, "f"),
     # Trigonometry
-    _call("sin", 1, TRANSCENDENTAL, "f"),
-    _call("cos", 1, TRANSCENDENTAL, "f"),
-    _call("tan", 1, TRANSCENDENTAL, "f"),
+    _guarded("sin", "far_angle", TRANSCENDENTAL),
+    _guarded("cos", "far_angle", TRANSCENDENTAL),
+    _guarded("tan", "far_angle", TRANSCENDENTAL),
     _call("arcsin", 1, TRANSCENDENTAL, "f"),
     _call("arccos", 1, TRANSCENDENTAL, "f"),
     _call("arctan", 1, TRANSCENDENTAL, "f"),
@@ -236,7 +244,7 @@ ELEMENTWISE: dict[str, Elementwise] = _rows(
     _call("erf", 1, TRANSCENDENTAL, "f", module="scipy.special"),
     _call("erfc", 1, TRANSCENDENTAL, "f", module="scipy.special"),
     _call("expit", 1, TRANSCENDENTAL, "f", module="scipy.special"),
-    _call("gammaln", 1, 2 * TRANSCENDENTAL, "f", module="scipy.special"),
+    _guarded("gammaln", "not_positive", 2 * TRANSCENDENTAL, module="scipy.special"),
     # Beyond ufuncs
     Elementwise(name="cast", nin=1, cpu="{0}", cpu_kinds="biufc", doc="attr: the dtype"),
     Elementwise(name="where", nin=3, cpu="select({0}, {1}, {2})", cpu_kinds="biufc"),

@@ -1,0 +1,101 @@
+"""Functions whose vector code has limits, by blocks: the same results, whatever is far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.special
+from test_vecmath import evaluate
+
+import tracejit
+from tracejit.lower import executable
+from tracejit.lower.executable import Executable
+
+RNG = np.random.default_rng(11)
+PROGRAMS: dict[str, Callable[[Any], Any]] = {
+    "map": lambda x: np.sin(x) * 2,
+    "two results": lambda x: (np.sin(x), np.cos(x) + x),
+    "sum": lambda x: np.sin(x).sum() + np.cos(x).sum(),
+    "product and largest": lambda x: ((1 + np.sin(x) / 1e3).prod(), np.tan(x).max()),
+    "of each other": lambda x: np.sin(3 * np.cos(x * 2)),
+    "branch": lambda x: np.where(np.cos(x) > 0, np.sin(x), 1)[::2],
+    "short rows": lambda x: np.sin(x.reshape(-1, 3)).sum(axis=1),
+    "columns": lambda x: np.cos(x.reshape(-1, 30)).sum(axis=0),
+    "row of one": lambda x: np.sin(x.reshape(-1, 30) + x[:30]).sum(axis=1),
+}
+
+
+def listed(result: Any) -> tuple[Any, ...]:
+    return result if isinstance(result, tuple) else (result,)
+
+
+@pytest.fixture
+def made(monkeypatch: Any) -> list[Any]:
+    """The entries that are made."""
+    entries: list[Any] = []
+
+    def noting(*arguments: Any) -> Any:
+        entries.append(Executable(*arguments))
+        return entries[-1]
+
+    monkeypatch.setattr(executable, "Executable", noting)
+    return entries
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_far_angles_anywhere(name: str) -> None:
+    f = tracejit.function(PROGRAMS[name], on_unsupported="error")
+    for length in (30, 510, 540, 3000):
+        near = RNG.normal(size=length) * 3
+        for place in (None, 0, length - 1, 511 if length > 511 else 7):
+            x = near.copy()
+            if place is not None:
+                x[place] = 1e22
+            for mine, numpys in zip(listed(f(x)), listed(PROGRAMS[name](x)), strict=True):
+                np.testing.assert_allclose(mine, numpys, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", ["sin", "cos", "tan", "gammaln"])
+def test_the_bits_are_those_of_the_function_alone(name: str, dtype: Any) -> None:
+    function = getattr(np, name, None) or getattr(scipy.special, name)
+    f = tracejit.function(lambda x: function(x), on_unsupported="error")
+    x = np.abs(RNG.normal(size=2000) * 5).astype(dtype)
+    expected = evaluate(name, x)
+    np.testing.assert_array_equal(f(x), expected)
+    for place in (0, 700, 1999):
+        x[place] = -1.5 if name == "gammaln" else 1e25
+    result = f(x)
+    np.testing.assert_array_equal(result, evaluate(name, x))
+    unchanged = np.delete(np.arange(2000), (0, 700, 1999))
+    np.testing.assert_array_equal(result[unchanged], expected[unchanged])
+
+
+def test_a_block_is_tested_once_and_the_rest_seldom_runs(made: list[Any]) -> None:
+    f = tracejit.function(lambda x, y: np.sin(x) * np.cos(y) + np.sin(y), on_unsupported="error")
+    f(np.ones(9), np.ones(9))
+    source = made[-1].source
+    assert source.count("near_sin(") == 2 and source.count("near_cos(") == 1
+    assert source.count("far_angle(") == 2 and source.count("in again(") == 1
+
+
+def test_what_overwrites_its_operand_is_not_done_again(made: list[Any]) -> None:
+    def overwritten(x: Any) -> Any:
+        y = x * 2
+        total = y.sum()
+        y[:] = np.sin(y)
+        return y + total
+
+    f = tracejit.function(overwritten, on_unsupported="error")
+    x = np.append(np.linspace(0, 3, 600), 1e22)
+    np.testing.assert_allclose(f(x), overwritten(x), rtol=1e-13)
+
+
+def test_what_is_the_same_at_each_step_is_computed_before(made: list[Any]) -> None:
+    f = tracejit.function(lambda x, t: x * np.sin(t), on_unsupported="error")
+    for t in (0.5, 1e22):
+        np.testing.assert_allclose(f(np.ones(700), t), np.full(700, np.sin(t)), rtol=1e-15)
+    assert "near_sin" not in made[-1].source
