@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tracejit.ir import ops
-from tracejit.ir.node import postorder
 from tracejit.lower import access
 from tracejit.lower.access import Entry
 from tracejit.lower.program import Computation, Kind, Loop, Program
@@ -97,9 +96,10 @@ def _is_plain(c: Computation, program: Program) -> bool:
     """Whether `c` is a floating sum of values that are cheap to write down several times."""
     if c.target.op.name != "sum" or c.target.dtype.char not in "fd":
         return False
-    stored = set(program.stored) - {c.target}
-    below = [n for n in postorder([c.value]) if isinstance(n.op, ops.Elementwise) and n.ndim]
-    return sum(n not in stored for n in below) <= _MOST_OPERATIONS
+    stored = program.stored.keys() - {c.target}
+    points = access.walk(c.value, access.identity(len(c.domain)), stored)
+    written = {n for n, _ in points if n not in stored and n.ndim}
+    return sum(isinstance(n.op, ops.Elementwise) for n in written) <= _MOST_OPERATIONS
 
 
 def _shares_reads(c: Computation, outer: Loop, inner: Loop) -> bool:
