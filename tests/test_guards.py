@@ -82,6 +82,12 @@ def test_a_block_is_tested_once_and_the_rest_seldom_runs(made: list[Any]) -> Non
     assert source.count("far_angle(") == 2 and source.count("in again(") == 1
 
 
+def test_results_of_guarded_functions_alone(made: list[Any]) -> None:
+    f = tracejit.function(lambda x: (np.sin(x), np.cos(x)), on_unsupported="error")
+    f(np.ones(9))
+    assert "near_sin(" in made[-1].source and "near_cos(" in made[-1].source
+
+
 def test_what_overwrites_its_operand_is_not_done_again(made: list[Any]) -> None:
     def overwritten(x: Any) -> Any:
         y = x * 2

@@ -34,14 +34,14 @@ DIVIDED: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "two results": (lambda x: (x - 1, x.sum(axis=1)), (WIDE,)),
 }
 WHOLE: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
-    "complex sum": (lambda x: (x * 1j).sum(), (LONG,)),
-    "product": (lambda x: (1 + 1e-6 * x).prod(), (LONG,)),
     "sums of columns": (lambda x: x.sum(axis=0), (WIDE,)),
     "running sum": (lambda x: np.cumsum(x), (LONG,)),
 }
 #: Divided phase by phase, by a second entry.
 PHASED: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "sum of all": (lambda x: x.sum(), (LONG,)),
+    "product": (lambda x: (1 + 1e-6 * x).prod(), (LONG,)),
+    "complex sum": (lambda x: (x * 1j).sum(), (LONG,)),
     "sum of rows without gaps": (lambda x: np.exp(x[:, ::2] * x[:, 1::2]).sum(), (WIDE,)),
     "a sum after a maximum": (lambda x: np.exp(x - x.max()).sum(), (LONG,)),
     "mean and variance": (lambda x: (x.mean(), x.var()), (WIDE,)),

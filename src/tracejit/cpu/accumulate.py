@@ -318,6 +318,14 @@ class Accumulators:
         """The sum of two elements of the target's dtype, in the order given."""
         return self._apply(ops.ELEMENTWISE["add"], c, a, b)
 
+    def combine_in_order(self, c: Computation, a: str, b: str) -> str:
+        """The same as `combine`, but for LLVM's freedom to reorder what rounds."""
+        op = c.target.op
+        assert isinstance(op, ops.Reduction)
+        if op.name in ("sum", "prod") and c.target.dtype.kind in "fc":
+            return self._apply(ops.ELEMENTWISE[op.combine], c, a, b)
+        return self.combine(c, a, b)
+
     def _homes(self, c: Computation) -> list[tuple[Buffer, str]]:
         """Where a sweep accumulates, and what comes before the index there."""
         part = self.parts_of.get(c.target)

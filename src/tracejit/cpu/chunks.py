@@ -135,7 +135,7 @@ class Chunks:
         """Combine what a chunk gave with what those before it did."""
         name = self.names[c]
         carried = f"sum_carry({name}, {value})"
-        text = carried if self.sums.layered(c) else self.sums.combine(c, name, value)
+        text = carried if self.sums.layered(c) else self.sums.combine_in_order(c, name, value)
         self.e.path[-1].add(f"{name} = {text}", c.target.origin)
 
     def _take_array(self, c: Computation, part: Buffer, lead: str) -> None:

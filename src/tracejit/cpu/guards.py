@@ -52,13 +52,8 @@ class Guards:
                 return []
             stored = self.e.program.stored.keys() - {c.target}
             points = access.walk(c.value, self.e.index_of(c), stored)
-            found.update((p, None) for p in points if self._is_guarded(p[0]))
+            found.update((p, None) for p in points if _is_guarded(p[0]) and p[0] not in stored)
         return list(found)
-
-    def _is_guarded(self, node: Node) -> bool:
-        row = node.op
-        guarded = isinstance(row, ops.Elementwise) and row.near is not None
-        return guarded and node.args[0].dtype.kind == "f" and not self.e.in_memory(node)
 
     def emit(self, loop: Loop, points: list[Point]) -> None:
         """The items of `loop`, whose block is the innermost open one."""
@@ -97,3 +92,9 @@ class Guards:
     def _items(self, loop: Loop) -> None:
         for item in loop.items:
             self.e.item(item)
+
+
+def _is_guarded(node: Node) -> bool:
+    row = node.op
+    guarded = isinstance(row, ops.Elementwise) and row.near is not None
+    return guarded and node.args[0].dtype.kind == "f"

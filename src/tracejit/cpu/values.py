@@ -65,7 +65,7 @@ class Values:
             if self._known(*point) is not None:
                 stack.pop()
                 continue
-            children = [] if self.in_memory(point[0]) else access.operands(*point)
+            children = [] if self._in_memory(point[0]) else access.operands(*point)
             missing = [p for p in children if self._known(*p) is None]
             if missing:
                 stack.extend(reversed(missing))
@@ -76,7 +76,7 @@ class Values:
         assert result is not None
         return result
 
-    def in_memory(self, node: Node) -> bool:
+    def _in_memory(self, node: Node) -> bool:
         """Whether `node` is read where it was stored; a scalar formula is only computed again."""
         formula = isinstance(node.op, ops.Elementwise) or node.op in (ops.DIM, ops.POLY)
         return node in self.program.stored and not (formula and not node.ndim)
@@ -106,7 +106,7 @@ class Values:
         """Expression, depth of the block it belongs to, and whether it is a name already."""
         op = node.op
         current = self.current is not None and self.current.target is node
-        if self.in_memory(node) and not (current and self.current.value is node):  # type: ignore[union-attr]
+        if self._in_memory(node) and not (current and self.current.value is node):  # type: ignore[union-attr]
             return self._load(node, index)
         if op is ops.INPUT:
             if not node.ndim and node.attr[0] not in self.array_inputs():

@@ -1,8 +1,8 @@
 """sin, cos and tan.
 
 x = k pi/2 + r by Cody and Waite in three steps with fma (exact in the first one), then
-minimax polynomials for sin(r) and cos(r) after fdlibm's scheme. Arguments too large for this
-go to the C library.
+minimax polynomials for sin(r) and cos(r) after fdlibm's scheme. A float32 too large for this is
+reduced in float64; what is too large for that, too, goes to the C library.
 """
 
 from __future__ import annotations
@@ -13,42 +13,48 @@ from tracejit.cpu.vecmath_exp import fast_two_sum, two_sum
 from tracejit.cpu.vecmath_repair import repaired
 
 TWO_OVER_PI = float.fromhex("0x1.45f306dc9c883p-1")
-HALF_PI = tuple(
-    map(
-        float.fromhex,
-        ("0x1.921fb54442d18p+0", "0x1.1a62633145c07p-54", "-0x1.f1976b7ed8fbcp-110"),
-    )
-)
-# Within these limits r is as exact as the polynomials: a float64 this small is not near enough
-# to a multiple of pi/2 to cancel the third step; a float32 never is, and k is exact.
-LIMIT = {64: 2.0**19, 32: 2.0**40}
+HALF_PI = {
+    64: ("0x1.921fb54442d18p+0", "0x1.1a62633145c07p-54", "-0x1.f1976b7ed8fbcp-110"),
+    32: ("0x1.921fb6p+0", "-0x1.777a5cp-25", "-0x1.ee59dap-50"),
+}
+# Within these limits r is as exact as the polynomials: no number this small is near enough to a
+# multiple of pi/2 to cancel the third step (of float32, all have been tried).
+NEAR = {64: 2.0**19, 32: 2.0**18}
+# A float32 beyond is reduced in float64, where k is exact up to here.
+LIMIT = {64: NEAR[64], 32: 2.0**40}
 
 
 def sin(x: Real) -> Real:
     """The sine of an angle in radians."""
-    return repaired(x, near_sin(x), "sin", far_angle)
+    return repaired(x, _of_any(x, near_sin(x), 0), "sin", _beyond)
 
 
 def cos(x: Real) -> Real:
     """The cosine of an angle in radians."""
-    return repaired(x, near_cos(x), "cos", far_angle)
+    return repaired(x, _of_any(x, near_cos(x), 1), "cos", _beyond)
 
 
 def tan(x: Real) -> Real:
     """The tangent: the quotient of both, to two units in the last place."""
-    return repaired(x, near_tan(x), "tan", far_angle)
+    return repaired(x, near_tan(x), "tan", _beyond)
 
 
 def near_sin(x: Real) -> Real:
     """The sine of an angle that is not far from zero."""
-    wide = x.to(BINARY64)
     tiny = x.absolute() < 2.0 ** -(x.form.mantissa // 2 + 2)  # keeps -0 and subnormal numbers
-    return tiny.select(x, _by_quadrant(wide, x.form.width, 0).to(x.form))
+    return tiny.select(x, _by_quadrant(x, 0, x.form.width))
 
 
 def near_cos(x: Real) -> Real:
     """The cosine of an angle that is not far from zero."""
-    return _by_quadrant(x.to(BINARY64), x.form.width, 1).to(x.form)
+    return _by_quadrant(x, 1, x.form.width)
+
+
+def _of_any(x: Real, near: Real, quarter_turns: int) -> Real:
+    """``near``, or of a float32 that is far from zero what float64 gives."""
+    if x.form is BINARY64:
+        return near
+    return far_angle(x).select(_by_quadrant(x.to(BINARY64), quarter_turns, 32).to(x.form), near)
 
 
 def near_tan(x: Real) -> Real:
@@ -61,8 +67,8 @@ def near_tan(x: Real) -> Real:
     return tiny.select(x, near)
 
 
-def _by_quadrant(x: Real, width: int, quarter_turns: int) -> Real:
-    """sin(x + quarter_turns pi/2) in float64, to the accuracy of ``width`` bits."""
+def _by_quadrant(x: Real, quarter_turns: int, width: int) -> Real:
+    """sin(x + quarter_turns pi/2), to the accuracy of ``width`` bits."""
     quadrant, sine, cosine = _reduced(x, width)
     quadrant = quadrant + quarter_turns
     odd = (quadrant & 1).nonzero()
@@ -70,18 +76,23 @@ def _by_quadrant(x: Real, width: int, quarter_turns: int) -> Real:
 
 
 def _reduced(x: Real, width: int) -> tuple[Bits, Real, Real]:
-    """The nearest quarter turn of x, and sine and cosine of what is left, in float64."""
-    shift = 1.5 * 2.0**52
+    """The nearest quarter turn of x, and sine and cosine of what is left.
+
+    Where x has more than ``width`` bits, all that is beyond them is left out.
+    """
+    form = x.form
+    half_pi = [float.fromhex(part) for part in HALF_PI[form.width]]
+    shift = 1.5 * 2.0**form.mantissa
     shifted = x.fma(TWO_OVER_PI, shift)
     quadrant = shifted.bits()
     k = shifted - shift
-    head = k.fma(-HALF_PI[0], x)
-    product = k * -HALF_PI[1]
+    head = k.fma(-half_pi[0], x)
+    product = k * -half_pi[1]
     r, low = two_sum(head, product)
     z = r.square()
     sine, cosine = z.polynomial(tables.SIN[width]), z.polynomial(tables.COS[width])
-    if width == 64:
-        low = k.fma(-HALF_PI[2], low + k.fma(-HALF_PI[1], -product))
+    if width == form.width:
+        low = k.fma(-half_pi[2], low + k.fma(-half_pi[1], -product))
         half = z * 0.5
         sine = r + (r * z).fma(sine, (-half).fma(low, low))
         one, lost = fast_two_sum(r.constant(1.0), -half)
@@ -98,5 +109,10 @@ def _sign(quadrant: Bits) -> Bits:
 
 
 def far_angle(x: Real) -> Mask:
+    """Whether an angle is too large for what is near zero."""
+    return x.absolute() > NEAR[x.form.width]
+
+
+def _beyond(x: Real) -> Mask:
     """Whether an angle is so large that it is not reduced here."""
     return x.absolute() > LIMIT[x.form.width]
