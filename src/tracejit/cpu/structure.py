@@ -37,8 +37,6 @@ _NOTHING = ir.Constant(ir.IntType(1), 0)
 #: itself, a polynomial's steps being one after the other, and LLVM sees only that registers are
 #: few. (Black and Scholes' formula with four: 6.1 ns an element in the cache instead of 8.)
 _INTERLEAVED = ((4, 4), (12, 2))
-
-
 #: The vectors in which a floating sum accumulates, by its type: the elements of one, and how many
 #: (without elementary functions). LLVM's choice would depend on how the operands lie in memory, and
 #: with it the bits of the result.
@@ -334,7 +332,7 @@ def _address(
         return b.gep(data, [position], inbounds=True)
     strides = _field(context, b, ty, array, "strides") if index else None
     place = b.bitcast(data, ir.IntType(8).as_pointer())
-    if (loop := _innermost(b)) and not rows:
+    if (loop := _innermost(b)) and index and not rows:
         loop.strided = True
     for axis, i in enumerate(index[:-1] if rows else index):
         step = b.mul(i, _stride(b, strides, axis), flags=("nsw",))

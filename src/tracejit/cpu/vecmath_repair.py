@@ -14,7 +14,8 @@ from llvmlite import ir
 from tracejit.cpu import structure
 from tracejit.cpu.vecmath_builder import BINARY64, Format, Mask, Real, new_function, vectors
 
-LANES = (2, 4, 8)  # of float64, in which all is computed, in vectors of up to 512 bits
+#: Elements of the vectors that LLVM may choose, of up to 512 bits, by the width of one.
+LANES = {64: (2, 4, 8), 32: (2, 4, 8, 16)}
 
 Test = Callable[[Real], Mask]
 
@@ -29,7 +30,7 @@ def repaired(x: Real, near: Real, name: str, far: Test) -> Real:
     # LLVM's loop vectoriser replaces the call by one of these.
     variants = ",".join(
         f"_ZGV_LLVM_N{lanes}vv_{repair.name}({vector.name})"
-        for lanes in LANES
+        for lanes in LANES[x.form.width]
         for vector in [_of_vectors(module, repair, x.form, lanes, far)]
     )
     # llvmlite's attribute sets are Python sets that know only some of LLVM's names.
