@@ -88,16 +88,65 @@ def test_results_of_guarded_functions_alone(made: list[Any]) -> None:
     assert "near_sin(" in made[-1].source and "near_cos(" in made[-1].source
 
 
-def test_what_overwrites_its_operand_is_not_done_again(made: list[Any]) -> None:
-    def overwritten(x: Any) -> Any:
-        y = x * 2
-        total = y.sum()
-        y[:] = np.sin(y)
-        return y + total
+def changed_in_place(x: Any) -> Any:
+    y = x * 2
+    total = y.sum()
+    y[:] = np.sin(y)
+    return y + total
 
-    f = tracejit.function(overwritten, on_unsupported="error")
+
+def changed_by_out(x: Any) -> Any:
+    y = x * 1.0
+    y[0] = 0.25
+    np.sin(y, out=y)
+    return y
+
+
+def changed_by_augmented(x: Any) -> Any:
+    z = x.copy()
+    z[0] = x[-1]
+    z *= np.sin(z)
+    return z
+
+
+OVERWRITTEN: dict[str, Callable[[Any], Any]] = {
+    "in place": changed_in_place,
+    "out": changed_by_out,
+    "augmented": changed_by_augmented,
+    "sorted": lambda x: np.sin(np.sort(x)),
+    "running sum": lambda x: np.cos(np.cumsum(x)),
+    "gammaln": lambda x: scipy.special.gammaln(np.cumsum(x / 1e22) - 1.5),
+    "reshaped": lambda x: np.sin(np.sort(x).reshape(-1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", OVERWRITTEN)
+def test_what_overwrites_its_operand_is_not_done_again(name: str) -> None:
+    f = tracejit.function(OVERWRITTEN[name], on_unsupported="error")
     x = np.append(np.linspace(0, 3, 600), 1e22)
-    np.testing.assert_allclose(f(x), overwritten(x), rtol=1e-13)
+    np.testing.assert_allclose(f(x), OVERWRITTEN[name](x), rtol=1e-12)
+
+
+def test_a_state_that_overwrites_itself_is_not_done_again() -> None:
+    state = tracejit.shared(np.append(np.linspace(0, 3, 600), 1e22))
+    expected = np.sin(state.get_value())
+    tracejit.function([], [], updates=[(state, tracejit.tensor.sin(state))])()
+    np.testing.assert_allclose(state.get_value(), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x[(np.abs(np.sin(x)) * (x.shape[0] - 1)).astype(np.int64)],
+        lambda x: np.take(np.arange(10.0), (np.abs(np.sin(x)) * 9.3).astype(np.int64)),
+        lambda x: (np.arange(x.shape[0]) + 2) ** (np.abs(np.sin(x)) * 3).astype(np.int64),
+    ],
+    ids=["index", "take", "exponent"],
+)
+def test_no_refusal_for_what_is_made_of_a_far_argument(function: Callable[[Any], Any]) -> None:
+    f = tracejit.function(function, on_unsupported="error")
+    x = np.append(np.linspace(0, 3, 50), 1e22)
+    np.testing.assert_allclose(f(x), function(x), rtol=1e-12)
 
 
 def test_what_is_the_same_at_each_step_is_computed_before(made: list[Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
+import scipy.special
 
 import tracejit
 from tracejit.lower import executable
@@ -106,3 +107,18 @@ def test_functions_and_sums_of_strided_lines_are_vectors(
         f(np.linspace(0, 1, 2000)[::2])
     (assembly,) = made[-1].entry.inspect_asm().values()
     assert re.search(instruction, assembly)
+
+
+def test_llvm_has_nothing_to_say(capfd: pytest.CaptureFixture[str]) -> None:
+    """It complains of loops that it is told to vectorise and cannot."""
+    x = np.linspace(0.1, 0.9, 40)
+    programs: list[Callable[[Any], Any]] = [
+        lambda x: (np.where(np.isfinite(np.sin(x)), np.sin(x), 0).sum(), np.nanmax(np.sin(x))),
+        lambda x: np.fmod(x, 0.3).sum() + np.remainder(x, 0.7).sum(),
+        lambda x: (scipy.special.j0(x).sum(), x.argmax(), np.cumsum(x)),
+        lambda x: (x + 0j).prod() + (x[x > 0.5]).sum(),
+    ]
+    with tracejit.config(cache=False, threads=1):
+        for program in programs:
+            tracejit.function(program, on_unsupported="error")(x)
+    assert capfd.readouterr().err == ""

@@ -42,9 +42,7 @@ class Guards:
     def points(self, loop: Loop) -> list[Point]:
         """The guarded calls in an innermost loop; none where a block could not be done again."""
         inside = [c for c in loop.items if isinstance(c, Computation)]
-        if len(inside) < len(loop.items) or loop.draws or loop.twins:
-            return []
-        if self.e.program.windows or self.e.program.inplace.keys() & {c.target for c in inside}:
+        if len(inside) < len(loop.items) or loop.draws or loop.twins or self.e.program.windows:
             return []
         found: dict[Point, None] = {}
         for c in inside:
@@ -52,8 +50,18 @@ class Guards:
                 return []
             stored = self.e.program.stored.keys() - {c.target}
             points = access.walk(c.value, self.e.index_of(c), stored)
+            if any(_may_trap(node) and node not in stored for node, _ in points):
+                return []  # for what it makes of an argument that is none of its own
             found.update((p, None) for p in points if _is_guarded(p[0]) and p[0] not in stored)
-        return list(found)
+        return [] if found and self._overwrites(inside) else list(found)
+
+    def _overwrites(self, inside: list[Computation]) -> bool:
+        """Whether results take the place of what is read."""
+        program = self.e.program
+        targets = {c.target for c in inside}
+        written = {id(b) for target in targets for b in program.buffers[target]}
+        read = {access.memory_of(n, c.target, program.stored) for c in inside for n, _ in c.reads}
+        return any(id(b) in written for n in read - targets for b in program.buffers.get(n, ()))
 
     def emit(self, loop: Loop, points: list[Point]) -> None:
         """The items of `loop`, whose block is the innermost open one."""
@@ -98,3 +106,12 @@ def _is_guarded(node: Node) -> bool:
     row = node.op
     guarded = isinstance(row, ops.Elementwise) and row.near is not None
     return guarded and node.args[0].dtype.kind == "f"
+
+
+def _may_trap(node: Node) -> bool:
+    """Whether a value is refused for some operands: the place of an element, or an exponent."""
+    row = node.op
+    if row is ops.GATHER:
+        return True
+    traps = isinstance(row, ops.Elementwise) and row.trap is not None
+    return traps and node.args[0].dtype.kind in row.trap_kinds

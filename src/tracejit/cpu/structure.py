@@ -42,6 +42,8 @@ _INTERLEAVED = ((4, 4), (12, 2))
 #: with it the bits of the result.
 _SUMS = {types.float32: (16, 2), types.float64: (8, 4)}
 _REORDERED = {"radd", "rmul", "radd_product", "sum_add", "sum_add_product"}
+#: What LLVM's vectoriser knows as a reduction.
+_REDUCTIONS = _REORDERED | {"rmax", "rmin", "imax", "imin", "logical_or", "logical_and", "bit_or"}
 
 
 # Loops ---------------------------------------------------------------------------------------
@@ -66,14 +68,19 @@ class _Open:
     sum: tuple[int, int] | None = None
     #: Whether operands lie in memory with gaps between them.
     strided: bool = False
+    #: Whether a place is assigned what LLVM knows as no reduction.
+    serial: bool = False
 
-    def hints(self, large: bool) -> tuple[tuple[str, int], ...]:
+    def hints(self, large: bool, vectorisable: bool) -> tuple[tuple[str, int], ...]:
         """What LLVM is told about vectorising it.
 
-        All about a `large` one: to try all widths takes as long as all the rest.
+        All about a `large` one: to try all widths takes as long as all the rest. Nothing about one
+        that is not `vectorisable`: LLVM would complain.
         """
         if self.rare:
             return ("vectorize.width", 1), ("interleave.count", 1)  # what compiles fastest
+        if not vectorisable:
+            return ()
         count = next((n for most, n in _INTERLEAVED if self.functions <= most), 1)
         if self.lanes:
             lanes, count = self.lanes, self.vectors
@@ -134,12 +141,15 @@ def note_function(b: ir.IRBuilder) -> None:
         loop.functions += 1
 
 
-def _note_sum(b: ir.IRBuilder, ty: Any) -> None:
-    """Take note of a sum or product in the innermost open loop, by the type of its place."""
+def _note_place(b: ir.IRBuilder, operation: str, ty: Any) -> None:
+    """Take note of an assignment to a place of a type, in the innermost open loop."""
     element = getattr(ty, "dtype", ty)  # of a total
     vectors = _SUMS.get(getattr(element, "underlying_float", element))
     loop = _innermost(b)
-    if loop and vectors:
+    if loop is None:
+        return
+    loop.serial |= operation not in _REDUCTIONS
+    if vectors and operation in _REORDERED:
         loop.sum = min(loop.sum or vectors, vectors)  # the wider type decides
 
 
@@ -147,11 +157,23 @@ def _end(b: ir.IRBuilder, large: bool) -> ir.Value:
     loop = _open[b.function].pop()
     following = b.add(loop.index, ir.Constant(_INT, 1), flags=("nuw", "nsw"))
     loop.index.add_incoming(following, b.block)
+    vectorisable = not loop.serial and _is_plain(b.function, loop.body)
     branch = b.cbranch(b.icmp_signed("<", following, loop.count), loop.body, loop.after)
-    if hints := loop.hints(large):
+    if hints := loop.hints(large, vectorisable):
         _hint(b.module, branch, *hints)
     b.position_at_end(loop.after)
     return _NOTHING
+
+
+def _is_plain(function: ir.Function, body: ir.Block) -> bool:
+    """Whether an open loop has no branches, and calls no function but those of vectors too."""
+    blocks = function.basic_blocks
+    return len(blocks) == blocks.index(body) + 2 and all(
+        instruction.callee.name.startswith("llvm.")
+        or any("vector-function-abi-variant" in a for a in instruction.attributes)
+        for instruction in body.instructions
+        if isinstance(instruction, ir.CallInstr)
+    )
 
 
 def _hint(module: ir.Module, branch: Any, *hints: tuple[str, int]) -> None:
@@ -275,6 +297,7 @@ def put(typingctx: Any, where: Any, value: Any) -> Any:
         return None
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        _note_place(builder, "put", where.dtype)
         builder.store(args[1], args[0])
         return _NOTHING
 
@@ -293,8 +316,7 @@ def updating(operation: Any) -> Any:
         signature, emit = found
 
         def codegen(context: Any, builder: ir.IRBuilder, _: Any, args: Any) -> Any:
-            if operation._name in _REORDERED:
-                _note_sum(builder, where.dtype)
+            _note_place(builder, operation._name, where.dtype)
             operands = [builder.load(args[0]), *args[1:]]
             builder.store(emit(context, builder, signature, operands), args[0])
             return _NOTHING
