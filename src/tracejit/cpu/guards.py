@@ -111,7 +111,6 @@ def _is_guarded(node: Node) -> bool:
 def _may_trap(node: Node) -> bool:
     """Whether a value is refused for some operands: the place of an element, or an exponent."""
     row = node.op
-    if row is ops.GATHER:
-        return True
-    traps = isinstance(row, ops.Elementwise) and row.trap is not None
-    return traps and node.args[0].dtype.kind in row.trap_kinds
+    if not isinstance(row, ops.Elementwise):
+        return row is ops.GATHER
+    return row.trap is not None and node.args[0].dtype.kind in row.trap_kinds
