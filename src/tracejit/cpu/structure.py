@@ -37,10 +37,11 @@ _NOTHING = ir.Constant(ir.IntType(1), 0)
 #: itself, a polynomial's steps being one after the other, and LLVM sees only that registers are
 #: few. (Black and Scholes' formula with four: 6.1 ns an element in the cache instead of 8.)
 _INTERLEAVED = ((4, 4), (12, 2))
-#: The vectors in which a floating sum accumulates, by its type: the elements of one, and how many
-#: (without elementary functions). LLVM's choice would depend on how the operands lie in memory, and
-#: with it the bits of the result.
-_SUMS = {types.float32: (16, 2), types.float64: (8, 4)}
+#: Elements of a vector in which a floating sum accumulates, by its type; how many such vectors, for
+#: up to so many sums. LLVM's choice would depend on how the operands lie in memory, and with it the
+#: bits of the result.
+_SUM_LANES = {types.float32: 16, types.float64: 8}
+_SUM_VECTORS, _MOST_SUMS = 2, 4
 _REORDERED = {"radd", "rmul", "radd_product", "sum_add", "sum_add_product"}
 #: What LLVM's vectoriser knows as a reduction.
 _REDUCTIONS = _REORDERED | {"rmax", "rmin", "imax", "imin", "logical_or", "logical_and", "bit_or"}
@@ -64,10 +65,13 @@ class _Open:
     rare: bool = False
     #: How many elementary functions stand in it.
     functions: int = 0
-    #: Elements of a vector of its floating sums or products, and how many vectors.
-    sum: tuple[int, int] | None = None
+    #: Its floating sums and products, and the elements of a vector of the widest.
+    sums: int = 0
+    sum_lanes: int = 0
     #: Whether operands lie in memory with gaps between them.
     strided: bool = False
+    #: Whether its iterations are those of whole blocks, mostly.
+    whole: bool = False
     #: Whether a place is assigned what LLVM knows as no reduction.
     serial: bool = False
 
@@ -81,12 +85,16 @@ class _Open:
             return ("vectorize.width", 1), ("interleave.count", 1)  # what compiles fastest
         if not vectorisable:
             return ()
-        count = next((n for most, n in _INTERLEAVED if self.functions <= most), 1)
+        functions = self.functions // max(self.sums, 1)
+        count = next((n for most, n in _INTERLEAVED if functions <= most), 1)
         if self.lanes:
             lanes, count = self.lanes, self.vectors
-        elif self.sum:
-            lanes = self.sum[0]
-            count = 1 if large else count if self.functions else self.sum[1]
+        elif self.sums:
+            lanes = self.sum_lanes
+            count = count if functions else _SUM_VECTORS
+            # What is left of a short row is computed one element after the other.
+            one = large or self.sums > _MOST_SUMS or (functions and not self.whole)
+            count = 1 if one else count
         elif large:
             lanes, count = _vector_width(), 1
         elif self.functions:
@@ -144,13 +152,13 @@ def note_function(b: ir.IRBuilder) -> None:
 def _note_place(b: ir.IRBuilder, operation: str, ty: Any) -> None:
     """Take note of an assignment to a place of a type, in the innermost open loop."""
     element = getattr(ty, "dtype", ty)  # of a total
-    vectors = _SUMS.get(getattr(element, "underlying_float", element))
+    lanes = _SUM_LANES.get(getattr(element, "underlying_float", element))
     loop = _innermost(b)
     if loop is None:
         return
     loop.serial |= operation not in _REDUCTIONS
-    if vectors and operation in _REORDERED:
-        loop.sum = min(loop.sum or vectors, vectors)  # the wider type decides
+    if lanes and operation in _REORDERED:
+        loop.sums, loop.sum_lanes = loop.sums + 1, min(loop.sum_lanes or lanes, lanes)
 
 
 def _end(b: ir.IRBuilder, large: bool) -> ir.Value:
@@ -204,7 +212,10 @@ def _block(b: ir.IRBuilder, ty: Any, start: ir.Value, length: ir.Value) -> ir.Va
     rest, whole = b.sub(length, start), ir.Constant(_INT, BLOCK)
     count = b.select(b.icmp_signed("<", rest, whole), rest, whole)
     # Counted from 0, so that LLVM sees that no index is negative, and vectorises.
-    return b.add(start, _begin(b, count, guarded=False), flags=("nuw", "nsw"))
+    index = b.add(start, _begin(b, count, guarded=False), flags=("nuw", "nsw"))
+    row = length.constant if isinstance(length, ir.Constant) else BLOCK
+    _open[b.function][-1].whole = row >= BLOCK
+    return index
 
 
 def _block_again(b: ir.IRBuilder, ty: Any, start: ir.Value, length: ir.Value) -> ir.Value:
