@@ -70,8 +70,8 @@ def prefer_wide(builder: Any) -> None:
     set.add(builder.function.attributes, '"prefer-vector-width"="512"')
 
 
-def _elementary(name: str, define: Callable[[Real], Real]) -> Any:
-    """The Numba intrinsic of a function of one real number."""
+def _elementary(name: str, define: Callable[[Real], Real | Mask], condition: bool = False) -> Any:
+    """The Numba intrinsic of a function of one real number, or of a `condition` on one."""
 
     def typing(typingctx: Any, x: Any) -> Any:
         form = FORMATS.get(x)
@@ -79,28 +79,11 @@ def _elementary(name: str, define: Callable[[Real], Real]) -> Any:
             return None
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            prefer_wide(builder)
+            if not condition:
+                prefer_wide(builder)
             return define(Real(builder, form, args[0])).value
 
-        return x(x), codegen
-
-    typing.__name__ = typing.__qualname__ = name
-    typing.__doc__ = define.__doc__
-    return intrinsic(typing)
-
-
-def _condition(name: str, define: Callable[[Real], Mask]) -> Any:
-    """The Numba intrinsic of a condition on one real number."""
-
-    def typing(typingctx: Any, x: Any) -> Any:
-        form = FORMATS.get(x)
-        if form is None:
-            return None
-
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return define(Real(builder, form, args[0])).value
-
-        return types.boolean(x), codegen
+        return (types.boolean if condition else x)(x), codegen
 
     typing.__name__ = typing.__qualname__ = name
     typing.__doc__ = define.__doc__
@@ -171,8 +154,8 @@ near_sin = _elementary("near_sin", vecmath_trig.near_sin)
 near_cos = _elementary("near_cos", vecmath_trig.near_cos)
 near_tan = _elementary("near_tan", vecmath_trig.near_tan)
 near_gammaln = _elementary("near_gammaln", vecmath_gamma.near_gammaln)
-far_angle = _condition("far_angle", vecmath_trig.far_angle)
-not_positive = _condition("not_positive", vecmath_gamma.not_positive)
+far_angle = _elementary("far_angle", vecmath_trig.far_angle, condition=True)
+not_positive = _elementary("not_positive", vecmath_gamma.not_positive, condition=True)
 cbrt = _elementary("cbrt", vecmath_roots.cbrt)
 arctan = _elementary("arctan", vecmath_arc.arctan)
 arcsin = _elementary("arcsin", vecmath_arc.arcsin)
