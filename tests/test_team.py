@@ -154,13 +154,35 @@ if __name__ == "__main__":
     assert done.returncode == 0, done.stderr
 
 
+def deaf(status: Path) -> bool:
+    """Whether a thread takes no signals, as those of the team."""
+    mask = int(status.read_text().split("SigBlk:")[1].split()[0], 16)
+    return bool(mask & 1 << (signal.SIGINT - 1))
+
+
+def members() -> list[int]:
+    return [int(t.name) for t in Path("/proc/self/task").iterdir() if deaf(t / "status")]
+
+
 def test_its_threads_take_no_signals(run: Any) -> None:
     run(np.zeros(64, np.int64), 8, 3)
-    masks = []
-    for task in Path("/proc/self/task").iterdir():
-        status = (task / "status").read_text()
-        masks.append(int(status.split("SigBlk:")[1].split()[0], 16))
-    sigint = 1 << (signal.SIGINT - 1)
-    assert sum(bool(mask & sigint) for mask in masks) >= 2  # the members
-    own = Path("/proc/self/status").read_text()
-    assert not int(own.split("SigBlk:")[1].split()[0], 16) & sigint
+    assert len(members()) >= 2
+    assert not deaf(Path("/proc/self/status"))
+
+
+def test_its_threads_keep_off_the_callers_processor(run: Any) -> None:
+    mine = os.sched_getaffinity(0)
+    if len(mine) < 2:
+        pytest.skip("one processor")
+    counts = np.zeros(64, np.int64)
+    try:
+        for cpu in sorted(mine)[:2]:
+            os.sched_setaffinity(0, {cpu})  # moves there
+            os.sched_setaffinity(0, mine)
+            time.sleep(0.02)  # its threads sleep
+            run(counts, 64, 3)
+            allowed = {frozenset(os.sched_getaffinity(member)) for member in members()}
+            assert len(allowed) == 1 and len(mine - allowed.pop()) == 1
+    finally:
+        os.sched_setaffinity(0, mine)
+    assert os.sched_getaffinity(0) == mine

@@ -4,6 +4,10 @@ A call that is worth dividing may take 50 µs, so that to hand out its parts mus
 too short for the interpreter's threads, or for a thread that sleeps: ours look for work a little
 longer when they have done some, without the interpreter's lock, and sleep then. The caller does
 parts too. There is one team for a process; who finds it busy does all parts alone.
+
+A scheduler may wake a thread on the processor of who wakes it, to share its caches, and there it
+waits until the caller's call is done. So threads that are woken may run where the caller may, save
+on the caller's own processor.
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ from typing import Any
 
 #: How often a thread looks for work before it sleeps: some 50 µs.
 LOOKS = 2000
+#: The most threads that are kept off the caller's processor, and processors that are told apart.
+KEPT_OFF, PROCESSORS = 256, 1024
 #: Numbers of the system call ``futex``, and how a processor is told that it waits.
 _MACHINES = {
     "x86_64": (202, "@llvm.x86.sse2.pause()"),
@@ -30,12 +36,17 @@ declare i32 @pthread_sigmask(i32, ptr, ptr)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 declare i64 @syscall(i64, ...)
 declare i32 @sched_yield()
+declare i32 @sched_getcpu()
+declare i32 @sched_getaffinity(i32, i64, ptr)
+declare i32 @pthread_setaffinity_np(i64, i64, ptr)
 declare void {declared}
 
 @busy = internal global i32 0        ; whether a call is being shared
 @news = internal global i32 0        ; changes with every call: the word that sleepers wait on
 @sleepers = internal global i32 0
 @members = internal global i64 0     ; threads that were started
+@threads = internal global [{kept_off} x i64] zeroinitializer
+@avoided = internal global i32 -1    ; the processor that none of them may run on
 @seats = internal global i64 0       ; how many more threads may take part in the call
 @done = internal global i64 0        ; how many have done so
 @next = internal global i64 0        ; the next part
@@ -125,8 +136,57 @@ one:
 count:
   %id = load i64, ptr %thread
   %detached = call i32 @pthread_detach(i64 %id)
+  %place = urem i64 %members, {kept_off}
+  %slot = getelementptr i64, ptr @threads, i64 %place
+  store i64 %id, ptr %slot
   %more = add i64 %members, 1
   store i64 %more, ptr @members
+  store i32 -1, ptr @avoided
+  br label %look
+end:
+  ret void
+}}
+
+; Keep the team off the caller's processor.
+define internal void @make_way() {{
+start:
+  %allowed = alloca [{words} x i64]
+  %cpu = call i32 @sched_getcpu()
+  %avoided = load i32, ptr @avoided
+  %moved = icmp ne i32 %cpu, %avoided
+  %known = icmp ult i32 %cpu, {processors}
+  %act = and i1 %moved, %known
+  br i1 %act, label %ask, label %end
+ask:
+  store i32 %cpu, ptr @avoided
+  call void @llvm.memset.p0.i64(ptr %allowed, i8 0, i64 {bytes}, i1 false)
+  %failed = call i32 @sched_getaffinity(i32 0, i64 {bytes}, ptr %allowed)
+  %bad = icmp ne i32 %failed, 0
+  br i1 %bad, label %end, label %strike
+strike:
+  %wide = zext i32 %cpu to i64
+  %word = lshr i64 %wide, 6
+  %bit = and i64 %wide, 63
+  %mask = shl i64 1, %bit
+  %keep = xor i64 %mask, -1
+  %at = getelementptr i64, ptr %allowed, i64 %word
+  %old = load i64, ptr %at
+  %new = and i64 %old, %keep
+  store i64 %new, ptr %at
+  %members = load i64, ptr @members
+  %many = icmp ugt i64 %members, {kept_off}
+  %count = select i1 %many, i64 {kept_off}, i64 %members
+  br label %look
+look:
+  %k = phi i64 [0, %strike], [%k1, %one]
+  %more = icmp ult i64 %k, %count
+  br i1 %more, label %one, label %end
+one:
+  ; Where no processor is left the call fails, and the thread runs where it may.
+  %slot = getelementptr i64, ptr @threads, i64 %k
+  %thread = load i64, ptr %slot
+  %ignored = call i32 @pthread_setaffinity_np(i64 %thread, i64 {bytes}, ptr %allowed)
+  %k1 = add i64 %k, 1
   br label %look
 end:
   ret void
@@ -166,9 +226,13 @@ share:
   store atomic i64 %seats, ptr @seats seq_cst, align 8
   %news = atomicrmw add ptr @news, i32 1 seq_cst
   %asleep = load atomic i32, ptr @sleepers seq_cst, align 4
-  %quiet = icmp eq i32 %asleep, 0
+  %awake = icmp eq i32 %asleep, 0
+  %avoided = load i32, ptr @avoided
+  %old = icmp ne i32 %avoided, -1
+  %quiet = and i1 %awake, %old
   br i1 %quiet, label %go, label %wake
 wake:
+  call void @make_way()
   %how_many = trunc i64 %seats to i32
   %woken = call i64 (i64, ...) @syscall(i64 {futex}, ptr @news, i32 129, i32 %how_many)
   br label %go
@@ -201,6 +265,7 @@ close:
 ; A child of the process has none of its threads.
 define void @team_forget() {{
   store i64 0, ptr @members
+  store i32 -1, ptr @avoided
   store i32 0, ptr @sleepers
   store i64 0, ptr @seats
   store i32 0, ptr @busy
@@ -220,7 +285,16 @@ def runner() -> int | None:
     llvm.initialize_native_asmprinter()
     futex, wait = _MACHINES[platform.machine()]
     module = llvm.parse_assembly(
-        _TEXT.format(looks=LOOKS, futex=futex, wait=wait, declared=wait.replace(" 1", ""))
+        _TEXT.format(
+            looks=LOOKS,
+            futex=futex,
+            wait=wait,
+            declared=wait.replace(" 1", ""),
+            kept_off=KEPT_OFF,
+            processors=PROCESSORS,
+            words=PROCESSORS // 64,
+            bytes=PROCESSORS // 8,
+        )
     )
     module.verify()
     machine = llvm.Target.from_default_triple().create_target_machine()
