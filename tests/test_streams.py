@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import tracejit
+from tracejit.cpu import backend
+from tracejit.cpu.emit import emit
 from tracejit.lower import streams, threads
 from tracejit.lower.pool import empty
 
@@ -79,6 +81,28 @@ def test_programs(
     x = RNG.standard_normal(shape)
     assert_equal(*called(function, (x,)))
     assert small[-1][0]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("far", [[], [0], [1_000, 69_999], range(640, 704), [LARGE + 4]])
+def test_functions_that_are_guarded(
+    small: list[Any], dtype: str, far: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line with a far argument is done again before it is stored."""
+    sources: list[str] = []
+
+    def noting(program: Any, phases: Any, streaming: bool) -> Any:
+        emitted = emit(program, phases, streaming)
+        sources.extend([emitted.text] if streaming else [])
+        return emitted
+
+    monkeypatch.setattr(backend, "emit", noting)
+    x = RNG.standard_normal(LARGE + 5).astype(dtype)
+    x[list(far)] = 1e9
+    first, later = called(lambda x: (np.sin(x), x * 2), (x,))
+    assert_equal(first, later)
+    np.testing.assert_allclose(later[0], np.sin(x.astype("longdouble")), rtol=2e-7, atol=1e-9)
+    assert small[-1][0] and sources[-1].count("near_sin(") == 2  # and for what is left of lines
 
 
 @pytest.mark.parametrize(

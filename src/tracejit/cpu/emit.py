@@ -257,7 +257,8 @@ class Emitter(Values):
         self.path.extend(version.blocks)
         self.depth_of[loop] = len(self.path) - 1
         if guarded:
-            self.guards.emit(loop, guarded)
+            steps = self.path[-1].header.partition("block")[2].rstrip(":")
+            self.guards.emit(loop, guarded, f"again{steps}")
         else:
             for item in loop.items:
                 self.item(item)
@@ -386,10 +387,8 @@ class Emitter(Values):
             self.path[-1].known[(c.target, where)] = value
         for buffer in self.program.buffers[c.target]:
             text = f"half_store({value})" if c.target.dtype.char == "e" else value
-            place, offset = self.streams.aside.get(id(buffer), ("", ""))
-            put = f"put_aside({place}, {offset}, {text})"
-            line = put if place else f"{self.element(buffer, where)} = {text}"
-            self.path[-1].add(line, c.target.origin)
+            put = self.streams.put(buffer, text)
+            self.path[-1].add(put or f"{self.element(buffer, where)} = {text}", c.target.origin)
 
     def _scatter(self, c: Computation, index: Index) -> None:
         """Put or add an element where its positions say."""

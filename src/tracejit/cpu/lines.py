@@ -8,7 +8,8 @@ from llvmlite import ir
 from numba.core import types
 
 from tracejit.cpu.intrinsic import define
-from tracejit.lower.streams import LINE, LINE_BYTES
+from tracejit.cpu.structure import widen
+from tracejit.lower.streams import LINE, LINE_BYTES, VECTORS
 
 _INT = ir.IntType(64)
 _NOTHING = ir.Constant(ir.IntType(1), 0)
@@ -16,6 +17,11 @@ _NOTHING = ir.Constant(ir.IntType(1), 0)
 
 def _is_array(array: Any) -> bool:
     return isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C"
+
+
+def _lanes(dtype: Any) -> int:
+    """The elements of a line of the cache, which is a vector's worth."""
+    return int(LINE_BYTES * 8 // dtype.bitwidth)
 
 
 def _aside(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value) -> ir.Value:
@@ -29,6 +35,7 @@ def _aside(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value) -> ir.Value:
 def _put_aside(
     context: Any, b: ir.IRBuilder, tys: Any, place: ir.Value, offset: ir.Value, value: ir.Value
 ) -> ir.Value:
+    widen(b, _lanes(tys[0].dtype), VECTORS)
     data = context.data_model_manager[tys[0].dtype].as_data(b, value)
     b.store(data, b.gep(place, [offset], inbounds=True))
     return _NOTHING
@@ -39,7 +46,7 @@ def _stream(
 ) -> ir.Value:
     data = context.make_array(tys[1])(context, b, array).data
     element = data.type.pointee
-    lanes = LINE_BYTES * 8 // tys[1].dtype.bitwidth
+    lanes = _lanes(tys[1].dtype)
     vectors = ir.VectorType(element, lanes).as_pointer()
     for k in range(0, LINE, lanes):
         value = b.load(b.bitcast(b.gep(place, [_INT(k)]), vectors), align=LINE_BYTES)

@@ -28,34 +28,46 @@ class Streams:
 
     def __init__(self, emitter: Emitter) -> None:
         self.e = emitter
-        #: Where the values of each result are put aside, and at which offset.
-        self.aside: dict[int, tuple[str, str]] = {}
+        #: Where the values of each result are put aside.
+        self.aside: dict[int, str] = {}
+        #: The loop, and the first element of its line.
+        self.loop: Loop
+        self.start = ""
 
     def run(self, loop: Loop, extent: str) -> None:
         """Emit `loop`: whole lines, and what is left of them."""
         outer, inner = self.e.fresh("i"), self.e.fresh("i")
+        self.loop, self.start = loop, outer
         buffers = streamed(self.e.program)
         whole = Block(f"for {outer} in lines({extent}):")
         line = Block(f"for {inner} in line({outer}):")
         for buffer in buffers:
             place = self.e.fresh("s")
             self.e.path[-1].add(f"{place} = aside({self._flat(buffer)})")
-            self.aside[id(buffer)] = place, f"{inner} - {outer}"
+            self.aside[id(buffer)] = place
         self.e.path[-1].body.append(whole)
         whole.body.append(line)
         self.e.var_of[loop], self.e.loops[id(loop)] = inner, loop
         self.e.path += [whole, line]
         self.e.depth_of[loop] = len(self.e.path) - 1
-        for item in loop.items:
-            self.e.item(item)
+        if points := self.e.guards.points(loop):
+            self.e.guards.emit(loop, points, f"again({outer}, {outer} + {LINE})")
+        else:
+            for item in loop.items:
+                self.e.item(item)
         del self.e.path[-2:], self.e.depth_of[loop]
         for buffer in buffers:
-            place, _ = self.aside.pop(id(buffer))
+            place = self.aside.pop(id(buffer))
             whole.add(f"stream({place}, {self._flat(buffer)}, {outer})")
         left = self.e.fresh("i")
         self.e.path[-1].add("fence()")
         self.e.path[-1].add(f"{left} = floor_divide({extent}, {LINE}) * {LINE}")
         self.e.range_of(loop, left, extent)
+
+    def put(self, buffer: Buffer, value: str) -> str | None:
+        """The statement that puts a value of a result aside; None if it is stored at once."""
+        place = self.aside.get(id(buffer))
+        return place and f"put_aside({place}, {self.e.var_of[self.loop]} - {self.start}, {value})"
 
     def _flat(self, buffer: Buffer) -> str:
         return self.e.flat_name(buffer.name, buffer.node.ndim)

@@ -25,7 +25,7 @@ from numba.extending import intrinsic, register_model
 
 from tracejit.cpu.accumulate import BLOCK
 from tracejit.cpu.intrinsic import define
-from tracejit.lower.streams import LANES, LINE
+from tracejit.lower.streams import LINE
 
 #: Arrays that have a scope of their own; the stores to further ones may be to anything.
 SCOPES = 32
@@ -238,9 +238,7 @@ def _lines(b: ir.IRBuilder, ty: Any, length: ir.Value) -> ir.Value:
 
 
 def _line(b: ir.IRBuilder, ty: Any, start: ir.Value) -> ir.Value:
-    index = b.add(start, _begin(b, ir.Constant(_INT, LINE), guarded=False), flags=("nuw", "nsw"))
-    widen(b, LANES, LINE // LANES)
-    return index
+    return b.add(start, _begin(b, ir.Constant(_INT, LINE), guarded=False), flags=("nuw", "nsw"))
 
 
 loop_range = define("loop_range", 1, _position, lambda b, ty, n: _begin(b, n, guarded=True))

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from tracejit.cpu import vecmath_tables as tables
 from tracejit.cpu.vecmath_builder import BINARY64, Bits, Mask, Real
-from tracejit.cpu.vecmath_exp import fast_two_sum, two_sum
+from tracejit.cpu.vecmath_exp import fast_two_sum
 from tracejit.cpu.vecmath_repair import repaired
 
 TWO_OVER_PI = float.fromhex("0x1.45f306dc9c883p-1")
+# Its digits, cut off and not rounded, so that all parts are positive. Of float64, the second has
+# so few that its product with k is exact.
 HALF_PI = {
-    64: ("0x1.921fb54442d18p+0", "0x1.1a62633145c07p-54", "-0x1.f1976b7ed8fbcp-110"),
-    32: ("0x1.921fb6p+0", "-0x1.777a5cp-25", "-0x1.ee59dap-50"),
+    64: ("0x1.921fb54442d18p+0", "0x1.1a626331p-54", "0x1.1701b839a252p-88"),
+    32: ("0x1.921fb4p+0", "0x1.4442dp-24", "0x1.846988p-48"),
 }
 # Within these limits r is as exact as the polynomials: no number this small is near enough to a
 # multiple of pi/2 to cancel the third step (of float32, all have been tried).
@@ -41,8 +43,7 @@ def tan(x: Real) -> Real:
 
 def near_sin(x: Real) -> Real:
     """The sine of an angle that is not far from zero."""
-    tiny = x.absolute() < 2.0 ** -(x.form.mantissa // 2 + 2)  # keeps -0 and subnormal numbers
-    return tiny.select(x, _by_quadrant(x, 0, x.form.width))
+    return _by_quadrant(x, 0, x.form.width)
 
 
 def near_cos(x: Real) -> Real:
@@ -88,18 +89,21 @@ def _reduced(x: Real, width: int) -> tuple[Bits, Real, Real]:
     k = shifted - shift
     head = k.fma(-half_pi[0], x)
     product = k * -half_pi[1]
-    r, low = two_sum(head, product)
+    # Exact: but where k is zero, head is a multiple of the last place of the product.
+    r, low = fast_two_sum(head, product)
     z = r.square()
-    sine, cosine = z.polynomial(tables.SIN[width]), z.polynomial(tables.COS[width])
+    less, more = z.polynomial([-c for c in tables.SIN[width]]), z.polynomial(tables.COS[width])
+    one = z.fma(-0.5, 1.0)
     if width == form.width:
-        low = k.fma(-half_pi[2], low + k.fma(-half_pi[1], -product))
-        half = z * 0.5
-        sine = r + (r * z).fma(sine, (-half).fma(low, low))
-        one, lost = fast_two_sum(r.constant(1.0), -half)
-        cosine = one + z.square().fma(cosine, (-r).fma(low, lost))
+        if form is not BINARY64:
+            low = low - k.fma(half_pi[1], product)
+        low = k.fma(-half_pi[2], low)
+        sine = r - (r * z).fma(less, -(low * one))  # of these signs, so that -0 stays itself
+        lost = z.fma(-0.5, 1.0 - one)
+        cosine = one + z.square().fma(more, (-r).fma(low, lost))
     else:
-        sine = (r * z).fma(sine, r)
-        cosine = z.square().fma(cosine, z.fma(-0.5, 1.0))
+        sine = (-(r * z)).fma(less, r)
+        cosine = z.square().fma(more, one)
     return quadrant, sine, cosine
 
 

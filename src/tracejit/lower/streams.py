@@ -8,9 +8,9 @@ from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
 LEAST_BYTES = 1 << 25
 #: Bytes of a line of the cache.
 LINE_BYTES = 64
-#: Elements that are at a time, whole lines of the cache, and of a vector: several vectors, as one
-#: alone would wait for itself in an elementary function.
-LINE, LANES = 64, 16
+#: Elements that are at a time, whole lines of the cache, and vectors that are computed together:
+#: one alone would wait for itself in an elementary function.
+LINE, VECTORS = 64, 4
 #: Bytes of the elements that are.
 _SIZES = (4, 8)
 #: Additions a point beyond which a loop does not wait for memory.
