@@ -102,7 +102,7 @@ PROGRAMS = {
         Program(pairwise, (normal(20, 7), normal(30, 7)), 1, 1, 0),
         # The statistics are swept over the rows, which keeps memory order: three passes over the
         # array, and between them what is made of a row of sums.
-        Program(standardise, (normal(50, 9),), 6, 6, 3),
+        Program(standardise, (normal(50, 9),), 6, 6, 5),
         Program(layer_norm, (normal(20, 16), normal(16), normal(16)), 1, 3, 0),
         Program(logistic, (normal(100), normal(100)), 1, 1, 0),
         Program(

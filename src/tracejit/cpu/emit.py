@@ -300,7 +300,7 @@ class Emitter(Values):
         for item in self.program.items:
             if not isinstance(item, Loop) or loop not in item.members:
                 continue
-            if item.tiled and any(c.kind is Kind.SWEEP for c in inside):
+            if len(item.members) > 1 and any(c.kind is Kind.SWEEP for c in inside):
                 return ""  # another loop over the block has just fetched them
             rows, row = self.dim(loop.extent), self.dim(inside[0].loops[-1].extent)
             return f"select({row} > {LONG}, 0, {rows} * {row}) > {FAR}"
