@@ -67,6 +67,7 @@ ROWS: list[Row] = [
     ("rmin(x, y)", np.minimum, REALS),
     ("imax(x, y)", np.maximum, "q"),
     ("imin(x, y)", np.minimum, "q"),
+    ("idiv(imax(x, 0), imax(y, 1))", lambda x, y: np.maximum(x, 0) // np.maximum(y, 1), "q"),
     ("left_shift(x, y)", np.left_shift, INTS),
     ("right_shift(x, y)", np.right_shift, INTS),
     ("bit_and(x, y)", np.bitwise_and, "?" + INTS),

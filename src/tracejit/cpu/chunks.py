@@ -84,12 +84,12 @@ class Chunks:
         block, length, count = self.e.path[-1], str(CHUNK), self.e.fresh("i")
         if loop.tiled:
             length = self.e.fresh("i")
-            rows = f"floor_divide({TILE // ROWS}, imax({points}, 1))"
+            rows = f"idiv({TILE // ROWS}, imax({points}, 1))"
             block.add(f"{length} = imax({rows}, 1) * {ROWS}")
         elif points != "1":
             length = self.e.fresh("i")
-            block.add(f"{length} = imax(floor_divide({CHUNK}, imax({points}, 1)), 1)")
-        block.add(f"{count} = floor_divide({extent} + {length} - 1, {length})")
+            block.add(f"{length} = imax(idiv({CHUNK}, imax({points}, 1)), 1)")
+        block.add(f"{count} = idiv({extent} + {length} - 1, {length})")
         return length, count
 
     def combine(self, loop: Loop, number: int) -> None:

@@ -55,6 +55,7 @@ __all__ = [
     "fmin",
     "fmod",
     "heaviside",
+    "idiv",
     "imag",
     "imax",
     "imin",
@@ -423,3 +424,5 @@ def _int64_pair(x: Any, y: Any) -> Any:
 
 imax = define("imax", 2, _int64_pair, _extreme(larger=True, nan_wins=True))
 imin = define("imin", 2, _int64_pair, _extreme(larger=False, nan_wins=True))
+# Of a number that is not negative and a positive one.
+idiv = define("idiv", 2, _int64_pair, lambda b, ty, x, y: b.udiv(x, y))

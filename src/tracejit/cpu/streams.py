@@ -61,7 +61,7 @@ class Streams:
             whole.add(f"stream({place}, {self._flat(buffer)}, {outer})")
         left = self.e.fresh("i")
         self.e.path[-1].add("fence()")
-        self.e.path[-1].add(f"{left} = floor_divide({extent}, {LINE}) * {LINE}")
+        self.e.path[-1].add(f"{left} = idiv({extent}, {LINE}) * {LINE}")
         self.e.range_of(loop, left, extent)
 
     def put(self, buffer: Buffer, value: str) -> str | None:
