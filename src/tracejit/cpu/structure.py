@@ -39,12 +39,13 @@ _NOTHING = ir.Constant(ir.IntType(1), 0)
 _INTERLEAVED = ((4, 4), (12, 2))
 #: Elements of a vector in which a floating sum accumulates, by its type; how many such vectors, for
 #: up to so many sums. LLVM's choice would depend on how the operands lie in memory, and with it the
-#: bits of the result.
+#: bits of the result. (An extreme's, too: of two zeros, which comes first may be the result.)
 _SUM_LANES = {types.float32: 16, types.float64: 8}
-_SUM_VECTORS, _MOST_SUMS = 2, 4
-_REORDERED = {"radd", "rmul", "radd_product", "sum_add", "sum_add_product"}
+_SUM_VECTORS, _EXTREME_VECTORS, _MOST_SUMS = 2, 4, 4
+_EXTREMES = {"rmax", "rmin"}
+_REORDERED = _EXTREMES | {"radd", "rmul", "radd_product", "sum_add", "sum_add_product"}
 #: What LLVM's vectoriser knows as a reduction.
-_REDUCTIONS = _REORDERED | {"rmax", "rmin", "imax", "imin", "logical_or", "logical_and", "bit_or"}
+_REDUCTIONS = _REORDERED | {"imax", "imin", "logical_or", "logical_and", "bit_or"}
 
 
 # Loops ---------------------------------------------------------------------------------------
@@ -65,9 +66,10 @@ class _Open:
     rare: bool = False
     #: How many elementary functions stand in it.
     functions: int = 0
-    #: Its floating sums and products, and the elements of a vector of the widest.
+    #: Its floating sums, products and extremes; the elements of the widest's vector, and vectors.
     sums: int = 0
     sum_lanes: int = 0
+    sum_vectors: int = 0
     #: Whether operands lie in memory with gaps between them.
     strided: bool = False
     #: Whether its iterations are those of whole blocks, mostly.
@@ -91,7 +93,7 @@ class _Open:
             lanes, count = self.lanes, self.vectors
         elif self.sums:
             lanes = self.sum_lanes
-            count = count if functions else _SUM_VECTORS
+            count = count if functions else self.sum_vectors
             # What is left of a short row is computed one element after the other.
             one = large or self.sums > _MOST_SUMS or (functions and not self.whole)
             count = 1 if one else count
@@ -158,7 +160,9 @@ def _note_place(b: ir.IRBuilder, operation: str, ty: Any) -> None:
         return
     loop.serial |= operation not in _REDUCTIONS
     if lanes and operation in _REORDERED:
+        vectors = _EXTREME_VECTORS if operation in _EXTREMES else _SUM_VECTORS
         loop.sums, loop.sum_lanes = loop.sums + 1, min(loop.sum_lanes or lanes, lanes)
+        loop.sum_vectors = max(loop.sum_vectors, vectors)
 
 
 def _end(b: ir.IRBuilder, large: bool) -> ir.Value:
