@@ -72,3 +72,38 @@ def test_what_goes_by_blocks(function: Callable[[Any], Any], blocks: int, monkey
     for mine, numpys in zip(np.atleast_1d(result), np.atleast_1d(function(x)), strict=True):
         np.testing.assert_array_equal(mine, numpys)
     assert made[-1].source.count("in blocks(") == blocks
+
+
+EXTREMES_OF_NUMBERS: dict[str, Callable[[Any], Any]] = {
+    "nanmax": lambda x: np.nanmax(x),
+    "nanmin": lambda x: np.nanmin(x),
+    "rows": lambda x: (np.nanmax(x.reshape(2, -1), axis=1), np.nanmin(x.reshape(2, -1), axis=1)),
+    "columns": lambda x: np.nanmin(x.reshape(-1, 2), axis=0, keepdims=True),
+    "fmax.reduce": lambda x: np.fmax.reduce(x * 2),
+    "initial": lambda x: np.nanmax(x, initial=1.5),
+}
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN")
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int64"])
+@pytest.mark.parametrize("name", EXTREMES_OF_NUMBERS)
+def test_extremes_of_what_is_a_number(name: str, dtype: str) -> None:
+    function = EXTREMES_OF_NUMBERS[name]
+    f = tracejit.function(function, on_unsupported="error")
+    for n in (2, 510, 1026, 20_000):
+        lines = kinds(dtype, n)
+        if dtype != "int64":
+            lines += [np.full(n, v, dtype) for v in (np.nan, np.inf, -np.inf)]
+            lines += [
+                np.where(np.arange(n) % 2, np.nan, v).astype(dtype) for v in (-np.inf, np.inf)
+            ]
+        for x in lines:
+            for mine, numpys in zip(np.atleast_1d(f(x)), np.atleast_1d(function(x)), strict=True):
+                np.testing.assert_array_equal(mine, numpys)
+
+
+def test_extremes_of_numbers_are_found_in_one_loop() -> None:
+    f = tracejit.function(lambda x: np.nanmax(x), on_unsupported="error")
+    assert " rmax(" in f.source(np.ones(9))
+    f(np.ones(9))
+    assert f.stats.loops == 1

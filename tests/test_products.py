@@ -140,6 +140,29 @@ def test_other_dtypes_are_left_to_numpy_s_loop(dtype: str) -> None:
     assert "matmul" in f.source(x, w)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32", "complex128", "int64", "int8", "uint16"])
+@pytest.mark.parametrize(
+    "function", [lambda x, y: x @ y, np.dot, np.vdot, np.inner, lambda x, y: np.dot(x + y, y * 2)]
+)
+def test_products_of_two_vectors_are_sums(function: Any, dtype: str) -> None:
+    for length in (0, 1, 2, 9, 1000, 20_001):
+        x, y = (RNG.integers(-9, 9, length).astype(dtype) for _ in range(2))
+        if dtype == "complex128":
+            x = x + 1j * y
+        f = check(lambda x, y: function(x, y), x, y)
+        if length > 1:
+            assert "matmul" not in f.source(x, y)
+            assert (f.stats.loops, f.stats.temporaries) == (1, 0)
+
+
+def test_other_products_of_two_vectors() -> None:
+    x = RNG.random(40)
+    check(lambda x: x[::2] @ x[::-2] + (x @ x) * x, x)
+    check(lambda x: (x > 0.5) @ (x < 0.9), x)
+    check(lambda x: x.astype("e") @ x.astype("e"), x, tolerance=1e-2)
+    check(lambda x: x[None] @ x[:, None], x)
+
+
 def test_special_values() -> None:
     x = RNG.standard_normal((9, 600))
     x[1, 3], x[2, 599], x[4, 0] = np.inf, np.nan, -np.inf

@@ -1,4 +1,4 @@
-"""Products of a matrix and a vector as sums of products, which take part in the loops around them.
+"""Products with a vector as sums of products, which take part in the loops around them.
 
 A library's call reads the matrix once for each product, waits for nothing else to be done with its
 rows, and its threads are not ours. As sums, what a row gives is used while the row is in the cache,
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tracejit.ir import build, ops
+from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph, rebuild
 from tracejit.ir.node import Node, make
 from tracejit.ir.types import ArrayType
@@ -17,9 +18,9 @@ from tracejit.lower.materialise import matrix_source
 
 
 def products_as_sums(graph: Graph, layouts: Mapping[str, str]) -> Graph:
-    """`graph` with sums for products of a matrix and a vector.
+    """`graph` with sums for products of two vectors, and of a matrix and a vector.
 
-    Guarantees: only products of float32 or float64 matrices are replaced, where one axis of the
+    Guarantees: of matrices only those of float32 or float64 are replaced, where one axis of the
     result is known to have length 1, and neither the other one nor the one summed over is. What
     adds up whole rows of memory is replaced where sums of these rows are taken as well: alone, the
     library's threads are faster.
@@ -27,6 +28,7 @@ def products_as_sums(graph: Graph, layouts: Mapping[str, str]) -> Graph:
     products = {n: _reads(n, layouts) for n in graph.nodes() if _takes_vector(n)}
     summed = {matrix for matrix, along in products.values() if along}
     chosen = {n for n, (matrix, _) in products.items() if matrix in summed}
+    chosen |= {n for n in graph.nodes() if _is_of_vectors(n)}
     if not chosen:
         return graph
 
@@ -36,6 +38,12 @@ def products_as_sums(graph: Graph, layouts: Mapping[str, str]) -> Graph:
         return _sum(node) if before in chosen else node
 
     return rebuild(graph, rule)
+
+
+def _is_of_vectors(node: Node) -> bool:
+    if node.op is not ops.MATMUL or node.shape != (1, 1):
+        return False
+    return node.dtype.kind in "iufc" and node.dtype.char != "e"
 
 
 def _takes_vector(node: Node) -> bool:
@@ -57,13 +65,22 @@ def _sum(node: Node) -> Node:
     a, b = node.args
     rows, columns = node.shape
     length = a.shape[1]
-    if columns == 1:
+    shape: tuple[Dim, ...]
+    kept: int | None
+    if rows == columns == 1:
+        shape, summed, kept = (length,), 0, None
+        factors = (
+            build.view(a, shape, ((0, 0, None), (0, 1, 0))),
+            build.view(b, shape, ((0, 1, 0), (0, 0, None))),
+        )
+    elif columns == 1:
         shape, summed, kept = (rows, length), 1, 0
         factors = a, build.view(b, shape, ((0, 1, 1), (0, 0, None)))
     else:
         shape, summed, kept = (length, columns), 0, 1
         factors = build.view(a, shape, ((0, 0, None), (0, 1, 0))), b
-    full, part = ArrayType(node.dtype, shape), ArrayType(node.dtype, (shape[kept],))
+    given = () if kept is None else (shape[kept],)
+    full, part = ArrayType(node.dtype, shape), ArrayType(node.dtype, given)
     product = make(ops.ELEMENTWISE["multiply"], factors, None, full, node.origin)
     total = make(ops.REDUCTIONS["sum"], (product,), (summed,), part, node.origin)
-    return build.view(total, node.shape, ((0, 1, kept),))
+    return build.view(total, node.shape, () if kept is None else ((0, 1, kept),))

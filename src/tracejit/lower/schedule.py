@@ -30,6 +30,7 @@ from tracejit.lower.materialise import (
     own_cost,
     reads_flat,
 )
+from tracejit.lower.numbers import extremes_of_numbers
 from tracejit.lower.order import products_early
 from tracejit.lower.products import products_as_sums
 from tracejit.lower.program import Computation, Kind, Loop, Program
@@ -49,7 +50,7 @@ def schedule(
     The outputs at the positions `aliases` are not computed, the last `states` ones are in C order.
     Guarantees: every stored node is computed once, before it is read.
     """
-    graph = contiguous(products_as_sums(graph, layouts), layouts)
+    graph = contiguous(products_as_sums(extremes_of_numbers(graph), layouts), layouts)
     computed = tuple(o for k, o in enumerate(graph.outputs) if k not in aliases)
     nodes = products_early(materialise(Graph(graph.inputs, computed, graph.checks)))
     stored: dict[Node, list[Computation]] = {}
