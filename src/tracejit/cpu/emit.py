@@ -387,7 +387,7 @@ class Emitter(Values):
             self.path[-1].known[(c.target, where)] = value
         for buffer in self.program.buffers[c.target]:
             text = f"half_store({value})" if c.target.dtype.char == "e" else value
-            put = self.streams.put(buffer, text)
+            put = self.streams.put(c, buffer, text)
             self.path[-1].add(put or f"{self.element(buffer, where)} = {text}", c.target.origin)
 
     def _scatter(self, c: Computation, index: Index) -> None:

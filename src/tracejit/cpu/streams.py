@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracejit.cpu.block import Block
-from tracejit.lower.program import Buffer, Loop
+from tracejit.lower.program import Buffer, Computation, Loop
 from tracejit.lower.streams import LINE, streamed
 
 if TYPE_CHECKING:
@@ -28,23 +28,19 @@ class Streams:
 
     def __init__(self, emitter: Emitter) -> None:
         self.e = emitter
-        #: Where the values of each result are put aside.
-        self.aside: dict[int, str] = {}
-        #: The loop, and the first element of its line.
-        self.loop: Loop
-        self.start = ""
+        #: Where the values of each result are put aside, and the first element of its line.
+        self.aside: dict[int, tuple[str, str]] = {}
 
     def run(self, loop: Loop, extent: str) -> None:
         """Emit `loop`: whole lines, and what is left of them."""
         outer, inner = self.e.fresh("i"), self.e.fresh("i")
-        self.loop, self.start = loop, outer
         buffers = streamed(self.e.program)
         whole = Block(f"for {outer} in lines({extent}):")
         line = Block(f"for {inner} in line({outer}):")
         for buffer in buffers:
             place = self.e.fresh("s")
             self.e.path[-1].add(f"{place} = aside({self._flat(buffer)})")
-            self.aside[id(buffer)] = place
+            self.aside[id(buffer)] = place, outer
         self.e.path[-1].body.append(whole)
         whole.body.append(line)
         self.e.var_of[loop], self.e.loops[id(loop)] = inner, loop
@@ -57,17 +53,19 @@ class Streams:
                 self.e.item(item)
         del self.e.path[-2:], self.e.depth_of[loop]
         for buffer in buffers:
-            place = self.aside.pop(id(buffer))
+            place, _ = self.aside.pop(id(buffer))
             whole.add(f"stream({place}, {self._flat(buffer)}, {outer})")
         left = self.e.fresh("i")
         self.e.path[-1].add("fence()")
         self.e.path[-1].add(f"{left} = idiv({extent}, {LINE}) * {LINE}")
         self.e.range_of(loop, left, extent)
 
-    def put(self, buffer: Buffer, value: str) -> str | None:
+    def put(self, c: Computation, buffer: Buffer, value: str) -> str | None:
         """The statement that puts a value of a result aside; None if it is stored at once."""
-        place = self.aside.get(id(buffer))
-        return place and f"put_aside({place}, {self.e.var_of[self.loop]} - {self.start}, {value})"
+        if id(buffer) not in self.aside:
+            return None
+        place, start = self.aside[id(buffer)]
+        return f"put_aside({place}, {self.e.var_of[c.loops[-1]]} - {start}, {value})"
 
     def _flat(self, buffer: Buffer) -> str:
         return self.e.flat_name(buffer.name, buffer.node.ndim)

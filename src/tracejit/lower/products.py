@@ -66,21 +66,20 @@ def _sum(node: Node) -> Node:
     rows, columns = node.shape
     length = a.shape[1]
     shape: tuple[Dim, ...]
-    kept: int | None
+    kept: tuple[int, ...]
     if rows == columns == 1:
-        shape, summed, kept = (length,), 0, None
+        shape, summed, kept = (length,), 0, ()
         factors = (
             build.view(a, shape, ((0, 0, None), (0, 1, 0))),
             build.view(b, shape, ((0, 1, 0), (0, 0, None))),
         )
     elif columns == 1:
-        shape, summed, kept = (rows, length), 1, 0
+        shape, summed, kept = (rows, length), 1, (0,)
         factors = a, build.view(b, shape, ((0, 1, 1), (0, 0, None)))
     else:
-        shape, summed, kept = (length, columns), 0, 1
+        shape, summed, kept = (length, columns), 0, (1,)
         factors = build.view(a, shape, ((0, 0, None), (0, 1, 0))), b
-    given = () if kept is None else (shape[kept],)
-    full, part = ArrayType(node.dtype, shape), ArrayType(node.dtype, given)
+    full, part = (ArrayType(node.dtype, s) for s in (shape, tuple(shape[k] for k in kept)))
     product = make(ops.ELEMENTWISE["multiply"], factors, None, full, node.origin)
     total = make(ops.REDUCTIONS["sum"], (product,), (summed,), part, node.origin)
-    return build.view(total, node.shape, () if kept is None else ((0, 1, kept),))
+    return build.view(total, node.shape, tuple((0, 1, k) for k in kept))
