@@ -102,6 +102,12 @@ def cos_tail(z: mp.mpf) -> mp.mpf:
     return mp.mpf(1) / 24 if z == 0 else (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2
 
 
+def tanh_tail(z: mp.mpf) -> mp.mpf:
+    """(tanh(x) - x) / x**3 with x = sqrt(z)."""
+    x = mp.sqrt(z)
+    return mp.mpf(-1) / 3 if z == 0 else (mp.tanh(x) - x) / x**3
+
+
 def atan_tail(z: mp.mpf) -> mp.mpf:
     """(atan(t) - t) / t**3 with t = sqrt(z)."""
     t = mp.sqrt(z)
@@ -188,6 +194,7 @@ def fits(double: bool) -> list[Fit]:
         Fit("LOG_2", log_tail_2, lambda z: z * z + SMALL, "0", "0.029438", degree(6, 2)),
         Fit("SIN", sin_tail, lambda z: z + SMALL, "0", "0.6169", degree(5, 2)),
         Fit("COS", cos_tail, lambda z: z * z + SMALL, "0", "0.6169", degree(5, 2)),
+        Fit("TANH", tanh_tail, lambda z: z + SMALL, "0", "0.66015625", degree(12, 5)),
         Fit("ATAN", atan_tail, lambda z: z + SMALL, "0", "0.19142", degree(10, 4)),
         Fit("ASIN", asin_tail, lambda z: z + SMALL, "0", "0.25", degree(12, 5)),
         Fit("CBRT", mp.cbrt, lambda m: 1 / mp.cbrt(m), "1", "8", 5),

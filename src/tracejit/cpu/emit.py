@@ -257,8 +257,7 @@ class Emitter(Values):
         self.path.extend(version.blocks)
         self.depth_of[loop] = len(self.path) - 1
         if guarded:
-            steps = self.path[-1].header.partition("block")[2].rstrip(":")
-            self.guards.emit(loop, guarded, f"again{steps}")
+            self.guards.emit(loop, guarded, version.start, extent)
         else:
             for item in loop.items:
                 self.item(item)

@@ -63,8 +63,8 @@ class Guards:
         read = {access.memory_of(n, c.target, program.stored) for c in inside for n, _ in c.reads}
         return any(id(b) in written for n in read - targets for b in program.buffers.get(n, ()))
 
-    def emit(self, loop: Loop, points: list[Point], steps: str) -> None:
-        """The items of `loop`, whose block is the innermost open one and is again: `steps`."""
+    def emit(self, loop: Loop, points: list[Point], start: str, end: str) -> None:
+        """The items of `loop`, whose block is the innermost open one, from `start` up to `end`."""
         inner, outer = self.e.path[-1], self.e.path[-2]
         assert outer.body.pop() is inner
         far = self.e.fresh("v")
@@ -90,7 +90,7 @@ class Guards:
         for name, copy in kept.items():
             again.add(f"{name} = {copy}")
         self.e.var_of[loop] = self.e.fresh("i")
-        block = Block(f"for {self.e.var_of[loop]} in {steps}:")
+        block = Block(f"for {self.e.var_of[loop]} in again({start}, {end}):")
         again.body.append(block)
         self.e.path[-1:] = [again, block]
         self.e.depth_of[loop] += 1

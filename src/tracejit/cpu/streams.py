@@ -47,7 +47,7 @@ class Streams:
         self.e.path += [whole, line]
         self.e.depth_of[loop] = len(self.e.path) - 1
         if points := self.e.guards.points(loop):
-            self.e.guards.emit(loop, points, f"again({outer}, {outer} + {LINE})")
+            self.e.guards.emit(loop, points, outer, f"{outer} + {LINE}")
         else:
             for item in loop.items:
                 self.e.item(item)

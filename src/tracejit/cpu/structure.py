@@ -64,8 +64,9 @@ class _Open:
     vectors: int = 1
     #: Whether it seldom runs.
     rare: bool = False
-    #: How many elementary functions stand in it.
+    #: How many elementary functions stand in it, and vectors at a time that are best for one.
     functions: int = 0
+    alone: int = 0
     #: Its floating sums, products and extremes; the elements of the widest's vector, and vectors.
     sums: int = 0
     sum_lanes: int = 0
@@ -89,6 +90,7 @@ class _Open:
             return ()
         functions = self.functions // max(self.sums, 1)
         count = next((n for most, n in _INTERLEAVED if functions <= most), 1)
+        count = self.alone if self.functions == 1 else count
         if self.lanes:
             lanes, count = self.lanes, self.vectors
         elif self.sums:
@@ -145,10 +147,11 @@ def is_rare(b: ir.IRBuilder) -> bool:
     return loop is not None and loop.rare
 
 
-def note_function(b: ir.IRBuilder) -> None:
-    """Take note of an elementary function in the innermost open loop."""
+def note_function(b: ir.IRBuilder, vectors: int) -> None:
+    """Take note of an elementary function, fastest with so many vectors at a time, in a loop."""
     if loop := _innermost(b):
         loop.functions += 1
+        loop.alone = vectors
 
 
 def _note_place(b: ir.IRBuilder, operation: str, ty: Any) -> None:

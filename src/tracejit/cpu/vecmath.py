@@ -59,18 +59,23 @@ __all__ = [
 FORMATS = {types.float64: BINARY64, types.float32: BINARY32}
 
 
-def prefer_wide(builder: Any) -> None:
+def prefer_wide(builder: Any, vectors: int = 4) -> None:
     """Have a function vectorised with vectors of 512 bits, where the processor has them.
 
     LLVM prefers 256 bits on most of these, which is right for loops that wait for memory. The loop
-    that the builder is in works on several such vectors at a time.
+    that the builder is in works on several such vectors at a time: so many, if there is no more.
     """
-    structure.note_function(builder)
+    structure.note_function(builder, vectors)
     # llvmlite's own `add` knows no attributes with values.
     set.add(builder.function.attributes, '"prefer-vector-width"="512"')
 
 
-def _elementary(name: str, define: Callable[[Real], Real | Mask], condition: bool = False) -> Any:
+def _elementary(
+    name: str,
+    define: Callable[[Real], Real | Mask],
+    condition: bool = False,
+    vectors: int = 4,
+) -> Any:
     """The Numba intrinsic of a function of one real number, or of a `condition` on one."""
 
     def typing(typingctx: Any, x: Any) -> Any:
@@ -80,7 +85,7 @@ def _elementary(name: str, define: Callable[[Real], Real | Mask], condition: boo
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             if not condition:
-                prefer_wide(builder)
+                prefer_wide(builder, vectors)
             return define(Real(builder, form, args[0])).value
 
         return (types.boolean if condition else x)(x), codegen
@@ -140,9 +145,9 @@ sinh = _elementary("sinh", vecmath_exp.sinh)
 cosh = _elementary("cosh", vecmath_exp.cosh)
 expit = _elementary("expit", vecmath_exp.expit)
 tanh = _elementary("tanh", vecmath_exp.tanh)
-log = _elementary("log", vecmath_log.log)
-log2 = _elementary("log2", vecmath_log.log2)
-log10 = _elementary("log10", vecmath_log.log10)
+log = _elementary("log", vecmath_log.log, vectors=2)
+log2 = _elementary("log2", vecmath_log.log2, vectors=2)
+log10 = _elementary("log10", vecmath_log.log10, vectors=2)
 log1p = _elementary("log1p", vecmath_log.log1p)
 sin = _elementary("sin", vecmath_trig.sin)
 cos = _elementary("cos", vecmath_trig.cos)
@@ -157,9 +162,9 @@ near_gammaln = _elementary("near_gammaln", vecmath_gamma.near_gammaln)
 far_angle = _elementary("far_angle", vecmath_trig.far_angle, condition=True)
 not_positive = _elementary("not_positive", vecmath_gamma.not_positive, condition=True)
 cbrt = _elementary("cbrt", vecmath_roots.cbrt)
-arctan = _elementary("arctan", vecmath_arc.arctan)
+arctan = _elementary("arctan", vecmath_arc.arctan, vectors=2)
 arcsin = _elementary("arcsin", vecmath_arc.arcsin)
-arccos = _elementary("arccos", vecmath_arc.arccos)
+arccos = _elementary("arccos", vecmath_arc.arccos, vectors=2)
 arcsinh = _elementary("arcsinh", vecmath_inverse.arcsinh)
 arccosh = _elementary("arccosh", vecmath_inverse.arccosh)
 arctanh = _elementary("arctanh", vecmath_inverse.arctanh)

@@ -134,6 +134,10 @@ class Bits:
     def __rshift__(self, count: int) -> Bits:
         return self._wrap(self.builder.lshr(self.value, self._coerce(count)))
 
+    def signs(self) -> Bits:
+        """All ones where the highest bit is one, and a NaN; else all zeros."""
+        return self._wrap(self.builder.ashr(self.value, self._coerce(self.form.width - 1)))
+
     def real(self) -> Real:
         value = self.builder.bitcast(self.value, self.form.float_type)
         return Real(self.builder, self.form, value)

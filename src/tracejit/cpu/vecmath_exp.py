@@ -147,13 +147,18 @@ def expm1(x: Real) -> Real:
 
 
 def tanh(x: Real) -> Real:
-    """tanh(a) = E / (E + 2) with E = e**(2 a) - 1, a = |x|, E carried in two parts."""
+    """tanh(a) = (D - 2) / D with D = e**(2 a) + 1, a = |x|, and a polynomial where that cancels."""
     a = x.absolute()
     clamped = a.at_most({64: 20.0, 32: 10.0}[x.form.width])  # tanh rounds to 1 from here
-    high, low = _expm1_pair(clamped + clamped)
-    denominator, lost = two_sum(high, high.constant(2.0))
-    result = _quotient(high, denominator, lost + low, low).copysign(x)
-    return (a < 2.0 ** -(x.form.mantissa // 2 + 3)).select(x, result)
+    reduced = reduce_exp(clamped + clamped)
+    scale = reduced.scale()
+    # The sum of 1 and the power of two is exact until it does not count.
+    bottom = (reduced.head + reduced.tail).fma(scale, scale + 1.0)
+    # Exact, too: from 6 on, D - 2 is the nearest to this. Where 2 is half a unit, D is.
+    top = bottom - (2.0 - 2.0**-x.form.mantissa)
+    z = a.square()
+    small = (a * z).fma(z.polynomial(tables.TANH[x.form.width]), a)
+    return (a < tables.TANH_BOUNDARY).select(small, top / bottom).copysign(x)
 
 
 def _quotient(top: Real, bottom: Real, bottom_low: Real, top_low: Real | float) -> Real:

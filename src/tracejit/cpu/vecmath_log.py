@@ -41,18 +41,30 @@ class Split:
 
 def split(x: Real) -> Split:
     """Exponent and mantissa of a positive, finite x."""
+    subnormal = x < x.form.smallest_normal
+    boost = x.form.mantissa + 2
+    return _split(
+        subnormal.select(x * 2.0**boost, x),
+        subnormal.select(x.constant(_base(x) + boost), _base(x)),
+    )
+
+
+def split_normal(x: Real) -> Split:
+    """Exponent and mantissa of a normal, positive, finite x."""
+    return _split(x, _base(x))
+
+
+def _base(x: Real) -> float:
+    return 2.0**x.form.mantissa + x.form.bias
+
+
+def _split(x: Real, base: Real | float) -> Split:
     form = x.form
-    subnormal = x < form.smallest_normal
-    boost = form.mantissa + 2
-    bits = subnormal.select(x * 2.0**boost, x).bits() + (form.one_bits - form.sqrt_half_bits)
+    bits = x.bits() + (form.one_bits - form.sqrt_half_bits)
     exponent = bits >> form.mantissa  # k + bias
     m = ((bits & ((1 << form.mantissa) - 1)) + form.sqrt_half_bits).real()
     # An integer below 2**mantissa put in the low bits of that power gives their sum.
-    unit = 2.0**form.mantissa
-    base = unit + form.bias
-    k = (exponent | form.bits(unit)).real() - subnormal.select(
-        x.constant(base + boost), x.constant(base)
-    )
+    k = (exponent | form.bits(2.0**form.mantissa)).real() - base
     return Split(k, m, ((2 * form.bias - exponent) << form.mantissa).real())
 
 
@@ -67,53 +79,48 @@ def _log1p_parts(f: Real) -> tuple[Real, Real]:
     return high, s.fma(z.fma(rest, -(half * f)), low)
 
 
-def _finite(x: Real, result: Real) -> Real:
-    """``result`` with the values of a logarithm at infinity, NaN, zero and below."""
-    nan, infinity = float("nan"), float("inf")
+def with_limits(x: Real, result: Real) -> Real:
+    """``result`` with the values of a logarithm at infinity, NaN and zero."""
+    infinity = float("inf")
     result = (x < infinity).select(result, x)
-    result = (x < 0.0).select(x.constant(nan), result)
     return x.equals(0.0).select(x.constant(-infinity), result)
 
 
-def _log(k: Real, f: Real) -> Real:
-    """k ln(2) + log(1 + f), as fdlibm sums it: within 0.85 units in the last place."""
-    ln2_high, ln2_low = LN2[f.form.width]
+def _of_any(x: Real, result: Real) -> Real:
+    """``result`` with the values of a logarithm at infinity, NaN, zero and below."""
+    return with_limits(x, (result.bits() | x.bits().signs()).real())
+
+
+def _log(parts: Split) -> Real:
+    """k ln(2) + log(m), as fdlibm sums it: within 0.85 units in the last place."""
+    ln2_high, ln2_low = LN2[parts.m.form.width]
+    k, f = parts.k, parts.m - 1.0
     s = f / (2.0 + f)
     z = s.square()
-    half = f * 0.5 * f
-    rest = s.fma(z.fma(z.polynomial(tables.LOG[f.form.width]), half), k * ln2_low)
-    return k.fma(ln2_high, f - (half - rest))
+    square = f.square()
+    twice = z.fma(z.polynomial([2.0 * c for c in tables.LOG[f.form.width]]), square)
+    twice = square - s.fma(twice, k * (2.0 * ln2_low))
+    return k.fma(ln2_high, twice.fma(-0.5, f))
 
 
 def log(x: Real) -> Real:
     """The natural logarithm."""
-    parts = split(x)
-    return _finite(x, _log(parts.k, parts.m - 1.0))
+    return _of_any(x, _log(split(x)))
 
 
 def log_of_normal(x: Real) -> Real:
     """The natural logarithm of a normal, positive, finite number."""
-    k, m = _split_normal(x)
-    return _log(k, m - 1.0)
-
-
-def _split_normal(x: Real) -> tuple[Real, Real]:
-    """Exponent and mantissa of a normal, positive, finite number."""
-    form = x.form
-    bits = x.bits() + (form.one_bits - form.sqrt_half_bits)
-    m = ((bits & ((1 << form.mantissa) - 1)) + form.sqrt_half_bits).real()
-    unit = 2.0**form.mantissa
-    return ((bits >> form.mantissa) | form.bits(unit)).real() - (unit + form.bias), m
+    return _log(split_normal(x))
 
 
 def log_to_float32(x: Real) -> Real:
     """The logarithm of such a float64 number to 34 bits, what a float32 power needs."""
-    k, m = _split_normal(x)
-    f = m - 1.0
+    parts = split_normal(x)
+    f = parts.m - 1.0
     s = f / (2.0 + f)
     z = s.square()
     rest = z * z.polynomial(tables.LOG[64][:5])
-    return k.fma(LN2_PAIR[64][0], s.fma(rest, s + s))
+    return parts.k.fma(LN2_PAIR[64][0], s.fma(rest, s + s))
 
 
 def log1p(x: Real) -> Real:
@@ -126,14 +133,14 @@ def log1p_of(x: Real, low: Real, octaves: Real) -> Real:
     """log(1 + x + low) + octaves ln(2), |low| at most about a unit in the last place of x."""
     ln2_high, ln2_low = LN2[x.form.width]
     u, c = two_sum(x.constant(1.0), x)
-    parts = split(u)
+    parts = split_normal(u)  # no sum with 1 is subnormal
     k = parts.k + octaves
     # Beyond 2**(mantissa + 3), c does not count and 2**-k may not exist.
     c = (x > 2.0 ** (x.form.mantissa + 3)).select(x.constant(0.0), (c + low) * parts.scale)
     f, missing = fast_two_sum(parts.m - 1.0, c)
     high, rest = _log1p_parts(f)
     total, lost = fast_two_sum(k * ln2_high, high)
-    return _finite(u, total + (lost + k.fma(ln2_low, rest + missing)))
+    return _of_any(u, total + (lost + k.fma(ln2_low, rest + missing)))
 
 
 def _scaled(x: Real, factor: tuple[float, float], per_octave: tuple[float, float]) -> Real:
@@ -146,7 +153,7 @@ def _scaled(x: Real, factor: tuple[float, float], per_octave: tuple[float, float
     if per_octave[1]:
         product_low = parts.k.fma(per_octave[1], product_low)
     total, lost = fast_two_sum(parts.k * per_octave[0], product)
-    return _finite(x, total + (lost + product_low))
+    return _of_any(x, total + (lost + product_low))
 
 
 def log2(x: Real) -> Real:

@@ -20,7 +20,7 @@ from tracejit.cpu.vecmath_exp import (
     reduce_exp,
     scale_of,
 )
-from tracejit.cpu.vecmath_log import log_to_float32, split
+from tracejit.cpu.vecmath_log import log_to_float32, split, with_limits
 
 #: 2/3 rounded, and the rest of it.
 _TWO_THIRDS = (2 / 3, float.fromhex("0x1.5555555555555p-55"))
@@ -41,7 +41,7 @@ def _power(a: Real, y: Real) -> Real:
     """a**y for a not negative."""
     limit = EXP_CLAMP[64]
     high, low = log_pair(a)
-    high = _infinite(a, high)
+    high = with_limits(a, high)
     product = y * high
     rest = y.fma(low, y.fma(high, -product))
     rest = (product.absolute() < limit).select(rest, 0.0)
@@ -52,19 +52,13 @@ def _power_in_float64(a: Real, y: Real) -> Real:
     """The same for float32, which has no number that is subnormal in float64."""
     limit = EXP_CLAMP[32]
     wide = a.to(BINARY64)
-    product = y.to(BINARY64) * _infinite(wide, log_to_float32(wide))
+    product = y.to(BINARY64) * with_limits(wide, log_to_float32(wide))
     product = product.at_most(limit).at_least(-limit)
     k, biased = nearest_integer(product, LOG2_E)
     r = k.fma(-LN2_PAIR[64][0], product)
     rest = r.fma(r * r.polynomial(tables.EXP[32]), r)
     scale = scale_of(biased, BINARY64)
     return rest.fma(scale, scale).to(a.form)
-
-
-def _infinite(a: Real, logarithm: Real) -> Real:
-    """The logarithm with its values at zero, infinity and NaN."""
-    logarithm = (a < float("inf")).select(logarithm, a)
-    return a.equals(0.0).select(a.constant(-float("inf")), logarithm)
 
 
 def log_pair(x: Real) -> tuple[Real, Real]:
