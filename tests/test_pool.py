@@ -71,8 +71,19 @@ def test_a_view_keeps_its_array(found):
 
 
 def test_small_arrays_are_numpys():
-    made = pool.empty(9, F64)
-    assert made.shape == (9,) and np._core.multiarray.get_handler_name(made) != "tracejit"
+    name = np._core.multiarray.get_handler_name
+    assert name(scaled(X, 2.0)) == "tracejit"
+    assert name(scaled(X[:9], 2.0)) != "tracejit"
+
+
+@pytest.mark.parametrize(
+    ("shape", "error"), [((1 << 50,), MemoryError), ((-1,), ValueError), ("x", TypeError)]
+)
+def test_what_cannot_be_made_raises_numpys_error(shape, error):
+    with pytest.raises(error):
+        pool.empty(shape, F64)
+    assert np._core.multiarray.get_handler_name(np.empty(9)) != "tracejit"
+    assert np._core.multiarray.get_handler_name(pool.empty((COUNT,), F64)) == "tracejit"
 
 
 def test_resizing_pickling_and_copying(found):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tracejit.config import config
+from tracejit.config import settings
 from tracejit.lower.chunks import chunk_length
 from tracejit.lower.streams import LEAST_BYTES, LINE_BYTES
 
@@ -50,7 +50,8 @@ def available() -> int:
         else:
             processors = os.cpu_count() or 1
         _processors = now, processors
-    return min(config.threads or processors, processors)
+    wanted = settings().threads
+    return wanted if 0 < wanted < processors else processors
 
 
 _processors = (-1.0, 1)
@@ -174,6 +175,8 @@ class Shared:
         """The code of a call."""
         threads = available()
         streams = bool(self.results) and self._streams(threads, phases, args)
+        if threads == 1 and not streams:
+            return self.serial(*args)
         # Another thread that is in a call meanwhile finds no last way, and makes its own.
         way, self.last = self.last, None
         if way is not None and way.streams == streams and way.fits(threads, phases, args):
