@@ -15,6 +15,7 @@ import pytest
 
 import tracejit
 from tracejit.ir import node
+from tracejit.lower.driver import Driver
 
 CALLS = 10_000
 strict = tracejit.function(on_unsupported="error")
@@ -246,3 +247,22 @@ def test_retracing_is_bounded(monkeypatch):
     assert f.stats.traces == 130
     assert settled() - before < 500
     assert len(f._records) <= 16
+
+
+def test_a_shape_is_read_once_before_a_call(monkeypatch):
+    lines = []
+    much = Driver.much
+
+    def noting(driver, works):
+        name = much(driver, works)
+        lines.append(list(driver.lines))
+        return name
+
+    monkeypatch.setattr(Driver, "much", noting)
+    f = tracejit.function(lambda x: x + 1, on_unsupported="error")
+    np.testing.assert_array_equal(f(np.ones((2, 3))), np.full((2, 3), 2.0))
+    f(np.ones(3))
+    assert lines == [
+        ["_tjx_n0, _tjx_n1 = x.shape", "_tjx_work = (2*_tjx_n0*_tjx_n1)"],
+        ["_tjx_work = (3*_tjx_len(x))"],
+    ]

@@ -51,6 +51,30 @@ def test_each_part_is_done_once(run: Any, parts: int, threads: int) -> None:
         assert (counts[:parts] == calls).all() and not counts[parts:].any()
 
 
+def test_a_thread_begins_with_its_own_share_from_either_end_in_turn() -> None:
+    address = team.runner()
+    if address is None:
+        pytest.skip("no team on this system")
+    call = ctypes.CFUNCTYPE(None, PART, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(address)
+    done: list[tuple[bool, int]] = []
+    caller = threading.get_ident()
+
+    def part(context: Any, number: int) -> None:
+        done.append((threading.get_ident() == caller, number))
+        time.sleep(0.002)
+
+    firsts = []
+    for _ in range(6):
+        done.clear()
+        call(PART(part), None, 8, 2)
+        assert sorted(number for _, number in done) == list(range(8))
+        own = [number for mine, number in done if mine]
+        firsts.append(tuple(own[:2]))
+        others = [number for mine, number in done if not mine]
+        assert not others or others[0] in (4, 7)
+    assert firsts in ([(0, 1), (3, 2)] * 3, [(3, 2), (0, 1)] * 3)
+
+
 def test_sleepers_come_back(run: Any) -> None:
     counts = np.zeros(64, np.int64)
     for calls in range(1, 30):

@@ -12,6 +12,7 @@ import pytest
 
 import tracejit
 from tracejit.lower import threads
+from tracejit.lower.chunks import EVEN, ROWS, TILE, chunk_length
 
 RNG = np.random.default_rng(5)
 WIDE = RNG.random((901, 700))
@@ -138,6 +139,16 @@ def test_the_bits_do_not_depend_on_threads(name: str, monkeypatch: pytest.Monkey
         off = 1e-4 if numpys.dtype == "f" else 1e-12
         np.testing.assert_allclose(a, numpys, rtol=off, atol=off)
     assert parts == 1 if name in WHOLE else parts >= 3
+
+
+@pytest.mark.parametrize("count", [1, 40, 400, 10_000])
+@pytest.mark.parametrize("inner", [0, 3, 784, 50_000])
+def test_tiles_are_few_for_few_rows_and_fit_the_second_cache(count: int, inner: int) -> None:
+    length = chunk_length(count, inner, True)
+    assert length % 4 == 0 and length >= 32
+    assert length * inner <= TILE or length <= ROWS
+    if count >= 32 * EVEN:
+        assert -(-count // length) >= EVEN
 
 
 @pytest.mark.parametrize("draw", [

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from tracejit.cpu.accumulate import kept_element, led
 from tracejit.cpu.block import Block
 from tracejit.lower.backend import Extra
-from tracejit.lower.chunks import CHUNK, ROWS, TILE, inner_points, is_whole, own_computations
+from tracejit.lower.chunks import (
+    CHUNK,
+    EVEN,
+    ROWS,
+    TILE,
+    inner_points,
+    is_whole,
+    own_computations,
+)
 from tracejit.lower.program import Buffer, Computation, Kind, Loop
 
 if TYPE_CHECKING:
@@ -84,8 +92,9 @@ class Chunks:
         block, length, count = self.e.path[-1], str(CHUNK), self.e.fresh("i")
         if loop.tiled:
             length = self.e.fresh("i")
-            rows = f"idiv({TILE // ROWS}, imax({points}, 1))"
-            block.add(f"{length} = imax({rows}, 1) * {ROWS}")
+            most = f"imax(idiv({TILE}, imax({points}, 1)), {ROWS})"
+            even = f"imax(({extent} + {EVEN - 1}) >> {EVEN.bit_length() - 1}, {ROWS // 2})"
+            block.add(f"{length} = (imin({most}, {even}) + 3) >> 2 << 2")
         elif points != "1":
             length = self.e.fresh("i")
             block.add(f"{length} = imax(idiv({CHUNK}, imax({points}, 1)), 1)")

@@ -5,6 +5,10 @@ too short for the interpreter's threads, or for a thread that sleeps: ours look 
 longer when they have done some, without the interpreter's lock, and sleep then. The caller does
 parts too. There is one team for a process; who finds it busy does all parts alone.
 
+Each thread has a share of the parts, the same at the next call of so many: what the caches of its
+processor hold of the arrays is what it needs again. It goes through them in turns forwards and
+backwards, for where they hold not all, they hold the latest; and then helps with the other shares.
+
 A scheduler may wake a thread on the processor of who wakes it, to share its caches, and there it
 waits until the caller's call is done. So threads that are woken may run where the caller may, save
 on the caller's own processor.
@@ -21,8 +25,9 @@ from typing import Any
 
 #: How often a thread looks for work before it sleeps: some 50 µs.
 LOOKS = 2000
-#: The most threads that are kept off the caller's processor, and processors that are told apart.
-KEPT_OFF, PROCESSORS = 256, 1024
+#: The most shares, threads that are kept off the caller's processor, and processors that are told
+#: apart.
+SHARES, KEPT_OFF, PROCESSORS = 256, 256, 1024
 #: Numbers of the system call ``futex``, and how a processor is told that it waits.
 _MACHINES = {
     "x86_64": (202, "@llvm.x86.sse2.pause()"),
@@ -49,30 +54,56 @@ declare void {declared}
 @avoided = internal global i32 -1    ; the processor that none of them may run on
 @seats = internal global i64 0       ; how many more threads may take part in the call
 @done = internal global i64 0        ; how many have done so
-@next = internal global i64 0        ; the next part
+@next = internal global [{shares} x [8 x i64]] zeroinitializer, align 64 ; parts taken, by share
+@shares = internal global i64 1
 @parts = internal global i64 0
 @function = internal global ptr null ; of @context and a part's number
 @context = internal global ptr null
 
-define internal void @work() {{
+; The parts of a share that nobody has taken, then those of the others.
+define internal void @work(i64 %share) {{
 start:
   %function = load ptr, ptr @function
   %context = load ptr, ptr @context
   %parts = load i64, ptr @parts
+  %shares = load i64, ptr @shares
+  %news = load i32, ptr @news
+  %backwards = trunc i32 %news to i1
+  br label %turn
+turn:
+  %k = phi i64 [0, %start], [%k1, %none]
+  %sum = add i64 %share, %k
+  %here = urem i64 %sum, %shares
+  %after = add i64 %here, 1
+  %scaled = mul i64 %here, %parts
+  %first = udiv i64 %scaled, %shares
+  %scaled_after = mul i64 %after, %parts
+  %end = udiv i64 %scaled_after, %shares
+  %count = sub i64 %end, %first
+  %last = sub i64 %end, 1
+  %next = getelementptr [8 x i64], ptr @next, i64 %here
   br label %look
 look:
-  %part = atomicrmw add ptr @next, i64 1 seq_cst
-  %more = icmp slt i64 %part, %parts
-  br i1 %more, label %do, label %end
+  %taken = atomicrmw add ptr %next, i64 1 seq_cst
+  %more = icmp slt i64 %taken, %count
+  br i1 %more, label %do, label %none
 do:
+  %up = add i64 %first, %taken
+  %down = sub i64 %last, %taken
+  %part = select i1 %backwards, i64 %down, i64 %up
   call void %function(ptr %context, i64 %part)
   br label %look
-end:
+none:
+  %k1 = add i64 %k, 1
+  %others = icmp ult i64 %k1, %shares
+  br i1 %others, label %turn, label %done
+done:
   ret void
 }}
 
-define internal ptr @member(ptr %unused) {{
+define internal ptr @member(ptr %number) {{
 start:
+  %own = ptrtoint ptr %number to i64
   br label %again
 again:
   %seen = phi i32 [0, %start], [%now, %away], [%now, %finish]
@@ -108,7 +139,11 @@ take:
   %taken = extractvalue {{ i64, i1 }} %pair, 1
   br i1 %taken, label %run, label %offer
 run:
-  call void @work()
+  %shares = load i64, ptr @shares
+  %helpers = sub i64 %shares, 1
+  %place = urem i64 %own, %helpers
+  %share = add i64 %place, 1
+  call void @work(i64 %share)
   %others = atomicrmw add ptr @done, i64 1 seq_cst
   br label %finish
 finish:
@@ -129,7 +164,8 @@ look:
 one:
   ; Signals are for the interpreter's own threads: a new one takes none, as its maker for a moment.
   %masked = call i32 @pthread_sigmask(i32 0, ptr %signals, ptr %before)
-  %failed = call i32 @pthread_create(ptr %thread, ptr null, ptr @member, ptr null)
+  %number = inttoptr i64 %members to ptr
+  %failed = call i32 @pthread_create(ptr %thread, ptr null, ptr @member, ptr %number)
   %restored = call i32 @pthread_sigmask(i32 2, ptr %before, ptr null)
   %bad = icmp ne i32 %failed, 0
   br i1 %bad, label %end, label %count
@@ -222,7 +258,19 @@ share:
   store ptr %context, ptr @context
   store i64 %parts, ptr @parts
   store i64 0, ptr @done
-  store i64 0, ptr @next
+  %wanted = add i64 %seats, 1
+  %too_many = icmp ugt i64 %wanted, {shares}
+  %shares = select i1 %too_many, i64 {shares}, i64 %wanted
+  store i64 %shares, ptr @shares
+  br label %clear
+clear:
+  %s = phi i64 [0, %share], [%s1, %clear]
+  %taken = getelementptr [8 x i64], ptr @next, i64 %s
+  store i64 0, ptr %taken
+  %s1 = add i64 %s, 1
+  %unclear = icmp ult i64 %s1, %shares
+  br i1 %unclear, label %clear, label %publish
+publish:
   store atomic i64 %seats, ptr @seats seq_cst, align 8
   %news = atomicrmw add ptr @news, i32 1 seq_cst
   %asleep = load atomic i32, ptr @sleepers seq_cst, align 4
@@ -237,7 +285,7 @@ wake:
   %woken = call i64 (i64, ...) @syscall(i64 {futex}, ptr @news, i32 129, i32 %how_many)
   br label %go
 go:
-  call void @work()
+  call void @work(i64 0)
   ; Who has not come by now need not come.
   %left = atomicrmw xchg ptr @seats, i64 0 seq_cst
   %came = sub i64 %seats, %left
@@ -290,6 +338,7 @@ def runner() -> int | None:
             futex=futex,
             wait=wait,
             declared=wait.replace(" 1", ""),
+            shares=SHARES,
             kept_off=KEPT_OFF,
             processors=PROCESSORS,
             words=PROCESSORS // 64,

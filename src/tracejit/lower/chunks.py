@@ -22,17 +22,19 @@ from tracejit.lower.program import (
 
 #: Points of a chunk, where an iteration has no more: many blocks, and little of a large call.
 CHUNK = 1 << 13
-#: The same where a loop is tiled, and rows at least, a multiple of which it is: what is read again
-#: must be in the second cache, and what chunks give be little beside what they read.
-TILE, ROWS = 1 << 15, 32
+#: The same where a loop is tiled, and rows at least: what is read again must be in the second
+#: cache, and what chunks give be little beside what they read. Of few rows, each is an eighth, half
+#: as many at least, so that a few threads have the same share.
+TILE, ROWS, EVEN = 1 << 15, 64, 8
 #: Kinds whose iterations depend on each other, or that have none of ours.
 _WHOLE = (Kind.NONZERO, Kind.LIBRARY, Kind.MATMUL, Kind.SCATTER)
 
 
-def chunk_length(inner: int, tiled: bool) -> int:
-    """Iterations of a chunk, where each has `inner` points."""
+def chunk_length(count: int, inner: int, tiled: bool) -> int:
+    """Iterations of a chunk of a loop of `count`, where each has `inner` points."""
     if tiled:
-        return max(TILE // ROWS // max(inner, 1), 1) * ROWS
+        length = min(max(TILE // max(inner, 1), ROWS), max(-(-count // EVEN), ROWS // 2))
+        return (length + 3) // 4 * 4
     return max(CHUNK // max(inner, 1), 1)
 
 

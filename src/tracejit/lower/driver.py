@@ -237,8 +237,27 @@ class Driver:
 
     def much(self, works: Sequence[Dim]) -> str:
         """The name of how much there is to do."""
-        self.lines.append(f"{OURS}work = {self.dim(functools.reduce(dims.add, works))}")
+        work = functools.reduce(dims.add, works)
+        if isinstance(work, Node):
+            self._name_lengths(work)
+        self.lines.append(f"{OURS}work = {self.dim(work)}")
         return f"{OURS}work"
+
+    def _name_lengths(self, d: Node) -> None:
+        """Name the lengths in `d` of arrays of several axes: each ``shape`` is a tuple anew."""
+        lengths = [node for node in postorder([d]) if node.op is ops.DIM]
+        named: dict[Node, str] = {}
+        count = 0
+        for array in self.graph.inputs:
+            own = [node for node in lengths if node.attr[0] == array.attr[0]]
+            if len(own) < 2:
+                continue
+            names = [f"{OURS}n{count + axis}" for axis in range(array.ndim)]
+            count += array.ndim
+            self.lines.append(f"{', '.join(names)} = {self.names[array.attr[0]]}.shape")
+            named |= {node: names[node.attr[1]] for node in own}
+        if named:
+            self.known = named
 
     def shared(
         self, phases: Sequence[Phase], run: threads.Shared, call: str, arguments: list[str]

@@ -94,8 +94,12 @@ class Way(NamedTuple):
 
     def fits(self, threads: int, phases: Sequence[Sizes], args: Sequence[Any]) -> bool:
         """Whether a call of these lengths is divided in the same way."""
-        same = self.threads == threads and self.phases == phases
-        return same and all(args[k].shape == shape for k, shape in self.likes)
+        if self.threads != threads or self.phases != phases:
+            return False
+        for k, shape in self.likes:  # noqa: SIM110 (a generator takes as long as all the rest)
+            if args[k].shape != shape:
+                return False
+        return True
 
 
 def way_of(
@@ -104,7 +108,7 @@ def way_of(
     """The way to divide a call."""
     call, extras = spread
     counts = [
-        rows if inner < 0 else -(-rows // chunk_length(inner, tiled))
+        rows if inner < 0 else -(-rows // chunk_length(rows, inner, tiled))
         for rows, _, inner, tiled in phases
     ]
     memory = []
@@ -174,7 +178,8 @@ class Shared:
     def __call__(self, phases: Sequence[Sizes], args: Sequence[Any]) -> int:
         """The code of a call."""
         threads = available()
-        streams = bool(self.results) and self._streams(threads, phases, args)
+        much = phases[0][1] >= LEAST_BYTES // 4
+        streams = much and bool(self.results) and self._streams(threads, phases, args)
         if threads == 1 and not streams:
             return self.serial(*args)
         # Another thread that is in a call meanwhile finds no last way, and makes its own.
@@ -198,8 +203,7 @@ class Shared:
 
     def _streams(self, threads: int, phases: Sequence[Sizes], args: Sequence[Any]) -> bool:
         """Whether results are so large, and begin where lines of the cache do, with every part."""
-        rows, work, *_ = phases[0]
-        if work < LEAST_BYTES // 4 or rows < PARTS * threads * ALIGNED:
+        if phases[0][0] < PARTS * threads * ALIGNED:
             return False
         arrays = [args[k] for k in self.results]
         large = sum(a.nbytes for a in arrays) >= LEAST_BYTES
