@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 import tracemalloc
 import weakref
 from collections.abc import Callable, Iterator
@@ -100,7 +101,11 @@ def test_the_resident_set_does_not_grow():
             for _ in range(100):
                 mixed(X, Y, k + 0.5)
 
-    calls(20)
+    for _ in range(2):  # an entry for several threads is compiled meanwhile
+        calls(20)
+        for thread in threading.enumerate():
+            if thread.name == "tracejit compiler":
+                thread.join()
     before = resident()
     calls(100)
     assert resident() - before < 4 << 20
