@@ -14,6 +14,7 @@ import scipy.special
 
 import tracejit
 from tracejit.lower import executable
+from tracejit.lower.driver import Driver
 from tracejit.lower.executable import Executable
 
 LENGTHS = (5, 31, 33, 100, 513, 1200, 20_000)
@@ -127,3 +128,55 @@ def test_llvm_has_nothing_to_say(capfd: pytest.CaptureFixture[str]) -> None:
         for program in programs:
             tracejit.function(program, on_unsupported="error")(x)
     assert capfd.readouterr().err == ""
+
+
+VIEWS: dict[str, Callable[[Any], Any]] = {
+    "all": lambda x: x[:],
+    "transposed": lambda x: x.T,
+    "without the first": lambda x: x[1:],
+    "each third": lambda x: x[2:-1:3],
+    "backwards": lambda x: x[::-1],
+    "backwards from the fourth": lambda x: x[3::-1],
+    "backwards by two": lambda x: x[-2::-2],
+    "backwards between": lambda x: x[5:1:-1],
+    "beyond the end": lambda x: x[7:],
+    "a row": lambda x: x[0],
+    "a column": lambda x: x[:, -1],
+    "turned": lambda x: np.rot90(x),
+    "axes swapped and cut": lambda x: np.swapaxes(x, 0, 1)[1:, ::-2],
+    "an axis more": lambda x: x[:, None, ::-1],
+    "axes more, in another order": lambda x: x[None, :, 1:, None].transpose(2, 0, 1, 3),
+    "diagonal": lambda x: np.diagonal(x),
+    "repeated": lambda x: np.broadcast_to(x, (2, *x.shape)),
+}
+
+
+@pytest.mark.parametrize("shape", [(6, 7), (5, 5), (0, 3), (1, 4), (7, 2)])
+@pytest.mark.parametrize("name", VIEWS)
+def test_results_that_are_views(name: str, shape: tuple[int, int]) -> None:
+    f = tracejit.function(VIEWS[name], on_unsupported="error")
+    f(np.ones((6, 7)))  # a trace for other lengths
+    x = np.arange(float(np.prod(shape))).reshape(shape)
+    if not x.size and name in ("a row", "a column"):
+        return
+    mine, numpys = f(x), VIEWS[name](x)
+    np.testing.assert_array_equal(mine, numpys)
+    assert np.shares_memory(mine, x) == np.shares_memory(numpys, x)
+    assert mine.flags.writeable == numpys.flags.writeable or not x.size
+    steps = [[s for s, n in zip(v.strides, v.shape, strict=True) if n > 1] for v in (mine, numpys)]
+    assert steps[0] == steps[1] or not mine.size
+
+
+def test_a_view_is_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    sliced: list[str] = []
+    real = Driver._sliced
+
+    def noting(driver: Any, base: str, view: Any) -> str:
+        sliced.append(real(driver, base, view))
+        return sliced[-1]
+
+    monkeypatch.setattr(Driver, "_sliced", noting)
+    for view in (lambda x: x[1:], lambda x: x.T, lambda x: x[:, None], lambda x: np.diagonal(x)):
+        tracejit.function(view, on_unsupported="error")(np.ones((4, 5)))
+    assert sliced[1:] == ["x[...].transpose(1, 0)", "x[...][:, :, None].transpose(0, 2, 1)", ""]
+    assert re.match(r"x\[...\]\[1:.*:1, :\]$", sliced[0])

@@ -228,12 +228,45 @@ class Driver:
         for step in steps:
             shape = "".join(f"{self.dim(d)}, " for d in step.shape)
             if step.op is ops.VIEW:
-                index = ", ".join(f"({self.dim(s)}, {by}, {a})" for s, by, a in step.attr[1])
-                text = f"{OURS}apply_view({text}, ({shape}), [{index}], {may_write(step)})"
+                text = self._sliced(text, step) or (
+                    f"{OURS}apply_view({text}, ({shape}), [{self._index(step)}], {may_write(step)})"
+                )
             else:
                 name = step.op.name
                 text += f".reshape(({shape}))" if step.op is ops.RESHAPE else f".{name}"
         return text
+
+    def _index(self, view: Node) -> str:
+        return ", ".join(f"({self.dim(s)}, {by}, {axis})" for s, by, axis in view.attr[1])
+
+    def _sliced(self, base: str, view: Node) -> str:
+        """The text of a view that slices its base, and adds and reorders axes; none for another."""
+        index = view.attr[1]
+        order = [axis for _, by, axis in index if axis is not None and by]
+        added = [k for k, d in enumerate(view.shape) if d == 1 and k not in order]
+        order += added
+        if sorted(order) != list(range(view.ndim)):
+            return ""
+        parts = []
+        for k, (start, by, axis) in enumerate(index):
+            if axis is None:
+                parts.append(self.dim(start))
+            elif not by:
+                return ""
+            elif start == 0 and by == 1 and view.shape[axis] == view.args[0].shape[k]:
+                parts.append(":")
+            else:
+                end = dims.add(start, dims.mul(view.shape[axis], by))
+                first, stop = self.dim(start), self.dim(end)
+                if by < 0:  # before the first is none, as -1 is the last
+                    stop = f"({stop} if {stop} >= 0 or {stop} == {first} else None)"
+                parts.append(f"{first}:{stop}:{by}")
+        parts += ["None"] * len(added)
+        if any(part != ":" for part in parts):
+            base += f"[{', '.join(parts)}]"
+        if order != sorted(order):
+            base += f".transpose({', '.join(str(order.index(k)) for k in range(view.ndim))})"
+        return base
 
     def much(self, works: Sequence[Dim]) -> str:
         """The name of how much there is to do."""
