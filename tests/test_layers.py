@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rng": set(),
     "sandbox": _BASE | {"tensor", "rng", "sharedvalue"},
     "saving": {"sharedvalue"},
-    "lower": _BASE | {"ir"},
+    "lower": _BASE | {"ir", "rng"},
     "cpu": _BASE | {"ir", "lower", "rng"},
     "retrace": _CALL,
     "fallback": _CALL,

@@ -153,7 +153,7 @@ def test_tiles_are_few_for_few_rows_and_fit_the_second_cache(count: int, inner: 
 
 @pytest.mark.parametrize("draw", [
     lambda: tracejit.MRG_RandomStreams(3).uniform((1_000_001,)),
-    lambda: tracejit.MRG_RandomStreams(3).uniform((1_001, 999), nstreams=7),
+    lambda: tracejit.MRG_RandomStreams(3).uniform((1_001, 999), nstreams=700),
     lambda: tracejit.PhiloxRandomStreams(3).normal((1_001, 999)),
     lambda: tracejit.PhiloxRandomStreams(3).gamma((1_000_001,), 2.0),
 ])  # fmt: skip
@@ -243,3 +243,9 @@ def test_a_forked_child_has_threads_of_its_own() -> None:
         os._exit(0 if all(np.array_equal(f(LONG), want) for _ in range(20)) else 1)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_few_streams_stay_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their numbers alternate in memory, in one line of the cache."""
+    f = tracejit.function([], tracejit.MRG_RandomStreams(3).uniform((1_000_001,), nstreams=100))
+    assert parts_of(f, (), monkeypatch)[1] == 1

@@ -22,6 +22,7 @@ from tracejit.lower.chunks import (
     written_axes,
 )
 from tracejit.lower.program import Buffer, Computation, Loop, Program, work_of
+from tracejit.rng.mrg31k3p import GROUP
 
 #: Libraries' draws whose streams are independent.
 BY_STREAMS = ("mrg31k3p", "mrg31k3p_unit")
@@ -64,16 +65,11 @@ def _formula(node: Node) -> bool:
     return isinstance(node.op, ops.Elementwise) or node.op in (ops.DIM, ops.POLY, ops.CONST)
 
 
-def _rows_of(draw: Node) -> Dim:
-    """How many numbers the first of a draw's streams gives."""
-    streams = draw.args[0].shape[0]
-    return dims.floordiv(dims.add(dims.product(draw.shape), dims.sub(streams, 1)), streams)
-
-
 def _phase(item: Loop | Computation, program: Program) -> Phase:
     if isinstance(item, Computation):
         draws = item.value.op is ops.DRAW and item.value.attr[0] in BY_STREAMS
-        return Phase(_rows_of(item.value) if draws else 0, work_of(item))
+        groups = dims.floordiv(item.value.args[0].shape[0], GROUP) if draws else 0
+        return Phase(groups, work_of(item))
     inside, work = own_computations(item), work_of(item)
     written = written_axes(item, inside, program)
     divided = not item.draws and all(

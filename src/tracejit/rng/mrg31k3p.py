@@ -17,11 +17,11 @@ import numpy as np
 
 M1, M2 = 2**31 - 1, 2147462579
 NORM = 4.656612873077392578125e-10  # 2**-31
+#: Streams that threads do not part: the numbers of each stand next to the others' in memory.
+GROUP = 64
 #: Newest first: what a step makes of the last three numbers.
 _FIRST = ((0, 2**22, 2**7 + 1), (1, 0, 0), (0, 1, 0))
 _SECOND = ((2**15, 0, 2**15 + 1), (1, 0, 0), (0, 1, 0))
-#: A step of both recurrences.
-STEP = (_FIRST, _SECOND)
 #: How far the streams of one variable, and the variables, are apart: powers of 2.
 SUBSTREAM, VARIABLE = 72, 134
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.rng.mrg31k3p import M1, M2, NORM, STEP
+from tracejit.rng.mrg31k3p import GROUP, M1, M2, NORM
 from tracejit.rng.source import jit
 
 #: Streams whose states stay in a fast cache while all their numbers are made.
@@ -15,8 +15,6 @@ _M1, _M2 = np.uint64(M1), np.uint64(M2)
 _LOW, _SHIFT, _FOLD = np.uint64(2**31 - 1), np.uint64(31), np.uint64(2**31 - M2)
 _22, _15 = np.uint64(22), np.uint64(15)
 _A, _B = np.uint64(2**7 + 1), np.uint64(2**15 + 1)
-#: What a step makes of the last three numbers of each recurrence.
-_STEP = np.array(STEP, np.uint64)
 
 
 @jit
@@ -35,65 +33,25 @@ def _second(z):  # type: ignore[no-untyped-def]
     return z - _M2 if z >= _M2 else z
 
 
-@jit
-def _power(steps):  # type: ignore[no-untyped-def]
-    """The matrices (2, 3, 3) of so many steps, by squaring."""
-    result, square = np.zeros((2, 3, 3), np.uint64), _STEP.copy()
-    for k in range(3):
-        result[0, k, k] = result[1, k, k] = 1
-    while steps:
-        if steps & 1:
-            result = _product(result, square)
-        square = _product(square, square)
-        steps >>= 1
-    return result
-
-
-@jit
-def _product(a, b):  # type: ignore[no-untyped-def]
-    c = np.zeros((2, 3, 3), np.uint64)
-    for i in range(3):
-        for j in range(3):
-            for k in range(3):
-                c[0, i, j] = (c[0, i, j] + a[0, i, k] * b[0, k, j] % _M1) % _M1
-                c[1, i, j] = (c[1, i, j] + a[1, i, k] * b[1, k, j] % _M2) % _M2
-    return c
-
-
-@jit
-def _jump(x, count, a):  # type: ignore[no-untyped-def]
-    """Move states (6, count) by the steps of the matrices `a`."""
-    for k in range(count):
-        u, v, w = np.uint64(x[0, k]), np.uint64(x[1, k]), np.uint64(x[2, k])
-        p, q, r = np.uint64(x[3, k]), np.uint64(x[4, k]), np.uint64(x[5, k])
-        for i in range(3):
-            y = _first(a[0, i, 0] * u) + _first(a[0, i, 1] * v) + _first(a[0, i, 2] * w)
-            z = _second(a[1, i, 0] * p) + _second(a[1, i, 1] * q) + _second(a[1, i, 2] * r)
-            x[i, k], x[3 + i, k] = np.uint32(_first(y)), np.uint32(_second(z))
-
-
 def _filler(number: Any) -> Any:
     """A fill of ``number(i)`` for integers i from 1 to 2**31 - 1.
 
-    Element k of `out` comes from stream k modulo their number: a row is one number of each. Rows
-    from `low` up to `high` are made, all if that is -1. Who makes the last row leaves the states.
+    Element k of `out` comes from stream k modulo their number. Of the groups of `GROUP` streams,
+    those from `low` up to `high` are at work, all if that is -1; each stream leaves its state in
+    `new`.
     """
 
     @jit
     def fill(state, new, out, length, low, high):  # type: ignore[no-untyped-def]
         streams = state.shape[0]
-        high = (out.size + streams - 1) // streams if high < 0 else high
-        last = high * streams >= out.size
-        matrices = _power(low)
+        end = streams if high < 0 or high >= streams // GROUP else high * GROUP
         x = np.empty((6, _PART), np.uint32)
-        for first in range(0, streams, _PART):
-            count = min(_PART, streams - first)
+        for first in range(low * GROUP, end, _PART):
+            count = min(_PART, end - first)
             for j in range(6):
                 for k in range(count):
                     x[j, k] = state[first + k, j]
-            if low:
-                _jump(x, count, matrices)
-            for start in range(low * streams + first, min(high * streams, out.size), streams):
+            for start in range(first, out.size, streams):
                 part = out[start : min(start + count, out.size)]
                 for k in range(part.size):
                     y = _first((np.uint64(x[1, k]) << _22) + np.uint64(x[2, k]) * _A)
@@ -101,10 +59,9 @@ def _filler(number: Any) -> Any:
                     x[2, k], x[1, k], x[0, k] = x[1, k], x[0, k], np.uint32(y)
                     x[5, k], x[4, k], x[3, k] = x[4, k], x[3, k], np.uint32(z)
                     part[k] = number(y - z + _M1 if y <= z else y - z)
-            if last:
-                for j in range(6):
-                    for k in range(count):
-                        new[first + k, j] = np.int32(x[j, k])
+            for j in range(6):
+                for k in range(count):
+                    new[first + k, j] = np.int32(x[j, k])
         return False
 
     return fill
