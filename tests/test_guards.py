@@ -24,6 +24,7 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
     "branch": lambda x: np.where(np.cos(x) > 0, np.sin(x), 1)[::2],
     "short rows": lambda x: np.sin(x.reshape(-1, 3)).sum(axis=1),
     "columns": lambda x: np.cos(x.reshape(-1, 30)).sum(axis=0),
+    "complex exponential": lambda x: np.exp(1j * x + 0.25),
     "row of one": lambda x: np.sin(x.reshape(-1, 30) + x[:30]).sum(axis=1),
 }
 

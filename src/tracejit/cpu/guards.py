@@ -104,8 +104,9 @@ class Guards:
 
 def _is_guarded(node: Node) -> bool:
     row = node.op
-    guarded = isinstance(row, ops.Elementwise) and row.near is not None
-    return guarded and node.args[0].dtype.kind == "f"
+    if not isinstance(row, ops.Elementwise) or row.near is None:
+        return False
+    return node.args[0].dtype.kind in row.near_kinds
 
 
 def _may_trap(node: Node) -> bool:

@@ -17,6 +17,7 @@ from tracejit.cpu import (
     scalar,
     structure,
     vecmath_arc,
+    vecmath_complex,
     vecmath_erf,
     vecmath_exp,
     vecmath_gamma,
@@ -26,7 +27,7 @@ from tracejit.cpu import (
     vecmath_roots,
     vecmath_trig,
 )
-from tracejit.cpu.intrinsic import complex_parts
+from tracejit.cpu.intrinsic import complex_pair, complex_parts
 from tracejit.cpu.vecmath_builder import BINARY32, BINARY64, Mask, Real
 
 __all__ = [
@@ -119,26 +120,38 @@ def _of_two(name: str, define: Callable[[Real, Real], Real], integers: Any = Non
     return intrinsic(typing)
 
 
-def _absolute() -> Any:
-    """The intrinsic ``absolute``: of complex numbers by ``hypot``, of others as they are."""
+def _of_parts(
+    name: str, result: str, define: Callable[[Real, Real], Any], others: Any = None
+) -> Any:
+    """The intrinsic of a function of a complex number's parts; `others` is that of other types.
+
+    Its `result` is "complex" (two parts), "real" or a "condition".
+    """
 
     def typing(typingctx: Any, x: Any) -> Any:
         if not isinstance(x, types.Complex):
-            return scalar.absolute._defn(typingctx, x)
+            return others and others._defn(typingctx, x)
         element = x.underlying_float
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            prefer_wide(builder)
+            if result != "condition":
+                prefer_wide(builder)
             parts = complex_parts(builder, args[0])
-            return vecmath_roots.hypot(*(Real(builder, FORMATS[element], p) for p in parts)).value
+            made = define(*(Real(builder, FORMATS[element], p) for p in parts))
+            if result == "complex":
+                return complex_pair(builder, *(part.value for part in made))
+            return made.value
 
-        return element(x), codegen
+        kind = {"complex": x, "real": element, "condition": types.boolean}[result]
+        return kind(x), codegen
 
-    typing.__name__ = typing.__qualname__ = "absolute"
+    typing.__name__ = typing.__qualname__ = name
     return intrinsic(typing)
 
 
-exp = _elementary("exp", vecmath_exp.exp)
+exp = _of_parts("exp", "complex", vecmath_complex.exp, _elementary("exp", vecmath_exp.exp))
+near_exp = _of_parts("near_exp", "complex", vecmath_complex.near_exp)
+far_phase = _of_parts("far_phase", "condition", vecmath_complex.far_phase)
 exp2 = _elementary("exp2", vecmath_exp.exp2)
 expm1 = _elementary("expm1", vecmath_exp.expm1)
 sinh = _elementary("sinh", vecmath_exp.sinh)
@@ -172,5 +185,5 @@ arctanh = _elementary("arctanh", vecmath_inverse.arctanh)
 logaddexp = _of_two("logaddexp", vecmath_log.logaddexp)
 arctan2 = _of_two("arctan2", vecmath_arc.arctan2)
 hypot = _of_two("hypot", vecmath_roots.hypot)
-absolute = _absolute()
+absolute = _of_parts("absolute", "real", vecmath_roots.hypot, scalar.absolute)
 power = _of_two("power", vecmath_pow.power, integers=scalar.ipow)

@@ -44,6 +44,7 @@ class Elementwise(Op):
     `cpu_kinds`   dtype kinds of the operands for which `cpu` holds; the loop serves the others
     `wide`        shorter expression that is exact for float32, float64, int64 and uint64 operands
     `near`        expression for operands that are not `far`, a condition on one (`cpu/guards.py`)
+    `near_kinds`  dtype kinds of the operands for which there is one
     `cost`        relative to an addition: what recomputing it costs
     `trap`        scalar condition under which the result must not be used: NumPy raises there
     `trap_kinds`  dtype kinds of the operands for which NumPy raises
@@ -58,6 +59,7 @@ class Elementwise(Op):
     wide: str | None = None
     near: str | None = None
     far: str | None = None
+    near_kinds: str = "f"
     cost: int = CHEAP
     trap: str | None = None
     trap_kinds: str = ""
@@ -131,9 +133,9 @@ def _call(name: str, nin: int, cost: int = CHEAP, kinds: str = "biuf", **more: A
     )
 
 
-def _guarded(name: str, far: str, cost: int, **more: Any) -> Elementwise:
+def _guarded(name: str, far: str, cost: int, kinds: str = "f", **more: Any) -> Elementwise:
     """A function of one number whose vector code holds where `far` does not."""
-    return _call(name, 1, cost, "f", near=f"near_{name}({{0}})", far=f"{far}({{0}})", **more)
+    return _call(name, 1, cost, kinds, near=f"near_{name}({{0}})", far=f"{far}({{0}})", **more)
 
 
 def _loop(name: str, nin: int, **more: Any) -> Elementwise:
@@ -211,7 +213,7 @@ ELEMENTWISE: dict[str, Elementwise] = _rows(
     _call("right_shift", 2, kinds="iu"),
     _loop("bitwise_count", 1),
     # Exponentials and logarithms
-    _call("exp", 1, TRANSCENDENTAL, "f"),
+    _guarded("exp", "far_phase", TRANSCENDENTAL, kinds="fc", near_kinds="c"),
     _call("exp2", 1, TRANSCENDENTAL, "f"),
     _call("expm1", 1, TRANSCENDENTAL, "f"),
     _call("log", 1, TRANSCENDENTAL, "f"),
