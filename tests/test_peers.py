@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.peers import __main__ as peers
-from benchmarks.peers import frameworks
+from benchmarks.peers import accuracy, frameworks
 from benchmarks.peers.by_hand import ByHand
 from benchmarks.peers.expressions import EXPRESSIONS, Expression
 from benchmarks.peers.measure import distance
@@ -58,6 +58,27 @@ def test_what_is_not_installed_is_skipped_with_a_line() -> None:
     parser.feed(html)
     assert html.count("<circle") == 4 and "logistic, 8, float64" in html
     assert "http" not in html  # nothing is fetched
+
+
+def test_errors_are_in_units_in_the_last_place() -> None:
+    exact = np.array([1.0, 1.5, 3.0, 2.0**-149], np.float64)
+    off = np.float32([0.0, 2.0**-23, -(2.0**-21), 2.0**-149])
+    assert accuracy.units((exact + off).astype(np.float32), exact) == 2.0
+    assert accuracy.units(exact.astype(np.float32), exact) == 0.0
+
+
+@pytest.mark.skipif(
+    np.finfo(np.longdouble).nmant <= np.finfo(np.float64).nmant, reason="no wider reference"
+)
+def test_ours_is_off_by_one_unit_at_most(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accuracy, "COUNT", 3000)
+    assert accuracy.main(["--only", "tracejit"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert all(0.4 < error <= 1.0 for row in found for error in row)
+    text = accuracy.table({"tracejit": found, "NumPy": found})
+    assert text.startswith("| float64, float32 | tracejit | NumPy |") and "tanh(x)" in text
 
 
 def test_the_command_measures_in_a_process_of_its_own(

@@ -114,13 +114,12 @@ def lines(
                     yield row(e, size, dtype, measured(e, size, dtype, wanted))
 
 
-def update_docs(document: dict[str, Any]) -> None:
-    """Put the figures where docs/speed.md has its table."""
+def update_docs(table: str, begin: str, end: str) -> None:
+    """Put a table where docs/speed.md has it, between its marks."""
     place = ROOT / "docs" / "speed.md"
-    before, _, rest = place.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    table = f"{BEGIN}\n{markdown(document)}\n{END}"
-    place.write_text(before + table + after, encoding="utf-8")
+    before, _, rest = place.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    place.write_text(f"{before}{begin}\n{table}\n{end}{after}", encoding="utf-8")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -151,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.json:
         arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if arguments.update_docs:
-        update_docs(document)
+        update_docs(markdown(document), BEGIN, END)
     if arguments.html:
         arguments.html.write_text(page(document), encoding="utf-8")
     missed = [line for line in report if line["ratio"] is None or line["ratio"] > line["limit"]]
