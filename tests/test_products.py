@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tracejit
-from tracejit.lower.chunks import ROWS, TILE
+from tracejit.lower.chunks import TILE
 from tracejit.lower.jam import FAR
 
 RNG = np.random.default_rng(3)
@@ -89,7 +89,7 @@ def test_two_products_over_the_same_rows_are_one_loop() -> None:
     assert f.stats.temporaries <= 3
     source = f.source(x, y, w)
     assert "matmul" not in source
-    assert source.count(f"idiv({TILE // ROWS}") == 1
+    assert source.count(f"idiv({TILE}") == 1
 
 
 def test_results_that_are_used_again() -> None:

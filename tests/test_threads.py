@@ -59,6 +59,12 @@ PHASED: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         (LONG,),
     ),
     "sums of columns": (lambda x: x.sum(axis=0), (WIDE,)),
+    "mean of gathered": (
+        lambda x: (x - np.exp(x).sum(axis=1, keepdims=True))[
+            (np.arange(600_000) * 7) % x.shape[0], 0
+        ].mean(),
+        (WIDE,),
+    ),
     "columns in many ways": (
         lambda x: (
             x.min(axis=0),

@@ -103,7 +103,7 @@ class Emitter(Values):
                 self.chunks.combine(item, k)
         if self.traps:
             self.body.body.insert(self.start, Line("bad = False"))
-            self.body.add("if bad:")
+            self.body.add("if told(bad):")
             self.body.add(f"    {self._return(REFUSED, returned)}")
         self.body.add(self._return(DONE, returned))
         parameters = self.parameters + [e.buffer.name for e in self.extras]

@@ -10,7 +10,7 @@ done again:
         for i1 in block(i0, v0):
             b0[i1] = near_sin(x0[i1])
             v1 = logical_or(v1, far_angle(x0[i1]))
-        if v1:
+        if told(v1):
             for i2 in again(i0, v0):
                 b0[i2] = sin(x0[i2])
 
@@ -85,7 +85,7 @@ class Guards:
         for test, origin in tests.items():
             inner.add(f"{far} = logical_or({far}, {test})", origin)
 
-        again = Block(f"if {far}:")
+        again = Block(f"if told({far}):")
         outer.body.append(again)
         for name, copy in kept.items():
             again.add(f"{name} = {copy}")

@@ -52,6 +52,7 @@ __all__ = [
     "right_shift",
     "select",
     "signbit",
+    "told",
 ]
 
 
@@ -88,6 +89,23 @@ bit_or = binary("bit_or", BOOL + INT, lambda b, ty, x, y: b.or_(x, y))
 bit_xor = binary("bit_xor", BOOL + INT, lambda b, ty, x, y: b.xor(x, y))
 invert = unary("invert", BOOL + INT, lambda b, ty, x: b.not_(x))
 bitwise_count = define("bitwise_count", 1, _byte_from_int, _bitwise_count)
+
+
+# --- conditions met in a loop -----------------------------------------------------------------
+
+
+def _told(b: ir.IRBuilder, ty: Any, x: ir.Value) -> ir.Value:
+    """The same condition, which LLVM cannot see.
+
+    What it does with a branch it does to the loop before it, too: by a `freeze` of the condition
+    there, the loop is no longer vectorised.
+    """
+    word = ir.IntType(64)
+    same = ir.InlineAsm(ir.FunctionType(word, [word]), "", "=r,0")
+    return b.icmp_unsigned("!=", b.call(same, [b.zext(x, word)]), ir.Constant(word, 0))
+
+
+told = define("told", 1, truth(BOOL), _told)
 
 
 # --- comparisons, truth ---------------------------------------------------------------------

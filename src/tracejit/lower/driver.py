@@ -261,7 +261,8 @@ class Driver:
                 if by < 0:  # before the first is none, as -1 is the last
                     stop = f"({stop} if {stop} >= 0 or {stop} == {first} else None)"
                 parts.append(f"{first}:{stop}:{by}")
-        parts += ["None"] * len(added)
+        # Without it NumPy would give a scalar.
+        parts += ["None"] * len(added) if view.ndim else ["..."]
         if any(part != ":" for part in parts):
             base += f"[{', '.join(parts)}]"
         if order != sorted(order):
