@@ -146,6 +146,8 @@ VIEWS: dict[str, Callable[[Any], Any]] = {
     "axes swapped and cut": lambda x: np.swapaxes(x, 0, 1)[1:, ::-2],
     "an axis more": lambda x: x[:, None, ::-1],
     "axes more, in another order": lambda x: x[None, :, 1:, None].transpose(2, 0, 1, 3),
+    "an element": lambda x: x[0, 1, ...],
+    "no axes": lambda x: np.squeeze(x[:1, :1]),
     "diagonal": lambda x: np.diagonal(x),
     "repeated": lambda x: np.broadcast_to(x, (2, *x.shape)),
 }
@@ -157,7 +159,7 @@ def test_results_that_are_views(name: str, shape: tuple[int, int]) -> None:
     f = tracejit.function(VIEWS[name], on_unsupported="error")
     f(np.ones((6, 7)))  # a trace for other lengths
     x = np.arange(float(np.prod(shape))).reshape(shape)
-    if not x.size and name in ("a row", "a column"):
+    if not x.size and name in ("a row", "a column", "an element"):
         return
     mine, numpys = f(x), VIEWS[name](x)
     np.testing.assert_array_equal(mine, numpys)
@@ -165,6 +167,34 @@ def test_results_that_are_views(name: str, shape: tuple[int, int]) -> None:
     assert mine.flags.writeable == numpys.flags.writeable or not x.size
     steps = [[s for s, n in zip(v.strides, v.shape, strict=True) if n > 1] for v in (mine, numpys)]
     assert steps[0] == steps[1] or not mine.size
+
+
+ORDERED: dict[str, Callable[[Any], Any]] = {
+    "C": lambda x: np.ascontiguousarray(x),
+    "F": lambda x: np.asfortranarray(x),
+    "as array": lambda x: np.asarray(x, order="C"),
+    "array": lambda x: np.array(x, order="F"),
+    "transposed": lambda x: np.ascontiguousarray(x.T),
+    "cast": lambda x: x.astype(np.float32, order="C"),
+    "copied": lambda x: np.copy(x, order="F"),
+    "copied in C's": lambda x: x.T.copy(),
+    "half": lambda x: np.asfortranarray(x.astype(np.float16)),
+    "computed": lambda x: np.ascontiguousarray((x * 2 + 1).T),
+    "flattened": lambda x: x.ravel(),
+    "flattened line": lambda x: x[0].ravel(),
+    "flattened backwards": lambda x: x[0, ::-1].ravel(),
+    "flattened part": lambda x: x[0, 2:].ravel(),
+}
+
+
+@pytest.mark.parametrize("made", [np.ascontiguousarray, np.asfortranarray, lambda x: x[::2, ::3]])
+@pytest.mark.parametrize("name", ORDERED)
+def test_an_order_that_is_asked_for(name: str, made: Callable[[Any], Any]) -> None:
+    x = made(np.arange(60.0).reshape(6, 10))
+    mine, numpys = tracejit.function(ORDERED[name], on_unsupported="error")(x), ORDERED[name](x)
+    np.testing.assert_array_equal(mine, numpys)
+    assert mine.strides == numpys.strides
+    assert np.shares_memory(mine, x) == np.shares_memory(numpys, x)
 
 
 def test_a_view_is_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from tracejit.errors import NotTraceable
 from tracejit.explain import scalar_text
-from tracejit.ir import build, dims, interpret, ops
+from tracejit.ir import alias, build, dims, interpret, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Check, Graph, substitute, with_operands
 from tracejit.ir.node import Node, Origin, postorder
@@ -106,10 +106,10 @@ class Trace(build.Solver):
         self.kept.clear()
 
     def in_order(self, x: Node, order: str) -> bool:
-        """Whether `x` is an argument that is contiguous so. A path is for arrays of one layout."""
-        if x.op is not ops.INPUT:
+        """Whether `x`, an argument or a view of one, is contiguous so: a path is for one layout."""
+        if not alias.chain(x):
             return False
-        flags = np.asarray(self.values[x.attr[0]]).flags
+        flags = alias.evaluate(x, self.values).flags
         return bool(flags.c_contiguous if order == "C" else flags.f_contiguous)
 
     # Inputs ----------------------------------------------------------------------------------

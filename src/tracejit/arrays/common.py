@@ -132,6 +132,11 @@ def given(x: Any) -> bool:
     return x is not None and x is not np._NoValue
 
 
+def placed(x: Node, order: Any) -> Node:
+    """A copy of `x`, in the memory order that is asked for."""
+    return build.ordered(x, order) if order in ("C", "F") else x
+
+
 def refuse_out(out: Any) -> None:
     """Functions with ``out=`` are not compiled."""
     if isinstance(out, tuple):

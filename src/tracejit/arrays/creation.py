@@ -13,6 +13,7 @@ from tracejit.arrays.common import (
     dim_node,
     dtype_argument,
     length,
+    placed,
     select,
     shape_argument,
     span,
@@ -126,9 +127,9 @@ def array(
         source = as_array(object)
         target = source.node.dtype if dtype is None else dtype_argument(dtype)
         if not copy and source.kind == "array" and target == source.node.dtype:
-            result = source
+            result = _in_order(source, order)
         elif isinstance(object, Variable) and object.kind != "number":
-            result = Variable(build.cast(source.node, target))
+            result = Variable(placed(build.cast(source.node, target), order))
         else:
             result = Variable(coerce(operand(object), target))
     missing = ndmin - result.node.ndim
@@ -138,33 +139,32 @@ def array(
 @creates(np.asarray, np.asanyarray)
 def asarray(a: Any, dtype: Any = None, order: Any = None, **other: Any) -> Variable:
     """``np.asarray``: the Variable itself where nothing has to change."""
-    if isinstance(a, Variable) and a.kind == "array" and dtype is None:
-        return a
-    return array(a, dtype, copy=None)
+    return array(a, dtype, copy=None, order=order or "K")
 
 
-def _in_order(a: Any, dtype: Any, order: str) -> Variable:
-    """`a` in memory order `order`, with at least one axis: itself if it is known to be so."""
-    result = asarray(a, dtype)
-    if not result.node.ndim:
-        return Variable(build.expand_dims(result.node, (0,)))
-    if result is not a:
-        return result
-    if not build.solver().in_order(result.node, order):
-        return Variable(result.node)
-    return result
+def _in_order(x: Variable, order: str) -> Variable:
+    """`x` in memory order `order`: itself if it is known to be so, or a copy."""
+    if order not in ("C", "F") or not x.node.ndim or build.solver().in_order(x.node, order):
+        return x
+    return Variable(placed(x.node, order))
+
+
+def _contiguous(a: Any, dtype: Any, order: str) -> Variable:
+    """`a` in memory order `order`, with at least one axis."""
+    result = asarray(a, dtype, order)
+    return result if result.node.ndim else Variable(build.expand_dims(result.node, (0,)))
 
 
 @creates(np.ascontiguousarray)
 def ascontiguousarray(a: Any, dtype: Any = None, **other: Any) -> Variable:
     """``np.ascontiguousarray``."""
-    return _in_order(a, dtype, "C")
+    return _contiguous(a, dtype, "C")
 
 
 @creates(np.asfortranarray)
 def asfortranarray(a: Any, dtype: Any = None, **other: Any) -> Variable:
     """``np.asfortranarray``."""
-    return _in_order(a, dtype, "F")
+    return _contiguous(a, dtype, "F")
 
 
 @creates(np.isscalar)

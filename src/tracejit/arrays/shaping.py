@@ -16,12 +16,13 @@ from tracejit.arrays.common import (
     dtype_argument,
     length,
     numbers,
+    placed,
     same,
     shape_argument,
 )
 from tracejit.arrays.tables import implements, method
 from tracejit.errors import NotTraceable, ShapeError
-from tracejit.ir import build, dims
+from tracejit.ir import alias, build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.variable import Variable, as_array, number, value, view_of, wrap
@@ -127,19 +128,19 @@ def astype(
     check_cast(source.node.dtype, target, casting)
     if not copy and source.node.dtype == target:
         return source
-    return Variable(build.cast(source.node, target), source.kind)
+    return Variable(placed(build.cast(source.node, target), order), source.kind)
 
 
 @method("copy")
 def copied(x: Variable, order: str = "C") -> Variable:
     """``x.copy()``."""
-    return Variable(x.node)
+    return Variable(placed(x.node, order))
 
 
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Variable:
     """``np.copy``."""
-    return Variable(as_array(a).node)
+    return Variable(placed(as_array(a).node, order))
 
 
 @method("flatten")
@@ -219,6 +220,9 @@ def _shape_text(shape: Sequence[Dim]) -> str:
 def ravel(a: Any, order: str = "C") -> Variable:
     """``np.ravel``."""
     x = as_array(a)
+    if x.node.ndim == 1 and alias.chain(x.node):
+        # Unlike what reshapes, this copies what is not contiguous.
+        return x if build.solver().in_order(x.node, "C") else Variable(x.node)
     first = _backwards if _reversed(x.node, order) else (lambda n: n)
     return view_of(x, lambda n: build.reshape(first(n), (build.size(n),)))
 
@@ -384,6 +388,8 @@ def flip(m: Any, axis: Any = None) -> Variable:
 @implements(np.flipud)
 def flipud(m: Any) -> Variable:
     """``np.flipud``."""
+    if not as_array(m).node.ndim:
+        raise ShapeError("Input must be >= 1-d.")
     return flip(m, 0)
 
 

@@ -13,7 +13,7 @@ _WIDE = frozenset("efdlqLQ")
 #: Rows whose float16 result needs no rounding: it is one of the operands, or exact.
 _EXACT_IN_HALF = frozenset(
     "negative positive absolute fabs maximum minimum fmax fmin sign copysign floor ceil trunc "
-    "rint where conjugate".split()
+    "rint where conjugate order_c order_f".split()
 )
 
 

@@ -125,6 +125,29 @@ def _multiply(b: ir.IRBuilder, ty: Any, x: ir.Value, y: ir.Value) -> ir.Value:
     return complex_pair(b, b.fsub(b.fmul(xr, yr), real), b.fadd(b.fmul(xr, yi), imag))
 
 
+def _divide(b: ir.IRBuilder, ty: Any, x: ir.Value, y: ir.Value) -> ir.Value:
+    """The quotient; of complex numbers by Smith's algorithm (1962), in NumPy's steps."""
+    if kind(ty) != COMPLEX:
+        return b.fdiv(x, y)
+    (xr, xi), (yr, yi) = complex_parts(b, x), complex_parts(b, y)
+    size, other = (call_llvm(b, "llvm.fabs", part) for part in (yr, yi))
+    wide = b.fcmp_ordered(">=", size, other)
+
+    def choose(first: ir.Value, second: ir.Value) -> ir.Value:
+        return b.select(wide, first, second)
+
+    large, small = choose(yr, yi), choose(yi, yr)
+    ratio = b.fdiv(small, large)
+    scale = b.fdiv(constant(ratio, 1.0), b.fadd(large, b.fmul(small, ratio)))
+    real = b.fadd(choose(xr, b.fmul(xr, ratio)), choose(b.fmul(xi, ratio), xi))
+    imag = b.fsub(choose(xi, b.fmul(xi, ratio)), choose(b.fmul(xr, ratio), xr))
+    none = b.and_(*(b.fcmp_ordered("==", part, zero(part)) for part in (size, other)))
+    parts = ((xr, real), (xi, imag))
+    return complex_pair(
+        b, *(b.select(none, b.fdiv(of, size), b.fmul(part, scale)) for of, part in parts)
+    )
+
+
 def _negative(b: ir.IRBuilder, ty: Any, x: ir.Value) -> ir.Value:
     if kind(ty) == FLOAT:
         return b.fneg(x)
@@ -186,7 +209,7 @@ def _heaviside(b: ir.IRBuilder, ty: Any, x: ir.Value, at_zero: ir.Value) -> ir.V
 add = binary("add", NUMBER, _arithmetic("add", "fadd", "or_"))
 subtract = binary("subtract", INT + FLOAT + COMPLEX, _arithmetic("sub", "fsub"))
 multiply = binary("multiply", NUMBER, _multiply)
-divide = binary("divide", FLOAT, lambda b, ty, x, y: b.fdiv(x, y))
+divide = binary("divide", FLOAT + COMPLEX, _divide)
 # For reductions: one reassociable operation lets LLVM keep partial results in a vector.
 radd = binary("radd", INT + FLOAT + COMPLEX, _arithmetic("add", "fadd", flags=("reassoc",)))
 rmul = binary("rmul", INT + FLOAT, _arithmetic("mul", "fmul", flags=("reassoc",)))

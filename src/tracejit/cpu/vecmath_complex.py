@@ -40,7 +40,9 @@ def _exp(x: Real, y: Real, cosine: Real, sine: Real) -> Parts:
     rest = reduced.biased + form.bias - (third.bits() >> form.mantissa)
     first, second = replace(reduced, biased=rest).two_scales()
     real, imag = (
-        scaled.fma(power, scaled) * second * third for scaled in (cosine * first, sine * first)
+        # What underflows to a zero keeps its sign.
+        ((part * first).fma(power, part * first) * second * third).copysign(part)
+        for part in (cosine, sine)
     )
     infinity = float("inf")
     lost = x.absolute().equals(infinity) & ~(y.absolute() < infinity)

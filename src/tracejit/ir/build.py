@@ -186,6 +186,13 @@ def result_type(*args: Node) -> np.dtype[Any]:
     return np.result_type(*samples)
 
 
+def ordered(x: Node, order: str) -> Node:
+    """`x`, in memory order "C" or "F" where it is stored."""
+    if x.ndim < 2:
+        return x
+    return _make(ops.ORDERED[order], (x,), None, x.type)
+
+
 def real(x: Node) -> Node:
     """The real part of a complex array."""
     part = np.dtype(np.float32 if x.dtype.itemsize == 8 else np.float64)

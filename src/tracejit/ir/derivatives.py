@@ -53,6 +53,7 @@ RULES: dict[str, str] = {
     "float_power": "g * power_slope(a, b); g * where(a == 0, 0, y * log(where(a == 0, 1, a)))",
     "negative": "-g",
     "positive": "g",
+    **dict.fromkeys((row.name for row in ops.ORDERED.values()), "g"),
     "absolute": "g * unit(a, y)",
     "fabs": "g * sign(a)",
     "square": "g * (a + a)",

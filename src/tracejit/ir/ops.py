@@ -147,7 +147,7 @@ ELEMENTWISE: dict[str, Elementwise] = _rows(
     _arith("add", "+"),
     _arith("subtract", "-"),
     _arith("multiply", "*"),
-    _call("divide", 2, DIVISION, "f", wide="{0} / {1}"),
+    _call("divide", 2, DIVISION, "fc", wide="{0} / {1}"),
     _call("floor_divide", 2, DIVISION),
     _call("remainder", 2, DIVISION),
     _call("fmod", 2, DIVISION),
@@ -165,7 +165,7 @@ ELEMENTWISE: dict[str, Elementwise] = _rows(
     _call("absolute", 1, kinds="biufc"),
     _call("fabs", 1, kinds="f"),
     _call("sign", 1),
-    _call("square", 1, kinds="iuf"),
+    _call("square", 1, kinds="iufc"),
     _call("reciprocal", 1, DIVISION, "f"),
     _call("sqrt", 1, DIVISION, "f"),
     _call("conjugate", 1, kinds="biufc", function="conj"),
@@ -284,6 +284,21 @@ def _checked(row: Distribution) -> Elementwise:
         plain=True,
     )
 
+
+def _ordered(order: str) -> Elementwise:
+    return Elementwise(
+        name=f"order_{order.lower()}",
+        module="tracejit.ir.memory_order",
+        nin=1,
+        cpu="{0}",
+        cpu_kinds="biufc",
+        plain=True,
+        doc="the operand; where it is stored, in this memory order",
+    )
+
+
+#: What is stored in a memory order that does not depend on its operands', by that order.
+ORDERED: dict[str, Elementwise] = {order: _ordered(order) for order in ("C", "F")}
 
 #: An element of a random draw: of a key, the draw's number, the element's place, and parameters.
 PHILOX: dict[str, Elementwise] = _rows(

@@ -168,7 +168,11 @@ def _computation(
         reads = [(value, access.identity(len(domain)))]
     else:
         reads = access.reads(value, access.identity(len(domain)), inner)
-    order = _loop_order(kind, domain, reduced, reads, memory, axis)
+    if target.op in ops.ORDERED.values():
+        order = tuple(range(len(domain)))
+        order = order[::-1] if target.op is ops.ORDERED["F"] else order
+    else:
+        order = _loop_order(kind, domain, reduced, reads, memory, axis)
     if kind is Kind.REDUCE and reduced and order[-1] not in reduced:
         kind = Kind.SWEEP
     c = Computation(kind, target, value, domain, order, reduced, axis, offset, partial)
