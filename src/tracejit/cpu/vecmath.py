@@ -23,6 +23,7 @@ from tracejit.cpu import (
     vecmath_gamma,
     vecmath_inverse,
     vecmath_log,
+    vecmath_parts,
     vecmath_pow,
     vecmath_roots,
     vecmath_trig,
@@ -96,6 +97,25 @@ def _elementary(
 
     typing.__name__ = typing.__qualname__ = name
     typing.__doc__ = define.__doc__
+    return intrinsic(typing)
+
+
+def _part(name: str, define: Callable[[Real], Any], returned: Any = None) -> Any:
+    """The intrinsic of a part of a real number: of its type, or an int32."""
+
+    def typing(typingctx: Any, x: Any) -> Any:
+        form = FORMATS.get(x)
+        if form is None:
+            return None
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            value = define(Real(builder, form, args[0])).value
+            wide = returned is types.int32 and form is BINARY64
+            return builder.trunc(value, BINARY32.int_type) if wide else value
+
+        return (returned or x)(x), codegen
+
+    typing.__name__ = typing.__qualname__ = name
     return intrinsic(typing)
 
 
@@ -184,6 +204,10 @@ arccos = _elementary("arccos", vecmath_arc.arccos, vectors=2)
 arcsinh = _elementary("arcsinh", vecmath_inverse.arcsinh)
 arccosh = _elementary("arccosh", vecmath_inverse.arccosh)
 arctanh = _elementary("arctanh", vecmath_inverse.arctanh)
+modf_fraction = _part("modf_fraction", vecmath_parts.modf_fraction)
+modf_integer = _part("modf_integer", vecmath_parts.modf_integer)
+frexp_mantissa = _part("frexp_mantissa", vecmath_parts.frexp_mantissa)
+frexp_exponent = _part("frexp_exponent", vecmath_parts.frexp_exponent, types.int32)
 # Of two operands, and so not in the list of functions of one number.
 logaddexp = _of_two("logaddexp", vecmath_log.logaddexp)
 arctan2 = _of_two("arctan2", vecmath_arc.arctan2)

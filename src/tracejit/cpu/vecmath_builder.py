@@ -90,6 +90,9 @@ class Mask:
         other = then.coerce(otherwise)
         return then.wrap(self.builder.select(self.value, then.value, other))
 
+    def select_bits(self, then: Bits, otherwise: Bits | int) -> Bits:
+        return then.wrap(self.builder.select(self.value, then.value, then.coerce(otherwise)))
+
 
 @dataclass(frozen=True)
 class Bits:
@@ -99,51 +102,51 @@ class Bits:
     form: Format
     value: Any
 
-    def _coerce(self, other: Bits | int) -> Any:
+    def coerce(self, other: Bits | int) -> Any:
         if isinstance(other, Bits):
             return other.value
         return ir.Constant(self.form.int_type, other % (1 << self.form.width))
 
-    def _wrap(self, value: Any) -> Bits:
+    def wrap(self, value: Any) -> Bits:
         return Bits(self.builder, self.form, value)
 
     def __add__(self, other: Bits | int) -> Bits:
-        return self._wrap(self.builder.add(self.value, self._coerce(other)))
+        return self.wrap(self.builder.add(self.value, self.coerce(other)))
 
     def __sub__(self, other: Bits | int) -> Bits:
-        return self._wrap(self.builder.sub(self.value, self._coerce(other)))
+        return self.wrap(self.builder.sub(self.value, self.coerce(other)))
 
     def __rsub__(self, other: int) -> Bits:
-        return self._wrap(self.builder.sub(self._coerce(other), self.value))
+        return self.wrap(self.builder.sub(self.coerce(other), self.value))
 
     def __mul__(self, other: Bits | int) -> Bits:
-        return self._wrap(self.builder.mul(self.value, self._coerce(other)))
+        return self.wrap(self.builder.mul(self.value, self.coerce(other)))
 
     def __and__(self, other: Bits | int) -> Bits:
-        return self._wrap(self.builder.and_(self.value, self._coerce(other)))
+        return self.wrap(self.builder.and_(self.value, self.coerce(other)))
 
     def __or__(self, other: Bits | int) -> Bits:
-        return self._wrap(self.builder.or_(self.value, self._coerce(other)))
+        return self.wrap(self.builder.or_(self.value, self.coerce(other)))
 
     def __xor__(self, other: Bits | int) -> Bits:
-        return self._wrap(self.builder.xor(self.value, self._coerce(other)))
+        return self.wrap(self.builder.xor(self.value, self.coerce(other)))
 
     def __lshift__(self, count: int) -> Bits:
-        return self._wrap(self.builder.shl(self.value, self._coerce(count)))
+        return self.wrap(self.builder.shl(self.value, self.coerce(count)))
 
     def __rshift__(self, count: int) -> Bits:
-        return self._wrap(self.builder.lshr(self.value, self._coerce(count)))
+        return self.wrap(self.builder.lshr(self.value, self.coerce(count)))
 
     def signs(self) -> Bits:
         """All ones where the highest bit is one, and a NaN; else all zeros."""
-        return self._wrap(self.builder.ashr(self.value, self._coerce(self.form.width - 1)))
+        return self.wrap(self.builder.ashr(self.value, self.coerce(self.form.width - 1)))
 
     def real(self) -> Real:
         value = self.builder.bitcast(self.value, self.form.float_type)
         return Real(self.builder, self.form, value)
 
     def nonzero(self) -> Mask:
-        return Mask(self.builder, self.builder.icmp_unsigned("!=", self.value, self._coerce(0)))
+        return Mask(self.builder, self.builder.icmp_unsigned("!=", self.value, self.coerce(0)))
 
 
 @dataclass(frozen=True)
