@@ -197,6 +197,17 @@ def test_an_order_that_is_asked_for(name: str, made: Callable[[Any], Any]) -> No
     assert np.shares_memory(mine, x) == np.shares_memory(numpys, x)
 
 
+@pytest.mark.parametrize("copy", [np.ascontiguousarray, np.ravel], ids=["contiguous", "line"])
+def test_what_is_contiguous_for_some_lengths_is_not_taken_to_be_so(copy: Any) -> None:
+    f = tracejit.function(lambda x, n: copy(x[:, :n]), on_unsupported="error")
+    x = np.arange(20.0).reshape(4, 5)
+    for n in (5, 3, 5, 2):
+        result = f(x, n)
+        np.testing.assert_array_equal(result, copy(x[:, :n]))
+        assert result.flags.c_contiguous
+        assert n == 5 or not np.shares_memory(result, x)
+
+
 def test_a_view_is_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     sliced: list[str] = []
     real = Driver._sliced

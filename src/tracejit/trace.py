@@ -106,11 +106,18 @@ class Trace(build.Solver):
         self.kept.clear()
 
     def in_order(self, x: Node, order: str) -> bool:
-        """Whether `x`, an argument or a view of one, is contiguous so: a path is for one layout."""
-        if not alias.chain(x):
+        """Whether `x`, an argument or a view of one, is contiguous so whatever the lengths.
+
+        A path is for arguments of one layout.
+        """
+        steps = alias.chain(x)
+        needed: str | None = order
+        for step in reversed(steps[1:]):
+            needed = alias.base_order(step, needed) if needed else None
+        if not steps or not needed:
             return False
-        flags = alias.evaluate(x, self.values).flags
-        return bool(flags.c_contiguous if order == "C" else flags.f_contiguous)
+        flags = np.asarray(self.values[steps[0].attr[0]]).flags
+        return bool(flags.c_contiguous if needed == "C" else flags.f_contiguous)
 
     # Inputs ----------------------------------------------------------------------------------
 

@@ -45,3 +45,35 @@ def evaluate(node: Node, env: Mapping[str, Any]) -> np.ndarray:
         else:
             value = getattr(value, step.op.name)
     return value
+
+
+def base_order(step: Node, order: str) -> str | None:
+    """The memory order that an array must have for a view of it to be contiguous in `order`.
+
+    None where no order makes it so for all lengths.
+    """
+    base = step.args[0]
+    if step.op is ops.RESHAPE:
+        return order if order == "C" else None
+    if step.op is not ops.VIEW:
+        return None
+    index = step.attr[1]
+    kept = [axis for _, by, axis in index if axis is not None and by]
+    if kept == sorted(kept):
+        needed = order
+    elif kept == sorted(kept, reverse=True):
+        needed = "F" if order == "C" else "C"
+    else:
+        return None
+    entries = list(zip(index, base.shape, strict=True))
+    # From the fastest axis on: whole ones, then part of one, then single places.
+    whole = True
+    for (start, by, axis), length in entries if needed == "F" else entries[::-1]:
+        if axis is None:
+            whole = whole and length == 1
+        elif not whole or by != 1:
+            return None
+        elif start != 0 or step.shape[axis] != length:
+            whole = False
+    missing = (d for k, d in enumerate(step.shape) if k not in kept)
+    return needed if all(d == 1 for d in missing) else None
