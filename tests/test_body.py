@@ -10,7 +10,7 @@ import pytest
 
 import tracejit
 from tracejit.cpu import flatten
-from tracejit.cpu.compile import _njit
+from tracejit.cpu.callwrapper import njit, python_callable
 
 A1, A2 = numba.float64[::1], numba.float64[:, ::1]
 
@@ -29,9 +29,9 @@ def shape_of(text):
 def compiled(text, *signature):
     namespace = {}
     flatten.execute(text, "<test>", namespace)
-    entry = _njit(namespace["entry"])
+    entry = njit(namespace["entry"])
     entry.compile(signature)
-    return entry
+    return python_callable(entry)
 
 
 def test_a_kernel_is_one_call_between_its_checks_and_its_return():

@@ -10,7 +10,7 @@ import pytest
 
 import tracejit
 from tracejit.cpu import flatten, structure
-from tracejit.cpu.compile import _njit
+from tracejit.cpu.callwrapper import njit, python_callable
 
 A1, A2 = numba.float64[::1], numba.float64[:, ::1]
 
@@ -27,9 +27,9 @@ def flattened(text):
 def compiled(text, *signature):
     namespace = {}
     flatten.execute(text, "<test>", namespace)
-    entry = _njit(namespace["entry"])
+    entry = njit(namespace["entry"])
     entry.compile(signature)
-    return entry
+    return python_callable(entry)
 
 
 def test_loops_subscripts_and_assignments_become_calls():
@@ -176,7 +176,7 @@ def test_loops_are_compiled_without_tests_for_overlap():
     with tracejit.config(cache=False):
         x = np.arange(50.0)
         path = f.graph(x, x) and f._records[-1]
-    entry = path.executable.entry
+    entry = path.executable.entry.__self__
     (llvm,) = entry.inspect_llvm().values()
     assert "vector.body" in llvm and "memcheck" not in llvm
 

@@ -17,6 +17,7 @@ import pytest
 from numba import carray, cfunc, types
 
 from tracejit.cpu import team
+from tracejit.cpu.callwrapper import njit, python_callable
 from tracejit.cpu.spread import spread
 
 PART = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
@@ -111,12 +112,10 @@ def test_a_child_has_a_team_of_its_own(run: Any) -> None:
 
 
 def test_the_largest_code_is_returned() -> None:
-    import numba
-
-    entry = numba.njit("int64(int64[::1], int64, int64, int64)")(
+    entry = njit("int64(int64[::1], int64, int64, int64)")(
         lambda x, phase, first, last: last if phase == 3 else 0
     )
-    call = spread(entry, None)
+    call = spread(python_callable(entry), None)
     x = np.zeros(3, np.int64)
     plan = [2, 2, 0, 8, 1, 3, 10, 2, 0, 5, 0, 4, 9]
     assert call(x, np.array(plan)) == 9
@@ -125,13 +124,12 @@ def test_the_largest_code_is_returned() -> None:
 
 
 def test_a_phase_that_fails_is_the_last() -> None:
-    import numba
-
     def body(x: Any, phase: Any, first: Any, last: Any) -> Any:
         x[phase] += 1
         return 1 if phase == 0 else 0
 
-    call = spread(numba.njit("int64(int64[::1], int64, int64, int64)")(body), None)
+    entry = njit("int64(int64[::1], int64, int64, int64)")(body)
+    call = spread(python_callable(entry), None)
     x = np.zeros(3, np.int64)
     assert call(x, np.array([1, 2, 0, 8, 1, 1, 8, 1, 0, 1])) == 1
     assert x.tolist() == [1, 0, 0]

@@ -85,7 +85,8 @@ class Function:
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if settings() is self._settings:
             try:
-                result = self._driver(*args, **kwargs)
+                # Python copies keyword arguments, and looks at none for as long.
+                result = self._driver(*args, **kwargs) if kwargs else self._driver(*args)
                 if result is not MISS:
                     return result
             except TypeError:

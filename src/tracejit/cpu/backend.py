@@ -43,7 +43,7 @@ class CPU:
         )
         if source.ranged:
             signature += [scalar_type(np.dtype(np.int64))] * 3
-        return compile_entry(source.text, tuple(signature), bool(source.late))
+        return compile_entry(source.text, tuple(signature))
 
     def spread(self, entry: Any, divided: Sequence[bool] | None) -> Any:
         """A call of `entry` by several threads."""

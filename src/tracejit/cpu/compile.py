@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import gc
 import linecache
 import os
@@ -22,6 +21,7 @@ from numba.core.runtime import rtsys
 from numba.np.numpy_support import from_dtype
 
 from tracejit.config import config
+from tracejit.cpu.callwrapper import njit, python_callable
 from tracejit.cpu.flatten import execute
 from tracejit.errors import CompileError
 from tracejit.lower import cache
@@ -43,7 +43,7 @@ def scalar_type(dtype: np.dtype[Any]) -> Any:
     return from_dtype(dtype)
 
 
-def compile_entry(text: str, signature: tuple[Any, ...], late: bool) -> tuple[Any, bool]:
+def compile_entry(text: str, signature: tuple[Any, ...]) -> tuple[Any, bool]:
     """The compiled ``entry`` of source `text`, and whether it had to be compiled.
 
     Called with arguments of any other type, it gives the code for a miss and converts nothing.
@@ -58,7 +58,7 @@ def compile_entry(text: str, signature: tuple[Any, ...], late: bool) -> tuple[An
             _entries.move_to_end(name)
             return entry, False
         path = None if shown else cache.source_file(name, text)
-        entry = _compile(name, text, signature, late, path)
+        entry = _compile(name, text, signature, path)
         _entries[name] = entry
         if len(_entries) > _MOST:
             old, _ = _entries.popitem(last=False)
@@ -66,9 +66,7 @@ def compile_entry(text: str, signature: tuple[Any, ...], late: bool) -> tuple[An
         return entry, True
 
 
-def _compile(
-    name: str, text: str, signature: tuple[Any, ...], late: bool, path: Path | None
-) -> Any:
+def _compile(name: str, text: str, signature: tuple[Any, ...], path: Path | None) -> Any:
     file = str(path) if path else f"<{name}>"
     module = ModuleType(name)
     module.__file__ = file
@@ -88,14 +86,11 @@ def _compile(
         sys.modules.pop(name, None)
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CompileError(f"Numba refused {file}: {reason[0]}") from error
-    missed = (1,) if late else 1
-    # Numba asks for code for types that it has none for, and calls what it is given.
-    dispatcher._compile_for_args = lambda *args: lambda *args: missed
     if config.debug >= 5:
         overload = next(iter(dispatcher.overloads.values()))
         print(overload.signature, file=sys.stderr)
         print(dispatcher.inspect_asm(overload.signature.args), file=sys.stderr)
-    return dispatcher
+    return python_callable(dispatcher)
 
 
 def _load(dispatcher: Any, signature: tuple[Any, ...]) -> bool:
@@ -115,10 +110,6 @@ def _load(dispatcher: Any, signature: tuple[Any, ...]) -> bool:
     return found is not None
 
 
-#: Without the C-callable wrapper, which nobody calls, a compile is a seventh shorter.
-_njit = functools.partial(numba.njit, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
-
-
 def _dispatch(function: Callable[..., Any], signature: tuple[Any, ...], cached: bool) -> Any:
     moved = os.environ.pop("NUMBA_CACHE_DIR", None)
     settings: Any = numba.config
@@ -128,7 +119,7 @@ def _dispatch(function: Callable[..., Any], signature: tuple[Any, ...], cached: 
     collecting = gc.isenabled()
     gc.disable()
     try:
-        dispatcher = _njit(cache=cached)(function)
+        dispatcher = njit(cache=cached)(function)
         if not (cached and _load(dispatcher, signature)):
             dispatcher.compile(signature)
     finally:

@@ -12,12 +12,12 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-import numba
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from tracejit.cpu import team
+from tracejit.cpu.callwrapper import njit, python_callable
 
 _INT, _BYTE = ir.IntType(64), ir.IntType(8)
 _PART = ir.FunctionType(ir.VoidType(), [_BYTE.as_pointer(), _INT])
@@ -33,19 +33,15 @@ def spread(entry: Any, divided: Sequence[bool] | None) -> Any:
     address = team.runner()
     if address is None:
         return None
-    (signature,) = entry.signatures
-    compiled = entry.overloads[signature]
+    ((signature, compiled),) = entry.__self__.overloads.items()
     given = signature if divided is not None else signature[:-3]
     names = ", ".join(f"a{k}" for k in range(len(given)))
     scope: dict[str, Any] = {"call": _intrinsic(compiled, address, given, divided)}
     exec(f"def spread({names}, plan): return call(({names},), plan)", scope)
     plan = types.Array(types.int64, 1, "C")
-    found = _njit((*given, plan))(scope["spread"])
+    found = njit((*given, plan))(scope["spread"])
     found.entry = entry  # whose machine code is called
-    return found
-
-
-_njit: Any = functools.partial(numba.njit, nogil=True, no_cfunc_wrapper=True)
+    return python_callable(found)
 
 
 def _intrinsic(compiled: Any, address: int, given: Sequence[Any], divided: Any) -> Any:

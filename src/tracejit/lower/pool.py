@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.lower.fastcall import fastcall
+
 #: Bytes from which on arrays are made here: the C library asks the system for each such array, or
 #: gives the end of its memory back between two of them.
 LEAST = 1 << 17
@@ -27,8 +29,6 @@ SECONDS = 20.0
 _SLOTS = 32
 #: The place of a function in NumPy's table for C, which does not change.
 _SET_HANDLER = 304
-#: A function that is called with an array of its arguments, and their number.
-_METH_FASTCALL = 0x80
 #: Functions of Python's that the compiled code calls.
 _PYTHON = ("PyObject_Vectorcall", "PyErr_Fetch", "PyErr_Restore", "Py_DecRef")
 
@@ -225,17 +225,6 @@ _ADVISE = """
 """
 
 
-class _Method(ctypes.Structure):
-    """Python's ``PyMethodDef``."""
-
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("function", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    )
-
-
 class _Handler(ctypes.Structure):
     """NumPy's ``PyDataMem_Handler``."""
 
@@ -268,8 +257,6 @@ class Pool:
         python.PyCapsule_New.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
         python.PyCapsule_GetPointer.restype = ctypes.c_void_p
         python.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
-        python.PyCFunction_NewEx.restype = ctypes.py_object
-        python.PyCFunction_NewEx.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
         table = ctypes.cast(
             python.PyCapsule_GetPointer(numpy._ARRAY_API, None), ctypes.POINTER(ctypes.c_void_p)
         )
@@ -302,14 +289,13 @@ class Pool:
         engine.finalize_object()
         for name in ("malloc", "calloc", "realloc", "free"):
             setattr(handler, name, engine.get_function_address(f"pool_{name}"))
-        method = _Method(b"empty", engine.get_function_address("pool_empty"), _METH_FASTCALL, None)
-        self.make: Any = python.PyCFunction_NewEx(ctypes.addressof(method), None, None)
+        self.make: Any = fastcall("empty", engine.get_function_address("pool_empty"), self)
         whole: Any = ctypes.PYFUNCTYPE(ctypes.c_int64)
         self.held: Any = whole(engine.get_function_address("pool_held"))
         self.trim: Any = ctypes.PYFUNCTYPE(None)(engine.get_function_address("pool_trim"))
         self.last = time.monotonic()
         # Arrays may live until the process ends, later than anything of Python's.
-        for kept in (engine, handler, capsule, method):
+        for kept in (engine, handler, capsule):
             python.Py_IncRef(ctypes.py_object(kept))
 
     def empty(self, shape: Any, dtype: np.dtype[Any]) -> np.ndarray:

@@ -1,0 +1,209 @@
+"""What Python calls an entry by: it takes arguments of one signature, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from numba.core import types
+
+from tracejit.cpu.callwrapper import njit, python_callable
+from tracejit.cpu.compile import array_type, scalar_type
+
+SCALARS = [np.dtype(c) for c in "?bhilBHILfdFD"]
+MISS = 1
+
+
+def compiled(function: Callable[..., Any], *signature: Any) -> Any:
+    dispatcher = njit(function)
+    dispatcher.compile(signature)
+    return python_callable(dispatcher)
+
+
+def taking(*signature: Any) -> Any:
+    """An entry that does nothing with arguments of these types."""
+    names = ", ".join(f"a{k}" for k in range(len(signature)))
+    scope: dict[str, Any] = {}
+    exec(f"def entry({names}): return 0", scope)
+    return compiled(scope["entry"], *signature)
+
+
+def unaligned(x: np.ndarray) -> np.ndarray:
+    memory = np.zeros(x.nbytes + 1, np.uint8)
+    return memory[1:].view(x.dtype).reshape(x.shape)
+
+
+def read_only(x: np.ndarray) -> np.ndarray:
+    x = x.copy(order="K")
+    x.flags.writeable = False
+    return x
+
+
+class Mine(np.ndarray):
+    pass
+
+
+C = np.arange(12.0).reshape(3, 4)
+F, A = np.asfortranarray(C), np.arange(24.0).reshape(3, 8)[:, ::2]
+LINE = np.arange(6.0)
+#: Arrays, each with the layout it has for Numba where it is a writeable array of two axes.
+ARRAYS: list[tuple[str, Any, str | None]] = [
+    ("C", C, "C"),
+    ("F", F, "F"),
+    ("gaps", A, "A"),
+    ("backwards", C[::-1], "A"),
+    ("one row", C[:1], "C"),
+    ("one column", C[:, :1], "A"),
+    ("contiguous both ways", np.ones((1, 4)), "C"),
+    ("nothing in it", np.ones((0, 4)), "C"),
+    ("long long is int64", C.astype("q"), None),
+    ("one axis", LINE, None),
+    ("three axes", C[None], None),
+    ("no axes", np.array(1.0), None),
+    ("float32", C.astype("f"), None),
+    ("other bytes", C.astype(">f8" if sys.byteorder == "little" else "<f8"), None),
+    ("unaligned", unaligned(C), None),
+    ("a subclass", C.view(Mine), None),
+    ("masked", np.ma.array(C), None),
+    ("a record", np.zeros((3, 4), [("a", "f8")]), None),
+    ("objects", C.astype(object), None),
+    ("dates", C.astype("M8[s]"), None),
+    ("a list", C.tolist(), None),
+    ("a number", 1.0, None),
+    ("None", None, None),
+]
+
+
+@pytest.mark.parametrize("layout", "CFA")
+@pytest.mark.parametrize("mutable", [True, False])
+def test_arrays_of_its_type_alone(layout: str, mutable: bool) -> None:
+    entry = taking(array_type(np.dtype(float), 2, layout, not mutable))
+    for name, x, kind in ARRAYS:
+        assert entry(x) == (0 if mutable and kind == layout else MISS), name
+        if kind is not None:
+            fits = not mutable and kind == layout
+            assert entry(read_only(x) if kind != "A" else frozen(x)) == (0 if fits else MISS), name
+
+
+def frozen(x: np.ndarray) -> np.ndarray:
+    x = x[...]
+    x.flags.writeable = False
+    return x
+
+
+@pytest.mark.parametrize("dtype", SCALARS, ids=str)
+def test_every_type_of_number(dtype: np.dtype[Any]) -> None:
+    array, scalar = taking(array_type(dtype, 1, "C")), taking(scalar_type(dtype))
+    for char in np.typecodes["All"]:
+        x = np.zeros(3, char)
+        assert array(x) == (0 if x.dtype == dtype else MISS), char
+        if char not in "SUVOMm":
+            assert scalar(x.dtype.type(1)) == (0 if x.dtype == dtype else MISS), char
+    swapped = np.zeros(3, dtype.newbyteorder("S"))
+    assert array(swapped) == (MISS if dtype.itemsize > 1 else 0)
+    for value in (True, 1, 1.0, 1j, "1", None, [1], C):
+        fits = isinstance(value, (bool, int, float, complex)) and np.dtype(type(value)) == dtype
+        assert scalar(value) == (0 if fits else MISS), value
+
+
+def test_values_arrive() -> None:
+    def body(x, k, z, b, out):  # type: ignore[no-untyped-def]
+        out[0], out[1], out[2] = x[1, 2], k, z.real
+        out[3], out[4], out[5] = z.imag, b, x.shape[0] * 10 + x.shape[1]
+        out[6], out[7] = x.size, x.strides[0] * 1000 + x.strides[1]
+        return 0
+
+    f8 = np.dtype(float)
+    for layout, x in (("C", C), ("F", F), ("A", A), ("A", C[::-1, ::-2])):
+        entry = compiled(
+            body, array_type(f8, 2, layout), types.int64, types.complex128, types.boolean,
+            array_type(f8, 1, "C"),
+        )  # fmt: skip
+        out = np.zeros(8)
+        if x.shape[1] > 2:
+            assert entry(x, -7, 2 + 3j, True, out) == 0
+            strides = x.strides[0] * 1000 + x.strides[1]
+            assert out.tolist() == [x[1, 2], -7, 2, 3, 1, 34, 12, strides]
+        else:
+            assert entry(x[:, :1], 0, 0j, False, out) == 0
+
+
+def test_a_number_that_does_not_fit_is_pythons_error() -> None:
+    with pytest.raises(OverflowError):
+        taking(types.int64)(1 << 70)
+
+
+def test_the_wrong_number_of_arguments() -> None:
+    entry = taking(types.int64, types.int64)
+    for args in ((), (1,), (1, 2, 3)):
+        with pytest.raises(TypeError, match="an entry of 2 arguments"):
+            entry(*args)
+    with pytest.raises(TypeError):
+        entry(1, a1=2)
+    with pytest.raises(TypeError, match="an entry of 2 arguments"):
+        entry.__self__(1, 2)  # Numba's own call
+
+
+def test_a_tuple_has_its_arrays_and_a_miss_is_a_tuple() -> None:
+    entry = compiled(lambda n: (0, np.full(n, 2.5)), types.int64)
+    code, made = entry(4)
+    assert code == 0 and made.tolist() == [2.5] * 4
+    assert sys.getrefcount(made) == 2 and made.base is not None
+    assert entry("4") == (MISS,)
+
+
+def test_errors_inside_arrive() -> None:
+    def body(n):  # type: ignore[no-untyped-def]
+        if n < 0:
+            raise ValueError("n is negative")
+        return np.empty(n).size
+
+    entry = compiled(body, types.int64)
+    assert entry(3) == 3
+    with pytest.raises(ValueError, match="n is negative"):
+        entry(-1)
+    with pytest.raises(MemoryError):
+        entry(1 << 56)
+
+
+def test_references_are_as_before() -> None:
+    entry = taking(array_type(np.dtype(float), 1, "C"), types.float64, types.int64)
+    x, v, n = np.ones(3), np.float64(2.5), 10**15
+    before = [sys.getrefcount(o) for o in (x, v, n, np.ndarray, np.float64)]
+    for args in ((x, v, n), (x, v, v), (v, v, n), (x, x, x)):
+        for _ in range(100):
+            entry(*args)
+    del args
+    assert [sys.getrefcount(o) for o in (x, v, n, np.ndarray, np.float64)] == before
+
+
+def test_other_threads_run_meanwhile() -> None:
+    def body(x):  # type: ignore[no-untyped-def]
+        total = 0.0
+        for k in range(x.size):
+            total += np.sin(x[k])
+        return 0 if total < 1e300 else 1
+
+    entry = compiled(body, array_type(np.dtype(float), 1, "C"))
+    x = np.random.default_rng(0).random(20_000_000)
+    busy = threading.Thread(target=entry, args=(x,))
+    busy.start()
+    turns = 0
+    while busy.is_alive():
+        turns += 1
+        time.sleep(0.001)
+    assert turns > 10
+
+
+def test_it_lives_as_long_as_it_is_held() -> None:
+    entry = taking(types.int64)
+    dispatcher = entry.__self__
+    assert isinstance(dispatcher, numba.core.dispatcher.Dispatcher)
+    del dispatcher
+    assert entry(1) == 0
