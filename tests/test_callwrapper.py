@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -134,6 +136,30 @@ def test_values_arrive() -> None:
             assert entry(x[:, :1], 0, 0j, False, out) == 0
 
 
+@pytest.mark.parametrize("dtype", SCALARS, ids=str)
+def test_numbers_arrive(dtype: np.dtype[Any]) -> None:
+    def body(v, out):  # type: ignore[no-untyped-def]
+        out[0] = v
+        return 0
+
+    entry = compiled(body, scalar_type(dtype), array_type(dtype, 1, "C"))
+    out = np.zeros(1, dtype)
+    info: Any = np.iinfo(dtype) if dtype.kind in "iu" else None
+    if dtype.kind == "b":
+        values = [False, True]
+    elif info is not None:
+        values = [info.min, info.max, 3]
+    elif dtype.kind == "f":
+        values = [-0.0, np.inf, np.nan, np.finfo(dtype).tiny, np.finfo(dtype).max, 1 / 3]
+    else:
+        values = [complex(-0.0, 0.5), complex(np.nan, -np.inf), 1 / 3 + 2j]
+    python = {"?": bool, "l": int, "d": float, "D": complex}.get(dtype.char)
+    for value in values:
+        for given in (dtype.type(value), *([python(value)] if python else [])):
+            assert entry(given, out) == 0
+            assert out.tobytes() == dtype.type(value).tobytes(), given
+
+
 def test_a_number_that_does_not_fit_is_pythons_error() -> None:
     with pytest.raises(OverflowError):
         taking(types.int64)(1 << 70)
@@ -155,7 +181,10 @@ def test_a_tuple_has_its_arrays_and_a_miss_is_a_tuple() -> None:
     code, made = entry(4)
     assert code == 0 and made.tolist() == [2.5] * 4
     assert sys.getrefcount(made) == 2 and made.base is not None
-    assert entry("4") == (MISS,)
+    before = sys.getrefcount(MISS)
+    for _ in range(100):
+        assert entry("4") == (MISS,)
+    assert sys.getrefcount(MISS) - before < 50
 
 
 def test_errors_inside_arrive() -> None:
@@ -207,3 +236,25 @@ def test_it_lives_as_long_as_it_is_held() -> None:
     assert isinstance(dispatcher, numba.core.dispatcher.Dispatcher)
     del dispatcher
     assert entry(1) == 0
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "f(np.ones(100_000)); f(np.ones(1_000_000))",  # a large result: the pool's function
+        "compile._MOST = 1; f(np.ones(3)); g(np.ones(3)); del f; gc.collect()",
+    ],
+)
+def test_python_may_read_its_definition_when_it_goes(program: str) -> None:
+    """CPython reads it when the function is freed, so it must not be freed before."""
+    made = "tracejit.function(lambda x: x * 2.5 + 1.0, on_unsupported='error')"
+    program = (
+        "import gc, numpy as np, tracejit\nfrom tracejit.cpu import compile\n"
+        f"f = {made}\ng = {made.replace('2.5', '3.5')}\n{program}"
+    )
+    # Memory is overwritten when it is freed.
+    overwritten = {
+        "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0", "PYTHONMALLOC": "malloc",
+        "MALLOC_PERTURB_": "2",
+    }  # fmt: skip
+    subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ, **overwritten})

@@ -41,9 +41,22 @@ def counted(x: Any) -> Any:
     return x * 2
 
 
+class Doubled(np.float64):
+    """A number of the user's own class."""
+
+    def __mul__(self, other: Any) -> Any:
+        return 2 * super().__mul__(other)
+
+    __rmul__ = __mul__
+
+
+TWICE = Doubled(1.5)
+
 REFUSED: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "identity": (lambda x, y: 1.0 if x is y else 0.0, (X, X)),
     "id": (lambda x: x * id(x), (X,)),
+    "a number of an own class": (lambda x, n: n * x, (X, TWICE)),
+    "a captured number of an own class": (lambda x: x.sum() * TWICE, (X,)),
     "class patterns": (class_patterns, (X, 2)),
     "comparison with None": (lambda x: x == None, (X,)),  # noqa: E711
     "comparison with text": (lambda x: x != "a", (X,)),

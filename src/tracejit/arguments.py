@@ -23,6 +23,7 @@ from tracejit.structure import (
     Leaf,
     Spec,
     flatten,
+    require_plain,
     unflatten,
 )
 
@@ -55,6 +56,7 @@ class Description:
         if isinstance(value, np.generic):
             if canonical_dtype(value.dtype) is None:
                 raise NotTraceable(f"{path} has dtype {value.dtype}", _DTYPES)
+            require_plain(value, path)
             return self._add(value, path, kind, SCALAR)
         if isinstance(value, np.ndarray):
             if kind is not np.memmap:

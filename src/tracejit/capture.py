@@ -41,6 +41,7 @@ from tracejit.structure import (
     flatten,
     is_namedtuple,
     is_static,
+    require_plain,
 )
 from tracejit.trace import Trace, is_internal
 from tracejit.untraceable import scan
@@ -216,7 +217,10 @@ class Capture:
                 raise NotTraceable(f"{path} has dtype {value.dtype}", "convert it outside")
             return ARRAY
         if isinstance(value, np.generic):
-            return SCALAR if canonical_dtype(value.dtype) is not None else None
+            if canonical_dtype(value.dtype) is None:
+                return None
+            require_plain(value, path)
+            return SCALAR
         if type(value) in (float, complex) or (
             type(value) is int and -INT_LIMIT < value < INT_LIMIT
         ):

@@ -40,6 +40,16 @@ _ATOMS = (
 )
 
 
+def require_plain(value: np.generic, path: str) -> None:
+    """Refuse a NumPy scalar of the user's own class, as a subclass of ndarray is."""
+    kind, plain = type(value), value.dtype.type
+    if kind is not plain:
+        raise NotTraceable(
+            f"{path} is a {kind.__name__}, a subclass of np.{plain.__name__} with its own rules",
+            f"use np.{plain.__name__}({path}) where a plain number will do",
+        )
+
+
 class Static:
     """A static value as part of a key: equal where type and value are."""
 

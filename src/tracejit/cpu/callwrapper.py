@@ -151,8 +151,11 @@ class _Wrapper(PyCallWrapper):
         miss, failed = (builder.append_basic_block(name) for name in ("miss", "failed"))
         late = isinstance(result, types.BaseTuple)
         with builder.goto_block(miss):
-            one = api.long_from_longlong(_INT(1))
-            builder.ret(api.tuple_pack([one]) if late else one)
+            code = api.long_from_longlong(_INT(1))
+            if late:
+                one, code = code, api.tuple_pack([code])
+                api.decref(one)
+            builder.ret(code)
         with builder.goto_block(failed):
             builder.ret(api.get_null_object())
         with cgutils.if_unlikely(builder, builder.icmp_signed("!=", kws, _INT(len(kinds)))):
@@ -161,6 +164,7 @@ class _Wrapper(PyCallWrapper):
         arguments = _Arguments(self.context, builder, api, miss, failed)
         objects = [builder.load(builder.gep(args, [_INT(k)])) for k in range(len(kinds))]
         values = [arguments.value(ty, obj) for ty, obj in zip(kinds, objects, strict=True)]
+        # The arrays of a tuple are made in the entry: what views an argument would have no owner.
         environment = self.get_env(api, builder) if late else None
         thread = api.save_thread()
         status, value = self.context.call_conv.call_function(

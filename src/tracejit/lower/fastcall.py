@@ -27,11 +27,12 @@ _new: Any = ctypes.PYFUNCTYPE(
 
 
 def fastcall(name: str, address: int, owner: Any) -> Callable[..., Any]:
-    """The function whose machine code is at `address`; `owner` keeps that alive.
+    """The function whose machine code is at `address`; `owner`, its ``__self__``, keeps that alive.
 
-    `owner` is its ``__self__``, and keeps its definition too.
+    Its definition is never freed: Python reads it when the function goes, which may be later than
+    anything that could keep it.
     """
     definition = _Definition(name.encode(), address, _METH_FASTCALL, None)
-    owner.definition = definition
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(definition))
     function: Callable[..., Any] = _new(ctypes.addressof(definition), owner, None)
     return function
