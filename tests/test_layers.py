@@ -13,14 +13,14 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "tracejit"
 FILES = sorted(SOURCE.rglob("*.py"))
 LONGEST = 500
 
-_BASE = {"config", "errors", "flags", "calltext"}
+_BASE = {"config", "errors", "flags", "calltext", "native"}
 _VALUES = _BASE | {"ir", "memory", "variable", "arrays"}
 _TRACE = (
     _VALUES
     | {"stateful", "structure", "explain", "trace", "namespace", "dispatch", "capture"}
     | {"untraceable", "generators"}
 )
-_CALL = _TRACE | {"arguments", "fallback", "retrace", "call", "function"}
+_CALL = _TRACE | {"arguments", "fallback", "retrace", "call", "function", "caller"}
 _SYMBOLIC = _CALL | {
     "tensor",
     "sharedvalue",
@@ -35,6 +35,8 @@ _SYMBOLIC = _CALL | {
 MAY_IMPORT: dict[str, set[str]] = {
     "flags": set(),
     "calltext": set(),
+    "native": set(),
+    "caller": _BASE,
     "config": _BASE,
     "errors": _BASE,
     "ir": _BASE | {"rng"},
@@ -86,7 +88,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Packages that a layer must not name anywhere, not even inside a function.
 MUST_NOT_NAME: dict[str, set[str]] = {
     layer: {"numba", "llvmlite", "rich", "sklearn"}
-    for layer in (_SYMBOLIC | {"__init__"}) - {"call"}
+    for layer in (_SYMBOLIC | {"__init__"}) - {"call", "native"}
 }
 
 

@@ -112,8 +112,7 @@ def _put_first(fn: Function, path: Path) -> None:
     if not fn._recent or fn._recent[0] is not path:
         others = [p for p in fn._recent if p is not path]
         fn._recent = (path, *others[: MAX_RECENT - 1])
-    fn._driver = path.driver
-    fn._settings = settings() if config.debug < 2 else None
+    fn._ask(path.driver, settings() if config.debug < 2 else None)
 
 
 def path_for(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable
 from typing import Any
 
-from tracejit.config import Settings, settings
-from tracejit.errors import MISS
+from tracejit.caller import Caller
 
 
 class Stats:
@@ -48,11 +46,7 @@ class Stats:
         )
 
 
-def _no_path(*args: Any, **kwargs: Any) -> Any:
-    return MISS
-
-
-class Function:
+class Function(Caller):
     """A compiled function: call it as the plain one. Made by ``tracejit.function``."""
 
     __tracejit_function__ = True
@@ -64,6 +58,7 @@ class Function:
         on_unsupported: str | None = None,
         stabilise: bool = False,
     ) -> None:
+        super().__init__()
         self.__wrapped__ = f
         self.__name__ = name or f.__name__
         self.__qualname__ = f.__qualname__
@@ -72,8 +67,6 @@ class Function:
         self.stats = Stats()
         self.on_unsupported = on_unsupported
         self.stabilise = stabilise
-        self._driver: Callable[..., Any] = _no_path
-        self._settings: Settings | None = None
         self._paths: dict[Any, list[Any]] = {}
         self._records: list[Any] = []
         self._recent: tuple[Any, ...] = ()
@@ -81,17 +74,6 @@ class Function:
         self._warned: set[Any] = set()
         self._dynamic: set[str] = set()
         self._signature: Any = None
-
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        if settings() is self._settings:
-            try:
-                # Python copies keyword arguments, and looks at none for as long.
-                result = self._driver(*args, **kwargs) if kwargs else self._driver(*args)
-                if result is not MISS:
-                    return result
-            except TypeError:
-                pass  # the arguments do not bind, or are none that the driver knows
-        return self._slow(args, kwargs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)

@@ -12,8 +12,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tracejit.config import config, settings
-from tracejit.errors import MISS
+from tracejit.caller import Caller
+from tracejit.config import config
 from tracejit.io import In, Out, Slot, bind, named
 from tracejit.replacing import replacements
 from tracejit.sharedvalue import Container, SharedVariable, TensorSharedVariable
@@ -33,7 +33,7 @@ class AliasedMemoryError(Exception):
     """Memory that should be apart is shared."""
 
 
-class SymbolicFunction:
+class SymbolicFunction(Caller):
     """A compiled symbolic function: call it with values of its inputs.
 
     ``f[x]`` (a variable, a name or a position) is the state or default kept for an input.
@@ -43,6 +43,7 @@ class SymbolicFunction:
         self, plan: Plan, slots: Sequence[Slot], containers: Sequence[Container],
         shared_variables: Sequence[Any], structure: Any, name: str | None, mode: str, profile: Any,
     ) -> None:  # fmt: skip
+        super().__init__()
         self.plan = plan
         self.slots = list(slots)
         self.containers = list(containers)
@@ -55,21 +56,8 @@ class SymbolicFunction:
         #: Whether calls update the states.
         self.updating = True
         self.drivers: dict[Any, Any] = {}
-        self._driver: Any = _no_driver
-        #: Those under which the driver was made.
-        self._settings: Any = None
 
     # Calls -----------------------------------------------------------------------------------
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not kwargs and settings() is self._settings:
-            try:
-                result = self._driver(*args)
-                if result is not MISS:
-                    return result
-            except (TypeError, OverflowError):
-                pass  # other arguments than the driver knows
-        return self._slow(args, kwargs)
 
     def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         subset = kwargs.pop("output_subset", None)
@@ -231,10 +219,6 @@ class Maker(NamedTuple):
     """Where Theano keeps the graph."""
 
     fgraph: FunctionGraph
-
-
-def _no_driver(*args: Any) -> Any:
-    return MISS
 
 
 class _Containers:

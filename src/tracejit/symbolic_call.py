@@ -306,7 +306,7 @@ def _driver(f: SymbolicFunction, path: Path) -> Any:
         driver = f.drivers[path] = _make_driver(f, path)
     plain = f.mode in ("FAST_RUN", "FAST_COMPILE") and f.profile is None
     if plain and not config.debug:
-        f._settings, f._driver = settings(), driver
+        f._ask(driver, settings())
     return driver
 
 
@@ -324,6 +324,8 @@ def _make_driver(f: SymbolicFunction, path: Path) -> Any:
         # Python wants defaults after one; what is no value is refused by the tests below.
         late = parameters and "=" in parameters[-1] and "=" not in text
         parameters.append(f"{text}=_absent" if late else text)
+    if parameters:
+        parameters.append("/")  # their names are not the user's
     reads = [k for kind, k in path.sources if kind == "state"]
     if reads:
         places = ", ".join(f"_s{k}" for k in reads)

@@ -24,7 +24,7 @@ from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
 from numba.np.numpy_support import as_dtype
 
-from tracejit.lower.fastcall import fastcall
+from tracejit import native
 
 _INT, _INT32, _BYTE = ir.IntType(64), ir.IntType(32), ir.IntType(8)
 _POINTER = _BYTE.as_pointer()
@@ -223,4 +223,4 @@ def python_callable(dispatcher: Any) -> Callable[..., Any]:
     (overload,) = dispatcher.overloads.values()
     name = overload.fndesc.llvm_cpython_wrapper_name
     address = overload.library.get_pointer_to_function(name)
-    return fastcall(dispatcher.py_func.__name__, address, dispatcher)
+    return native.function(dispatcher.py_func.__name__, address, dispatcher)

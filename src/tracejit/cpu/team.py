@@ -21,7 +21,8 @@ import functools
 import os
 import platform
 import sys
-from typing import Any
+
+from tracejit import native
 
 #: How often a thread looks for work before it sleeps: some 50 µs.
 LOOKS = 2000
@@ -327,12 +328,8 @@ def runner() -> int | None:
     """The address of ``void run(function, context, parts, threads)``; None where there is none."""
     if not sys.platform.startswith("linux") or platform.machine() not in _MACHINES:
         return None
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
     futex, wait = _MACHINES[platform.machine()]
-    module = llvm.parse_assembly(
+    address = native.compiled(
         _TEXT.format(
             looks=LOOKS,
             futex=futex,
@@ -345,14 +342,6 @@ def runner() -> int | None:
             bytes=PROCESSORS // 8,
         )
     )
-    module.verify()
-    machine = llvm.Target.from_default_triple().create_target_machine()
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    # Its threads live until the process ends, later than anything of Python's.
-    python: Any = ctypes.pythonapi
-    python.Py_IncRef(ctypes.py_object(engine))
-    forget = ctypes.CFUNCTYPE(None)(engine.get_function_address("team_forget"))
+    forget = ctypes.CFUNCTYPE(None)(address("team_forget"))
     os.register_at_fork(after_in_child=lambda: forget())
-    address: int = engine.get_function_address("team_run")
-    return address
+    return address("team_run")

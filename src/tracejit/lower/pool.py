@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.lower.fastcall import fastcall
+from tracejit import native
 
 #: Bytes from which on arrays are made here: the C library asks the system for each such array, or
 #: gives the end of its memory back between two of them.
@@ -249,8 +249,6 @@ class Pool:
     """The allocator, compiled."""
 
     def __init__(self) -> None:
-        import llvmlite.binding as llvm
-
         numpy: Any = importlib.import_module("numpy._core._multiarray_umath")
         python: Any = ctypes.pythonapi
         python.PyCapsule_New.restype = ctypes.py_object
@@ -262,8 +260,6 @@ class Pool:
         )
         handler = _Handler(b"tracejit", 1)
         capsule = python.PyCapsule_New(ctypes.addressof(handler), b"mem_handler", None)
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
         linux = sys.platform.startswith("linux")
         text = _TEXT.format(
             slots=_SLOTS,
@@ -274,29 +270,21 @@ class Pool:
             malloc="@aligned_alloc(i64 64, " if linux else "@malloc(",
             madvise="declare i32 @madvise(ptr, i64, i32)" if linux else "",
             advise=_ADVISE if linux else "",
-            set_handler=_constant(table[_SET_HANDLER]),
-            capsule=_constant(id(capsule)),
-            numpy_empty=_constant(id(np.empty)),
-            **{
-                f: _constant(ctypes.cast(getattr(python, f), ctypes.c_void_p).value)
-                for f in _PYTHON
-            },
+            set_handler=native.pointer(table[_SET_HANDLER]),
+            capsule=native.pointer(id(capsule)),
+            numpy_empty=native.pointer(id(np.empty)),
+            **{name: native.python(name) for name in _PYTHON},
         )
-        module = llvm.parse_assembly(text)
-        module.verify()
-        machine = llvm.Target.from_default_triple().create_target_machine()
-        engine = llvm.create_mcjit_compiler(module, machine)
-        engine.finalize_object()
+        address = native.compiled(text)
         for name in ("malloc", "calloc", "realloc", "free"):
-            setattr(handler, name, engine.get_function_address(f"pool_{name}"))
-        self.make: Any = fastcall("empty", engine.get_function_address("pool_empty"), self)
+            setattr(handler, name, address(f"pool_{name}"))
+        self.make: Any = native.function("empty", address("pool_empty"), self)
         whole: Any = ctypes.PYFUNCTYPE(ctypes.c_int64)
-        self.held: Any = whole(engine.get_function_address("pool_held"))
-        self.trim: Any = ctypes.PYFUNCTYPE(None)(engine.get_function_address("pool_trim"))
+        self.held: Any = whole(address("pool_held"))
+        self.trim: Any = ctypes.PYFUNCTYPE(None)(address("pool_trim"))
         self.last = time.monotonic()
         # Arrays may live until the process ends, later than anything of Python's.
-        for kept in (engine, handler, capsule):
-            python.Py_IncRef(ctypes.py_object(kept))
+        native.keep(handler, capsule)
 
     def empty(self, shape: Any, dtype: np.dtype[Any]) -> np.ndarray:
         """``np.empty`` with this allocator."""
@@ -306,11 +294,6 @@ class Pool:
         self.last = now
         made: np.ndarray = self.make(shape, dtype)
         return made
-
-
-def _constant(address: int | None) -> str:
-    """An address as LLVM's text for it."""
-    return f"inttoptr (i64 {address} to ptr)"
 
 
 _pool: Pool | None = None
