@@ -78,6 +78,15 @@ def compiled(text: str, effort: int = 2) -> Callable[[str], int]:
     return found
 
 
+def offset(thing: object, pointed: int) -> int:
+    """Where an object has a pointer to `pointed`, in bytes from its beginning."""
+    size = ctypes.sizeof(ctypes.c_void_p)
+    for at in range(object.__basicsize__, type(thing).__basicsize__, size):
+        if ctypes.c_void_p.from_address(id(thing) + at).value == pointed:
+            return at
+    raise LookupError("no field has the pointer")
+
+
 def pointer(address: int | None) -> str:
     """An address in LLVM's text."""
     return f"inttoptr (i64 {address} to ptr)"

@@ -76,12 +76,12 @@ def _compile(name: str, text: str, signature: tuple[Any, ...], path: Path | None
     execute(text, file, module.__dict__)
     try:
         try:
-            dispatcher = _dispatch(module.entry, signature, path is not None)
+            dispatcher, found = _dispatch(module.entry, signature, path is not None)
         except Exception:
             if path is None:
                 raise
             cache.forget(path)  # a damaged entry is a miss
-            dispatcher = _dispatch(module.entry, signature, False)
+            dispatcher, found = _dispatch(module.entry, signature, False)
     except Exception as error:
         sys.modules.pop(name, None)
         reason = str(error).strip().splitlines() or [type(error).__name__]
@@ -90,7 +90,8 @@ def _compile(name: str, text: str, signature: tuple[Any, ...], path: Path | None
         overload = next(iter(dispatcher.overloads.values()))
         print(overload.signature, file=sys.stderr)
         print(dispatcher.inspect_asm(overload.signature.args), file=sys.stderr)
-    return python_callable(dispatcher)
+    # A process that has compiled nothing is to start fast.
+    return python_callable(dispatcher, effort=0 if found else 2)
 
 
 def _load(dispatcher: Any, signature: tuple[Any, ...]) -> bool:
@@ -110,7 +111,10 @@ def _load(dispatcher: Any, signature: tuple[Any, ...]) -> bool:
     return found is not None
 
 
-def _dispatch(function: Callable[..., Any], signature: tuple[Any, ...], cached: bool) -> Any:
+def _dispatch(
+    function: Callable[..., Any], signature: tuple[Any, ...], cached: bool
+) -> tuple[Any, bool]:
+    """The dispatcher of a compiled function, and whether its machine code was in the cache."""
     moved = os.environ.pop("NUMBA_CACHE_DIR", None)
     settings: Any = numba.config
     keep, settings.CACHE_DIR = settings.CACHE_DIR, ""
@@ -120,7 +124,8 @@ def _dispatch(function: Callable[..., Any], signature: tuple[Any, ...], cached: 
     gc.disable()
     try:
         dispatcher = njit(cache=cached)(function)
-        if not (cached and _load(dispatcher, signature)):
+        found = cached and _load(dispatcher, signature)
+        if not found:
             dispatcher.compile(signature)
     finally:
         if collecting:
@@ -128,4 +133,4 @@ def _dispatch(function: Callable[..., Any], signature: tuple[Any, ...], cached: 
         settings.CACHE_DIR = keep
         if moved is not None:
             os.environ["NUMBA_CACHE_DIR"] = moved
-    return dispatcher
+    return dispatcher, found

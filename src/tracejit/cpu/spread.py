@@ -33,7 +33,7 @@ def spread(entry: Any, divided: Sequence[bool] | None) -> Any:
     address = team.runner()
     if address is None:
         return None
-    ((signature, compiled),) = entry.__self__.overloads.items()
+    ((signature, compiled),) = entry.__self__.dispatcher.overloads.items()
     given = signature if divided is not None else signature[:-3]
     names = ", ".join(f"a{k}" for k in range(len(given)))
     scope: dict[str, Any] = {"call": _intrinsic(compiled, address, given, divided)}
