@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import sys
 import timeit
 import types
@@ -76,6 +77,8 @@ def test_calls_and_misses(kind: Any) -> None:
     assert f(*"abc") == ("slow", ("a", "b", "c"), {})
     assert f() == ("slow", (), {})
     assert f(1, d=1) == ("slow", (1,), {"d": 1})
+    for name in ("self", "caller", "args", "kwargs"):
+        assert f(**{name: 1}) == ("slow", (), {name: 1})
     with pytest.raises(TypeError):
         f(1, **{1: 2})
 
@@ -142,6 +145,28 @@ def test_references_are_as_before(kind: Any) -> None:
 def test_one_frame_of_pythons_between_the_user_and_the_program() -> None:
     f = Compiled(lambda: sys._getframe(1).f_code)
     assert f() is sys._getframe().f_code
+
+
+def test_arguments_of_any_name() -> None:
+    f = tracejit.function(lambda caller: caller * 2.0, on_unsupported="error")
+    for x in (np.ones(3), np.ones((2, 2)), np.ones(3)):
+        np.testing.assert_array_equal(f(caller=x), x * 2.0)
+    x = tracejit.tensor.dvector("caller")
+    g = tracejit.function([x], x * 2.0)
+    for a in (np.ones(3), np.ones(6)[::2]):
+        np.testing.assert_array_equal(g(caller=a), a * 2.0)
+
+
+def test_it_has_a_signature() -> None:
+    f = tracejit.function(lambda x, y=2: x)
+    assert str(inspect.signature(f)) == "(x, y=2)"
+    assert str(inspect.signature(f.__call__)) == "(*args, **kwargs)"
+
+
+def test_a_driver_that_is_gone() -> None:
+    f = Compiled(lambda x: x)
+    del f._driver
+    assert f(1) == ("slow", (1,), {})
 
 
 def test_it_is_faster() -> None:

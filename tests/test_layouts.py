@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -221,3 +222,17 @@ def test_a_view_is_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
         tracejit.function(view, on_unsupported="error")(np.ones((4, 5)))
     assert sliced[1:] == ["x[...].transpose(1, 0)", "x[...][:, :, None].transpose(0, 2, 1)", ""]
     assert re.match(r"x\[...\]\[1:.*:1, :\]$", sliced[0])
+
+
+@pytest.mark.parametrize("dtype", ["?", "i2", "i8", "f2", "f4", "f8", "c16"])
+def test_numbers_in_the_other_order_of_bytes_are_others(dtype: str) -> None:
+    f = tracejit.function(lambda x: x + x, on_unsupported="warn")
+    x = np.arange(5).astype(dtype)
+    np.testing.assert_array_equal(f(x), x + x)
+    swapped = x.astype(np.dtype(dtype).newbyteorder("S"))
+    native = swapped.dtype.isnative  # of one byte
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        np.testing.assert_array_equal(f(swapped), x + x)
+    assert bool(caught) is not native
+    assert f.stats.compiles == 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracejit.arguments import Description, storage_of, texts_of
+from tracejit.caller import OTHERS
 from tracejit.capture import Capture, Root
 from tracejit.config import config, settings
 from tracejit.dispatch import (
@@ -99,7 +100,7 @@ def call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if path.key[0] == now.compile:
                 try:
                     result = path.driver(*args, **kwargs)
-                except TypeError:
+                except OTHERS:
                     continue
                 if result is not MISS:
                     _put_first(fn, path)

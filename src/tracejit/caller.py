@@ -15,7 +15,7 @@ from tracejit.config import Settings, settings
 from tracejit.errors import MISS
 
 #: What a driver raises for arguments that it is not for.
-_OTHERS = (TypeError, OverflowError)
+OTHERS = (TypeError, OverflowError)
 
 
 def _no_driver(*args: Any, **kwargs: Any) -> Any:
@@ -39,7 +39,7 @@ class Caller:
                 result = self._driver(*args, **kwargs) if kwargs else self._driver(*args)
                 if result is not MISS:
                     return result
-            except _OTHERS:
+            except OTHERS:
                 pass
         return self._slow(args, kwargs)
 
@@ -55,7 +55,7 @@ class Caller:
             _compile()
 
 
-def _slow(caller: Caller, *args: Any, **kwargs: Any) -> Any:
+def _slow(caller: Caller, /, *args: Any, **kwargs: Any) -> Any:
     return caller._slow(args, kwargs)
 
 
@@ -76,6 +76,9 @@ start:
 ask:
   %driver_at = getelementptr i8, ptr %self, i64 {driver_at}
   %driver = load ptr, ptr %driver_at
+  %gone = icmp eq ptr %driver, null
+  br i1 %gone, label %slow, label %there
+there:
   call void {Py_IncRef}(ptr %driver)
   %result = call ptr {PyObject_Vectorcall}(ptr %driver, ptr %arguments, i64 %count, ptr %names)
   call void {Py_DecRef}(ptr %driver)
@@ -125,7 +128,7 @@ def _compile() -> None:
             "driver_at": native.offset(probe, id(probe._driver)),
         }
         constants = {
-            "settings": current.__self__, "miss": MISS, "others": _OTHERS, "slow": _slow
+            "settings": current.__self__, "miss": MISS, "others": OTHERS, "slow": _slow
         }  # fmt: skip
         text = _TEXT.format(
             **places,

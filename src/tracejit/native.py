@@ -42,7 +42,9 @@ def keep(*things: Any) -> None:
 
 
 def _definition(name: str, address: int, flags: int) -> int:
-    definition = _Definition(name.encode(), address, flags, None)
+    # A signature is for `inspect`.
+    signature = f"{name}($self, /, *args{', **kwargs' * bool(flags & _KEYWORDS)})\n--\n\n"
+    definition = _Definition(name.encode(), address, flags, signature.encode())
     keep(definition)
     return ctypes.addressof(definition)
 

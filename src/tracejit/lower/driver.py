@@ -132,7 +132,8 @@ class Driver:
         """Guard float16 arrays: the entry sees their bits only, as it would another array's."""
         for node in self.graph.inputs:
             if node.dtype.char == "e" and layouts[node.attr[0]]:
-                self.lines.append(f"if {self.names[node.attr[0]]}.dtype.char != 'e':")
+                dtype = f"{self.names[node.attr[0]]}.dtype"
+                self.lines.append(f"if {dtype}.char != 'e' or not {dtype}.isnative:")
                 self.lines.append(f"    return {OURS}miss")
 
     def _form(self, buffer: Buffer) -> tuple[str, str]:
