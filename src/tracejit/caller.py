@@ -35,8 +35,7 @@ class Caller:
         """The result: of the driver, or of the slow path."""
         if settings() is self._settings:
             try:
-                # Python copies keyword arguments, and looks at none for as long.
-                result = self._driver(*args, **kwargs) if kwargs else self._driver(*args)
+                result = self._driver(*args, **kwargs)
                 if result is not MISS:
                     return result
             except OTHERS:

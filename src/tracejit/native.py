@@ -7,6 +7,7 @@ goes, and threads may run machine code, later than anything that could keep it.
 from __future__ import annotations
 
 import ctypes
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,9 @@ _new_function: Any = ctypes.PYFUNCTYPE(_object, _address, _object, _address)(
 )
 _new_method: Any = ctypes.PYFUNCTYPE(_object, _object, _address)(
     ("PyDescr_NewMethod", ctypes.pythonapi)
+)
+_capsule_pointer: Any = ctypes.PYFUNCTYPE(_address, _object, ctypes.c_char_p)(
+    ("PyCapsule_GetPointer", ctypes.pythonapi)
 )
 
 
@@ -87,6 +91,13 @@ def offset(thing: object, pointed: int) -> int:
         if ctypes.c_void_p.from_address(id(thing) + at).value == pointed:
             return at
     raise LookupError("no field has the pointer")
+
+
+def numpy(place: int) -> str:
+    """The function at a place of NumPy's table for C, which does not change, in LLVM's text."""
+    table: Any = importlib.import_module("numpy._core._multiarray_umath")
+    start = _capsule_pointer(table._ARRAY_API, None)
+    return pointer(ctypes.cast(start, ctypes.POINTER(_address))[place])
 
 
 def pointer(address: int | None) -> str:

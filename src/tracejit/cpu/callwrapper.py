@@ -15,14 +15,14 @@ from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
 from numba.np.numpy_support import as_dtype
 
-from tracejit.cpu.enter import entrance
+from tracejit.cpu.enter import entrance, slots
 
 #: What is returned where an array that the function needs could not be made: NumPy may raise.
 _FAILED = 2
 
 
-def _loads(ty: Any, at: int) -> tuple[list[str], list[str], int]:
-    """Statements that load an argument from slot `at`, its parts as Numba's, and the slot after."""
+def _loads(ty: Any, at: int) -> tuple[list[str], list[str]]:
+    """Statements that load an argument from slot `at` on, and its parts as Numba has them."""
     if not isinstance(ty, types.Array):
         dtype = as_dtype(ty)
         parts = 2 if dtype.kind == "c" else 1
@@ -32,9 +32,8 @@ def _loads(ty: Any, at: int) -> tuple[list[str], list[str], int]:
         for k in range(parts):
             names.append(f"{kind} %s{at}.{k}")
             lines += _load(f"%s{at}.{k}", kind, 8 * at + k * size)
-        return lines, names, at + -(-dtype.itemsize // 8)
-    count = 1 + 2 * ty.ndim
-    names = [f"%s{at + k}" for k in range(count)]
+        return lines, names
+    names = [f"%s{at + k}" for k in range(slots(ty))]
     lines = _load(names[0], "ptr", 8 * at)
     for k, name in enumerate(names[1:], at + 1):
         lines += _load(name, "i64", 8 * k)
@@ -45,7 +44,7 @@ def _loads(ty: Any, at: int) -> tuple[list[str], list[str], int]:
     # Nobody counts references: the caller has one for as long as the call takes.
     size = as_dtype(ty.dtype).itemsize
     head = ["ptr null", "ptr null", f"i64 {items}", f"i64 {size}", f"ptr {names[0]}"]
-    return lines, head + [f"i64 {name}" for name in names[1:]], at + count
+    return lines, head + [f"i64 {name}" for name in names[1:]]
 
 
 def _load(name: str, kind: str, offset: int) -> list[str]:
@@ -61,7 +60,8 @@ def _program(name: str, function: str, signature: tuple[Any, ...]) -> str:
     arguments = ["ptr %code", "ptr %exception"]
     slot = 0
     for ty in signature:
-        loads, parts, slot = _loads(ty, slot)
+        loads, parts = _loads(ty, slot)
+        slot += slots(ty)
         lines += loads
         arguments += parts
     kinds = ", ".join(part.split()[0] for part in arguments)

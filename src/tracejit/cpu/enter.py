@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +26,7 @@ _HEAD = object.__basicsize__
 _C, _F, _ALIGNED, _WRITEABLE = 0x1, 0x2, 0x100, 0x400
 #: Which flags tell a layout, and which of them are set: what is contiguous both ways is C.
 _LAYOUTS = {"C": (_C, _C), "F": (_C | _F, _F), "A": (_C | _F, 0)}
-#: The place of ``PyArray_ScalarAsCtype`` in NumPy's table for C, which does not change.
+#: The place of ``PyArray_ScalarAsCtype`` in NumPy's table for C.
 _SCALAR_AS_CTYPE = 62
 #: Every type of number: NumPy's, and Python's with how each is read.
 _NUMBERS: list[type] = [np.dtype(char).type for char in np.typecodes["All"] if char not in "SUV"]
@@ -207,13 +206,6 @@ _PYTHON = (
 @functools.cache
 def _enter(effort: int) -> int:
     """The address of the function, compiled with this effort."""
-    python: Any = ctypes.pythonapi
-    python.PyCapsule_GetPointer.restype = ctypes.c_void_p
-    python.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
-    numpy: Any = importlib.import_module("numpy._core._multiarray_umath")
-    table = ctypes.cast(
-        python.PyCapsule_GetPointer(numpy._ARRAY_API, None), ctypes.POINTER(ctypes.c_void_p)
-    )
     probe = (ctypes.c_int64 * 1)()
     text = _TEXT.format(
         table_at=native.offset(probe, ctypes.addressof(probe)),
@@ -227,7 +219,7 @@ def _enter(effort: int) -> int:
         order_at=_HEAD + 10,
         number_at=_HEAD + 12,
         swapped=ord(np.dtype(np.float64).newbyteorder("S").byteorder),
-        scalar_as_ctype=native.pointer(table[_SCALAR_AS_CTYPE]),
+        scalar_as_ctype=native.numpy(_SCALAR_AS_CTYPE),
         true=native.pointer(id(True)),
         type_error=native.pointer(id(TypeError)),
         **{name: native.python(name) for name in _PYTHON},
@@ -240,8 +232,13 @@ def _classes(dtype: np.dtype[Any]) -> list[type]:
     return sorted({cls for cls in _NUMBERS if np.dtype(cls) == dtype}, key=lambda c: c.__name__)
 
 
-def _row(ty: Any) -> tuple[list[int], int]:
-    """What the table says of an argument, and how many slots it has."""
+def slots(ty: Any) -> int:
+    """How many slots of eight bytes an argument of this type has."""
+    return 1 + 2 * ty.ndim if isinstance(ty, types.Array) else -(-as_dtype(ty).itemsize // 8)
+
+
+def _row(ty: Any) -> list[int]:
+    """What the table says of an argument."""
     if isinstance(ty, types.Array):
         dtype = as_dtype(ty.dtype)
         mask, flags = _LAYOUTS[ty.layout]
@@ -249,13 +246,12 @@ def _row(ty: Any) -> tuple[list[int], int]:
         numbers = [np.dtype(cls).num for cls in _classes(dtype)]
         numbers = [numbers[0], numbers[-1]]
         mask |= _ALIGNED | _WRITEABLE
-        return [0, id(np.ndarray), ty.ndim, mask, wanted, *numbers, 0], 1 + 2 * ty.ndim
+        return [0, id(np.ndarray), ty.ndim, mask, wanted, *numbers, 0]
     dtype = as_dtype(ty)
     read = {cls: kind for cls, kind in _PYTHONS.items() if np.dtype(cls) == dtype}
     python, kind = next(((id(cls), kind) for cls, kind in read.items()), (0, 1))
     numpys = [id(cls) for cls in _classes(dtype)]
-    slots = -(-dtype.itemsize // 8)
-    return [kind, python, numpys[0], numpys[-1], slots, 0, 0, 0], slots
+    return [kind, python, numpys[0], numpys[-1], slots(ty), 0, 0, 0]
 
 
 def entrance(
@@ -268,8 +264,9 @@ def entrance(
     keeps the machine code alive. With `effort` 2 what all entries share takes 9 ms once, 35 where
     LLVM has compiled nothing yet; with 0 it takes 3, and 0.02 µs more at each call.
     """
-    rows = [_row(ty) for ty in signature]
-    numbers = [program, len(rows), sum(n for _, n in rows), *(v for row, _ in rows for v in row)]
+    numbers = [program, len(signature), sum(map(slots, signature))]
+    for ty in signature:
+        numbers += _row(ty)
     table: Any = (ctypes.c_int64 * len(numbers))(*numbers)
     table.dispatcher = dispatcher
     return native.function(name, _enter(effort), table)

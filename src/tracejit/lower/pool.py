@@ -11,7 +11,6 @@ here, too: by two foreign calls it took a microsecond more.
 from __future__ import annotations
 
 import ctypes
-import importlib
 import os
 import sys
 import time
@@ -27,7 +26,7 @@ LEAST = 1 << 17
 #: Seconds without a large array after which what is kept is given back.
 SECONDS = 20.0
 _SLOTS = 32
-#: The place of a function in NumPy's table for C, which does not change.
+#: The place of ``PyDataMem_SetHandler`` in NumPy's table for C.
 _SET_HANDLER = 304
 #: Functions of Python's that the compiled code calls.
 _PYTHON = ("PyObject_Vectorcall", "PyErr_Fetch", "PyErr_Restore", "Py_DecRef")
@@ -249,15 +248,9 @@ class Pool:
     """The allocator, compiled."""
 
     def __init__(self) -> None:
-        numpy: Any = importlib.import_module("numpy._core._multiarray_umath")
         python: Any = ctypes.pythonapi
         python.PyCapsule_New.restype = ctypes.py_object
         python.PyCapsule_New.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
-        python.PyCapsule_GetPointer.restype = ctypes.c_void_p
-        python.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
-        table = ctypes.cast(
-            python.PyCapsule_GetPointer(numpy._ARRAY_API, None), ctypes.POINTER(ctypes.c_void_p)
-        )
         handler = _Handler(b"tracejit", 1)
         capsule = python.PyCapsule_New(ctypes.addressof(handler), b"mem_handler", None)
         linux = sys.platform.startswith("linux")
@@ -270,7 +263,7 @@ class Pool:
             malloc="@aligned_alloc(i64 64, " if linux else "@malloc(",
             madvise="declare i32 @madvise(ptr, i64, i32)" if linux else "",
             advise=_ADVISE if linux else "",
-            set_handler=native.pointer(table[_SET_HANDLER]),
+            set_handler=native.numpy(_SET_HANDLER),
             capsule=native.pointer(id(capsule)),
             numpy_empty=native.pointer(id(np.empty)),
             **{name: native.python(name) for name in _PYTHON},
