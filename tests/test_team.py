@@ -135,6 +135,17 @@ def test_a_phase_that_fails_is_the_last() -> None:
     assert x.tolist() == [1, 0, 0]
 
 
+def test_an_exception_in_a_part_is_a_failure() -> None:
+    def body(x: Any, phase: Any, first: Any, last: Any) -> Any:
+        if last == 2:
+            raise MemoryError
+        return 0
+
+    entry = njit("int64(int64[::1], int64, int64, int64)")(body)
+    call = spread(python_callable(entry), None)
+    assert call(np.zeros(3, np.int64), np.array([1, 1, 0, 5, 2, 0, 1, 2])) == 2
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_processes_of_every_kind_end(method: str, tmp_path: Path) -> None:
     """Large calls before and after processes are made: none hangs, all are right."""

@@ -8,89 +8,87 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import numba
-from numba.core import types
+from llvmlite import ir
+from numba.core import cgutils, types
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
-from numba.np.numpy_support import as_dtype
 
-from tracejit.cpu.enter import entrance, slots
+from tracejit.cpu.enter import entrance
+from tracejit.cpu.slots import INT, load
 
 #: What is returned where an array that the function needs could not be made: NumPy may raise.
 _FAILED = 2
 
 
-def _loads(ty: Any, at: int) -> tuple[list[str], list[str]]:
-    """Statements that load an argument from slot `at` on, and its parts as Numba has them."""
-    if not isinstance(ty, types.Array):
-        dtype = as_dtype(ty)
-        parts = 2 if dtype.kind == "c" else 1
-        size = dtype.itemsize // parts
-        kind = {4: "float", 8: "double"}[size] if dtype.kind in "fc" else f"i{8 * size}"
-        lines, names = [], []
-        for k in range(parts):
-            names.append(f"{kind} %s{at}.{k}")
-            lines += _load(f"%s{at}.{k}", kind, 8 * at + k * size)
-        return lines, names
-    names = [f"%s{at + k}" for k in range(slots(ty))]
-    lines = _load(names[0], "ptr", 8 * at)
-    for k, name in enumerate(names[1:], at + 1):
-        lines += _load(name, "i64", 8 * k)
-    items = "1"
-    for k, name in enumerate(names[1 : 1 + ty.ndim]):
-        lines.append(f"%n{at}.{k} = mul i64 {items}, {name}")
-        items = f"%n{at}.{k}"
-    # Nobody counts references: the caller has one for as long as the call takes.
-    size = as_dtype(ty.dtype).itemsize
-    head = ["ptr null", "ptr null", f"i64 {items}", f"i64 {size}", f"ptr {names[0]}"]
-    return lines, head + [f"i64 {name}" for name in names[1:]]
-
-
-def _load(name: str, kind: str, offset: int) -> list[str]:
-    return [
-        f"{name}.at = getelementptr i8, ptr %slots, i64 {offset}",
-        f"{name} = load {kind}, ptr {name}.at",
-    ]
-
-
-def _program(name: str, function: str, signature: tuple[Any, ...]) -> str:
-    """The text of ``i64 name(i64 *slots)``, which calls `function`."""
-    lines: list[str] = []
-    arguments = ["ptr %code", "ptr %exception"]
-    slot = 0
-    for ty in signature:
-        loads, parts = _loads(ty, slot)
-        slot += slots(ty)
-        lines += loads
-        arguments += parts
-    kinds = ", ".join(part.split()[0] for part in arguments)
-    body = "\n  ".join(lines)
-    return f"""
-declare i32 @"{function}"({kinds})
+#: An entry as LLVM has it: where its code and an exception go, and the slots of its arguments.
+_ENTRY = """
+declare i32 @"{function}"(ptr, ptr, ptr)
 define i64 @"{name}"(ptr %slots) {{
   %code = alloca i64
   %exception = alloca ptr
-  {body}
-  %status = call i32 @"{function}"({", ".join(arguments)}) noinline
+  %status = call i32 @"{function}"(ptr %code, ptr %exception, ptr %slots) noinline
   %done = icmp eq i32 %status, 0
   %found = load i64, ptr %code
-  %result = select i1 %done, i64 %found, i64 {_FAILED}
+  %result = select i1 %done, i64 %found, i64 {failed}
   ret i64 %result
 }}
 """
 
 
+def function_type(context: Any, fndesc: Any) -> ir.FunctionType:
+    """The type of a function that takes its arguments in slots (see `cpu.slots`)."""
+    kind = context.call_conv.get_function_type(fndesc.restype, ())
+    return ir.FunctionType(kind.return_type, [*kind.args, INT.as_pointer()])
+
+
+def call_entry(context: Any, b: ir.IRBuilder, compiled: Any, slots: ir.Value) -> ir.Value:
+    """Call a compiled function by its address; what it returns, or the code for a failure."""
+    kind = function_type(context, compiled.fndesc)
+    address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+    code = cgutils.alloca_once(b, INT)
+    exception = cgutils.alloca_once(b, kind.args[1].pointee)
+    status = b.call(b.inttoptr(INT(address), kind.as_pointer()), [code, exception, slots])
+    done = b.icmp_signed("==", status, status.type(0))
+    return b.select(done, b.load(code), INT(_FAILED))
+
+
 class _Lower(Lower):
+    """Numba's lowering of a function, but that its arguments come in slots."""
+
+    def setup_function(self, fndesc: Any) -> None:
+        """Declare the function, and begin it."""
+        if not _is_code(fndesc.restype):
+            super().setup_function(fndesc)
+            return
+        kind = function_type(self.context, fndesc)
+        self.function = ir.Function(self.module, kind, fndesc.mangled_name)
+        for where in self.function.args[:2]:
+            where.add_attribute("noalias")
+        self.entry_block = self.function.append_basic_block("entry")
+        self.builder = ir.IRBuilder(self.entry_block)
+        self.call_helper = self.call_conv.init_call_helper(self.builder)
+
+    def extract_function_arguments(self) -> list[Any]:
+        """The arguments' values, at the beginning of the function."""
+        if not _is_code(self.fndesc.restype):
+            return super().extract_function_arguments()
+        self.fnargs = load(self.context, self.builder, self.fndesc.argtypes, self.function.args[2])
+        return self.fnargs
+
     def create_cpython_wrapper(self, release_gil: bool = False) -> None:
         """Put our wrapper where Numba would put its own."""
         if not _is_code(self.fndesc.restype):
             super().create_cpython_wrapper(release_gil)
             return
-        text = _program(
-            self.fndesc.llvm_cpython_wrapper_name, self.fndesc.llvm_func_name, self.fndesc.argtypes
+        module = llvm.parse_assembly(
+            _ENTRY.format(
+                function=self.fndesc.llvm_func_name,
+                name=self.fndesc.llvm_cpython_wrapper_name,
+                failed=_FAILED,
+            )
         )
-        module = llvm.parse_assembly(text)
         module.verify()
         self.library.add_llvm_module(module)
 

@@ -5,7 +5,7 @@ source; where each statement comes from is kept beside it. For ``1 / (1 + np.exp
 
     @njit(…)
     def entry(x0, b0):
-        if (x0.shape[0] == 1):
+        if not x0.shape[0] != 1:
             return 1
         v0 = x0.shape[0]
         for i0 in range(v0):
@@ -158,28 +158,34 @@ class Emitter(Values):
         return buffer.name
 
     def _checks(self, returned: list[Buffer]) -> None:
-        """Leave before any work where the arguments are not those that the trace was for."""
-        conditions = []
-        for node in self.program.graph.inputs:
-            name = self.names[node.attr[0]]
-            if self.program.layouts[node.attr[0]] == "R":
-                conditions.append(f"(not rows({name}))")
-        for check in self.program.graph.checks:
-            conditions.append(self._failure(check.condition))
-        if conditions:
-            self.body.add(f"if {' or '.join(conditions)}:")
+        """Leave before any work where the arguments are not those that the trace was for.
+
+        There is one branch for all checks: each further one costs Numba and LLVM more time than the
+        one before.
+        """
+        inputs = self.program.graph.inputs
+        layouts = self.program.layouts
+        met = [f"rows({self.names[i.attr[0]]})" for i in inputs if layouts[i.attr[0]] == "R"]
+        met += [self._met(check.condition) for check in self.program.graph.checks]
+        if met:
+            every = met[0]
+            for one in met[1:]:
+                name = self.fresh("met")
+                self.body.add(f"{name} = logical_and({every}, {one})")
+                every = name
+            self.body.add(f"if not {every}:")
             self.body.add(f"    {self._return(MISSED, returned)}")
         self.start = len(self.body.body)
 
-    def _failure(self, condition: Node) -> str:
-        """The expression that is true where a check fails."""
-        sign = {"equal": "!=", "not_equal": "=="}.get(condition.op.name)
+    def _met(self, condition: Node) -> str:
+        """The expression that is true where a check holds."""
+        sign = {"equal": "==", "not_equal": "!="}.get(condition.op.name)
         if sign is not None:
             length, one = condition.args
             if length.op is ops.DIM and one.op is ops.CONST and build.constant_value(one) == 1:
                 name, axis, _ = length.attr
-                return f"({self.names[name]}.shape[{axis}] {sign} 1)"
-        return f"(not {self.value(condition, ())})"
+                return f"{self.names[name]}.shape[{axis}] {sign} 1"
+        return self.value(condition, ())
 
     # Loops -----------------------------------------------------------------------------------
 

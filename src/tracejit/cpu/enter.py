@@ -19,6 +19,7 @@ from numba.core import types
 from numba.np.numpy_support import as_dtype
 
 from tracejit import native
+from tracejit.cpu.slots import slots, total
 
 #: Bytes of an object before what is its own; its type comes last.
 _HEAD = object.__basicsize__
@@ -232,11 +233,6 @@ def _classes(dtype: np.dtype[Any]) -> list[type]:
     return sorted({cls for cls in _NUMBERS if np.dtype(cls) == dtype}, key=lambda c: c.__name__)
 
 
-def slots(ty: Any) -> int:
-    """How many slots of eight bytes an argument of this type has."""
-    return 1 + 2 * ty.ndim if isinstance(ty, types.Array) else -(-as_dtype(ty).itemsize // 8)
-
-
 def _row(ty: Any) -> list[int]:
     """What the table says of an argument."""
     if isinstance(ty, types.Array):
@@ -259,12 +255,12 @@ def entrance(
 ) -> Callable[..., Any]:
     """A function of Python's that calls ``i64 program(i64 *slots)``, and returns what that does.
 
-    It returns 1 where its arguments are not of `signature`. An array is its data, lengths and
-    strides, a complex number two floating ones. Its ``__self__.dispatcher`` is `dispatcher`, which
-    keeps the machine code alive. With `effort` 2 what all entries share takes 9 ms once, 35 where
-    LLVM has compiled nothing yet; with 0 it takes 3, and 0.02 µs more at each call.
+    It returns 1 where its arguments are not of `signature`. Its ``__self__.dispatcher`` is
+    `dispatcher`, which keeps the machine code alive. With `effort` 2 what all entries share takes 9
+    ms once, 35 where LLVM has compiled nothing yet; with 0 it takes 3, and 0.02 µs more at each
+    call.
     """
-    numbers = [program, len(signature), sum(map(slots, signature))]
+    numbers = [program, len(signature), total(signature)]
     for ty in signature:
         numbers += _row(ty)
     table: Any = (ctypes.c_int64 * len(numbers))(*numbers)

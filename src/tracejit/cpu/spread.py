@@ -17,10 +17,11 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from tracejit.cpu import team
-from tracejit.cpu.callwrapper import njit, python_callable
+from tracejit.cpu.callwrapper import call_entry, njit, python_callable
+from tracejit.cpu.slots import INT, slots, store, total
 
-_INT, _BYTE = ir.IntType(64), ir.IntType(8)
-_PART = ir.FunctionType(ir.VoidType(), [_BYTE.as_pointer(), _INT])
+_BYTE = ir.IntType(8)
+_PART = ir.FunctionType(ir.VoidType(), [_BYTE.as_pointer(), INT])
 
 
 def spread(entry: Any, divided: Sequence[bool] | None) -> Any:
@@ -58,30 +59,30 @@ def _codegen(
     signature: Any, args: Any,
 ) -> ir.Value:  # fmt: skip
     """Put arguments into memory, and have the team run each phase's parts."""
-    values = cgutils.unpack_tuple(b, args[0], len(given))
     plan = context.make_array(signature.args[1])(context, b, args[1]).data
     # Phase, bounds, the largest code so far, and the arguments.
-    memory = ir.LiteralStructType([_INT, _INT.as_pointer(), _INT, *(v.type for v in values)])
+    taken = ir.ArrayType(INT, total(given))
+    memory = ir.LiteralStructType([INT, INT.as_pointer(), INT, taken])
     place = cgutils.alloca_once(b, memory)
-    for k, value in enumerate(values):
-        b.store(value, cgutils.gep_inbounds(b, place, 0, 3 + k))
+    values = cgutils.unpack_tuple(b, args[0], len(given))
+    store(context, b, given, cgutils.gep_inbounds(b, place, 0, 3, 0), values)
     code = cgutils.gep_inbounds(b, place, 0, 2)
-    b.store(_INT(0), code)
+    b.store(INT(0), code)
     part = _part(b.module, compiled, given, divided, context, memory)
     run = b.inttoptr(
-        _INT(address),
+        INT(address),
         ir.FunctionType(
-            ir.VoidType(), [_PART.as_pointer(), _BYTE.as_pointer(), _INT, _INT]
+            ir.VoidType(), [_PART.as_pointer(), _BYTE.as_pointer(), INT, INT]
         ).as_pointer(),
     )
-    threads, count = (b.load(b.gep(plan, [_INT(k)])) for k in (0, 1))
+    threads, count = (b.load(b.gep(plan, [INT(k)])) for k in (0, 1))
     with cgutils.for_range(b, count) as loop:
-        at = b.add(_INT(2), b.mul(loop.index, _INT(3)))
-        number, start, parts = (b.load(b.gep(plan, [b.add(at, _INT(k))])) for k in range(3))
+        at = b.add(INT(2), b.mul(loop.index, INT(3)))
+        number, start, parts = (b.load(b.gep(plan, [b.add(at, INT(k))])) for k in range(3))
         b.store(number, cgutils.gep_inbounds(b, place, 0, 0))
         b.store(b.gep(plan, [start]), cgutils.gep_inbounds(b, place, 0, 1))
         b.call(run, [part, b.bitcast(place, _BYTE.as_pointer()), parts, threads])
-        with cgutils.if_unlikely(b, b.icmp_signed("!=", b.load(code), _INT(0))):
+        with cgutils.if_unlikely(b, b.icmp_signed("!=", b.load(code), INT(0))):
             loop.do_break()
     return b.load(code)
 
@@ -96,37 +97,28 @@ def _part(
     place = b.bitcast(function.args[0], memory.as_pointer())
     number = b.load(cgutils.gep_inbounds(b, place, 0, 0))
     bounds = b.gep(b.load(cgutils.gep_inbounds(b, place, 0, 1)), [function.args[1]])
-    low, high = b.load(bounds), b.load(b.gep(bounds, [_INT(1)]))
-    values = [b.load(cgutils.gep_inbounds(b, place, 0, 3 + k)) for k in range(len(given))]
-    if divided is None:
-        values += [number, low, high]
-    else:
-        values = [
-            _rows(context, b, ty, value, low, high) if cut else value
-            for ty, value, cut in zip(given, values, divided, strict=True)
-        ]
-    convention, fndesc = context.call_conv, compiled.fndesc
-    kind = convention.get_function_type(fndesc.restype, fndesc.argtypes)
-    entry = compiled.library.get_pointer_to_function(fndesc.llvm_func_name)
-    pointer = b.inttoptr(_INT(entry), kind.as_pointer())
-    _, result = convention.call_function(b, pointer, fndesc.restype, fndesc.argtypes, values)
+    low, high = b.load(bounds), b.load(b.gep(bounds, [INT(1)]))
+    # A part has slots of its own: the entry's arguments, and what only it is told.
+    told = [number, low, high] if divided is None else []
+    size = total(given)
+    memory_of_part = cgutils.alloca_once(b, ir.ArrayType(INT, size + len(told)))
+    own = cgutils.gep_inbounds(b, memory_of_part, 0, 0)
+    cgutils.raw_memcpy(b, own, cgutils.gep_inbounds(b, place, 0, 3, 0), INT(size), 8)
+    for k, value in enumerate(told, size):
+        b.store(value, b.gep(own, [INT(k)]))
+    at = 0
+    for ty, cut in zip(given, divided or (), strict=False):
+        if cut:
+            _take_rows(b, ty.ndim, b.gep(own, [INT(at)]), low, high)
+        at += slots(ty)
+    result = call_entry(context, b, compiled, own)
     b.atomic_rmw("max", cgutils.gep_inbounds(b, place, 0, 2), result, "monotonic")
     b.ret_void()
     return function
 
 
-def _rows(
-    context: Any, b: ir.IRBuilder, ty: Any, value: ir.Value, low: ir.Value, high: ir.Value
-) -> ir.Value:
-    """``value[low:high]``."""
-    array = context.make_array(ty)(context, b, value)
-    shape, strides = (cgutils.unpack_tuple(b, t, ty.ndim) for t in (array.shape, array.strides))
-    start = b.gep(b.bitcast(array.data, _BYTE.as_pointer()), [b.mul(low, strides[0])])
-    array.data = b.bitcast(start, array.data.type)
-    rows = b.sub(high, low)
-    items = rows
-    for n in shape[1:]:
-        items = b.mul(items, n)
-    array.nitems = items
-    array.shape = cgutils.pack_array(b, [rows, *shape[1:]])
-    return array._getvalue()
+def _take_rows(b: ir.IRBuilder, ndim: int, array: ir.Value, low: ir.Value, high: ir.Value) -> None:
+    """Make the array in these slots its rows from `low` to `high`."""
+    data, length, stride = (b.gep(array, [INT(k)]) for k in (0, 1, 1 + ndim))
+    b.store(b.add(b.load(data), b.mul(low, b.load(stride))), data)
+    b.store(b.sub(high, low), length)

@@ -35,7 +35,7 @@ class Values:
         self.loops: dict[int, Loop] = {}
         #: How deep the program's outermost items lie.
         self.outermost = 1
-        self.count = {"v": 0, "i": 0, "s": 0}
+        self.count = dict.fromkeys(("v", "i", "s", "met"), 0)
         self.allocated: set[str] = set()
         self.headers: dict[str, str] = {}
         self.names: dict[str, str] = {}

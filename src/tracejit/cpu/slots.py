@@ -1,0 +1,86 @@
+"""How the arguments of a program lie in memory: in slots of eight bytes, one argument's after
+another's.
+
+An array is its data, lengths and strides, a complex number two floating ones. A function takes all
+of them by one pointer. As Numba would pass them, an array is seven arguments or more, and for a few
+hundred of these LLVM takes minutes: its time grows with the cube of their number.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.np.arrayobj import populate_array
+from numba.np.numpy_support import as_dtype
+
+INT, BYTES = ir.IntType(64), ir.IntType(8).as_pointer()
+
+
+def slots(ty: Any) -> int:
+    """How many slots an argument of this type has."""
+    return 1 + 2 * ty.ndim if isinstance(ty, types.Array) else -(-as_dtype(ty).itemsize // 8)
+
+
+def total(signature: tuple[Any, ...]) -> int:
+    """How many slots the arguments of a signature have."""
+    return sum(map(slots, signature))
+
+
+def load(
+    context: Any, b: ir.IRBuilder, signature: tuple[Any, ...], place: ir.Value
+) -> list[ir.Value]:
+    """The arguments of a signature from the slots at `place`, a pointer to int64.
+
+    Nobody counts references to arrays: the caller has one for as long as the call takes.
+    """
+    values = []
+    at = 0
+    for ty in signature:
+        if isinstance(ty, types.Array):
+            fields = [b.load(b.gep(place, [INT(at + k)])) for k in range(slots(ty))]
+            values.append(_array(context, b, ty, fields))
+        else:
+            kind = context.get_data_type(ty).as_pointer()
+            value = b.bitcast(b.gep(place, [INT(at)]), kind)
+            values.append(context.unpack_value(b, ty, value))
+        at += slots(ty)
+    return values
+
+
+def _array(context: Any, b: ir.IRBuilder, ty: Any, fields: list[ir.Value]) -> ir.Value:
+    array = context.make_array(ty)(context, b)
+    shape, strides = fields[1 : 1 + ty.ndim], fields[1 + ty.ndim :]
+    populate_array(
+        array,
+        data=b.inttoptr(fields[0], array.data.type),
+        shape=cgutils.pack_array(b, shape, INT),
+        strides=cgutils.pack_array(b, strides, INT),
+        itemsize=context.get_constant(types.intp, as_dtype(ty.dtype).itemsize),
+        meminfo=None,
+    )
+    return array._getvalue()
+
+
+def store(
+    context: Any,
+    b: ir.IRBuilder,
+    signature: tuple[Any, ...],
+    place: ir.Value,
+    values: list[ir.Value],
+) -> None:
+    """Put the arguments of a signature into the slots at `place`."""
+    at = 0
+    for ty, value in zip(signature, values, strict=True):
+        here = b.gep(place, [INT(at)])
+        if isinstance(ty, types.Array):
+            array = context.make_array(ty)(context, b, value)
+            parts = [cgutils.unpack_tuple(b, t, ty.ndim) for t in (array.shape, array.strides)]
+            for k, field in enumerate([b.ptrtoint(array.data, INT), *parts[0], *parts[1]]):
+                b.store(field, b.gep(here, [INT(k)]))
+        else:
+            context.pack_value(
+                b, ty, value, b.bitcast(here, context.get_data_type(ty).as_pointer())
+            )
+        at += slots(ty)
