@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tracejit.calltext import Parameters
 from tracejit.cpu.backend import CPU
 from tracejit.ir import build, ops
 from tracejit.ir.graph import Graph
@@ -68,8 +69,8 @@ def run(outputs: list, arrays: dict[str, np.ndarray], inputs: list) -> list[np.n
     kinds = ["array"] * len(outputs)
     executable = compile_graph(graph, dict.fromkeys(arrays, "C"), CPU(), kinds=kinds)
     names = list(arrays)
-    result = "(" + "".join(f"{{o[{k}]}}," for k in range(len(outputs))) + ")"
-    call = executable.driver(", ".join(names), [], names, result, {}, kinds)
+    parameters = Parameters(", ".join(names))
+    call = executable.driver(parameters, [], names, lambda o: f"({', '.join(o)},)", {}, kinds)
     got = call(*arrays.values())
     assert got is not MISS
     return list(got)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from tracejit.dispatch import (
     Signature,
     is_length,
     length_text,
-    parameters_text,
     result_text,
 )
 from tracejit.errors import MISS, NotTraceable, take_refusal
@@ -303,14 +303,14 @@ class _Program:
 
 def _run_trace(fn: Function, description: Description, capture: Capture) -> _Program:
     copy = capture.function(fn.__wrapped__)
-    leaves, names = iter(description.values), list[str]()
+    leaves, names, signature = iter(description.values), list[str](), description.signature
     arguments = [
-        capture.rebuild(spec, leaves, names, name, value, name)
-        for name, spec, value in zip(
-            description.signature.names, description.specs, description.bound, strict=True
+        capture.rebuild(spec, leaves, names, name, value, local)
+        for name, local, spec, value in zip(
+            signature.names, signature.locals, description.specs, description.bound, strict=True
         )
     ]
-    result = description.signature.recall(copy, *arguments)
+    result = signature.recall(copy, *arguments)
     swallowed = take_refusal()
     if swallowed is not None:
         raise swallowed
@@ -348,7 +348,8 @@ def _run_trace(fn: Function, description: Description, capture: Capture) -> _Pro
             )
         if callable(value) and not isinstance(value, type) and children_of(value) is None:
             original = capture.original(value)
-            if original is value and hasattr(value, "__code__"):
+            made = hasattr(value, "__code__") or isinstance(value, functools.partial)
+            if original is value and made:
                 raise NotTraceable(f"{path} is a function made inside the traced one")
             texts.append(("value", original))
             return SCALAR
@@ -385,11 +386,11 @@ def _with_original_classes(spec: Spec, capture: Capture) -> Spec:
 
 def _compile(fn: Function, description: Description, trace: Trace, program: _Program) -> Path:
     capture = trace.capture
-    prologue = capture.prologue
-    parameters, parameter_names, _ = parameters_text(fn.__wrapped__, prologue.namespace)
+    prologue, signature = capture.prologue, description.signature
+    prologue.namespace.update(signature.defaults)
     leaves = iter(description.values)
     read: list[str] = []
-    for name, spec in zip(parameter_names, description.specs, strict=True):
+    for name, spec in zip(signature.locals, description.specs, strict=True):
         read += prologue.unpack(spec, name, leaves)
     prologue.flush()
     expressions = dict(zip(program.inputs, read, strict=True))
@@ -407,13 +408,16 @@ def _compile(fn: Function, description: Description, trace: Trace, program: _Pro
         expressions[draw.result.attr[0]] = f"_tj_draw{k}"
     for name, constant in trace.constants.items():
         expressions[name] = prologue.symbol(constant)
-    texts = iter(_leaf_text(leaf, expressions, prologue) for leaf in program.leaves)
-    result = result_text(program.spec, texts, prologue)
+
+    def result(outputs: Sequence[str]) -> str:
+        texts = (_leaf_text(leaf, outputs, expressions, prologue) for leaf in program.leaves)
+        return result_text(program.spec, texts, prologue)
+
     executable = _executable(fn, trace, program)
     locked = sorted(program.states, key=id)  # one order for all functions
     drawn = [draw.text(expressions, prologue.symbol) for draw in trace.draws]
     driver = executable.driver(
-        parameters,
+        signature.parameters,
         lines,
         [expressions[node.attr[0]] for node in program.graph.inputs],
         result,
@@ -430,12 +434,14 @@ def _compile(fn: Function, description: Description, trace: Trace, program: _Pro
     return Path(description.key, program.graph, executable, driver, trace)
 
 
-def _leaf_text(leaf: tuple[str, Any], expressions: dict[str, str], prologue: Any) -> str:
+def _leaf_text(
+    leaf: tuple[str, Any], outputs: Sequence[str], expressions: dict[str, str], prologue: Any
+) -> str:
     kind, what = leaf
     if kind == "output":
-        return f"{{o[{what}]}}"
+        return outputs[what]
     if kind == "text":
-        return str(what).replace("{", "{{").replace("}", "}}")
+        return str(what)
     if kind == "length":
         return length_text(what, expressions)
     return expressions[what] if kind == "input" else prologue.symbol(what, "r")

@@ -1,17 +1,56 @@
-"""Text of generated functions that every kind of path shares."""
+"""Text of generated functions that every kind of path shares.
+
+No name of the user's is in it: one could be that of a builtin, or one of ours. Parameters have
+names of ours in the text. A function finds its local variables by position, so a code object whose
+names are replaced afterwards runs as it did, and takes keywords under the user's names.
+"""
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+#: The text of a function's result, from the texts of its outputs.
+ResultText = Callable[[Sequence[str]], str]
 
-def function_text(parameters: str, lines: list[str], locks: str = "") -> str:
-    """The text of ``call(parameters)`` with these lines, under `locks`."""
+
+@dataclass(frozen=True)
+class Parameters:
+    """A parameter list: its text, and the names under which callers know the parameters.
+
+    `names` are in the order of a code object: ``*args`` and ``**kwargs`` come last. Without them,
+    the names in the text are the callers'.
+    """
+
+    text: str
+    names: tuple[str, ...] = ()
+
+
+def make_function(
+    parameters: Parameters, lines: list[str], scope: dict[str, Any], locks: str = ""
+) -> Callable[..., Any]:
+    """The function of `parameters` with these lines, under `locks`; `scope` has its globals."""
     if locks:
         lines = [f"with {locks}:", *(f"    {line}" for line in lines)]
-    return "\n".join([f"def call({parameters}):", *(f"    {line}" for line in lines)])
+    text = "\n".join([f"def call({parameters.text}):", *(f"    {line}" for line in lines)])
+    exec(compile(text, "<tracejit driver>", "exec"), scope)
+    call = scope["call"]
+    if parameters.names:
+        code = call.__code__
+        # No parameter can have a name with a dot.
+        ours = (f".{name}" for name in code.co_varnames[len(parameters.names) :])
+        users = dict(zip(code.co_varnames, parameters.names, strict=False))
+        call.__code__ = code.replace(co_varnames=(*parameters.names, *ours))
+        call.__kwdefaults__ = {users[k]: v for k, v in (call.__kwdefaults__ or {}).items()}
+    made: Callable[..., Any] = call
+    return made
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether `name` is itself in text: Python takes some names for others, and some for none."""
+    return name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
 
 
 def commit(states: Sequence[str], values: Sequence[str]) -> str:
@@ -27,17 +66,18 @@ def commit(states: Sequence[str], values: Sequence[str]) -> str:
 class DrawText:
     """A draw by one of NumPy's generators, before the program runs: ``target = call``.
 
-    `generator` is the text of the generator; `call` is a format string over the values of `nodes`.
+    `generator` is the text of the generator; `call` gives that of the call from the texts of
+    `nodes`.
     """
 
     target: str
     generator: str
-    call: str
+    call: ResultText
     nodes: tuple[Any, ...]
 
     def line(self, value: Callable[[Any], str]) -> str:
         """The statement; `value` gives the text of a node."""
-        return f"{self.target} = {self.call.format(*map(value, self.nodes))}"
+        return f"{self.target} = {self.call([value(node) for node in self.nodes])}"
 
 
 #: The generators' states before a call's draws, in the text of the call.

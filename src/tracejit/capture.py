@@ -347,7 +347,8 @@ class Capture:
 
     def member(self, member: Any, cls: type, name: str) -> Any:
         """The traced stand-in for a class attribute; another one traces again."""
-        expression, path = f"{self.prologue.symbol(cls)}.{name}", f"{cls.__qualname__}.{name}"
+        expression = self.prologue.attribute(self.prologue.symbol(cls), name)
+        path = f"{cls.__qualname__}.{name}"
         if isinstance(member, types.FunctionType):
             self.guard(member, expression, path)
             return self.function(member)
@@ -392,9 +393,10 @@ class Capture:
         for key, child, value in zip(keys, spec.children, originals.children, strict=True):
             plain = key.value if isinstance(key, Static) else key
             named = spec.kind in ("dataclass", "namedtuple")
-            step = f".{key}" if named else f"[{self.prologue.symbol(plain)}]"
+            step = f"{expression}[{self.prologue.symbol(plain)}]"
+            step = self.prologue.attribute(expression, plain) if named else step
             at = child_path(spec.kind, path, plain)
-            children.append(self.rebuild(child, values, nodes, at, value, f"{expression}{step}"))
+            children.append(self.rebuild(child, values, nodes, at, value, step))
         built = assemble(spec, children, self.traced_class)
         self._snapshots.append((path, built, contents(built)))
         self.containers[id(built)] = expression
@@ -448,20 +450,23 @@ class Namespace(dict[str, Any]):
 
 
 class UserModule:
-    """A module of the user's: its attributes are read as globals are."""
+    """A module of the user's: its attributes are read as globals are. It has none of its own."""
+
+    __slots__ = ("_of",)
 
     def __init__(self, capture: Capture, module: types.ModuleType) -> None:
-        self.__dict__["_capture"] = capture
-        self.__dict__["_module"] = module
+        object.__setattr__(self, "_of", (capture, module))
 
-    def __getattr__(self, name: str) -> Any:
-        capture, module = self.__dict__["_capture"], self.__dict__["_module"]
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__class__":
+            return UserModule
+        capture, module = object.__getattribute__(self, "_of")
         value = getattr(module, name)
         globals_ = capture.prologue.symbol(vars(module), "g")
         return capture.read(value, f"{globals_}[{name!r}]", f"{module.__name__}.{name}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        raise NotTraceable(f"the function sets {self.__dict__['_module'].__name__}.{name}")
+        raise NotTraceable(f"the function sets {self.__name__}.{name}")
 
 
 class _Member:

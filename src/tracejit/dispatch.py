@@ -5,6 +5,7 @@ A guard that fails leaves by ``return MISS``; the caller then looks for another 
 
 from __future__ import annotations
 
+import operator
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,8 +15,11 @@ import numpy as np
 from tracejit.calltext import (
     SAVED,
     DrawText,
+    Parameters,
+    ResultText,
     commit,
-    function_text,
+    is_plain_name,
+    make_function,
     note_states,
     put_back,
     state_of,
@@ -43,6 +47,7 @@ class Prologue:
             "_tj_ndarray": np.ndarray,
             "_tj_same": same,
             "_tj_asarray": np.asarray,
+            "_tj_is": operator.is_,
         }
         self._symbols: dict[int, str] = {}
         self._conditions: list[str] = []
@@ -58,6 +63,12 @@ class Prologue:
             self._symbols[id(value)] = known
             self.namespace[known] = value  # keeps the object, and so its id, alive
         return known
+
+    def attribute(self, expression: str, name: str) -> str:
+        """The text of an attribute."""
+        if is_plain_name(name):
+            return f"{expression}.{name}"
+        return f"getattr({expression}, {self.symbol(name)})"
 
     def miss_if(self, condition: str) -> None:
         """Leave where `condition` holds."""
@@ -117,17 +128,23 @@ class Prologue:
             children = [f"{local}[{k}]" for k in range(len(spec.children))]
         elif spec.kind == "dict":
             keys = tuple(k.value for k in spec.keys)
-            self.miss_if(f"tuple({local}) != {self.symbol(keys)}")
+            # Equal keys of other types, as 1 and True, are other keys.
+            symbol = self.symbol(keys)
+            self.miss_if(f"len({local}) != {len(keys)}")
+            self.miss_if(
+                f"(not all(map(_tj_is, {local}, {symbol}))"
+                f" and not _tj_same(tuple({local}), {symbol}))"
+            )
             children = [f"{local}[{self.symbol(k)}]" for k in keys]
         else:
-            children = [f"{local}.{name}" for name in spec.keys]
+            children = [self.attribute(local, name) for name in spec.keys]
         for child, expression in zip(spec.children, children, strict=True):
             names += self.unpack(child, expression, leaves)
         return names
 
 
 def result_text(spec: Spec, leaves: Iterator[str], prologue: Prologue) -> str:
-    """Format text that builds a result of description `spec` from the texts of its leaves."""
+    """Text that builds a result of description `spec` from the texts of its leaves."""
     if isinstance(spec, Leaf):
         return next(leaves)
     if isinstance(spec, Static):
@@ -141,7 +158,7 @@ def result_text(spec: Spec, leaves: Iterator[str], prologue: Prologue) -> str:
     if spec.kind == "dict":
         keys = [prologue.symbol(k.value, "r") for k in spec.keys]
         items = (f"{k}: {c}" for k, c in zip(keys, children, strict=True))
-        return f"{{{{{', '.join(items)}}}}}"
+        return f"{{{', '.join(items)}}}"
     if spec.kind == "namedtuple":
         return f"{prologue.symbol(tuple.__new__)}({prologue.symbol(spec.cls)}, ({inner}))"
     make, cls = prologue.symbol(make_dataclass), prologue.symbol(spec.cls)
@@ -165,66 +182,56 @@ def length_text(node: Node, expressions: Mapping[str, str]) -> str:
     return f"({' + '.join(terms)})"
 
 
-def parameters_text(
-    function: types.FunctionType, namespace: dict[str, Any]
-) -> tuple[str, list[str], str]:
-    """The parameter list of `function` as text, its names, and a call with them as text.
-
-    Defaults are put into `namespace`.
-    """
-    code = function.__code__
-    names = code.co_varnames
-    positional = names[: code.co_argcount]
-    keyword = names[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    rest = code.co_argcount + code.co_kwonlyargcount
-    defaults = dict(zip(reversed(positional), reversed(function.__defaults__ or ()), strict=False))
-    defaults.update(function.__kwdefaults__ or {})
-
-    def parameter(name: str) -> str:
-        if name not in defaults:
-            return name
-        namespace[f"_tj_d_{name}"] = defaults[name]
-        return f"{name}=_tj_d_{name}"
-
-    parts = [parameter(n) for n in positional]
-    if code.co_posonlyargcount:
-        parts.insert(code.co_posonlyargcount, "/")
-    every, passed = [*positional], [*positional]
-    if code.co_flags & 0x04:
-        parts.append(f"*{names[rest]}")
-        every.append(names[rest])
-        passed.append(f"*{names[rest]}")
-        rest += 1
-    elif keyword:
-        parts.append("*")
-    parts += [parameter(n) for n in keyword]
-    every += keyword
-    passed += [f"{n}={n}" for n in keyword]
-    if code.co_flags & 0x08:
-        parts.append(f"**{names[rest]}")
-        every.append(names[rest])
-        passed.append(f"**{names[rest]}")
-    return ", ".join(parts), every, ", ".join(passed)
-
-
 class Signature:
     """How a function takes its arguments: `bind` gives their values in the order of `names`.
 
-    ``recall(f, *values)`` calls `f` with values so bound.
+    `parameters` are those of functions that are generated for it, which know them by the names
+    `locals` and find defaults under the names in `defaults`.
     """
 
     def __init__(self, function: types.FunctionType) -> None:
-        scope: dict[str, Any] = {}
-        parameters, self.names, passed = parameters_text(function, scope)
-        every = "".join(f"{n}, " for n in self.names)
-        exec(
-            f"def bind({parameters}): return ({every})\n"
-            f"def recall(_tj_f, {every}): return _tj_f({passed})",
-            scope,
-        )
-        self._made_for = function.__code__, function.__defaults__, function.__kwdefaults__
-        self.bind: Callable[..., tuple[Any, ...]] = scope["bind"]
-        self.recall: Callable[..., Any] = scope["recall"]
+        code = function.__code__
+        self._made_for = code, function.__defaults__, function.__kwdefaults__
+        self._positional = code.co_argcount
+        plain = self._positional + code.co_kwonlyargcount
+        self._has_rest, self._has_named = bool(code.co_flags & 0x04), bool(code.co_flags & 0x08)
+        users = code.co_varnames[: plain + self._has_rest + self._has_named]
+        ours = [f"_tj_p{k}" for k in range(len(users))]
+        given = dict(function.__kwdefaults__ or {})
+        values = function.__defaults__ or ()
+        positional = users[: self._positional]
+        given.update(zip(positional[len(positional) - len(values) :], values, strict=True))
+        self.defaults = {f"_tj_d{k}": given[n] for k, n in enumerate(users[:plain]) if n in given}
+
+        def parameter(k: int) -> str:
+            return f"{ours[k]}=_tj_d{k}" if f"_tj_d{k}" in self.defaults else ours[k]
+
+        parts = [parameter(k) for k in range(self._positional)]
+        if code.co_posonlyargcount:
+            parts.insert(code.co_posonlyargcount, "/")
+        rest = [plain] if self._has_rest else []
+        if rest or plain > self._positional:
+            parts.append(f"*{ours[plain]}" if rest else "*")
+        parts += [parameter(k) for k in range(self._positional, plain)]
+        if self._has_named:
+            parts.append(f"**{ours[-1]}")
+        self.parameters = Parameters(", ".join(parts), users)
+        order = [*range(self._positional), *rest, *range(self._positional, plain)]
+        order += [len(users) - 1] if self._has_named else []
+        self.names, self.locals = [users[k] for k in order], [ours[k] for k in order]
+        self._keywords = users[self._positional : plain]
+        every = "".join(f"{name}, " for name in self.locals)
+        self.bind = make_function(self.parameters, [f"return ({every})"], dict(self.defaults))
+
+    def recall(self, f: Callable[..., Any], *values: Any) -> Any:
+        """Call `f` with values so bound."""
+        start = self._positional
+        given, named = values[:start], {}
+        if self._has_rest:
+            given, start = (*given, *values[start]), start + 1
+        if self._has_named:
+            named, values = values[-1], values[:-1]
+        return f(*given, **dict(zip(self._keywords, values[start:], strict=True)), **named)
 
     def is_of(self, function: types.FunctionType) -> bool:
         """Whether `function` still takes its arguments so."""
@@ -251,10 +258,10 @@ class Interpreted:
 
     def driver(
         self,
-        parameters: str,
+        parameters: Parameters,
         prologue: list[str],
         inputs: Sequence[str],
-        result: str,
+        result: ResultText,
         namespace: dict[str, Any],
         kinds: Sequence[str],
         states: Sequence[str] = (),
@@ -284,7 +291,7 @@ class Interpreted:
             f"if _tj_o is MISS: return {miss}",
             f"{''.join(f'{o}, ' for o in outputs)}= _tj_o" if outputs else "pass",
             commit(states, outputs[len(outputs) - len(states) :]) if states else "pass",
-            f"return {result.format(o=outputs)}",
+            f"return {result(outputs)}",
         ]
         scope = {
             **namespace,
@@ -294,9 +301,7 @@ class Interpreted:
             "_tj_state_of": state_of,
             "_tj_put_back": put_back,
         }
-        exec(compile(function_text(parameters, lines, locks), "<tracejit driver>", "exec"), scope)
-        call: Callable[..., Any] = scope["call"]
-        return call
+        return make_function(parameters, lines, scope, locks)
 
     def _valid(self, inputs: tuple[Any, ...]) -> dict[str, Any] | None:
         """The inputs by name, or None where the graph is not valid for them."""

@@ -95,7 +95,7 @@ class Function(Caller):
 
         return explain(self)
 
-    def graph(self, *args: Any, **kwargs: Any) -> Any:
+    def graph(self, /, *args: Any, **kwargs: Any) -> Any:
         """The traced graph for these arguments; ``print`` shows it.
 
         Traces, and compiles what a call would run. UnsupportedError where that is not possible.
@@ -104,7 +104,7 @@ class Function(Caller):
 
         return call.path_for(self, args, kwargs).graph
 
-    def source(self, *args: Any, **kwargs: Any) -> str:
+    def source(self, /, *args: Any, **kwargs: Any) -> str:
         """The emitted Numba source for these arguments, with the user's line of each statement.
 
         As `graph`; empty under ``config(compile=False)``.

@@ -9,7 +9,7 @@ numbers, lengths, and arguments.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,19 +63,28 @@ class Draw:
     def text(self, expressions: Mapping[str, str], symbol: Callable[[Any], str]) -> DrawText:
         """The call as text; `symbol` names constants."""
         nodes: list[Node] = []
+        generator = expressions[self.generator]
 
-        def shown(value: Any) -> str:
+        def shown(value: Any, known: Callable[[Node], str]) -> str:
             if isinstance(value, Known):
-                nodes.append(value.node)
-                return f"{{{len(nodes) - 1}}}"
+                return known(value.node)
             if type(value) in (tuple, list):
-                inner = "".join(f"{shown(v)}, " for v in value)
+                inner = "".join(f"{shown(v, known)}, " for v in value)
                 return f"({inner})" if type(value) is tuple else f"[{inner}]"
             return symbol(value)
 
-        parts = [*map(shown, self.args), *(f"{k}={shown(v)}" for k, v in self.kwargs.items())]
-        generator = expressions[self.generator]
-        call = f"{generator}.{self.method}({', '.join(parts)})"
+        def call(texts: Sequence[str]) -> str:
+            given = iter(texts)
+            parts = [shown(v, lambda _: next(given)) for v in self.args]
+            parts += [f"{k}={shown(v, lambda _: next(given))}" for k, v in self.kwargs.items()]
+            return f"{generator}.{self.method}({', '.join(parts)})"
+
+        def noted(node: Node) -> str:
+            nodes.append(node)
+            return ""
+
+        for value in (*self.args, *self.kwargs.values()):
+            shown(value, noted)
         return DrawText(expressions[self.result.attr[0]], generator, call, tuple(nodes))
 
 

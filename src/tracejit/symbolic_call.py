@@ -17,7 +17,7 @@ import numpy as np
 
 from tracejit.arguments import storage_of
 from tracejit.call import trace_lock
-from tracejit.calltext import commit, function_text
+from tracejit.calltext import Parameters, commit, make_function
 from tracejit.config import config, settings
 from tracejit.dispatch import Interpreted
 from tracejit.errors import (
@@ -343,14 +343,15 @@ def _make_driver(f: SymbolicFunction, path: Path) -> Any:
     # Python nests twenty blocks at most: the first locks are taken around the driver.
     locks, around = locks[-MAX_LOCKS:], locks[:-MAX_LOCKS]
     driver = path.executable.driver(
-        ", ".join(parameters), lines, inputs, _result_text(f), namespace, kinds, states,
-        ", ".join(locks),
+        Parameters(", ".join(parameters)), lines, inputs, lambda outputs: _result_text(f, outputs),
+        namespace, kinds, states, ", ".join(locks),
     )  # fmt: skip
     while around:
         around, part = around[:-MAX_LOCKS], around[-MAX_LOCKS:]
         scope = {**namespace, "_inner": driver}
-        exec(function_text("*args", ["return _inner(*args)"], ", ".join(part)), scope)
-        driver = scope["call"]
+        driver = make_function(
+            Parameters("*args"), ["return _inner(*args)"], scope, ", ".join(part)
+        )
     return driver
 
 
@@ -404,17 +405,16 @@ def _parameter(f: SymbolicFunction, slot: Slot, lines: list[str], namespace: dic
     return f"{name}=_absent"
 
 
-def _result_text(f: SymbolicFunction) -> str:
-    count = len(f.plan.threaded.outputs)
-    items = ", ".join(f"{{o[{k}]}}" for k in range(count))
+def _result_text(f: SymbolicFunction, outputs: Sequence[str]) -> str:
+    outputs = outputs[: len(f.plan.threaded.outputs)]
+    items = ", ".join(outputs)
     if f.structure is None:
         return "None"
     if f.structure == "single":
         return items
     if f.structure == "list":
         return f"[{items}]"
-    pairs = (f"{key!r}: {{o[{k}]}}" for k, key in enumerate(f.structure))
-    return f"{{{{{', '.join(pairs)}}}}}"
+    return f"{{{', '.join(f'{k!r}: {o}' for k, o in zip(f.structure, outputs, strict=True))}}}"
 
 
 # Plain NumPy -------------------------------------------------------------------------------------
@@ -462,10 +462,7 @@ def _committer(count: int) -> Callable[..., None]:
     if not count:
         return lambda: None
     names, values = ([f"{letter}{k}" for k in range(count)] for letter in "sv")
-    scope: dict[str, Any] = {}
-    exec(function_text(", ".join([*names, *values]), [commit(names, values)]), scope)
-    made: Callable[..., None] = scope["call"]
-    return made
+    return make_function(Parameters(", ".join([*names, *values])), [commit(names, values)], {})
 
 
 def structured(f: SymbolicFunction, results: list[Any]) -> Any:

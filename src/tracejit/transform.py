@@ -154,7 +154,7 @@ def value_and_grad(f: Any, argnums: int | Sequence[int] = 0, has_aux: bool = Fal
     (18.0, {'a': np.float64(12.0), 'b': np.float64(9.0)})
     """
 
-    def transform(copy: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def transform(copy: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         numbers = _argument_numbers(argnums, len(args))
         marked = {k: _Marked(args[k], f"argument {k}") for k in numbers}
         result = copy(
@@ -222,7 +222,7 @@ def jacobian(f: Any, argnums: int | Sequence[int] = 0) -> Any:
            [4., 0., 2.]])
     """
 
-    def transform(copy: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def transform(copy: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         numbers = _argument_numbers(argnums, len(args))
         marked = {k: _Marked(args[k], f"argument {k}") for k in numbers}
         outputs = _Marked(
@@ -293,7 +293,7 @@ def custom_gradient(f: Any) -> Callable[..., Any]:
     array([ 1., 10.])
     """
 
-    def transform(copy: Callable[..., Any], *args: Any) -> Any:
+    def transform(copy: Callable[..., Any], /, *args: Any) -> Any:
         found = copy(*args)
         if not (isinstance(found, tuple) and len(found) == 2 and callable(found[1])):
             raise told(

@@ -17,7 +17,8 @@ import numpy as np
 from tracejit.calltext import (
     SAVED,
     DrawText,
-    function_text,
+    Parameters,
+    make_function,
     note_states,
     put_back,
     state_of,
@@ -115,10 +116,11 @@ class Driver:
         if node.op.name in _SIGNS:
             return f"({operands[0]} {_SIGNS[node.op.name]} {operands[1]})"
         name = f"{OURS}scalar{len(self.namespace)}"
-        self.namespace[name] = lambda **env: evaluate([node], env)[0]
-        used = {n.attr[0] for n in postorder([node]) if n.op in (ops.INPUT, ops.DIM)}
-        env = ", ".join(f"{key}={self.names[key]}" for key in sorted(used))
-        return f"{name}({env})"
+        used = sorted({n.attr[0] for n in postorder([node]) if n.op in (ops.INPUT, ops.DIM)})
+        self.namespace[name] = lambda *values: evaluate(
+            [node], dict(zip(used, values, strict=True))
+        )[0]
+        return f"{name}({', '.join(self.names[key] for key in used)})"
 
     def shape(self, dims: tuple[Dim, ...]) -> str:
         """The text of a shape: an input's own where it is the same."""
@@ -339,7 +341,7 @@ class Driver:
 
     def make(
         self,
-        parameters: str,
+        parameters: Parameters,
         prologue: list[str],
         body: list[str],
         result: str,
@@ -361,7 +363,4 @@ class Driver:
             *map(self._leaving, body),
             f"return {result}",
         ]
-        text = function_text(parameters, lines, locks)
-        scope = {**self.namespace, **namespace}
-        exec(compile(text, "<tracejit driver>", "exec"), scope)
-        return scope["call"]
+        return make_function(parameters, lines, {**self.namespace, **namespace}, locks)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from tracejit.calltext import DrawText, commit
+from tracejit.calltext import DrawText, Parameters, ResultText, commit
 from tracejit.config import config
 from tracejit.ir import dims, ops
 from tracejit.ir.graph import Graph
@@ -101,10 +101,10 @@ class Executable:
 
     def driver(
         self,
-        parameters: str,
+        parameters: Parameters,
         prologue: list[str],
         inputs: Sequence[str],
-        result: str,
+        result: ResultText,
         namespace: dict[str, Any],
         kinds: Sequence[str],
         states: Sequence[str] = (),
@@ -113,8 +113,8 @@ class Executable:
     ) -> Callable[..., Any]:
         """A Python function ``call(parameters)``: guards, allocation, the entry, the results.
 
-        `inputs` are expressions for the graph's inputs; `result` is a format string over the
-        outputs ``{o[0]}``, `kinds` says for each whether NumPy gives an "array", a "scalar", a
+        `inputs` are expressions for the graph's inputs; `result` gives the text of the result from
+        those of the outputs; `kinds` says for each whether NumPy gives an "array", a "scalar", a
         "number", or an "alias" of an argument. The last outputs become the values of the containers
         that `states` name, all at once, after everything else has succeeded. `locks` are held for
         the whole call. `draws` are done first. It returns MISS where the arguments do not fit.
@@ -171,7 +171,7 @@ class Executable:
                 text = f"{text}.copy()"
             seen.add(node)
             texts.append(text)
-        final = result.format(o=texts)
+        final = result(texts)
         if states:
             # What may fail comes before.
             fresh = [f"{OURS}new{k}" for k in range(len(states))]
