@@ -366,7 +366,7 @@ class Foreign:
 
 
 def test_foreign_arrays_are_accepted(tmp_path):
-    g = tracejit.function(lambda x: x * 2)
+    g = tracejit.function(lambda x: x * 2, convert_arrays=True)
     same(g(Foreign()), np.arange(3.0) * 2)
     mapped = np.memmap(tmp_path / "x", np.float64, "w+", shape=(3,))
     mapped[:] = V

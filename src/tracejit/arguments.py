@@ -15,6 +15,7 @@ from tracejit.generators import is_generator
 from tracejit.ir.types import canonical_dtype
 from tracejit.structure import (
     ARRAY,
+    CONVERSIONS,
     GENERATOR,
     INT_LIMIT,
     NUMBER,
@@ -22,17 +23,23 @@ from tracejit.structure import (
     Container,
     Leaf,
     Spec,
+    converts,
     flatten,
+    own_rules,
     require_plain,
     unflatten,
 )
 
 
 class Description:
-    """Arguments of one call: `specs` a parameter, `values` of the leaves, `key` for the paths."""
+    """Arguments of one call: `specs` a parameter, `values` of the leaves, `key` for the paths.
 
-    def __init__(self, signature: Signature, bound: tuple[Any, ...]) -> None:
+    With `converting`, objects that only convert to arrays become arrays.
+    """
+
+    def __init__(self, signature: Signature, bound: tuple[Any, ...], converting: bool) -> None:
         self.bound = bound
+        self._converting = converting
         self.signature = signature
         self.values: list[Any] = []
         self.paths: list[str] = []
@@ -66,8 +73,12 @@ class Description:
                 )
         elif is_generator(value):
             return self._add(value, path, kind, GENERATOR)
-        elif hasattr(kind, "__tracejit_state__") or not _converts(value):
+        elif not converts(value):
             return None
+        elif not self._converting:
+            raise NotTraceable(
+                own_rules(value, path), f"pass its array, np.asarray({path}); {_CONVERTING}"
+            )
         self.converted = True
         return self._array(_as_array(value, path), path)
 
@@ -104,17 +115,14 @@ class Description:
 _DTYPES = "convert it to a native bool, integer, float or complex dtype of up to 128 bits"
 
 
-def _converts(value: Any) -> bool:
-    """Whether `value` is an object, no class, that NumPy makes an array of."""
-    names = ("__array__", "__array_interface__", "__dlpack__")
-    return not isinstance(value, type) and any(hasattr(type(value), name) for name in names)
+#: What to do about an object that only converts to an array.
+_CONVERTING = "tracejit.function(convert_arrays=True) does so with every argument"
 
 
 def _as_array(value: Any, path: str) -> np.ndarray:
     try:
-        if hasattr(type(value), "__array__") or hasattr(type(value), "__array_interface__"):
-            return np.asarray(value)
-        return np.from_dlpack(value)
+        by_numpy = any(hasattr(type(value), name) for name in CONVERSIONS if name != "__dlpack__")
+        return np.asarray(value) if by_numpy else np.from_dlpack(value)
     except Exception as error:
         raise NotTraceable(f"{path} cannot become an array: {error}") from None
 

@@ -145,7 +145,7 @@ def _description(
     except TypeError:
         return None
     try:
-        return Description(fn._signature, bound)
+        return Description(fn._signature, bound, fn.convert_arrays)
     except NotTraceable as problem:
         problem.forget()
         return Refusal(problem, fn.__wrapped__)

@@ -38,9 +38,11 @@ from tracejit.structure import (
     child_path,
     children_of,
     contents,
+    converts,
     flatten,
     is_namedtuple,
     is_static,
+    own_rules,
     require_plain,
 )
 from tracejit.trace import Trace, is_internal
@@ -225,6 +227,8 @@ class Capture:
             type(value) is int and -INT_LIMIT < value < INT_LIMIT
         ):
             return NUMBER if not top or path in self.dynamic else None
+        if converts(value):
+            raise NotTraceable(own_rules(value, path), "take its array, np.asarray(...), outside")
         return GENERATOR if is_generator(value) else None
 
     def stand_in(self, value: Any, expression: str, path: str) -> Any:

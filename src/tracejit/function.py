@@ -57,6 +57,7 @@ class Function(Caller):
         name: str | None = None,
         on_unsupported: str | None = None,
         stabilise: bool = False,
+        convert_arrays: bool = False,
     ) -> None:
         super().__init__()
         self.__wrapped__ = f
@@ -67,6 +68,7 @@ class Function(Caller):
         self.stats = Stats()
         self.on_unsupported = on_unsupported
         self.stabilise = stabilise
+        self.convert_arrays = convert_arrays
         self._paths: dict[Any, list[Any]] = {}
         self._records: list[Any] = []
         self._recent: tuple[Any, ...] = ()
@@ -118,10 +120,15 @@ class Function(Caller):
 def function(f: Any = None, *args: Any, **kwargs: Any) -> Any:
     """Compile a function of NumPy arrays, or the outputs of a symbolic graph.
 
-    **Of a Python function**, ``function(f, *, name=None, on_unsupported=None, stabilise=False)``,
-    also as decorator, with or without options. `name` is shown in messages; `on_unsupported`
-    ("warn" or "error") overrides the setting of ``tracejit.config`` for this function; `stabilise`
-    computes formulas that overflow or cancel in a better form, and not as NumPy would.
+    **Of a Python function**, ``function(f, *, name=None, on_unsupported=None, stabilise=False,
+    convert_arrays=False)``, also as decorator, with or without options. `name` is shown in
+    messages; `on_unsupported` ("warn" or "error") overrides the setting of ``tracejit.config`` for
+    this function; `stabilise` computes formulas that overflow or cancel in a better form, and not
+    as NumPy would. `convert_arrays` takes ``np.asarray(a)`` in place of an argument `a`, or a part
+    of one, that is no array but converts to one (a Series of pandas, a tensor of another library).
+    It changes what the function computes: the operators and methods are those of arrays, so that
+    ``s.std()`` divides by n and not n - 1, NaN is not skipped, labels are not aligned, and results
+    are arrays. Without it, a call with such an argument runs in plain Python.
 
     Arguments may be arrays of any shape and layout, of bool, integer, float or complex dtype up to
     128 bits, NumPy scalars, Python numbers, and tuples, lists, dicts, named tuples and dataclasses
@@ -170,13 +177,15 @@ def _decorated(
     name: str | None = None,
     on_unsupported: str | None = None,
     stabilise: bool = False,
+    convert_arrays: bool = False,
 ) -> Any:
     if on_unsupported not in (None, "warn", "error"):
         raise ValueError(f'on_unsupported must be "warn" or "error", not {on_unsupported!r}')
     if f is None:
         return functools.partial(
-            _decorated, name=name, on_unsupported=on_unsupported, stabilise=stabilise
-        )
+            _decorated, name=name, on_unsupported=on_unsupported, stabilise=stabilise,
+            convert_arrays=convert_arrays,
+        )  # fmt: skip
     if isinstance(f, Function):
         f = f.__wrapped__
     if isinstance(f, (staticmethod, classmethod)):
@@ -187,7 +196,7 @@ def _decorated(
             f"function() takes a Python function, not {type(f).__name__!r}; wrap it: "
             "tracejit.function(lambda *args: f(*args))"
         )
-    return Function(f, name, on_unsupported, stabilise)
+    return Function(f, name, on_unsupported, stabilise, convert_arrays)
 
 
 __all__ = ["Function", "Stats", "function"]

@@ -50,6 +50,27 @@ def require_plain(value: np.generic, path: str) -> None:
         )
 
 
+#: What NumPy makes an array by.
+CONVERSIONS = ("__array__", "__array_interface__", "__array_struct__", "__dlpack__")
+
+
+def converts(value: Any) -> bool:
+    """Whether `value` is no array, and no class, but an object that NumPy makes an array of."""
+    if isinstance(value, (type, np.ndarray, np.generic)):
+        return False
+    kind = type(value)
+    return any(hasattr(kind, n) for n in CONVERSIONS) and not hasattr(kind, "__tracejit_state__")
+
+
+def own_rules(value: Any, path: str) -> str:
+    """Why an object that `converts` is not taken for its array."""
+    kind = type(value)
+    return (
+        f"{path} is a {kind.__module__}.{kind.__qualname__}, "
+        "which converts to an array, but has operators and methods of its own"
+    )
+
+
 class Static:
     """A static value as part of a key: equal where type and value are."""
 
