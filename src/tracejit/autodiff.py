@@ -7,7 +7,7 @@ The cotangent of a node has its shape and dtype. Source of the method: Griewank 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims, ops
 from tracejit.ir.batch import batched
+from tracejit.ir.cotangent import Cotangent, total
 from tracejit.ir.derivatives import Missing, has_derivative, operand_cotangents
 from tracejit.ir.node import Node, make, postorder
 
@@ -58,21 +59,21 @@ def vjp(
         reached = node not in stopped and any(a in active for a in node.args)
         if node in targets or (reached and node not in blocked and is_continuous(node)):
             active.add(node)
-    found: dict[Node, list[Node]] = {}
-    for node, g in zip(outputs, cotangents, strict=True):
+    found: dict[Node, list[Cotangent]] = {}
+    for node, seed in zip(outputs, cotangents, strict=True):
         if node in active:
-            found.setdefault(node, []).append(g)
-    total: dict[Node, Node] = {}
+            found.setdefault(node, []).append(Cotangent(seed))
+    arrived: dict[Node, Cotangent] = {}
     for node in reversed(order):
         if node not in active or node not in found:
             continue
-        arrived = found.pop(node)
-        g = total[node] = given[node] if node in given else _sum(arrived)
+        terms = found.pop(node)
+        g = arrived[node] = Cotangent(given[node]) if node in given else total(terms)
         if node in stopped or not any(a in active for a in node.args):
             continue
         clipped = node.op is ops.CAST and node.attr and node.attr[0] == "clip"
         rule = _passed if forward and clipped else _rule(node)
-        for operand, h in zip(node.args, rule(node, g), strict=False):
+        for operand, h in zip(node.args, _pulled(node, g, rule), strict=False):
             if h is None or operand not in active:
                 continue
             if isinstance(h, Missing):
@@ -82,7 +83,27 @@ def vjp(
                     "take it out of what is differentiated",
                 )
             found.setdefault(operand, []).append(_fitted(h, operand))
-    return [total.get(node) for node in wrt]
+    return [arrived[node].settled() if node in arrived else None for node in wrt]
+
+
+def _pulled(node: Node, g: Cotangent, rule: Rule) -> Sequence[Cotangent | Missing | None]:
+    """The cotangents of the operands of `node`, by its rule."""
+    if isinstance(node.op, ops.Elementwise):
+        return [h if not isinstance(h, Node) else g.passed(node, h) for h in rule(node, g.value)]
+    masks: Cotangents = (None,) * len(node.args)
+    if g.mask is not None and node.op.name in _MASKED:
+        masks = [g.mask] * len(node.args) if not g.mask.ndim else rule(node, g.mask)
+    found = rule(node, g.settled())
+    return [
+        h if not isinstance(h, Node)
+        else Cotangent(h, m) if _is_mask(m) else Cotangent(h).passed(node, h)
+        for h, m in zip(found, masks, strict=False)
+    ]  # fmt: skip
+
+
+def _is_mask(found: Node | Missing | None) -> TypeGuard[Node]:
+    """Whether a rule has given the mask of an operand: what it scatters is none."""
+    return isinstance(found, Node) and found.op is not ops.SCATTER
 
 
 def jacobian(y: Node, wrt: Sequence[Node], constants: Iterable[Node] = ()) -> list[Node]:
@@ -109,22 +130,18 @@ def _identity(count: dims.Dim, dtype: np.dtype[Any]) -> Node:
     return build.cast(build.elementwise("equal", row, column), dtype)
 
 
-def _sum(terms: list[Node]) -> Node:
-    result = terms[0]
-    for term in terms[1:]:
-        result = build.elementwise("add", result, term)
-    return result
-
-
-def _fitted(g: Node, operand: Node) -> Node:
+def _fitted(g: Cotangent, operand: Node) -> Cotangent:
     """A cotangent in its operand's shape and dtype: scalars that were spread are summed."""
-    if not operand.ndim and g.ndim:
-        g = build.reduce("sum", g, tuple(range(g.ndim)))
-    if operand.ndim and not g.ndim:
-        g = build.full(operand.shape, g)
-    if g.dtype.kind == "c" and operand.dtype.kind != "c":
-        g = build.real(g)
-    return build.cast(g, operand.dtype) if is_continuous(operand) else g
+    if not operand.ndim and g.value.ndim:
+        g = g.summed(tuple(range(g.value.ndim)))
+    value = g.value
+    if operand.ndim and not value.ndim:
+        value = build.full(operand.shape, value)
+    if value.dtype.kind == "c" and operand.dtype.kind != "c":
+        value = build.real(value)
+    if is_continuous(operand):
+        value = build.cast(value, operand.dtype)
+    return Cotangent(value, g.mask, g.clean)
 
 
 def _rule(node: Node) -> Rule:
@@ -218,7 +235,7 @@ def _of_view(node: Node, g: Node) -> Cotangents:
     used = [k for _, step, k in index if k is not None and step]
     unused = tuple(k for k in range(g.ndim) if k not in used)
     if unused:
-        g = build.reduce("sum", g, unused)
+        g = build.reduce("any" if g.dtype.kind == "b" else "sum", g, unused)
     place = {k: i for i, k in enumerate(k for k in range(node.ndim) if k in used)}
     if len(set(used)) != len(used) or any(abs(s) > 1 for _, s, k in index if k is not None):
         return (_scattered(x, g, index, place),)
@@ -400,6 +417,9 @@ def _of_custom(node: Node, g: Node) -> Cotangents:
         return (None, g)
     return (None, *custom_rules[node.attr].pull(g))
 
+
+#: Structure whose rules are those of masks, too.
+_MASKED = frozenset("sum view reshape concatenate".split())
 
 _RULES: dict[str, Rule] = {
     "custom": _of_custom,

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.arrays.special import special
 from tracejit.autodiff import CustomRule, custom_rules
 from tracejit.autodiff import jacobian as jacobian_of
 from tracejit.autodiff import vjp as cotangents_of
@@ -22,9 +23,9 @@ from tracejit.errors import DTypeError, ShapeError, UnsupportedError, told
 from tracejit.function import Function
 from tracejit.ir import build, ops
 from tracejit.ir.node import Node, make
-from tracejit.ir.stabilise import stabilised
+from tracejit.ir.smooth import differentiable
 from tracejit.structure import Leaf, flatten, unflatten
-from tracejit.trace import Trace, current
+from tracejit.trace import Trace, current, is_internal
 from tracejit.variable import Variable, wrap
 
 _marks = itertools.count()
@@ -34,7 +35,10 @@ def _python_function(f: Any) -> Callable[..., Any]:
     if isinstance(f, Function):
         return f.__wrapped__
     if isinstance(f, types.FunctionType):
-        return f
+        derivative = "__tracejit_transform__" in f.__dict__
+        ours = is_internal(f.__code__.co_filename) or special(f) is not None
+        if derivative or not ours:
+            return f  # of others there is a stand-in, which a call of them finds
     if not callable(f) or isinstance(f, type):
         raise TypeError(f"a derivative is taken of a Python function, not of {type(f).__name__!r}")
 
@@ -171,7 +175,7 @@ def value_and_grad(f: Any, argnums: int | Sequence[int] = 0, has_aux: bool = Fal
         if node.dtype.kind != "f":
             raise DTypeError(f"a gradient is taken of a real number, not of {node.dtype}")
         leaves = [n for k in numbers for n in marked[k].nodes]
-        [better] = stabilised([node], leaves)
+        [better] = differentiable([node], leaves)
         found = iter(cotangents_of([better], [build.constant(1, node.dtype)], leaves))
         gradients = tuple(marked[k].like([next(found) for _ in marked[k].nodes]) for k in numbers)
         gradient = gradients[0] if isinstance(argnums, int) else gradients
@@ -231,7 +235,7 @@ def jacobian(f: Any, argnums: int | Sequence[int] = 0) -> Any:
         )
         leaves = [n for k in numbers for n in marked[k].nodes]
         blocks = []
-        for better in stabilised(outputs.nodes, leaves):
+        for better in differentiable(outputs.nodes, leaves):
             rows = map(_as_result, jacobian_of(better, leaves))
             found = tuple(unflatten(marked[k].spec, rows) for k in numbers)
             blocks.append(found[0] if isinstance(argnums, int) else found)
@@ -337,7 +341,7 @@ def pullback(f: Any) -> Callable[..., Any]:
         seeds = _outputs(cotangent)
         _check_alike(seeds, outputs, "the cotangent", "the result")
         leaves = [n for m in marked for n in m.nodes]
-        better = stabilised(outputs.nodes, leaves)
+        better = differentiable(outputs.nodes, leaves)
         cast = [
             build.broadcast_to(build.cast(s, y.dtype), y.shape)
             for s, y in zip(seeds.nodes, better, strict=True)
@@ -415,7 +419,7 @@ def _pushed(f: Callable[..., Any]) -> Callable[..., Any]:
         for k, (m, t) in enumerate(zip(marked, moves, strict=True)):
             _check_alike(t, m, f"tangent {k}", f"argument {k}")
         points = [n for t in moves for n in t.nodes]
-        ys = stabilised(outputs.nodes, leaves)
+        ys = differentiable(outputs.nodes, leaves)
         return result, outputs.like(pushforward(ys, leaves, points))
 
     return _transformed(f, "jvp", transform)

@@ -10,17 +10,23 @@ Patterns are found through views, reshapes and constants.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from tracejit.ir import build, ops
 from tracejit.ir.graph import with_operands
-from tracejit.ir.node import Node, postorder
+from tracejit.ir.node import Node, make, postorder
 
-Rule = Callable[["_Rewriter", Node], Node | None]
+Rule = Callable[[Any, Node], Node | None]
+Rules = Mapping[str, tuple[Rule, ...]]
 
 
 def stabilised(outputs: Sequence[Node], opaque: Iterable[Node] = ()) -> list[Node]:
     """`outputs` with every rule applied, operands first; no rule looks into an `opaque` node."""
-    rewriter = _Rewriter(set(opaque))
+    return rewritten(outputs, Rewriter(set(opaque), STABLE))
+
+
+def rewritten(outputs: Sequence[Node], rewriter: Rewriter) -> list[Node]:
+    """`outputs` with the rules of `rewriter` applied, operands first."""
     new: dict[Node, Node] = {node: node for node in rewriter.opaque}
     for node in postorder(outputs):
         if node not in new:
@@ -28,7 +34,7 @@ def stabilised(outputs: Sequence[Node], opaque: Iterable[Node] = ()) -> list[Nod
     return [new[node] for node in outputs]
 
 
-def _number(node: Node) -> float | None:
+def number(node: Node) -> float | None:
     """The number that a constant, or an array filled with one, holds."""
     if node.op is ops.VIEW and not node.args[0].ndim:
         node = node.args[0]
@@ -37,8 +43,8 @@ def _number(node: Node) -> float | None:
     return float(build.constant_value(node))
 
 
-def _call(name: str, *operands: Node) -> Node:
-    if name in ("expit", "erf", "erfc", "log_ndtr"):
+def call(name: str, *operands: Node) -> Node:
+    if name in ("expit", "erf", "erfc", "log_ndtr", "hyp0f1"):
         import scipy.special
 
         row = ops.row_of(getattr(scipy.special, name))
@@ -47,13 +53,13 @@ def _call(name: str, *operands: Node) -> Node:
     return build.elementwise(name, *operands)
 
 
-def _negated(x: Node) -> Node:
+def negated(x: Node) -> Node:
     """``-x``, without two signs in a row."""
-    return x.args[0] if x.op.name == "negative" else _call("negative", x)
+    return x.args[0] if x.op.name == "negative" else call("negative", x)
 
 
-def _softplus(x: Node) -> Node:
-    return _call("logaddexp", build.constant(0, x.dtype), x)
+def softplus(x: Node) -> Node:
+    return call("logaddexp", build.constant(0, x.dtype), x)
 
 
 def _is_maximum(node: Node) -> bool:
@@ -63,18 +69,19 @@ def _is_maximum(node: Node) -> bool:
     return node.op.name == "max" or (node.op is ops.WHERE and node.args[1].op.name == "max")
 
 
-class _Rewriter:
-    """The rules, which look into all nodes but the `opaque` ones."""
+class Rewriter:
+    """The stable forms; `rules` look into all nodes but the `opaque` ones."""
 
-    def __init__(self, opaque: set[Node]) -> None:
+    def __init__(self, opaque: set[Node], rules: Rules) -> None:
         self.opaque = opaque
+        self.rules = rules
 
     def rewritten(self, node: Node) -> Node:
         """`node` by its rules, one after the other until none applies."""
         for _ in range(8):  # the longest chain of rules is four
             if node.dtype.kind != "f" or node in self.opaque:
                 return node
-            for rule in _RULES.get(node.op.name, ()):
+            for rule in self.rules.get(node.op.name, ()):
                 found = rule(self, node)
                 if found is not None:
                     node = found
@@ -113,14 +120,14 @@ class _Rewriter:
         if found is None:
             return None
         for one, other in (found, found[::-1]):
-            if _number(one) == 1 and other.shape == node.shape:
+            if number(one) == 1 and other.shape == node.shape:
                 return other
         return None
 
     def _one_minus(self, node: Node) -> Node | None:
         """`u` where `node` is ``1 - u``."""
         found = self._terms(node, "subtract")
-        if found and _number(found[0]) == 1 and found[1].shape == node.shape:
+        if found and number(found[0]) == 1 and found[1].shape == node.shape:
             return found[1]
         return None
 
@@ -135,22 +142,22 @@ class _Rewriter:
             return None
         above = self._under(a, "exp")
         if above is u:
-            return _call("expit", u)
-        sigmoid = _call("expit", _negated(u))
-        return sigmoid if _number(a) == 1 else _call("multiply", a, sigmoid)
+            return call("expit", u)
+        sigmoid = call("expit", negated(u))
+        return sigmoid if number(a) == 1 else call("multiply", a, sigmoid)
 
     def _reciprocal(self, node: Node) -> Node | None:
         """``reciprocal(1 + exp(u))`` is ``expit(-u)``."""
         u = self._one_and(node.args[0])
         u = self._under(u, "exp") if u is not None else None
-        return None if u is None else _call("expit", _negated(u))
+        return None if u is None else call("expit", negated(u))
 
     def _product(self, node: Node) -> Node | None:
         """``exp(u) * expit(-u)`` is ``expit(u)``."""
         for a, b in (node.args, node.args[::-1]):
             u, v = self._under(a, "exp"), self._under(b, "expit")
-            if u is not None and v is not None and (_negated(v) is u or _negated(u) is v):
-                return _call("expit", u)
+            if u is not None and v is not None and (negated(v) is u or negated(u) is v):
+                return call("expit", u)
         return None
 
     def _difference(self, node: Node) -> Node | None:
@@ -161,23 +168,23 @@ class _Rewriter:
             for name, other in (("expit", "expit"), ("erf", "erfc"), ("erfc", "erf")):
                 inner = self._under(u, name)
                 if inner is not None:
-                    return _call(other, _negated(inner) if name == "expit" else inner)
+                    return call(other, negated(inner) if name == "expit" else inner)
             return None
         a, b = node.args
         inner = self._under(a, "exp")
-        if inner is not None and _number(b) == 1 and inner.shape == node.shape:
-            return _call("expm1", inner)
+        if inner is not None and number(b) == 1 and inner.shape == node.shape:
+            return call("expm1", inner)
         return None
 
     def _sum(self, node: Node) -> Node | None:
         """``exp(u) + -1`` is ``expm1(u)``, ``erf(u) + 1`` is ``erfc(-u)``."""
         for a, b in (node.args, node.args[::-1]):
-            inner = self._under(a, "erf") if _number(b) == 1 else None
+            inner = self._under(a, "erf") if number(b) == 1 else None
             if inner is not None and inner.shape == node.shape:
-                return _call("erfc", _negated(inner))
+                return call("erfc", negated(inner))
             inner = self._under(a, "exp")
-            if inner is not None and _number(b) == -1 and inner.shape == node.shape:
-                return _call("expm1", inner)
+            if inner is not None and number(b) == -1 and inner.shape == node.shape:
+                return call("expm1", inner)
         return None
 
     def _log_of_function(self, node: Node) -> Node | None:
@@ -186,11 +193,11 @@ class _Rewriter:
         x = node.args[0]
         u = self._under(x, "expit")
         if u is not None:
-            return _call("negative", _softplus(_negated(u)))
+            return call("negative", softplus(negated(u)))
         u = self._under(x, "erfc")
         if u is not None:
             root, log2 = (build.constant(v, u.dtype) for v in (-(2.0**0.5), 0.6931471805599453))
-            return _call("add", _call("log_ndtr", _call("multiply", u, root)), log2)
+            return call("add", call("log_ndtr", call("multiply", u, root)), log2)
         return self._under(x, "exp")
 
     def _log_of_sum(self, node: Node) -> Node | None:
@@ -199,15 +206,15 @@ class _Rewriter:
         x = node.args[0]
         u = self._one_and(x)
         if u is not None:
-            return _call("log1p", u)
+            return call("log1p", u)
         u = self._one_minus(x)
         if u is not None:
-            return _call("log1p", _negated(u))
+            return call("log1p", negated(u))
         found = self._terms(x, "add")
         if found is not None:
             a, b = (self._under(t, "exp") for t in found)
             if a is not None and b is not None:
-                return _call("logaddexp", a, b)
+                return call("logaddexp", a, b)
         return None
 
     def _log_of_total(self, node: Node) -> Node | None:
@@ -220,11 +227,13 @@ class _Rewriter:
             return None
         axes = total.attr
         top = build.reduce("max", u, axes)
-        finite = build.where(_call("isfinite", top), top, build.constant(0, top.dtype))
+        finite = build.where(call("isfinite", top), top, build.constant(0, top.dtype))
+        # Whatever is subtracted and added again: it has no part in the derivative.
+        finite = make(ops.CAST, (finite,), ("stop",), finite.type, finite.origin)
         kept = tuple(k for k in range(u.ndim) if k not in axes)
         spread = build.view(finite, u.shape, tuple((0, 1, k) for k in kept))
-        rest = build.reduce("sum", _call("exp", _call("subtract", u, spread)), axes)
-        return _call("add", finite, _call("log", rest))
+        rest = build.reduce("sum", call("exp", call("subtract", u, spread)), axes)
+        return call("add", finite, call("log", rest))
 
     def _log_of_quotient(self, node: Node) -> Node | None:
         """``log(exp(u) / v)`` is ``u - log(v)``: the logarithm of a softmax."""
@@ -234,7 +243,7 @@ class _Rewriter:
         u = self._under(found[0], "exp")
         if u is None or u.shape != node.shape:
             return None
-        return _call("subtract", u, self._log_inside(found[1]))
+        return call("subtract", u, self._log_inside(found[1]))
 
     def _log_inside(self, v: Node) -> Node:
         """``log(v)``, taken before a view spreads its operand."""
@@ -243,7 +252,7 @@ class _Rewriter:
             if v.op is ops.RESHAPE:
                 return build.reshape(inner, v.shape)
             return build.view(inner, *v.attr) if inner.ndim else build.full(v.shape, inner)
-        return self.rewritten(_call("log", v))
+        return self.rewritten(call("log", v))
 
     def _log_of_picked(self, node: Node) -> Node | None:
         """``log(p[i])`` is ``log(p)[i]`` where ``log(p)`` has a better form (a softmax)."""
@@ -255,7 +264,7 @@ class _Rewriter:
         ):
             return None
         inner = x.args[0]
-        plain = _call("log", inner)
+        plain = call("log", inner)
         better = self.rewritten(plain)
         if better is plain:
             return None
@@ -271,24 +280,24 @@ class _Rewriter:
         x = node.args[0]
         u = self._under(x, "exp")
         if u is not None:
-            return _softplus(u)
+            return softplus(u)
         inner = self._under(x, "negative")
         u = self._under(inner, "expit") if inner is not None else None
-        return None if u is None else _call("negative", _softplus(u))
+        return None if u is None else call("negative", softplus(u))
 
 
-_RULES: Mapping[str, tuple[Rule, ...]] = {
-    "divide": (_Rewriter._logistic,),
-    "reciprocal": (_Rewriter._reciprocal,),
-    "multiply": (_Rewriter._product,),
-    "subtract": (_Rewriter._difference,),
-    "add": (_Rewriter._sum,),
+STABLE: Rules = {
+    "divide": (Rewriter._logistic,),
+    "reciprocal": (Rewriter._reciprocal,),
+    "multiply": (Rewriter._product,),
+    "subtract": (Rewriter._difference,),
+    "add": (Rewriter._sum,),
     "log": (
-        _Rewriter._log_of_function,
-        _Rewriter._log_of_sum,
-        _Rewriter._log_of_total,
-        _Rewriter._log_of_quotient,
-        _Rewriter._log_of_picked,
+        Rewriter._log_of_function,
+        Rewriter._log_of_sum,
+        Rewriter._log_of_total,
+        Rewriter._log_of_quotient,
+        Rewriter._log_of_picked,
     ),
-    "log1p": (_Rewriter._log1p,),
+    "log1p": (Rewriter._log1p,),
 }

@@ -14,7 +14,7 @@ from tracejit.config import config
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, derivatives, ops
 from tracejit.ir.node import Node, make
-from tracejit.ir.stabilise import stabilised
+from tracejit.ir.smooth import differentiable
 from tracejit.tensor import creation
 from tracejit.tensor.elemwise import as_tensor_variable, constant
 from tracejit.tensor.gradient_marks import (
@@ -89,7 +89,7 @@ def _grad(attr: Any, *values: Any) -> Any:
     nodes = _need_trace(values)
     targets, rest = nodes[:wrt], nodes[wrt:]
     stopped, rest = rest[:constants], rest[constants:]
-    graph = stabilised(rest[:outputs], targets)
+    graph = differentiable(rest[:outputs], targets)
     seeds = [_seed(g, y) for g, y in zip(rest[outputs:], graph, strict=True)]
     found = vjp(graph, seeds, targets, stopped, known)
     results = [
@@ -111,7 +111,7 @@ def _rop(attr: Any, *values: Any) -> Any:
     """
     outputs, wrt = attr
     nodes = _need_trace(values)
-    ys = stabilised(nodes[:outputs], nodes[outputs : outputs + wrt])
+    ys = differentiable(nodes[:outputs], nodes[outputs : outputs + wrt])
     xs, points = nodes[outputs : outputs + wrt], nodes[outputs + wrt :]
     dummies = [
         make(ops.INPUT, (), (f"cotangent {k}", y.shape, id(y)), y.type) for k, y in enumerate(ys)
@@ -128,7 +128,7 @@ def _jacobian(attr: Any, *values: Any) -> Any:
     wrt, _ = attr
     nodes = _need_trace(values)
     targets, stopped, y = nodes[:wrt], nodes[wrt:-1], nodes[-1]
-    [better] = stabilised([y], targets)
+    [better] = differentiable([y], targets)
     found = jacobian_of(better, targets, stopped)
     return tuple(Traced(build.cast(j, y.dtype)) for j in found)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from tracejit.arrays.indexing import scatter
 from tracejit.errors import NotTraceable
+from tracejit.ir.node import postorder
 from tracejit.tensor import elemwise
 from tracejit.tensor.elemwise import as_tensor_variable, cast
 from tracejit.tensor.graph import Constant, Variable
@@ -19,7 +20,16 @@ from tracejit.variable import Variable as Traced
 
 
 def _key(spec: Any, values: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(_filled(s, values) for s in spec)
+    return tuple(_position(s, values) for s in spec)
+
+
+def _position(entry: Any, values: Sequence[Any]) -> Any:
+    """An entry of an index with its operands: what is computed of arrays stays an element."""
+    if isinstance(entry, Slot) and isinstance(values[entry.index], Traced):
+        node = values[entry.index].node
+        if not node.ndim and any(n.ndim for n in postorder([node])):
+            return values[entry.index]
+    return _filled(entry, values)
 
 
 @opcode("subtensor")

@@ -29,7 +29,7 @@ def as_float(x: Any) -> Any:
 @opcode("softplus", types=lambda attr, inputs: [inputs[0].type])
 def _softplus(attr: Any, x: Any) -> Any:
     with np.errstate(all="ignore"):
-        return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+        return np.logaddexp(0, x)
 
 
 def softplus(x: Any) -> Any:
@@ -56,14 +56,14 @@ def ultra_fast_sigmoid(x: Any) -> Any:
     )
     half = elementwise.mul(x, constant(0.5, dtype=x.dtype))
     size = elementwise.abs_(half)
-    near = elementwise.true_div(elementwise.mul(ultra, size), elementwise.add(size, 1))
+    near = elementwise.true_div(elementwise.mul(ultra, half), elementwise.add(size, 1))
     far = steep + flat * (size - constant(1.7, dtype=x.dtype))
-    bent = elementwise.switch(
+    bent = elementwise.switch(elementwise.lt(size, 3), far, top)
+    signed = elementwise.switch(
         elementwise.lt(size, constant(1.7, dtype=x.dtype)),
         near,
-        elementwise.switch(elementwise.lt(size, 3), far, top),
+        elementwise.switch(elementwise.lt(half, 0), elementwise.neg(bent), bent),
     )
-    signed = elementwise.switch(elementwise.lt(half, 0), elementwise.neg(bent), bent)
     return constant(0.5, dtype=x.dtype) * (signed + 1)
 
 
