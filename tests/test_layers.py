@@ -63,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "function": _CALL | {"symbolic"},
     "tensor": _TRACE
     | {"tensor", "symbolic", "symbolic_call", "state", "sharedvalue", "theano_names", "autodiff"}
-    | {"rng"},
+    | {"rng", "fallback"},
     "sharedvalue": {"tensor"},
     "state": {"tensor", "sharedvalue"},
     "io": {"tensor", "sharedvalue"},

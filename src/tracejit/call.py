@@ -24,7 +24,7 @@ from tracejit.dispatch import (
 )
 from tracejit.errors import MISS, NotTraceable, take_refusal
 from tracejit.explain import log
-from tracejit.fallback import RandomGuard, Refusal, raised, refuse, run_plain
+from tracejit.fallback import RandomGuard, Refusal, interpreted, raised, refuse, run_plain
 from tracejit.ir import alias, build
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
@@ -458,10 +458,15 @@ def _executable(fn: Function, trace: Trace, program: _Program) -> Any:
     from tracejit.lower import compile_graph
 
     layouts = {name: storage_of(value) for name, value in trace.values.items()}
-    executable = compile_graph(
-        program.graph, layouts, CPU(), name=fn.__name__, kinds=program.kinds,
-        states=len(program.states),
-    )  # fmt: skip
+    try:
+        executable = compile_graph(
+            program.graph, layouts, CPU(), name=fn.__name__, kinds=program.kinds,
+            states=len(program.states),
+        )  # fmt: skip
+    except Exception as problem:
+        if not interpreted(fn, problem, trace, fn.on_unsupported or config.on_unsupported):
+            raise
+        return Interpreted(program.graph)
     fn.stats.compiles += executable.compiled
     return executable
 

@@ -57,6 +57,7 @@ _HINTS_BY_CLASS: dict[type, str] = {
     TypeError: "cast an operand with .astype(...)",
     ShapeError: "compare the shapes of the operands",
 }
+COMPILER_FAILED = "the compiler refuses the program; with TRACEJIT_DEBUG=1 it says why"
 MAX_REFUSED = 256
 _DEFAULT_HINT = "do this outside the compiled function"
 
@@ -94,7 +95,7 @@ class Refusal:
         elif isinstance(problem, NotTraceable):
             self.reason, self.hint = problem.reason, problem.hint or _DEFAULT_HINT
         elif compiling:
-            self.reason = f"the compiler failed: {_short(problem)}"
+            self.reason = COMPILER_FAILED
         else:
             self.reason = f"{_short(problem)} while it was traced, though NumPy runs it"
         frame = None if problem is None else _user_frame(problem)
@@ -230,8 +231,22 @@ def refuse(
     place = (refusal.origin.file, refusal.origin.line)
     if place not in fn._warned:
         fn._warned.add(place)
-        warnings.warn(text, UnsupportedWarning, stacklevel=_stack_level())
+        warnings.warn(text, UnsupportedWarning, stacklevel=stack_level())
     return fn.__wrapped__(*args, **kwargs)
+
+
+def interpreted(fn: Function, problem: Exception, trace: Trace, mode: str) -> bool:
+    """Whether a traced program that the compiler refuses runs node by node, with one warning.
+
+    So runs what NumPy cannot run from its source: derivatives, and what uses shared variables.
+    """
+    refusal = Refusal(problem, fn.__wrapped__, trace, compiling=True)
+    if mode == "error" or not refusal.bound:
+        return False
+    refusal.bound = ""
+    fn.stats.fallbacks += 1
+    warnings.warn(refusal.text(fn.__name__), UnsupportedWarning, stacklevel=stack_level())
+    return True
 
 
 def run_plain(
@@ -285,7 +300,8 @@ class _Ran:
         return self._result
 
 
-def _stack_level() -> int:
+def stack_level() -> int:
+    """How many frames above its caller the user's is, for a warning."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and is_internal(frame.f_code.co_filename):
         level, frame = level + 1, frame.f_back

@@ -22,12 +22,12 @@ _FLAGS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "on_unused_input": ("raise", ("raise", "warn", "ignore")),
     "stabilise": (True, (True, False)),
     "mode": ("Mode", _MODES),
+    "compute_test_value": ("off", ("off", "ignore", "warn", "raise", "pdb")),
     # These have one answer here, which is what every other value of Theano's led to in the end:
     # graphs are always optimised and compiled, and messages always tell all there is.
     "optimizer": ("fast_run", ("fast_run", "fast_compile", "merge", "None")),
     "linker": ("cvm", ("cvm", "c|py", "py", "c", "vm", "cvm_nogc", "vm_nogc")),
     "exception_verbosity": ("low", ("low", "high")),
-    "compute_test_value": ("off", ("off", "ignore")),
     "allow_gc": (True, (True, False)),
     "openmp": (False, (True, False)),
     "device": ("cpu", ("cpu",)),

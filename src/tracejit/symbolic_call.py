@@ -29,10 +29,12 @@ from tracejit.errors import (
     take_refusal,
 )
 from tracejit.explain import log, message
+from tracejit.fallback import COMPILER_FAILED, stack_level
 from tracejit.function import Stats
 from tracejit.io import Slot
 from tracejit.ir import build
 from tracejit.ir.graph import Graph
+from tracejit.ir.node import Origin
 from tracejit.ir.stabilise import stabilised
 from tracejit.state import Threaded
 from tracejit.tensor.graph import Variable
@@ -262,8 +264,7 @@ def _new_path(f: SymbolicFunction, key: Any, values: list[Any], states: list[Any
     if config.debug >= 1:
         log(f"trace {f.name}: {len(graph.nodes())} nodes")
     executable = _executable(f, key[0], graph, trace, len(threaded.updates))
-    path = Path(key, graph, executable, [placed[n] for n in sorted(order, key=order.__getitem__)])
-    return path
+    return Path(key, graph, executable, [placed[n] for n in sorted(order, key=order.__getitem__)])
 
 
 def _node(value: Any) -> Any:
@@ -283,9 +284,13 @@ def _executable(
 
     layouts = {name: storage_of(value) for name, value in trace.values.items()}
     kinds = ["array"] * len(graph.outputs)
-    executable = compile_graph(
-        graph, layouts, CPU(), name=f.name or "function", kinds=kinds, states=states
-    )
+    try:
+        executable = compile_graph(
+            graph, layouts, CPU(), name=f.name or "function", kinds=kinds, states=states
+        )
+    except Exception:
+        _warn(f, None, COMPILER_FAILED, "report the expression")
+        return Interpreted(graph)
     stats.compiles += executable.compiled
     stats.loops, stats.passes = executable.loops, executable.passes
     stats.temporaries = executable.temporaries
@@ -433,19 +438,24 @@ def plain_values(f: SymbolicFunction, values: Sequence[Any]) -> list[Any]:
     ]
 
 
+def _warn(f: SymbolicFunction, place: Origin | None, reason: str, hint: str) -> None:
+    """Say once that `f` is not compiled; or raise, where that is asked for."""
+    title = f"{f.name or 'a symbolic function'} runs in plain NumPy"
+    text = message(title, place, reason, "", hint)
+    if config.on_unsupported == "error":
+        raise UnsupportedError(text) from None
+    f.plan.stats.fallbacks += 1
+    if not f.plan.warned:
+        f.plan.warned = True
+        warnings.warn(text, UnsupportedWarning, stacklevel=stack_level())
+
+
 def _plain(f: SymbolicFunction, values: Sequence[Any], refusal: NotTraceable | None) -> Any:
     """Run in plain NumPy: with one warning where `refusal` says why it is not compiled."""
     if refusal is not None:
         apply = getattr(refusal, "__tracejit_apply__", None)
         hint = refusal.hint or "compute it outside and pass it as an input"
-        title = f"{f.name or 'a symbolic function'} runs in plain NumPy"
-        text = message(title, apply.origin if apply else None, refusal.reason, "", hint)
-        if config.on_unsupported == "error":
-            raise UnsupportedError(text)
-        f.plan.stats.fallbacks += 1
-        if not f.plan.warned:
-            f.plan.warned = True
-            warnings.warn(text, UnsupportedWarning, stacklevel=5)
+        _warn(f, apply.origin if apply else None, refusal.reason, hint)
     try:
         found = plain_values(f, values)
     except Exception as error:

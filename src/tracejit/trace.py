@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tracejit.variable import Kind, Variable
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_DEMO = f"{_PACKAGE}demo{os.sep}"
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
 #: File name → whether its frames are passed over when the user's line is looked for.
 _internal: dict[str, bool] = {}
@@ -37,9 +38,8 @@ def is_internal(file: str) -> bool:
     """Whether a frame of `file` is not the user's: tracejit's own code (but its demo), NumPy's."""
     known = _internal.get(file)
     if known is None:
-        known = file.startswith((_PACKAGE, _NUMPY, "<__array_function__")) and file != (
-            f"{_PACKAGE}demo.py"
-        )
+        known = file.startswith((_PACKAGE, _NUMPY, "<__array_function__"))
+        known = known and not file.startswith(_DEMO)
         _internal[file] = known
     return known
 

@@ -84,8 +84,11 @@ def _compile(name: str, text: str, signature: tuple[Any, ...], path: Path | None
             dispatcher, found = _dispatch(module.entry, signature, False)
     except Exception as error:
         sys.modules.pop(name, None)
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise CompileError(f"Numba refused {file}: {reason[0]}") from error
+        if config.debug >= 1:
+            print(f"tracejit: not compiled: {file}: {error}", file=sys.stderr)
+        raise CompileError(
+            "the compiler refuses the program; with TRACEJIT_DEBUG=1 it says why"
+        ) from None
     if config.debug >= 5:
         overload = next(iter(dispatcher.overloads.values()))
         print(overload.signature, file=sys.stderr)

@@ -274,7 +274,7 @@ class Driver:
 
     def much(self, works: Sequence[Dim]) -> str:
         """The name of how much there is to do."""
-        work = functools.reduce(dims.add, works)
+        work: Dim = functools.reduce(dims.add, works) if works else 0
         if isinstance(work, Node):
             self._name_lengths(work)
         self.lines.append(f"{OURS}work = {self.dim(work)}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.config import config
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
@@ -120,4 +121,8 @@ def apply(
     node = Apply(op, inputs, attr, user_origin())
     found = result_types(op, attr, inputs) if types is None else types
     node.outputs = tuple(TensorVariable(t, node, k) for k, t in enumerate(found))
+    if config.compute_test_value != "off":
+        from tracejit.tensor import test_values
+
+        test_values.compute(node)
     return list(node.outputs)

@@ -168,12 +168,10 @@ def _size(
         if not shapes:
             raise TypeError(f"{name}: without parameters, a size is needed")
         return None, tuple(all(column) for column in zip(*wide, strict=True))
-    if isinstance(size, Variable) and not isinstance(size, Constant) and size.type.ndim == 1:
-        if ndim is None:
-            raise ValueError(f"{name}: a symbolic size needs ndim: its length is not known")
-        entries = basic.lengths(size, ndim)
-    else:
-        entries = basic.lengths(size)
+    unknown = isinstance(size, Variable) and size.type.ndim == 1
+    if unknown and ndim is None and basic.static_length(size) is None:
+        raise ValueError(f"{name}: a symbolic size needs ndim: its length is not known")
+    entries = basic.lengths(size, ndim if unknown and not isinstance(size, Constant) else None)
     if ndim is not None and len(entries) != ndim:
         raise ValueError(f"{name}: ndim={ndim}, but size has {len(entries)} entries")
     if most > len(entries):
@@ -244,7 +242,7 @@ def multinomial(
 
 
 def choice(
-    random_state: Any, size: Any = None, a: Any = 2, replace: bool = True, p: Any = None,
+    random_state: Any, size: Any = None, a: Any = 2, replace: Any = True, p: Any = None,
     ndim: int | None = None, dtype: Any = None,
 ) -> Any:  # fmt: skip
     """Elements of `a`, or of 0 … `a` - 1, with chances `p`; without `replace` none twice.
@@ -256,6 +254,9 @@ def choice(
     among = as_tensor_variable(a)
     if among.ndim > 1:
         raise ValueError("choice: a has more than one axis")
+    p = _chances(p)
+    if isinstance(replace, Variable):
+        replace = basic.get_scalar_constant_value(replace)
     name = f"choice{'' if replace else '_distinct'}{'' if p is None else '_weighed'}"
     count = basic.shape_i(among, 0) if among.ndim else among
     parameters = (count,) if p is None else (count, p)
@@ -265,6 +266,18 @@ def choice(
     kind = "int64" if among.ndim else dtype
     after, places = draw(name, random_state, size, parameters, ndim, kind)
     return after, cast(among[places], dtype) if among.ndim else places
+
+
+def _chances(p: Any) -> Any:
+    """Chances as a vector, None without them: so a 0 and an empty list say it, too."""
+    if not isinstance(p, Variable):
+        scalar = p is None or np.ndim(p) == 0
+        if (scalar and not p) or np.size(p) == 0:
+            return None
+    p = as_tensor_variable(p)
+    if p.ndim != 1:
+        raise ValueError(f"choice: p is a vector of chances, not an array of {p.ndim} axes")
+    return p
 
 
 __all__ = [

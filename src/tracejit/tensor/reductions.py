@@ -52,8 +52,11 @@ def _kept(result: Any, ndim: int, axes: tuple[int, ...]) -> Any:
     return basic.dimshuffle(result, ["x" if k in axes else next(places) for k in range(ndim)])
 
 
+_WIDER = {"float16": "float32", "float32": "float64", "complex64": "complex128"}
+
+
 def _accumulated(name: str, x: Any, axis: Any, dtype: Any, keepdims: bool, acc: Any) -> Any:
-    """Sums and products: ints as int64, small floats in float64."""
+    """Sums and products: ints as int64, float32 in float64, float16 in float32."""
     x = as_tensor_variable(x)
     if dtype is None and not keepdims and basic.is_made(x) and axes_of(x, axis):
         # Of lengths: what is known of each stays known.
@@ -64,21 +67,25 @@ def _accumulated(name: str, x: Any, axis: Any, dtype: Any, keepdims: bool, acc: 
     result = dtype_name(dtype) if dtype is not None else (wide or x.dtype)
     if acc is not None:
         acc = dtype_name(acc)
-        if not np.can_cast(kind, np.dtype(acc), "same_kind"):
+        wider = np.dtype(acc).kind in "fc" and kind.kind in "biu"
+        if not wider and np.result_type(kind, np.dtype(acc)) != np.dtype(acc):
             raise TypeError(f"Cannot build {name} of {x.dtype} with acc_dtype={acc}")
     else:
-        acc = {"float16": "float32", "float32": "float64", "complex64": "complex128"}.get(
-            result, result
-        )
-        if np.dtype(result).kind in "iu" and kind.kind in "fc":
+        if np.dtype(result).kind in "biu" and kind.kind in "fc":
             raise TypeError(f"Cannot build {name} of {x.dtype} with dtype={result}")
+        # No narrower than the operand or the result.
+        least = np.result_type(np.dtype(wide or x.dtype), np.dtype(result)).name
+        acc = _WIDER.get(least, least)
     return cast(_reduced(name, cast(x, acc), axes_of(x, axis), keepdims, acc), result)
 
 
 def sum(
     input: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None
 ) -> Any:
-    """The sum over `axis`. Integers give int64; float32 is added in float64."""
+    """The sum over `axis`. Integers give int64; float32 is added in float64, float16 in float32.
+
+    `acc_dtype` is what is added in; TypeError where it does not hold every value of the operand.
+    """
     return _accumulated("sum", input, axis, dtype, keepdims, acc_dtype)
 
 
@@ -102,9 +109,16 @@ def mean(
     input: Any, axis: Any = None, dtype: Any = None, op: bool = False, keepdims: bool = False,
     acc_dtype: Any = None,
 ) -> Any:  # fmt: skip
-    """The mean over `axis`. Integers give float64; float32 is added in float64."""
+    """The mean over `axis`. Integers give float64; float32 is added in float64.
+
+    The sum of float16 may be no float16, where the mean is one.
+    """
     x = as_tensor_variable(input)
     axes = axes_of(x, axis)
+    if (x.dtype if dtype is None else dtype_name(dtype)) == "float16":
+        half = cast(mean(x, axes, "float32", op, keepdims, acc_dtype), "float16")
+        half.name = "mean"
+        return half
     given = dtype if dtype is not None else ("float64" if np.dtype(x.dtype).kind in "biu" else None)
     total = sum(x, axes, given, keepdims, acc_dtype)
     if np.dtype(total.dtype).kind in "biu":
@@ -121,6 +135,8 @@ def var(
     """The variance over `axis`; `corrected` subtracts the error of the mean."""
     x = as_tensor_variable(input)
     axes = axes_of(x, axis)
+    if x.dtype == "float16":
+        return _of_half(var, "var", x, axes, ddof, keepdims, corrected)
     centred = elemwise("subtract", x, mean(x, axes, keepdims=True))
     squares = elementwise.sqr(elementwise.abs_(centred))
     if ddof == 0:
@@ -137,10 +153,20 @@ def var(
     return result
 
 
+def _of_half(reduction: Any, name: str, x: Any, *args: Any) -> Any:
+    """What a reduction of float16 gives, computed in float32."""
+    result = cast(reduction(cast(x, "float32"), *args), "float16")
+    result.name = name
+    return result
+
+
 def std(
     input: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False
 ) -> Any:
     """The standard deviation over `axis`."""
+    x = as_tensor_variable(input)
+    if x.dtype == "float16":
+        return _of_half(std, "std", x, axis, ddof, keepdims, corrected)
     result = elementwise.sqrt(var(input, axis, ddof, keepdims, corrected))
     result.name = "std"
     return result
@@ -210,6 +236,8 @@ def ptp(a: Any, axis: Any = None) -> Any:
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The `ord`-norm over `axis`."""
     x = as_tensor_variable(x)
+    if x.dtype == "float16":
+        return _of_half(norm, "norm", x, ord, axis, keepdims)
     if ord is None:
         ord = 2
     if ord == 0:
@@ -240,6 +268,8 @@ def _running(name: str, x: Any, axis: int | None) -> Any:
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """``log(sum(exp(x)))``, without overflow."""
     x = as_tensor_variable(x)
+    if x.dtype == "float16":
+        return _of_half(logsumexp, "logsumexp", x, axis, keepdims)
     axes = axes_of(x, axis)
     top = max(x, axes, keepdims=True)
     finite = elementwise.switch(elementwise.isinf(top), elementwise.sgn(top) * 0, top)

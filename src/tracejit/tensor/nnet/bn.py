@@ -48,8 +48,9 @@ def batch_normalization_train(
     results = [mean, inverse]
     if running:
         factor = cast(as_tensor_variable(running_average_factor), running[0].dtype)
-        count = reductions.count_of(x, over, var.dtype)
-        unbiased = elementwise.mul(elementwise.true_div(count, count - 1), var)
+        wide = "float32" if var.dtype == "float16" else var.dtype
+        count = reductions.count_of(x, over, wide)
+        unbiased = cast(elementwise.mul(elementwise.true_div(count, count - 1), var), var.dtype)
         for old, new in zip(running, (mean, unbiased), strict=True):
             mixed = old * (1 - factor) + new * factor
             results.append(basic.patternbroadcast(mixed, old.broadcastable))

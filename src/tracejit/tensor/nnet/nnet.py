@@ -42,6 +42,8 @@ def _by_rows(op: str, x: Any) -> Any:
             stacklevel=3,
         )
         x = basic.shape_padleft(x)
+    if x.dtype == "float16":  # the sum of a row may be none
+        return cast(apply(op, [cast(x, "float32")])[0], "float16")
     return apply(op, [x])[0]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from tracejit.gof import op
+from tracejit.gof.op import get_test_value
 from tracejit.state import MissingInputError
 from tracejit.tensor import graph
 from tracejit.tensor.graph import Apply, Constant, Variable, leaves, toposort
@@ -42,7 +44,9 @@ __all__ = [
     "MissingInputError",
     "Variable",
     "ancestors",
+    "get_test_value",
     "graph",
     "inputs",
     "io_toposort",
+    "op",
 ]
