@@ -20,7 +20,7 @@ _TRACE = (
     | {"stateful", "structure", "explain", "trace", "namespace", "dispatch", "capture"}
     | {"untraceable", "generators"}
 )
-_CALL = _TRACE | {"arguments", "fallback", "retrace", "call", "function", "caller"}
+_CALL = _TRACE | {"arguments", "fallback", "retrace", "sharing", "call", "function", "caller"}
 _SYMBOLIC = _CALL | {
     "tensor",
     "sharedvalue",
@@ -59,6 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cpu": _BASE | {"ir", "lower", "rng"},
     "retrace": _CALL,
     "fallback": _CALL,
+    "sharing": _VALUES,
     "call": _CALL | {"lower", "cpu"},
     "function": _CALL | {"symbolic"},
     "tensor": _TRACE

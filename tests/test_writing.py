@@ -150,7 +150,7 @@ def halves(x):
     (by_arrays, M, 3),
     (one_by_one, V, 0),
     (reshaped, V, 2),
-    (seen_by_read_only_views, M, 1),
+    (seen_by_read_only_views, M, 0),
     (rows, M, 0),
     (methods, M, 3),
     (relaxation, M, 2),

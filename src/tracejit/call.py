@@ -27,11 +27,11 @@ from tracejit.explain import log
 from tracejit.fallback import RandomGuard, Refusal, interpreted, raised, refuse, run_plain
 from tracejit.ir import alias, build
 from tracejit.ir.graph import Graph
-from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
 from tracejit.ir.stabilise import stabilised
 from tracejit.ir.verify import verify
 from tracejit.retrace import cause_of, promote_changed_numbers
+from tracejit.sharing import shared
 from tracejit.structure import (
     ARRAY,
     SCALAR,
@@ -297,6 +297,7 @@ class _Program:
         self.spec = spec
         self.leaves = leaves
         self.inputs: list[str] = []
+        self.views: dict[int, alias.View] = {}
         #: Containers whose new values are the last outputs.
         self.states: list[Any] = []
 
@@ -315,8 +316,7 @@ def _run_trace(fn: Function, description: Description, capture: Capture) -> _Pro
     if swallowed is not None:
         raise swallowed
     capture.verify_unchanged()
-    outputs: list[Node] = []
-    kinds: list[str] = []
+    values: list[Variable] = []
     places: dict[int, int] = {}
     texts: list[Any] = []
 
@@ -330,9 +330,8 @@ def _run_trace(fn: Function, description: Description, capture: Capture) -> _Pro
                 texts.append(("length", value.node))
             else:
                 if id(value) not in places:
-                    places[id(value)] = len(outputs)
-                    outputs.append(value.node)
-                    kinds.append("alias" if _is_view(value, capture) else value.kind)
+                    places[id(value)] = len(values)
+                    values.append(value)
                 texts.append(("output", places[id(value)]))
             return ARRAY
         if id(value) in capture.containers:
@@ -356,25 +355,18 @@ def _run_trace(fn: Function, description: Description, capture: Capture) -> _Pro
         return None
 
     spec = _with_original_classes(flatten(result, "the result", leaf), capture)
+    views, bases = shared(values)
+    outputs = [*(v.node for v in values), *bases]
+    kinds = ["alias" if k in views else v.kind for k, v in enumerate(values)]
+    kinds += ["array"] * (len(outputs) - len(kinds))
     if fn.stabilise:
         outputs = stabilised(outputs)
     changed = [s for s in capture.states.values() if s.changed]
     graph = capture.trace.graph([*outputs, *(s.node for s in changed)])
     program = _Program(graph, [*kinds, *("array" for _ in changed)], spec, texts)
-    program.inputs = names
+    program.inputs, program.views = names, views
     program.states = [s.container for s in changed]
     return program
-
-
-def _is_view(value: Variable, capture: Capture) -> bool:
-    """Whether `value` is a view of an argument's memory, as NumPy would return it."""
-    steps = alias.chain(value.node)
-    return (
-        value.kind == "array"
-        and not value.owned
-        and bool(steps)
-        and steps[0].attr[0] not in capture.trace.constants
-    )
 
 
 def _with_original_classes(spec: Spec, capture: Capture) -> Spec:
@@ -426,6 +418,7 @@ def _compile(fn: Function, description: Description, trace: Trace, program: _Pro
         [prologue.symbol(s, "s") for s in program.states],
         ", ".join(f"{prologue.symbol(s, 's')}.lock" for s in locked),
         drawn,
+        program.views,
     )
     for phase, seconds in executable.seconds.items():
         fn.stats.seconds[phase] = fn.stats.seconds.get(phase, 0.0) + seconds

@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -253,6 +254,7 @@ class Interpreted:
         self.source = ""
         self.seconds: dict[str, float] = {}
         self._kinds: Sequence[str] = ()
+        self._views: Mapping[int, alias.View] = {}
         self._names = [node.attr[0] for node in graph.inputs]
         self._types = [(node.dtype, node.ndim) for node in graph.inputs]
 
@@ -267,9 +269,10 @@ class Interpreted:
         states: Sequence[str] = (),
         locks: str = "",
         draws: Sequence[DrawText] = (),
+        views: Mapping[int, alias.View] = MappingProxyType({}),
     ) -> Callable[..., Any]:
         """A function of `parameters` that returns the result, or MISS; see `Executable.driver`."""
-        self._kinds = kinds
+        self._kinds, self._views = kinds, views
         outputs = [f"_tj_o{k}" for k in range(len(self.graph.outputs))]
         targets = {draw.target for draw in draws}
         known = f"({''.join('None, ' if i in targets else f'{i}, ' for i in inputs)})"
@@ -332,14 +335,16 @@ class Interpreted:
             values = interpret.evaluate(self.graph.outputs, env)
         except (ValueError, IndexError):  # NumPy raises for these values: let it
             return MISS
-        return [
-            alias.evaluate(node, env) if kind == "alias" else _as_kind(value, kind)
-            for node, value, kind in zip(self.graph.outputs, values, self._kinds, strict=True)
-        ]
+        made: dict[Any, Any] = {
+            k: _as_kind(value, kind)
+            for k, (value, kind) in enumerate(zip(values, self._kinds, strict=True))
+        }
+        made |= {k: alias.evaluate(view, env, made) for k, view in self._views.items()}
+        return [made[k] for k in range(len(values))]
 
 
 def _as_kind(value: Any, kind: str) -> Any:
-    if kind == "array":
+    if kind in ("array", "alias"):
         return np.array(value)
     value = np.asarray(value)[()]
     return value.item() if kind == "number" else value

@@ -7,7 +7,6 @@ handle that is still in use gets the value that its steps find there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -15,23 +14,24 @@ import numpy as np
 
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, ops
+from tracejit.ir.alias import Step
 from tracejit.ir.node import Node
 
-#: From an array to a view of it.
-Step = Callable[[Node], Node]
 Path = tuple[Step, ...]
 
 
 class Memory:
     """A base array, and the handles that see it: an array of its own and the views of it.
 
-    Of a `whole` one it is known that its elements have no gaps between them, in C order.
+    Of a `whole` one it is known that its elements have no gaps between them, in C order. One
+    `outside` is the caller's: an argument, or what is captured.
     """
 
-    __slots__ = ("handles", "node", "whole")
+    __slots__ = ("handles", "node", "outside", "whole")
 
-    def __init__(self, first: Any, whole: bool = False) -> None:
+    def __init__(self, first: Any, whole: bool = False, outside: bool = False) -> None:
         self.node: Node = first.node
+        self.outside = outside
         self.whole = whole or self.node.ndim <= 1
         self.handles: WeakValueDictionary[int, Any] = WeakValueDictionary({id(first): first})
 
@@ -44,6 +44,8 @@ class Memory:
         """Whether NumPy makes a copy somewhere on `path`, or may: a reshape of what has gaps."""
         node, whole = _positions(self.node, 0), self.whole
         for step in path:
+            if step.order and not (whole and (step.order == "C" or node.ndim < 2)):
+                return True
             following = step(node)
             reshaped = following.op is ops.RESHAPE and following is not node
             if reshaped and not whole:

@@ -18,11 +18,12 @@ import numpy as np
 
 from tracejit.errors import NotTraceable
 from tracejit.explain import scalar_text
-from tracejit.ir import alias, build, dims, interpret, ops
+from tracejit.ir import build, dims, interpret, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Check, Graph, substitute, with_operands
 from tracejit.ir.node import Node, Origin, postorder
 from tracejit.ir.types import BOOL, canonical_dtype
+from tracejit.memory import Memory
 
 if TYPE_CHECKING:
     from tracejit.variable import Kind, Variable
@@ -105,20 +106,6 @@ class Trace(build.Solver):
         self._memo.clear()
         self.kept.clear()
 
-    def in_order(self, x: Node, order: str) -> bool:
-        """Whether `x`, an argument or a view of one, is contiguous so whatever the lengths.
-
-        A path is for arguments of one layout.
-        """
-        steps = alias.chain(x)
-        needed: str | None = order
-        for step in reversed(steps[1:]):
-            needed = alias.base_order(step, needed) if needed else None
-        if not steps or not needed:
-            return False
-        flags = np.asarray(self.values[steps[0].attr[0]]).flags
-        return bool(flags.c_contiguous if needed == "C" else flags.f_contiguous)
-
     # Inputs ----------------------------------------------------------------------------------
 
     def input(self, value: Any, path: str) -> Variable:
@@ -146,6 +133,7 @@ class Trace(build.Solver):
         self._register(node, value, path)
         variable = Variable(node, kind, owned=False)
         if isinstance(value, np.ndarray):
+            variable.memory = Memory(variable, outside=True)
             self._arrays[id(value)] = value, variable
         return variable
 

@@ -15,10 +15,11 @@ import numpy as np
 
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, ops
+from tracejit.ir.alias import Step
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import canonical_dtype
-from tracejit.memory import Memory, Path, Step
+from tracejit.memory import Memory, Path
 
 Kind = Literal["array", "scalar", "number"]
 #: What an operation gets for an operand: a node, or a Python number not yet given a dtype.
@@ -95,7 +96,8 @@ def _comparison(ufunc: np.ufunc) -> Any:
 class Variable:
     """A traced value of `kind` "array", "scalar" (a NumPy scalar) or "number" (a Python number).
 
-    `owned` is False for arguments and captures, into which an in-place operator must not write.
+    `owned` is False for arguments, captures and what is read-only or cannot be followed, into which
+    an in-place operator must not write. Whose memory an array has, its `memory` says.
     """
 
     __slots__ = ("__weakref__", "kind", "memory", "node", "owned", "path")
@@ -386,11 +388,16 @@ def number(length: Dim | float) -> Variable:
     return wrap(length)
 
 
-def view_of(base: Variable, step: Step, read_only: bool = False) -> Variable:
-    """What `step` makes of `base`, as a view: the two handles share their memory."""
+def view_of(base: Variable, step: Callable[[Node], Node], read_only: bool = False) -> Variable:
+    """What `step` makes of `base`, as a view: the two handles share their memory.
+
+    A function of nodes may only slice, reorder axes, reshape, or take the real or imaginary part;
+    for others NumPy's own way is given (`Step`). `read_only` ones are not written to.
+    """
+    step = step if isinstance(step, Step) else Step(step)
     node = step(base.node)
     kind: Kind = "array" if node.shape or base.kind == "array" else "scalar"
-    result = Variable(node, kind, base.owned and not read_only)
+    result = Variable(node, kind, (base.owned or base.kind != "array") and not read_only)
     if result.kind == "array" and base.kind == "array":
         if base.memory is None:
             base.memory = Memory(base)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,19 +14,31 @@ from tracejit.arrays.common import (
     dtype_argument,
     length,
     placed,
+    same,
     select,
     shape_argument,
     span,
     zero,
 )
+from tracejit.arrays.picking import nonzero
+from tracejit.arrays.shaping import broadcast_arrays, in_order
 from tracejit.arrays.tables import FUNCTIONS, creates, implements
-from tracejit.errors import ShapeError
+from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
-from tracejit.ir.types import INT64
+from tracejit.ir.types import BOOL, INT64
 from tracejit.memory import Memory
-from tracejit.variable import Variable, as_array, is_number, operand, supported, value, wrap
+from tracejit.variable import (
+    Variable,
+    as_array,
+    is_number,
+    operand,
+    supported,
+    value,
+    view_of,
+    wrap,
+)
 
 # Filled arrays ----------------------------------------------------------------------------------
 
@@ -121,38 +133,44 @@ def array(
     **other: Any,
 ) -> Variable:
     """``np.array``: a Variable's copy, or nested lists joined."""
+    if copy is False and (order in ("C", "F") or not _is_array(object, dtype)):
+        raise NotTraceable("whether copy=False is possible depends on the memory layout")
     if isinstance(object, (list, tuple)):
         result = _nested(object, dtype)
     else:
         source = as_array(object)
         target = source.node.dtype if dtype is None else dtype_argument(dtype)
         if not copy and source.kind == "array" and target == source.node.dtype:
-            result = _in_order(source, order)
+            result = in_order(source, order)
         elif isinstance(object, Variable) and object.kind != "number":
             result = Variable(placed(build.cast(source.node, target), order))
         else:
             result = Variable(coerce(operand(object), target))
     missing = ndmin - result.node.ndim
-    return Variable(build.expand_dims(result.node, range(missing))) if missing > 0 else result
+    if missing <= 0:
+        return result
+    return view_of(result, lambda n: build.expand_dims(n, range(missing)))
+
+
+def _is_array(x: Any, dtype: Any) -> bool:
+    """Whether `x` is an array of `dtype`, if that is given."""
+    if not isinstance(x, Variable) or x.kind != "array":
+        return False
+    return dtype is None or dtype_argument(dtype) == x.node.dtype
 
 
 @creates(np.asarray, np.asanyarray)
-def asarray(a: Any, dtype: Any = None, order: Any = None, **other: Any) -> Variable:
+def asarray(
+    a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, **other: Any
+) -> Variable:
     """``np.asarray``: the Variable itself where nothing has to change."""
-    return array(a, dtype, copy=None, order=order or "K")
-
-
-def _in_order(x: Variable, order: str) -> Variable:
-    """`x` in memory order `order`: itself if it is known to be so, or a copy."""
-    if order not in ("C", "F") or not x.node.ndim or build.solver().in_order(x.node, order):
-        return x
-    return Variable(placed(x.node, order))
+    return array(a, dtype, copy=copy, order=order or "K")
 
 
 def _contiguous(a: Any, dtype: Any, order: str) -> Variable:
     """`a` in memory order `order`, with at least one axis."""
     result = asarray(a, dtype, order)
-    return result if result.node.ndim else Variable(build.expand_dims(result.node, (0,)))
+    return result if result.node.ndim else view_of(result, lambda n: build.expand_dims(n, (0,)))
 
 
 @creates(np.ascontiguousarray)
@@ -196,8 +214,8 @@ def _leaves(x: Any) -> Iterator[Any]:
 def _nested(x: Any, dtype: Any) -> Variable:
     leaves = list(_leaves(x))
     if not traced(x) and not any(isinstance(leaf, np.ndarray) for leaf in leaves):
-        found: Variable = build.solver().array_input(np.array(x, dtype))
-        return found
+        constant: Variable = build.solver().array_input(np.array(x, dtype))
+        return Variable(constant.node)
     if dtype is None:
         # In a list, Python numbers have NumPy's default dtypes.
         target = supported(np.result_type(*[as_array(leaf).node.dtype for leaf in leaves]))
@@ -283,22 +301,48 @@ def triu(m: Any, k: Any = 0) -> Variable:
 @implements(np.meshgrid)
 def meshgrid(
     *xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy"
-) -> tuple[Variable, ...]:
+) -> Sequence[Variable]:
     """``np.meshgrid``."""
     if indexing not in ("xy", "ij"):
         raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
-    flat = [build.reshape(n, (build.size(n),)) for n in (as_array(x).node for x in xi)]
-    axes = list(range(len(flat)))
-    if indexing == "xy" and len(flat) > 1:
+    axes = list(range(len(xi)))
+    if indexing == "xy" and len(xi) > 1:
         axes[0], axes[1] = 1, 0
-    grids = [
-        build.expand_dims(n, [j for j in range(len(flat)) if j != axis])
-        for n, axis in zip(flat, axes, strict=True)
-    ]
-    if not sparse:
-        shape = build.broadcast_shapes([g.shape for g in grids]) if grids else ()
-        grids = [build.broadcast_to(g, shape) for g in grids]
-    return tuple(Variable(g, owned=copy) for g in grids)
+
+    def along(x: Any, axis: int) -> Variable:
+        shape: list[Dim] = [1] * len(xi)
+        shape[axis] = build.size(x.node)
+        return _reshaped(x, tuple(shape))
+
+    grids = tuple(map(along, map(as_array, xi), axes))
+    if not sparse and grids:
+        grids = broadcast_arrays(*grids)
+    if copy:
+        return tuple(Variable(placed(g.node, "C")) for g in grids)
+    return list(grids) if sparse else grids
+
+
+@implements(np.ix_)
+@creates(np.ix_)
+def ix_(*args: Any) -> tuple[Variable, ...]:
+    """``np.ix_``."""
+    lines = []
+    for k, arg in enumerate(args):
+        x = as_array(arg)
+        if x.node.ndim != 1:
+            raise ValueError("Cross index must be 1 dimensional")
+        if x.node.dtype == BOOL:
+            [x] = nonzero(x)
+        elif not isinstance(arg, (Variable, np.ndarray)) and same(x.node.shape[0], 0):
+            x = Variable(build.cast(x.node, INT64))
+        shape: list[Dim] = [1] * len(args)
+        shape[k] = x.node.shape[0]
+        lines.append(_reshaped(x, tuple(shape)))
+    return tuple(lines)
+
+
+def _reshaped(x: Variable, shape: tuple[Dim, ...]) -> Variable:
+    return view_of(x, lambda n: build.reshape(n, shape))
 
 
 # Functions of nested lists, which do not dispatch -------------------------------------------------

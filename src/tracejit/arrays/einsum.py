@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +13,9 @@ from tracejit.arrays.linear import product
 from tracejit.arrays.tables import implements
 from tracejit.errors import ShapeError
 from tracejit.ir import build, dims
+from tracejit.ir.alias import Step
 from tracejit.ir.node import Node
-from tracejit.variable import Variable, supported, value
+from tracejit.variable import Variable, as_array, supported, value, view_of
 
 
 @implements(np.einsum)
@@ -33,6 +35,14 @@ def einsum(
         text, arrays = _from_lists(operands)
     nodes = [strong(a) for a in arrays]
     inputs, output = _parse(text, [n.ndim for n in nodes])
+    if len(nodes) == 1 and set(output) == set(inputs[0]):
+        # Nothing to add up: a view, which may be written to.
+        def nodes_of(x: Node) -> Node:
+            x, labels = _distinct(x, inputs[0])
+            return build.transpose(x, [labels.index(label) for label in output])
+
+        take = functools.partial(np.einsum, text)
+        return view_of(as_array(arrays[0]), Step(nodes_of, take), read_only=True)
     if dtype is None:
         target = supported(np.result_type(*[n.dtype for n in nodes]))
     else:

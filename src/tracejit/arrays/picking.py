@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from tracejit.arrays.reductions import reduce
 from tracejit.arrays.tables import implements, method
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build, dims
+from tracejit.ir.alias import Step
 from tracejit.ir.build import Index
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
@@ -153,7 +155,19 @@ def extract(condition: Any, arr: Any) -> Variable:
 @implements(np.diagonal)
 def diagonal(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Variable:
     """``np.diagonal``: a read-only view."""
-    return view_of(as_array(a), lambda n: diagonal_of(n, offset, axis1, axis2), read_only=True)
+    i, j = operator.index(axis1), operator.index(axis2)
+
+    def take(x: np.ndarray, k: int) -> np.ndarray:
+        return np.diagonal(x, k, i, j)
+
+    step = Step(lambda n: diagonal_of(n, offset, i, j), take, (length(offset),), distinct=True)
+    return view_of(as_array(a), step, read_only=True)
+
+
+@implements(np.linalg.diagonal)
+def matrix_diagonal(x: Any, /, *, offset: Any = 0) -> Variable:
+    """``np.linalg.diagonal``."""
+    return diagonal(x, offset, -2, -1)
 
 
 def diagonal_of(x: Node, offset: Any, axis1: Any, axis2: Any) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +23,8 @@ from tracejit.arrays.common import (
 )
 from tracejit.arrays.tables import implements, method
 from tracejit.errors import NotTraceable, ShapeError
-from tracejit.ir import alias, build, dims
+from tracejit.ir import build, dims
+from tracejit.ir.alias import Step
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.variable import Variable, as_array, number, value, view_of, wrap
@@ -106,11 +108,25 @@ def imag(val: Any) -> Any:
         return x.concrete().imag
     if x.node.dtype.kind != "c":
         fill = build.constant(x.node.dtype.type(0), x.node.dtype)
-        return Variable(build.full(x.node.shape, fill), x.kind, owned=False)
+        zeros = Variable(build.full(x.node.shape, fill), x.kind)
+        return view_of(zeros, Step(lambda n: n, _locked, distinct=True), read_only=True)
     return view_of(x, build.imag, read_only=True)
 
 
+def _locked(x: np.ndarray) -> np.ndarray:
+    x.flags.writeable = False
+    return x
+
+
 # Copies -----------------------------------------------------------------------------------------
+
+
+def in_order(x: Variable, order: Any) -> Variable:
+    """`x` itself if it is contiguous in memory order `order`, or a copy that is."""
+    if order not in ("C", "F") or x.kind != "array" or not x.node.ndim:
+        return x
+    take = functools.partial(np.asarray, order=order)
+    return view_of(x, Step(lambda n: placed(n, order), take, order=order))
 
 
 @method("astype")
@@ -127,7 +143,7 @@ def astype(
     source, target = as_array(x), dtype_argument(dtype)
     check_cast(source.node.dtype, target, casting)
     if not copy and source.node.dtype == target:
-        return source
+        return in_order(source, order)
     return Variable(placed(build.cast(source.node, target), order), source.kind)
 
 
@@ -220,11 +236,14 @@ def _shape_text(shape: Sequence[Dim]) -> str:
 def ravel(a: Any, order: str = "C") -> Variable:
     """``np.ravel``."""
     x = as_array(a)
-    if x.node.ndim == 1 and alias.chain(x.node):
-        # Unlike what reshapes, this copies what is not contiguous.
-        return x if build.solver().in_order(x.node, "C") else Variable(x.node)
-    first = _backwards if _reversed(x.node, order) else (lambda n: n)
-    return view_of(x, lambda n: build.reshape(first(n), (build.size(n),)))
+    backwards = _reversed(x.node, order)
+
+    def nodes(n: Node) -> Node:
+        return build.reshape(_backwards(n) if backwards else n, (build.size(n),))
+
+    # Unlike what reshapes, this copies what is not contiguous.
+    take = operator.methodcaller("ravel", order)
+    return view_of(x, Step(nodes, take, order="F" if backwards else "C"))
 
 
 # Order of axes ----------------------------------------------------------------------------------
@@ -260,7 +279,7 @@ def swapaxes(a: Any, axis1: Any, axis2: Any) -> Variable:
     return view_of(x, lambda n: build.transpose(n, order))
 
 
-@implements(np.matrix_transpose)
+@implements(np.matrix_transpose, np.linalg.matrix_transpose)
 def matrix_transpose(x: Any, /) -> Variable:
     """``np.matrix_transpose``."""
     return matrix_transposed(as_array(x))
@@ -318,7 +337,7 @@ def squeeze(a: Any, axis: Any = None) -> Variable:
         axes = axis_tuple(axis, len(shape), "duplicate value in 'axis'")
         if not all(same(shape[k], 1) for k in axes):
             raise ShapeError("cannot select an axis to squeeze out which has size not equal to one")
-    return view_of(x, lambda n: build.squeeze(n, axes))
+    return view_of(x, lambda n: build.squeeze(n, axes)) if axes else x
 
 
 def _at_least_1d(x: Variable) -> Variable:
@@ -359,7 +378,12 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Variable:
     x, target = as_array(array), shape_argument(shape)
     if len(target) < x.node.ndim:
         raise ShapeError("input operand has more dimensions than allowed by the axis remapping")
-    return view_of(x, lambda n: build.broadcast_to(n, target), read_only=True)
+    step = Step(lambda n: build.broadcast_to(n, target), _broadcast_to, target, distinct=True)
+    return view_of(x, step, read_only=True)
+
+
+def _broadcast_to(x: np.ndarray, *shape: int) -> np.ndarray:
+    return np.broadcast_to(x, shape)
 
 
 @implements(np.broadcast_arrays)
@@ -367,9 +391,22 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Variable, ...]:
     """``np.broadcast_arrays``."""
     arrays = [as_array(a) for a in args]
     target = build.broadcast_shapes([a.node.shape for a in arrays])
-    return tuple(
-        view_of(a, lambda n: build.broadcast_to(n, target), read_only=True) for a in arrays
-    )
+    if all(_has_shape(a.node, target) for a in arrays):
+        return tuple(arrays)
+    step = Step(lambda n: build.broadcast_to(n, target), _broadcast, target, distinct=True)
+    return tuple(view_of(a, step, read_only=True) for a in arrays)
+
+
+def _has_shape(x: Node, shape: tuple[Dim, ...]) -> bool:
+    return len(x.shape) == len(shape) and all(map(same, x.shape, shape))
+
+
+def _broadcast(x: np.ndarray, *shape: int) -> np.ndarray:
+    """A view of `shape` that may be written to, with NumPy's warning."""
+    # Of another shape than all others, so that it is not returned as it is.
+    other = np.broadcast_to(np.empty((), bool), (1, *shape) if x.shape == shape else shape)
+    result = np.broadcast_arrays(x, other)[0]
+    return result[0] if result.ndim > len(shape) else result
 
 
 # Reversal and rotation --------------------------------------------------------------------------

@@ -5,6 +5,7 @@ An array is a value; `Memory` lets every view of it see what is written.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from tracejit.errors import DTypeError, NotTraceable, ShapeError
 from tracejit.ir import build
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL
-from tracejit.memory import Step, follow
+from tracejit.memory import follow
 from tracejit.variable import Variable, operand, view_of, wrap
 
 
@@ -73,7 +74,7 @@ def setitem(x: Variable, key: Any, y: Any) -> None:
     write(view_of(x, lambda n: build.view(n, shape, index)), node)
 
 
-def _is_there(x: Variable, y: Variable, step: Step) -> bool:
+def _is_there(x: Variable, y: Variable, step: Callable[[Node], Node]) -> bool:
     """Whether `y` sees just what `step` leads to from `x`."""
     if y.memory is None or y.memory is not x.memory:
         return False

@@ -1,79 +1,144 @@
-"""Which nodes are views of an input's memory, as NumPy would return them."""
+"""Results that are views: the steps that lead to them, taken by NumPy on the arrays at hand."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tracejit.ir import interpret, ops
+from tracejit.ir import build, dims, interpret, ops
+from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 
 
-def chain(node: Node) -> list[Node]:
-    """The steps from an array input to `node`, both included, if each gives a view; else [].
+class Step:
+    """From an array to a view of it, as a function of nodes.
 
-    A reshape counts: NumPy decides by the layout at hand whether it copies.
+    `take`     NumPy's own way, from the array and the values of `lengths`, where it is neither
+               slicing nor ``reshape``
+    `order`    "C" or "F" if the array is copied where it is not contiguous so
+    `distinct` whether it shows that the result is a view: elements overlap, or it is read-only
     """
-    steps = [node]
-    while steps[-1].op is not ops.INPUT:
-        last = steps[-1]
-        if last.op not in (ops.VIEW, ops.RESHAPE) and last.op.name not in ("real", "imag"):
-            return []
-        steps.append(last.args[0])
-    return steps[::-1] if steps[-1].ndim else []
+
+    __slots__ = ("distinct", "lengths", "nodes", "order", "take")
+
+    def __init__(
+        self,
+        nodes: Callable[[Node], Node],
+        take: Callable[..., np.ndarray] | None = None,
+        lengths: Sequence[Dim] = (),
+        order: str = "",
+        distinct: bool = False,
+    ) -> None:
+        self.nodes = nodes
+        self.take = take
+        self.lengths = lengths
+        self.order = order
+        self.distinct = distinct
+
+    def __call__(self, node: Node) -> Node:
+        return self.nodes(node)
 
 
-def evaluate(node: Node, env: Mapping[str, Any]) -> np.ndarray:
-    """The view `node` of an input in `env`."""
-    first, *steps = chain(node)
-    value = env[first.attr[0]][...]
+class Link(NamedTuple):
+    """One thing that NumPy does to an array: `node` of a graph, or what its `step` takes.
 
-    def known(d: Any) -> Any:
-        return interpret.evaluate([d], env)[0] if isinstance(d, Node) else d
+    `key` is the same where it is the same thing, and so gives the same array.
+    """
 
-    for step in steps:
-        if step.op is ops.VIEW:
-            shape, index = step.attr
-            entries = [(known(start), stride, axis) for start, stride, axis in index]
-            value = interpret.apply_view(
-                value, tuple(map(known, shape)), entries, interpret.may_write(step)
-            )
-        elif step.op is ops.RESHAPE:
-            value = value.reshape(tuple(map(known, step.shape)))
-        else:
-            value = getattr(value, step.op.name)
+    key: tuple[int, int]
+    node: Node | None
+    step: Step
+
+
+class View(NamedTuple):
+    """A result that is a view of an input (by name) or of another output (by position)."""
+
+    base: str | int
+    links: tuple[Link, ...]
+
+
+def links(base: Node, path: Sequence[Step]) -> tuple[Link, ...]:
+    """The steps of `path` from `base`, none of them merged with the one before."""
+    found: list[Link] = []
+    for step in path:
+        start = build.input("base", base.dtype, base.shape)
+        base = step(start)
+        if step.take is not None:
+            found.append(Link((id(step), 0), None, step))
+            continue
+        nodes = [base]
+        while nodes[-1] is not start:
+            nodes.append(nodes[-1].args[0])
+        found += [Link((id(step), k), node, step) for k, node in enumerate(nodes[-2::-1])]
+        if len(nodes) == 1:
+            found.append(Link((id(step), 0), None, step))
+    return tuple(found)
+
+
+def evaluate(view: View, env: Mapping[str, Any], made: dict[Any, np.ndarray]) -> np.ndarray:
+    """The value of `view`, where the inputs are `env`.
+
+    `made` holds the outputs, by position, and what has been made of them and of inputs.
+    """
+
+    def known(d: Dim) -> int:
+        return int(interpret.evaluate([d], env)[0]) if isinstance(d, Node) else d
+
+    key: Any = view.base
+    value = env[key] if isinstance(key, str) else made[key]
+    for link in view.links:
+        key = key, link.key
+        if key not in made:
+            made[key] = _taken(value, link, known)
+        value = made[key]
     return value
 
 
-def base_order(step: Node, order: str) -> str | None:
-    """The memory order that an array must have for a view of it to be contiguous in `order`.
+def _taken(x: Any, link: Link, known: Callable[[Dim], int]) -> Any:
+    node = link.node
+    if node is None:
+        take = link.step.take
+        return x[...] if take is None else take(x, *map(known, link.step.lengths))
+    if node.op is ops.RESHAPE:
+        return x.reshape(tuple(map(known, node.shape)))
+    if node.op is not ops.VIEW:
+        return getattr(x, node.op.name)
+    parts, order = slicing(node)
+    index: list[Any] = []
+    for part in parts:
+        if isinstance(part, tuple):
+            start, stop, by = known(part[0]), known(part[1]), part[2]
+            part = slice(start, None if by < 0 and stop < 0 and start != stop else stop, by)
+        index.append(known(part) if isinstance(part, Node) else part)
+    if index:
+        x = x[tuple(index)]
+    return x.transpose(order) if order else x
 
-    None where no order makes it so for all lengths.
+
+def slicing(view: Node) -> tuple[list[Any], list[int]]:
+    """The index and then the order of axes (empty if as they are) that make the node `view`.
+
+    An entry of the index is an int or a scalar node, ``(start, stop, step)``, ``slice(None)``, None
+    or an Ellipsis. A stop before the first element of a reversed axis is -1.
     """
-    base = step.args[0]
-    if step.op is ops.RESHAPE:
-        return order if order == "C" else None
-    if step.op is not ops.VIEW:
-        return None
-    index = step.attr[1]
-    kept = [axis for _, by, axis in index if axis is not None and by]
-    if kept == sorted(kept):
-        needed = order
-    elif kept == sorted(kept, reverse=True):
-        needed = "F" if order == "C" else "C"
-    else:
-        return None
-    entries = list(zip(index, base.shape, strict=True))
-    # From the fastest axis on: whole ones, then part of one, then single places.
-    whole = True
-    for (start, by, axis), length in entries if needed == "F" else entries[::-1]:
-        if axis is None:
-            whole = whole and length == 1
-        elif not whole or by != 1:
-            return None
-        elif start != 0 or step.shape[axis] != length:
-            whole = False
-    missing = (d for k, d in enumerate(step.shape) if k not in kept)
-    return needed if all(d == 1 for d in missing) else None
+    index = view.attr[1]
+    order = [axis for _, by, axis in index if axis is not None and by]
+    added = [k for k, d in enumerate(view.shape) if d == 1 and k not in order]
+    order += added
+    assert sorted(order) == list(range(view.ndim)), "only slicing"
+    parts: list[Any] = []
+    for k, (start, by, axis) in enumerate(index):
+        if axis is None or not by:
+            parts.append(start)
+        elif start == 0 and by == 1 and view.shape[axis] == view.args[0].shape[k]:
+            parts.append(slice(None))
+        else:
+            parts.append((start, dims.add(start, dims.mul(view.shape[axis], by)), by))
+    # Without the Ellipsis NumPy would give a scalar.
+    parts += [None] * len(added) if view.ndim else [Ellipsis]
+    if all(isinstance(part, slice) for part in parts):
+        parts = []
+    places = [order.index(k) for k in range(view.ndim)]
+    return parts, [] if order == sorted(order) else places

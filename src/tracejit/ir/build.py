@@ -61,10 +61,6 @@ class Solver:
         """The Variable that stands for this concrete array, or None if its origin is unknown."""
         return None
 
-    def in_order(self, x: Node, order: str) -> bool:
-        """Whether `x` is an array that is contiguous in memory order `order`."""
-        return False
-
     def origin(self) -> Origin | None:
         """The user's line that is being executed."""
         return None

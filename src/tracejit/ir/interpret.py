@@ -126,25 +126,17 @@ def _iota(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -
 
 
 def _view(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
-    return apply_view(
-        args[0],
+    return _apply_view(
+        np.asarray(args[0]),
         _shape(node.attr[0], values),
         [(_dim_value(start, values), step, axis) for start, step, axis in node.attr[1]],
     )
 
 
-def apply_view(
-    x: Any,
-    shape: tuple[int, ...],
-    index: Iterable[tuple[int, int, int | None]],
-    writeable: bool = False,
+def _apply_view(
+    x: Any, shape: tuple[int, ...], index: Iterable[tuple[int, int, int | None]]
 ) -> np.ndarray:
-    """The affine view of `x` that a view node describes, without a copy.
-
-    It may be written to if `x` may, and `writeable`.
-    """
-    x = np.asarray(x)
-    writeable = writeable and x.flags.writeable
+    """The affine view of `x` that a view node describes, without a copy."""
     if 0 in shape:
         return np.empty(shape, x.dtype)
     strides = [0] * len(shape)
@@ -154,14 +146,7 @@ def apply_view(
         if axis is not None:
             strides[axis] += step * stride
     base = x[(*corner, ...)] if corner else x
-    return np.lib.stride_tricks.as_strided(base, shape, strides, writeable=writeable)
-
-
-def may_write(node: Node) -> bool:
-    """Whether NumPy would let a view be written to: not a broadcast one, nor a diagonal."""
-    axes = [axis for _, step, axis in node.attr[1] if axis is not None and step]
-    whole = all(k in axes or d == 1 for k, d in enumerate(node.shape))
-    return whole and len(set(axes)) == len(axes)
+    return np.lib.stride_tricks.as_strided(base, shape, strides, writeable=False)
 
 
 def _reshape(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:

@@ -24,11 +24,10 @@ from tracejit.calltext import (
     state_of,
 )
 from tracejit.errors import MISS
-from tracejit.ir import dims, ops
-from tracejit.ir.alias import chain
+from tracejit.ir import alias, dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
-from tracejit.ir.interpret import apply_view, evaluate, may_write
+from tracejit.ir.interpret import evaluate
 from tracejit.ir.node import Node, postorder
 from tracejit.lower import pool, threads
 from tracejit.lower.phases import Phase
@@ -63,7 +62,6 @@ class Driver:
                 "empty": np.empty,
                 "len": len,
                 "large": pool.empty,
-                "apply_view": apply_view,
                 "miss": MISS,
                 "float32": np.float32,
                 "uint16": np.dtype(np.uint16),
@@ -224,53 +222,50 @@ class Driver:
         index = "0" if buffer.is_passing else "()"
         return {"scalar": f"{text}[{index}]", "number": f"{text}.item()"}.get(kind, text)
 
-    def alias(self, node: Node) -> str:
-        """The text of an output that is a view of an argument."""
-        first, *steps = chain(node)
-        text = f"{self.names[first.attr[0]]}[...]"
-        for step in steps:
-            shape = "".join(f"{self.dim(d)}, " for d in step.shape)
-            if step.op is ops.VIEW:
-                text = self._sliced(text, step) or (
-                    f"{OURS}apply_view({text}, ({shape}), [{self._index(step)}], {may_write(step)})"
-                )
-            else:
-                name = step.op.name
-                text += f".reshape(({shape}))" if step.op is ops.RESHAPE else f".{name}"
-        return text
+    def view(self, view: alias.View, outputs: Sequence[str], made: dict[Any, str]) -> list[str]:
+        """Statements that make a view; `made` gets the names, and has those of earlier ones."""
+        lines = []
+        key: Any = view.base
+        text = self.names[key] if isinstance(key, str) else outputs[key]
+        for link in view.links:
+            key = key, link.key
+            if key not in made:
+                made[key] = f"{OURS}view{len(made)}"
+                lines.append(f"{made[key]} = {self._taken(text, link)}")
+            text = made[key]
+        made[view] = text
+        return lines
 
-    def _index(self, view: Node) -> str:
-        return ", ".join(f"({self.dim(s)}, {by}, {axis})" for s, by, axis in view.attr[1])
+    def _taken(self, base: str, link: alias.Link) -> str:
+        node = link.node
+        if node is None:
+            take = link.step.take
+            if take is None:
+                return f"{base}[...]"
+            name = f"{OURS}take{len(self.namespace)}"
+            self.namespace[name] = take
+            return f"{name}({', '.join([base, *map(self.dim, link.step.lengths)])})"
+        if node.op is ops.RESHAPE:
+            return f"{base}.reshape(({''.join(f'{self.dim(d)}, ' for d in node.shape)}))"
+        if node.op is not ops.VIEW:
+            return f"{base}.{node.op.name}"
+        parts, order = alias.slicing(node)
+        if parts:
+            base += f"[{', '.join(map(self._part, parts))}]"
+        return f"{base}.transpose({', '.join(map(str, order))})" if order else base
 
-    def _sliced(self, base: str, view: Node) -> str:
-        """The text of a view that slices its base, and adds and reorders axes; none for another."""
-        index = view.attr[1]
-        order = [axis for _, by, axis in index if axis is not None and by]
-        added = [k for k, d in enumerate(view.shape) if d == 1 and k not in order]
-        order += added
-        if sorted(order) != list(range(view.ndim)):
-            return ""
-        parts = []
-        for k, (start, by, axis) in enumerate(index):
-            if axis is None:
-                parts.append(self.dim(start))
-            elif not by:
-                return ""
-            elif start == 0 and by == 1 and view.shape[axis] == view.args[0].shape[k]:
-                parts.append(":")
-            else:
-                end = dims.add(start, dims.mul(view.shape[axis], by))
-                first, stop = self.dim(start), self.dim(end)
-                if by < 0:  # before the first is none, as -1 is the last
-                    stop = f"({stop} if {stop} >= 0 or {stop} == {first} else None)"
-                parts.append(f"{first}:{stop}:{by}")
-        # Without it NumPy would give a scalar.
-        parts += ["None"] * len(added) if view.ndim else ["..."]
-        if any(part != ":" for part in parts):
-            base += f"[{', '.join(parts)}]"
-        if order != sorted(order):
-            base += f".transpose({', '.join(str(order.index(k)) for k in range(view.ndim))})"
-        return base
+    def _part(self, part: Any) -> str:
+        """The text of an entry of an index."""
+        if part is None or part is Ellipsis:
+            return "None" if part is None else "..."
+        if isinstance(part, slice):
+            return ":"
+        if not isinstance(part, tuple):
+            return self.dim(part)
+        first, stop, by = self.dim(part[0]), self.dim(part[1]), part[2]
+        if by < 0:  # before the first is none, as -1 is the last
+            stop = f"({stop} if {stop} >= 0 or {stop} == {first} else None)"
+        return f"{first}:{stop}:{by}"
 
     def much(self, works: Sequence[Dim]) -> str:
         """The name of how much there is to do."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tracejit.calltext import DrawText, Parameters, ResultText, commit
 from tracejit.config import config
-from tracejit.ir import dims, ops
+from tracejit.ir import build, dims, ops
+from tracejit.ir.alias import View
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node, make
 from tracejit.ir.printer import to_text
@@ -110,14 +112,16 @@ class Executable:
         states: Sequence[str] = (),
         locks: str = "",
         draws: Sequence[DrawText] = (),
+        views: Mapping[int, View] = MappingProxyType({}),
     ) -> Callable[..., Any]:
         """A Python function ``call(parameters)``: guards, allocation, the entry, the results.
 
         `inputs` are expressions for the graph's inputs; `result` gives the text of the result from
         those of the outputs; `kinds` says for each whether NumPy gives an "array", a "scalar", a
-        "number", or an "alias" of an argument. The last outputs become the values of the containers
-        that `states` name, all at once, after everything else has succeeded. `locks` are held for
-        the whole call. `draws` are done first. It returns MISS where the arguments do not fit.
+        "number", or an "alias", which is made as `views` say. The last outputs become the values of
+        the containers that `states` name, all at once, after everything else has succeeded. `locks`
+        are held for the whole call. `draws` are done first. It returns MISS where the arguments do
+        not fit.
         """
         driver = Driver(self.graph, inputs)
         buffers = self.emitted.buffers
@@ -164,13 +168,20 @@ class Executable:
         seen: set[Node] = set()
         for k, (node, kind) in enumerate(zip(outputs, kinds, strict=True)):
             if k in self.aliases:
-                texts.append(driver.alias(self.graph.outputs[k]))
+                texts.append("")
                 continue
             text = driver.result(self.program.buffers[node][0], kind)
             if node in seen and kind == "array":
                 text = f"{text}.copy()"
             seen.add(node)
+            if kind == "array" and not text.isidentifier():
+                body.append(f"{OURS}result{k} = {text}")
+                text = f"{OURS}result{k}"
             texts.append(text)
+        made: dict[Any, str] = {}
+        for k, view in views.items():
+            body += driver.view(view, texts, made)
+            texts[k] = made[view]
         final = result(texts)
         if states:
             # What may fail comes before.
@@ -264,10 +275,12 @@ def _pass(graph: Graph, name: str, run: Callable[[Graph], Graph]) -> Graph:
 
 
 def _own_outputs(graph: Graph, aliases: frozenset[int]) -> Graph:
-    """Copy the outputs that are inputs, unless NumPy would have returned the input itself."""
+    """Copy the outputs that are inputs; nothing is computed of those that are `aliases`."""
     outputs = []
     for k, node in enumerate(graph.outputs):
-        if node.op is ops.INPUT and k not in aliases:
+        if k in aliases:
+            node = build.constant(0)
+        elif node.op is ops.INPUT:
             node = make(ops.CAST, (node,), None, node.type, node.origin)
         outputs.append(node)
     return Graph(graph.inputs, tuple(outputs), graph.checks)
