@@ -18,7 +18,7 @@ _VALUES = _BASE | {"ir", "memory", "variable", "arrays"}
 _TRACE = (
     _VALUES
     | {"stateful", "structure", "explain", "trace", "namespace", "dispatch", "capture"}
-    | {"untraceable", "generators"}
+    | {"untraceable", "standin", "classes", "usermodule", "generators"}
 )
 _CALL = _TRACE | {"arguments", "fallback", "retrace", "sharing", "call", "function", "caller"}
 _SYMBOLIC = _CALL | {
@@ -46,7 +46,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "variable": _VALUES,
     "arrays": _VALUES,
     "trace": _VALUES | {"explain"},
-    "namespace": _VALUES | {"trace"},
+    "standin": set(),
+    "classes": _BASE | {"standin", "structure", "capture"},
+    "usermodule": _BASE | {"namespace", "standin", "untraceable"},
+    "namespace": _VALUES | {"trace", "standin", "untraceable"},
     "dispatch": _BASE | {"ir", "structure"},
     "capture": _TRACE,
     "generators": _VALUES | {"trace"},

@@ -6,6 +6,7 @@ import functools
 import os
 import threading
 import time
+import types
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ from tracejit.structure import (
     Container,
     Leaf,
     Spec,
+    Static,
     children_of,
     flatten,
 )
@@ -345,13 +347,13 @@ def _run_trace(fn: Function, description: Description, capture: Capture) -> _Pro
                 f"{path} is an array that was made without traced values, and would be frozen",
                 "make it outside the function",
             )
-        if callable(value) and not isinstance(value, type) and children_of(value) is None:
+        if children_of(value) is None:
             original = capture.original(value)
-            made = hasattr(value, "__code__") or isinstance(value, functools.partial)
-            if original is value and made:
+            if original is value and isinstance(value, (types.FunctionType, functools.partial)):
                 raise NotTraceable(f"{path} is a function made inside the traced one")
-            texts.append(("value", original))
-            return SCALAR
+            if original is not value or (callable(value) and not isinstance(value, type)):
+                texts.append(("value", original))
+                return SCALAR
         return None
 
     spec = _with_original_classes(flatten(result, "the result", leaf), capture)
@@ -373,7 +375,10 @@ def _with_original_classes(spec: Spec, capture: Capture) -> Spec:
     if not isinstance(spec, Container):
         return spec
     children = tuple(_with_original_classes(c, capture) for c in spec.children)
-    return spec._replace(cls=capture.original(spec.cls), children=children)
+    keys = spec.keys
+    if spec.kind == "dict":
+        keys = tuple(Static(capture.original(k.value)) for k in spec.keys)
+    return spec._replace(cls=capture.original(spec.cls), keys=keys, children=children)
 
 
 def _compile(fn: Function, description: Description, trace: Trace, program: _Program) -> Path:

@@ -14,16 +14,19 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.classes import copy_of_class
 from tracejit.dispatch import Prologue
 from tracejit.errors import NotTraceable
 from tracejit.generators import TracedGenerator, is_generator
 from tracejit.ir.types import canonical_dtype
 from tracejit.namespace import (
     BUILTINS,
+    called,
     is_library_file,
     is_library_module,
     replacement,
 )
+from tracejit.standin import real_of
 from tracejit.stateful import StateVariable
 from tracejit.structure import (
     ARRAY,
@@ -40,13 +43,13 @@ from tracejit.structure import (
     contents,
     converts,
     flatten,
-    is_namedtuple,
     is_static,
     own_rules,
     require_plain,
 )
 from tracejit.trace import Trace, is_internal
-from tracejit.untraceable import scan
+from tracejit.untraceable import CALLED, mark_calls, scan
+from tracejit.usermodule import UserModule, is_cast
 from tracejit.variable import Variable
 
 
@@ -91,6 +94,7 @@ class Capture:
         self._values: dict[str, Any] = {}
         self._functions: dict[int, tuple[Any, Any]] = {}
         self._namespaces: dict[int, Namespace] = {}
+        self._modules: dict[int, UserModule] = {}
         self._snapshots: list[tuple[str, Any, tuple[Any, ...]]] = []
         trace.capture = self
 
@@ -120,10 +124,11 @@ class Capture:
             refusal.place = f.__code__.co_filename, line, f.__code__.co_name
             raise refusal
         cells = tuple(types.CellType() for _ in f.__closure__ or ())
+        code = mark_calls(f.__code__, functools.partial(is_cast, f))
         copy = types.FunctionType(
-            f.__code__.replace(), self.namespace(f.__globals__), f.__name__, None, cells
+            code.replace(), self.namespace(f.__globals__), f.__name__, None, cells
         )
-        copy.__qualname__, copy.__module__ = f.__qualname__, f.__module__
+        copy.__qualname__, copy.__module__, copy.__doc__ = f.__qualname__, f.__module__, f.__doc__
         copy.__dict__.update(f.__dict__)
         owner = self.prologue.symbol(f, "f")
         self.guard(f.__code__, f"{owner}.__code__", f"the code of {f.__name__}()")
@@ -135,7 +140,7 @@ class Capture:
             except ValueError:  # not assigned yet
                 continue
             if name == "__class__":
-                new.cell_contents = content
+                new.cell_contents = self.traced_class(content)  # where super() begins
                 continue
             cell = self.prologue.symbol(old, "c")
             new.cell_contents = self.read(content, f"{cell}.cell_contents", name)
@@ -175,7 +180,9 @@ class Capture:
         file = f.__code__.co_filename
         if self._own_directory and file.startswith(self._own_directory):
             return True
-        return not (is_internal(file) or is_library_file(file))
+        name = f.__module__ or f.__globals__.get("__name__")
+        library = is_library_file(file) and is_library_module(name, self._own)
+        return not (is_internal(file) or library)
 
     # Values ----------------------------------------------------------------------------------
 
@@ -268,7 +275,9 @@ class Capture:
         if isinstance(value, types.ModuleType):
             if is_library_module(value.__name__, self._own):
                 return replacement(value)
-            return UserModule(self, value)
+            if id(value) not in self._modules:
+                self._modules[id(value)] = UserModule(self, value)
+            return self._modules[id(value)]
         if isinstance(value, type):
             return self.traced_class(value)
         found = replacement(value)
@@ -301,7 +310,7 @@ class Capture:
         return self._streams[id(family)]
 
     def traced_class(self, cls: type) -> type:
-        """A subclass of a user's dataclass or named tuple whose methods are traced copies."""
+        """The copy of a class of the user's, one a trace."""
         from enum import Enum
 
         known = self.classes.get(cls)
@@ -315,61 +324,8 @@ class Capture:
             )
         if is_library_module(cls.__module__, self._own) or issubclass(cls, (BaseException, Enum)):
             return replacement(cls)
-        if not (is_namedtuple(cls) or hasattr(cls, "__dataclass_fields__")):
-            raise NotTraceable(
-                f"the class {cls.__qualname__} is neither a dataclass nor a named tuple",
-                "use one of these, or plain functions",
-            )
-        self.classes[cls] = cls
-        body: dict[str, Any] = {}
-        fields = getattr(cls, "__dataclass_fields__", ()) or getattr(cls, "_fields", ())
-        for base in reversed(cls.__mro__):
-            if is_library_module(base.__module__, self._own):
-                continue
-            for name, member in vars(base).items():
-                if name not in fields and self._is_users_member(member, name):
-                    body[name] = _Member(self, cls, name, member)
-        if body:
-            self.classes[cls] = type(cls.__name__, (cls,), {**body, "__module__": cls.__module__})
-            self.classes[self.classes[cls]] = self.classes[cls]
+        self.classes[cls] = copy_of_class(self, cls)
         return self.classes[cls]
-
-    def _is_users_member(self, member: Any, name: str) -> bool:
-        """Whether a class attribute is the user's, not one that Python or a library has made."""
-        if isinstance(member, property):
-            return any(f and self._is_users_member(f, name) for f in (member.fget, member.fset))
-        if isinstance(member, (staticmethod, classmethod)):
-            return self._is_users_member(member.__func__, name)
-        if isinstance(member, types.FunctionType):
-            file = member.__code__.co_filename
-            generated = name.startswith("_") and (file == "<string>" or "<namedtuple" in file)
-            return self.is_users(member) and not generated
-        made = (
-            types.MemberDescriptorType, types.GetSetDescriptorType, types.WrapperDescriptorType
-        )  # fmt: skip
-        return not (name.startswith("__") or isinstance(member, made))
-
-    def member(self, member: Any, cls: type, name: str) -> Any:
-        """The traced stand-in for a class attribute; another one traces again."""
-        expression = self.prologue.attribute(self.prologue.symbol(cls), name)
-        path = f"{cls.__qualname__}.{name}"
-        if isinstance(member, types.FunctionType):
-            self.guard(member, expression, path)
-            return self.function(member)
-        if isinstance(member, (staticmethod, classmethod)):
-            function = f"{expression}.__func__" if isinstance(member, classmethod) else expression
-            if not isinstance(member.__func__, types.FunctionType):
-                raise NotTraceable(f"{path} could change unseen", "pass it as an argument")
-            self.guard(member.__func__, function, path)
-            return type(member)(self.function(member.__func__))
-        if isinstance(member, property):
-            self.guard(member, expression, path)
-            if not isinstance(member.fget, types.FunctionType):
-                raise NotTraceable(f"{path} could change unseen", "pass it as an argument")
-            return property(self.function(member.fget))  # setting attributes is refused
-        if not hasattr(type(member), "__get__"):
-            return self.read(member, expression, path)
-        raise NotTraceable(f"{path} could change unseen", "pass it as an argument")
 
     # Containers ------------------------------------------------------------------------------
 
@@ -408,8 +364,9 @@ class Capture:
 
     def original(self, value: Any) -> Any:
         """The user's own function or class of which `value` is the copy, or `value` itself."""
-        if isinstance(value, type):
-            return next((old for old, new in self.classes.items() if new is value), value)
+        real = real_of(value)
+        if real is not value or isinstance(value, type):
+            return real
         return next((old for old, new in self._functions.values() if new is value), value)
 
     def verify_unchanged(self) -> None:
@@ -444,44 +401,15 @@ class Namespace(dict[str, Any]):
         self._real = real
 
     def __missing__(self, name: str) -> Any:
-        if name in self._real:
+        if name.endswith(CALLED):
+            value = called(self[name.removesuffix(CALLED)])
+        elif name in self._real:
             globals_ = self._capture.prologue.symbol(self._real, "g")
             value = self._capture.read(self._real[name], f"{globals_}[{name!r}]", name)
         else:
             value = BUILTINS[name]  # KeyError becomes Python's NameError
         self[name] = value
         return value
-
-
-class UserModule:
-    """A module of the user's: its attributes are read as globals are. It has none of its own."""
-
-    __slots__ = ("_of",)
-
-    def __init__(self, capture: Capture, module: types.ModuleType) -> None:
-        object.__setattr__(self, "_of", (capture, module))
-
-    def __getattribute__(self, name: str) -> Any:
-        if name == "__class__":
-            return UserModule
-        capture, module = object.__getattribute__(self, "_of")
-        value = getattr(module, name)
-        globals_ = capture.prologue.symbol(vars(module), "g")
-        return capture.read(value, f"{globals_}[{name!r}]", f"{module.__name__}.{name}")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise NotTraceable(f"the function sets {self.__name__}.{name}")
-
-
-class _Member:
-    """A class attribute of the user's, read in a trace: captured when it is first looked up."""
-
-    def __init__(self, capture: Capture, cls: type, name: str, member: Any) -> None:
-        self._read = functools.cache(lambda: capture.member(member, cls, name))
-
-    def __get__(self, instance: Any, owner: Any) -> Any:
-        value = self._read()
-        return value.__get__(instance, owner) if hasattr(type(value), "__get__") else value
 
 
 def _is_constant(value: Any) -> bool:

@@ -155,7 +155,7 @@ class TracedGenerator:
         if isinstance(value, np.ndarray):
             found = self._trace.known_array(value)
             return self._known(found if found is not None else self._trace.array_input(value))
-        return getattr(value, "real_type", value)  # NumPy's scalar types are stood in for
+        return value
 
     def _value(self, given: Any) -> Any:
         if isinstance(given, (tuple, list)):

@@ -8,6 +8,7 @@ never patched.
 from __future__ import annotations
 
 import builtins
+import functools
 import math
 import os
 import sys
@@ -23,18 +24,23 @@ from tracejit.arrays.special import special
 from tracejit.errors import NotTraceable
 from tracejit.ir import build
 from tracejit.ir.types import DTYPES, FLOAT64
+from tracejit.standin import real_of, stand_in_for
+from tracejit.untraceable import CALLED
 from tracejit.variable import Variable, wrap
 
 RANDOM_HINT = "pass a generator (np.random.default_rng()) as an argument, and draw from that"
 #: Modules of the standard library whose answers change from call to call.
 _CHANGING = (
     "time random secrets uuid os io socket subprocess datetime tempfile pathlib glob shutil select "
-    "signal gc logging threading multiprocessing asyncio queue getpass platform resource"
+    "signal gc logging threading multiprocessing asyncio queue getpass platform resource "
+    "importlib pkgutil runpy ctypes atexit"
 )
 #: NumPy functions that read or write files.
 _FILES = "load loadtxt genfromtxt fromfile memmap save savez savetxt open_memmap"
 #: Builtins that look at the program or the world.
 _REFUSED = "eval exec compile globals locals vars input open breakpoint id"
+#: Packages whose modules are taken as they are.
+_LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "tracejit")
 _LIBRARY = tuple(
     {
         os.path.join(sysconfig.get_paths()[name], "")
@@ -53,19 +59,16 @@ def is_library_file(file: str) -> bool:
     )
 
 
-def is_library_module(name: str, own_package: str = "") -> bool:
-    """Whether module `name` is the standard library's or an installed package's.
+def is_library_module(name: Any, own_package: str = "") -> bool:
+    """Whether a module `name` belongs to Python or to one of the libraries that are traced.
 
-    `own_package` is the top-level package of the traced function, which counts as the user's.
+    Whatever else there is may change, however it was made or installed: its attributes are read at
+    each call. `own_package` is the top-level package of the traced function.
     """
-    top = name.partition(".")[0]
-    if top == own_package and top:
+    top = name.partition(".")[0] if isinstance(name, str) else ""
+    if top == own_package:
         return False
-    if top in sys.stdlib_module_names:
-        return top != "__main__"
-    module = sys.modules.get(name)
-    file = getattr(module, "__file__", None)
-    return module is None or file is None or is_library_file(file)
+    return top in _LIBRARIES or (top in sys.stdlib_module_names and top != "__main__")
 
 
 def refuse_changing(module: str, name: str) -> None:
@@ -82,47 +85,100 @@ def refuse_changing(module: str, name: str) -> None:
 
 
 class ModuleProxy:
-    """A module of NumPy or SciPy whose functions take traced values."""
+    """A module of NumPy or SciPy whose functions take traced values. It has nothing of its own."""
+
+    __slots__ = ("_module", "_values")
 
     def __init__(self, module: types.ModuleType) -> None:
-        self.__dict__["_module"] = module
+        object.__setattr__(self, "_module", module)
+        object.__setattr__(self, "_values", {})
 
-    def __getattr__(self, name: str) -> Any:
-        module = self.__dict__["_module"]
-        if module.__name__ == "numpy" and name in _FILES.split():
-            raise NotTraceable(f"np.{name} works on files", "call it outside the function")
-        value = replacement(getattr(module, name))
-        self.__dict__[name] = value
-        return value
+    def __getattribute__(self, name: str) -> Any:
+        module = _module_of(self)
+        if name.startswith("__"):
+            return getattr(module, name)
+        values = object.__getattribute__(self, "_values")
+        if name not in values:
+            values[name] = type(self).__tracejit_read__(module, name)
+        return values[name]
+
+    @staticmethod
+    def __tracejit_read__(module: types.ModuleType, name: str) -> Any:
+        """What the function sees as attribute `name`."""
+        plain = name.removesuffix(CALLED)
+        if module.__name__ == "numpy" and plain in _FILES.split():
+            raise NotTraceable(f"np.{plain} works on files", "call it outside the function")
+        value = getattr(module, plain)
+        return replacement(value) if plain is name else called(value)
+
+    def __tracejit_module__(self) -> types.ModuleType:
+        return _module_of(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        raise NotTraceable(f"the function sets an attribute of {self.__dict__['_module'].__name__}")
+        raise NotTraceable(f"the function sets an attribute of {_module_of(self).__name__}")
+
+    def __delattr__(self, name: str) -> None:
+        raise NotTraceable(f"the function deletes an attribute of {_module_of(self).__name__}")
 
     def __dir__(self) -> list[str]:
-        return dir(self.__dict__["_module"])
+        return dir(_module_of(self))
 
     def __repr__(self) -> str:
-        return repr(self.__dict__["_module"])
+        return repr(_module_of(self))
+
+    def __eq__(self, other: object) -> bool:
+        return _module_of(self) is real_of(other)
+
+    def __hash__(self) -> int:
+        return hash(_module_of(self))
+
+
+def _module_of(proxy: ModuleProxy) -> types.ModuleType:
+    module: types.ModuleType = object.__getattribute__(proxy, "_module")
+    return module
 
 
 class RandomProxy(ModuleProxy):
     """``np.random``: its functions share a global state, so that a draw would be frozen."""
 
-    def __getattr__(self, name: str) -> Any:
+    __slots__ = ()
+
+    @staticmethod
+    def __tracejit_read__(module: types.ModuleType, name: str) -> Any:
+        """The classes, which share no state."""
+        name = name.removesuffix(CALLED)
+        value = getattr(module, name)
         if name in ("Generator", "RandomState", "BitGenerator"):
-            return getattr(np.random, name)
+            return value
         raise NotTraceable(f"np.random.{name} draws inside the traced function", RANDOM_HINT)
+
+
+class SystemProxy(ModuleProxy):
+    """``sys``: the numbers and texts that describe Python; all else changes."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def __tracejit_read__(module: types.ModuleType, name: str) -> Any:
+        """The number, text or tuple of such."""
+        value = getattr(module, name)
+        if isinstance(value, (int, float, str, tuple)):
+            return value
+        raise NotTraceable(
+            f"sys.{name} could change unseen", "read it outside and pass what it gives"
+        )
 
 
 class MathProxy(ModuleProxy):
     """``math``: functions of traced numbers stay symbolic where a ufunc computes them."""
 
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(math, name)
-        if name in _MATH:
-            value = _math_function(name, value)
-        self.__dict__[name] = value
-        return value
+    __slots__ = ()
+
+    @staticmethod
+    def __tracejit_read__(module: types.ModuleType, name: str) -> Any:
+        """The function over traced numbers, or what there is."""
+        value = getattr(module, name)
+        return stand_in_for(value, _math_function(name, value)) if name in _MATH else value
 
 
 _SAME_NAME = (
@@ -165,47 +221,46 @@ def _math_function(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         trace.truth(build.elementwise("isfinite", node))
         return Variable(build.weak(node), "number")
 
-    call.__name__ = name
     return call
 
 
 # NumPy's scalar types -----------------------------------------------------------------------------
 
 
-class ScalarType:
-    """``np.float32`` and its like: a dtype wherever NumPy takes one, and a cast when called."""
+def called(value: Any) -> Any:
+    """What is called where the function calls `value`, a scalar type of NumPy's, by its name.
 
-    def __init__(self, real: type[np.generic]) -> None:
-        self.real_type = real
-        self.dtype = np.dtype(real)
-        self.__name__ = real.__name__
-
-    def __call__(self, *args: Any) -> Any:
-        if len(args) == 1 and isinstance(args[0], Variable):
-            x = args[0]
-            node = build.cast(x.node, self.dtype)
-            return Variable(node, "array" if node.shape else "scalar")
-        return self.real_type(*args)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.real_type, name)
-
-    def __eq__(self, other: object) -> bool:
-        return other is self or bool(self.real_type == other)
-
-    def __hash__(self) -> int:
-        return hash(self.real_type)
-
-    def __repr__(self) -> str:
-        return repr(self.real_type)
+    Everywhere else the function sees the real type.
+    """
+    return functools.partial(_cast, value) if is_scalar_type(value) else replacement(value)
 
 
-_scalar_types: dict[type[np.generic], ScalarType] = {}
+def is_scalar_type(value: Any) -> bool:
+    """Whether `value` is a scalar type of NumPy's that traced values can be cast to."""
+    return isinstance(value, type) and value in _SCALARS
 
 
-def _scalar_type(real: type[np.generic]) -> ScalarType:
-    """One stand-in for each type, so that ``is`` finds it equal to itself."""
-    return _scalar_types.setdefault(real, ScalarType(real))
+def _cast(real: type[np.generic], *args: Any) -> Any:
+    if len(args) != 1 or not isinstance(args[0], Variable):
+        return real(*args)
+    x, dtype = args[0], np.dtype(real)
+    if x.kind == "number" and not _is_in_range(x, dtype):
+        return real(x.concrete())  # raises what NumPy raises
+    node = build.cast(x.node, dtype)
+    return Variable(node, "array" if node.shape else "scalar")
+
+
+def _is_in_range(x: Variable, dtype: np.dtype[Any]) -> bool:
+    """Whether NumPy makes a scalar of `dtype` of the Python number `x`; remembered as a check."""
+    kind = x.node.dtype.kind
+    if kind == "c":
+        return dtype.kind in "cb"
+    if dtype.kind not in "iu" or kind == "b" or (kind == "i" and dtype == np.int64):
+        return True
+    limits = np.iinfo(dtype)
+    if kind == "i":
+        return bool(x >= int(limits.min)) and (dtype == np.uint64 or bool(x <= int(limits.max)))
+    return bool(x > float(limits.min) - 1) and bool(x < float(int(limits.max) + 1))
 
 
 # Builtins ---------------------------------------------------------------------------------------
@@ -214,7 +269,7 @@ def _scalar_type(real: type[np.generic]) -> ScalarType:
 def python_type(x: Any) -> type:
     """The class that `x`, or the value it stands for, has."""
     if not isinstance(x, Variable):
-        return type(x)
+        return type(real_of(x))
     if x.kind == "array":
         return np.ndarray
     if x.kind == "scalar":
@@ -222,26 +277,42 @@ def python_type(x: Any) -> type:
     return {"b": bool, "i": int, "f": float, "c": complex}[x.node.dtype.kind]
 
 
-def _real_class(info: Any) -> Any:
+def _real_classes(info: Any) -> Any:
     if isinstance(info, tuple):
-        return tuple(map(_real_class, info))
-    if isinstance(info, ScalarType):
-        return info.real_type
-    return type if info is traced_type else info
+        return tuple(map(_real_classes, info))
+    found = real_of(info)
+    if isinstance(found, type):
+        for hook in ("__instancecheck__", "__subclasscheck__"):
+            asked = getattr(type(found), hook)
+            module = getattr(asked, "__module__", None)  # None: a slot of a class in C
+            if module not in (None, "abc", "typing", "enum", "typing_extensions"):
+                raise NotTraceable(f"{found.__qualname__} has its own {hook}", "compare types")
+    return found
 
 
 def traced_isinstance(x: Any, info: Any) -> bool:
     """``isinstance`` that takes a traced value for what it stands for."""
-    info = _real_class(info)
-    return issubclass(python_type(x), info) if isinstance(x, Variable) else isinstance(x, info)
+    return isinstance(_example(x) if isinstance(x, Variable) else real_of(x), _real_classes(info))
+
+
+def _example(x: Variable) -> Any:
+    """A value of the class that `x` stands for, of its dtype and rank."""
+    if x.kind == "array":
+        return np.empty((0,) * x.node.ndim, x.node.dtype)
+    return python_type(x)(0)
+
+
+def traced_issubclass(cls: Any, info: Any) -> bool:
+    """``issubclass`` of what is stood for."""
+    return issubclass(real_of(cls), _real_classes(info))
 
 
 def traced_type(*args: Any) -> Any:
-    """``type``; NumPy's scalar types are the ones that the traced function sees by name."""
+    """``type`` of what a traced value stands for; a class of the user's is the copy at hand."""
     if len(args) != 1:
         return type(*args)
     found = python_type(args[0])
-    return _scalar_type(found) if issubclass(found, np.generic) else found
+    return BUILTINS["type"] if found is type else found
 
 
 def traced_len(x: Any) -> Any:
@@ -273,9 +344,11 @@ def traced_hasattr(x: Any, name: str) -> bool:
 def traced_builtins() -> dict[str, Any]:
     """The builtins of a traced function."""
     found = dict(vars(builtins))
-    found.update({name: _refused_builtin(name) for name in _REFUSED.split()})
-    found.update(isinstance=traced_isinstance, type=traced_type, len=traced_len)
-    found.update(hasattr=traced_hasattr, __import__=_import)
+    others = {name: _refused_builtin(name) for name in _REFUSED.split()}
+    others.update(isinstance=traced_isinstance, issubclass=traced_issubclass, type=traced_type)
+    others.update(len=traced_len, hasattr=traced_hasattr)
+    found.update({name: stand_in_for(found[name], call) for name, call in others.items()})
+    found["__import__"] = _import
     return found
 
 
@@ -291,8 +364,6 @@ def replacement(value: Any) -> Any:
     if isinstance(value, types.ModuleType):
         return _module(value)
     if isinstance(value, type):
-        if value in _SCALARS:
-            return _scalar_type(value)
         refuse_changing(value.__module__, value.__name__)
         return value
     random = sys.modules.get("numpy.random")  # importing it would take ten milliseconds
@@ -304,7 +375,7 @@ def replacement(value: Any) -> Any:
     except TypeError:  # unhashable
         return value
     if found is not None:
-        return found
+        return stand_in_for(value, found)
     module = getattr(value, "__module__", None)
     if callable(value) and isinstance(module, str):
         refuse_changing(module, getattr(value, "__name__", ""))
@@ -328,6 +399,8 @@ def _module(module: types.ModuleType) -> Any:
         proxy = RandomProxy(module)
     elif name == "math":
         proxy = MathProxy(module)
+    elif name == "sys":
+        proxy = SystemProxy(module)
     elif name.partition(".")[0] in ("numpy", "scipy"):
         proxy = ModuleProxy(module)
     elif name.partition(".")[0] in _CHANGING.split():
@@ -341,9 +414,13 @@ def _module(module: types.ModuleType) -> Any:
 class _Changing(ModuleProxy):
     """A module whose functions may not be called in a trace."""
 
-    def __getattr__(self, name: str) -> Any:
-        refuse_changing(self.__dict__["_module"].__name__, name)
+    __slots__ = ()
+
+    @staticmethod
+    def __tracejit_read__(module: types.ModuleType, name: str) -> Any:
+        """Nothing."""
+        refuse_changing(module.__name__, name)
         raise AttributeError(name)
 
 
-__all__ = ["BUILTINS", "ModuleProxy", "ScalarType", "replacement"]
+__all__ = ["BUILTINS", "ModuleProxy", "called", "is_scalar_type", "replacement"]

@@ -150,7 +150,7 @@ def children_of(value: Any) -> Container | None:
         return Container(cls.__name__, cls, (), tuple(value))
     if cls is dict:
         for key in value:
-            if type(key).__module__.startswith("tracejit"):  # a traced number
+            if type(key).__module__ == "tracejit.variable":
                 raise NotTraceable("a length or number of the trace is the key of a dict")
         return Container("dict", cls, tuple(value), tuple(value.values()))
     if isinstance(value, tuple) and is_namedtuple(cls):

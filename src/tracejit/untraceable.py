@@ -1,9 +1,11 @@
-"""What the instructions of a function say of whether it can be traced."""
+"""What the instructions of a function say: whether it can be traced, and what it calls by name."""
 
 from __future__ import annotations
 
 import dis
+import sys
 import types
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -44,7 +46,6 @@ def _scan(code: types.CodeType) -> Scan:
     updated: list[tuple[str, Refusal]] = []
     while stack:
         part, outer = stack.pop()
-        recent: list[str] = []
         before, update = "", False
         for instruction in dis.get_instructions(part):
             name, which = instruction.opname, instruction.argval
@@ -59,9 +60,6 @@ def _scan(code: types.CodeType) -> Scan:
             if refused:
                 updated.append((which, (refused, _RETURN, line)))
             update = name == "BINARY_OP" and instruction.argrepr.endswith("=")
-            if name == "IS_OP" and "type" in recent[-4:]:
-                # NumPy's scalar types have stand-ins in a trace.
-                return Scan("compares x.dtype.type by `is`", "compare dtypes by ==", line)
             if name == "IS_OP" and before in _VALUES:
                 return Scan("compares identity by `is`", "compare values, or lengths", line)
             if name == "MATCH_CLASS":
@@ -72,7 +70,6 @@ def _scan(code: types.CodeType) -> Scan:
             if name == "LOAD_ATTR" and which == "__class__":
                 return Scan("looks at x.__class__", "use type(x), or isinstance()", line)
             before = name
-            recent.append(which if name == "LOAD_ATTR" else "")
             if name == "LOAD_BUILD_CLASS":
                 return Scan("defines a class", "define it outside", line)
         stack += [
@@ -86,3 +83,105 @@ def _scan(code: types.CodeType) -> Scan:
 #: What leaves the user's own values on the stack: whether two are one object is not traced.
 _VALUES = frozenset("LOAD_FAST LOAD_DEREF BINARY_SUBSCR".split())
 _RETURN = "return the new value, and assign it where the function is called"
+
+
+# Calls by name -----------------------------------------------------------------------------------
+
+#: What the name of something that is called ends with, in a copy that tells calls from other uses.
+CALLED = "()"
+
+
+class Call(NamedTuple):
+    """``a.b.c(…)``: the `names`, and where the last one is read.
+
+    The first is a global variable, or that of a cell; or "numpy" where a local one holds that.
+    """
+
+    at: int
+    names: tuple[str, ...]
+    root: str
+
+
+_calls: WeakKeyDictionary[types.CodeType, tuple[Call, ...]] = WeakKeyDictionary()
+_ROOTS = {"LOAD_GLOBAL": "global", "LOAD_DEREF": "cell", "LOAD_FAST": "local"}
+
+
+def calls(code: types.CodeType) -> tuple[Call, ...]:
+    """What `code` calls by names."""
+    known = _calls.get(code)
+    if known is None:
+        known = _calls[code] = tuple(_find_calls(code))
+    return known
+
+
+def _find_calls(code: types.CodeType) -> Iterator[Call]:
+    names: tuple[str, ...] = ()
+    at, root = 0, ""
+    called = pushed = False
+    local = _numpy_by_local_names(code)
+    for instruction in dis.get_instructions(code):
+        name = instruction.opname
+        if names and name in _ATTRIBUTES and not instruction.is_jump_target:
+            names, at = (*names, instruction.argval), instruction.offset
+            called = called or name == "LOAD_METHOD" or "NULL" in instruction.argrepr
+            continue
+        if names and (called or name == "PUSH_NULL") and (root == "global" or len(names) > 1):
+            yield Call(at, names, root)
+        names = ()
+        if name in _ROOTS and (name != "LOAD_FAST" or instruction.argval in local):
+            root = _ROOTS[name]
+            names = ("numpy" if root == "local" else instruction.argval,)
+            at = instruction.offset
+            called = pushed or "NULL" in instruction.argrepr
+        pushed = name == "PUSH_NULL"
+
+
+def _numpy_by_local_names(code: types.CodeType) -> set[str]:
+    """The local variables that hold the module ``numpy`` and nothing else."""
+    found: set[str] = set()
+    stored: list[str] = []
+    imported = False
+    for instruction in dis.get_instructions(code) if "numpy" in code.co_names else ():
+        if instruction.opname == "STORE_FAST":
+            stored.append(instruction.argval)
+            if imported:
+                found.add(instruction.argval)
+        imported = instruction.opname == "IMPORT_NAME" and instruction.argval == "numpy"
+    return {name for name in found if stored.count(name) == 1}
+
+
+def mark_calls(
+    code: types.CodeType, chosen: Callable[[Call], bool], free: frozenset[str] | None = None
+) -> types.CodeType:
+    """`code` in which the last name of each chosen call is looked up with `CALLED` at its end.
+
+    So what is called may be another object than what the name gives everywhere else. No instruction
+    moves: only the index of the name differs. `free` has the variables of the function around.
+    """
+    free = frozenset(code.co_freevars) if free is None else free & frozenset(code.co_freevars)
+    names, text = list(code.co_names), bytearray(code.co_code)
+    for call in calls(code):
+        at, marked = call.at, call.names[-1] + CALLED
+        new = names.index(marked) if marked in names else len(names)
+        shift = _SHIFT[dis.opname[text[at]]]
+        argument = (new << shift) | (text[at + 1] & ((1 << shift) - 1))
+        known = call.root != "cell" or call.names[0] in free
+        extended = at and text[at - 2] == dis.EXTENDED_ARG
+        if extended or argument > 255 or not known or not chosen(call):
+            continue  # of a very long list of names: the call is refused where it matters
+        if new == len(names):
+            names.append(marked)
+        text[at + 1] = argument
+    constants = tuple(
+        mark_calls(c, chosen, free) if isinstance(c, types.CodeType) else c for c in code.co_consts
+    )
+    if all(a is b for a, b in zip(constants, code.co_consts, strict=True)) and (
+        len(names) == len(code.co_names)
+    ):
+        return code
+    return code.replace(co_names=tuple(names), co_code=bytes(text), co_consts=constants)
+
+
+#: By how many bits the index of a name is shifted, to make room for a flag.
+_SHIFT = {"LOAD_GLOBAL": 1, "LOAD_ATTR": int(sys.version_info >= (3, 12)), "LOAD_METHOD": 0}
+_ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")

@@ -1,0 +1,164 @@
+"""Traced copies of the user's classes: they answer as the user's own, and run traced copies.
+
+A copy is a subclass of what it is a copy of, and of the copies of its bases, so that ``super()``
+finds copies too. Its members are captured when they are first read, and read at each later call.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from typing import TYPE_CHECKING, Any
+
+from tracejit.errors import NotTraceable
+from tracejit.standin import ORIGINAL, real_of
+from tracejit.structure import is_namedtuple
+
+if TYPE_CHECKING:
+    from tracejit.capture import Capture
+
+#: Members of a metaclass that act when a class is made, and not later.
+_MAKING = frozenset("__new__ __init__ __prepare__ __module__ __qualname__ __doc__".split())
+#: Hooks that hear of subclasses, which a copy is not.
+_HOOKS = frozenset("__init_subclass__ __class_getitem__ __subclasshook__ __new__".split())
+
+
+class _NoHook:
+    """Keeps the user's ``__init_subclass__`` from hearing of copies."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls) -> None:
+        pass
+
+
+def copy_of_class(capture: Capture, cls: type) -> type:
+    """The copy of `cls` for one trace."""
+    bases = tuple(b for b in map(capture.traced_class, cls.__bases__) if real_of(b) is not b)
+    body = {
+        "__slots__": (),
+        **_members(capture, cls, bases),
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__doc__": cls.__doc__,
+        ORIGINAL: cls,
+    }
+    # Not by the user's metaclass, which may keep account of its classes.
+    bases = (*bases, cls) if bases else (_NoHook, cls)
+    made: type = type.__new__(_traced_metaclass(type(cls)), cls.__name__, bases, body)
+    return made
+
+
+@functools.cache
+def _traced_metaclass(meta: type[type]) -> type[type]:
+    """A subclass of the metaclass `meta`, whose classes equal what they are copies of."""
+    if not _is_library(meta) and set(vars(meta)) - _MAKING:
+        raise NotTraceable(
+            f"the metaclass {meta.__qualname__} could change unseen", "use plain functions"
+        )
+
+    def call(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        if not (is_namedtuple(cls) or hasattr(cls, "__dataclass_fields__")):
+            raise NotTraceable(
+                f"the class {cls.__qualname__} is neither a dataclass nor a named tuple",
+                "use one of these, or plain functions",
+            )
+        return meta.__call__(cls, *args, **kwargs)
+
+    def missing(cls: Any, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+        raise NotTraceable(f"{cls.__qualname__}.{name} is asked for, which could change unseen")
+
+    def refuse(cls: Any, name: str, *value: Any) -> None:
+        raise NotTraceable(f"the function sets {cls.__qualname__}.{name}")
+
+    body = {
+        "__call__": call,
+        "__getattr__": missing,
+        "__setattr__": refuse,
+        "__delattr__": refuse,
+        "__eq__": lambda cls, other: real_of(cls) is real_of(other),
+        "__hash__": lambda cls: hash(real_of(cls)),
+        "__repr__": lambda cls: repr(real_of(cls)),
+        "__bases__": property(lambda cls: real_of(cls).__bases__),
+        "__base__": property(lambda cls: real_of(cls).__base__),
+        "__mro__": property(lambda cls: real_of(cls).__mro__),
+    }
+    above = tuple(_traced_metaclass(b) for b in meta.__bases__ if issubclass(b, type))
+    return type(meta.__name__, (*above, meta), body)
+
+
+def _is_library(meta: type) -> bool:
+    return meta.__module__ in ("builtins", "abc", "typing", "_py_abc")
+
+
+# Members -----------------------------------------------------------------------------------------
+
+
+def _members(capture: Capture, cls: type, bases: tuple[type, ...]) -> dict[str, Any]:
+    """What the copy of `cls` has of its own."""
+    fields = getattr(cls, "__dataclass_fields__", ()) or getattr(cls, "_fields", ())
+    inherited = {n for b in bases for c in type.mro(b) if real_of(c) is not c for n in vars(c)}
+    members: dict[str, Any] = {}
+    for name, member in vars(cls).items():
+        if name in _HOOKS:
+            continue
+        if name not in fields and _is_users_member(capture, member, name):
+            members[name] = _Member(capture, cls, name, member)
+        elif name in inherited and name not in ("__dict__", "__weakref__"):
+            members[name] = member  # it comes before what the bases' copies have
+    return members
+
+
+def _is_users_member(capture: Capture, member: Any, name: str) -> bool:
+    """Whether a class attribute is the user's, not one that Python or a library has made."""
+    if isinstance(member, property):
+        return any(f and _is_users_member(capture, f, name) for f in (member.fget, member.fset))
+    if isinstance(member, (staticmethod, classmethod)):
+        return _is_users_member(capture, member.__func__, name)
+    if isinstance(member, types.FunctionType):
+        file = member.__code__.co_filename
+        generated = name.startswith("_") and (file == "<string>" or "<namedtuple" in file)
+        return capture.is_users(member) and not generated
+    made = (types.MemberDescriptorType, types.GetSetDescriptorType, types.WrapperDescriptorType)
+    return not (name.startswith(("__", "_abc_")) or isinstance(member, made))
+
+
+class _Member:
+    """A class attribute of the user's, read in a trace: captured when it is first looked up."""
+
+    def __init__(self, capture: Capture, cls: type, name: str, member: Any) -> None:
+        self._name = name
+        self._class = cls
+        self._read = functools.cache(lambda owner: _read(capture, member, owner, name))
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        real = real_of(owner)
+        # Of the class that is asked, which may come to have its own; super() asks a base.
+        first = next((c for c in real.__mro__ if self._name in vars(c)), None)
+        value = self._read(real if first is self._class else self._class)
+        return value.__get__(instance, owner) if hasattr(type(value), "__get__") else value
+
+
+def _read(capture: Capture, member: Any, cls: type, name: str) -> Any:
+    """The traced stand-in for a class attribute; another one traces again."""
+    expression = capture.prologue.attribute(capture.prologue.symbol(cls), name)
+    path = f"{cls.__qualname__}.{name}"
+    if isinstance(member, types.FunctionType):
+        capture.guard(member, expression, path)
+        return capture.function(member)
+    if isinstance(member, (staticmethod, classmethod)):
+        function = f"{expression}.__func__" if isinstance(member, classmethod) else expression
+        if not isinstance(member.__func__, types.FunctionType):
+            raise NotTraceable(f"{path} could change unseen", "pass it as an argument")
+        capture.guard(member.__func__, function, path)
+        return type(member)(capture.function(member.__func__))
+    if isinstance(member, property):
+        capture.guard(member, expression, path)
+        if not isinstance(member.fget, types.FunctionType):
+            raise NotTraceable(f"{path} could change unseen", "pass it as an argument")
+        return property(capture.function(member.fget))  # setting attributes is refused
+    if not hasattr(type(member), "__get__"):
+        return capture.read(member, expression, path)
+    raise NotTraceable(f"{path} could change unseen", "pass it as an argument")

@@ -1,0 +1,76 @@
+"""What a traced function sees in place of a module of the user's."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import numpy as np
+
+from tracejit.errors import NotTraceable
+from tracejit.namespace import called, is_scalar_type
+from tracejit.standin import real_of
+from tracejit.untraceable import CALLED, Call
+
+
+def is_cast(f: types.FunctionType, call: Call) -> bool:
+    """Whether `f` calls a scalar type of NumPy's there, by a variable or attributes of modules."""
+    if call.root == "local":
+        found: Any = np
+    elif call.root == "cell":
+        cell = (f.__closure__ or ())[f.__code__.co_freevars.index(call.names[0])]
+        found = cell.cell_contents if cell != types.CellType() else None
+    else:
+        found = f.__globals__.get(call.names[0])
+    for name in call.names[1:]:
+        if not isinstance(found, types.ModuleType):
+            return False
+        found = vars(found).get(name)
+    return is_scalar_type(found)
+
+
+class UserModule:
+    """A module of the user's: its attributes are read as globals are. It has none of its own."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self, capture: Any, module: types.ModuleType) -> None:
+        object.__setattr__(self, "_of", (capture, module))
+
+    def __getattribute__(self, name: str) -> Any:
+        capture, module = object.__getattribute__(self, "_of")
+        if name == "__class__":
+            return type(module)
+        if name.endswith(CALLED):
+            return called(getattr(self, name.removesuffix(CALLED)))
+        if name == "__dict__" or not hasattr(module, name):
+            raise NotTraceable(f"{module.__name__}.{name} is asked for, which could change unseen")
+        value = getattr(module, name)
+        attributes = vars(module)
+        if name in attributes:
+            expression = f"{capture.prologue.symbol(attributes, 'g')}[{name!r}]"
+        else:  # by the module's __getattr__, or of its class
+            expression = capture.prologue.attribute(capture.prologue.symbol(module), name)
+        return capture.read(value, expression, f"{module.__name__}.{name}")
+
+    def __tracejit_module__(self) -> types.ModuleType:
+        module: types.ModuleType = object.__getattribute__(self, "_of")[1]
+        return module
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise NotTraceable(f"the function sets {self.__name__}.{name}")
+
+    def __delattr__(self, name: str) -> None:
+        raise NotTraceable(f"the function deletes {self.__name__}.{name}")
+
+    def __dir__(self) -> list[str]:
+        raise NotTraceable(f"the function asks for the names of {self.__name__}")
+
+    def __repr__(self) -> str:
+        return repr(real_of(self))
+
+    def __eq__(self, other: object) -> bool:
+        return real_of(self) is real_of(other)
+
+    def __hash__(self) -> int:
+        return hash(real_of(self))

@@ -1,0 +1,261 @@
+"""What a traced function sees of NumPy, `math` and the builtins answers as the real things do."""
+
+from __future__ import annotations
+
+import builtins
+import cmath
+import math
+import operator
+import types
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.special
+from numpy import float32
+from numpy import float32 as single
+from test_function import V
+
+import tracejit
+from tracejit import UnsupportedError
+
+MODULES = (np, np.linalg, np.fft, scipy.special, math, cmath, operator, builtins)
+#: What a trace refuses to read: it works on files, or draws.
+REFUSED = {
+    "load",
+    "loadtxt",
+    "genfromtxt",
+    "fromfile",
+    "memmap",
+    "save",
+    "savez",
+    "savetxt",
+    "open",
+}
+CLASSES = (
+    type, object, int, float, np.generic, np.number, np.floating, np.ufunc, np.ndarray,
+    types.FunctionType, types.BuiltinFunctionType, types.ModuleType, (list, (tuple, type)),
+)  # fmt: skip
+SCALAR_TYPES = [
+    name
+    for name, value in vars(np).items()
+    if isinstance(value, type) and issubclass(value, np.generic)
+]
+
+
+@pytest.fixture(autouse=True)
+def interpreted():
+    with tracejit.config(compile=False, check=True):
+        yield
+
+
+def same(found: Any, expected: Any) -> None:
+    """Equal class by class; what is no value is the same object."""
+    assert type(found) is type(expected), (found, expected)
+    if isinstance(expected, (tuple, list)):
+        assert len(found) == len(expected)
+        for a, b in zip(found, expected, strict=True):
+            same(a, b)
+    elif isinstance(expected, dict):
+        same(list(found), list(expected))
+        same(list(found.values()), list(expected.values()))
+    elif isinstance(expected, np.ndarray):
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+    elif isinstance(expected, (str, int, float, complex, np.generic)):
+        assert found == expected or found != found
+    else:
+        assert found is expected
+
+
+def agrees(f, *args):
+    """`f` is traced, and gives what it gives outside."""
+    g = tracejit.function(f)
+    same(g(*args), f(*args))
+    return g
+
+
+# Every public name -------------------------------------------------------------------------------
+
+
+def asked(value, again, real):
+    """All that can be asked of `value`, which is read in a trace; `real` comes from outside."""
+    return (
+        getattr(value, "__name__", None), getattr(value, "__qualname__", None),
+        getattr(value, "__module__", None), getattr(value, "__doc__", None),
+        repr(value), str(value), type(value).__name__,
+        callable(value), hasattr(value, "__self__"), hasattr(value, "at"), hasattr(value, "nil"),
+        [isinstance(value, c) for c in CLASSES],
+        isinstance(value, type) and [issubclass(value, c) for c in CLASSES],
+        isinstance(value, type) and (value.__mro__, value.__bases__),
+        value == real, real == value, value != real, hash(value) == hash(real),
+        {value: 1}.get(real), {real: 1}.get(value), real in {value}, value in {real},
+        value in (real,), real in (None, value), [real].index(value), value is again(),
+        isinstance(value, type(real)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)
+def test_every_public_name_answers_as_the_real_one(module):
+    names = [
+        name
+        for name in dir(module)
+        if not name.startswith("_") and name not in REFUSED
+        if callable(value := getattr(module, name))
+        and (isinstance(value, type) or type(value).__module__ in ("builtins", "numpy"))
+    ]
+    assert names
+    reals = {name: getattr(module, name) for name in names}
+
+    def every(x):
+        return [
+            asked(getattr(module, name), lambda name=name: getattr(module, name), reals[name])
+            for name in names
+        ]
+
+    found, expected = tracejit.function(every)(V), every(V)
+    for name, a, b in zip(names, found, expected, strict=True):
+        for at, (one, other) in enumerate(zip(a, b, strict=True)):
+            assert one == other, (name, at)
+
+
+def refuses(match, f, *args):
+    """`f` runs in NumPy, for the reason `match`, and gives what it gives outside."""
+    with pytest.raises(UnsupportedError, match=match):
+        tracejit.function(f)(*args)
+    with pytest.warns(tracejit.UnsupportedWarning, match=match):
+        same(tracejit.function(f, on_unsupported="warn")(*args), f(*args))
+
+
+# NumPy's scalar types ----------------------------------------------------------------------------
+
+FLOAT = np.float32
+KINDS = {np.float32: "single", np.float64: "double", "int": np.int64}
+MODULE = types.ModuleType("settings")
+MODULE.kind = np.float32
+
+
+@pytest.mark.parametrize("name", SCALAR_TYPES)
+def test_scalar_types_are_the_real_ones(name):
+    real = getattr(np, name)
+
+    def f(x):
+        seen = getattr(np, name)
+        return (
+            seen is getattr(np, name), real is getattr(np, name), seen == real, seen.__mro__,
+            seen.__name__, issubclass(seen, np.floating), issubclass(np.float32, seen),
+            {seen: 1}[real], [seen],
+        )  # fmt: skip
+
+    agrees(f, V)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8, np.bool_, np.complex64])
+def test_scalar_types_and_dtypes_of_values(dtype):
+    def f(x):
+        kind = x.dtype.type
+        return (
+            x.dtype.type is np.float32, kind is np.float32, kind is FLOAT, kind is float32,
+            type(x[0]) is np.float32, kind is MODULE.kind, kind is not np.float64,
+            x.dtype == np.float32, kind in (np.float32, np.float64), kind in KINDS, KINDS.get(kind),
+            np.issubdtype(x.dtype, np.float32), np.issubdtype(kind, np.floating),
+            issubclass(kind, np.float32), isinstance(x[0], np.float32), kind == np.float32,
+            isinstance(x[0], (int, np.integer)), x.dtype in (np.float32, np.int8),
+            np.can_cast(x.dtype, np.float32), np.promote_types(x.dtype, np.float32),
+            np.result_type(x.dtype, np.float32), np.dtype(np.float32) == x.dtype,
+            np.finfo(np.float32).eps, np.iinfo(np.int8).max, kind.__name__, kind,
+        )  # fmt: skip
+
+    agrees(f, np.ones(3, dtype))
+
+
+def test_scalar_types_cast_where_they_are_called():
+    def f(x, n):
+        cast = [np.float32(v) for v in (x, n)]
+        return (
+            cast, np.int64(n) * x, FLOAT(x), single(n), float32(0.1) * x, MODULE.kind(x),
+            (lambda v: np.float32(v))(x), np.float32(x).sum(), 
+            np.bool_(n), np.complex64(x[0]), np.float32("1.5"), np.int8(),
+        )  # fmt: skip
+
+    agrees(f, V, 2)
+    g = agrees(lambda x, n: x * np.float32(n), V, 2.5)
+    same(g(V, 3.5), V * np.float32(3.5))
+    assert g.stats.traces == 1
+
+
+def test_scalar_types_cast_by_cells_and_imports_inside():
+    module, other = np, MODULE
+
+    def f(x):
+        import numpy as xp
+
+        return (
+            xp.float32(x),
+            module.int8(x),
+            [other.kind(v) for v in x],
+            (lambda v: module.int8(v))(x),
+        )
+
+    agrees(f, V)
+
+
+@pytest.mark.parametrize("cast", [np.int8, np.uint8, np.int64, np.uint64, np.float32, np.bool_])
+def test_scalar_types_refuse_what_numpy_refuses(cast):
+    names = {"np": np}
+    exec(f"def f(x, n): return np.{cast.__name__}(n)", names)
+    f, g = names["f"], tracejit.function(names["f"])
+    for n in (3, 300, -1, 2.5, 300.7, -0.5, 255.5, float("nan"), 1e30, 2 + 1j, True, 2**40, -129):
+        try:
+            expected = f(V, n)
+        except (OverflowError, ValueError, TypeError) as error:
+            with pytest.raises(type(error)):
+                g(V, n)
+        else:
+            same(g(V, n), expected)
+
+
+def test_a_scalar_type_under_another_name_is_not_called_with_traced_values():
+    def f(x):
+        kind = x.dtype.type
+        return kind(x)
+
+    refuses("asks for the value", f, V)
+    agrees(lambda x: x * x.dtype.type(0.5), V)
+
+
+# Builtins ----------------------------------------------------------------------------------------
+
+
+def test_builtins_as_values():
+    def f(x, n):
+        return (
+            list(map(len, [x, (1, 2)])), list(map(type, [x, n, 1.0])),
+            [callable(v) for v in (x, len)],
+            type(int) is type, type(type(x)) is type, isinstance(int, type), isinstance(n, type),
+            issubclass(type(x), np.ndarray), issubclass(type(n), (int, type)), type(n) is int,
+            isinstance(x, np.ndarray | int), type(len) is type(abs), type(math.sin) is type(len),
+            type(np) is types.ModuleType, type, len, type(n), isinstance, {type: 1}, {len: [type]},
+            isinstance(np, types.ModuleType), type.__name__, sorted([2, 1], key=np.negative),
+        )  # fmt: skip
+
+    agrees(f, V, 2)
+
+
+# What is returned --------------------------------------------------------------------------------
+
+
+def test_results_are_the_real_things():
+    def f(x, seen):
+        seen = [np.sum, np.zeros, np.float32, np, math, math.sin, len, type, np.linalg, np.sin]
+        return seen, tuple(seen), dict(enumerate(seen)), {s: x for s in seen}, scipy.special.softmax
+
+    agrees(f, V, None)
+
+
+def test_functions_as_arguments():
+    def f(x, function, other):
+        return function is np.sum, other is math.sqrt, function(x), other(4.0), function == np.sum
+
+    agrees(f, V, np.sum, math.sqrt)
+    agrees(f, V, np.prod, math.exp)
