@@ -209,6 +209,15 @@ ROWS = (
         form="{:.0f} ms",
         argument="loops",
     ),
+    Row(
+        "compile-time",
+        "first call of a program with ten times as many steps, guards, arguments or results: "
+        "time, at the most",
+        "compile_time",
+        required=20.0,
+        better="lower",
+        form="{:.1f} ×",
+    ),
     *(
         Row(
             f"shapes-{argument}",

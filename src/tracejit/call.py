@@ -25,7 +25,15 @@ from tracejit.dispatch import (
 )
 from tracejit.errors import MISS, NotTraceable, take_refusal
 from tracejit.explain import log
-from tracejit.fallback import RandomGuard, Refusal, interpreted, raised, refuse, run_plain
+from tracejit.fallback import (
+    RandomGuard,
+    Refusal,
+    bound_to,
+    interpreted,
+    raised,
+    refuse,
+    run_plain,
+)  # fmt: skip
 from tracejit.ir import alias, build
 from tracejit.ir.graph import Graph
 from tracejit.ir.printer import to_text
@@ -163,7 +171,7 @@ def _call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[
     path, result = _try_paths(fn, description)
     if path is None:
         refusal = fn._refused.get(description.key)
-        if refusal is not None:
+        if refusal is not None and refusal.holds():
             return None, refuse(fn, refusal, mode, args, kwargs)
         with _lock:
             path, result = _try_paths(fn, description)  # another thread may have been faster
@@ -225,7 +233,7 @@ def _new_path(fn: Function, description: Description) -> Path | Refusal:
 def _traced(fn: Function, description: Description) -> tuple[Trace, _Program] | Refusal:
     start = time.perf_counter()
     promote_changed_numbers(fn)
-    trace = Trace()
+    trace = Trace(0.0 if bound_to(fn.__wrapped__) else config.budget)
     guard = RandomGuard()
     take_refusal()
     try:
@@ -459,7 +467,7 @@ def _executable(fn: Function, trace: Trace, program: _Program) -> Any:
     try:
         executable = compile_graph(
             program.graph, layouts, CPU(), name=fn.__name__, kinds=program.kinds,
-            states=len(program.states),
+            states=len(program.states), budget=trace.budget,
         )  # fmt: skip
     except Exception as problem:
         if not interpreted(fn, problem, trace, fn.on_unsupported or config.on_unsupported):

@@ -7,6 +7,8 @@
 `threads`         TRACEJIT_THREADS: most threads that a call may use; 0 is all available
 `on_unsupported`  TRACEJIT_ON_UNSUPPORTED: "warn" or "error", about what cannot be compiled
 `cache`           TRACEJIT_CACHE: false keeps no compiled code on disk
+`budget`          TRACEJIT_BUDGET: seconds that compiling a call may take, as estimated before; a
+                  call that would take more runs in NumPy; 0 is no limit
 
 A change made by ``with`` is seen by its own thread (or asynchronous task) alone.
 
@@ -23,8 +25,8 @@ from tracejit import flags
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
-_NAMES = ("debug", "compile", "check", "threads", "on_unsupported", "cache")
-_DEFAULTS: tuple[Any, ...] = (0, True, False, 0, "warn", True)
+_NAMES = ("debug", "compile", "check", "threads", "on_unsupported", "cache", "budget")
+_DEFAULTS: tuple[Any, ...] = (0, True, False, 0, "warn", True, 2.0)
 
 
 class Settings:
@@ -38,6 +40,7 @@ class Settings:
     threads: int
     on_unsupported: str
     cache: bool
+    budget: float
 
     def __init__(self, *values: Any) -> None:
         for name, value in zip(_NAMES, values, strict=True):
@@ -65,6 +68,12 @@ def _checked(name: str, value: Any, shown: str) -> Any:
         if not 0 <= value <= top:
             raise ValueError(f"{shown} must be between 0 and {top}, not {value}")
         return value
+    if name == "budget":
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(f"{shown} must be a number of seconds, not {value!r}")
+        if not value >= 0:
+            raise ValueError(f"{shown} must not be negative, not {value}")
+        return float(value)
     if not isinstance(value, bool):
         raise TypeError(f"{shown} must be True or False, not {value!r}")
     return value
@@ -79,6 +88,11 @@ def _from_text(name: str, text: str) -> Any:
         return _checked(name, int(text), shown)
     if name == "on_unsupported":
         return _checked(name, text.lower(), shown)
+    if name == "budget":
+        try:
+            return _checked(name, float(text), shown)
+        except ValueError:
+            raise ValueError(f"{shown} must be a number of seconds, not {text!r}") from None
     if text.lower() in _TRUE:
         return True
     if text.lower() in _FALSE:

@@ -91,6 +91,18 @@ class NotTraceable(Exception):
             _thread.refusal = None
 
 
+class OverBudget(NotTraceable):
+    """Compiling would take longer than the settings allow."""
+
+    def __init__(self, what: str, budget: float) -> None:
+        self.budget = budget
+        super().__init__(
+            what,
+            "a Python loop is compiled step by step: compute with whole arrays; "
+            "or allow more seconds, with tracejit.config(budget=60)",
+        )
+
+
 def take_refusal() -> NotTraceable | None:
     """The first NotTraceable on this thread that nobody has handled; forgets it."""
     refusal, _thread.refusal = _thread.refusal, None

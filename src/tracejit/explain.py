@@ -40,6 +40,10 @@ _NEGATED = {
 }
 
 
+#: Operations inside of one another that a person reads; where an operand comes twice, texts double.
+_MOST_DEEP = 6
+
+
 def scalar_text(node: Node | int, names: Mapping[str, str] | None = None) -> str:
     """A scalar expression over sizes and numbers as Python text: ``x.shape[0] == n + 1``.
 
@@ -52,7 +56,7 @@ def _text(node: Node | int, names: Mapping[str, str], depth: int) -> tuple[str, 
     """(text, operator): the operator says whether brackets are needed."""
     if isinstance(node, int):
         return str(node), ""
-    if depth > 12:
+    if depth > _MOST_DEEP:
         return "…", ""
     op = node.op
     if op is ops.INPUT:
@@ -64,16 +68,16 @@ def _text(node: Node | int, names: Mapping[str, str], depth: int) -> tuple[str, 
         return f"{names.get(source, source)}.shape[{axis}]", ""
     if op is ops.POLY:
         return _poly_text(node, names, depth), "+" if len(node.attr) > 1 else "*"
-    parts = [_text(a, names, depth + 1) for a in node.args]
     if op is ops.CAST:
-        return parts[0]
+        return _text(node.args[0], names, depth + 1)
     if op.name == "logical_not":
         inner = node.args[0]
         sign = _INFIX.get(inner.op.name, "")
         if sign in _NEGATED:
             a, b = (_bracketed(_text(x, names, depth + 1)) for x in inner.args)
             return f"{a} {_NEGATED[sign]} {b}", _NEGATED[sign]
-        return f"not {_bracketed(parts[0])}", "not"
+        return f"not {_bracketed(_text(inner, names, depth + 1))}", "not"
+    parts = [_text(a, names, depth + 1) for a in node.args]
     sign = _INFIX.get(op.name, "")
     if sign and len(parts) == 2:
         return f"{_bracketed(parts[0])} {sign} {_bracketed(parts[1])}", sign

@@ -81,15 +81,16 @@ class Refusal:
         compiling: bool = False,
     ) -> None:
         self.problem = problem
+        #: The budget that compiling was beyond.
+        self.budget: float | None = getattr(problem, "budget", None)
         self.error = problem is not None and not isinstance(problem, NotTraceable)
         self.hint = ""
         #: Why NumPy cannot run the function, if it cannot.
         self.bound = getattr(problem, "bound", "")
         capture = None if trace is None else trace.capture
-        if "__tracejit_transform__" in function.__dict__:
-            self.bound = "is a derivative"
-        elif getattr(capture, "states", ()) or _names_a_state(function):
+        if getattr(capture, "states", ()):
             self.bound = "uses shared variables"
+        self.bound = bound_to(function) or self.bound
         if problem is None:
             self.reason = "the compiled program does not take the arguments it was made for"
         elif isinstance(problem, NotTraceable):
@@ -117,6 +118,11 @@ class Refusal:
             # Tracebacks hold the arguments.
             problem.__traceback__ = problem.__context__ = problem.__cause__ = None
 
+    def holds(self) -> bool:
+        """Whether it is one under the settings in force."""
+        now = config.budget
+        return self.budget is None or bool(self.budget and 0 < now <= self.budget)
+
     def text(self, name: str) -> str:
         """The message: at most 12 lines."""
         if self.bound:
@@ -140,6 +146,13 @@ class Refusal:
         if self.inside and isinstance(plain, type(self.problem)):
             plain.add_note(message("", self.origin, "", self.operands, _hint(plain)).strip("\n"))
         return plain
+
+
+def bound_to(function: types.FunctionType) -> str:
+    """Why NumPy cannot run a function; empty where it can."""
+    if "__tracejit_transform__" in function.__dict__:
+        return "is a derivative"
+    return "uses shared variables" if _names_a_state(function) else ""
 
 
 def _names_a_state(function: types.FunctionType) -> bool:

@@ -21,7 +21,7 @@ from tracejit.errors import NotTraceable
 from tracejit.ir import build, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, postorder
-from tracejit.trace import Trace, is_marked
+from tracejit.trace import Trace
 from tracejit.variable import Kind, Variable
 
 _HINT = "draw outside and pass the numbers as an argument"
@@ -144,7 +144,7 @@ class TracedGenerator:
                     f"{self._path} is given an array that is computed here",
                     "draw standard numbers, and compute with them",
                 )
-            if any(is_marked(n) for n in postorder([node])):
+            if self._trace.is_differentiated(node):
                 raise NotTraceable(
                     f"{self._path} is given a number that is differentiated",
                     "draw standard numbers, and compute with them",

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracejit.errors import NotTraceable
+from tracejit.errors import NotTraceable, OverBudget
 from tracejit.explain import scalar_text
-from tracejit.ir import build, dims, interpret, ops
+from tracejit.ir import build, dims, interpret, lengths, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Check, Graph, substitute, with_operands
 from tracejit.ir.node import Node, Origin, postorder
@@ -70,8 +70,17 @@ def condition(name: str, a: Dim, b: Dim) -> Node:
 _tokens = itertools.count(1)
 
 
+#: What a node takes to compile, at least, in seconds.
+_SECONDS_A_NODE = 4e-4
+#: What a trace may make whatever its budget: nodes, of a kilobyte each, and constant arrays' bytes.
+_MOST_NODES, _MOST_BYTES = 1 << 20, 1 << 30
+
+
 class Trace(build.Solver):
     """One run of the user's function over variables that stand for the arguments `values`.
+
+    OverBudget where compiling its nodes would take longer than `budget` seconds, if that is not 0:
+    the trace of a loop that goes on and on ends there.
 
     `inputs`         input nodes in order; `names` gives the user's spelling of each one's name
     `checks`         what must hold for the traced program to be valid
@@ -80,8 +89,11 @@ class Trace(build.Solver):
     `constants`      arrays made inside the trace that became hidden inputs, by input name
     """
 
-    def __init__(self) -> None:
+    def __init__(self, budget: float = 0.0) -> None:
         self.token = next(_tokens)
+        self.budget = budget
+        self.most = min(budget / _SECONDS_A_NODE if budget else math.inf, _MOST_NODES)
+        self.made = 0
         self.inputs: list[Node] = []
         self.values: dict[str, Any] = {}
         self.names: dict[str, str] = {}
@@ -90,6 +102,7 @@ class Trace(build.Solver):
         self.substitutions: dict[Node, Dim] = {}
         self._answers: dict[Node, bool] = {}
         self._memo: dict[Node, Any] = {}
+        self._marked: dict[Node, bool] = {}
         self._order: dict[str, int] = {}
         self._arrays: dict[int, tuple[np.ndarray, Variable]] = {}
         #: Draws of the arguments' generators, in order (see `generators`), and their inputs.
@@ -104,6 +117,7 @@ class Trace(build.Solver):
         self.values.clear()
         self._arrays.clear()
         self._memo.clear()
+        self._marked.clear()
         self.kept.clear()
 
     # Inputs ----------------------------------------------------------------------------------
@@ -151,6 +165,13 @@ class Trace(build.Solver):
             dtype = canonical_dtype(value.dtype)
             if dtype is None:
                 raise NotTraceable(f"a constant array has dtype {value.dtype}")
+            kept = sum(c.nbytes for c in self.constants.values())
+            if kept + value.nbytes > _MOST_BYTES:
+                raise NotTraceable(
+                    f"it makes {(kept + value.nbytes) >> 20:,} MB of constant arrays, which the "
+                    "compiled program would keep",
+                    "make them outside, and pass them as arguments",
+                )
             name = self._unique("constant")
             array = np.array(value, dtype)  # nobody else may write into it
             array.flags.writeable = False
@@ -204,7 +225,13 @@ class Trace(build.Solver):
     # Answers ---------------------------------------------------------------------------------
 
     def origin(self) -> Origin | None:
-        """The user's line that is being executed."""
+        """The user's line that is being executed: where a node is made, each of which counts."""
+        self.made += 1
+        if self.made > self.most:
+            allowed = f"a budget of {self.budget:g} s" if self.budget else "one program"
+            raise OverBudget(
+                f"it makes more than the {self.most:,.0f} operations of {allowed}", self.budget
+            )
         return user_origin()
 
     def evaluate(self, node: Node) -> Any:
@@ -244,6 +271,20 @@ class Trace(build.Solver):
             return sum(c * math.prod(args[i] for i in monomial) for monomial, c in node.attr)
         with np.errstate(all="ignore"):
             return interpret._weaken(node, interpret._evaluate(node, memo, self.values))
+
+    def is_differentiated(self, node: Node) -> bool:
+        """Whether `node` is computed from what a derivative is taken with respect to."""
+        known = self._marked
+        stack = [node]
+        while stack:
+            top = stack[-1]
+            missing = [a for a in top.args if a not in known]
+            if missing and top not in known:
+                stack.extend(missing)
+                continue
+            known[top] = _is_mark(top) or any(known[a] for a in top.args)
+            stack.pop()
+        return known[node]
 
     def value(self, a: Dim) -> int | None:
         """The length `a` for the arguments at hand; None where it depends on an array's content."""
@@ -290,9 +331,10 @@ class Trace(build.Solver):
             return known
         if condition.op.name == "logical_not" and condition.args[0].dtype == BOOL:
             return not self.truth(condition.args[0])
-        sides = _sides(condition)
+        sides = lengths.sides(condition)
         if sides is not None:
-            certain = self._certain(condition.op.name, *sides)
+            a, b = map(self.canonical, sides)
+            certain = lengths.certain(condition.op.name, dims.sub(a, b))
             if certain is not None:
                 return certain
             if condition.op.name == "equal":
@@ -315,7 +357,7 @@ class Trace(build.Solver):
             return build.constant_value(node).item()
         if node.dtype == BOOL:
             return self.truth(node)
-        if node.dtype.kind in "fc" and any(is_marked(n) for n in postorder([node])):
+        if node.dtype.kind in "fc" and self.is_differentiated(node):
             raise NotTraceable(
                 "the value of a number that is differentiated is asked for",
                 "compute with the number itself: its derivative would be lost",
@@ -341,27 +383,6 @@ class Trace(build.Solver):
         self._answers[test] = answer
         kept = test if answer else build.apply(ops.ELEMENTWISE["logical_not"], (test,), BOOL)
         self.checks.append(Check(kept, scalar_text(kept, self.names), user_origin()))
-
-    def _certain(self, name: str, a: Dim, b: Dim) -> bool | None:
-        """The answer to a comparison of lengths that holds for all arguments, if there is one."""
-        terms = dims.poly(dims.sub(self.canonical(a), self.canonical(b)))
-        low = terms.pop((), 0)
-        if not terms:
-            return bool(_COMPARE[name](low, 0))
-        if not all(atom.op is ops.DIM for monomial in terms for atom in monomial):
-            return None
-        # Lengths of axes are not negative: the difference is at least, or at most, `low`.
-        if all(c > 0 for c in terms.values()):
-            if low > 0:
-                return name in ("greater", "greater_equal", "not_equal")
-            if low == 0 and name in ("greater_equal", "less"):
-                return name == "greater_equal"
-        elif all(c < 0 for c in terms.values()):
-            if low < 0:
-                return name in ("less", "less_equal", "not_equal")
-            if low == 0 and name in ("less_equal", "greater"):
-                return name == "less_equal"
-        return None
 
     # Equal lengths ---------------------------------------------------------------------------
 
@@ -439,33 +460,6 @@ class Trace(build.Solver):
         return checks
 
 
-def _sides(test: Node) -> tuple[Dim, Dim] | None:
-    """The two lengths or Python ints that `test` compares, or None."""
-    if test.op.name not in _COMPARE:
-        return None
-    sides: list[Dim] = []
-    for node in test.args:
-        if node.op is ops.CAST and node.dtype == dims.INT_SCALAR.dtype:
-            node = node.args[0] if node.args[0].type == dims.INT_SCALAR else node
-        if node.op is ops.CONST and node.dtype == dims.INT_SCALAR.dtype:
-            sides.append(int(build.constant_value(node)))
-        elif node.type == dims.INT_SCALAR:
-            sides.append(node)
-        else:
-            return None
-    return sides[0], sides[1]
-
-
-_COMPARE: dict[str, Any] = {
-    "equal": lambda a, b: a == b,
-    "not_equal": lambda a, b: a != b,
-    "less": lambda a, b: a < b,
-    "less_equal": lambda a, b: a <= b,
-    "greater": lambda a, b: a > b,
-    "greater_equal": lambda a, b: a >= b,
-}
-
-
-def is_marked(node: Node) -> bool:
+def _is_mark(node: Node) -> bool:
     """Whether a node is what a derivative is taken with respect to."""
     return node.op is ops.CAST and bool(node.attr) and node.attr[0] == "mark"

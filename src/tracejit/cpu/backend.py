@@ -9,6 +9,7 @@ import numpy as np
 
 from tracejit.cpu.compile import array_type, compile_entry, scalar_type
 from tracejit.cpu.emit import emit
+from tracejit.cpu.estimate import seconds
 from tracejit.cpu.expressions import storage
 from tracejit.ir.graph import Graph
 from tracejit.lower.backend import Source
@@ -24,6 +25,10 @@ class CPU:
     ) -> Source:
         """The Numba source of `program`, or of an entry for a range of one of its `phases`."""
         return emit(program, phases, streaming)
+
+    def seconds(self, source: Source) -> float:
+        """About how long `compile` takes."""
+        return seconds(source.text)
 
     def compile(self, source: Source, graph: Graph, layouts: Mapping[str, str]) -> tuple[Any, bool]:
         """The compiled entry, and whether it had to be compiled."""

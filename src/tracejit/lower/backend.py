@@ -63,6 +63,10 @@ class Backend(Protocol):
         """
         ...
 
+    def seconds(self, source: Source) -> float:
+        """About how long `compile` takes for a source that it does not know."""
+        ...
+
     def compile(self, source: Source, graph: Graph, layouts: Mapping[str, str]) -> tuple[Any, bool]:
         """The entry for inputs of these layouts, and whether it had to be compiled.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracejit.calltext import DrawText, Parameters, ResultText, commit
 from tracejit.config import config
+from tracejit.errors import OverBudget
 from tracejit.ir import build, dims, ops
 from tracejit.ir.alias import View
 from tracejit.ir.graph import Graph
@@ -206,8 +208,11 @@ def compile_graph(
     name: str = "program",
     kinds: Sequence[str] | None = None,
     states: int = 0,
+    budget: float = 0.0,
 ) -> Executable:
     """Compile `graph` for inputs of the given `layouts`.
+
+    OverBudget where it would take more than `budget` seconds, if that is not 0.
 
     A layout is "C", "F", "R" (rows without gaps) or "A" for an array, with "r" appended where it is
     read-only, and "" for a scalar. `kinds` as in `Executable.driver`; "alias" outputs are not
@@ -226,6 +231,8 @@ def compile_graph(
     start = perf_counter()
     source = backend.emit(program)
     seconds["emit"] = perf_counter() - start
+    if budget and (estimate := backend.seconds(source)) > budget:
+        raise _over_budget(program, source, estimate, budget)
     if config.debug >= 4:
         print(source.text, file=sys.stderr)
     start = perf_counter()
@@ -241,6 +248,18 @@ def compile_graph(
         )
 
     return Executable(graph, program, source, entry, compiled, layouts, aliases, seconds, backend)
+
+
+def _over_budget(program: Program, source: Source, estimate: float, budget: float) -> OverBudget:
+    """The refusal to compile a program; its place is the line that most of it comes from."""
+    error = OverBudget(
+        f"compiling its {program.passes} loops and {len(source.origins)} statements would take "
+        f"about {estimate:.0f} s, and the budget is {budget:g} s",
+        budget,
+    )
+    places = Counter(filter(None, source.origins)).most_common(1)
+    error.place = places[0][0] if places else None
+    return error
 
 
 def _pass_scalars(program: Program, kinds: Sequence[str], states: int) -> None:

@@ -1,0 +1,59 @@
+"""Comparisons of lengths: what is compared, and the answers that hold for all arguments."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from tracejit.ir import build, dims, ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.node import Node
+
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+}
+
+
+def sides(test: Node) -> tuple[Dim, Dim] | None:
+    """The two lengths or Python ints that `test` compares, or None."""
+    if test.op.name not in _COMPARE:
+        return None
+    found: list[Dim] = []
+    for node in test.args:
+        if node.op is ops.CAST and node.dtype == dims.INT_SCALAR.dtype:
+            node = node.args[0] if node.args[0].type == dims.INT_SCALAR else node
+        if node.op is ops.CONST and node.dtype == dims.INT_SCALAR.dtype:
+            found.append(int(build.constant_value(node)))
+        elif node.type == dims.INT_SCALAR:
+            found.append(node)
+        else:
+            return None
+    return found[0], found[1]
+
+
+def certain(name: str, difference: Dim) -> bool | None:
+    """The answer to a comparison of `difference` with 0 that holds for all arguments, if any."""
+    terms = dims.poly(difference)
+    low = terms.pop((), 0)
+    if not terms:
+        return bool(_COMPARE[name](low, 0))
+    if not all(atom.op is ops.DIM for monomial in terms for atom in monomial):
+        return None
+    # Lengths of axes are not negative: the difference is at least, or at most, `low`.
+    if all(c > 0 for c in terms.values()):
+        if low > 0:
+            return name in ("greater", "greater_equal", "not_equal")
+        if low == 0 and name in ("greater_equal", "less"):
+            return name == "greater_equal"
+    elif all(c < 0 for c in terms.values()):
+        if low < 0:
+            return name in ("less", "less_equal", "not_equal")
+        if low == 0 and name in ("less_equal", "greater"):
+            return name == "less_equal"
+    return None
