@@ -178,6 +178,112 @@ def test_what_sums_are_added_in():
             T.sum(x, acc_dtype=acc)
 
 
+# What cancels ------------------------------------------------------------------------------------
+
+AT = {
+    "x": np.array([0.1, 0.0, -2.0, 3e-320]),
+    "y": np.array([0.0, 3, 0.1, 2]),
+    "z": np.array([5.0, 2, 3, -1]),
+}
+ONES = [1.0] * 4
+
+# Expression: (value, its derivative by x), of the points above.
+CANCELS = {
+    "T.exp(T.log(x))": (lambda x, y, z: np.where(x < 0, np.nan, x), ONES),
+    "T.log(T.exp(x))": (lambda x, y, z: x, ONES),
+    "T.exp(T.log1p(x))": (lambda x, y, z: np.where(x < -1, np.nan, x + 1), ONES),
+    "T.expm1(T.log1p(x))": (lambda x, y, z: np.where(x < -1, np.nan, x), ONES),
+    "T.log1p(T.expm1(x))": (lambda x, y, z: x, ONES),
+    "T.sinh(T.arcsinh(x))": (lambda x, y, z: x, ONES),
+    "T.arctanh(T.tanh(x))": (lambda x, y, z: x, ONES),
+    "T.tanh(T.arctanh(x))": (lambda x, y, z: np.where(np.abs(x) > 1, np.nan, x), ONES),
+    "T.arccosh(T.cosh(x))": (lambda x, y, z: np.abs(x), [1, 0, -1, 1]),
+    "T.cosh(T.arccosh(x + 1))": (lambda x, y, z: np.where(x < 0, np.nan, x + 1), ONES),
+    "T.deg2rad(T.rad2deg(x))": (lambda x, y, z: x, ONES),
+    "x * T.exp(-y) / T.exp(-y)": (lambda x, y, z: x, ONES),
+    "x * y / y": (lambda x, y, z: x, ONES),
+    "x / y * y": (lambda x, y, z: x, ONES),
+    "x * (y / x)": (lambda x, y, z: y, [0.0] * 4),
+    "x * y / (y * z)": (lambda x, y, z: x / z, [0.2, 0.5, 1 / 3, -1]),
+    "x / x": (lambda x, y, z: 0 * x + 1, [0.0] * 4),
+    "2 * x / 2": (lambda x, y, z: x, ONES),
+    "x**3 / x": (lambda x, y, z: x**2, [0.2, 0, -4, 0]),
+    "x / T.sqr(x) * z * x": (lambda x, y, z: z, [0.0] * 4),
+    "T.inv(T.inv(x))": (lambda x, y, z: x, ONES),
+    "1 / (1 / x)": (lambda x, y, z: x, ONES),
+    "(-x) / (-z)": (lambda x, y, z: x / z, [0.2, 0.5, 1 / 3, -1]),
+    "T.sqr(T.sqrt(x))": (lambda x, y, z: np.where(x < 0, np.nan, x), ONES),
+    "T.sqrt(x) ** 2": (lambda x, y, z: np.where(x < 0, np.nan, x), ONES),
+    "T.sqrt(x) * T.sqrt(x)": (lambda x, y, z: np.where(x < 0, np.nan, x), ONES),
+    "T.sqrt(T.sqr(x))": (lambda x, y, z: np.abs(x), [1, 0, -1, 1]),
+    "(x + y) - y": (lambda x, y, z: x, ONES),
+    "x - y + y": (lambda x, y, z: x, ONES),
+    "y - (x + y)": (lambda x, y, z: -x, [-1.0] * 4),
+    "x + 1e300 - 1e300": (lambda x, y, z: x, ONES),
+    "-(-x)": (lambda x, y, z: x, ONES),
+    "x - x": (lambda x, y, z: 0 * x, [0.0] * 4),
+    "(x * y + z) - x * y": (lambda x, y, z: z, [0.0] * 4),
+    "x * 0": (lambda x, y, z: 0 * x, [0.0] * 4),
+    "0 / x": (lambda x, y, z: 0 * x, [0.0] * 4),
+    "x**0": (lambda x, y, z: 0 * x + 1, [0.0] * 4),
+    "x.sum() * x / x.sum()": (lambda x, y, z: x, ONES),
+    "(x.dimshuffle('x', 0) * y.dimshuffle(0, 'x') / y.dimshuffle(0, 'x'))[0]": (
+        lambda x, y, z: x, ONES,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", CANCELS)
+def test_what_undoes_itself_cancels(text):
+    value, slope = CANCELS[text]
+    x, y, z = T.dvectors("x", "y", "z")
+    v = eval(text, {"T": T, "x": x, "y": y, "z": z})
+    options = {"mode": "FAST_COMPILE", "on_unused_input": "ignore"}
+    got = tracejit.function([x, y, z], v, **options)(**AT)
+    np.testing.assert_array_equal(got, value(**AT))
+    d = T.grad(v.sum(), x, disconnected_inputs="ignore")
+    got = tracejit.function([x, y, z], d, **options)(**AT)
+    np.testing.assert_allclose(got, slope, rtol=1e-14, atol=1e-300)
+
+
+def test_the_derivative_of_x_log_x_at_zero():
+    x = T.dvector("x")
+    for log, unit in ((T.log, 1.0), (T.log2, np.log(2)), (T.log10, np.log(10))):
+        d = tracejit.function([x], T.grad((log(x) * x).sum(), x), mode="FAST_COMPILE")
+        np.testing.assert_allclose(d(np.array([0.0, 1.0])), [-np.inf, 1 / unit], rtol=1e-15)
+
+
+def test_nothing_cancels_in_decorated_functions_nor_without_stabilisation():
+    f = tracejit.function(lambda x, y: (x * y / y, np.exp(np.log(x)), x + y - y))
+    a, b = np.array([2.0, 0.3]), np.array([0.0, 1e17])
+    with np.errstate(all="ignore"):
+        for got, want in zip(f(a, b), (a * b / b, np.exp(np.log(a)), a + b - b), strict=True):
+            np.testing.assert_allclose(got, want, rtol=3e-16)
+        x, y = T.dvectors("x", "y")
+        with tracejit.change_flags(stabilise=False):
+            g = tracejit.function([x, y], x * y / y, mode="FAST_COMPILE")
+            np.testing.assert_array_equal(g(a, b), a * b / b)
+
+
+def test_what_is_only_nearly_the_same_does_not_cancel():
+    x, y = T.dvectors("x", "y")
+    at = np.array([1.0, 2.0, 4.0])
+    for v, want in (
+        (x * y[1:] / y[:-1], [2.0, 4.0]), (x + y[1:] - y[:-1], [2.0, 4.0]),
+        (x * T.cast(x[0] * 0 + 3, "float32") / 3.0, [1.0, 2.0]),
+        (x / T.sqrt(x) / x, [1.0, 2.0**-0.5]), (x - x[::-1], [-1.0, 1.0]),
+    ):  # fmt: skip
+        got = tracejit.function([x, y], v, on_unused_input="ignore", mode="FAST_COMPILE")
+        np.testing.assert_allclose(got(at[:2], at), want)
+
+
+def test_what_cancels_is_not_computed():
+    x, y = T.dvectors("x", "y")
+    f = tracejit.function([x, y], x * T.exp(y) / T.exp(y) + T.exp(T.log(x)))
+    np.testing.assert_array_equal(f(np.ones(3), np.full(3, 1e9)), [2.0] * 3)
+    assert "exp" not in f.source()
+
+
 # Indices -----------------------------------------------------------------------------------------
 
 

@@ -33,6 +33,7 @@ from tracejit.fallback import COMPILER_FAILED, stack_level
 from tracejit.function import Stats
 from tracejit.io import Slot
 from tracejit.ir import build
+from tracejit.ir.cancel import cancelled
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Origin
 from tracejit.ir.stabilise import stabilised
@@ -250,7 +251,7 @@ def _new_path(f: SymbolicFunction, key: Any, values: list[Any], states: list[Any
             build.cast(_node(r), v.type.numpy_dtype) for r, v in zip(results, outputs, strict=True)
         ]
         if config.stabilise and not plan.exact:
-            nodes = stabilised(nodes)
+            nodes = stabilised(cancelled(nodes))
     for name in trace.constants:
         sources.append(("constant", trace.constants[name]))
     graph = trace.graph(nodes)

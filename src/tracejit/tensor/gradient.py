@@ -13,6 +13,7 @@ from tracejit.autodiff import vjp
 from tracejit.config import config
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, derivatives, ops
+from tracejit.ir.cancel import cancelled
 from tracejit.ir.node import Node, make
 from tracejit.ir.smooth import differentiable
 from tracejit.tensor import creation
@@ -77,6 +78,13 @@ def _need_trace(values: Sequence[Any]) -> list[Node]:
     return [node_of(v) for v in values]
 
 
+def _formulas(outputs: Sequence[Node], targets: Sequence[Node]) -> list[Node]:
+    """What is differentiated: outputs without what cancels, in stable and smooth forms."""
+    if config.stabilise:
+        outputs = cancelled(outputs, targets)
+    return differentiable(outputs, targets)
+
+
 def _result(found: Node | None, x: Node, dtype: str) -> Traced:
     node = found if found is not None else build.full(x.shape, build.constant(0, np.dtype(dtype)))
     return Traced(build.cast(node, np.dtype(dtype)), "array" if node.shape else "scalar")
@@ -89,7 +97,7 @@ def _grad(attr: Any, *values: Any) -> Any:
     nodes = _need_trace(values)
     targets, rest = nodes[:wrt], nodes[wrt:]
     stopped, rest = rest[:constants], rest[constants:]
-    graph = differentiable(rest[:outputs], targets)
+    graph = _formulas(rest[:outputs], targets)
     seeds = [_seed(g, y) for g, y in zip(rest[outputs:], graph, strict=True)]
     found = vjp(graph, seeds, targets, stopped, known)
     results = [
@@ -111,7 +119,7 @@ def _rop(attr: Any, *values: Any) -> Any:
     """
     outputs, wrt = attr
     nodes = _need_trace(values)
-    ys = differentiable(nodes[:outputs], nodes[outputs : outputs + wrt])
+    ys = _formulas(nodes[:outputs], nodes[outputs : outputs + wrt])
     xs, points = nodes[outputs : outputs + wrt], nodes[outputs + wrt :]
     dummies = [
         make(ops.INPUT, (), (f"cotangent {k}", y.shape, id(y)), y.type) for k, y in enumerate(ys)
@@ -128,7 +136,7 @@ def _jacobian(attr: Any, *values: Any) -> Any:
     wrt, _ = attr
     nodes = _need_trace(values)
     targets, stopped, y = nodes[:wrt], nodes[wrt:-1], nodes[-1]
-    [better] = differentiable([y], targets)
+    [better] = _formulas([y], targets)
     found = jacobian_of(better, targets, stopped)
     return tuple(Traced(build.cast(j, y.dtype)) for j in found)
 
