@@ -31,6 +31,7 @@ from tracejit.fallback import (
     bound_to,
     interpreted,
     raised,
+    raised_by_copy,
     refuse,
     run_plain,
 )  # fmt: skip
@@ -241,8 +242,10 @@ def _traced(fn: Function, description: Description) -> tuple[Trace, _Program] | 
         with build.use_solver(trace):
             program = _run_trace(fn, description, capture)
         guard.check()
-    except Exception as problem:
+    except BaseException as problem:
         swallowed = take_refusal()
+        if not isinstance(problem, Exception) and not raised_by_copy(problem):
+            raise
         return Refusal(swallowed or problem, fn.__wrapped__, trace)
     finally:
         guard.restore()

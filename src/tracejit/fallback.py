@@ -22,6 +22,7 @@ from tracejit.errors import (
     TracejitError,
     UnsupportedError,
     UnsupportedWarning,
+    take_refusal,
 )
 from tracejit.explain import log, message, source_line
 from tracejit.ir import interpret
@@ -91,6 +92,9 @@ class Refusal:
         if getattr(capture, "states", ()):
             self.bound = "uses shared variables"
         self.bound = bound_to(function) or self.bound
+        if self.bound and self.error and trace is not None:
+            assert problem is not None
+            _give_values(problem, trace)
         if problem is None:
             self.reason = "the compiled program does not take the arguments it was made for"
         elif isinstance(problem, NotTraceable):
@@ -155,6 +159,22 @@ def bound_to(function: types.FunctionType) -> str:
     return "uses shared variables" if _names_a_state(function) else ""
 
 
+def _give_values(problem: BaseException, trace: Trace) -> None:
+    """Put values in place of the traced ones that an exception holds, which is to be raised."""
+
+    def valued(x: Any) -> Any:
+        if not isinstance(x, Variable):
+            return x
+        value = interpret.evaluate([x.node], trace.values)[0]
+        return np.asarray(value).item() if x.kind == "number" else value
+
+    with contextlib.suppress(Exception):
+        problem.args = tuple(map(valued, problem.args))
+        for name, value in list(vars(problem).items()):
+            if isinstance(value, Variable):
+                setattr(problem, name, valued(value))
+
+
 def _names_a_state(function: types.FunctionType) -> bool:
     """Whether a function names a shared variable, or a function of the user's that does."""
     seen: set[int] = set()
@@ -181,11 +201,23 @@ def _names_a_state(function: types.FunctionType) -> bool:
     return False
 
 
-def _raised_inside(problem: BaseException) -> bool:
+def _innermost(problem: BaseException) -> types.FrameType | None:
+    """The frame that raised `problem`."""
     step = problem.__traceback__
     while step is not None and step.tb_next is not None:
         step = step.tb_next
-    return step is not None and is_internal(step.tb_frame.f_code.co_filename)
+    return None if step is None else step.tb_frame
+
+
+def _raised_inside(problem: BaseException) -> bool:
+    frame = _innermost(problem)
+    return frame is not None and is_internal(frame.f_code.co_filename)
+
+
+def raised_by_copy(problem: BaseException) -> bool:
+    """Whether a traced function's own statement raised `problem`: no Ctrl-C, no exit of others."""
+    frame = _innermost(problem)
+    return frame is not None and isinstance(frame.f_globals, Namespace)
 
 
 def raised(outputs: Sequence[Node], values: Mapping[str, Any]) -> Exception | None:
@@ -199,7 +231,11 @@ def raised(outputs: Sequence[Node], values: Mapping[str, Any]) -> Exception | No
 
 
 def _short(problem: BaseException) -> str:
-    first = str(problem).strip().split("\n")[0][:200]
+    try:
+        first = str(problem).strip().split("\n")[0][:200]
+    except Exception:  # it holds traced values, or its class has a text of its own
+        take_refusal()
+        first = ""
     return f"{type(problem).__name__}: {first}" if first else type(problem).__name__
 
 

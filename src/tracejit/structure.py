@@ -91,7 +91,7 @@ class Static:
 
 
 def _hashable(value: Any) -> Any:
-    return (value.start, value.stop, value.step) if type(value) is slice else value
+    return (value.start, value.stop, value.step) if type(value) in (slice, range) else value
 
 
 def same(a: Any, b: Any) -> bool:
@@ -102,9 +102,11 @@ def same(a: Any, b: Any) -> bool:
         return False
     if type(a) is tuple:
         return len(a) == len(b) and all(map(same, a, b))
-    if type(a) is float:
+    if type(a) in (float, complex):
         return repr(a) == repr(b)  # tells -0.0 from 0.0, and takes nan for nan
-    if type(a) is slice:
+    if type(a) is frozenset:
+        return len(a) == len(b) and set(map(Static, a)) == set(map(Static, b))
+    if type(a) in (slice, range):
         return same(_hashable(a), _hashable(b))
     try:
         return bool(a == b)

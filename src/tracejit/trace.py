@@ -367,15 +367,22 @@ class Trace(build.Solver):
         if node.dtype.kind == "i" and node.type.weak:
             self.equal(dims.from_node(node), answer)
             return answer
+        if node.dtype.kind == "c":
+            self._pin(build.real(node), answer.real)
+            self._pin(build.imag(node), answer.imag)
+        else:
+            self._pin(node, answer)
+        return answer
+
+    def _pin(self, node: Node, answer: Any) -> None:
+        """Check that a real number is the one that it is here, to the bit."""
         if answer != answer:
             self._record(build.elementwise("isnan", node), True)
-            return answer
-        same = build.constant(answer, node.dtype, node.type.weak)
-        self._record(build.apply(ops.ELEMENTWISE["equal"], (node, same), BOOL), True)
-        if node.dtype.kind == "f" and answer == 0:
-            sign = build.elementwise("signbit", node)
-            self._record(sign, math.copysign(1, answer) < 0)
-        return answer
+        else:
+            same = build.constant(answer, node.dtype, node.type.weak)
+            self._record(build.apply(ops.ELEMENTWISE["equal"], (node, same), BOOL), True)
+        if node.dtype.kind == "f" and (answer == 0 or answer != answer):
+            self._record(build.elementwise("signbit", node), math.copysign(1, answer) < 0)
 
     def _record(self, test: Node, answer: bool) -> None:
         if test in self._answers:

@@ -325,6 +325,44 @@ class Variable:
 # Wrapping ---------------------------------------------------------------------------------------
 
 
+#: What a class of numbers does by rules of its own, where it defines one of these.
+_RULES = [
+    f"__{prefix}{name}__"
+    for name in (
+        "add sub mul truediv floordiv mod divmod pow matmul and or xor lshift rshift"
+    ).split()
+    for prefix in ("", "r")
+] + [
+    f"__{name}__"
+    for name in (
+        "neg pos abs invert lt le gt ge eq ne bool int float complex index round trunc floor ceil "
+        "array array_ufunc array_function"
+    ).split()
+]  # fmt: skip
+
+
+def plain_number(x: Any) -> Any:
+    """A number of a subclass of int, float or complex as the plain one that Python computes with.
+
+    Other values come back themselves. NotTraceable where the subclass has rules of its own.
+    """
+    cls = type(x)
+    if cls in (int, float, complex, bool) or isinstance(x, np.generic):
+        return x
+    base = next((b for b in (int, float, complex) if isinstance(x, b)), None)
+    if base is None:
+        return x
+    own = cls.__mro__[: cls.__mro__.index(base)]
+    if any(rule in vars(c) for c in own for rule in _RULES):
+        raise NotTraceable(
+            f"a {cls.__name__}, a subclass of {base.__name__} with its own rules, meets a traced "
+            "value",
+            f"use {base.__name__}(…) of it where a plain number will do",
+        )
+    number: Any = base.__pos__(x)
+    return number
+
+
 def operand(x: Any) -> Operand:
     """What an operation gets for `x`: a node, or a Python number that takes the dtype it meets."""
     if isinstance(x, Variable):
@@ -337,8 +375,9 @@ def operand(x: Any) -> Operand:
         return build.constant(x, np.bool_)
     if isinstance(x, np.generic):
         return build.constant(x, supported(x.dtype))
-    if isinstance(x, (int, float, complex)):
-        return x
+    if type(x) in (int, float, complex):
+        number = x
+        return number
     return wrap(x).node
 
 
@@ -351,6 +390,9 @@ def wrap(x: Any) -> Variable:
     if isinstance(x, bool):
         return Variable(build.constant(x, np.bool_), "number")
     if isinstance(x, (int, float, complex)):
+        plain = plain_number(x)
+        if plain is not x:  # NumPy makes an array of a subclass's: it is not weak
+            return Variable(build.constant(plain, np.dtype(type(plain))), "scalar")
         if isinstance(x, int) and not -(2**63) <= x < 2**63:
             raise NotTraceable(f"the Python integer {x} is beyond 64 bits")
         return Variable(build.constant(x), "number")

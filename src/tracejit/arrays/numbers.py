@@ -18,7 +18,7 @@ from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, make
 from tracejit.ir.types import BOOL, COMPLEX128, FLOAT64, INT64, ArrayType
-from tracejit.variable import Variable, operand, wrap
+from tracejit.variable import Variable, operand, plain_number, wrap
 
 PYTHON: dict[np.ufunc, Callable[..., Any]] = {
     np.add: operator.add,
@@ -60,6 +60,7 @@ DTYPES = {"i": INT64, "f": FLOAT64, "c": COMPLEX128}
 def arithmetic(ufunc: np.ufunc, *args: Any) -> Any:
     """Python's operator for `ufunc` over numbers, of which at least one is traced."""
     python = PYTHON[ufunc]
+    args = tuple(map(plain_number, args))
     operands = [operand(x) for x in map(_as_int, args)]
     if not any(isinstance(x, Node) for x in operands):
         return python(*operands)
@@ -139,7 +140,7 @@ def _as_dim(x: Any) -> Dim:
 def _kind(x: Any) -> str:
     if isinstance(x, Variable):
         return x.node.dtype.kind
-    return {bool: "b", int: "i", float: "f"}.get(type(x), "c" if isinstance(x, complex) else "i")
+    return {bool: "b", int: "i", float: "f", complex: "c"}[type(x)]
 
 
 def _result(node: Node) -> Variable:

@@ -1,0 +1,151 @@
+"""The user's own exceptions come out as Python raises them, whatever traced values they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tracejit
+
+X = np.arange(2.0)
+
+
+class Mine(Exception):
+    def __init__(self, k: Any, why: Any = "x") -> None:
+        super().__init__(k)
+        self.k, self.why = k, why
+
+    def __str__(self) -> str:
+        return f"mine {self.k:.3f} {self.why}"
+
+
+def key(x, k):
+    if k < 3:
+        raise KeyError(k)
+    return x * k
+
+
+def own(x, k):
+    raise Mine(k, why=x.shape[0])
+
+
+def text(x, k):
+    raise ValueError(f"k is {k} and n {len(x)}")
+
+
+def chained(x, k):
+    try:
+        raise KeyError(k)
+    except KeyError as e:
+        raise Mine(k) from e
+
+
+def asserting(x, k):
+    raise AssertionError("too small", k, x.shape)
+
+
+def of_an_array(x, k):
+    raise ValueError(x + k)
+
+
+def group(x, k):
+    raise ExceptionGroup("both", [ValueError(k), KeyError(x.shape[0])])
+
+
+def leaving(x, k):
+    raise SystemExit(k)
+
+
+def stopping(x, k):
+    raise StopIteration(k)
+
+
+def missing(x, k):
+    return k.nothing
+
+
+def from_a_list(x, k):
+    return x * [1, 2, 3][k + 5]
+
+
+def from_a_dict(x, k):
+    return x * {1: 2}[k + 5]
+
+
+def converting(x, k):
+    return x * int("a" * k)
+
+
+def in_context(x, k):
+    try:
+        return 1 / 0
+    except ZeroDivisionError:
+        raise KeyError(k)  # noqa: B904
+
+
+def noted(x, k):
+    error = ValueError(k)
+    error.add_note(f"note {k}")
+    raise error
+
+
+def outcome(f: Callable[..., Any], *args: Any) -> Any:
+    try:
+        f(*args)
+    except BaseException as error:
+        parts = [error.__cause__, error.__context__, *getattr(error, "exceptions", ())]
+        return (
+            type(error), str(error).split("\n")[0], [type(a) for a in error.args], repr(error.args),
+            [repr(p) for p in parts], getattr(error, "k", None),
+            [n for n in getattr(error, "__notes__", ()) if n.startswith("note")],
+        )  # fmt: skip
+    raise AssertionError("it raises")
+
+
+RAISING = [
+    key, own, text, chained, asserting, of_an_array, group, leaving, stopping, missing,
+    from_a_list, from_a_dict, converting, in_context, noted,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f", RAISING)
+def test_an_exception_is_pythons(f: Any) -> None:
+    g = tracejit.function(f)
+    expected = outcome(f, X, 1)
+    assert outcome(g, X, 1) == expected
+    assert outcome(g, X, 1) == expected  # again, where it is known
+
+
+def test_one_that_is_handled_keeps_the_trace() -> None:
+    @tracejit.function
+    def handled(x, k):
+        try:
+            if k < 3:
+                raise KeyError(k)
+        except KeyError as e:
+            return x * e.args[0]
+        return x
+
+    np.testing.assert_array_equal(handled(X, 2), X * 2)
+    np.testing.assert_array_equal(handled(X, 1), X)
+    assert handled.stats.traces == 1
+
+
+@pytest.mark.parametrize("f", [key, own])
+def test_in_a_derivative_it_holds_values(f: Any) -> None:
+    with pytest.raises((KeyError, Mine)) as caught:
+        tracejit.grad(lambda x, k: f(x, k).sum())(X, 1)
+    assert caught.value.args == (1,)
+    assert type(caught.value.args[0]) is int
+
+
+def test_an_exit_from_outside_ends_the_trace() -> None:
+    class Outside:
+        def __index__(self) -> int:
+            raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        tracejit.function(lambda x: x)(np.ones(3)), range(Outside())
