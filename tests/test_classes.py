@@ -104,6 +104,16 @@ class Mode(enum.Enum):
     ADD = 1
     MULTIPLY = 2
 
+    def shown(self):
+        return self.name.lower()
+
+
+class Reading(enum.Enum):
+    ADD = 1
+
+    def apply(self, x):
+        return x + SHIFT
+
 
 Registered.register(Dense)
 
@@ -194,6 +204,27 @@ def test_dataclass_functions():
         return [field.name for field in dataclasses.fields(p)], type(q) is type(p), q.apply(x)
 
     agrees(f, Wide(2 * V), V)
+
+
+def test_enumerations(monkeypatch):
+    def f(x):
+        return (
+            Mode.ADD.value * x, Mode["ADD"].name, Mode(2) is Mode.MULTIPLY, list(Mode), len(Mode),
+            isinstance(Mode.ADD, Mode), Mode.ADD in Mode, type(Mode.ADD) is Mode, {Mode.ADD: 1},
+            type(Mode) is enum.EnumMeta, Mode.ADD.shown(),
+        )  # fmt: skip
+
+    agrees(f, V)
+    refuses("reads what could change unseen", lambda x: Reading.ADD.apply(x), V)
+    refuses("reads what could change unseen", lambda mode, x: mode.apply(x), Reading.ADD, V)
+
+
+def test_copies_are_no_subclasses_of_the_users_classes():
+    before = [cls.__subclasses__() for cls in (Layer, Dense, Wide)]
+    agrees(lambda p, x: p.apply(x) + Layer.trainable, Wide(2 * V), V)
+    assert [cls.__subclasses__() for cls in (Layer, Dense, Wide)] == before
+    refuses("asks for the subclasses", lambda x: len(Layer.__subclasses__()) * x, V)
+    agrees(lambda x: (Wide.mro(), Wide.__mro__, Wide.__bases__, x), V)
 
 
 def test_metaclasses_and_checks_of_the_users_own():

@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "arrays": _VALUES,
     "trace": _VALUES | {"explain"},
     "standin": set(),
-    "classes": _BASE | {"standin", "structure", "capture"},
+    "classes": _BASE | {"standin", "structure", "untraceable", "capture"},
     "usermodule": _BASE | {"namespace", "standin", "untraceable"},
     "namespace": _VALUES | {"trace", "standin", "untraceable"},
     "dispatch": _BASE | {"ir", "structure"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import cmath
+import functools
 import math
 import operator
 import types
@@ -242,6 +243,20 @@ def test_builtins_as_values():
     agrees(f, V, 2)
 
 
+LENGTH, IS, KIND = len, isinstance, type
+
+
+def test_builtins_by_other_names():
+    def f(x, n, size, table):
+        return (
+            LENGTH is len, LENGTH(x), IS(x, np.ndarray), IS(n, int), KIND(n) is int, KIND is type,
+            builtins.len(x), builtins.isinstance(x, np.ndarray), builtins.len is len, size is len,
+            size(x), size(table), [k is len for k in table], [k(x) for k in table], table[len],
+        )  # fmt: skip
+
+    agrees(f, V, 2, len, {len: 1, type: 2})
+
+
 # What is returned --------------------------------------------------------------------------------
 
 
@@ -259,3 +274,46 @@ def test_functions_as_arguments():
 
     agrees(f, V, np.sum, math.sqrt)
     agrees(f, V, np.prod, math.exp)
+
+
+def test_attributes_by_name():
+    def f(x, n):
+        return (
+            [getattr(x, name, None) for name in ("kind", "node", "owned", "shape", "ndim", "nil")],
+            [getattr(n, name, "none") for name in ("__array__", "path", "shape", "imag")],
+            hasattr(x, "kind"), hasattr(n, "shape"), hasattr(x[0], "T"), dir(x), dir(n), dir(np),
+            np.sum(x), getattr(np, "nil", 3), math.pi,
+        )  # fmt: skip
+
+    agrees(f, V, 2)
+    with pytest.raises(AttributeError, match="no attribute 'kind'"):
+        tracejit.function(lambda x: getattr(x, "ki" + "nd"))(V)
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+def scaled(x: float, k: int = 2) -> float:
+    """`x`, times `k`."""
+    return x * k
+
+
+@functools.wraps(scaled)
+def wrapper(*args):
+    return scaled(*args)
+
+
+TABLE = {relu: 1, scaled: "two"}
+
+
+def test_the_users_functions_are_found_by_their_copies():
+    def f(x, table):
+        return (
+            TABLE[relu], TABLE.get(scaled, 0), relu in TABLE, table[relu], len in table,
+            [k is relu for k in TABLE], [k(x) for k in table if k is not len], dict(table), TABLE,
+            scaled.__annotations__, scaled.__doc__, scaled.__name__, scaled.__defaults__,
+            wrapper.__wrapped__ is scaled, wrapper.__name__, wrapper(x), wrapper, [relu, scaled],
+        )  # fmt: skip
+
+    agrees(f, V, {relu: 3, np.abs: 4, len: 2})

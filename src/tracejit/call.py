@@ -237,8 +237,8 @@ def _traced(fn: Function, description: Description) -> tuple[Trace, _Program] | 
     trace = Trace(0.0 if bound_to(fn.__wrapped__) else config.budget)
     guard = RandomGuard()
     take_refusal()
+    capture = Capture(trace, fn.__wrapped__, fn._dynamic)
     try:
-        capture = Capture(trace, fn.__wrapped__, fn._dynamic)
         with build.use_solver(trace):
             program = _run_trace(fn, description, capture)
         guard.check()
@@ -248,6 +248,7 @@ def _traced(fn: Function, description: Description) -> tuple[Trace, _Program] | 
             raise
         return Refusal(swallowed or problem, fn.__wrapped__, trace)
     finally:
+        capture.release()
         guard.restore()
     seconds = time.perf_counter() - start
     fn.stats.seconds["trace"] += seconds

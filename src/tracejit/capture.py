@@ -10,11 +10,12 @@ import functools
 import sys
 import types
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 import numpy as np
 
-from tracejit.classes import copy_of_class
+from tracejit.classes import copy_of_class, detach, require_plain_enum
 from tracejit.dispatch import Prologue
 from tracejit.errors import NotTraceable
 from tracejit.generators import TracedGenerator, is_generator
@@ -129,11 +130,16 @@ class Capture:
             code.replace(), self.namespace(f.__globals__), f.__name__, None, cells
         )
         copy.__qualname__, copy.__module__, copy.__doc__ = f.__qualname__, f.__module__, f.__doc__
-        copy.__dict__.update(f.__dict__)
+        copy.__annotations__ = f.__annotations__
         owner = self.prologue.symbol(f, "f")
         self.guard(f.__code__, f"{owner}.__code__", f"the code of {f.__name__}()")
         self._functions[id(f)] = f, copy
         self._functions[id(copy)] = copy, copy
+        if "__wrapped__" in f.__dict__:
+            inner = self.read(
+                f.__dict__["__wrapped__"], f"{owner}.__wrapped__", f"{f.__name__}.__wrapped__"
+            )
+            copy.__dict__["__wrapped__"] = inner
         for name, new, old in zip(f.__code__.co_freevars, cells, f.__closure__ or (), strict=True):
             try:
                 content = old.cell_contents
@@ -280,6 +286,8 @@ class Capture:
             return self._modules[id(value)]
         if isinstance(value, type):
             return self.traced_class(value)
+        if isinstance(value, Enum):
+            require_plain_enum(self, type(value))
         found = replacement(value)
         if found is value and not is_static(value):
             raise NotTraceable(
@@ -311,8 +319,6 @@ class Capture:
 
     def traced_class(self, cls: type) -> type:
         """The copy of a class of the user's, one a trace."""
-        from enum import Enum
-
         known = self.classes.get(cls)
         if known is not None:
             return known
@@ -322,6 +328,8 @@ class Capture:
                 "make it outside, and draw from it inside",
                 bound="makes random variables",
             )
+        if issubclass(cls, Enum):
+            require_plain_enum(self, cls)
         if is_library_module(cls.__module__, self._own) or issubclass(cls, (BaseException, Enum)):
             return replacement(cls)
         self.classes[cls] = copy_of_class(self, cls)
@@ -357,10 +365,26 @@ class Capture:
             step = self.prologue.attribute(expression, plain) if named else step
             at = child_path(spec.kind, path, plain)
             children.append(self.rebuild(child, values, nodes, at, value, step))
+        if spec.kind == "dict":
+            spec = spec._replace(keys=tuple(Static(self._key(k.value)) for k in keys))
         built = assemble(spec, children, self.traced_class)
         self._snapshots.append((path, built, contents(built)))
         self.containers[id(built)] = expression
         return built
+
+    def _key(self, key: Any) -> Any:
+        """What stands for the key of a dict: functions and classes are found by their copies."""
+        if isinstance(key, types.FunctionType) and self.is_users(key):
+            return self.function(key)
+        if isinstance(key, type):
+            return self.traced_class(key)
+        return replacement(key) if callable(key) and is_static(key) else key
+
+    def release(self) -> None:
+        """The trace is over: the user's classes have no copies among their subclasses."""
+        for copy in reversed(self.classes.values()):
+            if real_of(copy) is not copy:
+                detach(copy)
 
     def original(self, value: Any) -> Any:
         """The user's own function or class of which `value` is the copy, or `value` itself."""

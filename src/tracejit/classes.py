@@ -6,13 +6,16 @@ finds copies too. Its members are captured when they are first read, and read at
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import types
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from tracejit.errors import NotTraceable
 from tracejit.standin import ORIGINAL, real_of
-from tracejit.structure import is_namedtuple
+from tracejit.structure import is_namedtuple, is_static
+from tracejit.untraceable import reads_outside
 
 if TYPE_CHECKING:
     from tracejit.capture import Capture
@@ -41,12 +44,27 @@ def copy_of_class(capture: Capture, cls: type) -> type:
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,
         "__doc__": cls.__doc__,
-        ORIGINAL: cls,
     }
     # Not by the user's metaclass, which may keep account of its classes.
     bases = (*bases, cls) if bases else (_NoHook, cls)
     made: type = type.__new__(_traced_metaclass(type(cls)), cls.__name__, bases, body)
+    type.__setattr__(made, ORIGINAL, cls)
     return made
+
+
+class _Detached(_NoHook):
+    """The base of copies whose trace is over, if they add attributes to their base."""
+
+
+def detach(copy: type) -> None:
+    """Take a copy from among the subclasses of the user's class.
+
+    One of a class with slots, or of a named tuple, stays there until it is collected.
+    """
+    for base in (_NoHook, _Detached):
+        with contextlib.suppress(TypeError):  # another layout
+            type.__dict__["__bases__"].__set__(copy, (base,))
+            return
 
 
 @functools.cache
@@ -70,6 +88,10 @@ def _traced_metaclass(meta: type[type]) -> type[type]:
             raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
         raise NotTraceable(f"{cls.__qualname__}.{name} is asked for, which could change unseen")
 
+    def resolution_order(cls: Any) -> Any:
+        made = ORIGINAL in type.__getattribute__(cls, "__dict__")  # else it is being made
+        return real_of(cls).mro() if made else meta.mro(cls)
+
     def refuse(cls: Any, name: str, *value: Any) -> None:
         raise NotTraceable(f"the function sets {cls.__qualname__}.{name}")
 
@@ -81,6 +103,7 @@ def _traced_metaclass(meta: type[type]) -> type[type]:
         "__eq__": lambda cls, other: real_of(cls) is real_of(other),
         "__hash__": lambda cls: hash(real_of(cls)),
         "__repr__": lambda cls: repr(real_of(cls)),
+        "mro": resolution_order,
         "__bases__": property(lambda cls: real_of(cls).__bases__),
         "__base__": property(lambda cls: real_of(cls).__base__),
         "__mro__": property(lambda cls: real_of(cls).__mro__),
@@ -91,6 +114,24 @@ def _traced_metaclass(meta: type[type]) -> type[type]:
 
 def _is_library(meta: type) -> bool:
     return meta.__module__ in ("builtins", "abc", "typing", "_py_abc")
+
+
+def require_plain_enum(capture: Capture, cls: type[Enum]) -> None:
+    """Raise NotTraceable for an enumeration whose methods see more than its members.
+
+    Its members are one object each, so there are no copies.
+    """
+    for base in cls.__mro__:
+        for name, member in vars(base).items():
+            for f in (member, *(getattr(member, n, None) for n in ("fget", "__func__"))):
+                if isinstance(f, types.FunctionType) and capture.is_users(f) and reads_outside(f):
+                    raise NotTraceable(
+                        f"{cls.__qualname__}.{name}() reads what could change unseen",
+                        "make it a function that takes the member",
+                    )
+    for member in cls:
+        if not is_static(member.value):
+            raise NotTraceable(f"the value of {cls.__qualname__}.{member.name} could change unseen")
 
 
 # Members -----------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from tracejit.arrays.special import special
 from tracejit.errors import NotTraceable
 from tracejit.ir import build
 from tracejit.ir.types import DTYPES, FLOAT64
-from tracejit.standin import real_of, stand_in_for
+from tracejit.standin import known_stand_in, real_of, stand_in_for
 from tracejit.untraceable import CALLED
 from tracejit.variable import Variable, wrap
 
@@ -341,12 +341,26 @@ def traced_hasattr(x: Any, name: str) -> bool:
     return hasattr(python_type(x) if isinstance(x, Variable) else x, name)
 
 
+def traced_getattr(x: Any, name: str, *default: Any) -> Any:
+    """``getattr`` of what a traced value stands for."""
+    if isinstance(x, Variable) and not traced_hasattr(x, name):
+        return getattr(_example(x), name, *default)  # raises what Python raises
+    return getattr(x, name, *default)
+
+
+def traced_dir(*args: Any) -> list[str]:
+    """``dir`` of what a traced value stands for."""
+    if len(args) != 1:
+        raise NotTraceable("dir() looks at what a trace cannot see")
+    return dir(_example(args[0]) if isinstance(args[0], Variable) else real_of(args[0]))
+
+
 def traced_builtins() -> dict[str, Any]:
     """The builtins of a traced function."""
     found = dict(vars(builtins))
     others = {name: _refused_builtin(name) for name in _REFUSED.split()}
     others.update(isinstance=traced_isinstance, issubclass=traced_issubclass, type=traced_type)
-    others.update(len=traced_len, hasattr=traced_hasattr)
+    others.update(len=traced_len, hasattr=traced_hasattr, getattr=traced_getattr, dir=traced_dir)
     found.update({name: stand_in_for(found[name], call) for name, call in others.items()})
     found["__import__"] = _import
     return found
@@ -363,6 +377,9 @@ def replacement(value: Any) -> Any:
     """What stands for a module, function or type of a library inside a trace; else `value`."""
     if isinstance(value, types.ModuleType):
         return _module(value)
+    known = known_stand_in(value)
+    if known is not value:
+        return known
     if isinstance(value, type):
         refuse_changing(value.__module__, value.__name__)
         return value
@@ -401,7 +418,7 @@ def _module(module: types.ModuleType) -> Any:
         proxy = MathProxy(module)
     elif name == "sys":
         proxy = SystemProxy(module)
-    elif name.partition(".")[0] in ("numpy", "scipy"):
+    elif name.partition(".")[0] in ("numpy", "scipy", "builtins"):
         proxy = ModuleProxy(module)
     elif name.partition(".")[0] in _CHANGING.split():
         proxy = _Changing(module)

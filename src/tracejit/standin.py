@@ -85,3 +85,8 @@ def stand_in_for(real: Any, call: Callable[..., Any]) -> StandIn:
     if known is None:
         known = _standins[id(real)] = StandIn(real, call)
     return known
+
+
+def known_stand_in(value: Any) -> Any:
+    """The stand-in for `value`, or `value` itself where there is none."""
+    return _standins.get(id(value), value)

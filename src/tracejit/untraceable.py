@@ -69,6 +69,8 @@ def _scan(code: types.CodeType) -> Scan:
                 return Scan(f"assigns the attribute {which}", _RETURN, line)
             if name == "LOAD_ATTR" and which == "__class__":
                 return Scan("looks at x.__class__", "use type(x), or isinstance()", line)
+            if name in _ATTRIBUTES and which == "__subclasses__":
+                return Scan("asks for the subclasses of a class", "list them outside", line)
             before = name
             if name == "LOAD_BUILD_CLASS":
                 return Scan("defines a class", "define it outside", line)
@@ -83,6 +85,20 @@ def _scan(code: types.CodeType) -> Scan:
 #: What leaves the user's own values on the stack: whether two are one object is not traced.
 _VALUES = frozenset("LOAD_FAST LOAD_DEREF BINARY_SUBSCR".split())
 _RETURN = "return the new value, and assign it where the function is called"
+
+
+def reads_outside(f: types.FunctionType) -> bool:
+    """Whether `f`, or a function made in it, reads more than its arguments."""
+    stack = [f.__code__]
+    while stack:
+        part = stack.pop()
+        if any(i.opname in _OUTSIDE for i in dis.get_instructions(part)):
+            return True
+        stack += [c for c in part.co_consts if isinstance(c, types.CodeType)]
+    return False
+
+
+_OUTSIDE = frozenset("LOAD_GLOBAL LOAD_DEREF LOAD_CLASSDEREF IMPORT_NAME".split())
 
 
 # Calls by name -----------------------------------------------------------------------------------
