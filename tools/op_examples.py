@@ -42,6 +42,7 @@ EXAMPLES: dict[str, str] = {
     "linspace": "np.linspace(x, y, 5)",
     "matmul": "x @ y.T",
     "matvec": "np.matvec(x, v)",
+    "ix_": "np.ix_(v, w)",
     "meshgrid": "np.meshgrid(v, w)",
     "moveaxis": "np.moveaxis(x, 0, 1)",
     "norm": "np.linalg.norm(x)",

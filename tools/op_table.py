@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,6 @@ from op_examples import ALIASES, EXAMPLES, FALLBACKS, REDUCE_ONLY
 
 import tracejit
 from tracejit.arrays import CREATORS, FUNCTIONS
-from tracejit.call import _is_view
 from tracejit.cpu.emit import emit
 from tracejit.dispatch import is_length
 from tracejit.errors import NotTraceable, UnsupportedError, take_refusal
@@ -38,6 +36,7 @@ from tracejit.lower.executable import _own_outputs
 from tracejit.lower.program import Program
 from tracejit.lower.schedule import schedule
 from tracejit.namespace import replacement
+from tracejit.sharing import shared
 from tracejit.trace import Trace
 from tracejit.variable import Variable
 
@@ -106,11 +105,10 @@ def traced(
         if refusal is not None:
             raise refusal
         found = [v for v in _variables(result) if v.kind != "number" or not is_length(v.node)]
+        views, bases = shared(found)
     if not found:
         return None
-    capture: Any = SimpleNamespace(trace=trace)
-    aliases = frozenset(k for k, v in enumerate(found) if _is_view(v, capture))
-    return trace.graph([v.node for v in found]), aliases
+    return trace.graph([*(v.node for v in found), *bases]), frozenset(views)
 
 
 def _variables(result: Any) -> Iterator[Variable]:

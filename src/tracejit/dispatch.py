@@ -309,7 +309,9 @@ class Interpreted:
     def _valid(self, inputs: tuple[Any, ...]) -> dict[str, Any] | None:
         """The inputs by name, or None where the graph is not valid for them."""
         for value, (dtype, ndim) in zip(inputs, self._types, strict=True):
-            if isinstance(value, np.ndarray) and (value.dtype != dtype or value.ndim != ndim):
+            if isinstance(value, np.ndarray) and (
+                value.dtype != dtype or value.dtype.num != dtype.num or value.ndim != ndim
+            ):
                 return None
         env = dict(zip(self._names, inputs, strict=True))
         checks = [c.condition for c in self.graph.checks]

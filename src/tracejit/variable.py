@@ -396,7 +396,7 @@ def wrap(x: Any) -> Variable:
         if isinstance(x, int) and not -(2**63) <= x < 2**63:
             raise NotTraceable(f"the Python integer {x} is beyond 64 bits")
         return Variable(build.constant(x), "number")
-    if isinstance(x, (list, tuple)):
+    if isinstance(x, (list, tuple, range)):
         array: Variable = CREATORS[np.array](x)
         return array
     if isinstance(x, np.ndarray):
@@ -451,7 +451,9 @@ def supported(dtype: Any) -> np.dtype[Any]:
     """`dtype` as one that traced arrays may have; NotTraceable for the others."""
     found = canonical_dtype(dtype)
     if found is None:
-        raise NotTraceable(f"dtype {np.dtype(dtype)} is not compiled")
+        named = np.dtype(dtype)
+        name = named.type.__name__ if named.char in "lLqQ" else named
+        raise NotTraceable(f"dtype {name} is not compiled")
     return found
 
 

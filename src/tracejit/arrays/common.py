@@ -12,7 +12,7 @@ from tracejit.errors import AxisError, DTypeError, NotTraceable, ShapeError
 from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, make
-from tracejit.ir.types import BOOL, INT64, ArrayType
+from tracejit.ir.types import BOOL, INT64, ArrayType, same_values
 from tracejit.variable import Operand, Variable, number, operand, supported, wrap
 
 CONDITION = ArrayType(BOOL)
@@ -145,6 +145,14 @@ def refuse_out(out: Any) -> None:
         raise NotTraceable("out= of this function is not compiled", "assign the result instead")
 
 
+def refuse_others(options: dict[str, Any]) -> None:
+    """Take ``device="cpu"`` and ``like=`` from a creator's options, and refuse other values."""
+    if options.pop("device", None) not in (None, "cpu"):
+        raise ValueError('Device not understood. Only "cpu" is allowed.')
+    if not isinstance(options.pop("like", None), (Variable, np.ndarray, type(None))):
+        raise NotTraceable("like= of another class is not compiled")
+
+
 def dtype_argument(dtype: Any) -> np.dtype[Any]:
     """A dtype that the user names."""
     return supported(np.dtype(dtype))
@@ -265,7 +273,7 @@ def call(name: str, *args: Any) -> Node:
     row = ops.ELEMENTWISE[name]
     operands = [operand(a) if not isinstance(a, Node) else a for a in args]
     dtypes = build.resolve(row.ufunc, tuple(map(told, operands)))
-    nodes = [coerce(x, supported(d)) for x, d in zip(operands, dtypes, strict=False)]
+    nodes = [coerce(x, supported(same_values(d))) for x, d in zip(operands, dtypes, strict=False)]
     return build.apply(row, nodes, supported(dtypes[row.ufunc.nin + row.output]))
 
 

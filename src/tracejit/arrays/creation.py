@@ -14,6 +14,7 @@ from tracejit.arrays.common import (
     dtype_argument,
     length,
     placed,
+    refuse_others,
     same,
     select,
     shape_argument,
@@ -43,37 +44,44 @@ from tracejit.variable import (
 # Filled arrays ----------------------------------------------------------------------------------
 
 
-def _filled(shape: Any, fill: Any, dtype: np.dtype[Any], order: str) -> Variable:
-    return _fresh(Variable(build.full(shape_argument(shape), coerce(fill, dtype))), order)
+def _filled(shape: Any, fill: Any, dtype: np.dtype[Any], order: str, other: Any) -> Variable:
+    wanted = shape_argument(shape)
+    return _fresh(build.full(wanted, coerce(fill, dtype)), order, other)
 
 
-def _fresh(x: Variable, order: str) -> Variable:
-    """A fresh array of a known memory order."""
+def _fresh(node: Node, order: str, other: dict[str, Any], orders: str = "CF") -> Variable:
+    """A fresh array in a known memory order; what else was asked for is looked at."""
+    refuse_others(other)
+    if other:
+        raise TypeError(f"got an unexpected keyword argument {next(iter(other))!r}")
+    if order not in orders or not order:
+        raise ValueError(f"order must be one of {', '.join(orders)} (got {order!r})")
+    x = Variable(placed(node, order))
     x.memory = Memory(x, whole=order == "C")
     return x
 
 
 @creates(np.zeros, np.empty)
-def zeros(shape: Any, dtype: Any = float, order: str = "C", **other: Any) -> Variable:
+def zeros(shape: Any, dtype: Any = float, order: Any = "C", **other: Any) -> Variable:
     """``np.zeros``; also ``np.empty``, whose content is anything."""
-    return _filled(shape, 0, dtype_argument(dtype or float), order)
+    return _filled(shape, 0, dtype_argument(dtype or float), order or "C", other)
 
 
 @creates(np.ones)
-def ones(shape: Any, dtype: Any = None, order: str = "C", **other: Any) -> Variable:
+def ones(shape: Any, dtype: Any = None, order: Any = "C", **other: Any) -> Variable:
     """``np.ones``."""
-    return _filled(shape, 1, dtype_argument(dtype or float), order)
+    return _filled(shape, 1, dtype_argument(dtype or float), order or "C", other)
 
 
 @creates(np.full)
 def full(
-    shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **other: Any
+    shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", **other: Any
 ) -> Variable:
     """``np.full``."""
     fill = operand(fill_value)
     target = as_array(fill_value).node.dtype if dtype is None else dtype_argument(dtype)
     node = build.broadcast_to(coerce(fill, target), shape_argument(shape))
-    return _fresh(Variable(node), order)
+    return _fresh(node, order or "C", other)
 
 
 @implements(np.zeros_like, np.empty_like)
@@ -86,7 +94,7 @@ def zeros_like(
     **other: Any,
 ) -> Variable:
     """``np.zeros_like``."""
-    return full_like(a, 0, dtype, order, subok, shape)
+    return full_like(a, 0, dtype, order, subok, shape, **other)
 
 
 @implements(np.ones_like)
@@ -99,7 +107,7 @@ def ones_like(
     **other: Any,
 ) -> Variable:
     """``np.ones_like``."""
-    return full_like(a, 1, dtype, order, subok, shape)
+    return full_like(a, 1, dtype, order, subok, shape, **other)
 
 
 @implements(np.full_like)
@@ -116,7 +124,8 @@ def full_like(
     like = as_array(a).node
     target = like.dtype if dtype is None else dtype_argument(dtype)
     wanted = like.shape if shape is None else shape_argument(shape)
-    return Variable(build.broadcast_to(coerce(operand(fill_value), target), wanted))
+    node = build.broadcast_to(coerce(operand(fill_value), target), wanted)
+    return _fresh(node, order, other, "CFKA")
 
 
 # From values ------------------------------------------------------------------------------------
@@ -135,8 +144,12 @@ def array(
     """``np.array``: a Variable's copy, or nested lists joined."""
     if copy is False and (order in ("C", "F") or not _is_array(object, dtype)):
         raise NotTraceable("whether copy=False is possible depends on the memory layout")
+    refuse_others(other)
+    if isinstance(object, range):
+        object = list(object)
     if isinstance(object, (list, tuple)):
         result = _nested(object, dtype)
+        result = Variable(placed(result.node, "F")) if order == "F" else result
     else:
         source = as_array(object)
         target = source.node.dtype if dtype is None else dtype_argument(dtype)
@@ -251,7 +264,8 @@ def eye(
     """``np.eye``."""
     rows, columns = shape_argument((N, N if M is None else M))
     row = build.expand_dims(span(rows, length(k)), (1,))
-    return Variable(build.cast(call("equal", row, build.iota(columns)), dtype_argument(dtype)))
+    node = build.cast(call("equal", row, build.iota(columns)), dtype_argument(dtype))
+    return _fresh(node, order or "C", other)
 
 
 @creates(np.identity)
@@ -260,9 +274,9 @@ def identity(n: Any, dtype: Any = None, **other: Any) -> Variable:
     return eye(n, dtype=dtype or float)
 
 
-def lower_mask(rows: Dim, columns: Dim, k: Any) -> Node:
+def lower_mask(rows: Dim, columns: Dim, k: Dim) -> Node:
     """Where column ``j <= i + k``."""
-    row = build.expand_dims(span(rows, length(k)), (1,))
+    row = build.expand_dims(span(rows, k), (1,))
     return call("greater_equal", row, build.iota(columns))
 
 
@@ -270,15 +284,15 @@ def lower_mask(rows: Dim, columns: Dim, k: Any) -> Node:
 def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = float, **other: Any) -> Variable:
     """``np.tri``."""
     rows, columns = shape_argument((N, N if M is None else M))
-    return Variable(build.cast(lower_mask(rows, columns, k), dtype_argument(dtype)))
+    return Variable(build.cast(lower_mask(rows, columns, length(k)), dtype_argument(dtype)))
 
 
-def _triangle(m: Any, k: Any, lower: bool) -> Variable:
+def _triangle(m: Any, k: Dim, lower: bool) -> Variable:
     x = as_array(m).node
     if not x.ndim:
         raise IndexError("tuple index out of range")
     rows = x.shape[-1] if x.ndim == 1 else x.shape[-2]
-    mask = lower_mask(rows, x.shape[-1], k if lower else dims.sub(length(k), 1))
+    mask = lower_mask(rows, x.shape[-1], k if lower else dims.sub(k, 1))
     nothing = zero(x.dtype)
     if x.ndim == 1:
         x = build.broadcast_to(x, (rows, rows))
@@ -289,13 +303,13 @@ def _triangle(m: Any, k: Any, lower: bool) -> Variable:
 @implements(np.tril)
 def tril(m: Any, k: Any = 0) -> Variable:
     """``np.tril``."""
-    return _triangle(m, k, True)
+    return _triangle(m, length(k), True)
 
 
 @implements(np.triu)
 def triu(m: Any, k: Any = 0) -> Variable:
     """``np.triu``."""
-    return _triangle(m, k if isinstance(k, int) else length(k), False)
+    return _triangle(m, length(k), False)
 
 
 @implements(np.meshgrid)
@@ -365,6 +379,8 @@ for _function in (
     np.prod, np.sum, np.max, np.min, np.mean, np.any, np.all, np.var, np.std, np.argmax, np.argmin,
     np.cumsum, np.cumprod, np.ptp, np.count_nonzero, np.where, np.clip, np.dot, np.diff, np.outer,
     np.round, np.repeat, np.tile, np.roll, np.flip, np.transpose, np.reshape, np.ravel, np.squeeze,
-    np.expand_dims, np.broadcast_to, np.take, np.shape, np.ndim, np.size,
+    np.expand_dims, np.broadcast_to, np.take, np.shape, np.ndim, np.size, np.triu, np.tril,
+    np.diag, np.diagonal, np.trace, np.isreal, np.iscomplex, np.real, np.imag, np.zeros_like,
+    np.ones_like, np.full_like,
 ):  # fmt: skip
     _of_list(_function)

@@ -33,6 +33,7 @@ from tracejit.variable import (
     Operand,
     Variable,
     as_array,
+    is_number,
     operand,
     supported,
     value,
@@ -62,8 +63,8 @@ def _wrapped(x: Operand, dtype: np.dtype[Any]) -> Node:
     if isinstance(x, Node):
         return build.cast(x, dtype)
     if isinstance(x, int) and dtype.kind in "biu" and -(2**63) <= x < 2**64:
-        wide = np.asarray(x)
-        return build.cast(build.constant(wide[()], supported(wide.dtype)), dtype)
+        wide = np.dtype(np.int64 if x < 2**63 else np.uint64)
+        return build.cast(build.constant(x, wide), dtype)
     return coerce(x, dtype)
 
 
@@ -80,6 +81,10 @@ def clip(
 ) -> Variable:
     """``np.clip``."""
     refuse_out(out)
+    if not (a_min is np._NoValue or min is np._NoValue) or not (
+        a_max is np._NoValue or max is np._NoValue
+    ):
+        raise ValueError("`min` or `max` is given beside `a_min` or `a_max`")
     low = min if a_min is np._NoValue else a_min
     high = max if a_max is np._NoValue else a_max
     x = strong(a)
@@ -93,9 +98,37 @@ def clip(
         bound = bounds[0] if bounds[1] is None else bounds[1]
         return ufunc_call(row, Variable(x), _handed(bound), **kwargs)
     dtypes = build.resolve(_CLIP, (x.dtype, told(bounds[0]), told(bounds[1])))
+    if kwargs:
+        raise NotTraceable(f"np.clip with {next(iter(kwargs))}= is not compiled")
     target = supported(dtypes[3])
-    limits = [coerce(b, target) for b in bounds if b is not None]
-    return value(call("minimum", call("maximum", build.cast(x, target), limits[0]), limits[1]))
+    first, last = (coerce(b, target) for b in bounds if b is not None)
+    return value(_clipped(build.cast(x, target), first, last))
+
+
+def _clipped(x: Node, low: Node, high: Node) -> Node:
+    """`x` within bounds of its dtype. NumPy's loops differ in which of two equals they take."""
+    if x.dtype.kind not in "fc":
+        return call("minimum", call("maximum", x, low), high)
+    if x.dtype.kind == "f" and all(not b.ndim or b.shape[-1] == 1 for b in (low, high)):
+        result = _choose("less", x, low, low, x)
+        result = _choose("greater", result, high, high, result)
+        for bound in (high, low):
+            if not _is_known_number(bound):
+                result = _choose("not_equal", bound, bound, bound, result)
+        return result
+    result = _choose("greater", x, low, x, low)
+    result = _choose("not_equal", x, x, x, result)
+    kept = _choose("less", result, high, result, high)
+    return _choose("not_equal", result, result, result, kept)
+
+
+def _choose(name: str, a: Node, b: Node, x: Node, y: Node) -> Node:
+    """`x` where the comparison of `a` and `b` holds, else `y`."""
+    return select(*broadcast(call(name, a, b), x, y))
+
+
+def _is_known_number(x: Node) -> bool:
+    return x.op is ops.CONST and not bool(np.isnan(build.constant_value(x)))
 
 
 def _bound(b: Operand, dtype: np.dtype[Any], below: bool) -> Operand | None:
@@ -285,8 +318,10 @@ def angle(z: Any, deg: bool = False) -> Variable:
 
 
 @implements(np.isreal)
-def isreal(x: Any) -> Variable:
-    """``np.isreal``."""
+def isreal(x: Any) -> Any:
+    """``np.isreal``: of a Python number a Python bool."""
+    if is_number(x):
+        return wrap(x).imag == 0
     node = strong(x)
     if node.dtype.kind == "c":
         return value(call("equal", build.imag(node), 0))

@@ -92,9 +92,9 @@ def _entry(k: Any) -> Any:
         raise NotTraceable("an index of a single bool is not compiled")
     if isinstance(k, (int, np.integer)):
         return _Int(int(k))
-    if isinstance(k, (list, tuple)) and not k:
+    if isinstance(k, (list, tuple, range)) and not k:
         k = build.solver().array_input(np.zeros(0, np.intp))
-    if isinstance(k, (Variable, list, tuple, np.ndarray)):
+    if isinstance(k, (Variable, list, tuple, range, np.ndarray)):
         v = wrap(k)
         if v.kind == "number" and v.node.dtype.kind == "i":
             return _Int(dims.from_node(v.node))

@@ -15,8 +15,8 @@ from tracejit.arrays.common import (
     common_dtype,
     dim_node,
     dtype_argument,
-    given,
     length,
+    refuse_others,
     select,
     span,
     strong,
@@ -25,20 +25,21 @@ from tracejit.arrays.tables import creates, implements
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
-from tracejit.ir.types import BOOL, INT64
-from tracejit.variable import Variable, operand, value, wrap
+from tracejit.ir.types import INT64
+from tracejit.variable import Variable, operand, supported, value, wrap
 
 
 @creates(np.arange)
-def arange(*args: Any, dtype: Any = None, **keywords: Any) -> Variable:
+def arange(*args: Any, **keywords: Any) -> Variable:
     """``np.arange``; traced floats among its arguments are asked for under a guard."""
-    keywords.pop("device", None)
-    start, stop, step = _range_arguments(args, keywords)
+    refuse_others(keywords)
+    start, stop, step, dtype = _range_arguments(args, keywords)
     nodes = [wrap(a).node for a in (start, stop, step)]
     whole = all(n.dtype.kind in "biu" for n in nodes)
     if dtype is None:
-        target = common_dtype(*nodes)
-        target = INT64 if target == BOOL else target
+        # NumPy widens each argument to int64 at least.
+        target = supported(np.result_type(INT64, *[n.dtype for n in nodes]))
+        whole = whole and target == INT64
     else:
         target = dtype_argument(dtype)
     if whole:
@@ -62,14 +63,21 @@ def arange(*args: Any, dtype: Any = None, **keywords: Any) -> Variable:
     return Variable(call("add", first, call("multiply", ramp, delta)))
 
 
-def _range_arguments(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any, Any]:
-    named = dict(zip(("start", "stop", "step"), args, strict=False)) | keywords
-    if not given(named.get("stop")):
-        if "start" not in named:
+def _range_arguments(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
+    """Start, stop, step and dtype."""
+    places = ("start", "stop", "step", "dtype")
+    named = dict(zip(places, args, strict=False))
+    if len(args) > len(places) or not keywords.keys().isdisjoint(named):
+        raise TypeError("arange() got an argument too many, or twice")
+    named |= keywords
+    start, stop, step, dtype = (named.pop(name, None) for name in places)
+    if named:
+        raise TypeError(f"arange() got an unexpected keyword argument {next(iter(named))!r}")
+    if stop is None:
+        if start is None or not args:
             raise TypeError("arange() requires stop to be specified.")
-        return 0, named["start"], 1 if named.get("step") is None else named["step"]
-    start, step = named.get("start"), named.get("step")
-    return 0 if start is None else start, named["stop"], 1 if step is None else step
+        start, stop = None, start
+    return 0 if start is None else start, stop, 1 if step is None else step, dtype
 
 
 def _int_range(low: Dim, high: Dim, step: Dim) -> Dim:
@@ -103,6 +111,9 @@ def linspace(
     **other: Any,
 ) -> Any:
     """``np.linspace``, by NumPy's own formula."""
+    refuse_others(other)
+    if other:
+        raise TypeError(f"linspace() got an unexpected keyword argument {next(iter(other))!r}")
     count = length(num)
     if not at_least(count, 0):
         known = build.solver().value(count)
@@ -125,7 +136,7 @@ def linspace(
         by_delta = call("multiply", fraction, delta)
         y = select(any_flat, by_delta, call("multiply", ramp, step))
     else:
-        step = build.constant(np.nan, computed)
+        step = None
         y = call("multiply", ramp, delta)
     y = build.cast(call("add", y, first), computed)
     final = build.cast(final, computed)
@@ -140,4 +151,6 @@ def linspace(
     if target.kind in "iu":
         y = call("floor", y)
     result = Variable(build.cast(y, target))
-    return (result, value(step)) if retstep else result
+    if not retstep:
+        return result
+    return result, np.nan if step is None else value(step)

@@ -67,7 +67,7 @@ def reduce(
     name = ROWS[ufunc]
     if not given(where):
         where = True
-    if name in WITHOUT_IDENTITY and not given(initial):
+    if (name in WITHOUT_IDENTITY or initial is None) and not given(initial):
         if where is not True:
             raise ValueError(
                 f"reduction operation '{ufunc.__name__}' does not have an identity, so to use a "
@@ -80,15 +80,59 @@ def reduce(
         )
     if where is not True:
         x = _masked(x, where, build.constant(ops.identity(name, x.dtype), x.dtype))
-    result = build.reduce(name, x, axes)
     if given(initial):
-        first = coerce(operand(initial), x.dtype)
-        result = build.cast(call(_combine(name), first, result), x.dtype)
+        result = _from(name, x, axes, _initial(initial, x.dtype))
+    else:
+        result = build.reduce(name, x, axes)
     return value(keep(result, axes) if keepdims is True else result)
 
 
-def _combine(name: str) -> str:
-    return ops.REDUCTIONS[name].combine
+def _initial(initial: Any, dtype: np.dtype[Any]) -> Node:
+    x = operand(initial)
+    if isinstance(x, float) and dtype.kind in "iu":
+        x = int(x)  # as NumPy does: ValueError for nan, OverflowError for infinities
+    if isinstance(x, complex) and dtype.kind != "c":
+        raise TypeError("float() argument must be a string or a real number, not 'complex'")
+    first = coerce(x, dtype)
+    if first.ndim:
+        raise NotTraceable("initial= of an array with axes is not compiled")
+    return first
+
+
+def _from(name: str, x: Node, axes: tuple[int, ...], first: Node) -> Node:
+    """The reduction of `first` and then `x`."""
+    combine = ops.REDUCTIONS[name].combine
+    if name == "prod" and axes and x.dtype.kind in "fc":
+        # First of all, since a product may leave the range of its dtype on the way.
+        if is_empty([x.shape[k] for k in axes]):
+            return build.broadcast_to(first, build.reduce(name, x, axes).shape)
+        start: Node = build.constant(True, BOOL)
+        for k in axes:
+            place = build.view(build.iota(x.shape[k]), x.shape, ((0, 1, k),))
+            start = call("bitwise_and", start, call("equal", place, 0))
+        return build.reduce(name, select(start, call(combine, first, x), x), axes)
+    result = build.cast(call(combine, first, build.reduce(name, x, axes)), x.dtype)
+    if name == "sum" and x.dtype.kind in "fc" and not _positive(first):
+        # A sum of negative zeros alone is one: it begins with that of `first`.
+        nothing = call("bitwise_and", call("equal", x, 0), _negative(x))
+        nothing = build.reduce("all", nothing, axes)
+        begin = build.broadcast_to(first, result.shape)
+        result = select(call("bitwise_and", nothing, call("equal", first, 0)), begin, result)
+    return result
+
+
+def _negative(x: Node) -> Node:
+    if x.dtype.kind != "c":
+        return call("signbit", x)
+    return call("bitwise_and", call("signbit", build.real(x)), call("signbit", build.imag(x)))
+
+
+def _positive(x: Node) -> bool:
+    """Whether `x` is known to be no negative zero."""
+    if x.op is not ops.CONST:
+        return False
+    known = build.constant_value(x)
+    return bool(known != 0) or not bool(np.signbit(known.real) or np.signbit(known.imag))
 
 
 def accumulator(ufunc: np.ufunc, dtype: np.dtype[Any], wanted: Any) -> np.dtype[Any]:

@@ -24,7 +24,7 @@ from tracejit.arrays.tables import UFUNC_METHODS
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node, make
-from tracejit.ir.types import BOOL
+from tracejit.ir.types import BOOL, same_values
 from tracejit.variable import Operand, Variable, is_number, operand, supported, value, wrap
 
 #: Ufuncs with several outputs: one row each.
@@ -94,7 +94,7 @@ def _elementwise(ufunc: np.ufunc, args: list[Operand], casting: str, signature: 
         certain = _out_of_range(ufunc, args, dtypes)
         if certain is not None:
             return certain
-    nodes = [coerce(x, supported(d)) for x, d in zip(args, dtypes, strict=False)]
+    nodes = [coerce(x, supported(same_values(d))) for x, d in zip(args, dtypes, strict=False)]
     if ufunc is np.power and dtypes[1].kind == "i" and not isinstance(args[1], np.ndarray):
         _refuse_negative_power(args)
     if rows:

@@ -152,13 +152,28 @@ def add_at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = None) -> None:
     if not isinstance(a, Variable) or a.kind != "array":
         raise NotTraceable(f"np.{ufunc.__name__}.at into an array that is not traced")
     check_owned(a)
-    y = wrap(b)
+    y, target = wrap(b), a.node.dtype
+    computed = np.result_type(y.node.dtype, target)
     if y.kind != "number":
-        check_output(ufunc, np.result_type(y.node.dtype, a.node.dtype), a.node.dtype)
-    node = _value(b, a.node.dtype)
+        check_output(ufunc, computed, target)
+    whole = computed.kind in "iu" and target.kind in "iu"
+    if computed != target and not whole and not _is_exact(operand(b), target):
+        raise NotTraceable(
+            f"np.{ufunc.__name__}.at adds {y.node.dtype} to {target}",
+            f"convert what is added: values.astype(np.{target.name})",
+        )
+    node = _value(b, target)
     if ufunc is np.subtract:
         node = build.elementwise("negative", node)
     write(a, indexing.scatter(a, indices, node, "add"))
+
+
+def _is_exact(x: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether the floating `dtype` holds the number `x`: a wider sum, rounded, is the same."""
+    if isinstance(x, Node) or dtype.kind != "f" or isinstance(x, complex):
+        return False
+    with np.errstate(all="ignore"):
+        return bool(dtype.type(x) == x)
 
 
 UFUNC_METHODS["at"] = add_at

@@ -306,6 +306,8 @@ def broadcast_to(x: Node, shape: tuple[Dim, ...]) -> Node:
     if x.shape == shape:
         return x
     lead = len(shape) - x.ndim
+    if lead < 0:
+        raise ShapeError("input operand has more dimensions than allowed by the axis remapping")
     index: list[Index] = []
     for k, d in enumerate(x.shape):
         s = solver()

@@ -32,11 +32,24 @@ _CANONICAL = {(d.kind, d.itemsize): d for d in DTYPES}
 
 
 def canonical_dtype(dtype: Any) -> np.dtype[Any] | None:
-    """The supported native dtype equal to `dtype` (``longlong`` is ``int64``), or None."""
+    """The supported native dtype that `dtype` is, or None.
+
+    C has two integers of 64 bits, which are two dtypes to NumPy: one is ``int64``; the other,
+    mostly ``longlong``, is not supported.
+    """
     dtype = np.dtype(dtype)
     if not dtype.isnative or dtype.kind not in "biufc":
         return None
-    return _CANONICAL.get((dtype.kind, dtype.itemsize))
+    found = _CANONICAL.get((dtype.kind, dtype.itemsize))
+    return found if found is not None and found.num == dtype.num else None
+
+
+def same_values(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The supported dtype with the values of `dtype`, which may be the other integer of 64 bits.
+
+    NumPy's own loops work in that one where they compare ``int64`` with ``uint64``.
+    """
+    return _CANONICAL.get((dtype.kind, dtype.itemsize), dtype)
 
 
 @dataclass(frozen=True, slots=True)
