@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import sys
 import sysconfig
 import types
@@ -171,3 +172,24 @@ def test_libraries_answer_as_themselves():
         lambda x: x * importlib.import_module("math").pi,
     ):
         refuses("could change unseen|another answer", f, V)
+
+
+@pytest.mark.parametrize("library", [np, np.linalg, math], ids=lambda m: m.__name__)
+def test_what_others_put_into_libraries_is_read_at_each_call(library, monkeypatch):
+    monkeypatch.setattr(library, "our_scale", 2.0, raising=False)
+    monkeypatch.setattr(library, "our_table", [V, 2.0], raising=False)
+    monkeypatch.setattr(library, "our_function", lambda x: x + 1, raising=False)
+
+    def f(x):
+        y = library.our_function(x) * library.our_scale
+        return y + library.our_table[0], library.our_table[1], np.pi, math.pi
+
+    g = agrees(f, V)
+    for name, value in {
+        "our_scale": 3.0,
+        "our_table": [V + 1, 5.0],
+        "our_function": lambda x: x - library.our_scale,
+    }.items():
+        monkeypatch.setattr(library, name, value)
+        same(g(V), f(V))
+        same(tracejit.function(f)(V), f(V))

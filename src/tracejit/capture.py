@@ -220,6 +220,15 @@ class Capture:
         self.roots.append(root)
         return self.rebuild(root.spec, iter(root.values), root.nodes, path, value, expression)
 
+    def attribute(self, module: types.ModuleType, name: str, value: Any) -> Any:
+        """The traced stand-in for `value`, an attribute of a module, which is read at each call."""
+        attributes = vars(module)
+        if name in attributes:
+            expression = f"{self.prologue.symbol(attributes, 'g')}[{name!r}]"
+        else:  # by the module's __getattr__, or of its class
+            expression = self.prologue.attribute(self.prologue.symbol(module), name)
+        return self.read(value, expression, f"{module.__name__}.{name}")
+
     def _kind(self, value: Any, path: str, top: bool = True) -> Leaf | None:
         """The kind of leaf that `value` is; None for what is static or a container."""
         if isinstance(value, np.ndarray):

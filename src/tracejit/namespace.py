@@ -25,6 +25,7 @@ from tracejit.errors import NotTraceable
 from tracejit.ir import build
 from tracejit.ir.types import DTYPES, FLOAT64
 from tracejit.standin import known_stand_in, real_of, stand_in_for
+from tracejit.trace import current
 from tracejit.untraceable import CALLED
 from tracejit.variable import Variable, wrap
 
@@ -97,10 +98,15 @@ class ModuleProxy:
         module = _module_of(self)
         if name.startswith("__"):
             return getattr(module, name)
+        real = getattr(module, name.removesuffix(CALLED))
+        if module is not sys and _is_foreign(real, name):
+            trace = current()
+            if trace is not None and trace.capture is not None:
+                return trace.capture.attribute(module, name.removesuffix(CALLED), real)
         values = object.__getattribute__(self, "_values")
-        if name not in values:
-            values[name] = type(self).__tracejit_read__(module, name)
-        return values[name]
+        if name not in values or values[name][0] is not real:
+            values[name] = real, type(self).__tracejit_read__(module, name)
+        return values[name][1]
 
     @staticmethod
     def __tracejit_read__(module: types.ModuleType, name: str) -> Any:
@@ -131,6 +137,17 @@ class ModuleProxy:
 
     def __hash__(self) -> int:
         return hash(_module_of(self))
+
+
+_CONSTANTS = frozenset("pi e tau inf nan infj nanj newaxis euler_gamma".split())
+_DATA = frozenset((int, float, complex, bool, str, bytes, tuple, list, dict, set, np.ndarray))
+
+
+def _is_foreign(value: Any, name: str) -> bool:
+    """Whether an attribute of a library's module may be somebody else's: data, or a function."""
+    if isinstance(value, types.FunctionType):
+        return not is_library_module(value.__module__)
+    return type(value) in _DATA and name not in _CONSTANTS
 
 
 def _module_of(proxy: ModuleProxy) -> types.ModuleType:
@@ -194,8 +211,6 @@ _MATH = {
 
 
 def _math_function(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-    from tracejit.trace import current
-
     def call(*args: Any) -> Any:
         trace = current()
         if trace is None or not any(isinstance(a, Variable) for a in args):

@@ -46,12 +46,7 @@ class UserModule:
         if name == "__dict__" or not hasattr(module, name):
             raise NotTraceable(f"{module.__name__}.{name} is asked for, which could change unseen")
         value = getattr(module, name)
-        attributes = vars(module)
-        if name in attributes:
-            expression = f"{capture.prologue.symbol(attributes, 'g')}[{name!r}]"
-        else:  # by the module's __getattr__, or of its class
-            expression = capture.prologue.attribute(capture.prologue.symbol(module), name)
-        return capture.read(value, expression, f"{module.__name__}.{name}")
+        return capture.attribute(module, name, value)
 
     def __tracejit_module__(self) -> types.ModuleType:
         module: types.ModuleType = object.__getattribute__(self, "_of")[1]
