@@ -141,14 +141,15 @@ class _Cancel(Rewriter):
     def _sum(self, node: Node) -> Node | None:
         """A term and its negative are 0."""
         terms = self._terms_of(node)
+        signed = set(terms)
+        if not any((not plus, t) in signed for plus, t in terms):
+            return None
         left: list[tuple[bool, Node]] = []
         for plus, t in terms:
             if (not plus, t) in left:
                 left.remove((not plus, t))
             else:
                 left.append((plus, t))
-        if len(left) == len(terms):
-            return None
         if not left:
             return _filled(node, 0)
         left.sort(key=lambda term: not term[0])  # what is added first
