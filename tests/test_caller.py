@@ -17,7 +17,7 @@ import tracejit
 from tracejit import caller
 from tracejit.caller import Caller
 from tracejit.config import settings
-from tracejit.errors import MISS
+from tracejit.errors import MISS, PLAIN
 
 tracejit.function(lambda x: x + 1.0, on_unsupported="error")(np.ones(3))  # machine code is made
 
@@ -27,10 +27,12 @@ def in_python(self: Any, /, *args: Any, **kwargs: Any) -> Any:
     if settings() is self._settings:
         try:
             result = self._driver(*args, **kwargs)
-            if result is not MISS:
-                return result
         except (TypeError, OverflowError):
-            pass
+            result = MISS
+        if result is PLAIN:
+            return self._plain(*args, **kwargs)
+        if result is not MISS:
+            return result
     return self._slow(args, kwargs)
 
 
@@ -81,6 +83,30 @@ def test_calls_and_misses(kind: Any) -> None:
         assert f(**{name: 1}) == ("slow", (), {name: 1})
     with pytest.raises(TypeError):
         f(1, **{1: 2})
+
+
+@KINDS
+def test_plain_calls(kind: Any) -> None:
+    """What the plain function raises is the user's: it is not called again."""
+    calls: list[Any] = []
+
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        calls.append((args, kwargs))
+        if args[0] == "raise":
+            raise TypeError("mine")
+        return MISS if args[0] == "miss" else args[0]
+
+    f = kind(lambda *args, **kwargs: PLAIN)
+    f._plain = plain
+    assert f(1, k=2) == 1 and f("miss") is MISS
+    with pytest.raises(TypeError, match="mine"):
+        f("raise")
+    assert calls == [((1,), {"k": 2}), (("miss",), {}), (("raise",), {})]
+    del calls[:]
+    references = sys.getrefcount(PLAIN), sys.getrefcount(plain)
+    for _ in range(100):
+        f(None)
+    assert (sys.getrefcount(PLAIN), sys.getrefcount(plain)) == references
 
 
 @KINDS

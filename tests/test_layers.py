@@ -20,7 +20,8 @@ _TRACE = (
     | {"stateful", "structure", "explain", "trace", "namespace", "dispatch", "capture"}
     | {"untraceable", "standin", "classes", "usermodule", "generators"}
 )
-_CALL = _TRACE | {"arguments", "fallback", "retrace", "sharing", "call", "function", "caller"}
+_CALL = _TRACE | {"arguments", "fallback", "shortcut", "retrace", "sharing", "call", "function"}
+_CALL |= {"caller"}
 _SYMBOLIC = _CALL | {
     "tensor",
     "sharedvalue",
@@ -60,6 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "saving": {"sharedvalue"},
     "lower": _BASE | {"ir", "rng"},
     "cpu": _BASE | {"ir", "lower", "rng"},
+    "shortcut": _CALL,
     "retrace": _CALL,
     "fallback": _CALL,
     "sharing": _VALUES,

@@ -268,6 +268,6 @@ def test_a_shape_is_read_once_before_a_call(monkeypatch):
     np.testing.assert_array_equal(f(np.ones((2, 3))), np.full((2, 3), 2.0))
     f(np.ones(3))
     assert lines == [
-        ["_tjx_n0, _tjx_n1 = x.shape", "_tjx_work = (2*_tjx_n0*_tjx_n1)"],
-        ["_tjx_work = (3*_tjx_len(x))"],
+        ["_tjx_n0, _tjx_n1 = _tj_p0.shape", "_tjx_work = (2*_tjx_n0*_tjx_n1)"],
+        ["_tjx_work = (3*_tjx_len(_tj_p0))"],
     ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tracejit import shortcut
 from tracejit.arguments import Description, storage_of, texts_of
 from tracejit.caller import OTHERS
 from tracejit.capture import Capture, Root
@@ -150,6 +151,9 @@ def _description(
 ) -> Description | Refusal | None:
     """What the arguments are; None where they are none of this function's."""
     if fn._signature is None or not fn._signature.is_of(fn.__wrapped__):
+        if fn._signature is not None:  # what was refused was another function
+            fn._refused.clear()
+            fn._shortcuts = ()
         fn._signature = Signature(fn.__wrapped__)
     try:
         bound = fn._signature.bind(*args, **kwargs)
@@ -168,11 +172,13 @@ def _call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[
         return None, fn.__wrapped__(*args, **kwargs)  # raises Python's own message
     mode = fn.on_unsupported or config.on_unsupported
     if isinstance(description, Refusal):
+        shortcut.note_argument(fn, description, args, kwargs, mode)
         return None, refuse(fn, description, mode, args, kwargs)
     path, result = _try_paths(fn, description)
     if path is None:
         refusal = fn._refused.get(description.key)
         if refusal is not None and refusal.holds():
+            shortcut.note(fn, refusal, description, mode)
             return None, refuse(fn, refusal, mode, args, kwargs)
         with _lock:
             path, result = _try_paths(fn, description)  # another thread may have been faster
@@ -192,6 +198,8 @@ def _call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[
                         refusal = again if isinstance(again, Refusal) else refusal
                     new = refusal
             if isinstance(new, Refusal):
+                if isinstance(new.problem, NotTraceable):
+                    shortcut.note(fn, new, description, mode)
                 return None, run_plain(fn, new, mode, args, kwargs, description.key)
     assert path is not None
     _put_first(fn, path)
@@ -483,6 +491,7 @@ def _executable(fn: Function, trace: Trace, program: _Program) -> Any:
 
 def _keep(fn: Function, path: Path) -> None:
     fn._records.append(path)
+    shortcut.forget(fn, path.key)
     fn._paths.setdefault(path.key, []).append(path)
     if len(fn._records) > MAX_PATHS:
         old = fn._records.pop(0)

@@ -12,7 +12,7 @@ from typing import Any
 
 from tracejit import native
 from tracejit.config import Settings, settings
-from tracejit.errors import MISS
+from tracejit.errors import MISS, PLAIN
 
 #: What a driver raises for arguments that it is not for.
 OTHERS = (TypeError, OverflowError)
@@ -23,23 +23,29 @@ def _no_driver(*args: Any, **kwargs: Any) -> Any:
 
 
 class Caller:
-    """Calls its driver under the settings that this is for, and ``_slow`` where it does not do."""
+    """Calls its driver under the settings that this is for, and ``_slow`` where it does not do.
 
-    __slots__ = ("_driver", "_settings")
+    Where the driver says that the call is PLAIN, ``_plain`` is called.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_driver", "_plain", "_settings")
+
+    def __init__(self, plain: Callable[..., Any] = _no_driver) -> None:
         self._driver: Callable[..., Any] = _no_driver
+        self._plain = plain
         self._settings: Settings | None = None
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        """The result: of the driver, or of the slow path."""
+        """The result: of the driver, of the plain function, or of the slow path."""
         if settings() is self._settings:
             try:
                 result = self._driver(*args, **kwargs)
-                if result is not MISS:
-                    return result
             except OTHERS:
-                pass
+                result = MISS
+            if result is PLAIN:  # its errors are the user's
+                return self._plain(*args, **kwargs)
+            if result is not MISS:
+                return result
         return self._slow(args, kwargs)
 
     def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -52,6 +58,10 @@ class Caller:
         if _untried and "llvmlite" in sys.modules:  # something has been compiled
             _untried = False
             _compile()
+
+    def _ask_none(self) -> None:
+        """Go the slow way until there is another driver."""
+        self._driver, self._settings = _no_driver, None
 
 
 def _slow(caller: Caller, /, *args: Any, **kwargs: Any) -> Any:
@@ -85,7 +95,18 @@ there:
   br i1 %failed, label %error, label %answer
 answer:
   %missed = icmp eq ptr %result, {miss}
-  br i1 %missed, label %miss, label %done
+  br i1 %missed, label %miss, label %told
+told:
+  %is_plain = icmp eq ptr %result, {plain}
+  br i1 %is_plain, label %plainly, label %done
+plainly:
+  call void {Py_DecRef}(ptr %result)
+  %plain_at = getelementptr i8, ptr %self, i64 {plain_at}
+  %plain = load ptr, ptr %plain_at
+  call void {Py_IncRef}(ptr %plain)
+  %own = call ptr {PyObject_Vectorcall}(ptr %plain, ptr %arguments, i64 %count, ptr %names)
+  call void {Py_DecRef}(ptr %plain)
+  ret ptr %own
 done:
   ret ptr %result
 miss:
@@ -119,15 +140,17 @@ _PYTHON = (
 def _compile() -> None:
     """Put machine code in place of ``Caller.__call__``, if this interpreter is as we know it."""
     current: Any = settings
-    probe = Caller()
+    probe = Caller(_slow)
     probe._ask(_no_driver, settings())
     try:
         places = {
             "settings_at": native.offset(probe, id(probe._settings)),
             "driver_at": native.offset(probe, id(probe._driver)),
+            "plain_at": native.offset(probe, id(probe._plain)),
         }
         constants = {
-            "settings": current.__self__, "miss": MISS, "others": OTHERS, "slow": _slow
+            "settings": current.__self__, "miss": MISS, "plain": PLAIN, "others": OTHERS,
+            "slow": _slow,
         }  # fmt: skip
         text = _TEXT.format(
             **places,

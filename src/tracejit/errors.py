@@ -7,16 +7,22 @@ import threading
 import numpy as np
 
 
-class _Miss:
-    """The answer of a compiled path that is not valid for the arguments it was given."""
+class _Answer:
+    """What a driver says in place of a result."""
 
-    __slots__ = ()
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
 
     def __repr__(self) -> str:
-        return "MISS"
+        return self._name
 
 
-MISS = _Miss()
+#: The answer of a compiled path that is not valid for the arguments it was given.
+MISS = _Answer("MISS")
+#: The answer where a call is known to run in plain Python.
+PLAIN = _Answer("PLAIN")
 
 
 class TracejitError(Exception):

@@ -7,7 +7,7 @@ import re
 import sys
 import types
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,6 +86,10 @@ class Refusal:
         self.budget: float | None = getattr(problem, "budget", None)
         self.error = problem is not None and not isinstance(problem, NotTraceable)
         self.hint = ""
+        #: A test of arguments that are refused for the same reason, once it has been made.
+        self.fits: Callable[..., Any] | None = None
+        #: Whether it tests no arguments.
+        self.whatever = False
         #: Why NumPy cannot run the function, if it cannot.
         self.bound = getattr(problem, "bound", "")
         capture = None if trace is None else trace.capture
@@ -273,14 +277,13 @@ def refuse(
     fn: Function, refusal: Refusal, mode: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Run in plain NumPy with one warning a line; or raise, where `mode` is "error"."""
-    text = refusal.text(fn.__name__)
     if mode == "error" or refusal.bound:
-        raise UnsupportedError(text) from None
+        raise UnsupportedError(refusal.text(fn.__name__)) from None
     fn.stats.fallbacks += 1
     place = (refusal.origin.file, refusal.origin.line)
     if place not in fn._warned:
         fn._warned.add(place)
-        warnings.warn(text, UnsupportedWarning, stacklevel=stack_level())
+        warnings.warn(refusal.text(fn.__name__), UnsupportedWarning, stacklevel=stack_level())
     return fn.__wrapped__(*args, **kwargs)
 
 
@@ -316,7 +319,7 @@ def run_plain(
             raise refusal.located(refusal.problem) from None
         return refuse(fn, refusal, mode, args, kwargs)
     if not refusal.error and refusal.problem is not None:
-        _remember(fn, key, refusal)
+        remember(fn, key, refusal)
         return refuse(fn, refusal, mode, args, kwargs)
     try:
         result = fn.__wrapped__(*args, **kwargs)
@@ -325,12 +328,13 @@ def run_plain(
         if located is error:
             raise
         raise located from None
-    _remember(fn, key, refusal)
+    remember(fn, key, refusal)
     # NumPy takes it: say that it is not compiled, but do not run it again.
     return refuse(_Ran(fn, result), refusal, mode, args, kwargs)  # type: ignore[arg-type]
 
 
-def _remember(fn: Function, key: Any, refusal: Refusal) -> None:
+def remember(fn: Function, key: Any, refusal: Refusal) -> None:
+    """Keep why calls of this `key` are not compiled."""
     if len(fn._refused) >= MAX_REFUSED:
         del fn._refused[next(iter(fn._refused))]
     fn._refused[key] = refusal

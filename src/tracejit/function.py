@@ -12,6 +12,7 @@ import types
 from typing import Any
 
 from tracejit.caller import Caller
+from tracejit.errors import MISS
 
 
 class Stats:
@@ -59,7 +60,7 @@ class Function(Caller):
         stabilise: bool = False,
         convert_arrays: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(f)
         self.__wrapped__ = f
         self.__name__ = name or f.__name__
         self.__qualname__ = f.__qualname__
@@ -74,6 +75,9 @@ class Function(Caller):
         self._recent: tuple[Any, ...] = ()
         self._refused: dict[Any, Any] = {}
         self._warned: set[Any] = set()
+        #: Calls that are known to run plainly, and what runs them: see `shortcut`.
+        self._shortcuts: tuple[Any, ...] = ()
+        self._shortcut: Any = None
         self._dynamic: set[str] = set()
         self._signature: Any = None
 
@@ -87,6 +91,10 @@ class Function(Caller):
         return self.__qualname__  # like a plain function: by name
 
     def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self._shortcuts:
+            result = self._shortcut(self, args, kwargs)
+            if result is not MISS:
+                return result
         from tracejit import call
 
         return call.call(self, args, kwargs)

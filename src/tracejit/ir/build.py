@@ -66,8 +66,12 @@ class Solver:
         return None
 
 
+#: In force where nothing is traced.
+IDLE = Solver()
+
+
 class _Context(threading.local):
-    solver: Solver = Solver()
+    solver: Solver = IDLE
 
 
 _context = _Context()
