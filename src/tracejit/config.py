@@ -7,6 +7,8 @@
 `threads`         TRACEJIT_THREADS: most threads that a call may use; 0 is all available
 `on_unsupported`  TRACEJIT_ON_UNSUPPORTED: "warn" or "error", about what cannot be compiled
 `cache`           TRACEJIT_CACHE: false keeps no compiled code on disk
+`cache_size`      TRACEJIT_CACHE_SIZE: megabytes of compiled code that are kept on disk, the least
+                  recently used going first; 0 is no limit
 `budget`          TRACEJIT_BUDGET: seconds that compiling a call may take, as estimated before; a
                   call that would take more runs in NumPy; 0 is no limit
 
@@ -25,8 +27,11 @@ from tracejit import flags
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
-_NAMES = ("debug", "compile", "check", "threads", "on_unsupported", "cache", "budget")
-_DEFAULTS: tuple[Any, ...] = (0, True, False, 0, "warn", True, 2.0)
+_NAMES = ("debug", "compile", "check", "threads", "on_unsupported", "cache", "cache_size", "budget")
+_DEFAULTS: tuple[Any, ...] = (0, True, False, 0, "warn", True, 128, 2.0)
+
+#: Settings that are whole numbers from 0 on, and the largest.
+_WHOLE = {"debug": 5, "threads": 4096, "cache_size": 1 << 20}
 
 
 class Settings:
@@ -40,6 +45,7 @@ class Settings:
     threads: int
     on_unsupported: str
     cache: bool
+    cache_size: int
     budget: float
 
     def __init__(self, *values: Any) -> None:
@@ -61,8 +67,8 @@ def _checked(name: str, value: Any, shown: str) -> Any:
         if value not in ("warn", "error"):
             raise ValueError(f'{shown} must be "warn" or "error", not {value!r}')
         return value
-    if name in ("debug", "threads"):
-        top = 5 if name == "debug" else 4096
+    if name in _WHOLE:
+        top = _WHOLE[name]
         if isinstance(value, bool) or not isinstance(value, int):
             raise TypeError(f"{shown} must be an integer, not {value!r}")
         if not 0 <= value <= top:
@@ -82,7 +88,7 @@ def _checked(name: str, value: Any, shown: str) -> Any:
 def _from_text(name: str, text: str) -> Any:
     shown = f"environment variable TRACEJIT_{name.upper()}"
     text = text.strip()
-    if name in ("debug", "threads"):
+    if name in _WHOLE:
         if not text.isdecimal():
             raise ValueError(f"{shown} must be a whole number, not {text!r}")
         return _checked(name, int(text), shown)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import gc
 import linecache
-import os
+import pickle
 import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numba
 import numpy as np
 from numba.core import types
+from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime import rtsys
+from numba.core.serialize import dumps
 from numba.np.numpy_support import from_dtype
 
 from tracejit.config import config
@@ -49,7 +49,7 @@ def compile_entry(text: str, signature: tuple[Any, ...]) -> tuple[Any, bool]:
     Called with arguments of any other type, it gives the code for a miss and converts nothing.
     """
     text = f"# {', '.join(map(str, signature))}\n{text}"
-    name = cache.module_name(text)
+    name = cache.program_name(text)
     # Machine code from a cache has no text to show.
     shown = config.debug >= 5
     with _lock:
@@ -57,8 +57,7 @@ def compile_entry(text: str, signature: tuple[Any, ...]) -> tuple[Any, bool]:
         if entry is not None:
             _entries.move_to_end(name)
             return entry, False
-        path = None if shown else cache.source_file(name, text)
-        entry = _compile(name, text, signature, path)
+        entry = _compile(name, text, signature, kept=not shown)
         _entries[name] = entry
         if len(_entries) > _MOST:
             old, _ = _entries.popitem(last=False)
@@ -66,8 +65,8 @@ def compile_entry(text: str, signature: tuple[Any, ...]) -> tuple[Any, bool]:
         return entry, True
 
 
-def _compile(name: str, text: str, signature: tuple[Any, ...], path: Path | None) -> Any:
-    file = str(path) if path else f"<{name}>"
+def _compile(name: str, text: str, signature: tuple[Any, ...], kept: bool) -> Any:
+    file = f"<{name}>"
     module = ModuleType(name)
     module.__file__ = file
     # Numba saves the module by name: it must be importable before its code runs.
@@ -75,20 +74,11 @@ def _compile(name: str, text: str, signature: tuple[Any, ...], path: Path | None
     linecache.cache[file] = (len(text), None, text.splitlines(True), file)
     execute(text, file, module.__dict__)
     try:
-        try:
-            dispatcher, found = _dispatch(module.entry, signature, path is not None)
-        except Exception:
-            if path is None:
-                raise
-            cache.forget(path)  # a damaged entry is a miss
-            dispatcher, found = _dispatch(module.entry, signature, False)
+        dispatcher, found = _dispatch(module.entry, name, signature, kept)
     except Exception as error:
         sys.modules.pop(name, None)
-        if config.debug >= 1:
-            print(f"tracejit: not compiled: {file}: {error}", file=sys.stderr)
-        raise CompileError(
-            "the compiler refuses the program; with TRACEJIT_DEBUG=1 it says why"
-        ) from None
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise CompileError(f"Numba refused {file}: {reason[0]}") from error
     if config.debug >= 5:
         overload = next(iter(dispatcher.overloads.values()))
         print(overload.signature, file=sys.stderr)
@@ -97,43 +87,52 @@ def _compile(name: str, text: str, signature: tuple[Any, ...], path: Path | None
     return python_callable(dispatcher, effort=0 if found else 2)
 
 
-def _load(dispatcher: Any, signature: tuple[Any, ...]) -> bool:
+def _load(dispatcher: Any, name: str) -> bool:
     """Whether machine code was found in the cache.
 
-    Numba would first set up all that it can compile, and import what that needs, SciPy's linear
-    algebra among it: a quarter of a second that running the code does not need.
+    Numba's own cache would first set up all that it can compile, and import what that needs,
+    SciPy's linear algebra among it: a quarter of a second that running the code does not need.
     """
+    content = cache.load(name)
+    if content is None:
+        return False
     target = dispatcher.targetctx
-    with global_compiler_lock:
-        rtsys.initialize(target)
-        found = dispatcher._cache._load_overload(signature, target)
-        if found is not None:
+    try:
+        with global_compiler_lock:
+            rtsys.initialize(target)
+            found = CompileResult._rebuild(target, *pickle.loads(content))
             if found.fndesc.modname != dispatcher.py_func.__module__:
                 raise ValueError("the machine code is another program's")
             dispatcher.add_overload(found)
-    return found is not None
+    except Exception:
+        cache.forget(name)
+        return False
+    return True
+
+
+def _save(dispatcher: Any, name: str) -> None:
+    """Keep machine code for other processes, where it holds no addresses of this one."""
+    (compiled,) = dispatcher.overloads.values()
+    if not compiled.library.has_dynamic_globals:
+        cache.save(name, dumps(compiled._reduce()))
 
 
 def _dispatch(
-    function: Callable[..., Any], signature: tuple[Any, ...], cached: bool
+    function: Callable[..., Any], name: str, signature: tuple[Any, ...], kept: bool
 ) -> tuple[Any, bool]:
     """The dispatcher of a compiled function, and whether its machine code was in the cache."""
-    moved = os.environ.pop("NUMBA_CACHE_DIR", None)
-    settings: Any = numba.config
-    keep, settings.CACHE_DIR = settings.CACHE_DIR, ""
     # Numba makes hundreds of thousands of objects that live on; looking through them for garbage
     # time and again takes a tenth of the time, or far more where the process has many objects.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        dispatcher = njit(cache=cached)(function)
-        found = cached and _load(dispatcher, signature)
+        dispatcher = njit(function)
+        found = kept and _load(dispatcher, name)
         if not found:
             dispatcher.compile(signature)
+            if kept:
+                _save(dispatcher, name)
     finally:
         if collecting:
             gc.enable()
-        settings.CACHE_DIR = keep
-        if moved is not None:
-            os.environ["NUMBA_CACHE_DIR"] = moved
     return dispatcher, found

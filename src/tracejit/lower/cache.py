@@ -1,28 +1,39 @@
-"""Where compiled programs are kept: source files named by their content, in a private directory.
+"""Where compiled programs are kept: a file each, named by its content, in a private directory.
 
-A file's name is the digest of its text and of all that its machine code depends on, so a stale
-entry is never met. Numba keeps the machine code beside the file.
+A file's name is the digest of the program's source and of all that its machine code depends on, so
+a stale one is never met. In it, a digest of that name and of the rest comes first; it is compared
+before anything else is done with the bytes, which are then unpickled and run. Whatever is damaged
+is a miss, is removed, and compiled anew.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
 import stat
 import tempfile
+import time
 import warnings
 from functools import cache
 from pathlib import Path
 
 from tracejit.config import config
 
+_SUFFIX, _TEMPORARY = ".program", ".tmp"
+_DIGEST = 32
+#: Seconds after which a file that nobody has renamed is a killed writer's.
+_ABANDONED = 3600.0
+
 
 @cache
 def cache_dir() -> Path | None:
     """The cache directory, made if it is missing; None, with one warning, if it cannot be used.
 
-    It is `$XDG_CACHE_HOME/tracejit` (`~/.cache/tracejit`): ours alone, mode 0700, no link.
+    It is `$XDG_CACHE_HOME/tracejit` (`~/.cache/tracejit`), made with mode 0700. A link, a directory
+    that others may write into, and one with files of others in it are refused, and left as they
+    are: what is in them could be anybody's code.
     """
     root = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     place = Path(root) / "tracejit"
@@ -31,10 +42,12 @@ def cache_dir() -> Path | None:
         status = os.lstat(place)
         if not stat.S_ISDIR(status.st_mode):
             raise OSError("it is not a directory")
-        if hasattr(os, "getuid") and status.st_uid != os.getuid():
-            raise OSError("it belongs to another user")
-        if stat.S_IMODE(status.st_mode) & 0o077:
-            os.chmod(place, 0o700)
+        if not _is_ours(status):
+            raise OSError("others own it, or may write into it")
+        with os.scandir(place) as entries:
+            ours = all(_is_ours(entry.stat(follow_symlinks=False)) for entry in entries)
+        if not ours:
+            raise OSError("it has files in it that others own, or may write into")
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
@@ -46,6 +59,15 @@ def cache_dir() -> Path | None:
         )
         return None
     return place
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    """Whether a file or directory can only have been written by this user."""
+    if not hasattr(os, "getuid"):
+        return True
+    # Anybody may write "through" a link; it is where it leads to that counts.
+    writable = not stat.S_ISLNK(status.st_mode) and status.st_mode & 0o022
+    return status.st_uid == os.getuid() and not writable
 
 
 @cache
@@ -74,30 +96,99 @@ def _environment() -> bytes:
     return digest.digest()
 
 
-def module_name(text: str) -> str:
-    """The name of the module whose source is `text`."""
+def program_name(text: str) -> str:
+    """The name of the program whose source is `text`."""
     return "tracejit_" + hashlib.sha256(_environment() + text.encode()).hexdigest()[:32]
 
 
-def source_file(name: str, text: str) -> Path | None:
-    """The file of module `name`, written if it is missing or damaged; None if uncached."""
+def _digest(name: str, content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=_DIGEST, key=name.encode()).digest()
+
+
+def load(name: str) -> bytes | None:
+    """What was saved under `name`; None where there is nothing, or not what was saved."""
     place = cache_dir() if config.cache else None
     if place is None:
         return None
-    path = place / f"{name}.py"
+    path = place / (name + _SUFFIX)
     try:
-        if path.is_file() and not path.is_symlink() and path.read_text() == text:
-            return path
-        handle, temporary = tempfile.mkstemp(dir=place, suffix=".tmp")
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except OSError:
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as file:
+            status = os.fstat(file.fileno())
+            found = file.read() if stat.S_ISREG(status.st_mode) and _is_ours(status) else b""
+    except FileNotFoundError:
         return None
-    return path
+    except OSError:
+        found = b""
+    content = found[_DIGEST:]
+    if found[:_DIGEST] != _digest(name, content):
+        forget(name)
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(path)  # it has been used
+    return content
 
 
-def forget(path: Path) -> None:
-    """Remove the machine code kept for a source file."""
-    for entry in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
-        entry.unlink(missing_ok=True)
+def save(name: str, content: bytes) -> None:
+    """Keep `content` under `name`, where that can be; the least recently used make room for it."""
+    place = cache_dir() if config.cache else None
+    if place is None:
+        return
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=place, suffix=_TEMPORARY)
+        with os.fdopen(handle, "wb") as file:
+            file.write(_digest(name, content) + content)
+        os.replace(temporary, place / (name + _SUFFIX))
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        return
+    _make_room(place, len(content))
+
+
+def forget(name: str) -> None:
+    """Remove what is kept under `name`, whatever it is."""
+    place = cache_dir()
+    if place is not None:
+        _remove(place / (name + _SUFFIX))
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        try:
+            path.unlink()
+        except (IsADirectoryError, PermissionError):
+            os.rmdir(path)
+
+
+class _Size:
+    """About how many bytes the directory holds; None before it has been looked through."""
+
+    known: int | None = None
+
+
+def _make_room(place: Path, more: int) -> None:
+    """Remove the least recently used files where all are larger than `config.cache_size`."""
+    limit = config.cache_size << 20
+    if _Size.known is not None:
+        _Size.known += more
+        if not limit or _Size.known <= limit:
+            return
+    files = []
+    now = time.time()
+    with contextlib.suppress(OSError), os.scandir(place) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                status = entry.stat(follow_symlinks=False)
+                if entry.name.endswith(_SUFFIX):
+                    files.append((status.st_mtime, status.st_size, entry.path))
+                elif entry.name.endswith(_TEMPORARY) and now - status.st_mtime > _ABANDONED:
+                    _remove(Path(entry.path))
+    _Size.known = sum(size for _, size, _ in files)
+    if not limit or _Size.known <= limit:
+        return
+    for _, size, path in sorted(files):
+        if _Size.known <= limit * 0.9:
+            break
+        _remove(Path(path))
+        _Size.known -= size
