@@ -272,7 +272,6 @@ def test_remainders_of_all_magnitudes() -> None:
         "select(x, x, x)",
         "select(b, f, d)",
         "imax(w, w)",
-        "lt(c, c)",
     ],
 )
 def test_operand_types_are_strict(expression: str) -> None:

@@ -173,6 +173,17 @@ class Accumulators:
         if c.kind is Kind.REDUCE and self.layered(c):
             name, add = self._sum(c)
             block.add(f"{name} = {add}({name}, {value})", origin)
+        elif c.kind is Kind.REDUCE and _is_complex_extreme(c):
+            # A branch that is foreseen, where a choice would wait for the one before.
+            name = self.accumulator(c)
+            compare = "ge" if c.target.op.name == "max" else "le"
+            better, number = (
+                Block(f"if not {compare}({name}, {value}):"),
+                Block(f"if not isnan({name}):"),
+            )
+            block.body.append(better)
+            better.body.append(number)
+            number.add(f"{name} = {value}", origin)
         elif c.kind is Kind.REDUCE:
             name = self.accumulator(c)
             block.add(f"{name} = {self.combine(c, name, value)}", origin)
@@ -371,6 +382,10 @@ class Accumulators:
             for k in range(len(c.domain))
         )
         self.e.store(c, name, index)
+
+
+def _is_complex_extreme(c: Computation) -> bool:
+    return c.target.op.name in ("max", "min") and c.target.dtype.kind == "c"
 
 
 def kept_element(c: Computation, buffer: Buffer, place: Mapping[int, str]) -> str:

@@ -111,13 +111,7 @@ class Extremes:
 
     def _not_better(self, c: Computation) -> str:
         """The comparison under which a value does not take the place of the best."""
-        if c.value.dtype.kind != "c":
-            return "le" if _largest(c) else "ge"
-        ufunc = "less_equal" if _largest(c) else "greater_equal"
-        char = c.value.dtype.char
-        name = f"{ufunc}_{char}{char}t"
-        self.e.use_loop(name, "numpy", ufunc, f"{char}{char}->?")
-        return name
+        return "le" if _largest(c) else "ge"
 
 
 def _largest(c: Computation) -> bool:
@@ -130,4 +124,4 @@ def _extreme(c: Computation, a: str, b: str) -> str | None:
 
 
 def _has_reduction(c: Computation) -> bool:
-    return c.kind is Kind.ARG and _extreme(c, "", "") is not None
+    return c.kind is Kind.ARG and c.value.dtype.kind != "c"

@@ -34,6 +34,7 @@ __all__ = [
     "bit_or",
     "bit_xor",
     "bitwise_count",
+    "compare_complex",
     "eq",
     "ge",
     "gt",
@@ -125,7 +126,17 @@ def _compare_mixed(b: ir.IRBuilder, op: str, x: ir.Value, y: ir.Value, x_signed:
     return b.select(is_negative, ir.Constant(ir.IntType(1), int(below)), b.icmp_unsigned(op, x, y))
 
 
-def _comparison(name: str, op: str, kinds: str = REAL) -> Any:
+def compare_complex(b: ir.IRBuilder, op: str, x: ir.Value, y: ir.Value) -> ir.Value:
+    """NumPy's order: by real parts, by imaginary parts where those are equal; none with nan."""
+    (xr, xi), (yr, yi) = complex_parts(b, x), complex_parts(b, y)
+    real, imag = _compare_floats(b, op, xr, yr), _compare_floats(b, op, xi, yi)
+    if op in ("==", "!="):
+        return b.and_(real, imag) if op == "==" else b.or_(real, imag)
+    beyond = b.and_(b.fcmp_ordered(op[0], xr, yr), b.fcmp_ordered("ord", xi, yi))
+    return b.or_(beyond, b.and_(b.fcmp_ordered("==", xr, yr), imag))
+
+
+def _comparison(name: str, op: str) -> Any:
     def emit(b: ir.IRBuilder, tys: Any, x: ir.Value, y: ir.Value) -> ir.Value:
         ty, other = tys
         if ty != other:
@@ -134,12 +145,10 @@ def _comparison(name: str, op: str, kinds: str = REAL) -> Any:
             case "f":
                 return _compare_floats(b, op, x, y)
             case "c":
-                pairs = zip(complex_parts(b, x), complex_parts(b, y), strict=True)
-                real, imag = (_compare_floats(b, op, p, q) for p, q in pairs)
-                return b.and_(real, imag) if op == "==" else b.or_(real, imag)
+                return compare_complex(b, op, x, y)
         return (b.icmp_signed if is_signed(ty) else b.icmp_unsigned)(op, x, y)
 
-    return define(name, 2, _comparable(kinds), emit, all_types=True)
+    return define(name, 2, _comparable(NUMBER), emit, all_types=True)
 
 
 def _compare_floats(b: ir.IRBuilder, op: str, x: ir.Value, y: ir.Value) -> ir.Value:
@@ -186,8 +195,8 @@ def _select(b: ir.IRBuilder, ty: Any, c: ir.Value, x: ir.Value, y: ir.Value) -> 
     return b.select(c, x, y)
 
 
-eq = _comparison("eq", "==", NUMBER)
-ne = _comparison("ne", "!=", NUMBER)
+eq = _comparison("eq", "==")
+ne = _comparison("ne", "!=")
 lt = _comparison("lt", "<")
 le = _comparison("le", "<=")
 gt = _comparison("gt", ">")

@@ -39,6 +39,7 @@ from .intrinsic import (
     unary,
     zero,
 )
+from .logic import compare_complex
 
 __all__ = [
     "absolute",
@@ -416,16 +417,35 @@ def _extreme(larger: bool) -> Emit:
                 # The form of the machine's instruction: the second operand unless x is beyond it.
                 extreme = b.select(b.fcmp_ordered(order, x, y), x, y)
                 return b.select(is_nan(b, x), x, extreme)
+            case "c":
+                return _complex_extreme(b, larger, x, y, x)
         sign = "s" if is_signed(ty) else "u"
         return call_llvm(b, f"llvm.{sign}{'max' if larger else 'min'}", x, y)
 
     return emit
 
 
+def _complex_extreme(
+    b: ir.IRBuilder, larger: bool, x: ir.Value, y: ir.Value, first: ir.Value
+) -> ir.Value:
+    """The first of two where it is not behind the other, or where `first` is nan."""
+    kept = b.or_(is_complex_nan(b, first), compare_complex(b, ">=" if larger else "<=", x, y))
+    pairs = zip(complex_parts(b, x), complex_parts(b, y), strict=True)
+    return complex_pair(b, *(b.select(kept, p, q) for p, q in pairs))
+
+
+def is_complex_nan(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
+    """Whether a part of a complex value is nan."""
+    real, imag = complex_parts(b, x)
+    return b.fcmp_unordered("uno", real, imag)
+
+
 def _llvms_extreme(name: str, larger: bool) -> Emit:
     plain = _extreme(larger)
 
     def emit(b: ir.IRBuilder, ty: Any, x: ir.Value, y: ir.Value) -> ir.Value:
+        if kind(ty) == COMPLEX:
+            return _complex_extreme(b, larger, x, y, y)
         if kind(ty) != FLOAT:
             return plain(b, ty, x, y)
         return call_llvm(b, name, x, y, flags=("nsz",))
@@ -434,11 +454,11 @@ def _llvms_extreme(name: str, larger: bool) -> Emit:
 
 
 # A nan wins; of two zeros the second operand, which is NumPy's choice too.
-maximum = binary("maximum", REAL, _extreme(larger=True))
-minimum = binary("minimum", REAL, _extreme(larger=False))
+maximum = binary("maximum", NUMBER, _extreme(larger=True))
+minimum = binary("minimum", NUMBER, _extreme(larger=False))
 # A number wins over nan.
-fmax = binary("fmax", REAL, _llvms_extreme("llvm.maxnum", larger=True))
-fmin = binary("fmin", REAL, _llvms_extreme("llvm.minnum", larger=False))
+fmax = binary("fmax", NUMBER, _llvms_extreme("llvm.maxnum", larger=True))
+fmin = binary("fmin", NUMBER, _llvms_extreme("llvm.minnum", larger=False))
 # For reductions: the forms that the loop vectoriser knows. To tell two zeros apart takes four
 # operations of seven (the maximum of 100,000 numbers: 16.5 and 9.3 µs).
 rmax = binary("rmax", REAL, _llvms_extreme("llvm.maximum", larger=True))

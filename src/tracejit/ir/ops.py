@@ -119,9 +119,9 @@ def _arith(name: str, sign: str, **columns: Any) -> Elementwise:
     )
 
 
-def _compare(name: str, short: str, sign: str, kinds: str = "biuf") -> Elementwise:
+def _compare(name: str, short: str, sign: str) -> Elementwise:
     return Elementwise(
-        name=name, cpu=f"{short}({{0}}, {{1}})", wide=f"{{0}} {sign} {{1}}", cpu_kinds=kinds
+        name=name, cpu=f"{short}({{0}}, {{1}})", wide=f"{{0}} {sign} {{1}}", cpu_kinds="biufc"
     )
 
 
@@ -186,16 +186,16 @@ ELEMENTWISE: dict[str, Elementwise] = _rows(
     _call("trunc", 1),
     _call("rint", 1, kinds="f"),
     # Comparison and choice
-    _compare("equal", "eq", "==", "biufc"),
-    _compare("not_equal", "ne", "!=", "biufc"),
+    _compare("equal", "eq", "=="),
+    _compare("not_equal", "ne", "!="),
     _compare("less", "lt", "<"),
     _compare("less_equal", "le", "<="),
     _compare("greater", "gt", ">"),
     _compare("greater_equal", "ge", ">="),
-    _call("maximum", 2),
-    _call("minimum", 2),
-    _call("fmax", 2),
-    _call("fmin", 2),
+    _call("maximum", 2, kinds="biufc"),
+    _call("minimum", 2, kinds="biufc"),
+    _call("fmax", 2, kinds="biufc"),
+    _call("fmin", 2, kinds="biufc"),
     _call("isnan", 1, kinds="biufc"),
     _call("isinf", 1, kinds="biufc"),
     _call("isfinite", 1, kinds="biufc"),
