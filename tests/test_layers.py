@@ -13,14 +13,23 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "tracejit"
 FILES = sorted(SOURCE.rglob("*.py"))
 LONGEST = 500
 
-_BASE = {"config", "errors", "flags", "calltext", "native"}
+_BASE = {"config", "errors", "flags", "floatmodes", "calltext", "native"}
 _VALUES = _BASE | {"ir", "memory", "variable", "arrays"}
 _TRACE = (
     _VALUES
     | {"stateful", "structure", "explain", "trace", "namespace", "dispatch", "capture"}
     | {"untraceable", "standin", "classes", "usermodule", "generators"}
 )
-_CALL = _TRACE | {"arguments", "fallback", "shortcut", "retrace", "sharing", "call", "function"}
+_CALL = _TRACE | {
+    "arguments",
+    "fallback",
+    "shortcut",
+    "retrace",
+    "sharing",
+    "traced",
+    "call",
+    "function",
+}
 _CALL |= {"caller"}
 _SYMBOLIC = _CALL | {
     "tensor",
@@ -39,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "native": set(),
     "caller": _BASE,
     "config": _BASE,
+    "floatmodes": _BASE,
     "errors": _BASE,
     "ir": _BASE | {"rng"},
     "structure": _BASE,
@@ -65,6 +75,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "retrace": _CALL,
     "fallback": _CALL,
     "sharing": _VALUES,
+    "traced": _CALL,
     "call": _CALL | {"lower", "cpu"},
     "function": _CALL | {"symbolic"},
     "tensor": _TRACE

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
 import time
-import types
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from tracejit import shortcut
+from tracejit import floatmodes, shortcut
 from tracejit.arguments import Description, storage_of, texts_of
 from tracejit.caller import OTHERS
 from tracejit.capture import Capture, Root
@@ -20,7 +16,6 @@ from tracejit.config import config, settings
 from tracejit.dispatch import (
     Interpreted,
     Signature,
-    is_length,
     length_text,
     result_text,
 )
@@ -34,27 +29,16 @@ from tracejit.fallback import (
     raised,
     raised_by_copy,
     refuse,
+    refused_under,
     run_plain,
 )  # fmt: skip
-from tracejit.ir import alias, build
+from tracejit.ir import build
 from tracejit.ir.graph import Graph
 from tracejit.ir.printer import to_text
-from tracejit.ir.stabilise import stabilised
 from tracejit.ir.verify import verify
 from tracejit.retrace import cause_of, promote_changed_numbers
-from tracejit.sharing import shared
-from tracejit.structure import (
-    ARRAY,
-    SCALAR,
-    Container,
-    Leaf,
-    Spec,
-    Static,
-    children_of,
-    flatten,
-)
 from tracejit.trace import Trace, current
-from tracejit.variable import Variable
+from tracejit.traced import Program, run_trace
 
 if TYPE_CHECKING:
     from tracejit.function import Function
@@ -105,6 +89,11 @@ def call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     active = current()
     if active is not None:
         return active.capture.function(fn.__wrapped__)(*args, **kwargs)
+    modes = floatmodes.acting()
+    if modes:
+        refusal = refused_under(fn, modes)
+        if not refusal.bound:
+            return refuse(fn, refusal, fn.on_unsupported or config.on_unsupported, args, kwargs)
     now = settings()
     if now.debug < 2:
         # Functions are often called with a few kinds of arguments in turn.
@@ -239,7 +228,7 @@ def _new_path(fn: Function, description: Description) -> Path | Refusal:
     return refusal if problem is None else Refusal(problem, fn.__wrapped__, trace)
 
 
-def _traced(fn: Function, description: Description) -> tuple[Trace, _Program] | Refusal:
+def _traced(fn: Function, description: Description) -> tuple[Trace, Program] | Refusal:
     start = time.perf_counter()
     promote_changed_numbers(fn)
     trace = Trace(0.0 if bound_to(fn.__wrapped__) else config.budget)
@@ -248,7 +237,7 @@ def _traced(fn: Function, description: Description) -> tuple[Trace, _Program] | 
     capture = Capture(trace, fn.__wrapped__, fn._dynamic)
     try:
         with build.use_solver(trace):
-            program = _run_trace(fn, description, capture)
+            program = run_trace(fn, description, capture)
         guard.check()
     except BaseException as problem:
         swallowed = take_refusal()
@@ -276,7 +265,7 @@ def _path_of(fn: Function, description: Description) -> Path | Refusal:
 
 
 def _known_path(
-    fn: Function, description: Description, traced: tuple[Trace, _Program]
+    fn: Function, description: Description, traced: tuple[Trace, Program]
 ) -> Path | None:
     """The path that has been compiled from this trace's like."""
     trace, program = traced
@@ -287,7 +276,7 @@ def _known_path(
 
 
 def _compiled(
-    fn: Function, description: Description, traced: tuple[Trace, _Program]
+    fn: Function, description: Description, traced: tuple[Trace, Program]
 ) -> Path | Refusal:
     trace, program = traced
     fn.stats.traces += 1
@@ -310,98 +299,7 @@ def _same_reads(a: list[Root], b: list[Root]) -> bool:
     return [(r.path, r.spec) for r in a] == [(r.path, r.spec) for r in b]
 
 
-class _Program:
-    """What a trace gave: the graph, its outputs' kinds, and text that builds the result."""
-
-    def __init__(self, graph: Graph, kinds: list[str], spec: Spec, leaves: list[Any]) -> None:
-        self.graph = graph
-        self.kinds = kinds
-        self.spec = spec
-        self.leaves = leaves
-        self.inputs: list[str] = []
-        self.views: dict[int, alias.View] = {}
-        #: Containers whose new values are the last outputs.
-        self.states: list[Any] = []
-
-
-def _run_trace(fn: Function, description: Description, capture: Capture) -> _Program:
-    copy = capture.function(fn.__wrapped__)
-    leaves, names, signature = iter(description.values), list[str](), description.signature
-    arguments = [
-        capture.rebuild(spec, leaves, names, name, value, local)
-        for name, local, spec, value in zip(
-            signature.names, signature.locals, description.specs, description.bound, strict=True
-        )
-    ]
-    result = signature.recall(copy, *arguments)
-    swallowed = take_refusal()
-    if swallowed is not None:
-        raise swallowed
-    capture.verify_unchanged()
-    values: list[Variable] = []
-    places: dict[int, int] = {}
-    texts: list[Any] = []
-
-    def leaf(value: Any, path: str) -> Leaf | None:
-        known = capture.handles.get(id(value))
-        if known is not None:
-            texts.append(("input", known[1]))
-            return ARRAY
-        if isinstance(value, Variable):
-            if value.kind == "number" and is_length(value.node):
-                texts.append(("length", value.node))
-            else:
-                if id(value) not in places:
-                    places[id(value)] = len(values)
-                    values.append(value)
-                texts.append(("output", places[id(value)]))
-            return ARRAY
-        if id(value) in capture.containers:
-            texts.append(("text", capture.containers[id(value)]))
-            return ARRAY
-        if isinstance(value, np.generic):
-            texts.append(("value", value))
-            return SCALAR
-        if isinstance(value, np.ndarray):
-            raise NotTraceable(
-                f"{path} is an array that was made without traced values, and would be frozen",
-                "make it outside the function",
-            )
-        if children_of(value) is None:
-            original = capture.original(value)
-            if original is value and isinstance(value, (types.FunctionType, functools.partial)):
-                raise NotTraceable(f"{path} is a function made inside the traced one")
-            if original is not value or (callable(value) and not isinstance(value, type)):
-                texts.append(("value", original))
-                return SCALAR
-        return None
-
-    spec = _with_original_classes(flatten(result, "the result", leaf), capture)
-    views, bases = shared(values)
-    outputs = [*(v.node for v in values), *bases]
-    kinds = ["alias" if k in views else v.kind for k, v in enumerate(values)]
-    kinds += ["array"] * (len(outputs) - len(kinds))
-    if fn.stabilise:
-        outputs = stabilised(outputs)
-    changed = [s for s in capture.states.values() if s.changed]
-    graph = capture.trace.graph([*outputs, *(s.node for s in changed)])
-    program = _Program(graph, [*kinds, *("array" for _ in changed)], spec, texts)
-    program.inputs, program.views = names, views
-    program.states = [s.container for s in changed]
-    return program
-
-
-def _with_original_classes(spec: Spec, capture: Capture) -> Spec:
-    if not isinstance(spec, Container):
-        return spec
-    children = tuple(_with_original_classes(c, capture) for c in spec.children)
-    keys = spec.keys
-    if spec.kind == "dict":
-        keys = tuple(Static(capture.original(k.value)) for k in spec.keys)
-    return spec._replace(cls=capture.original(spec.cls), keys=keys, children=children)
-
-
-def _compile(fn: Function, description: Description, trace: Trace, program: _Program) -> Path:
+def _compile(fn: Function, description: Description, trace: Trace, program: Program) -> Path:
     capture = trace.capture
     prologue, signature = capture.prologue, description.signature
     prologue.namespace.update(signature.defaults)
@@ -465,7 +363,7 @@ def _leaf_text(
     return expressions[what] if kind == "input" else prologue.symbol(what, "r")
 
 
-def _executable(fn: Function, trace: Trace, program: _Program) -> Any:
+def _executable(fn: Function, trace: Trace, program: Program) -> Any:
     if not config.compile:
         if config.check:
             verify(program.graph)

@@ -13,6 +13,7 @@ from typing import Any
 from tracejit import native
 from tracejit.config import Settings, settings
 from tracejit.errors import MISS, PLAIN
+from tracejit.floatmodes import CONTEXT
 
 #: What a driver raises for arguments that it is not for.
 OTHERS = (TypeError, OverflowError)
@@ -25,19 +26,22 @@ def _no_driver(*args: Any, **kwargs: Any) -> Any:
 class Caller:
     """Calls its driver under the settings that this is for, and ``_slow`` where it does not do.
 
+    NumPy's floating-point error modes are among the settings.
+
     Where the driver says that the call is PLAIN, ``_plain`` is called.
     """
 
-    __slots__ = ("_driver", "_plain", "_settings")
+    __slots__ = ("_driver", "_modes", "_plain", "_settings")
 
     def __init__(self, plain: Callable[..., Any] = _no_driver) -> None:
         self._driver: Callable[..., Any] = _no_driver
         self._plain = plain
         self._settings: Settings | None = None
+        self._modes: Any = None
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """The result: of the driver, of the plain function, or of the slow path."""
-        if settings() is self._settings:
+        if settings() is self._settings and CONTEXT.get() is self._modes:
             try:
                 result = self._driver(*args, **kwargs)
             except OTHERS:
@@ -55,6 +59,7 @@ class Caller:
         """Ask this driver first, under these settings; under None, never."""
         global _untried
         self._driver, self._settings = driver, under
+        self._modes = CONTEXT.get() or object()  # where they are not to be seen, never
         if _untried and "llvmlite" in sys.modules:  # something has been compiled
             _untried = False
             _compile()
@@ -81,7 +86,15 @@ start:
   %settings_at = getelementptr i8, ptr %self, i64 {settings_at}
   %wanted = load ptr, ptr %settings_at
   %same = icmp eq ptr %now, %wanted
-  br i1 %same, label %ask, label %slow
+  br i1 %same, label %modes, label %slow
+modes:
+  %got_modes = call i32 {PyContextVar_Get}(ptr {context}, ptr null, ptr %place)
+  %modes_now = load ptr, ptr %place
+  call void {Py_DecRef}(ptr %modes_now)
+  %modes_at = getelementptr i8, ptr %self, i64 {modes_at}
+  %modes_wanted = load ptr, ptr %modes_at
+  %same_modes = icmp eq ptr %modes_now, %modes_wanted
+  br i1 %same_modes, label %ask, label %slow
 ask:
   %driver_at = getelementptr i8, ptr %self, i64 {driver_at}
   %driver = load ptr, ptr %driver_at
@@ -146,11 +159,12 @@ def _compile() -> None:
         places = {
             "settings_at": native.offset(probe, id(probe._settings)),
             "driver_at": native.offset(probe, id(probe._driver)),
+            "modes_at": native.offset(probe, id(probe._modes)),
             "plain_at": native.offset(probe, id(probe._plain)),
         }
         constants = {
             "settings": current.__self__, "miss": MISS, "plain": PLAIN, "others": OTHERS,
-            "slow": _slow,
+            "slow": _slow, "context": CONTEXT,
         }  # fmt: skip
         text = _TEXT.format(
             **places,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tracejit import floatmodes
 from tracejit.capture import Namespace
 from tracejit.config import config
 from tracejit.errors import (
@@ -338,6 +339,17 @@ def remember(fn: Function, key: Any, refusal: Refusal) -> None:
     if len(fn._refused) >= MAX_REFUSED:
         del fn._refused[next(iter(fn._refused))]
     fn._refused[key] = refusal
+
+
+def refused_under(fn: Function, modes: str) -> Refusal:
+    """Why no call of `fn` is compiled under NumPy's floating-point error modes `modes`."""
+    known: Refusal | None = fn._refused.get(modes)
+    if known is None:
+        problem = floatmodes.refusal(modes)
+        problem.forget()
+        known = Refusal(problem, fn.__wrapped__)
+        remember(fn, modes, known)
+    return known
 
 
 class _Ran:

@@ -11,6 +11,7 @@ import functools
 import types
 from typing import Any
 
+from tracejit import floatmodes
 from tracejit.caller import Caller
 from tracejit.errors import MISS
 
@@ -91,7 +92,7 @@ class Function(Caller):
         return self.__qualname__  # like a plain function: by name
 
     def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if self._shortcuts:
+        if self._shortcuts and not floatmodes.acting():
             result = self._shortcut(self, args, kwargs)
             if result is not MISS:
                 return result

@@ -22,6 +22,7 @@ import numpy as np
 from tracejit.arrays import CREATORS
 from tracejit.arrays.special import special
 from tracejit.errors import NotTraceable
+from tracejit.floatmodes import errstate
 from tracejit.ir import build
 from tracejit.ir.types import DTYPES, FLOAT64
 from tracejit.standin import known_stand_in, real_of, stand_in_for
@@ -381,6 +382,19 @@ def traced_builtins() -> dict[str, Any]:
     return found
 
 
+def _refused_state(name: str) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        raise NotTraceable(
+            f"np.{name} is about a state that another call could find changed",
+            "call it outside; np.errstate(...) sets error modes for a while",
+        )
+
+    return call
+
+
+for _name in "seterr geterr seterrcall geterrcall setbufsize getbufsize".split():
+    stand_in_for(getattr(np, _name), _refused_state(_name))
+stand_in_for(np.errstate, errstate)
 BUILTINS = traced_builtins()
 _SCALARS = frozenset(d.type for d in DTYPES)
 

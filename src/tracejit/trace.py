@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tracejit import floatmodes
 from tracejit.errors import NotTraceable, OverBudget
 from tracejit.explain import scalar_text
 from tracejit.ir import build, dims, interpret, lengths, ops
@@ -94,6 +95,7 @@ class Trace(build.Solver):
         self.budget = budget
         self.most = min(budget / _SECONDS_A_NODE if budget else math.inf, _MOST_NODES)
         self.made = 0
+        self._modes = floatmodes.CONTEXT.get()
         self.inputs: list[Node] = []
         self.values: dict[str, Any] = {}
         self.names: dict[str, str] = {}
@@ -232,6 +234,10 @@ class Trace(build.Solver):
             raise OverBudget(
                 f"it makes more than the {self.most:,.0f} operations of {allowed}", self.budget
             )
+        if floatmodes.CONTEXT.get() is not self._modes:  # set by what is not traced: a decorator
+            modes = floatmodes.acting()
+            if modes:
+                raise floatmodes.refusal(modes)
         return user_origin()
 
     def evaluate(self, node: Node) -> Any:

@@ -1,0 +1,115 @@
+"""The program that a trace of a function gives: its graph, and how its result is built."""
+
+from __future__ import annotations
+
+import functools
+import types
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tracejit.arguments import Description
+from tracejit.capture import Capture
+from tracejit.dispatch import is_length
+from tracejit.errors import NotTraceable, take_refusal
+from tracejit.ir import alias
+from tracejit.ir.graph import Graph
+from tracejit.ir.stabilise import stabilised
+from tracejit.sharing import shared
+from tracejit.structure import ARRAY, SCALAR, Container, Leaf, Spec, Static, children_of, flatten
+from tracejit.variable import Variable
+
+if TYPE_CHECKING:
+    from tracejit.function import Function
+
+
+class Program:
+    """What a trace gave: the graph, its outputs' kinds, and text that builds the result."""
+
+    def __init__(self, graph: Graph, kinds: list[str], spec: Spec, leaves: list[Any]) -> None:
+        self.graph = graph
+        self.kinds = kinds
+        self.spec = spec
+        self.leaves = leaves
+        self.inputs: list[str] = []
+        self.views: dict[int, alias.View] = {}
+        #: Containers whose new values are the last outputs.
+        self.states: list[Any] = []
+
+
+def run_trace(fn: Function, description: Description, capture: Capture) -> Program:
+    """Run the traced copy of `fn` over variables for these arguments."""
+    copy = capture.function(fn.__wrapped__)
+    leaves, names, signature = iter(description.values), list[str](), description.signature
+    arguments = [
+        capture.rebuild(spec, leaves, names, name, value, local)
+        for name, local, spec, value in zip(
+            signature.names, signature.locals, description.specs, description.bound, strict=True
+        )
+    ]
+    result = signature.recall(copy, *arguments)
+    swallowed = take_refusal()
+    if swallowed is not None:
+        raise swallowed
+    capture.verify_unchanged()
+    values: list[Variable] = []
+    places: dict[int, int] = {}
+    texts: list[Any] = []
+
+    def leaf(value: Any, path: str) -> Leaf | None:
+        known = capture.handles.get(id(value))
+        if known is not None:
+            texts.append(("input", known[1]))
+            return ARRAY
+        if isinstance(value, Variable):
+            if value.kind == "number" and is_length(value.node):
+                texts.append(("length", value.node))
+            else:
+                if id(value) not in places:
+                    places[id(value)] = len(values)
+                    values.append(value)
+                texts.append(("output", places[id(value)]))
+            return ARRAY
+        if id(value) in capture.containers:
+            texts.append(("text", capture.containers[id(value)]))
+            return ARRAY
+        if isinstance(value, np.generic):
+            texts.append(("value", value))
+            return SCALAR
+        if isinstance(value, np.ndarray):
+            raise NotTraceable(
+                f"{path} is an array that was made without traced values, and would be frozen",
+                "make it outside the function",
+            )
+        if children_of(value) is None:
+            original = capture.original(value)
+            if original is value and isinstance(value, (types.FunctionType, functools.partial)):
+                raise NotTraceable(f"{path} is a function made inside the traced one")
+            if original is not value or (callable(value) and not isinstance(value, type)):
+                texts.append(("value", original))
+                return SCALAR
+        return None
+
+    spec = _with_original_classes(flatten(result, "the result", leaf), capture)
+    views, bases = shared(values)
+    outputs = [*(v.node for v in values), *bases]
+    kinds = ["alias" if k in views else v.kind for k, v in enumerate(values)]
+    kinds += ["array"] * (len(outputs) - len(kinds))
+    if fn.stabilise:
+        outputs = stabilised(outputs)
+    changed = [s for s in capture.states.values() if s.changed]
+    graph = capture.trace.graph([*outputs, *(s.node for s in changed)])
+    program = Program(graph, [*kinds, *("array" for _ in changed)], spec, texts)
+    program.inputs, program.views = names, views
+    program.states = [s.container for s in changed]
+    return program
+
+
+def _with_original_classes(spec: Spec, capture: Capture) -> Spec:
+    if not isinstance(spec, Container):
+        return spec
+    children = tuple(_with_original_classes(c, capture) for c in spec.children)
+    keys = spec.keys
+    if spec.kind == "dict":
+        keys = tuple(Static(capture.original(k.value)) for k in spec.keys)
+    return spec._replace(cls=capture.original(spec.cls), keys=keys, children=children)
