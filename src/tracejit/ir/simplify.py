@@ -120,7 +120,15 @@ def _where(node: Node) -> Node | None:
     value = _scalar(condition)
     if value is not None:  # where(True, a, b) -> a
         return _same(node, a if value else b)
-    return _same(node, a) if a is b else None
+    if a is b:
+        return _same(node, a)
+    if condition.op.name == "isnan" and condition.args[0] is b and node.dtype.kind == "f":
+        # where(isnan(x), -inf, x) -> fmax(x, -inf): an extreme of that is vectorised
+        bound = _scalar(a)
+        if bound is not None and np.isinf(bound) and b.shape == node.shape:
+            row = ops.ELEMENTWISE["fmax" if np.real(bound) < 0 else "fmin"]
+            return make(row, (b, a), None, node.type, node.origin)
+    return None
 
 
 def _logical_not(node: Node) -> Node | None:
