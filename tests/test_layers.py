@@ -13,7 +13,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "tracejit"
 FILES = sorted(SOURCE.rglob("*.py"))
 LONGEST = 500
 
-_BASE = {"config", "errors", "flags", "floatmodes", "calltext", "native"}
+_BASE = {"config", "errors", "flags", "floatmodes", "calltext", "native", "locks"}
 _VALUES = _BASE | {"ir", "memory", "variable", "arrays"}
 _TRACE = (
     _VALUES
@@ -45,6 +45,7 @@ _SYMBOLIC = _CALL | {
 MAY_IMPORT: dict[str, set[str]] = {
     "flags": set(),
     "calltext": set(),
+    "locks": set(),
     "native": set(),
     "caller": _BASE,
     "config": _BASE,
@@ -81,7 +82,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tensor": _TRACE
     | {"tensor", "symbolic", "symbolic_call", "state", "sharedvalue", "theano_names", "autodiff"}
     | {"rng", "fallback"},
-    "sharedvalue": {"tensor"},
+    "sharedvalue": {"tensor", "locks"},
     "state": {"tensor", "sharedvalue"},
     "io": {"tensor", "sharedvalue"},
     "replacing": {"tensor", "sharedvalue"},

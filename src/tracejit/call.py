@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tracejit import floatmodes, shortcut
+from tracejit import floatmodes, locks, shortcut
 from tracejit.arguments import Description, storage_of, texts_of
 from tracejit.caller import OTHERS
 from tracejit.capture import Capture, Root
@@ -46,21 +44,12 @@ if TYPE_CHECKING:
 MAX_PATHS = 256
 MAX_RECENT = 4
 # Nodes are hash-consed in one table, so one trace runs at a time.
-_lock = threading.RLock()
+_lock = locks.make(exclusive=True)
 
 
-def trace_lock() -> threading.RLock:
+def trace_lock() -> Any:
     """The lock under which a trace runs."""
     return _lock
-
-
-def _renew_lock() -> None:
-    global _lock
-    _lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
 
 
 class Path:

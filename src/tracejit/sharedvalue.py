@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from tracejit import locks
 from tracejit.tensor.graph import Variable
 from tracejit.tensor.type import GenericType, TensorType, generic
 from tracejit.tensor.variables import _TensorOperators
@@ -30,7 +30,7 @@ class Container:
         self.lent = _lent(value)
         self.name = name
         self.spare: np.ndarray | None = None
-        self.lock = threading.RLock()
+        self.lock = locks.make()
 
     @property
     def data(self) -> Any:

@@ -6,13 +6,13 @@ import gc
 import linecache
 import pickle
 import sys
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+from llvmlite.binding import ffi
 from numba.core import types
 from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
@@ -20,6 +20,7 @@ from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.np.numpy_support import from_dtype
 
+from tracejit import locks
 from tracejit.config import config
 from tracejit.cpu.callwrapper import njit, python_callable
 from tracejit.cpu.flatten import execute
@@ -28,7 +29,9 @@ from tracejit.lower import cache
 
 #: Entries that live in this process, by module name: equal programs are compiled once.
 _entries: OrderedDict[str, Any] = OrderedDict()
-_lock = threading.Lock()
+_lock = locks.make(exclusive=True)
+locks.register(global_compiler_lock._lock, exclusive=True)
+locks.register(ffi.lib._lock._lock)
 #: A dropped entry keeps about 1 MB of machine code; so many are kept for reuse.
 _MOST = 512
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
-import threading
 from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
@@ -23,6 +22,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.np.arrayobj import make_array
 from numba.np.numpy_support import from_dtype
+
+from tracejit import locks
 
 from .half import narrow, widen
 from .intrinsic import define
@@ -69,7 +70,7 @@ class _Loop(NamedTuple):
 
 
 _registered: dict[str, _Loop] = {}
-_lock = threading.Lock()
+_lock = locks.make()
 
 
 def _parse(dtypes: str) -> tuple[tuple[np.dtype[Any], ...], tuple[np.dtype[Any], ...]]:

@@ -144,7 +144,8 @@ class Later:
         return self.spread
 
     def _start(self) -> None:
-        if self.making is None:
+        # In a forked child, the thread that was making it is not there.
+        if not self.failed and (self.making is None or not self.making.is_alive()):
             self.making = threading.Thread(target=self._make, name="tracejit compiler")
             self.making.start()
 
@@ -152,6 +153,7 @@ class Later:
         try:
             found = self.make()
             self.spread = found if found[0] is not None else None
+            self.failed = self.spread is None
         except Exception as error:  # the serial entry goes on
             self.failed = True
             warnings.warn(f"no entry for several threads: {error}", RuntimeWarning, stacklevel=1)
