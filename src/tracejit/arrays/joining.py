@@ -267,6 +267,10 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Variable:
     return Variable(build.reshape(wide, shape))
 
 
+#: Parts that an array is joined from; of more, one loop repeats it.
+_PARTS = 8
+
+
 @implements(np.tile)
 def tile(A: Any, reps: Any) -> Variable:
     """``np.tile``."""
@@ -277,6 +281,12 @@ def tile(A: Any, reps: Any) -> Variable:
         raise ValueError("negative dimensions are not allowed")
     x = build.expand_dims(x, range(max(0, len(times) - x.ndim)))
     times[:0] = [1] * (x.ndim - len(times))
+    repeated = [k for k, t in enumerate(times) if t != 1]
+    if len(repeated) == 1:
+        [k] = repeated
+        count = times[k]
+        if isinstance(count, int) and 1 < count <= _PARTS:  # each part is written where it belongs
+            return Variable(build.concatenate([x] * count, k))
     wide: list[Dim] = []
     shape: list[Dim] = []
     for t, d in zip(times, x.shape, strict=True):

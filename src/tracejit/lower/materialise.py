@@ -113,7 +113,15 @@ def _cut(nodes: list[Node], stored: set[Node]) -> None:
 
 def own_cost(node: Node) -> int:
     """What an element of `node` costs, without its operands."""
-    return node.op.cost if isinstance(node.op, ops.Elementwise) and node.ndim else 0
+    return _op_cost(node) if node.ndim else 0
+
+
+def _op_cost(node: Node) -> int:
+    if not isinstance(node.op, ops.Elementwise):
+        return 0
+    if node.op.name == "absolute" and node.args[0].dtype.kind == "c":
+        return ops.TRANSCENDENTAL
+    return node.op.cost
 
 
 def _store_expensive(
@@ -144,7 +152,7 @@ def _store_expensive(
 
 def _cost(node: Node, cost: Mapping[Node, int], stored: set[Node]) -> int:
     """What an element costs beyond loads, in additions; 0 for what is only moved."""
-    own = node.op.cost if isinstance(node.op, ops.Elementwise) else 0
+    own = _op_cost(node)
     if node.op is ops.GATHER:
         own = ops.DIVISION
     return own + sum(cost[a] for a in node.args if a not in stored and a.ndim)
