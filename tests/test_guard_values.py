@@ -13,6 +13,14 @@ import pytest
 
 import tracejit
 
+
+@pytest.fixture(autouse=True)
+def _any_number_of_answers(monkeypatch):
+    """Every value is compiled for: what guards say is seen."""
+    monkeypatch.setattr("tracejit.retrace.MAX_FLOATS", 100)
+    monkeypatch.setattr("tracejit.retrace.MAX_ANSWERS", 100)
+
+
 NAN = float("nan")
 PARTS = [0.0, -0.0, 1.5, -1.5, NAN, -NAN, math.inf]
 

@@ -241,14 +241,14 @@ REBOUND = [np.ones(3)]
 def test_retracing_is_bounded(monkeypatch):
     """A function that looks at ever new values keeps the newest paths only."""
     monkeypatch.setattr("tracejit.call.MAX_PATHS", 16)
-    f = strict(lambda x, k: x * int(k))
+    f = strict(lambda x, text: x * len(text))
     with tracejit.config(compile=False):
         x = np.ones(2)
         for k in range(30):
-            f(x, k)
+            f(x, "a" * k)
         before = settled()
         for k in range(30, 130):
-            f(x, k)
+            f(x, "a" * k)
     assert f.stats.traces == 130
     assert settled() - before < 500
     assert len(f._records) <= 16

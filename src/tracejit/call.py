@@ -11,12 +11,7 @@ from tracejit.arguments import Description, storage_of, texts_of
 from tracejit.caller import OTHERS
 from tracejit.capture import Capture, Root
 from tracejit.config import config, settings
-from tracejit.dispatch import (
-    Interpreted,
-    Signature,
-    length_text,
-    result_text,
-)
+from tracejit.dispatch import Interpreted, Signature, length_text, result_text
 from tracejit.errors import MISS, NotTraceable, take_refusal
 from tracejit.explain import log
 from tracejit.fallback import (
@@ -34,14 +29,14 @@ from tracejit.ir import build
 from tracejit.ir.graph import Graph
 from tracejit.ir.printer import to_text
 from tracejit.ir.verify import verify
-from tracejit.retrace import cause_of, promote_changed_numbers
+from tracejit.retrace import asked_too_often, cause_of, promote_changed_numbers
 from tracejit.trace import Trace, current
 from tracejit.traced import Program, run_trace
 
 if TYPE_CHECKING:
     from tracejit.function import Function
 
-MAX_PATHS = 256
+MAX_PATHS = 128
 MAX_RECENT = 4
 # Nodes are hash-consed in one table, so one trace runs at a time.
 _lock = locks.make(exclusive=True)
@@ -209,7 +204,8 @@ def _new_path(fn: Function, description: Description) -> Path | Refusal:
     if isinstance(traced, Refusal):
         return traced
     if _known_path(fn, description, traced) is None:
-        return _compiled(fn, description, traced)
+        stop = asked_too_often(fn, description.key, traced[0])
+        return _compiled(fn, description, traced) if stop is None else stop
     fn.stats.traces += 1
     trace, program = traced
     refusal = Refusal(None, fn.__wrapped__, trace)

@@ -140,6 +140,17 @@ def log(text: str) -> None:
         print(f"tracejit: {line}", file=sys.stderr)
 
 
+def first_failed(checks: Iterable[Any], evaluate: Callable[[Node], Any]) -> Any:
+    """The first check that these arguments fail, or None."""
+    for check in checks:
+        try:
+            if not evaluate(check.condition):
+                return check
+        except Exception:  # it is about what there is no more
+            continue
+    return None
+
+
 def failed_check(
     checks: Iterable[Any],
     evaluate: Callable[[Node], Any],

@@ -28,7 +28,7 @@ from tracejit.ir.types import DTYPES, FLOAT64
 from tracejit.standin import known_stand_in, real_of, stand_in_for
 from tracejit.trace import current
 from tracejit.untraceable import CALLED
-from tracejit.variable import Variable, wrap
+from tracejit.variable import METHODS, Variable, wrap
 
 RANDOM_HINT = "pass a generator (np.random.default_rng()) as an argument, and draw from that"
 #: Modules of the standard library whose answers change from call to call.
@@ -252,13 +252,15 @@ def called(value: Any) -> Any:
 
 
 def is_scalar_type(value: Any) -> bool:
-    """Whether `value` is a scalar type of NumPy's that traced values can be cast to."""
-    return isinstance(value, type) and value in _SCALARS
+    """Whether `value` is a scalar type, of NumPy's or Python's, that traced values are cast to."""
+    return isinstance(value, type) and (value in _SCALARS or value in CONVERSIONS)
 
 
-def _cast(real: type[np.generic], *args: Any) -> Any:
+def _cast(real: Any, *args: Any) -> Any:
     if len(args) != 1 or not isinstance(args[0], Variable):
         return real(*args)
+    if real in CONVERSIONS:  # Python's
+        return METHODS["convert"](real, args[0])
     x, dtype = args[0], np.dtype(real)
     if x.kind == "number" and not _is_in_range(x, dtype):
         return real(x.concrete())  # raises what NumPy raises
@@ -397,6 +399,7 @@ for _name in "seterr geterr seterrcall geterrcall setbufsize getbufsize".split()
 stand_in_for(np.errstate, errstate)
 BUILTINS = traced_builtins()
 _SCALARS = frozenset(d.type for d in DTYPES)
+CONVERSIONS: tuple[Any, ...] = (int, float, complex)
 
 
 # Values ----------------------------------------------------------------------------------------

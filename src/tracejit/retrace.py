@@ -6,15 +6,20 @@ import types
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tracejit.explain import failed_check, value_text
+from tracejit.errors import NotTraceable
+from tracejit.explain import failed_check, first_failed, value_text
+from tracejit.fallback import Refusal
 from tracejit.ir import interpret
 from tracejit.ir.node import Node
 from tracejit.structure import Static, same
+from tracejit.trace import Trace
 
 if TYPE_CHECKING:
     from tracejit.function import Function
 
 _GONE = object()
+#: The answers to one question of Python's for which programs are compiled: any, and floats.
+MAX_ANSWERS, MAX_FLOATS = 10, 2
 
 
 def _changed_captures(path: Any) -> list[tuple[str, Any, Any]]:
@@ -37,6 +42,43 @@ def promote_changed_numbers(fn: Function) -> None:
         for name, before, now in _changed_captures(path):
             if type(before) in (int, float, complex) and type(now) in (int, float, complex):
                 fn._dynamic.add(name)
+
+
+def asked_too_often(fn: Function, key: Any, trace: Trace) -> Refusal | None:
+    """Why there is no further path for arguments of this `key`: one question, many answers.
+
+    A number that changes at each call would compile at each call, where Python must know it. What
+    NumPy cannot run is compiled all the same.
+    """
+
+    def evaluate(node: Node) -> Any:
+        return interpret.evaluate([node], trace.values)[0]
+
+    asked: dict[Any, int] = {}
+    for path in fn._paths.get(key, ()):
+        check = first_failed(path.graph.checks, evaluate)
+        if check is None:
+            continue
+        question = check.origin or check.reason
+        asked[question] = count = asked.get(question, 0) + 1
+        if count >= (MAX_FLOATS if _is_float_value(check.condition) else MAX_ANSWERS):
+            problem = NotTraceable(
+                f"Python asks again, and {count} answers have been compiled already; the last was "
+                f"{check.reason}",
+                "compute with the number itself, or pass what is asked for as an argument",
+            )
+            problem.forget()
+            if check.origin is not None:
+                origin = check.origin
+                problem.place = (origin.file, origin.line, origin.function)
+            refusal = Refusal(problem, fn.__wrapped__, trace)
+            return None if refusal.bound else refusal
+    return None
+
+
+def _is_float_value(test: Node) -> bool:
+    """Whether `test` asks whether a float is this one, and not another."""
+    return test.op.name in ("equal", "isnan", "signbit") and test.args[0].dtype.kind == "f"
 
 
 def cause_of(fn: Function, new: Any, values: Mapping[str, Any]) -> str:

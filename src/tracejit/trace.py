@@ -292,6 +292,15 @@ class Trace(build.Solver):
             stack.pop()
         return known[node]
 
+    def is_known(self, node: Node) -> bool:
+        """Whether the scalar `node` depends on sizes and numbers alone, and no derivative on it."""
+        try:
+            self.evaluate(node)
+        except NotTraceable as refusal:
+            refusal.forget()
+            return False
+        return not self.is_differentiated(node)
+
     def value(self, a: Dim) -> int | None:
         """The length `a` for the arguments at hand; None where it depends on an array's content."""
         if isinstance(a, int):

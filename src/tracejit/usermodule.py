@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import types
 from typing import Any
 
@@ -14,14 +15,15 @@ from tracejit.untraceable import CALLED, Call
 
 
 def is_cast(f: types.FunctionType, call: Call) -> bool:
-    """Whether `f` calls a scalar type of NumPy's there, by a variable or attributes of modules."""
+    """Whether `f` calls a scalar type there, by a variable or attributes of modules."""
     if call.root == "local":
         found: Any = np
     elif call.root == "cell":
         cell = (f.__closure__ or ())[f.__code__.co_freevars.index(call.names[0])]
         found = cell.cell_contents if cell != types.CellType() else None
     else:
-        found = f.__globals__.get(call.names[0])
+        name = call.names[0]
+        found = f.__globals__.get(name, vars(builtins).get(name))
     for name in call.names[1:]:
         if not isinstance(found, types.ModuleType):
             return False

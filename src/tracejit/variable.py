@@ -8,6 +8,7 @@ made itself gives the handle a new node.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -287,8 +288,21 @@ class Variable:
     def __round__(self, digits: Any = None) -> Any:
         if self.kind != "number":
             return self.round(digits or 0) if digits is not None else round(self.concrete())
-        whole = self.node.dtype.kind in "ib"
-        return self + 0 if whole and digits is None else round(self.concrete(), digits)
+        whole = METHODS["whole"]("rint", self) if digits is None else None
+        return round(self.concrete(), digits) if whole is None else whole
+
+    def __trunc__(self) -> Any:
+        return self._whole("trunc", math.trunc)
+
+    def __floor__(self) -> Any:
+        return self._whole("floor", math.floor)
+
+    def __ceil__(self) -> Any:
+        return self._whole("ceil", math.ceil)
+
+    def _whole(self, rounding: str, python: Callable[[Any], Any]) -> Any:
+        whole = METHODS["whole"](rounding, self)
+        return python(self.concrete()) if whole is None else whole
 
     def __hash__(self) -> int:
         if self.kind == "array":

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.arrays.common import condition, same
+from tracejit.arrays.tables import method
 from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, make
@@ -51,9 +52,11 @@ COMPARISONS = (
 )  # fmt: skip
 EQUALITY = (np.equal, np.not_equal)
 BITWISE = (np.bitwise_and, np.bitwise_or, np.bitwise_xor)
+SHIFTS = (np.left_shift, np.right_shift)
 DIVISIONS = (np.divide, np.floor_divide, np.remainder)
-#: What an argument may be at most, as the trace's guards say, and a length in a product.
-ARGUMENT_BITS, LENGTH_BITS, INT_BITS = 31, 12, 62
+#: What an argument may be at most, as the trace's guards say, a length, anything that is no sum or
+#: product of others, and a number.
+ARGUMENT_BITS, LENGTH_BITS, ATOM_BITS, INT_BITS = 31, 30, 62, 62
 DTYPES = {"i": INT64, "f": FLOAT64, "c": COMPLEX128}
 
 
@@ -80,8 +83,21 @@ def arithmetic(ufunc: np.ufunc, *args: Any) -> Any:
         return _result(
             make(row, _alike(operands, kind), None, ArrayType(BOOL), build.solver().origin())
         )
+    if ufunc is np.power and kind == "i":
+        power = _power_of_constant(operands)
+        if power is not None:
+            return power
+    if ufunc is np.left_shift and isinstance(operands[1], Node):
+        power = _power_of_two(operands[1])
+        return _concretised(python, args) if power is None else power * args[0]
+    if ufunc in SHIFTS and isinstance(operands[1], int) and 0 <= operands[1] <= 30:
+        factor = 1 << operands[1]
+        if ufunc is np.left_shift:
+            return arithmetic(np.multiply, args[0], factor)
+        return arithmetic(np.floor_divide, args[0], factor)
     if ufunc is np.power and kind != "c" and not (kind == "i" and _small_power(operands[1])):
-        result = _float_power(*_alike(operands, "f")) if kind == "f" else None
+        floats = kind == "f" or (isinstance(operands[1], int) and operands[1] < 0)
+        result = _float_power(*_alike(operands, "f")) if floats else None
         return _concretised(python, args) if result is None else result
     if kind == "i":
         whole = _integer(ufunc, [_as_dim(x) for x in operands])
@@ -103,7 +119,29 @@ _FLOAT = (*_COMPLEX, np.floor_divide, np.remainder, np.absolute)
 
 
 def _small_power(exponent: Any) -> bool:
-    return isinstance(exponent, int) and 0 <= exponent <= 8
+    return isinstance(exponent, int) and 0 <= exponent <= 12
+
+
+def _power_of_constant(operands: list[Any]) -> Variable | None:
+    """1, -1 and 2 to an int that is not negative, nor too large; else None."""
+    base, exponent = operands
+    if base == 2 and isinstance(exponent, Node):
+        return _power_of_two(exponent)
+    if base not in (1, -1) or not isinstance(exponent, Node):
+        return None
+    if not build.solver().truth(condition("greater_equal", dims.from_node(exponent), 0)):
+        return None
+    odd = dims.mod(dims.from_node(exponent), 2)
+    return _result(dims.as_node(1 if base == 1 else dims.sub(1, dims.mul(2, odd))))
+
+
+def _power_of_two(exponent: Node) -> Variable | None:
+    """``1 << exponent``; None where Python must see the exponent."""
+    truth = build.solver().truth
+    length = dims.from_node(exponent)
+    if not (truth(condition("greater_equal", length, 0)) and truth(condition("less", length, 61))):
+        return None
+    return _weak(np.left_shift, (dims.as_node(1), exponent), "i")
 
 
 def _float_power(base: Node, exponent: Node) -> Variable | None:
@@ -210,26 +248,95 @@ def _integer(ufunc: np.ufunc, args: list[Dim]) -> Dim | None:
         result = dims.mod(*args)
     elif ufunc is np.power and isinstance(args[1], int):
         result = dims.product([args[0]] * args[1])
-    if result is None or _bits(result) > INT_BITS:
-        return None
-    return result
+    return result if result is not None and _fits(result) else None
 
 
-def _bits(d: Dim) -> int:
-    """A bound on the size of `d`, in bits."""
+def _fits(d: Dim) -> bool:
+    """Whether `d` stays within 64 bits; remembered as a check, where larger arguments might not."""
+    if _bits(d, ATOM_BITS) <= INT_BITS:
+        return True
+    atoms = {atom for monomial in dims.poly(d) for atom in monomial}
+    bits = ATOM_BITS
+    while bits > 1 and _bits(d, bits) > INT_BITS:
+        bits -= 1
+    if _bits(d, bits) > INT_BITS:
+        return False
+    for atom in sorted(atoms, key=lambda a: a.serial):
+        if _atom_bits(atom) > bits:
+            below = build.solver().truth(condition("less", atom, 1 << bits))
+            if not below or not build.solver().truth(condition("greater", atom, -(1 << bits))):
+                return False
+    return True
+
+
+def _bits(d: Dim, most: int) -> int:
+    """A bound on the size of `d`, in bits, where no atom has more than `most`."""
     if isinstance(d, int):
         return d.bit_length()
     bound = sum(
-        abs(factor) << sum(_atom_bits(atom) for atom in monomial)
+        abs(factor) << sum(min(_atom_bits(atom), most) for atom in monomial)
         for monomial, factor in dims.poly(d).items()
     )
     return bound.bit_length()
 
 
 def _atom_bits(atom: Node) -> int:
-    return ARGUMENT_BITS if atom.op is ops.INPUT else LENGTH_BITS
+    """A bound on what is no sum or product."""
+    if atom.op is ops.DIM:
+        return LENGTH_BITS
+    if atom.op is ops.CAST and atom.args[0].dtype == BOOL:
+        return 1
+    if atom.op is ops.INPUT or atom.op is ops.CAST:
+        return ARGUMENT_BITS
+    bounds = [_bits(dims.from_node(a), ATOM_BITS) for a in atom.args if a.dtype.kind == "i"]
+    return min(max(bounds, default=INT_BITS), ATOM_BITS)
 
 
 def _concretised(python: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     """The operation over the numbers at hand, under a guard; a plain Python number."""
     return python(*[a.concrete() if isinstance(a, Variable) else a for a in args])
+
+
+# Conversions ------------------------------------------------------------------------------------
+
+
+@method("whole")
+def whole(rounding: str, x: Variable) -> Variable | None:
+    """`x` rounded to a Python int by a row of the op table; None where Python must see `x`."""
+    if x.kind == "number" and x.node.dtype.kind in "ib":
+        return _result(dims.as_node(_as_dim(operand(_as_int(x)))))
+    node = _known_float(x)
+    if node is None:
+        return None
+    for name, limit in (("less", 2.0**ARGUMENT_BITS), ("greater", -(2.0**ARGUMENT_BITS))):
+        bound = build.constant(limit, FLOAT64, weak=True)
+        if not build.solver().truth(_node(ops.ELEMENTWISE[name], (node, bound), ArrayType(BOOL))):
+            return None
+    rounded = _node(ops.ELEMENTWISE[rounding], (node,), _weak_type("f"))
+    return _result(_node(ops.CAST, (rounded,), dims.INT_SCALAR))
+
+
+@method("convert")
+def convert(cls: type, x: Variable) -> Any:
+    """``int``, ``float`` or ``complex`` of a traced value."""
+    if cls is int:
+        result = whole("trunc", x)
+    elif x.kind == "number" and x.node.dtype.kind in "ib":
+        result = _result(_alike([operand(_as_int(x))], "f")[0])
+    else:
+        node = _known_float(x)
+        result = None if node is None else _result(node)
+    if result is None:
+        return cls(x)
+    return result if cls is not complex else _result(_alike([result.node], "c")[0])
+
+
+def _known_float(x: Variable) -> Node | None:
+    """The Python float for a number or a NumPy scalar that depends on no array, and is not
+    differentiated."""
+    node = x.node
+    if node.shape or x.kind == "array" or node.dtype.kind != "f" or node.op is ops.CONST:
+        return None
+    if not build.solver().is_known(node):
+        return None
+    return node if node.type.weak else build.weak(build.cast(node, FLOAT64))

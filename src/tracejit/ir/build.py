@@ -46,6 +46,10 @@ class Solver:
         """The value of `a` if it is known."""
         return a if isinstance(a, int) else None
 
+    def is_known(self, node: Node) -> bool:
+        """Whether the scalar `node` depends on sizes and numbers alone, and no derivative on it."""
+        return False
+
     def concrete(self, node: Node) -> Any:
         """The Python number that `node` is for the arguments at hand, under a guard."""
         raise NotTraceable(
