@@ -326,7 +326,7 @@ def looked_at_by_index(x):
 @pytest.mark.parametrize(
     ("f", "lengths", "traces"),
     [
-        (looked_at_by_int, (3, 3, 5, 3, 5), 2),
+        (looked_at_by_int, (3, 3, 5, 3, 5), 1),
         (looked_at_by_range, (3, 3, 5, 3, 5), 2),
         (looked_at_by_if, (3, 4, 5, 3, 90), 2),
         (looked_at_by_order, (3, 4, 6, 5, 90), 2),
