@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 MAX_PATHS = 128
 MAX_RECENT = 4
+_uses = itertools.count()
 # Nodes are hash-consed in one table, so one trace runs at a time.
 _lock = locks.make(exclusive=True)
 
@@ -62,6 +64,8 @@ class Path:
         self.roots: list[Root] = trace.capture.roots
         self.namespace: dict[str, Any] = trace.capture.prologue.namespace
         self.cause = ""
+        #: When it was last found: the one that was not used for longest goes first.
+        self.used = next(_uses)
         #: Whether the function uses shared variables.
         self.states = bool(trace.capture.states)
         #: Whether a call draws, or gives a shared variable a new value.
@@ -95,6 +99,7 @@ def call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def _put_first(fn: Function, path: Path) -> None:
     """`path` is the next call's best guess."""
+    path.used = next(_uses)
     if not fn._recent or fn._recent[0] is not path:
         others = [p for p in fn._recent if p is not path]
         fn._recent = (path, *others[: MAX_RECENT - 1])
@@ -377,7 +382,8 @@ def _keep(fn: Function, path: Path) -> None:
     shortcut.forget(fn, path.key)
     fn._paths.setdefault(path.key, []).append(path)
     if len(fn._records) > MAX_PATHS:
-        old = fn._records.pop(0)
+        old = min(fn._records, key=lambda p: int(p.used))
+        fn._records.remove(old)
         fn._paths[old.key].remove(old)
         if not fn._paths[old.key]:
             del fn._paths[old.key]
