@@ -7,7 +7,7 @@ is part of the result, so what runs under it runs in NumPy.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,8 @@ def _context() -> ContextVar[Any]:
 
 #: Holds the same object for as long as nobody sets a mode.
 CONTEXT = _context()
-#: The last modes that were found to be quiet.
-_quiet = CONTEXT.get()
+#: The last modes that were found to be quiet: at first NumPy's own, whatever is in force by now.
+_quiet = Context().run(CONTEXT.get)
 
 
 def acting() -> str:

@@ -416,9 +416,9 @@ def _broadcast(x: np.ndarray, *shape: int) -> np.ndarray:
 def flip(m: Any, axis: Any = None) -> Variable:
     """``np.flip``."""
     x = as_array(m)
+    axes = range(x.node.ndim) if axis is None else axis_tuple(axis, x.node.ndim)
     if not x.node.ndim:
         return value(x.node)
-    axes = range(x.node.ndim) if axis is None else axis_tuple(axis, x.node.ndim)
     return view_of(x, lambda n: build.flip(n, axes))
 
 

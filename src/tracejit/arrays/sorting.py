@@ -8,17 +8,17 @@ import numpy as np
 
 from tracejit.arrays.common import (
     axis_index,
+    axis_tuple,
     call,
     dim_node,
     given,
     is_empty,
-    reduced_axes,
     refuse_out,
     strong,
 )
 from tracejit.arrays.reductions import keep
 from tracejit.arrays.tables import implements
-from tracejit.errors import AxisError, NotTraceable
+from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
 from tracejit.ir.node import Node
 from tracejit.ir.types import FLOAT64
@@ -46,11 +46,14 @@ def kind_of(kind: Any, order: Any = None, stable: Any = None) -> str:
 
 def _sorted(a: Any, axis: Any, kind: str, positions: bool) -> Node:
     x = strong(a)
-    if not x.ndim and axis is not None and not positions:
-        raise AxisError(axis, 0)
-    if axis is None or not x.ndim:
-        x, axis = build.reshape(x, (build.size(x),)), 0
-    return build.sort(x, axis_index(axis, x.ndim), kind, positions)
+    k = 0
+    if axis is None:
+        x = build.reshape(x, (build.size(x),))
+    elif not x.ndim and positions:  # argsort alone takes it for a row of one
+        x, k = build.reshape(x, (1,)), axis_index(axis, 1)
+    else:
+        k = axis_index(axis, x.ndim)
+    return build.sort(x, k, kind, positions)
 
 
 @implements(np.sort)
@@ -78,7 +81,9 @@ def median(
     x = strong(a)
     if overwrite_input:
         raise NotTraceable("np.median(overwrite_input=True) is not compiled", "leave it out")
-    axes = reduced_axes(axis if given(axis) else None, x.ndim)
+    axes = tuple(range(x.ndim))
+    if given(axis):  # unlike the reductions, it gives a 0-d array no axis 0
+        axes = tuple(sorted(axis_tuple(axis, x.ndim)))
     if is_empty(x.shape[k] for k in axes):
         raise NotTraceable("the median of no elements is not compiled")
     if x.dtype.kind not in "fc":

@@ -12,6 +12,7 @@ from tracejit.arrays.common import (
     check_output,
     dim_node,
     given,
+    is_empty,
     refuse_out,
     strong,
 )
@@ -22,7 +23,7 @@ from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
 from tracejit.ir.node import Node
 from tracejit.ir.types import FLOAT32, FLOAT64, INT64
-from tracejit.variable import Variable, value
+from tracejit.variable import Variable, value, wrap
 
 
 def total(x: Node, axis: Any, dtype: Any, keepdims: Any, where: Any) -> Node:
@@ -160,7 +161,10 @@ def average(
     if returned:
         raise NotTraceable("np.average(returned=True) is not compiled")
     if weights is None:
-        return mean(a, axis, keepdims=keepdims)
+        result = mean(a, axis, keepdims=keepdims)
+        if is_empty(wrap(result).node.shape):  # NumPy divides the sizes
+            raise ZeroDivisionError("division by zero")
+        return result
     raise NotTraceable(
         "np.average with weights raises where they sum to zero",
         "write (a * w).sum() / w.sum()",
