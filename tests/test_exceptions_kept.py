@@ -162,3 +162,152 @@ def test_a_symbolic_function_knows_no_modes() -> None:
     with np.errstate(all="raise"):
         assert f(np.zeros(2))[0] == np.inf
         assert f(np.zeros(2))[0] == np.inf
+
+
+# Positions and exponents --------------------------------------------------------------------------
+
+_X, _I = np.arange(6.0), np.array([1, 9])
+_EMPTY_ROWS = np.zeros((0, 3))
+
+
+def _dead_read(x: np.ndarray, i: np.ndarray) -> np.ndarray:
+    x[i]
+    return x * 2
+
+
+def _dead_write(x: np.ndarray, i: np.ndarray) -> np.ndarray:
+    y = np.zeros(3)
+    y[i] = 1
+    return x * 2
+
+
+def _dead_add(x: np.ndarray, i: np.ndarray) -> np.ndarray:
+    y = x.copy()
+    np.add.at(y, i, 1.0)
+    return y[:0]
+
+
+def _chosen(x: np.ndarray, i: np.ndarray) -> np.ndarray:
+    return np.where(True, 0.0, x[i])
+
+
+UNREAD = {
+    "part": lambda x, i: x[i][:1],
+    "length": lambda x, i: len(x[i]),
+    "shape": lambda x, i: x[i].shape,
+    "dead": lambda x, i: (x * 2, x[i])[0],
+    "statement": _dead_read,
+    "write": _dead_write,
+    "add": _dead_add,
+    "choice": _chosen,
+    "rows": lambda x, i: x.reshape(3, 2)[i][:, :0],
+    "column": lambda x, i: x.reshape(2, 3)[:, i][0, :1],
+    "pair": lambda x, i: x.reshape(2, 3)[i, i][1:1],
+    "constant": lambda x, i: x[np.array([0, 77])][:1] + len(i),
+    "take": lambda x, i: np.take(x, i)[:1],
+    "take axis": lambda x, i: np.take(x.reshape(3, 2), i, axis=1).shape,
+    "take along": lambda x, i: np.take_along_axis(x, i, 0)[:1],
+    "twice": lambda x, i: (x[i][:1], x[i - 3].sum()),
+    "any": lambda x, i: np.any(x[i]),
+    "negative": lambda x, i: x[-i][:1],
+    "alias": lambda x, i: (x[1:], len(x[i])),
+}
+POWERS = {
+    "part": lambda a, b: (a**b)[:1],
+    "dead": lambda a, b: (a**b, a + b)[1],
+    "broadcast": lambda a, b: (a[:, None] ** b)[:0].shape,
+    "ufunc": lambda a, b: np.power(a, b).shape,
+}
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("name", UNREAD)
+def test_positions_of_what_is_not_read(name: str) -> None:
+    with tracejit.config(compile=name in ("part", "dead", "write", "alias", "length")):
+        _kept(UNREAD[name], _X, _I)
+        good = tracejit.function(UNREAD[name], on_unsupported="error")
+        if name not in ("constant",):
+            fine = np.array([0, 0])
+            for _ in range(2):
+                assert str(good(_X, fine)) == str(UNREAD[name](_X, fine))
+            with pytest.raises(IndexError):
+                good(_X, _I)
+            assert str(good(_X, fine)) == str(UNREAD[name](_X, fine))
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("name", POWERS)
+def test_exponents_of_what_is_not_read(name: str) -> None:
+    a = np.array([2, 2])
+    with tracejit.config(compile=name == "part"):
+        _kept(POWERS[name], a, np.array([1, -1]))
+        good = tracejit.function(POWERS[name], on_unsupported="error")
+        assert str(good(a, np.array([1, 3]))) == str(POWERS[name](a, np.array([1, 3])))
+        with pytest.raises(ValueError, match="negative integer powers"):
+            good(a, np.array([1, -1]))
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_lost_error_changes_no_state(compiled: bool) -> None:
+    """A shared variable keeps its value, a generator its state, and the user's line is named."""
+    total = tracejit.shared(np.zeros(2))
+
+    def counts(x: np.ndarray, i: np.ndarray) -> np.ndarray:
+        total.set_value(total.get_value() + 1)
+        return x[i][:1]
+
+    def draws(rng: np.random.Generator, x: np.ndarray, i: np.ndarray) -> Any:
+        return rng.normal(size=2) + x[i][:1]
+
+    with tracejit.config(compile=compiled):
+        f = tracejit.function(counts)
+        assert f(_X, np.array([1, 2]))[0] == 1.0
+        for _ in range(2):
+            with pytest.raises(IndexError):
+                f(_X, _I)
+        assert total.get_value().tolist() == [1.0, 1.0]
+        g = tracejit.function(draws)
+        one, two = np.random.default_rng(3), np.random.default_rng(3)
+        assert np.array_equal(g(one, _X, np.array([1, 2])), draws(two, _X, np.array([1, 2])))
+        for rng in (one, two):
+            with pytest.raises(IndexError):
+                (g if rng is one else draws)(rng, _X, _I)
+        assert one.random() == two.random()
+
+
+def test_what_is_read_whole_is_tested_where_it_is_read() -> None:
+    """No pass of its own: the program has the outputs of the function alone."""
+    for f in (lambda x, i: x[i], lambda x, i: x[i] + 1, lambda x, i: x[i].sum()):
+        assert len(tracejit.function(f).graph(_X, np.array([1, 2])).outputs) == 1
+    masked = tracejit.function(lambda x: (x[x > 1], x[np.argsort(x)][:1], x[np.argmax(x)]))
+    assert len(masked.graph(_X).outputs) == 3
+    assert len(tracejit.function(lambda x, i: x[i][:1]).graph(_X, np.array([1, 2])).outputs) == 2
+
+
+def test_nothing_is_required_of_an_empty_result() -> None:
+    """As NumPy has it: a position is looked at where there is something to take."""
+    with tracejit.config(compile=False):
+        take = tracejit.function(lambda x, i: np.take(x, i, axis=1))
+        assert take(_EMPTY_ROWS, np.array([7])).shape == (0, 1)
+        power = tracejit.function(lambda a, b: a**b)
+        assert power(np.zeros((0, 1), int), np.array([-1])).shape == (0, 1)
+
+
+@pytest.mark.usefixtures("plain")
+def test_positions_beside_an_empty_axis() -> None:
+    with tracejit.config(compile=False):
+        _kept(lambda a: a[:, np.array([7])], _EMPTY_ROWS)
+        _kept(lambda a, i: a[:, i], _EMPTY_ROWS, np.array([7]))
+        f = tracejit.function(lambda a, i: a[:, i])
+        assert f(np.ones((3, 3)), np.array([1])).shape == (3, 1)
+        with pytest.raises(IndexError):
+            f(_EMPTY_ROWS, np.array([7]))
+        assert f(_EMPTY_ROWS, np.array([1])).shape == (0, 1)
+
+
+def test_a_scalar_has_no_axis_for_a_median() -> None:
+    with tracejit.config(compile=False):
+        _kept(lambda x: np.median(x, axis=0), np.array(2.0))
+        assert tracejit.function(lambda x: np.median(x))(np.array(2.0)) == 2.0
+        both = tracejit.function(lambda x: np.median(x, axis=(1, 0)))
+        assert both(np.arange(6.0).reshape(2, 3)) == 2.5

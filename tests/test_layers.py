@@ -17,7 +17,16 @@ _BASE = {"config", "errors", "flags", "floatmodes", "calltext", "native", "locks
 _VALUES = _BASE | {"ir", "memory", "variable", "arrays"}
 _TRACE = (
     _VALUES
-    | {"stateful", "structure", "explain", "trace", "namespace", "dispatch", "capture"}
+    | {
+        "stateful",
+        "structure",
+        "explain",
+        "requirements",
+        "trace",
+        "namespace",
+        "dispatch",
+        "capture",
+    }
     | {"untraceable", "standin", "classes", "usermodule", "generators"}
 )
 _CALL = _TRACE | {
@@ -50,6 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "caller": _BASE,
     "config": _BASE,
     "floatmodes": _BASE,
+    "requirements": _BASE | {"ir"},
     "errors": _BASE,
     "ir": _BASE | {"rng"},
     "structure": _BASE,
@@ -57,7 +67,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "memory": _BASE | {"ir"},
     "variable": _VALUES,
     "arrays": _VALUES,
-    "trace": _VALUES | {"explain"},
+    "trace": _VALUES | {"explain", "requirements"},
     "standin": set(),
     "classes": _BASE | {"standin", "structure", "untraceable", "capture"},
     "usermodule": _BASE | {"namespace", "standin", "untraceable"},

@@ -28,6 +28,7 @@ from tracejit.fallback import (
 )  # fmt: skip
 from tracejit.ir import build
 from tracejit.ir.graph import Graph
+from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
 from tracejit.ir.verify import verify
 from tracejit.retrace import asked_too_often, cause_of, promote_changed_numbers
@@ -214,8 +215,13 @@ def _new_path(fn: Function, description: Description) -> Path | Refusal:
     fn.stats.traces += 1
     trace, program = traced
     refusal = Refusal(None, fn.__wrapped__, trace)
-    problem = raised(program.graph.outputs, trace.values) if refusal.bound else None
+    problem = raised(_raising(trace, program), trace.values) if refusal.bound else None
     return refusal if problem is None else Refusal(problem, fn.__wrapped__, trace)
+
+
+def _raising(trace: Trace, program: Program) -> list[Node]:
+    """What NumPy computes, read or not."""
+    return [*program.graph.outputs, *(r.node for r in trace.requirements)]
 
 
 def _traced(fn: Function, description: Description) -> tuple[Trace, Program] | Refusal:
@@ -332,6 +338,7 @@ def _compile(fn: Function, description: Description, trace: Trace, program: Prog
         ", ".join(f"{prologue.symbol(s, 's')}.lock" for s in locked),
         drawn,
         program.views,
+        program.required,
     )
     for phase, seconds in executable.seconds.items():
         fn.stats.seconds[phase] = fn.stats.seconds.get(phase, 0.0) + seconds

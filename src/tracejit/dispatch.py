@@ -270,6 +270,7 @@ class Interpreted:
         locks: str = "",
         draws: Sequence[DrawText] = (),
         views: Mapping[int, alias.View] = MappingProxyType({}),
+        required: bool = False,
     ) -> Callable[..., Any]:
         """A function of `parameters` that returns the result, or MISS; see `Executable.driver`."""
         self._kinds, self._views = kinds, views
@@ -293,6 +294,7 @@ class Interpreted:
             f"_tj_o = _tj_run(({''.join(f'{i}, ' for i in inputs)}))",
             f"if _tj_o is MISS: return {miss}",
             f"{''.join(f'{o}, ' for o in outputs)}= _tj_o" if outputs else "pass",
+            f"if not {outputs[-1 - len(states)]}: return {miss}" if required else "pass",
             commit(states, outputs[len(outputs) - len(states) :]) if states else "pass",
             f"return {result(outputs)}",
         ]

@@ -25,6 +25,7 @@ from tracejit.ir.graph import Check, Graph, substitute, with_operands
 from tracejit.ir.node import Node, Origin, postorder
 from tracejit.ir.types import BOOL, canonical_dtype
 from tracejit.memory import Memory
+from tracejit.requirements import Requirement
 
 if TYPE_CHECKING:
     from tracejit.variable import Kind, Variable
@@ -110,6 +111,8 @@ class Trace(build.Solver):
         #: Draws of the arguments' generators, in order (see `generators`), and their inputs.
         self.draws: list[Any] = []
         self.drawn_inputs: set[str] = set()
+        #: What NumPy would test that compiled loops may not.
+        self.requirements: list[Requirement] = []
         self.capture: Any = None
         #: What must live as long as the trace.
         self.kept: list[Any] = []
@@ -239,6 +242,10 @@ class Trace(build.Solver):
             if modes:
                 raise floatmodes.refusal(modes)
         return user_origin()
+
+    def require(self, node: Node, operand: Node, holds: Node) -> None:
+        """See `requirements`."""
+        self.requirements.append(Requirement(node, operand, holds))
 
     def evaluate(self, node: Node) -> Any:
         """The value of a scalar that depends on sizes and numbers alone.

@@ -15,6 +15,7 @@ from tracejit.errors import NotTraceable, take_refusal
 from tracejit.ir import alias
 from tracejit.ir.graph import Graph
 from tracejit.ir.stabilise import stabilised
+from tracejit.requirements import unread
 from tracejit.sharing import shared
 from tracejit.structure import ARRAY, SCALAR, Container, Leaf, Spec, Static, children_of, flatten
 from tracejit.variable import Variable
@@ -35,6 +36,8 @@ class Program:
         self.views: dict[int, alias.View] = {}
         #: Containers whose new values are the last outputs.
         self.states: list[Any] = []
+        #: Whether the output before those says that NumPy raises nothing.
+        self.required = False
 
 
 def run_trace(fn: Function, description: Description, capture: Capture) -> Program:
@@ -98,9 +101,14 @@ def run_trace(fn: Function, description: Description, capture: Capture) -> Progr
     if fn.stabilise:
         outputs = stabilised(outputs)
     changed = [s for s in capture.states.values() if s.changed]
+    computed = [node for k, node in enumerate(outputs) if k not in views]
+    required = unread(capture.trace.requirements, [*computed, *(s.node for s in changed)])
+    if required is not None:
+        outputs, kinds = [*outputs, required], [*kinds, "number"]
     graph = capture.trace.graph([*outputs, *(s.node for s in changed)])
     program = Program(graph, [*kinds, *("array" for _ in changed)], spec, texts)
     program.inputs, program.views = names, views
+    program.required = required is not None
     program.states = [s.container for s in changed]
     return program
 

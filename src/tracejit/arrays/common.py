@@ -310,3 +310,48 @@ def keep(x: Node, axes: Sequence[int]) -> Node:
 def numbers(shape: Iterable[Dim]) -> tuple[Any, ...]:
     """A shape for the user: ints and traced Python numbers."""
     return tuple(d if isinstance(d, int) else number(d) for d in shape)
+
+
+# What NumPy raises for ----------------------------------------------------------------------------
+
+
+def require_positions(node: Node, i: Node, n: Dim, shape: tuple[Dim, ...]) -> None:
+    """Positions `i` of which `node` is made, for an operand of `shape`, lie on an axis of `n`."""
+    at = build.cast(i, INT64)
+    if not _lies_on(at, n):
+        length = dim_node(n)
+        low = call("greater_equal", at, call("negative", length))
+        holds = call("logical_and", low, call("less", at, length))
+        _require(node, at, holds, shape)
+
+
+def require_exponents(node: Node, exponent: Node) -> None:
+    """The integer power `node` has no negative exponent."""
+    if exponent.op is not ops.CONST:
+        _require(node, exponent, call("greater_equal", exponent, 0), node.shape)
+
+
+def _require(node: Node, operand: Node, holds: Node, shape: tuple[Dim, ...]) -> None:
+    """NumPy raises where it computes `node` and some of `holds` are false; not if it is empty."""
+    every = build.reduce("all", holds, tuple(range(holds.ndim)))
+    if operand.shape != shape:
+        every = call("logical_or", every, call("equal", dim_node(dims.product(shape)), 0))
+    build.solver().require(node, operand, every)
+
+
+def _lies_on(at: Node, n: Dim) -> bool:
+    """Whether positions are those of an axis of length `n`, for how they were made."""
+    column: Any = 0
+    while at.op in (ops.VIEW, ops.RESHAPE, ops.CAST):
+        if at.op is ops.CAST and at.args[0].dtype.kind != "i":
+            return False
+        if at.op is ops.VIEW and at.args[0].op is ops.NONZERO:
+            column = at.attr[1][1][0] if at.attr[1][1][2] is None else None
+        at = at.args[0]
+    if at.op is ops.IOTA:
+        return at.attr is n or at.attr == n
+    if at.op is ops.ARGSORT:
+        return at.shape[-1] is n
+    if at.op in ops.ARG_REDUCTIONS:
+        return len(at.attr) == 1 and at.args[0].shape[at.attr[0]] is n
+    return at.op is ops.NONZERO and isinstance(column, int) and at.args[0].shape[column] is n

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.arrays.common import at_least, dim_node, length, span
+from tracejit.arrays.common import at_least, dim_node, length, require_positions, span
 from tracejit.arrays.tables import method
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
@@ -210,7 +210,10 @@ def _gather(source: Node, arrays: dict[int, Node], apart: bool) -> Node:
             indices.append(build.expand_dims(array, [array.ndim + j for j in range(after)]))
         else:
             picks.append(("axis", place[k]))
-    return build.gather(source, shape, tuple(picks), *indices)
+    result = build.gather(source, shape, tuple(picks), *indices)
+    for k, array in arrays.items():
+        require_positions(result, array, source.shape[k], common)
+    return result
 
 
 def scatter(x: Variable, key: Any, y: Node, mode: str) -> Node:
@@ -245,7 +248,10 @@ def scatter(x: Variable, key: Any, y: Node, mode: str) -> Node:
             along = span(shape[place[k]], start, step)
             positions.append(build.view(along, shape, ((0, 1, place[k]),)))
         checked.append(k is not None and k in arrays)
-    return build.scatter(x.node, value, positions, checked, mode)
+    result = build.scatter(x.node, value, positions, checked, mode)
+    for k, array in arrays.items():
+        require_positions(result, array, layout.shape[k], common)
+    return result
 
 
 def into_shape(y: Node, shape: tuple[Dim, ...]) -> Node:

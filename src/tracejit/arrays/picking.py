@@ -17,6 +17,7 @@ from tracejit.arrays.common import (
     is_empty,
     length,
     refuse_out,
+    require_positions,
     select,
     strong,
     zero,
@@ -85,7 +86,10 @@ def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "r
         raise ValueError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r})")
     if is_empty([n]) and not is_empty(i.shape):
         raise IndexError("cannot do a non-empty take from an empty axes.")
-    return value(_taken(x, i, k))
+    result = _taken(x, i, k)
+    if mode == "raise":
+        require_positions(result, i, n, result.shape)
+    return value(result)
 
 
 def _taken(x: Node, i: Node, axis: int) -> Node:
@@ -120,7 +124,9 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Variable:
     shape = tuple(i.shape[k] if j == k else d for j, d in enumerate(others))
     x = build.broadcast_to(x, tuple(x.shape[k] if j == k else d for j, d in enumerate(others)))
     picks = tuple(("index", 0) if j == k else ("axis", j) for j in range(x.ndim))
-    return Variable(build.gather(x, shape, picks, i))
+    result = build.gather(x, shape, picks, i)
+    require_positions(result, i, x.shape[k], shape)
+    return Variable(result)
 
 
 @implements(np.compress)

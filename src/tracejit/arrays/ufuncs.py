@@ -15,6 +15,7 @@ from tracejit.arrays.common import (
     fits,
     is_empty,
     node_fits,
+    require_exponents,
     shown,
     told,
     write,
@@ -103,7 +104,10 @@ def _elementwise(ufunc: np.ufunc, args: list[Operand], casting: str, signature: 
             for k, name in enumerate(rows)
         )
     assert row is not None
-    return value(build.apply(row, nodes, supported(dtypes[-1])))
+    result = build.apply(row, nodes, supported(dtypes[-1]))
+    if ufunc is np.power and dtypes[1].kind == "i" and not _is_weak(args[1]):
+        require_exponents(result, nodes[1])
+    return value(result)
 
 
 def _out_of_range(ufunc: np.ufunc, args: list[Operand], dtypes: Any) -> Variable | None:
@@ -118,6 +122,10 @@ def _out_of_range(ufunc: np.ufunc, args: list[Operand], dtypes: Any) -> Variable
             answer = PYTHON[ufunc](x, 0) if k == 0 else PYTHON[ufunc](0, x)
             return value(build.full(other.shape, build.constant(answer, np.bool_)))
     return None
+
+
+def _is_weak(x: Operand) -> bool:
+    return isinstance(x, int) or (isinstance(x, Node) and x.type.weak)
 
 
 def _refuse_negative_power(args: list[Operand]) -> None:

@@ -69,6 +69,9 @@ class Solver:
         """The user's line that is being executed."""
         return None
 
+    def require(self, node: Node, operand: Node, holds: Node) -> None:
+        """`node` raises in NumPy where `holds`, a scalar over all of `operand`, is false."""
+
 
 #: In force where nothing is traced.
 IDLE = Solver()

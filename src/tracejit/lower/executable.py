@@ -115,6 +115,7 @@ class Executable:
         locks: str = "",
         draws: Sequence[DrawText] = (),
         views: Mapping[int, View] = MappingProxyType({}),
+        required: bool = False,
     ) -> Callable[..., Any]:
         """A Python function ``call(parameters)``: guards, allocation, the entry, the results.
 
@@ -123,7 +124,7 @@ class Executable:
         "number", or an "alias", which is made as `views` say. The last outputs become the values of
         the containers that `states` name, all at once, after everything else has succeeded. `locks`
         are held for the whole call. `draws` are done first. It returns MISS where the arguments do
-        not fit.
+        not fit, or where the output before the states, if that is `required`, is false.
         """
         driver = Driver(self.graph, inputs)
         buffers = self.emitted.buffers
@@ -180,6 +181,8 @@ class Executable:
                 body.append(f"{OURS}result{k} = {text}")
                 text = f"{OURS}result{k}"
             texts.append(text)
+        if required:
+            body += [f"if not {texts[len(results) - 1]}:", f"    return {OURS}miss"]
         made: dict[Any, str] = {}
         for k, view in views.items():
             body += driver.view(view, texts, made)
