@@ -311,3 +311,72 @@ def test_a_scalar_has_no_axis_for_a_median() -> None:
         assert tracejit.function(lambda x: np.median(x))(np.array(2.0)) == 2.0
         both = tracejit.function(lambda x: np.median(x, axis=(1, 0)))
         assert both(np.arange(6.0).reshape(2, 3)) == 2.5
+
+
+# Empty arrays, and scalars ------------------------------------------------------------------------
+
+
+def _with(v: np.ndarray, key: Any, y: Any) -> np.ndarray:
+    v = v.copy()
+    v[key] = y
+    return v
+
+
+_NONE, _SCALAR = np.zeros(0), np.array(2.0)
+EMPTY: dict[str, tuple[Any, ...]] = {
+    "max": (lambda a: a.max(axis=0), _EMPTY_ROWS),
+    "argmax": (lambda a: a.argmax(axis=0), _EMPTY_ROWS),
+    "min of all": (lambda a: a.min(), _NONE),
+    "take": (lambda a: np.take(a, [0], axis=0), _EMPTY_ROWS),
+    "take along": (lambda a: np.take_along_axis(a, np.zeros((1, 3), int), 0), _EMPTY_ROWS),
+    "mask": (lambda a, m: a[m], _EMPTY_ROWS, np.zeros((0, 2), bool)),
+    "mask of length 2": (lambda a, m: a[m], _NONE, np.zeros(2, bool)),
+    "reshape": (lambda a: a.reshape(2, 1), _NONE),
+    "reshape of what": (lambda a: a.reshape(-1, 0), _EMPTY_ROWS),
+    "split": (lambda a: np.split(a, 2, axis=1), _EMPTY_ROWS),
+    "set": (lambda a, b: _with(a, ..., b), _NONE, np.zeros((0, 0))),
+    "set rows": (lambda a, b: _with(a, ..., b), _EMPTY_ROWS, np.zeros((2, 3))),
+    "set column": (lambda a: _with(a, (slice(None), np.array([7])), 1.0), _EMPTY_ROWS),
+    "join": (lambda a, b: np.concatenate([a, b]), _EMPTY_ROWS, np.zeros((0, 2))),
+    "product": (lambda a, b: a @ b, _EMPTY_ROWS, np.zeros((0, 2))),
+}
+SCALARS: dict[str, Any] = {
+    "argsort": lambda x: np.argsort(x, axis=1),
+    "flip": lambda x: np.flip(x, axis=0),
+    "max": lambda x: np.max(x, axis=1),
+    "quantile": lambda x: np.quantile(x, 0.5, axis=0),
+}
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("name", EMPTY)
+def test_empty_arrays(name: str) -> None:
+    """NumPy's error at the first call, and at a call after one with three rows."""
+    f, *args = EMPTY[name]
+    with tracejit.config(compile=False):
+        _kept(f, *args)
+        g = tracejit.function(f)
+        rows = [np.ones([n or 3 for n in a.shape], a.dtype) for a in args]
+        for given in (rows, args, rows):
+            try:
+                expected: Any = str(f(*given))
+            except Exception as error:
+                with pytest.raises(type(error)):
+                    g(*given)
+            else:
+                assert str(g(*given)) == expected
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("name", SCALARS)
+def test_axes_of_a_scalar(name: str) -> None:
+    with tracejit.config(compile=False):
+        _kept(SCALARS[name], _SCALAR)
+        first = tracejit.function(lambda x: (np.argsort(x, axis=-1), np.flip(x)))
+        assert str(first(_SCALAR)) == str((np.argsort(_SCALAR, axis=-1), np.flip(_SCALAR)))
+
+
+@pytest.mark.usefixtures("plain")
+def test_powers_in_turn() -> None:
+    with tracejit.config(compile=False):
+        _kept(lambda a: np.power.accumulate(a)[:1], np.array([2, -1]))

@@ -213,6 +213,8 @@ def accumulate(ufunc: np.ufunc, array: Any, axis: Any, dtype: Any = None) -> Var
     if row is None or row.nin != 2:
         raise NotTraceable(f"{ufunc.__name__}.accumulate is not compiled")
     x = build.cast(x, accumulator(ufunc, x.dtype, dtype))
+    if row.trap and x.dtype.kind in row.trap_kinds:
+        raise NotTraceable(f"{ufunc.__name__}.accumulate of integers is not compiled")
     return value(build.scan(row.name, x, axis_index(axis, x.ndim)))
 
 
