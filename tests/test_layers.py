@@ -39,7 +39,7 @@ _CALL = _TRACE | {
     "call",
     "function",
 }
-_CALL |= {"caller"}
+_CALL |= {"caller", "reentry"}
 _SYMBOLIC = _CALL | {
     "tensor",
     "sharedvalue",
@@ -84,6 +84,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cpu": _BASE | {"ir", "lower", "rng"},
     "shortcut": _CALL,
     "retrace": _CALL,
+    "reentry": _TRACE | {"locks"},
     "fallback": _CALL,
     "sharing": _VALUES,
     "traced": _CALL,

@@ -31,6 +31,7 @@ from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
 from tracejit.ir.verify import verify
+from tracejit.reentry import aside, begins_trace, inlining
 from tracejit.retrace import asked_too_often, cause_of, promote_changed_numbers
 from tracejit.trace import Trace, current
 from tracejit.traced import Program, run_trace
@@ -76,7 +77,7 @@ class Path:
 def call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call `fn`: inlined into a running trace, by a path, or in plain NumPy."""
     active = current()
-    if active is not None:
+    if active is not None and inlining((*args, *kwargs.values())) is active:
         return active.capture.function(fn.__wrapped__)(*args, **kwargs)
     modes = floatmodes.acting()
     if modes:
@@ -95,7 +96,18 @@ def call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
                 if result is not MISS:
                     _put_first(fn, path)
                     return result
+    if locks.busy():
+        return _call_aside(fn, args, kwargs)
     return _call(fn, args, kwargs)[1]
+
+
+def _call_aside(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The result where this thread is in the midst of tracing or compiling: nothing is compiled."""
+    with aside():
+        if not bound_to(fn.__wrapped__):
+            return fn.__wrapped__(*args, **kwargs)
+        with config(compile=False):
+            return _call(fn, args, kwargs)[1]
 
 
 def _put_first(fn: Function, path: Path) -> None:
@@ -224,6 +236,7 @@ def _raising(trace: Trace, program: Program) -> list[Node]:
     return [*program.graph.outputs, *(r.node for r in trace.requirements)]
 
 
+@begins_trace
 def _traced(fn: Function, description: Description) -> tuple[Trace, Program] | Refusal:
     start = time.perf_counter()
     promote_changed_numbers(fn)

@@ -113,3 +113,8 @@ def take_refusal() -> NotTraceable | None:
     """The first NotTraceable on this thread that nobody has handled; forgets it."""
     refusal, _thread.refusal = _thread.refusal, None
     return refusal
+
+
+def restore_refusal(refusal: NotTraceable | None) -> None:
+    """Put back what `take_refusal` gave."""
+    _thread.refusal = refusal

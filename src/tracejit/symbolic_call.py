@@ -7,6 +7,7 @@ states. It is shared by the copies of the function, whose drivers differ in the 
 from __future__ import annotations
 
 import functools
+import importlib
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tracejit import locks
 from tracejit.arguments import storage_of
 from tracejit.call import trace_lock
 from tracejit.calltext import Parameters, commit, make_function
@@ -37,6 +39,7 @@ from tracejit.ir.cancel import cancelled
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Origin
 from tracejit.ir.stabilise import stabilised
+from tracejit.reentry import aside
 from tracejit.state import Threaded
 from tracejit.tensor.graph import Variable
 from tracejit.tensor.replay import SymbolicTrace, replay
@@ -116,7 +119,7 @@ def run(f: SymbolicFunction, values: list[Any], given: Sequence[tuple[Any, Any]]
 
     def call() -> Any:
         if watch:
-            watch(f, values)
+            getattr(importlib.import_module("tracejit.debugmode"), watch)(f, values)
         return _run(f, values)
 
     result = _under(sorted(held, key=id), lambda: _with_states(given, call))
@@ -126,19 +129,7 @@ def run(f: SymbolicFunction, values: list[Any], given: Sequence[tuple[Any, Any]]
     return result
 
 
-def _check(f: SymbolicFunction, values: list[Any]) -> None:
-    from tracejit.debugmode import check
-
-    check(f, values)
-
-
-def _guard(f: SymbolicFunction, values: list[Any]) -> None:
-    from tracejit.debugmode import guard
-
-    guard(f, values)
-
-
-_WATCHES = {"DebugMode": _check, "NanGuardMode": _guard}
+_WATCHES = {"DebugMode": "check", "NanGuardMode": "guard"}
 
 
 def _under(containers: Sequence[Any], call: Callable[[], Any]) -> Any:
@@ -197,6 +188,9 @@ def _run(f: SymbolicFunction, values: list[Any]) -> Any:
             result = _driver(f, path)(*scalars)
             if result is not MISS:
                 return result
+    if locks.busy() and (key[0] or build.solver() is not build.IDLE):
+        with aside(), config(compile=False):
+            return _run(f, values)
     with trace_lock():
         try:
             path = _new_path(f, key, scalars, states)

@@ -24,6 +24,7 @@ from tracejit.function import Function
 from tracejit.ir import build, ops
 from tracejit.ir.node import Node, make
 from tracejit.ir.smooth import differentiable
+from tracejit.reentry import inlining
 from tracejit.structure import Leaf, flatten, unflatten
 from tracejit.trace import Trace, current, is_internal
 from tracejit.variable import Variable, wrap
@@ -55,7 +56,7 @@ def _transformed(f: Any, name: str, transform: Callable[..., Any]) -> Callable[.
 
     @functools.wraps(inner)
     def call(*args: Any, **kwargs: Any) -> Any:
-        trace = current()
+        trace = inlining((*args, *kwargs.values()))
         if trace is None:
             return compiled(*args, **kwargs)
         return transform(_copy(trace, inner), *args, **kwargs)
@@ -200,7 +201,7 @@ def grad(f: Any, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any
     both = value_and_grad(f, argnums, has_aux)
 
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        trace = current()
+        trace = inlining((*args, *kwargs.values()))
         if trace is None:
             return compiled(*args, **kwargs)
         value, found = both(*args, **kwargs)
@@ -364,7 +365,7 @@ def vjp(f: Any, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
     (array([ 2., 60.]),)
     """
 
-    pulled, trace = pullback(f), current()
+    pulled, trace = pullback(f), inlining(primals)
     inner = _python_function(f)
     if trace is None:
         function = Function(inner)  # type: ignore[arg-type]
@@ -403,7 +404,7 @@ def jvp(f: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, A
         raise ValueError(f"{len(primals)} arguments need as many tangents, not {len(tangents)}")
     inner = _python_function(f)
     # What is made in a trace ends with it.
-    pushed = (_pushed if current() is None else _pushed.__wrapped__)(inner)
+    pushed = (_pushed if inlining((primals, tangents)) is None else _pushed.__wrapped__)(inner)
     found: tuple[Any, Any] = pushed(tuple(primals), tuple(tangents))
     return found
 

@@ -55,6 +55,8 @@ def compile_entry(text: str, signature: tuple[Any, ...]) -> tuple[Any, bool]:
     name = cache.program_name(text)
     # Machine code from a cache has no text to show.
     shown = config.debug >= 5
+    if _lock._is_owned():  # a signal handler's, or a finaliser's
+        raise CompileError("the compiler is in the midst of another program on this thread")
     with _lock:
         entry = None if shown else _entries.get(name)
         if entry is not None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tracejit import locks
 from tracejit.config import settings
 from tracejit.lower.chunks import chunk_length
 from tracejit.lower.streams import LEAST_BYTES, LINE_BYTES
@@ -137,7 +138,7 @@ class Later:
         """The entry, if there is one yet; `now` is worth waiting for it."""
         if self.spread is None:
             self.asked += 1
-            if now and not self.failed:
+            if now and not self.failed and not locks.busy():
                 self._make()
             elif self.asked > 1:
                 self._start()
