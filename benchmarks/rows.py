@@ -259,6 +259,12 @@ ROWS = (
                 0.5,
                 "{:.2f} µs",
             ),
+            (
+                "minibatch",
+                "symbolic: a minibatch step by `givens`, 100 of 2,000 × 20: one call",
+                40.0,
+                "{:.1f} µs",
+            ),
             ("copy", "symbolic: `copy(swap=…)` and its first call", 5.0, "{:.2f} ms"),
             (
                 "nodes",

@@ -32,18 +32,8 @@ from tracejit.ir.node import Node, postorder
 from tracejit.lower import pool, threads
 from tracejit.lower.phases import Phase
 from tracejit.lower.program import Buffer
+from tracejit.lower.scalars import COMPARISONS, DIVISION, Scalars, polynomial
 
-#: Operations of Python's on numbers.
-_SIGNS = {
-    "floor_divide": "//",
-    "remainder": "%",
-    "equal": "==",
-    "not_equal": "!=",
-    "less": "<",
-    "less_equal": "<=",
-    "greater": ">",
-    "greater_equal": ">=",
-}
 #: Prefix of every name in a driver that is not the user's.
 OURS = "_tjx_"
 #: From so many bytes on it pays to let buffers share memory.
@@ -72,6 +62,8 @@ class Driver:
         self.drawing: list[str] = []
         self.miss = f"{OURS}miss"
         self.known: dict[Node, str] = {}
+        vectors = {node.attr[0] for node in graph.inputs if node.ndim == 1}
+        self.scalars = Scalars(self.names, vectors, self.namespace, OURS)
 
     def argument(self, node: Node, is_array: bool) -> str:
         """The text of an input as the entry takes it: float16 travels as bits, or as float32."""
@@ -89,13 +81,28 @@ class Driver:
         """The text of a dimension, from the inputs' shapes and numbers."""
         if isinstance(d, int):
             return str(d)
-        for node in postorder([d]):
+        waiting = [d]
+        while waiting:
+            node = waiting[-1]
+            operands = self._operands(node)
+            if not set(operands) <= self.known.keys():
+                waiting += [a for a in operands if a not in self.known]
+                continue
+            waiting.pop()
             if node not in self.known:
-                self.known[node] = self._scalar(node)
+                self.known[node] = self._scalar(node, [self.known[a] for a in operands])
         return self.known[d]
 
-    def _scalar(self, node: Node) -> str:
-        operands = [self.known[a] for a in node.args]
+    def _operands(self, node: Node) -> tuple[Node, ...]:
+        """The operands of which `node` gets the texts."""
+        if node.op is ops.POLY:
+            return node.args
+        # By zero, NumPy's integers give a number.
+        signs = COMPARISONS | (DIVISION if node.type.weak else {})
+        signed = node.op.name in signs and all(a.dtype.kind in "biu" for a in node.args)
+        return node.args if signed and self.scalars.limit(node) is None else ()
+
+    def _scalar(self, node: Node, operands: Sequence[str]) -> str:
         if node.op is ops.DIM:
             name, axis, _ = node.attr
             one = axis == 0 and any(i.attr[0] == name and i.ndim == 1 for i in self.graph.inputs)
@@ -106,13 +113,12 @@ class Driver:
         if node.op is ops.CONST:
             return str(evaluate([node], {})[0])
         if node.op is ops.POLY:
-            terms = []
-            for monomial, factor in node.attr:
-                parts = [operands[i] for i in monomial]
-                terms.append("*".join([str(factor), *parts] if factor != 1 or not parts else parts))
-            return f"({' + '.join(terms)})"
-        if node.op.name in _SIGNS:
-            return f"({operands[0]} {_SIGNS[node.op.name]} {operands[1]})"
+            return polynomial(node, operands)
+        limit = self.scalars.limit(node)
+        if limit is not None:
+            return self.scalars.name(node, limit)
+        if operands:
+            return f"({operands[0]} {(COMPARISONS | DIVISION)[node.op.name]} {operands[1]})"
         name = f"{OURS}scalar{len(self.namespace)}"
         used = sorted({n.attr[0] for n in postorder([node]) if n.op in (ops.INPUT, ops.DIM)})
         self.namespace[name] = lambda *values: evaluate(
@@ -315,7 +321,8 @@ class Driver:
         if not draws:
             return
         for check in self.graph.checks:
-            self.before.append(f"if not {self.dim(check.condition)}: return {OURS}miss")
+            text = f"if not {self.dim(check.condition)}: return {OURS}miss"
+            self.before += [*self.scalars.statements(), text]
         self.namespace[f"{OURS}state_of"] = state_of
         self.namespace[f"{OURS}put_back"] = put_back
         self.drawing = [
@@ -328,7 +335,7 @@ class Driver:
         """A local variable for what a draw is given: to find it fails for other arguments."""
         name = f"{OURS}given{len(self.before)}"
         text = self.names[node.attr[0]] if node.op is ops.INPUT else self.dim(node)
-        self.before.append(f"{name} = {text}")
+        self.before += [*self.scalars.statements(), f"{name} = {text}"]
         return name
 
     def _leaving(self, line: str) -> str:
@@ -347,6 +354,7 @@ class Driver:
         # Arguments of other ranks or sizes: no guard has been passed yet.
         other = "except (ValueError, IndexError, AttributeError, TypeError):"
         lines = list(prologue)
+        self.lines = [*self.scalars.statements(), *self.lines]
         if self.drawing:
             lines += ["try:", *(f"    {line}" for line in self.before or ["pass"])]
             lines += [other, f"    return {OURS}miss", *self.drawing]
