@@ -67,7 +67,7 @@ def test_another_cache_directory_of_numbas_is_not_used(home: Path, tmp_path: Pat
 
 
 def programs(home: Path) -> list[Path]:
-    return sorted((home / "tracejit").glob("*.program"))
+    return sorted((home / "tracejit").glob("*.nbc"))
 
 
 def test_a_damaged_entry_is_a_miss(home: Path) -> None:

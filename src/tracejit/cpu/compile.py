@@ -79,7 +79,7 @@ def _compile(name: str, text: str, signature: tuple[Any, ...], kept: bool) -> An
     linecache.cache[file] = (len(text), None, text.splitlines(True), file)
     execute(text, file, module.__dict__)
     try:
-        dispatcher, found = _dispatch(module.entry, name, signature, kept)
+        dispatcher, found = _dispatch(module.entry, name, signature, text if kept else None)
     except Exception as error:
         sys.modules.pop(name, None)
         reason = str(error).strip().splitlines() or [type(error).__name__]
@@ -115,28 +115,31 @@ def _load(dispatcher: Any, name: str) -> bool:
     return True
 
 
-def _save(dispatcher: Any, name: str) -> None:
+def _save(dispatcher: Any, name: str, text: str) -> None:
     """Keep machine code for other processes, where it holds no addresses of this one."""
     (compiled,) = dispatcher.overloads.values()
     if not compiled.library.has_dynamic_globals:
-        cache.save(name, dumps(compiled._reduce()))
+        cache.save(name, dumps(compiled._reduce()), text)
 
 
 def _dispatch(
-    function: Callable[..., Any], name: str, signature: tuple[Any, ...], kept: bool
+    function: Callable[..., Any], name: str, signature: tuple[Any, ...], kept: str | None
 ) -> tuple[Any, bool]:
-    """The dispatcher of a compiled function, and whether its machine code was in the cache."""
+    """The dispatcher of a compiled function, and whether its machine code was in the cache.
+
+    It is kept there with the source `kept`, unless that is None.
+    """
     # Numba makes hundreds of thousands of objects that live on; looking through them for garbage
     # time and again takes a tenth of the time, or far more where the process has many objects.
     collecting = gc.isenabled()
     gc.disable()
     try:
         dispatcher = njit(function)
-        found = kept and _load(dispatcher, name)
+        found = kept is not None and _load(dispatcher, name)
         if not found:
             dispatcher.compile(signature)
-            if kept:
-                _save(dispatcher, name)
+            if kept is not None:
+                _save(dispatcher, name, kept)
     finally:
         if collecting:
             gc.enable()

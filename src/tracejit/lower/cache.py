@@ -3,7 +3,8 @@
 A file's name is the digest of the program's source and of all that its machine code depends on, so
 a stale one is never met. In it, a digest of that name and of the rest comes first; it is compared
 before anything else is done with the bytes, which are then unpickled and run. Whatever is damaged
-is a miss, is removed, and compiled anew.
+is a miss, is removed, and compiled anew. Its source lies beside it for people to read; it is never
+loaded.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import hashlib
 import os
 import platform
+import shutil
 import stat
 import tempfile
 import time
@@ -21,8 +23,10 @@ from pathlib import Path
 
 from tracejit.config import config
 
-_SUFFIX, _TEMPORARY = ".program", ".tmp"
+_SUFFIX, _SOURCE, _TEMPORARY = ".nbc", ".py", ".tmp"
 _DIGEST = 32
+#: No link is followed, no pipe waited for.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 #: Seconds after which a file that nobody has renamed is a killed writer's.
 _ABANDONED = 3600.0
 
@@ -42,12 +46,16 @@ def cache_dir() -> Path | None:
         status = os.lstat(place)
         if not stat.S_ISDIR(status.st_mode):
             raise OSError("it is not a directory")
-        if not _is_ours(status):
-            raise OSError("others own it, or may write into it")
-        with os.scandir(place) as entries:
-            ours = all(_is_ours(entry.stat(follow_symlinks=False)) for entry in entries)
-        if not ours:
+        above = os.stat(root).st_mode
+        replaceable = above & stat.S_IWOTH and not above & stat.S_ISVTX
+        if not _is_ours(status) or replaceable:
+            raise OSError("others own it, may write into it, or put another in its place")
+        entries = [(p, status) for p in place.iterdir() if (status := _status(p)) is not None]
+        if not all(_is_ours(status) for _, status in entries):
             raise OSError("it has files in it that others own, or may write into")
+        for path, status in entries:
+            if path.suffix == _TEMPORARY and not _is_being_written(path, status):
+                _remove(path)
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
@@ -68,6 +76,28 @@ def _is_ours(status: os.stat_result) -> bool:
     # Anybody may write "through" a link; it is where it leads to that counts.
     writable = not stat.S_ISLNK(status.st_mode) and status.st_mode & 0o022
     return status.st_uid == os.getuid() and not writable
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """What `path` itself is; None if it is gone."""
+    try:
+        return os.lstat(path)
+    except FileNotFoundError:
+        return None
+
+
+def _is_being_written(path: Path, status: os.stat_result) -> bool:
+    """Whether a file that has no name yet may still get one from the process that it tells."""
+    number = path.name.partition("-")[0]
+    if not number.isdecimal() or time.time() - status.st_mtime > _ABANDONED:
+        return False
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 @cache
@@ -112,7 +142,7 @@ def load(name: str) -> bytes | None:
         return None
     path = place / (name + _SUFFIX)
     try:
-        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as file:
+        with open(os.open(path, _FLAGS), "rb") as file:
             status = os.fstat(file.fileno())
             found = file.read() if stat.S_ISREG(status.st_mode) and _is_ours(status) else b""
     except FileNotFoundError:
@@ -128,22 +158,40 @@ def load(name: str) -> bytes | None:
     return content
 
 
-def save(name: str, content: bytes) -> None:
-    """Keep `content` under `name`, where that can be; the least recently used make room for it."""
+def save(name: str, content: bytes, text: str) -> None:
+    """Keep `content` under `name`, where that can be, and its source `text` beside it.
+
+    The least recently used make room for it.
+    """
     place = cache_dir() if config.cache else None
     if place is None:
         return
+    source = text.encode()
+    if _write(place / (name + _SOURCE), source):
+        content = _digest(name, content) + content
+        if _write(place / (name + _SUFFIX), content):
+            _make_room(place, len(content) + len(source))
+
+
+def _write(path: Path, content: bytes) -> bool:
+    """Put a file in the place of whatever is there, at once; whether that could be done."""
     temporary = ""
     try:
-        handle, temporary = tempfile.mkstemp(dir=place, suffix=_TEMPORARY)
+        handle, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f"{os.getpid()}-", suffix=_TEMPORARY
+        )
         with os.fdopen(handle, "wb") as file:
-            file.write(_digest(name, content) + content)
-        os.replace(temporary, place / (name + _SUFFIX))
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        return
-    _make_room(place, len(content))
+            file.write(content)
+        if path.is_dir():
+            _remove(path)
+        os.replace(temporary, path)
+    except BaseException as error:
+        if temporary:
+            _remove(Path(temporary))
+        if isinstance(error, OSError):
+            return False
+        raise
+    return True
 
 
 def forget(name: str) -> None:
@@ -151,14 +199,15 @@ def forget(name: str) -> None:
     place = cache_dir()
     if place is not None:
         _remove(place / (name + _SUFFIX))
+        _remove(place / (name + _SOURCE))
 
 
 def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):
-        try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
             path.unlink()
-        except (IsADirectoryError, PermissionError):
-            os.rmdir(path)
 
 
 class _Size:
@@ -175,20 +224,16 @@ def _make_room(place: Path, more: int) -> None:
         if not limit or _Size.known <= limit:
             return
     files = []
-    now = time.time()
-    with contextlib.suppress(OSError), os.scandir(place) as entries:
-        for entry in entries:
-            with contextlib.suppress(OSError):
-                status = entry.stat(follow_symlinks=False)
-                if entry.name.endswith(_SUFFIX):
-                    files.append((status.st_mtime, status.st_size, entry.path))
-                elif entry.name.endswith(_TEMPORARY) and now - status.st_mtime > _ABANDONED:
-                    _remove(Path(entry.path))
+    for path in place.glob("*" + _SUFFIX):
+        if (status := _status(path)) is not None:
+            source = _status(path.with_suffix(_SOURCE))
+            size = status.st_size + (0 if source is None else source.st_size)
+            files.append((status.st_mtime, size, path))
     _Size.known = sum(size for _, size, _ in files)
     if not limit or _Size.known <= limit:
         return
     for _, size, path in sorted(files):
         if _Size.known <= limit * 0.9:
             break
-        _remove(Path(path))
+        forget(path.stem)
         _Size.known -= size
