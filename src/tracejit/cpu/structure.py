@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -166,6 +167,21 @@ def _note_place(b: ir.IRBuilder, operation: str, ty: Any) -> None:
         vectors = _EXTREME_VECTORS if operation in _EXTREMES else _SUM_VECTORS
         loop.sums, loop.sum_lanes = loop.sums + 1, min(loop.sum_lanes or lanes, lanes)
         loop.sum_vectors = max(loop.sum_vectors, vectors)
+
+
+def _note_serial(b: ir.IRBuilder) -> None:
+    if loop := _innermost(b):
+        loop.serial = True
+
+
+def _may_leave_as_is(value: ir.Value) -> bool:
+    """Whether a value is infinite under a condition, and an extreme is then what it was before.
+
+    LLVM makes a condition of the extreme of that, which its vectoriser does not know.
+    """
+    return isinstance(value, ir.SelectInstr) and any(
+        isinstance(arm, ir.Constant) and math.isinf(arm.constant) for arm in value.operands[1:]
+    )
 
 
 def _end(b: ir.IRBuilder, large: bool) -> ir.Value:
@@ -333,6 +349,8 @@ def updating(operation: Any) -> Any:
 
         def codegen(context: Any, builder: ir.IRBuilder, _: Any, args: Any) -> Any:
             _note_place(builder, operation._name, where.dtype)
+            if operation._name in _EXTREMES and _may_leave_as_is(args[1]):
+                _note_serial(builder)
             operands = [builder.load(args[0]), *args[1:]]
             builder.store(emit(context, builder, signature, operands), args[0])
             return _NOTHING
