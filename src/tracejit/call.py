@@ -31,6 +31,7 @@ from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
 from tracejit.ir.verify import verify
+from tracejit.namespace import RANDOM_HINT
 from tracejit.reentry import aside, begins_trace, inlining
 from tracejit.retrace import asked_too_often, cause_of, promote_changed_numbers
 from tracejit.trace import Trace, current
@@ -237,7 +238,10 @@ def _raising(trace: Trace, program: Program) -> list[Node]:
 
 
 @begins_trace
-def _traced(fn: Function, description: Description) -> tuple[Trace, Program] | Refusal:
+def _traced(
+    fn: Function, description: Description, tries: int = 3
+) -> tuple[Trace, Program] | Refusal:
+    """The trace of `fn` and what it gave; at most `tries` where other threads may have drawn."""
     start = time.perf_counter()
     promote_changed_numbers(fn)
     trace = Trace(0.0 if bound_to(fn.__wrapped__) else config.budget)
@@ -247,7 +251,8 @@ def _traced(fn: Function, description: Description) -> tuple[Trace, Program] | R
     try:
         with build.use_solver(trace):
             program = run_trace(fn, description, capture)
-        guard.check()
+        if guard.drawn() and (guard.alone or tries == 1):
+            raise NotTraceable("the function draws from a global random state", RANDOM_HINT)
     except BaseException as problem:
         swallowed = take_refusal()
         if not isinstance(problem, Exception) and not raised_by_copy(problem):
@@ -256,6 +261,8 @@ def _traced(fn: Function, description: Description) -> tuple[Trace, Program] | R
     finally:
         capture.release()
         guard.restore()
+    if guard.drawn() and not guard.alone:
+        return _traced(fn, description, tries - 1)
     seconds = time.perf_counter() - start
     fn.stats.seconds["trace"] += seconds
     if config.debug >= 1:

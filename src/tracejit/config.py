@@ -25,6 +25,8 @@ from typing import Any
 
 from tracejit import flags
 
+#: The name of the threads that compile in the background.
+COMPILER = "tracejit compiler"
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 _NAMES = ("debug", "compile", "check", "threads", "on_unsupported", "cache", "cache_size", "budget")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
+import threading
 import types
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 
 from tracejit import floatmodes
 from tracejit.capture import Namespace
-from tracejit.config import config
+from tracejit.config import COMPILER, config
 from tracejit.errors import (
     AxisError,
     DTypeError,
@@ -28,7 +29,7 @@ from tracejit.errors import (
 from tracejit.explain import log, message, source_line
 from tracejit.ir import interpret
 from tracejit.ir.node import Node, Origin
-from tracejit.namespace import RANDOM_HINT, is_library_file
+from tracejit.namespace import is_library_file
 from tracejit.trace import Trace, is_internal
 from tracejit.variable import Variable
 
@@ -374,9 +375,18 @@ def stack_level() -> int:
 
 
 class RandomGuard:
-    """Notices draws from the global random states during a trace, and undoes them."""
+    """Notices draws from the global random states during a trace.
+
+    What the traced function itself would draw by name is refused before it does; this is about
+    libraries that it calls. Their draws are undone where no other thread could have drawn: else
+    its numbers would come twice.
+    """
 
     def __init__(self) -> None:
+        #: Whether nobody else may draw; our own compiler does not.
+        self.alone = all(
+            t is threading.current_thread() or t.name == COMPILER for t in threading.enumerate()
+        )
         self._numpy = self._numpy_state()
         self._python = self._python_state()
 
@@ -396,13 +406,14 @@ class RandomGuard:
         same = now[2:] == self._numpy[2:] and np.array_equal(now[1], self._numpy[1])
         return not same, python
 
-    def check(self) -> None:
-        """Raise NotTraceable where something was drawn."""
-        if any(self._changed()):
-            raise NotTraceable("the function draws from a global random state", RANDOM_HINT)
+    def drawn(self) -> bool:
+        """Whether something was drawn, by whomever."""
+        return any(self._changed())
 
     def restore(self) -> None:
-        """Put the states back."""
+        """Put the states back, where that takes nothing from others."""
+        if not self.alone:
+            return
         numpy, python = self._changed()
         if numpy:
             np.random.set_state(self._numpy)

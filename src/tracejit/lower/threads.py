@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tracejit import locks
-from tracejit.config import settings
+from tracejit.config import COMPILER, settings
 from tracejit.lower.chunks import chunk_length
 from tracejit.lower.streams import LEAST_BYTES, LINE_BYTES
 
@@ -147,7 +147,7 @@ class Later:
     def _start(self) -> None:
         # In a forked child, the thread that was making it is not there.
         if not self.failed and (self.making is None or not self.making.is_alive()):
-            self.making = threading.Thread(target=self._make, name="tracejit compiler")
+            self.making = threading.Thread(target=self._make, name=COMPILER)
             self.making.start()
 
     def _make(self) -> None:
