@@ -50,11 +50,11 @@ def cache_dir() -> Path | None:
         replaceable = above & stat.S_IWOTH and not above & stat.S_ISVTX
         if not _is_ours(status) or replaceable:
             raise OSError("others own it, may write into it, or put another in its place")
-        entries = [(p, status) for p in place.iterdir() if (status := _status(p)) is not None]
-        if not all(_is_ours(status) for _, status in entries):
+        entries = [(p, found) for p in place.iterdir() if (found := _status(p)) is not None]
+        if not all(_is_ours(found) for _, found in entries):
             raise OSError("it has files in it that others own, or may write into")
-        for path, status in entries:
-            if path.suffix == _TEMPORARY and not _is_being_written(path, status):
+        for path, found in entries:
+            if path.suffix == _TEMPORARY and not _is_being_written(path, found):
                 _remove(path)
         with tempfile.TemporaryFile(dir=place):
             pass
