@@ -29,7 +29,7 @@ def kinds(dtype: str, n: int) -> list[np.ndarray]:
         return [line.astype(dtype) for line in lines]
 
 
-@pytest.mark.parametrize("dtype", list("dfeqibB?FD"))
+@pytest.mark.parametrize("dtype", list("dfelibB?FD"))
 def test_positions_are_numpys(dtype: str) -> None:
     f = tracejit.function(lambda x: (x.argmax(), x.argmin()), on_unsupported="error")
     for n in LENGTHS:
