@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tracejit
+import tracejit.call
 
 X = np.arange(2.0)
 
@@ -142,10 +143,14 @@ def test_in_a_derivative_it_holds_values(f: Any) -> None:
     assert type(caught.value.args[0]) is int
 
 
-def test_an_exit_from_outside_ends_the_trace() -> None:
-    class Outside:
-        def __index__(self) -> int:
-            raise SystemExit(3)
+def test_an_exit_from_outside_ends_the_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal handler's ``sys.exit()`` during a trace: the plain run must not swallow it."""
 
+    def interrupted(*args: Any) -> Any:
+        raise SystemExit(3)
+
+    monkeypatch.setattr(tracejit.call, "run_trace", interrupted)
+    f = tracejit.function(lambda x: x * 2)
     with pytest.raises(SystemExit):
-        tracejit.function(lambda x: x)(np.ones(3)), range(Outside())
+        f(X)
+    assert f.stats.fallbacks == 0

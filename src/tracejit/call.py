@@ -251,7 +251,8 @@ def _traced(
     try:
         with build.use_solver(trace):
             program = run_trace(fn, description, capture)
-        if guard.drawn() and (guard.alone or tries == 1):
+        drawn = guard.drawn()  # asked once: others may go on drawing
+        if drawn and (guard.alone or tries == 1):
             raise NotTraceable("the function draws from a global random state", RANDOM_HINT)
     except BaseException as problem:
         swallowed = take_refusal()
@@ -261,7 +262,7 @@ def _traced(
     finally:
         capture.release()
         guard.restore()
-    if guard.drawn() and not guard.alone:
+    if drawn:
         return _traced(fn, description, tries - 1)
     seconds = time.perf_counter() - start
     fn.stats.seconds["trace"] += seconds
