@@ -16,9 +16,12 @@ os.environ["TRACEJIT_ON_UNSUPPORTED"] = "error"
 # The settings of a developer's shell are no part of what is tested.
 for _name in ("TRACEJIT_DEBUG", "TRACEJIT_COMPILE", "TRACEJIT_THREADS", "TRACEJIT_CACHE"):
     os.environ.pop(_name, None)
-# Compiled programs go to a directory that ends with the run (subprocesses inherit it).
-_cache = tempfile.TemporaryDirectory(prefix="tracejit-tests-", ignore_cleanup_errors=True)
-os.environ["XDG_CACHE_HOME"] = _cache.name
+# Compiled programs go to a directory that ends with the run. Subprocesses inherit it, and so do
+# the workers of a run on several cores: what one compiled the others load.
+_cache: tempfile.TemporaryDirectory[str] | None = None
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _cache = tempfile.TemporaryDirectory(prefix="tracejit-tests-", ignore_cleanup_errors=True)
+    os.environ["XDG_CACHE_HOME"] = _cache.name
 
 settings.register_profile(
     "ci",
@@ -50,7 +53,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_unconfigure() -> None:
-    _cache.cleanup()
+    if _cache is not None:
+        _cache.cleanup()
 
 
 @pytest.fixture
