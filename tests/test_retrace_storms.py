@@ -30,6 +30,12 @@ OF_INTS = {
     "tenth": lambda x, t: x * t**10,
     "bits": lambda x, t: x * ((t & 3) ^ 1),
 }
+OF_COMPLEX = {
+    "real": lambda x, t: x * t.real + (t * t + 1).imag,
+    "imag": lambda x, t: x * t.imag - np.imag(t),
+    "conjugate": lambda x, t: x * t.conjugate() + np.conj(t),
+    "type": lambda x, t: x * isinstance(t.real, float) + (type(t.conjugate()) is complex),
+}
 
 
 def _same(found, wanted):
@@ -57,6 +63,21 @@ def test_questions_of_ints_are_computed(name):
     with tracejit.config(compile=False):
         _agrees(OF_INTS[name], range(1, 13), 2)
         _agrees(OF_INTS[name], [0, -1, -7, 3, 61, 30], 6)
+
+
+@pytest.mark.parametrize("name", OF_COMPLEX)
+def test_parts_of_complex_numbers_are_computed(name):
+    with tracejit.config(compile=False):
+        _agrees(OF_COMPLEX[name], [complex(k, 3 - k) for k in range(12)], 1)
+
+
+@pytest.mark.parametrize("t", [True, 3, 2.5, 1 - 2j, complex(-0.0, 0.0)])
+def test_parts_of_numbers_are_pythons(t):
+    def f(x, t):
+        return x, t.real, t.imag, t.conjugate(), type(t.real), type(t.imag), type(t.conjugate())
+
+    with tracejit.config(compile=False):
+        assert repr(tracejit.function(f)(np.ones(1), t)) == repr(f(np.ones(1), t))
 
 
 def test_compiled_questions_agree():

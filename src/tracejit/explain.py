@@ -14,12 +14,7 @@ from tracejit.ir.build import constant_value
 from tracejit.ir.node import Node, Origin
 
 _INFIX = {
-    "equal": "==",
-    "not_equal": "!=",
-    "less": "<",
-    "less_equal": "<=",
-    "greater": ">",
-    "greater_equal": ">=",
+    **ops.COMPARISONS,
     "add": "+",
     "subtract": "-",
     "multiply": "*",

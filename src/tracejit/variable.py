@@ -35,7 +35,7 @@ CHOICE = "use np.where to choose between values, or whole-array operations"
 class _Method:
     """An ndarray method that is a function of the table with `self` as its first argument.
 
-    Python numbers do not have it. A NumPy scalar's method gives a scalar where the result is 0-d.
+    Python numbers have few of them. A NumPy scalar's method gives a scalar where the result is 0-d.
     """
 
     def __init__(self, function: Callable[..., Any] | str) -> None:
@@ -47,7 +47,7 @@ class _Method:
     def __get__(self, obj: Variable | None, owner: Any = None) -> Any:
         if obj is None:
             return self
-        if obj.kind == "number":
+        if obj.kind == "number" and not hasattr(PYTHON_TYPES[obj.node.dtype.kind], self.name):
             raise AttributeError("a Python number has no such attribute")
         if obj.kind == "scalar" and not hasattr(np.generic, self.name):
             dtype = obj.node.dtype.name

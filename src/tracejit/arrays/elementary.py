@@ -191,7 +191,10 @@ def fix(x: Any, out: Any = None) -> Variable:
 @method("conj", "conjugate")
 def conj(x: Variable) -> Variable:
     """``x.conj()``: the array itself where it is real."""
-    return x if x.node.dtype.kind != "c" else value(call("conjugate", x.node))
+    if x.node.dtype.kind != "c":
+        return +x if x.kind == "number" else x  # a bool's is an int
+    result = call("conjugate", x.node)
+    return Variable(build.weak(result), "number") if x.kind == "number" else value(result)
 
 
 @implements(np.isclose)

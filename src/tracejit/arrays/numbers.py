@@ -146,22 +146,21 @@ def _power_of_two(exponent: Node) -> Variable | None:
 
 def _float_power(base: Node, exponent: Node) -> Variable | None:
     """Python's ``**`` of floats; None where it gives a complex number or may raise."""
-    truth, zero = build.solver().truth, build.constant(0.0)
-
-    def ask(name: str, *operands: Node) -> bool:
-        return truth(
-            make(ops.ELEMENTWISE[name], operands, None, ArrayType(BOOL), build.solver().origin())
-        )
-
-    if not ask("greater", base, zero):
+    zero = build.constant(0.0)
+    if not _ask("greater", base, zero):
         if exponent.op is not ops.CONST or not float(build.constant_value(exponent)).is_integer():
             return None
-        if build.constant_value(exponent) < 0 and ask("equal", base, zero):
+        if build.constant_value(exponent) < 0 and _ask("equal", base, zero):
             return None
     result = make(
         ops.ELEMENTWISE["power"], (base, exponent), None, _weak_type("f"), build.solver().origin()
     )
-    return _result(result) if ask("isfinite", result) else None
+    return _result(result) if _ask("isfinite", result) else None
+
+
+def _ask(name: str, *operands: Node) -> bool:
+    """Whether the test of that name holds; the trace holds as long as the answer does."""
+    return build.solver().truth(_node(ops.ELEMENTWISE[name], operands, ArrayType(BOOL)))
 
 
 def _as_int(x: Any) -> Any:

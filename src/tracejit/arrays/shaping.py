@@ -93,9 +93,9 @@ def real(val: Any) -> Any:
     """``np.real``."""
     x = wrap(val)
     if x.node.dtype.kind != "c":
-        return x
+        return +x if x.kind == "number" else x  # a bool's is an int
     if x.kind == "number":
-        return x.concrete().real
+        return Variable(build.weak(build.real(x.node)), "number")
     return view_of(x, build.real, read_only=True)
 
 
@@ -105,7 +105,9 @@ def imag(val: Any) -> Any:
     """``np.imag``: zeros for real arrays."""
     x = wrap(val)
     if x.kind == "number":
-        return x.concrete().imag
+        if x.node.dtype.kind == "c":
+            return Variable(build.weak(build.imag(x.node)), "number")
+        return 0.0 if x.node.dtype.kind == "f" else 0
     if x.node.dtype.kind != "c":
         fill = build.constant(x.node.dtype.type(0), x.node.dtype)
         zeros = Variable(build.full(x.node.shape, fill), x.kind)

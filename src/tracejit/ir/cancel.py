@@ -140,7 +140,7 @@ class _Cancel(Rewriter):
 
     def _sum(self, node: Node) -> Node | None:
         """A term and its negative are 0."""
-        terms = self._terms_of(node)
+        terms = self._signed(node, _MOST, _plain)
         signed = set(terms)
         if not any((not plus, t) in signed for plus, t in terms):
             return None
@@ -158,22 +158,6 @@ class _Cancel(Rewriter):
         for plus, t in left[1:]:
             result = call("add" if plus else "subtract", result, t)
         return _shaped(result, node)
-
-    def _terms_of(self, node: Node) -> list[tuple[bool, Node]]:
-        todo: list[tuple[bool, Node]] = [(True, node)]
-        found: list[tuple[bool, Node]] = []
-        while todo:
-            plus, t = todo.pop()
-            t = _plain(t)
-            name = t.op.name
-            more = t not in self.opaque and len(todo) + len(found) < _MOST
-            if more and name in ("add", "subtract"):
-                todo += [(plus == (name == "add"), t.args[1]), (plus, t.args[0])]
-            elif more and name == "negative":
-                todo.append((not plus, t.args[0]))
-            else:
-                found.append((plus, t))
-        return found
 
     def _powered(self, node: Node) -> Node | None:
         """``u ** 0`` is 1, ``u ** 1`` is `u`, and ``sqrt(u) ** 2`` is `u`."""

@@ -297,6 +297,16 @@ def _ordered(order: str) -> Elementwise:
     )
 
 
+#: The comparisons, as Python writes them.
+COMPARISONS = {
+    "equal": "==",
+    "not_equal": "!=",
+    "less": "<",
+    "less_equal": "<=",
+    "greater": ">",
+    "greater_equal": ">=",
+}
+
 #: What is stored in a memory order that does not depend on its operands', by that order.
 ORDERED: dict[str, Elementwise] = {order: _ordered(order) for order in ("C", "F")}
 

@@ -100,7 +100,7 @@ class _Smooth(Rewriter):
 
         terms between; ``maximum(p, q) + minimum(p, q)`` is ``p + q``.
         """
-        terms = self._flat(node)
+        terms = self._signed(node, _TERMS)
         extremes = [self._extreme(t) for t in terms]
         for k, first in enumerate(extremes):
             if first is None:
@@ -117,22 +117,6 @@ class _Smooth(Rewriter):
                     if found is not None:
                         return _sum([*_without(terms, k, j), (sign, found)])
         return None
-
-    def _flat(self, node: Node) -> list[Term]:
-        """The terms of a sum, each with its sign (True: added)."""
-        todo: list[Term] = [(True, node)]
-        found: list[Term] = []
-        while todo:
-            plus, t = todo.pop()
-            name = t.op.name
-            more = t not in self.opaque and len(todo) + len(found) < _TERMS
-            if more and name in ("add", "subtract"):
-                todo += [(plus == (name == "add"), t.args[1]), (plus, t.args[0])]
-            elif more and name == "negative":
-                todo.append((not plus, t.args[0]))
-            else:
-                found.append((plus, t))
-        return found
 
     def _extreme(self, term: Term) -> tuple[bool, str, Node, Node] | None:
         """A term as a maximum or minimum of two: (added, which, p, q)."""

@@ -114,6 +114,25 @@ class Rewriter:
         a, b = node.args
         return a, b
 
+    def _signed(
+        self, node: Node, most: int, plain: Callable[[Node], Node] = lambda t: t
+    ) -> list[tuple[bool, Node]]:
+        """The terms of a sum, `most` of them, each with its sign (True: added) and made `plain`."""
+        todo: list[tuple[bool, Node]] = [(True, node)]
+        found: list[tuple[bool, Node]] = []
+        while todo:
+            plus, t = todo.pop()
+            t = plain(t)
+            name = t.op.name
+            more = t not in self.opaque and len(todo) + len(found) < most
+            if more and name in ("add", "subtract"):
+                todo += [(plus == (name == "add"), t.args[1]), (plus, t.args[0])]
+            elif more and name == "negative":
+                todo.append((not plus, t.args[0]))
+            else:
+                found.append((plus, t))
+        return found
+
     def _one_and(self, node: Node) -> Node | None:
         """`u` where `node` is ``1 + u`` or ``u + 1``."""
         found = self._terms(node, "add")

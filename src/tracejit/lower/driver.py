@@ -32,7 +32,7 @@ from tracejit.ir.node import Node, postorder
 from tracejit.lower import pool, threads
 from tracejit.lower.phases import Phase
 from tracejit.lower.program import Buffer
-from tracejit.lower.scalars import COMPARISONS, DIVISION, Scalars, polynomial
+from tracejit.lower.scalars import DIVISION, Scalars, polynomial
 
 #: Prefix of every name in a driver that is not the user's.
 OURS = "_tjx_"
@@ -98,7 +98,7 @@ class Driver:
         if node.op is ops.POLY:
             return node.args
         # By zero, NumPy's integers give a number.
-        signs = COMPARISONS | (DIVISION if node.type.weak else {})
+        signs = ops.COMPARISONS | (DIVISION if node.type.weak else {})
         signed = node.op.name in signs and all(a.dtype.kind in "biu" for a in node.args)
         return node.args if signed and self.scalars.limit(node) is None else ()
 
@@ -118,7 +118,7 @@ class Driver:
         if limit is not None:
             return self.scalars.name(node, limit)
         if operands:
-            return f"({operands[0]} {(COMPARISONS | DIVISION)[node.op.name]} {operands[1]})"
+            return f"({operands[0]} {(ops.COMPARISONS | DIVISION)[node.op.name]} {operands[1]})"
         name = f"{OURS}scalar{len(self.namespace)}"
         used = sorted({n.attr[0] for n in postorder([node]) if n.op in (ops.INPUT, ops.DIM)})
         self.namespace[name] = lambda *values: evaluate(

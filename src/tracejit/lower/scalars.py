@@ -26,14 +26,6 @@ LENGTHS = 1 << 31
 _ARITHMETIC = {"add": "+", "subtract": "-", "multiply": "*"}
 DIVISION = {"floor_divide": "//", "remainder": "%"}
 _LOGIC = {"logical_and": "and", "logical_or": "or"}
-COMPARISONS = {
-    "equal": "==",
-    "not_equal": "!=",
-    "less": "<",
-    "less_equal": "<=",
-    "greater": ">",
-    "greater_equal": ">=",
-}
 
 
 def _product(a: Bounds, b: Bounds) -> Bounds:
@@ -77,7 +69,7 @@ def _elementwise(node: Node, args: Sequence[Bounds]) -> Bounds | None:
         return (0, 1) if set(kinds) == {"b"} else None
     if len({a.dtype for a in node.args}) != 1 or kinds[0] not in "iu":
         return None
-    if name in COMPARISONS:
+    if name in ops.COMPARISONS:
         return 0, 1
     if node.dtype != node.args[0].dtype:
         return None
@@ -230,7 +222,7 @@ def _text(node: Node, args: Sequence[str]) -> str:
         return f"-{args[0]}"
     if name == "logical_not":
         return f"not {args[0]}"
-    sign = (_ARITHMETIC | DIVISION | COMPARISONS | _LOGIC)[name]
+    sign = (_ARITHMETIC | DIVISION | ops.COMPARISONS | _LOGIC)[name]
     return f"{args[0]} {sign} {args[1]}"
 
 
