@@ -19,10 +19,10 @@ from tracejit.errors import InvalidGraphError
 from tracejit.ir import build, dims, node, ops
 from tracejit.ir.graph import Check, Graph, substitute
 from tracejit.ir.interpret import evaluate
-from tracejit.ir.node import Node, make
+from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.printer import to_text
 from tracejit.ir.simplify import simplify
-from tracejit.ir.types import BOOL, FLOAT32, FLOAT64, INT64, ArrayType
+from tracejit.ir.types import BOOL, FLOAT32, FLOAT64, INT64
 from tracejit.ir.verify import verify
 from tracejit.rng.words import to_words
 

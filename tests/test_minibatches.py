@@ -13,8 +13,8 @@ import tracejit
 import tracejit.tensor as T
 from tracejit.ir import build, dims, ops
 from tracejit.ir.interpret import evaluate
-from tracejit.ir.node import Node, make
-from tracejit.ir.types import BOOL, INT64, ArrayType
+from tracejit.ir.node import ArrayType, Node, make
+from tracejit.ir.types import BOOL, INT64
 from tracejit.lower.scalars import Scalars
 
 INT32 = np.dtype(np.int32)

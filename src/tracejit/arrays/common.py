@@ -11,8 +11,8 @@ import numpy as np
 from tracejit.errors import AxisError, DTypeError, NotTraceable, ShapeError
 from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
-from tracejit.ir.node import Node, make
-from tracejit.ir.types import BOOL, INT64, ArrayType, same_values
+from tracejit.ir.node import ArrayType, Node, make
+from tracejit.ir.types import BOOL, INT64, same_values
 from tracejit.variable import Operand, Variable, number, operand, supported, wrap
 
 CONDITION = ArrayType(BOOL)

@@ -17,8 +17,8 @@ from tracejit.arrays.common import condition, same
 from tracejit.arrays.tables import method
 from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
-from tracejit.ir.node import Node, make
-from tracejit.ir.types import BOOL, COMPLEX128, FLOAT64, INT64, ArrayType
+from tracejit.ir.node import ArrayType, Node, make
+from tracejit.ir.types import BOOL, COMPLEX128, FLOAT64, INT64
 from tracejit.variable import Variable, operand, plain_number, wrap
 
 PYTHON: dict[np.ufunc, Callable[..., Any]] = {

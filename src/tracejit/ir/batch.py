@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
-from tracejit.ir.node import Node, make, postorder
-from tracejit.ir.types import ArrayType
+from tracejit.ir.node import ArrayType, Node, make, postorder
 
 #: Makes a batched node from the node, its operands (those in the mapping batched) and the count.
 Rule = Callable[[Node, Mapping[Node, Node], Dim], Node]

@@ -17,8 +17,8 @@ import numpy as np
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
-from tracejit.ir.node import Node, Origin, make
-from tracejit.ir.types import BOOL, INT64, ArrayType
+from tracejit.ir.node import ArrayType, Node, Origin, make
+from tracejit.ir.types import BOOL, INT64
 
 #: One entry of a view's index map: operand index = start + step * output index of `axis`.
 Index = tuple[Dim, int, int | None]

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tracejit.ir import ops
-from tracejit.ir.node import Node, make
-from tracejit.ir.types import INT64, ArrayType
+from tracejit.ir.node import ArrayType, Node, make
+from tracejit.ir.types import INT64
 
 Dim = int | Node
 #: A monomial is a sorted tuple of atoms, with repeats; a polynomial maps it to its factor.

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tracejit.ir import dims, ops
-from tracejit.ir.node import Node, Origin, make, map_nodes, postorder
-from tracejit.ir.types import ArrayType
+from tracejit.ir.node import ArrayType, Node, Origin, make, map_nodes, postorder
+from tracejit.ir.printer import to_text
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,6 @@ class Graph:
     checks: tuple[Check, ...] = ()
 
     def __str__(self) -> str:
-        from tracejit.ir.printer import to_text
-
         return to_text(self)
 
     def roots(self) -> list[Node]:

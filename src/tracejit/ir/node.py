@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import numpy as np
 
 from tracejit.ir.ops import Op
-from tracejit.ir.types import ArrayType
 
 
 class Origin(NamedTuple):
@@ -23,6 +23,20 @@ class Origin(NamedTuple):
     file: str
     line: int
     function: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayType:
+    """Type of a value: `dtype`, `shape` (ints and dimension nodes), `weak` (a Python scalar)."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int | Node, ...] = ()
+    weak: bool = False
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
 
 
 class Node:

@@ -262,7 +262,7 @@ def _drawn(name: str, parameters: int = 0) -> Elementwise:
     operands = ", ".join(f"{{{k}}}" for k in range(3 + parameters))
     return Elementwise(
         name=f"philox_{name}",
-        module="tracejit.rng.philox",
+        module="tracejit.rng.philox_reference",
         nin=3 + parameters,
         cpu=f"philox_{name}({operands})",
         cpu_kinds="iuf",
@@ -275,7 +275,7 @@ def _checked(row: Distribution) -> Elementwise:
     """A parameter, whether all parameters are in the domain, and all of them."""
     return Elementwise(
         name=f"checked_{row.name}",
-        module="tracejit.rng.philox",
+        module="tracejit.rng.philox_reference",
         nin=2 + len(row.parameters),
         cpu="checked({0}, {1})",
         cpu_kinds="biuf",

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from tracejit.ir import ops
 from tracejit.ir.build import constant_value
-from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 
 
-def to_text(graph: Graph) -> str:
+class _Check(Protocol):
+    @property
+    def condition(self) -> Node: ...
+    @property
+    def reason(self) -> str: ...
+
+
+class Printable(Protocol):
+    """What is printed: a `Graph`, which prints itself by this module."""
+
+    @property
+    def inputs(self) -> Sequence[Node]: ...
+    @property
+    def outputs(self) -> Sequence[Node]: ...
+    @property
+    def checks(self) -> Sequence[_Check]: ...
+    def nodes(self) -> Sequence[Node]:
+        """Every node, operands first."""
+        ...
+
+
+def to_text(graph: Printable) -> str:
     """`graph` as text, a node a line: ``%2:float64[x.0] = add x %1``.
 
     >>> import numpy as np
     >>> from tracejit.ir import build, dims
+    >>> from tracejit.ir.graph import Graph
     >>> x = build.input("x", np.dtype(np.float64), (dims.dim("x", 0),))
     >>> print(to_text(Graph((x,), (build.elementwise("exp", x),))))
     inputs x:float64[x.0]

@@ -1,17 +1,10 @@
-"""Types of the array IR: a dtype, a shape with symbolic dimensions, and NEP 50's weakness."""
+"""The dtypes that a traced array may have."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from tracejit.ir.node import Node
-
-#: A dimension: a Python int, or a scalar int64 node in normal form (see ``dims``).
-Dim = "int | Node"
 
 BOOL = np.dtype(np.bool_)
 INT64 = np.dtype(np.int64)
@@ -50,17 +43,3 @@ def same_values(dtype: np.dtype[Any]) -> np.dtype[Any]:
     NumPy's own loops work in that one where they compare ``int64`` with ``uint64``.
     """
     return _CANONICAL.get((dtype.kind, dtype.itemsize), dtype)
-
-
-@dataclass(frozen=True, slots=True)
-class ArrayType:
-    """Type of a value: `dtype`, `shape` (ints and dimension nodes), `weak` (a Python scalar)."""
-
-    dtype: np.dtype[Any]
-    shape: tuple[int | Node, ...] = ()
-    weak: bool = False
-
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions."""
-        return len(self.shape)

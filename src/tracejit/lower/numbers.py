@@ -10,8 +10,8 @@ import numpy as np
 
 from tracejit.ir import build, ops
 from tracejit.ir.graph import Graph, rebuild
-from tracejit.ir.node import Node, make
-from tracejit.ir.types import BOOL, ArrayType
+from tracejit.ir.node import ArrayType, Node, make
+from tracejit.ir.types import BOOL
 
 #: The reduction for each; what makes of nan, by an elementwise function, the last of all numbers.
 _PLAIN = {"fmax_reduce": ("max", "fmax", -np.inf), "fmin_reduce": ("min", "fmin", np.inf)}

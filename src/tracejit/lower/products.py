@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from tracejit.ir import build, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph, rebuild
-from tracejit.ir.node import Node, make
-from tracejit.ir.types import ArrayType
+from tracejit.ir.node import ArrayType, Node, make
 from tracejit.lower.materialise import matrix_source
 
 

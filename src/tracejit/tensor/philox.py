@@ -15,7 +15,7 @@ import numpy as np
 import tracejit.tensor as T
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
-from tracejit.rng import philox
+from tracejit.rng import philox, philox_reference
 from tracejit.rng.table import DISTRIBUTIONS, KINDS, SAMPLED, Distribution
 from tracejit.tensor.draws import shape as shape_of
 from tracejit.tensor.draws import spread
@@ -203,12 +203,12 @@ def _in_numpy(
     places = _places_in_numpy(shape)
     key, draw = state
     if what == "normal":
-        numbers = philox.philox_normal(key, draw, places)
+        numbers = philox_reference.philox_normal(key, draw, places)
     elif what == "unit":
         bits, scale = (40, 2.0**-24) if dtype.char == "f" else (11, 2.0**-53)
-        few = philox.philox_word(key, draw, places) >> np.uint64(bits)
+        few = philox_reference.philox_word(key, draw, places) >> np.uint64(bits)
         numbers = few.astype(dtype) * dtype.type(scale)
     else:
-        numbers = philox.sampled(what)(key, draw, places, *given)
+        numbers = philox_reference.sampled(what)(key, draw, places, *given)
     wide = [np.broadcast_to(p, shape) if np.ndim(p) else p for p in parameters]
     return state + np.array([0, 1], np.uint64), numbers.astype(dtype), *wide
