@@ -138,7 +138,7 @@ def test_while_this_thread_compiles(handler, monkeypatch) -> None:
 
 
 def test_while_a_symbolic_function_is_traced(monkeypatch) -> None:
-    from tracejit.tensor.replay import SymbolicTrace
+    from tracejit.symbolic.replay import SymbolicTrace
 
     def handler():
         for h in HANDLERS:

@@ -15,7 +15,7 @@ import pytest
 import tracejit
 import tracejit.tensor as T
 from tracejit import In, function, shared
-from tracejit.sharedvalue import SharedVariable, TensorSharedVariable, shared_constructor
+from tracejit.symbolic.shared import SharedVariable, TensorSharedVariable, shared_constructor
 
 MODES = ["FAST_RUN", "FAST_COMPILE"]
 
@@ -379,7 +379,7 @@ def test_failures_change_nothing(mode):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, MemoryError])
 def test_an_exception_in_the_program_changes_nothing(mode, error, monkeypatch):
-    from tracejit import symbolic_call
+    from tracejit.symbolic import call as symbolic_call
 
     real = symbolic_call._executable
 

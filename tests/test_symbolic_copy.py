@@ -15,7 +15,7 @@ import pytest
 import tracejit
 import tracejit.tensor as T
 from tracejit import In, Out, function, shared
-from tracejit.tensor.graph import toposort
+from tracejit.symbolic.graph import toposort
 
 MODES = ["FAST_RUN", "FAST_COMPILE"]
 
@@ -288,7 +288,7 @@ def test_constants_of_pickles():
 
 
 def test_a_deep_graph_in_plain_numpy():
-    from tracejit.tensor.replay import replay
+    from tracejit.symbolic.replay import replay
 
     x, one = T.dscalar("x"), T.constant(1.0)
     v = x

@@ -11,8 +11,8 @@ import pytest
 import tracejit
 import tracejit.tensor as T
 from tracejit import In, MissingInputError, Out, Param, UnusedInputError, function, shared
-from tracejit.debugmode import BadOptimization
-from tracejit.tensor.opcodes import OPS, Opcode
+from tracejit.symbolic.debugmode import BadOptimization
+from tracejit.symbolic.opcodes import OPS, Opcode
 
 MODES = ["FAST_RUN", "FAST_COMPILE"]
 
@@ -615,7 +615,7 @@ def test_debug_mode_finds_a_wrong_value(monkeypatch):
 
 
 def test_debug_mode_finds_a_wrong_compiled_function(monkeypatch):
-    from tracejit import symbolic_call
+    from tracejit.symbolic import call as symbolic_call
 
     x = T.dvector("x")
     f = function([x], T.exp(x) * 2, mode="DebugMode")

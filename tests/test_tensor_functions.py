@@ -15,8 +15,8 @@ import scipy.special
 
 import tracejit
 import tracejit.tensor as T
-from tracejit.tensor.elemwise import upgrade_to_float
-from tracejit.tensor.type import TensorType
+from tracejit.symbolic.elemwise import upgrade_to_float
+from tracejit.symbolic.type import TensorType
 
 RNG = np.random.RandomState(7)
 

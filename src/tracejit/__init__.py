@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tracejit.api import Function, function
 from tracejit.config import config
 from tracejit.errors import (
     AxisError,
@@ -20,26 +21,25 @@ from tracejit.errors import (
     UnsupportedWarning,
 )
 from tracejit.flags import change_flags
-from tracejit.function import Function, function
 
 __version__ = "0.1.0"
 
 #: What the symbolic front end adds, imported when it is first asked for.
 _SYMBOLIC = {
-    "In": "io",
+    "In": "symbolic.io",
     "MRG_RandomStreams": "sandbox.rng_mrg",
-    "MissingInputError": "state",
-    "Out": "io",
-    "Param": "io",
+    "MissingInputError": "symbolic.state",
+    "Out": "symbolic.io",
+    "Param": "symbolic.io",
     "CURAND_RandomStreams": "tensor.philox_randomstreams",
     "PhiloxRandomStreams": "tensor.philox_randomstreams",
     "RandomStreams": "tensor.shared_randomstreams",
-    "SharedVariable": "sharedvalue",
-    "SymbolicFunction": "symbolic",
-    "UnusedInputError": "symbolic",
+    "SharedVariable": "symbolic.shared",
+    "SymbolicFunction": "symbolic.function",
+    "UnusedInputError": "symbolic.function",
     "Lop": "gradient",
     "Rop": "gradient",
-    "clone": "replacing",
+    "clone": "symbolic.replacing",
     "custom_gradient": "gradient",
     "dot": "tensor",
     "grad": "gradient",
@@ -51,9 +51,9 @@ _SYMBOLIC = {
     "install_as_theano": "theano_names",
     "Variable": "tensor",
     "pp": "printing",
-    "load": "saving",
-    "save": "saving",
-    "shared": "sharedvalue",
+    "load": "symbolic.saving",
+    "save": "symbolic.saving",
+    "shared": "symbolic.shared",
 }
 _MODULES = ("compile", "gof", "gradient", "printing", "sandbox", "tensor", "testing")
 
@@ -62,6 +62,7 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     if name in _SYMBOLIC:
+        importlib.import_module("tracejit.tensor")  # which gives variables their operators
         value = getattr(importlib.import_module(f"tracejit.{_SYMBOLIC[name]}"), name)
         globals()[name] = value
         return value

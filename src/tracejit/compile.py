@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracejit.debugmode import BadOptimization
-from tracejit.function import function
-from tracejit.io import In, Out, Param, SymbolicInput, SymbolicOutput
-from tracejit.sharedvalue import SharedVariable, shared, shared_constructor
-from tracejit.symbolic import MODES, AliasedMemoryError, SymbolicFunction, UnusedInputError
+from tracejit.api import function
+from tracejit.symbolic.debugmode import BadOptimization
+from tracejit.symbolic.function import MODES, AliasedMemoryError, SymbolicFunction, UnusedInputError
+from tracejit.symbolic.io import In, Out, Param, SymbolicInput, SymbolicOutput
+from tracejit.symbolic.shared import SharedVariable, shared, shared_constructor
 
 Function = SymbolicFunction
 

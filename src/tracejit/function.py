@@ -1,4 +1,4 @@
-"""``tracejit.function``: the decorator, and the dispatch of calls to compiled paths.
+"""Functions of NumPy arrays: the decorator, and the dispatch of calls to compiled paths.
 
 A call goes to the driver of the newest path. That checks its guards and gives MISS where it is not
 valid; then the arguments are described, the paths for this description are tried, and where none
@@ -126,61 +126,7 @@ class Function(Caller):
         return source
 
 
-def function(f: Any = None, *args: Any, **kwargs: Any) -> Any:
-    """Compile a function of NumPy arrays, or the outputs of a symbolic graph.
-
-    **Of a Python function**, ``function(f, *, name=None, on_unsupported=None, stabilise=False,
-    convert_arrays=False)``, also as decorator, with or without options. `name` is shown in
-    messages; `on_unsupported` ("warn" or "error") overrides the setting of ``tracejit.config`` for
-    this function; `stabilise` computes formulas that overflow or cancel in a better form, and not
-    as NumPy would. `convert_arrays` takes ``np.asarray(a)`` in place of an argument `a`, or a part
-    of one, that is no array but converts to one (a Series of pandas, a tensor of another library).
-    It changes what the function computes: the operators and methods are those of arrays, so that
-    ``s.std()`` divides by n and not n - 1, NaN is not skipped, labels are not aligned, and results
-    are arrays. Without it, a call with such an argument runs in plain Python.
-
-    Arguments may be arrays of any shape and layout, of bool, integer, float or complex dtype up to
-    128 bits, NumPy scalars, Python numbers, and tuples, lists, dicts, named tuples and dataclasses
-    of them. Other values (strings, None, flags, functions) select a compiled version by equality.
-    Results have the structure that the function returned, and the types NumPy would have given.
-
-    What cannot be compiled runs in plain NumPy with an `UnsupportedWarning`, or raises
-    `UnsupportedError`. Errors of shapes, axes and dtypes are `ShapeError`, `AxisError` and
-    `DTypeError`, subclasses of what NumPy raises. TypeError for what is no Python function,
-    ValueError for another `on_unsupported`.
-
-    >>> import numpy as np
-    >>> import tracejit
-    >>> @tracejit.function
-    ... def norm(x):
-    ...     return np.sqrt((x * x).sum())
-    >>> norm(np.array([3.0, 4.0]))
-    np.float64(5.0)
-
-    **Of symbolic variables**, ``function(inputs, outputs=None, mode=None, updates=None,
-    givens=None, no_default_updates=False, name=None, allow_input_downcast=None, profile=None,
-    on_unused_input="raise")`` with a list of inputs, as Theano has it. `updates` pairs shared
-    variables with their new values, which are all computed from the old ones; `givens` replaces
-    variables. Returns a `SymbolicFunction`.
-
-    >>> import tracejit.tensor as T
-    >>> x = T.dscalar("x")
-    >>> total = tracejit.shared(0.0)
-    >>> add = tracejit.function([x], total, updates=[(total, total + x)])
-    >>> add(2), add(3), total.get_value()
-    (array(0.), array(2.), array(5.))
-    """
-    if isinstance(f, types.FunctionType) and not args and not kwargs:
-        return Function(f)
-    if args or "outputs" in kwargs or "inputs" in kwargs or isinstance(f, (list, tuple)):
-        from tracejit.symbolic import symbolic_function
-
-        inputs = kwargs.pop("inputs") if "inputs" in kwargs else f
-        return symbolic_function(inputs, *args, **kwargs)
-    return _decorated(f, **kwargs)
-
-
-def _decorated(
+def decorated(
     f: Any,
     *,
     name: str | None = None,
@@ -188,11 +134,12 @@ def _decorated(
     stabilise: bool = False,
     convert_arrays: bool = False,
 ) -> Any:
+    """`f` as a `Function`, or a decorator with these options; see `tracejit.function`."""
     if on_unsupported not in (None, "warn", "error"):
         raise ValueError(f'on_unsupported must be "warn" or "error", not {on_unsupported!r}')
     if f is None:
         return functools.partial(
-            _decorated, name=name, on_unsupported=on_unsupported, stabilise=stabilise,
+            decorated, name=name, on_unsupported=on_unsupported, stabilise=stabilise,
             convert_arrays=convert_arrays,
         )  # fmt: skip
     if isinstance(f, Function):
@@ -208,4 +155,4 @@ def _decorated(
     return Function(f, name, on_unsupported, stabilise, convert_arrays)
 
 
-__all__ = ["Function", "Stats", "function"]
+__all__ = ["Function", "Stats", "decorated"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tracejit import transform
+from tracejit.symbolic.graph import Variable
 from tracejit.tensor import gradient as symbolic
 from tracejit.tensor.gradient import (
     DisconnectedInputError,
@@ -20,7 +21,6 @@ from tracejit.tensor.gradient import (
     undefined_grad,
     zero_grad,
 )
-from tracejit.tensor.graph import Variable
 from tracejit.tensor.verify import GradientError, numeric_grad, verify_grad
 from tracejit.transform import custom_gradient, jvp, value_and_grad, vjp
 

@@ -8,10 +8,10 @@ from typing import Any, TextIO
 import numpy as np
 
 from tracejit.errors import NotTraceable
-from tracejit.tensor.elemwise import as_tensor_variable
-from tracejit.tensor.graph import Apply, Constant, Variable, toposort
-from tracejit.tensor.infer import apply
-from tracejit.tensor.opcodes import opcode
+from tracejit.symbolic.convert import as_tensor_variable
+from tracejit.symbolic.graph import Apply, Constant, Variable, toposort
+from tracejit.symbolic.infer import apply
+from tracejit.symbolic.opcodes import opcode
 from tracejit.variable import Variable as Traced
 
 _INFIX = {

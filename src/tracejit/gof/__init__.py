@@ -7,9 +7,9 @@ from typing import Any
 
 from tracejit.gof import op
 from tracejit.gof.op import get_test_value
-from tracejit.state import MissingInputError
-from tracejit.tensor import graph
-from tracejit.tensor.graph import Apply, Constant, Variable, leaves, toposort
+from tracejit.symbolic import graph
+from tracejit.symbolic.graph import Apply, Constant, Variable, leaves, toposort
+from tracejit.symbolic.state import MissingInputError
 
 
 def inputs(variables: Iterable[Variable], blockers: Iterable[Variable] = ()) -> list[Variable]:

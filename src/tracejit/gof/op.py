@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tracejit.tensor.test_values import get_test_value
+from tracejit.symbolic.test_values import get_test_value
 
 __all__ = ["get_test_value"]

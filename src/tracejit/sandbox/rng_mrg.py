@@ -10,13 +10,13 @@ import numpy as np
 import tracejit.tensor as T
 from tracejit.config import config
 from tracejit.rng import mrg31k3p
-from tracejit.sharedvalue import TensorSharedVariable
+from tracejit.symbolic.convert import as_tensor_variable, cast, constant
+from tracejit.symbolic.graph import Constant, Variable
+from tracejit.symbolic.shared import TensorSharedVariable
+from tracejit.symbolic.type import TensorType, dtype_name
 from tracejit.tensor import basic, raw_random
-from tracejit.tensor.elemwise import as_tensor_variable, cast, constant
 from tracejit.tensor.gradient_marks import fixed_parameter
-from tracejit.tensor.graph import Constant, Variable
 from tracejit.tensor.traced_streams import DrawsInTraces
-from tracejit.tensor.type import TensorType, dtype_name
 
 #: Streams of a variable whose size is not known when it is made.
 MOST_STREAMS = 60 * 256

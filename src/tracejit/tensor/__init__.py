@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tracejit.symbolic import function, graph, test_values, type  # noqa: F401 — they install
+from tracejit.symbolic.convert import AsTensorError, as_tensor_variable, cast, constant
+from tracejit.symbolic.type import TensorType
+from tracejit.symbolic.variables import TensorConstant, TensorVariable
 from tracejit.tensor import (
     basic,
     constructors,
@@ -11,9 +15,10 @@ from tracejit.tensor import (
     elementwise,
     extra_ops,
     gradient,
-    graph,
     joining,
     nnet,
+    operators,  # noqa: F401 — which installs itself, as the next does
+    pickling,  # noqa: F401
     products,
     reductions,
     sorting,
@@ -24,7 +29,6 @@ from tracejit.tensor.basic import *  # noqa: F403
 from tracejit.tensor.constructors import tensor
 from tracejit.tensor.creation import *  # noqa: F403
 from tracejit.tensor.elementwise import *  # noqa: F403
-from tracejit.tensor.elemwise import AsTensorError, as_tensor_variable, cast, constant
 from tracejit.tensor.extra_ops import *  # noqa: F403
 from tracejit.tensor.gradient import *  # noqa: F403
 from tracejit.tensor.joining import *  # noqa: F403
@@ -32,8 +36,6 @@ from tracejit.tensor.products import *  # noqa: F403
 from tracejit.tensor.reductions import *  # noqa: F403
 from tracejit.tensor.sorting import *  # noqa: F403
 from tracejit.tensor.subtensor import *  # noqa: F403
-from tracejit.tensor.type import TensorType
-from tracejit.tensor.variables import TensorConstant, TensorVariable
 from tracejit.tensor.verify import *  # noqa: F403
 
 Tensor = TensorType

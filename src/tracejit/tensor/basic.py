@@ -7,14 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.tensor.elemwise import as_tensor_variable, constant, elemwise
-from tracejit.tensor.graph import Constant
-from tracejit.tensor.infer import apply
-from tracejit.tensor.type import TensorType
-
-
-class NotScalarConstantError(Exception):
-    """A scalar whose value is not constant."""
+from tracejit.symbolic.convert import (
+    NotScalarConstantError,
+    as_tensor_variable,
+    constant,
+    dimshuffle,
+    get_scalar_constant_value,
+    make_vector,
+    patternbroadcast,
+    scalars_of,
+    shape_padaxis,
+    shape_padleft,
+)
+from tracejit.symbolic.elemwise import elemwise
+from tracejit.symbolic.graph import Constant
+from tracejit.symbolic.infer import apply
+from tracejit.symbolic.type import TensorType
 
 
 def shape_i(x: Any, axis: int) -> Any:
@@ -32,26 +40,6 @@ def shape_i(x: Any, axis: int) -> Any:
             if not pattern[axis]:
                 return shape_i(v, axis)
     return apply("shape_i", [x], axis, [TensorType("int64", ())])[0]
-
-
-def make_vector(*scalars: Any, dtype: str = "int64") -> Any:
-    """A vector of scalars."""
-    items = [as_tensor_variable(s) for s in scalars]
-    return apply("make_vector", items, dtype, [TensorType(dtype, [len(items) == 1])])[0]
-
-
-def is_made(x: Any) -> bool:
-    """Whether `x` is a vector of lengths or other integers that are scalars of their own."""
-    return x.owner is not None and x.owner.op == "make_vector" and x.dtype == "int64"
-
-
-def scalars_of(x: Any) -> list[Any] | None:
-    """The elements of such a vector, or of a constant one of integers; else None."""
-    if is_made(x):
-        return list(x.owner.inputs)
-    if isinstance(x, Constant) and x.data.ndim == 1 and x.data.dtype.kind == "i":
-        return [constant(n) for n in x.data]
-    return None
 
 
 def shape(x: Any) -> Any:
@@ -141,30 +129,6 @@ def flatten(x: Any, ndim: int | None = None, outdim: int | None = None) -> Any:
     return apply("reshape", operands, tuple(pattern), [TensorType(x.dtype, pattern)])[0]
 
 
-def dimshuffle(x: Any, pattern: Any) -> Any:
-    """Axes in a new order; "x" is a new one that broadcasts, and only such ones may be dropped."""
-    x, pattern = as_tensor_variable(x), tuple(pattern)
-    for k in pattern:
-        if k != "x" and not (isinstance(k, (int, np.integer)) and 0 <= k < x.ndim):
-            raise ValueError(
-                f"new_order[{pattern.index(k)}] is {k!r}, but the input only has {x.ndim} axes."
-            )
-    axes = [int(k) for k in pattern if k != "x"]
-    if len(set(axes)) != len(axes):
-        raise ValueError(f"an axis is named twice in {pattern}")
-    for k in range(x.ndim):
-        if k not in axes and not x.broadcastable[k]:
-            raise ValueError(
-                f"You cannot drop a non-broadcastable dimension: axis {k} of {x.type}, in the "
-                f"order {pattern}."
-            )
-    pattern = tuple(k if k == "x" else int(k) for k in pattern)
-    if pattern == tuple(range(x.ndim)):
-        return x
-    new = [True if k == "x" else x.broadcastable[k] for k in pattern]
-    return apply("dimshuffle", [x], pattern, [TensorType(x.dtype, new)])[0]
-
-
 def transpose(x: Any, axes: Any = None) -> Any:
     """Axes permuted, or reversed."""
     x = as_tensor_variable(x)
@@ -182,40 +146,16 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     return dimshuffle(x, order)
 
 
-def shape_padleft(x: Any, n_ones: int = 1) -> Any:
-    """`n_ones` axes that broadcast, before the others."""
-    x = as_tensor_variable(x)
-    return dimshuffle(x, ["x"] * n_ones + list(range(x.ndim)))
-
-
 def shape_padright(x: Any, n_ones: int = 1) -> Any:
     """`n_ones` axes that broadcast, after the others."""
     x = as_tensor_variable(x)
     return dimshuffle(x, list(range(x.ndim)) + ["x"] * n_ones)
 
 
-def shape_padaxis(x: Any, axis: int) -> Any:
-    """An axis that broadcasts, at position `axis`."""
-    x = as_tensor_variable(x)
-    order: list[Any] = list(range(x.ndim))
-    if not -(x.ndim + 1) <= axis <= x.ndim:
-        raise IndexError(f"axis {axis} is out of bounds for a result of {x.ndim + 1} axes")
-    order.insert(axis if axis >= 0 else axis + x.ndim + 1, "x")
-    return dimshuffle(x, order)
-
-
 def squeeze(x: Any) -> Any:
     """Without the axes that broadcast by their type."""
     x = as_tensor_variable(x)
     return dimshuffle(x, [k for k, b in enumerate(x.broadcastable) if not b])
-
-
-def patternbroadcast(x: Any, broadcastable: Any) -> Any:
-    """`x` with another broadcast pattern; axes that newly broadcast must have length 1."""
-    x, pattern = as_tensor_variable(x), tuple(map(bool, broadcastable))
-    if pattern == x.broadcastable:
-        return x
-    return apply("rebroadcast", [x], pattern, [TensorType(x.dtype, pattern)])[0]
 
 
 def addbroadcast(x: Any, *axes: int) -> Any:
@@ -239,46 +179,14 @@ def tensor_copy(x: Any, name: str | None = None) -> Any:
     return result
 
 
-def real(x: Any) -> Any:
-    """The real part."""
-    x = as_tensor_variable(x)
-    return elemwise("real", x) if x.dtype.startswith("complex") else x
-
-
-def imag(x: Any) -> Any:
-    """The imaginary part."""
-    from tracejit.tensor import creation
-
-    x = as_tensor_variable(x)
-    return elemwise("imag", x) if x.dtype.startswith("complex") else creation.zeros_like(x)
-
-
-def get_scalar_constant_value(x: Any) -> Any:
-    """The value of a scalar whose graph has no inputs, as a 0-d array.
-
-    NotScalarConstantError where it has.
-    """
-    from tracejit.tensor.graph import leaves
-    from tracejit.tensor.replay import replay
-
-    v = as_tensor_variable(x)
-    if v.ndim and not all(v.broadcastable):
-        raise NotScalarConstantError(f"{v} is not a scalar")
-    if not all(isinstance(leaf, Constant) for leaf in leaves([v])):
-        raise NotScalarConstantError(f"{v} is not constant")
-    return np.asarray(replay([v], {})[0]).reshape(())
-
-
 __all__ = [
     "NotScalarConstantError",
     "addbroadcast",
     "dimshuffle",
     "flatten",
     "get_scalar_constant_value",
-    "imag",
     "make_vector",
     "patternbroadcast",
-    "real",
     "reshape",
     "shape",
     "shape_padaxis",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tracejit.tensor.type import TensorType
+from tracejit.symbolic.type import TensorType
 
 _PATTERNS: dict[str, tuple[bool, ...]] = {
     "scalar": (),

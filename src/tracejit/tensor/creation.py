@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from tracejit.config import config
+from tracejit.symbolic.convert import as_tensor_variable, cast, constant
+from tracejit.symbolic.elemwise import elemwise
+from tracejit.symbolic.graph import Constant, Variable
+from tracejit.symbolic.infer import apply
+from tracejit.symbolic.type import TensorType, dtype_name
 from tracejit.tensor import basic
-from tracejit.tensor.elemwise import as_tensor_variable, cast, constant, elemwise
-from tracejit.tensor.graph import Constant, Variable
-from tracejit.tensor.infer import apply
 from tracejit.tensor.nparray import numpy_op
-from tracejit.tensor.type import TensorType, dtype_name
 
 
 def alloc(value: Any, *shape: Any) -> Any:
@@ -149,13 +150,6 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     return numpy_op("diagonal", (as_tensor_variable(x), offset, axis1, axis2))
 
 
-def trace(x: Any) -> Any:
-    """The sum of the diagonal of a matrix."""
-    from tracejit.tensor import reductions
-
-    return reductions.sum(diagonal(x))
-
-
 __all__ = [
     "alloc",
     "arange",
@@ -167,7 +161,6 @@ __all__ = [
     "ones",
     "ones_like",
     "second",
-    "trace",
     "tri",
     "tril",
     "triu",

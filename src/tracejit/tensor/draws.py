@@ -7,7 +7,7 @@ from typing import Any
 from tracejit.errors import ShapeError
 from tracejit.ir import build, dims
 from tracejit.ir.node import Node
-from tracejit.tensor.opcodes import length_of
+from tracejit.symbolic.opcodes import length_of
 
 
 def shape(lengths: Any, count: int | None, shapes: Any, broadcast: Any) -> Any:

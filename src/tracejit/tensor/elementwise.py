@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 
 from tracejit.config import config
-from tracejit.tensor.elemwise import as_tensor_variable, cast, constant, elemwise, function_of_row
+from tracejit.ir import ops
+from tracejit.symbolic.convert import as_tensor_variable, cast, constant
+from tracejit.symbolic.elemwise import elemwise, function_of_row
+from tracejit.tensor.creation import zeros_like
 
 # Rows of the table ---------------------------------------------------------------------------
 
@@ -261,15 +264,6 @@ def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: b
     return result
 
 
-def allclose(
-    a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
-) -> Any:
-    """Whether all elements are `isclose`."""
-    from tracejit.tensor import reductions
-
-    return reductions.all(isclose(a, b, rtol, atol, equal_nan))
-
-
 def complex(real: Any, imag: Any) -> Any:
     """A complex array from its parts."""
     return add(real, mul(imag, constant(1j)))
@@ -280,11 +274,21 @@ def complex_from_polar(abs: Any, angle: Any) -> Any:
     return complex(mul(abs, cos(angle)), mul(abs, sin(angle)))
 
 
+def real(x: Any) -> Any:
+    """The real part."""
+    x = as_tensor_variable(x)
+    return elemwise("real", x) if x.dtype.startswith("complex") else x
+
+
+def imag(x: Any) -> Any:
+    """The imaginary part."""
+    x = as_tensor_variable(x)
+    return elemwise("imag", x) if x.dtype.startswith("complex") else zeros_like(x)
+
+
 def angle(z: Any) -> Any:
     """The angle of complex numbers."""
-    from tracejit.tensor import basic
-
-    return elemwise("arctan2", basic.imag(z), basic.real(z))
+    return elemwise("arctan2", imag(z), real(z))
 
 
 def special(name: str, arity: int = 1) -> Any:
@@ -292,8 +296,6 @@ def special(name: str, arity: int = 1) -> Any:
 
     def call(*args: Any) -> Any:
         import scipy.special
-
-        from tracejit.ir import ops
 
         row = ops.row_of(getattr(scipy.special, name))
         assert row is not None
@@ -319,7 +321,6 @@ i1 = special("i1")
 __all__ = [
     "abs_",
     "add",
-    "allclose",
     "and_",
     "angle",
     "arccos",
@@ -360,6 +361,7 @@ __all__ = [
     "gt",
     "i0",
     "i1",
+    "imag",
     "int_div",
     "inv",
     "invert",
@@ -387,6 +389,7 @@ __all__ = [
     "power",
     "psi",
     "rad2deg",
+    "real",
     "round",
     "sgn",
     "sin",

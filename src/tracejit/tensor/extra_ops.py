@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.symbolic.convert import as_tensor_variable, cast
+from tracejit.symbolic.type import TensorType
 from tracejit.tensor import basic, creation, elementwise, joining, reductions, subtensor
-from tracejit.tensor.elemwise import as_tensor_variable, cast
 from tracejit.tensor.nparray import numpy_op
-from tracejit.tensor.type import TensorType
 
 squeeze = basic.squeeze
 repeat = joining.repeat

@@ -16,8 +16,13 @@ from tracejit.ir import build, derivatives, ops
 from tracejit.ir.cancel import cancelled
 from tracejit.ir.node import Node, make
 from tracejit.ir.smooth import differentiable
+from tracejit.symbolic.convert import as_tensor_variable, constant
+from tracejit.symbolic.graph import Apply, Constant, Variable, toposort
+from tracejit.symbolic.infer import apply
+from tracejit.symbolic.opcodes import node_of, opcode
+from tracejit.symbolic.rebuild import clone
+from tracejit.symbolic.type import TensorType
 from tracejit.tensor import creation
-from tracejit.tensor.elemwise import as_tensor_variable, constant
 from tracejit.tensor.gradient_marks import (
     PARAMETER,
     consider_constant,
@@ -27,10 +32,6 @@ from tracejit.tensor.gradient_marks import (
     undefined_grad,
     zero_grad,
 )
-from tracejit.tensor.graph import Apply, Constant, Variable, clone, toposort
-from tracejit.tensor.infer import apply
-from tracejit.tensor.opcodes import node_of, opcode
-from tracejit.tensor.type import TensorType
 from tracejit.variable import Variable as Traced
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from tracejit.ir import ops
 from tracejit.ir.node import make
-from tracejit.tensor.elemwise import as_tensor_variable
-from tracejit.tensor.infer import apply
-from tracejit.tensor.opcodes import opcode
+from tracejit.symbolic.convert import as_tensor_variable
+from tracejit.symbolic.infer import apply
+from tracejit.symbolic.opcodes import opcode
 from tracejit.variable import Variable as Traced
 
 

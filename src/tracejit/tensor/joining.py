@@ -3,46 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from typing import Any
 
 import numpy as np
 
+from tracejit.symbolic.convert import as_tensor_variable, constant, join, stack
+from tracejit.symbolic.elemwise import elemwise
 from tracejit.tensor import basic
-from tracejit.tensor.elemwise import as_tensor_variable, cast, constant, elemwise
-from tracejit.tensor.graph import Variable
-from tracejit.tensor.infer import apply
 from tracejit.tensor.nparray import numpy_op
-from tracejit.tensor.type import TensorType
-
-
-def join(axis: Any, *tensors: Any) -> Any:
-    """`tensors` one after the other along `axis`."""
-    parts = [as_tensor_variable(t) for t in tensors]
-    if not parts:
-        raise ValueError("Cannot join an empty list of tensors")
-    if isinstance(axis, Variable):
-        axis = int(basic.get_scalar_constant_value(axis))
-    ndim = parts[0].ndim
-    if any(p.ndim != ndim for p in parts):
-        raise TypeError(f"Join() can only join tensors with the same number of dimensions: {parts}")
-    if ndim == 0:
-        raise TypeError("Join cannot handle arguments of dimension 0. Use T.stack.")
-    if not -ndim <= axis < ndim:
-        raise IndexError(f"Join axis {axis} out of bounds [{-ndim}, {ndim})")
-    axis %= ndim
-    dtype = np.result_type(*(np.dtype(p.dtype) for p in parts)).name
-    parts = [cast(p, dtype) for p in parts]
-    if len(parts) == 1:
-        return parts[0]
-    if ndim == 1 and dtype == "int64" and any(map(basic.is_made, parts)):
-        scalars = [basic.scalars_of(p) for p in parts]
-        if None not in scalars:
-            return basic.make_vector(*(s for found in scalars for s in found or ()))
-    # An axis broadcasts where any part's does: then the others must have length 1 too.
-    pattern = [any(p.broadcastable[k] for p in parts) for k in range(ndim)]
-    pattern[axis] = False
-    return apply("join", parts, (axis, tuple(pattern)), [TensorType(dtype, pattern)])[0]
 
 
 def concatenate(tensor_list: Any, axis: int = 0) -> Any:
@@ -54,31 +22,6 @@ def concatenate(tensor_list: Any, axis: int = 0) -> Any:
             tensor_list,
         )
     return join(axis, *tensor_list)
-
-
-def stack(tensors: Any, *rest: Any, axis: int = 0) -> Any:
-    """A list of tensors of one shape along a new axis: ``stack(tensors, axis=0)``.
-
-    Tensors as operands, ``stack(a, b)``, are taken with a DeprecationWarning.
-    """
-    if not isinstance(tensors, (list, tuple)):
-        warnings.warn(
-            "stack(*tensors) interface is deprecated, use stack(tensors, axis=0) instead.",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-        tensors = (tensors, *rest)
-    elif rest:
-        (axis,) = rest
-    parts = [as_tensor_variable(t) for t in tensors]
-    if not parts:
-        raise ValueError("stack() needs at least one tensor")
-    if all(p.ndim == 0 for p in parts):
-        dtype = np.result_type(*(np.dtype(p.dtype) for p in parts)).name
-        return basic.make_vector(*(cast(p, dtype) for p in parts), dtype=dtype)
-    return join(axis, *(basic.shape_padaxis(p, axis) for p in parts)) if len(parts) > 1 else (
-        basic.shape_padaxis(parts[0], axis)
-    )  # fmt: skip
 
 
 def stacklists(arg: Any) -> Any:

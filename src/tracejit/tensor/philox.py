@@ -17,14 +17,14 @@ from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
 from tracejit.rng import philox, philox_reference
 from tracejit.rng.table import DISTRIBUTIONS, KINDS, SAMPLED, Distribution
+from tracejit.symbolic.convert import cast, constant
+from tracejit.symbolic.graph import Constant
+from tracejit.symbolic.infer import apply
+from tracejit.symbolic.opcodes import node_of, opcode
+from tracejit.symbolic.type import TensorType
 from tracejit.tensor.draws import shape as shape_of
 from tracejit.tensor.draws import spread
-from tracejit.tensor.elemwise import cast, constant
 from tracejit.tensor.gradient_marks import fixed_parameter
-from tracejit.tensor.graph import Constant
-from tracejit.tensor.infer import apply
-from tracejit.tensor.opcodes import node_of, opcode
-from tracejit.tensor.type import TensorType
 from tracejit.variable import Variable as Traced
 
 _U64, _I64, _F64 = (np.dtype(d) for d in (np.uint64, np.int64, np.float64))

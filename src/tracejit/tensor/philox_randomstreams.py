@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from tracejit.rng import philox
-from tracejit.sharedvalue import TensorSharedVariable
+from tracejit.symbolic.shared import TensorSharedVariable
+from tracejit.symbolic.type import TensorType
 from tracejit.tensor.random_variables import RandomVariables
-from tracejit.tensor.type import TensorType
 
 
 class PhiloxStateType(TensorType):

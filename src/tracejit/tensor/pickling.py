@@ -17,7 +17,12 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from tracejit.ir.node import Origin
-from tracejit.tensor.graph import Apply, Constant, Variable, leaves, toposort
+from tracejit.symbolic.function import SymbolicFunction
+from tracejit.symbolic.graph import Apply, Constant, Variable, leaves, toposort
+from tracejit.symbolic.io import Slot
+from tracejit.symbolic.plan import Plan
+from tracejit.symbolic.shared import SharedVariable
+from tracejit.symbolic.state import Threaded
 
 #: Tells the applications of this process, and those it forks, from those of others.
 _PROCESS = os.urandom(8).hex()
@@ -141,8 +146,6 @@ def reduce_variable(v: Variable) -> Any:
     Attributes that it was given, its tag and its default update may refer to the variable itself:
     they are pickled after it.
     """
-    from tracejit.sharedvalue import SharedVariable
-
     extra = {k: value for k, value in vars(v).items() if k not in _KNOWN}
     if not vars(v.tag):
         del extra["tag"]
@@ -172,10 +175,6 @@ def _function(
     graph: Rows, inputs: Any, targets: Any, states: Any, public: Any, plan_mode: str, slots: Any,
     containers: Any, shared_variables: Any, structure: Any, name: Any, mode: str, updating: bool,
 ) -> Any:  # fmt: skip
-    from tracejit.state import Threaded
-    from tracejit.symbolic import Slot, SymbolicFunction
-    from tracejit.symbolic_call import Plan
-
     values = from_rows(graph)
     count = len(values) - len(targets)
     updates = list(zip(targets, values[count:], strict=True))
@@ -185,3 +184,7 @@ def _function(
     )
     f.updating = updating
     return f
+
+
+setattr(Variable, "__reduce__", reduce_variable)  # noqa: B010
+setattr(SymbolicFunction, "__reduce__", reduce_function)  # noqa: B010

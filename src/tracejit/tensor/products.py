@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.symbolic.convert import as_tensor_variable, cast
+from tracejit.symbolic.elemwise import elemwise
+from tracejit.symbolic.infer import apply
+from tracejit.symbolic.type import TensorType
 from tracejit.tensor import basic
-from tracejit.tensor.elemwise import as_tensor_variable, cast, elemwise
-from tracejit.tensor.infer import apply
 from tracejit.tensor.nparray import numpy_op
-from tracejit.tensor.type import TensorType
 
 
 def _same_float(*xs: Any) -> list[Any]:

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.symbolic.convert import as_tensor_variable
+from tracejit.symbolic.graph import Variable
+from tracejit.symbolic.type import dtype_name
 from tracejit.tensor import basic, raw_random
-from tracejit.tensor.elemwise import as_tensor_variable
-from tracejit.tensor.graph import Variable
+from tracejit.tensor.creation import arange
 from tracejit.tensor.traced_streams import DrawsInTraces
-from tracejit.tensor.type import dtype_name
 
 
 class RandomVariables(DrawsInTraces):
@@ -207,8 +208,6 @@ def _check_bounds(low: Any, high: Any, dtype: np.dtype[Any]) -> None:
 
 def _positions(x: Any) -> list[Any]:
     """For each axis but the last its positions, so that they broadcast against all of `x`."""
-    from tracejit.tensor.creation import arange
-
     return [
         basic.dimshuffle(arange(basic.shape_i(x, k)), [0 if j == k else "x" for j in range(x.ndim)])
         for k in range(x.ndim - 1)

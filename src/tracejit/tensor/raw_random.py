@@ -16,14 +16,14 @@ from tracejit.config import config
 from tracejit.ir import build
 from tracejit.rng import words
 from tracejit.rng.table import DISTRIBUTIONS, ELEMENT, KINDS, ROW
+from tracejit.symbolic.convert import as_tensor_variable, cast
+from tracejit.symbolic.graph import Constant, Variable
+from tracejit.symbolic.infer import apply
+from tracejit.symbolic.opcodes import node_of, opcode
+from tracejit.symbolic.type import TensorType, dtype_name
 from tracejit.tensor import basic, philox
 from tracejit.tensor.draws import row_length, spread
 from tracejit.tensor.draws import shape as shape_of
-from tracejit.tensor.elemwise import as_tensor_variable, cast
-from tracejit.tensor.graph import Constant, Variable
-from tracejit.tensor.infer import apply
-from tracejit.tensor.opcodes import node_of, opcode
-from tracejit.tensor.type import TensorType, dtype_name
 from tracejit.variable import Variable as Traced
 
 

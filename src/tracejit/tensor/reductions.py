@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.symbolic.convert import as_tensor_variable, cast, constant, is_made
+from tracejit.symbolic.elemwise import elemwise
+from tracejit.symbolic.infer import apply
+from tracejit.symbolic.opcodes import opcode
+from tracejit.symbolic.type import TensorType, dtype_name
 from tracejit.tensor import basic, elementwise
-from tracejit.tensor.elemwise import as_tensor_variable, cast, constant, elemwise
-from tracejit.tensor.infer import apply
+from tracejit.tensor.creation import diagonal
 from tracejit.tensor.nparray import numpy_op
-from tracejit.tensor.opcodes import opcode
-from tracejit.tensor.type import TensorType, dtype_name
 
 
 @opcode("reduce")
@@ -58,7 +60,7 @@ _WIDER = {"float16": "float32", "float32": "float64", "complex64": "complex128"}
 def _accumulated(name: str, x: Any, axis: Any, dtype: Any, keepdims: bool, acc: Any) -> Any:
     """Sums and products: ints as int64, float32 in float64, float16 in float32."""
     x = as_tensor_variable(x)
-    if dtype is None and not keepdims and basic.is_made(x) and axes_of(x, axis):
+    if dtype is None and not keepdims and is_made(x) and axes_of(x, axis):
         # Of lengths: what is known of each stays known.
         several = elementwise.add if name == "sum" else elementwise.mul
         return several(*x.owner.inputs) if x.owner.inputs else constant(np.int64(name == "prod"))
@@ -282,8 +284,21 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     )
 
 
+def allclose(
+    a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Any:
+    """Whether all elements are `isclose`."""
+    return all(elementwise.isclose(a, b, rtol, atol, equal_nan))
+
+
+def trace(x: Any) -> Any:
+    """The sum of the diagonal of a matrix."""
+    return sum(diagonal(x))
+
+
 __all__ = [
     "all",
+    "allclose",
     "any",
     "argmax",
     "argmin",
@@ -299,5 +314,6 @@ __all__ = [
     "ptp",
     "std",
     "sum",
+    "trace",
     "var",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.rng import words
-from tracejit.sharedvalue import SharedVariable, shared_constructor
+from tracejit.symbolic.shared import SharedVariable, shared_constructor
 from tracejit.tensor.random_variables import RandomVariables
 from tracejit.tensor.raw_random import RandomStateType, random_state_type
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tracejit.symbolic.convert import as_tensor_variable, cast
+from tracejit.symbolic.type import TensorType
 from tracejit.tensor import basic, creation
-from tracejit.tensor.elemwise import as_tensor_variable, cast
 from tracejit.tensor.nparray import numpy_op
-from tracejit.tensor.type import TensorType
 
 
 def sort(a: Any, axis: int | None = -1, kind: str = "quicksort", order: Any = None) -> Any:

@@ -10,12 +10,13 @@ import numpy as np
 from tracejit.arrays.indexing import scatter
 from tracejit.errors import NotTraceable
 from tracejit.ir.node import postorder
-from tracejit.tensor import elemwise
-from tracejit.tensor.elemwise import as_tensor_variable, cast
-from tracejit.tensor.graph import Constant, Variable
-from tracejit.tensor.infer import apply, result_types
-from tracejit.tensor.opcodes import Slot, _filled, node_of, opcode
-from tracejit.tensor.type import TensorType
+from tracejit.symbolic.convert import as_tensor_variable, cast, is_made
+from tracejit.symbolic.graph import Constant, Variable
+from tracejit.symbolic.infer import apply, result_types
+from tracejit.symbolic.opcodes import Slot, _filled, node_of, opcode
+from tracejit.symbolic.type import TensorType
+from tracejit.tensor import basic, creation, elementwise, joining
+from tracejit.tensor.nparray import numpy_op
 from tracejit.variable import Variable as Traced
 
 
@@ -96,9 +97,8 @@ def _is_mask(e: Any) -> bool:
 
 def _of_vector(x: Any, entries: tuple[Any, ...]) -> Any:
     """The lengths in a shape, where the index is static: as such they stay known."""
-    from tracejit.tensor import basic
 
-    if len(entries) != 1 or not basic.is_made(x):
+    if len(entries) != 1 or not is_made(x):
         return None
     scalars = x.owner.inputs
     (e,) = entries
@@ -185,7 +185,6 @@ def inc_subtensor(
 
 
 def _changed(x: Any, y: Any, mode: str) -> Any:
-    from tracejit.tensor import basic, creation
 
     x, y = as_tensor_variable(x), as_tensor_variable(y)
     if y.ndim > x.ndim:
@@ -198,7 +197,7 @@ def _changed(x: Any, y: Any, mode: str) -> Any:
         inner = owner.inputs[0]
         back = tuple(owner.attr.index(k) for k in range(inner.ndim) if k in owner.attr)
         if len(back) == inner.ndim:
-            y = elemwise.as_tensor_variable(y, ndim=x.ndim)
+            y = as_tensor_variable(y, ndim=x.ndim)
             y = basic.addbroadcast(y, *(k for k, p in enumerate(owner.attr) if p == "x"))
             return _changed(inner, basic.dimshuffle(y, back), mode)
     if owner is not None and owner.op == "reshape":
@@ -219,7 +218,6 @@ def _changed(x: Any, y: Any, mode: str) -> Any:
 
 def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
     """The elements of `a` at `indices` along `axis`, or of its ravel. `mode`: raise, wrap, clip."""
-    from tracejit.tensor import basic, elementwise
 
     a, at = as_tensor_variable(a), as_tensor_variable(indices)
     if mode != "raise":
@@ -241,8 +239,6 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
 
     `choices` is a list, or a tensor whose first axis counts them. TypeError for an `a` of floats.
     """
-    from tracejit.tensor import joining
-    from tracejit.tensor.nparray import numpy_op
 
     a = as_tensor_variable(a)
     if np.dtype(a.dtype).kind not in "biu":
@@ -261,8 +257,6 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
 
 def nonzero(a: Any, return_matrix: bool = False) -> Any:
     """The positions of the elements of `a` that are not zero: a vector an axis, or a matrix."""
-    from tracejit.tensor import joining
-    from tracejit.tensor.nparray import numpy_op
 
     a = as_tensor_variable(a)
     if not a.ndim:
@@ -274,14 +268,12 @@ def nonzero(a: Any, return_matrix: bool = False) -> Any:
 
 def flatnonzero(a: Any) -> Any:
     """The positions of the elements of the ravel of `a` that are not zero."""
-    from tracejit.tensor import basic
 
     return nonzero(basic.flatten(a))[0]
 
 
 def nonzero_values(a: Any) -> Any:
     """The elements of `a` that are not zero."""
-    from tracejit.tensor import basic
 
     flat = basic.flatten(a)
     return flat[nonzero(flat)[0]]

@@ -17,8 +17,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from tracejit.errors import NotTraceable
-from tracejit.tensor.replay import replay
-from tracejit.tensor.type import TensorType
+from tracejit.symbolic.replay import replay
+from tracejit.symbolic.type import TensorType
 from tracejit.variable import Variable as Traced
 
 #: Of each traced function, and each family in it, the generators of its calls, in order.

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.tensor import elemwise, gradient, reductions
-from tracejit.tensor.type import TensorType
+from tracejit.symbolic import elemwise
+from tracejit.symbolic.function import symbolic_function
+from tracejit.symbolic.type import TensorType
+from tracejit.tensor import gradient, reductions
 
 #: The step of a difference and the tolerance of a comparison, by dtype of the points.
 _EPS = {"float16": 1e-1, "float32": 3e-4, "float64": 1e-6}
@@ -115,8 +117,6 @@ def verify_grad(
     >>> rng = np.random.RandomState(42)
     >>> T.verify_grad(lambda x: T.tanh(x) ** 2, [np.array([0.5, -1.0])], rng=rng)
     """
-    from tracejit.symbolic import symbolic_function
-
     if rng is None:
         raise ValueError("rng must be an instance of numpy.random.RandomState, for repeatability")
     points = [np.array(p) for p in pt]

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tracejit.config import config
+from tracejit.symbolic.convert import as_tensor_variable, cast, constant
 from tracejit.tensor import basic, elementwise, reductions
-from tracejit.tensor.elemwise import as_tensor_variable, cast, constant
 
 
 def batch_normalization(

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.symbolic.convert import as_tensor_variable, cast
+from tracejit.symbolic.graph import Constant
+from tracejit.symbolic.infer import apply
+from tracejit.symbolic.opcodes import opcode
 from tracejit.tensor import basic, creation, elementwise, extra_ops, joining, products, reductions
-from tracejit.tensor.elemwise import as_tensor_variable, cast
-from tracejit.tensor.graph import Constant
-from tracejit.tensor.infer import apply
 from tracejit.tensor.nnet.sigm import as_float, softplus
-from tracejit.tensor.opcodes import opcode
 
 # Softmax ---------------------------------------------------------------------------------------
 

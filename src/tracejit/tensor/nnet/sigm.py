@@ -6,16 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.symbolic.convert import as_tensor_variable, cast, constant
+from tracejit.symbolic.elemwise import function_of_row, upgrade_to_float
+from tracejit.symbolic.infer import apply
+from tracejit.symbolic.opcodes import opcode
 from tracejit.tensor import elementwise
-from tracejit.tensor.elemwise import (
-    as_tensor_variable,
-    cast,
-    constant,
-    function_of_row,
-    upgrade_to_float,
-)
-from tracejit.tensor.infer import apply
-from tracejit.tensor.opcodes import opcode
 
 sigmoid = function_of_row("expit", "sigmoid", 1, "The logistic function ``1 / (1 + exp(-x))``.")
 

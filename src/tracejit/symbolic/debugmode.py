@@ -7,30 +7,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tracejit.explain import message
-from tracejit.state import Threaded
-from tracejit.tensor.graph import Variable, toposort
-from tracejit.tensor.replay import replay
-
-if TYPE_CHECKING:
-    from tracejit.symbolic import SymbolicFunction
+from tracejit.symbolic import call as symbolic_call
+from tracejit.symbolic.graph import Variable, toposort
+from tracejit.symbolic.plan import Callee, Plan
+from tracejit.symbolic.replay import replay
+from tracejit.symbolic.state import Threaded
 
 
 class BadOptimization(AssertionError):
     """Compiled code gives another value than NumPy does."""
 
 
-def check(f: SymbolicFunction, values: Sequence[Any]) -> None:
+def check(f: Callee, values: Sequence[Any]) -> None:
     """Compare every value of the graph with NumPy's. BadOptimization names the first that differs.
 
     Whatever NumPy raises is left to the call itself.
     """
-    from tracejit import symbolic_call
-
     every = _every_value(f)
     try:
         want = dict(zip(every, _in_numpy(f, every, values), strict=True))
@@ -52,7 +49,7 @@ def check(f: SymbolicFunction, values: Sequence[Any]) -> None:
                 )
 
 
-def guard(f: SymbolicFunction, values: Sequence[Any]) -> None:
+def guard(f: Callee, values: Sequence[Any]) -> None:
     """AssertionError for the first value of the graph that holds nan or infinity.
 
     Whatever NumPy raises is left to the call itself.
@@ -68,34 +65,32 @@ def guard(f: SymbolicFunction, values: Sequence[Any]) -> None:
             raise AssertionError(_text(v, f"{v} holds nan or infinity", _shown(array)))
 
 
-def _results(f: SymbolicFunction) -> list[Variable]:
+def _results(f: Callee) -> list[Variable]:
     threaded = f.plan.threaded
     return [*threaded.outputs, *(u for _, u in threaded.updates if f.updating)]
 
 
-def _every_value(f: SymbolicFunction) -> list[Variable]:
+def _every_value(f: Callee) -> list[Variable]:
     """What is given, and then what is computed, operands first."""
     computed = (v for node in toposort(_results(f)) for v in node.outputs)
     return [*f.plan.inputs, *f.plan.threaded.states, *computed]
 
 
-def _in_numpy(f: SymbolicFunction, every: list[Variable], values: Sequence[Any]) -> list[Any]:
+def _in_numpy(f: Callee, every: list[Variable], values: Sequence[Any]) -> list[Any]:
     env: dict[Variable, Any] = dict(zip(f.plan.inputs, values, strict=True))
     env.update((v, c.value) for v, c in zip(f.plan.threaded.states, f.containers, strict=True))
     return replay(every, env)
 
 
-def _probe(f: SymbolicFunction, outputs: list[Variable]) -> SymbolicFunction:
+def _probe(f: Callee, outputs: list[Variable]) -> Callee:
     """A function over the same states that returns the values of `outputs`."""
-    from tracejit import symbolic, symbolic_call
-
-    probes: dict[Any, SymbolicFunction] = f.__dict__.setdefault("_probes", {})
+    probes: dict[Any, Callee] = f.__dict__.setdefault("_probes", {})
     key = tuple(outputs)
     if key not in probes:
         threaded = Threaded(outputs, [], f.plan.threaded.states)
-        plan = symbolic_call.Plan(f.plan.inputs, threaded, "FAST_RUN", f.plan.public)
+        plan = Plan(f.plan.inputs, threaded, "FAST_RUN", f.plan.public)
         plan.exact = True  # NumPy does not know of better behaved forms
-        probes[key] = symbolic.SymbolicFunction(
+        probes[key] = type(f)(
             plan, f.slots, f.containers, f.shared_variables, "list", f.name, "FAST_RUN", None
         )
     return probes[key]
@@ -122,3 +117,6 @@ def _agree(a: np.ndarray, b: np.ndarray) -> bool:
 def _shown(value: Any) -> str:
     text = np.array2string(np.asarray(value), threshold=6).replace("\n", " ")
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+symbolic_call.WATCHES.update(DebugMode=check, NanGuardMode=guard)

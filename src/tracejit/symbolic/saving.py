@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.sharedvalue import SharedVariable
+from tracejit.symbolic.shared import SharedVariable
 
 States = Mapping[str, Any] | Iterable[Any]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tracejit.sharedvalue import SharedVariable, shared
-from tracejit.tensor import graph
-from tracejit.tensor.graph import Constant, Variable
-from tracejit.tensor.type import TensorType
+from tracejit.symbolic import graph, rebuild
+from tracejit.symbolic.convert import patternbroadcast
+from tracejit.symbolic.graph import Constant, Variable
+from tracejit.symbolic.shared import SharedVariable, shared
+from tracejit.symbolic.type import TensorType
 
 
 def clone(output: Any, replace: Any = None, strict: bool = True, share_inputs: bool = True) -> Any:
@@ -36,7 +37,7 @@ def clone(output: Any, replace: Any = None, strict: bool = True, share_inputs: b
         for v in graph.leaves(output, found):
             if not isinstance(v, (Constant, SharedVariable)):
                 found.setdefault(v, v.clone())
-    return type(output)(graph.clone(output, found, strict))
+    return type(output)(rebuild.clone(output, found, strict))
 
 
 def replacements(givens: Any, inputs: Sequence[Variable], strict: bool) -> dict[Variable, Variable]:
@@ -69,15 +70,13 @@ def replacements(givens: Any, inputs: Sequence[Variable], strict: bool) -> dict[
 
 
 def _converted(key: Variable, value: Any) -> Any:
-    from tracejit.tensor import basic
-
     kind = key.type
     if (
         isinstance(kind, TensorType)
         and (value.type.dtype, value.type.ndim) == (kind.dtype, kind.ndim)
         and all(v or not k for v, k in zip(value.broadcastable, kind.broadcastable, strict=True))
     ):
-        return basic.patternbroadcast(value, kind.broadcastable)
+        return patternbroadcast(value, kind.broadcastable)
     raise TypeError(
         f"Cannot convert Type {value.type} (of Variable {value}) into Type {kind}. You can try to "
         f"manually convert {value} into a {kind}, or pass rebuild_strict=False."

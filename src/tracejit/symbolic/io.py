@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tracejit.sharedvalue import Container, SharedVariable
-from tracejit.tensor.graph import Constant, Variable
+from tracejit.symbolic.graph import Constant, Variable
+from tracejit.symbolic.shared import Container, SharedVariable
 
 
 class In:
@@ -73,7 +73,7 @@ class In:
 
 
 def _as_type_of(variable: Any, update: Any) -> Any:
-    from tracejit.tensor.elemwise import as_tensor_variable
+    from tracejit.symbolic.convert import as_tensor_variable
 
     if not isinstance(update, Variable):
         update = as_tensor_variable(update)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tracejit.config import config
-
-if TYPE_CHECKING:
-    from tracejit.tensor.variables import TensorVariable
+from tracejit.symbolic.graph import Variable
+from tracejit.symbolic.variables import TensorVariable
 
 _NAMES = {
     (): "scalar",
@@ -65,8 +64,6 @@ class TensorType:
 
     def make_variable(self, name: str | None = None) -> TensorVariable:
         """A new variable of this type."""
-        from tracejit.tensor.variables import TensorVariable
-
         if name is not None and not isinstance(name, str):
             raise TypeError(f"a variable's name is a string, not {name!r}")
         return TensorVariable(self, name=name)
@@ -106,8 +103,6 @@ class TensorType:
         it a conversion must keep every value, and None lets a Python float become a floatX. Raises
         TypeError.
         """
-        from tracejit.tensor.graph import Variable
-
         if isinstance(value, Variable):
             raise TypeError(
                 "Expected an array-like object, but found a Variable: maybe you are trying to call "

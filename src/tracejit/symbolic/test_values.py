@@ -13,8 +13,12 @@ from typing import Any
 from tracejit.config import config
 from tracejit.errors import NotTraceable
 from tracejit.fallback import stack_level
-from tracejit.tensor.graph import Apply, Constant, Variable, leaves
-from tracejit.tensor.replay import run
+from tracejit.symbolic import infer
+from tracejit.symbolic.convert import as_tensor_variable
+from tracejit.symbolic.function import symbolic_function
+from tracejit.symbolic.graph import Apply, Constant, Variable, leaves
+from tracejit.symbolic.replay import run
+from tracejit.symbolic.shared import SharedVariable
 
 
 def get_test_value(v: Any) -> Any:
@@ -22,9 +26,6 @@ def get_test_value(v: Any) -> Any:
 
     AttributeError for a variable without one, TypeError for one that its type does not take.
     """
-    from tracejit.sharedvalue import SharedVariable
-    from tracejit.tensor.elemwise import as_tensor_variable
-
     v = v if isinstance(v, Variable) else as_tensor_variable(v)
     if isinstance(v, Constant):
         return v.data
@@ -75,9 +76,6 @@ def _missing(node: Apply, k: int, v: Variable, error: AttributeError) -> None:
 
 def _of_graph(node: Apply) -> dict[Variable, Any]:
     """The values of a gradient: its graph is run over the test values of its leaves."""
-    from tracejit.sharedvalue import SharedVariable
-    from tracejit.symbolic import symbolic_function
-
     free = [
         v for v in leaves(node.outputs)
         if not isinstance(v, (Constant, SharedVariable)) and hasattr(v.tag, "test_value")
@@ -88,5 +86,7 @@ def _of_graph(node: Apply) -> dict[Variable, Any]:
     )  # fmt: skip
     return dict(zip(node.outputs, function(*map(get_test_value, free)), strict=True))
 
+
+infer.observers.append(compute)
 
 __all__ = ["compute", "get_test_value"]

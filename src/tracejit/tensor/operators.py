@@ -1,27 +1,27 @@
-"""Tensor variables: Python's operators and ndarray's methods, which build the symbolic graph."""
+"""Python's operators and ndarray's methods of tensor variables, which build the symbolic graph.
+
+They are installed here, above the functions that they call and below which variables are made.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
+from tracejit.symbolic.convert import AsTensorError, cast
+from tracejit.symbolic.variables import TensorOperators
 from tracejit.tensor import (
     basic,
     creation,
     elementwise,
     extra_ops,
     joining,
-    nparray,
     products,
+    protocols,
     reductions,
     sorting,
     subtensor,
 )
-from tracejit.tensor.elemwise import AsTensorError, cast
-from tracejit.tensor.graph import Apply, Constant, Variable
-from tracejit.tensor.type import TensorType
 
 _COMPARISONS = frozenset("less less_equal greater greater_equal".split())
 
@@ -48,14 +48,9 @@ def _ordering(function: Any) -> Any:
     return _binary(function)[0]
 
 
-class _TensorOperators:
-    """What variables of a `TensorType` share."""
+class _Methods(TensorOperators):
+    """The operators and methods."""
 
-    __array_priority__ = 1000
-    type: TensorType
-    owner: Apply | None
-
-    # ``==`` is identity, so that variables can be keys; elementwise it is ``T.eq``.
     __add__, __radd__ = _binary(elementwise.add)
     __sub__, __rsub__ = _binary(elementwise.sub)
     __mul__, __rmul__ = _binary(elementwise.mul)
@@ -106,10 +101,10 @@ class _TensorOperators:
     # NumPy -----------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return nparray.ufunc(ufunc, method, inputs, kwargs)
+        return protocols.ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return nparray.function(function, args, kwargs)
+        return protocols.function(function, args, kwargs)
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(
@@ -126,21 +121,6 @@ class _TensorOperators:
     __index__ = __int__
 
     # Structure -------------------------------------------------------------------------------
-
-    @property
-    def dtype(self) -> str:
-        """The name of the dtype."""
-        return self.type.dtype
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return self.type.ndim
-
-    @property
-    def broadcastable(self) -> tuple[bool, ...]:
-        """Which axes have length 1 and broadcast."""
-        return self.type.broadcastable
 
     @property
     def shape(self) -> Any:
@@ -160,12 +140,12 @@ class _TensorOperators:
     @property
     def real(self) -> Any:
         """The real part."""
-        return basic.real(self)
+        return elementwise.real(self)
 
     @property
     def imag(self) -> Any:
         """The imaginary part."""
-        return basic.imag(self)
+        return elementwise.imag(self)
 
     def __getitem__(self, key: Any) -> Any:
         return subtensor.getitem(self, key)
@@ -290,7 +270,7 @@ class _TensorOperators:
 
     def trace(self) -> Any:
         """The sum of the diagonal."""
-        return creation.trace(self)
+        return reductions.trace(self)
 
     def sort(self, axis: int | None = -1, kind: str = "quicksort", order: Any = None) -> Any:
         """Sorted along an axis."""
@@ -326,25 +306,7 @@ class _TensorOperators:
         """The value of a constant scalar expression."""
         return basic.get_scalar_constant_value(self)
 
-    def __hash__(self) -> int:
-        return id(self) >> 4
 
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-
-class TensorVariable(_TensorOperators, Variable):
-    """A symbolic array."""
-
-    __hash__ = _TensorOperators.__hash__
-
-
-class TensorConstant(_TensorOperators, Constant):
-    """A symbolic array with a fixed value."""
-
-    __hash__ = _TensorOperators.__hash__
-
-    @property
-    def value(self) -> np.ndarray:
-        """The value, which may not be written to."""
-        return self.data
+for _name, _method in vars(_Methods).items():
+    if _name not in ("__module__", "__doc__", "__dict__", "__weakref__"):
+        setattr(TensorOperators, _name, _method)

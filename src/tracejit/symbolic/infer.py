@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,16 @@ from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, Origin
-from tracejit.tensor.graph import Apply, Constant, Variable
-from tracejit.tensor.opcodes import OPS
-from tracejit.tensor.type import TensorType
+from tracejit.symbolic.graph import Apply, Constant, Variable
+from tracejit.symbolic.opcodes import OPS
+from tracejit.symbolic.type import TensorType
+from tracejit.symbolic.variables import TensorVariable
 from tracejit.trace import user_origin
 from tracejit.variable import Variable as Traced
 from tracejit.variable import number
+
+#: What gives each new application its test values: `test_values`, which runs functions.
+observers: list[Callable[[Apply], None]] = []
 
 
 class Abstract(build.Solver):
@@ -116,13 +120,10 @@ def apply(
     op: str, inputs: Sequence[Variable], attr: Any = None, types: Sequence[Any] | None = None
 ) -> list[Any]:
     """The outputs of ``op`` applied to `inputs`, as new variables; `types` where they are known."""
-    from tracejit.tensor.variables import TensorVariable
-
     node = Apply(op, inputs, attr, user_origin())
     found = result_types(op, attr, inputs) if types is None else types
     node.outputs = tuple(TensorVariable(t, node, k) for k, t in enumerate(found))
     if config.compute_test_value != "off":
-        from tracejit.tensor import test_values
-
-        test_values.compute(node)
+        for observe in observers:
+            observe(node)
     return list(node.outputs)

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tracejit.sharedvalue import SharedVariable
-from tracejit.tensor.graph import Constant, Variable, clone, leaves
-from tracejit.tensor.type import TensorType
+from tracejit.symbolic.convert import as_tensor_variable, constant, patternbroadcast
+from tracejit.symbolic.graph import Constant, Variable, leaves
+from tracejit.symbolic.rebuild import clone
+from tracejit.symbolic.shared import SharedVariable
+from tracejit.symbolic.type import TensorType
 
 
 class MissingInputError(Exception):
@@ -110,9 +112,6 @@ def excluded(no_default_updates: Any) -> Any:
 
 def as_update(target: SharedVariable, expression: Any) -> Variable:
     """`expression` as a new value of `target`: a number becomes a constant of its type."""
-    from tracejit.tensor import basic
-    from tracejit.tensor.elemwise import as_tensor_variable, constant
-
     kind = target.type
     if not isinstance(expression, Variable):
         if not isinstance(kind, TensorType):
@@ -120,7 +119,7 @@ def as_update(target: SharedVariable, expression: Any) -> Variable:
         value = kind.filter(expression, allow_downcast=None)
         expression = constant(value)
         if expression.broadcastable != kind.broadcastable:
-            expression = basic.patternbroadcast(expression, kind.broadcastable)
+            expression = patternbroadcast(expression, kind.broadcastable)
     if expression.type != kind and isinstance(kind, TensorType):
         expression = as_tensor_variable(expression)
         same = (expression.dtype, expression.ndim) == (kind.dtype, kind.ndim)
@@ -132,7 +131,7 @@ def as_update(target: SharedVariable, expression: Any) -> Variable:
             and target.type.broadcastable != expression.broadcastable
             and _only_constants(expression)
         ):
-            expression = basic.patternbroadcast(expression, kind.broadcastable)
+            expression = patternbroadcast(expression, kind.broadcastable)
     if expression.type != kind:
         raise TypeError(
             "An update must have the same type as the original shared variable "

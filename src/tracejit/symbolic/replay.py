@@ -11,8 +11,8 @@ from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Check
 from tracejit.ir.node import Origin
-from tracejit.tensor.graph import Apply, Constant, Variable, toposort
-from tracejit.tensor.opcodes import OPS
+from tracejit.symbolic.graph import Apply, Constant, Variable, toposort
+from tracejit.symbolic.opcodes import OPS
 from tracejit.trace import Trace, condition, scalar_text
 from tracejit.variable import Variable as Traced
 

@@ -12,14 +12,17 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tracejit.caller import Caller
 from tracejit.config import config
-from tracejit.io import In, Out, Slot, bind, named
-from tracejit.replacing import replacements
-from tracejit.sharedvalue import Container, SharedVariable, TensorSharedVariable
-from tracejit.state import MissingInputError, Threaded, excluded, thread_state
-from tracejit.symbolic_call import Plan, made_profile, run
-from tracejit.tensor.graph import Variable, leaves, toposort
+from tracejit.symbolic import debugmode  # noqa: F401 — which adds the modes that watch
+from tracejit.symbolic.call import run
+from tracejit.symbolic.convert import as_tensor_variable
+from tracejit.symbolic.copies import copied, duplicate
+from tracejit.symbolic.graph import Variable, leaves, toposort
+from tracejit.symbolic.io import In, Out, Slot, bind, named
+from tracejit.symbolic.plan import Callee, Plan, made_profile
+from tracejit.symbolic.replacing import replacements
+from tracejit.symbolic.shared import Container, SharedVariable, TensorSharedVariable
+from tracejit.symbolic.state import MissingInputError, Threaded, excluded, thread_state
 from tracejit.trace import user_origin
 
 MODES = ("FAST_RUN", "FAST_COMPILE", "DebugMode", "NanGuardMode")
@@ -33,29 +36,11 @@ class AliasedMemoryError(Exception):
     """Memory that should be apart is shared."""
 
 
-class SymbolicFunction(Caller):
+class SymbolicFunction(Callee):
     """A compiled symbolic function: call it with values of its inputs.
 
     ``f[x]`` (a variable, a name or a position) is the state or default kept for an input.
     """
-
-    def __init__(
-        self, plan: Plan, slots: Sequence[Slot], containers: Sequence[Container],
-        shared_variables: Sequence[Any], structure: Any, name: str | None, mode: str, profile: Any,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.plan = plan
-        self.slots = list(slots)
-        self.containers = list(containers)
-        self.shared_variables = list(shared_variables)
-        self.structure = structure
-        self.name = name
-        self.mode = mode
-        self.profile = profile
-        self.trust_input = False
-        #: Whether calls update the states.
-        self.updating = True
-        self.drivers: dict[Any, Any] = {}
 
     # Calls -----------------------------------------------------------------------------------
 
@@ -186,19 +171,10 @@ class SymbolicFunction(Caller):
         nothing is updated. ValueError for a variable that is not used, AssertionError for one of
         another type. Nothing is compiled, unless a state swapped in lies differently in memory.
         """
-        from tracejit.symbolic_copy import copied
-
         return copied(self, share_memory, swap or {}, delete_updates, name, profile)
 
     def __copy__(self) -> SymbolicFunction:
-        from tracejit.symbolic_copy import duplicate
-
         return duplicate(self)
-
-    def __reduce__(self) -> Any:
-        from tracejit.tensor.pickling import reduce_function
-
-        return reduce_function(self)
 
 
 class FunctionGraph:
@@ -320,8 +296,6 @@ def _structure(outputs: Any) -> tuple[Any, list[Variable]]:
 
 
 def _output(output: Any) -> Variable:
-    from tracejit.tensor.elemwise import as_tensor_variable
-
     variable = output.variable if isinstance(output, Out) else output
     if isinstance(variable, Variable):
         return variable
@@ -439,3 +413,27 @@ __all__ = [
     "UnusedInputError",
     "symbolic_function",
 ]
+
+
+# Variables ---------------------------------------------------------------------------------------
+
+
+def evaluated(v: Variable, inputs_to_values: Mapping[Variable, Any] | None = None) -> Any:
+    """The value of this variable where its inputs have the given values.
+
+    Compiled once for each set of inputs.
+
+    >>> import tracejit.tensor as T
+    >>> x = T.dscalar("x")
+    >>> (x + 1).eval({x: 2.0})
+    array(3.)
+    """
+    given = inputs_to_values or {}
+    variables = tuple(sorted(given, key=id))
+    known = v.__dict__.setdefault("_eval_functions", {})
+    if variables not in known:
+        known[variables] = symbolic_function(list(variables), v, on_unused_input="ignore")
+    return known[variables](*(given[i] for i in variables))
+
+
+setattr(Variable, "eval", evaluated)  # noqa: B010

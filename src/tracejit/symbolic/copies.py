@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from tracejit.sharedvalue import Container, SharedVariable
-from tracejit.symbolic import SymbolicFunction
-from tracejit.symbolic_call import made_profile, targets_of
+from tracejit.symbolic.call import targets_of
+from tracejit.symbolic.plan import Callee, made_profile
+from tracejit.symbolic.shared import Container, SharedVariable
+
+F = TypeVar("F", bound=Callee)
 
 
 def copied(
-    f: SymbolicFunction,
+    f: F,
     share_memory: bool,
     swap: Mapping[Any, Any],
     delete_updates: bool,
     name: str | None,
     profile: Any,
-) -> SymbolicFunction:
+) -> F:
     """See `SymbolicFunction.copy`."""
     shared_variables, containers = list(f.shared_variables), list(f.containers)
     for old, new in swap.items():
@@ -39,7 +41,7 @@ def copied(
     return new
 
 
-def duplicate(f: SymbolicFunction) -> SymbolicFunction:
+def duplicate(f: F) -> F:
     """The same function with states and defaults of its own, as ``copy.copy`` gives it."""
     new = _over(f, f.shared_variables, f.containers, False, f.structure, f.name, f.profile)
     new.updating = f.updating
@@ -47,19 +49,17 @@ def duplicate(f: SymbolicFunction) -> SymbolicFunction:
 
 
 def _over(
-    f: SymbolicFunction, shared_variables: list[Any], containers: list[Container],
+    f: F, shared_variables: list[Any], containers: list[Container],
     share_memory: bool, structure: Any, name: str | None, profile: Any,
-) -> SymbolicFunction:  # fmt: skip
+) -> F:  # fmt: skip
     """`f` over other states; those of its inputs are copied unless `share_memory`."""
     slots = [s if share_memory else s.copy() for s in f.slots]
     fresh = {id(s.container): new.container for s, new in zip(f.slots, slots, strict=True)}
     containers = [fresh.get(id(c)) or c for c in containers]
-    return SymbolicFunction(
-        f.plan, slots, containers, shared_variables, structure, name, f.mode, profile
-    )
+    return type(f)(f.plan, slots, containers, shared_variables, structure, name, f.mode, profile)
 
 
-def _check_targets(f: SymbolicFunction) -> None:
+def _check_targets(f: F) -> None:
     targets = targets_of(f)
     if len(set(targets)) < len(targets):
         raise ValueError("after the swap, a shared variable has two update expressions")

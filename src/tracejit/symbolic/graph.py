@@ -61,28 +61,8 @@ class Variable:
         return [] if self.owner is None else [self.owner]
 
     def eval(self, inputs_to_values: Mapping[Variable, Any] | None = None) -> Any:
-        """The value of this variable where its inputs have the given values.
-
-        Compiled once for each set of inputs.
-
-        >>> import tracejit.tensor as T
-        >>> x = T.dscalar("x")
-        >>> (x + 1).eval({x: 2.0})
-        array(3.)
-        """
-        from tracejit.symbolic import symbolic_function
-
-        given = inputs_to_values or {}
-        variables = tuple(sorted(given, key=id))
-        known = self.__dict__.setdefault("_eval_functions", {})
-        if variables not in known:
-            known[variables] = symbolic_function(list(variables), self, on_unused_input="ignore")
-        return known[variables](*(given[v] for v in variables))
-
-    def __reduce__(self) -> Any:
-        from tracejit.tensor.pickling import reduce_variable
-
-        return reduce_variable(self)
+        """The value; `symbolic`, which compiles it, puts its own here."""
+        raise NotImplementedError
 
 
 class Constant(Variable):
@@ -164,42 +144,3 @@ def leaves(outputs: Iterable[Variable], blockers: Iterable[Variable] = ()) -> li
         if v.owner is None or v in stopped:
             found[v] = None
     return list(found)
-
-
-def clone(
-    outputs: Sequence[Variable], replace: Mapping[Variable, Variable], strict: bool = True
-) -> list[Variable]:
-    """`outputs` with the variables in `replace` replaced; what they stand for is left as it is.
-
-    Unless `strict`, what is computed from a replacement of another type is inferred anew.
-    """
-    new: dict[Variable, Variable] = dict(replace)
-    for node in toposort(outputs, new):
-        inputs = [new.get(v, v) for v in node.inputs]
-        if all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
-            continue
-        same = all(a.type == b.type for a, b in zip(inputs, node.inputs, strict=True))
-        fresh_outputs = _copied(node, inputs) if strict or same else _inferred(node, inputs)
-        for old, fresh in zip(node.outputs, fresh_outputs, strict=True):
-            fresh.name, fresh.tag = old.name, old.tag
-            if old not in replace:
-                new[old] = fresh
-    return [new.get(v, v) for v in outputs]
-
-
-def _copied(node: Apply, inputs: Sequence[Variable]) -> tuple[Variable, ...]:
-    copy = Apply(node.op, inputs, node.attr, node.origin)
-    copy.outputs = tuple(type(v)(v.type, copy, v.index) for v in node.outputs)
-    return copy.outputs
-
-
-def _inferred(node: Apply, inputs: Sequence[Variable]) -> list[Variable]:
-    """The outputs of the op over inputs of other types: an elementwise one broadcasts anew."""
-    from tracejit.tensor import elemwise, infer
-
-    if node.op == "elemwise":
-        row, dtype = node.attr[:2]
-        return [
-            elemwise.cast(inputs[0], dtype) if row == "cast" else elemwise.elemwise(row, *inputs)
-        ]
-    return infer.apply(node.op, inputs, node.attr)

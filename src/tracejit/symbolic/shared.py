@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tracejit import locks
-from tracejit.tensor.graph import Variable
-from tracejit.tensor.type import GenericType, TensorType, generic
-from tracejit.tensor.variables import _TensorOperators
+from tracejit.symbolic.graph import Variable
+from tracejit.symbolic.type import GenericType, TensorType, generic
+from tracejit.symbolic.variables import TensorOperators
 
 
 class Container:
@@ -146,11 +146,10 @@ class SharedVariable(Variable):
         )
 
 
-class TensorSharedVariable(_TensorOperators, SharedVariable):
+class TensorSharedVariable(TensorOperators, SharedVariable):
     """A shared array."""
 
-    __hash__ = _TensorOperators.__hash__
-    __getitem__ = _TensorOperators.__getitem__
+    __hash__ = TensorOperators.__hash__
 
 
 # Constructors ----------------------------------------------------------------------------------

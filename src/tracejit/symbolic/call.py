@@ -7,12 +7,11 @@ states. It is shared by the copies of the function, whose drivers differ in the 
 from __future__ import annotations
 
 import functools
-import importlib
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -32,94 +31,40 @@ from tracejit.errors import (
 )
 from tracejit.explain import log, message
 from tracejit.fallback import COMPILER_FAILED, stack_level
-from tracejit.function import Stats
-from tracejit.io import Slot
 from tracejit.ir import build
 from tracejit.ir.cancel import cancelled
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Origin
 from tracejit.ir.stabilise import stabilised
 from tracejit.reentry import aside
-from tracejit.state import Threaded
-from tracejit.tensor.graph import Variable
-from tracejit.tensor.replay import SymbolicTrace, replay
-from tracejit.tensor.type import TensorType
+from tracejit.symbolic.graph import Variable
+from tracejit.symbolic.io import Slot
+from tracejit.symbolic.plan import Callee, Path, Plan
+from tracejit.symbolic.replay import SymbolicTrace, replay
+from tracejit.symbolic.type import TensorType
 from tracejit.variable import Variable as Traced
-
-if TYPE_CHECKING:
-    from tracejit.symbolic import SymbolicFunction
 
 MAX_PATHS = 64
 #: Locks that one statement takes.
 MAX_LOCKS = 16
 
 
-class Profile:
-    """Calls of a function and their times: ``function(..., profile=True).profile``."""
-
-    def __init__(self) -> None:
-        self.fct_callcount = 0
-        self.fct_call_time = 0.0
-
-    def summary(self) -> str:
-        """Calls, total time and time a call as text."""
-        each = self.fct_call_time / max(1, self.fct_callcount)
-        return f"{self.fct_callcount} calls, {self.fct_call_time:.6f} s, {each * 1e6:.1f} µs each"
-
-
-def made_profile(profile: Any) -> Any:
-    """What ``profile=`` asks for: True is a new `Profile`."""
-    return Profile() if profile is True else profile or None
-
-
-class Path:
-    """One compiled version: `inputs` names the graph's inputs as (kind, position)."""
-
-    def __init__(
-        self, key: Any, graph: Graph, executable: Any, sources: list[tuple[str, Any]]
-    ) -> None:
-        self.key = key
-        self.graph = graph
-        self.executable = executable
-        self.sources = sources
-
-
-class Plan:
-    """What copies of a function share: the threaded program and its compiled paths.
-
-    `public` are the shared variables that the user knows; the other states belong to inputs.
-    """
-
-    def __init__(
-        self, inputs: Sequence[Variable], threaded: Threaded, mode: str, public: set[Any]
-    ) -> None:
-        self.inputs = list(inputs)
-        self.threaded = threaded
-        self.mode = mode
-        self.public = public
-        self.paths: list[Path] = []
-        self.stats = Stats()
-        self.warned = False
-        #: Formulas are computed as they are written, and not in a form that is better behaved.
-        self.exact = False
-
-
 # Running -----------------------------------------------------------------------------------------
 
 
-def run(f: SymbolicFunction, values: list[Any], given: Sequence[tuple[Any, Any]] = ()) -> Any:
+def run(f: Callee, values: list[Any], given: Sequence[tuple[Any, Any]] = ()) -> Any:
     """The result for converted `values`; states are updated all at once or not at all.
 
     `given` are values for states, in force during the call: where it fails, and in a function
     without updates, the states become what they were.
     """
     start = time.perf_counter()
-    watch = _WATCHES.get(f.mode)
+    watch = WATCHES.get(f.mode)
     held = {*updated(f), *(c for c, _ in given), *(f.containers if watch else ())}
 
     def call() -> Any:
         if watch:
-            getattr(importlib.import_module("tracejit.debugmode"), watch)(f, values)
+            watch(f, values)
         return _run(f, values)
 
     result = _under(sorted(held, key=id), lambda: _with_states(given, call))
@@ -129,7 +74,8 @@ def run(f: SymbolicFunction, values: list[Any], given: Sequence[tuple[Any, Any]]
     return result
 
 
-_WATCHES = {"DebugMode": "check", "NanGuardMode": "guard"}
+#: By mode, what looks at every value before a call: see `debugmode`.
+WATCHES: dict[str, Callable[[Callee, Sequence[Any]], None]] = {}
 
 
 def _under(containers: Sequence[Any], call: Callable[[], Any]) -> Any:
@@ -159,22 +105,22 @@ def _with_states(given: Sequence[tuple[Any, Any]], call: Callable[[], Any]) -> A
                 container.value = old
 
 
-def updated(f: SymbolicFunction) -> list[Any]:
+def updated(f: Callee) -> list[Any]:
     """The containers that `f` updates, in the order in which their locks are taken."""
     return sorted(set(targets_of(f)), key=id)
 
 
-def targets_of(f: SymbolicFunction) -> list[Any]:
+def targets_of(f: Callee) -> list[Any]:
     """The containers of the updates, in their order."""
     place = {s: k for k, s in enumerate(f.plan.threaded.states)}
     return [f.containers[place[s]] for s, _ in f.plan.threaded.updates] if f.updating else []
 
 
-def _compiling(f: SymbolicFunction) -> bool:
+def _compiling(f: Callee) -> bool:
     return bool(config.compile) and f.mode != "FAST_COMPILE"
 
 
-def _run(f: SymbolicFunction, values: list[Any]) -> Any:
+def _run(f: Callee, values: list[Any]) -> Any:
     plan = f.plan
     scalars = [v[()] if not v.ndim else v for v in values]
     states = _snapshot(f)
@@ -214,7 +160,7 @@ def _run(f: SymbolicFunction, values: list[Any]) -> Any:
     return result
 
 
-def _snapshot(f: SymbolicFunction) -> list[Any]:
+def _snapshot(f: Callee) -> list[Any]:
     """The values of all states at one moment: nothing comes between what C does."""
     return list(map(_value_of, f.containers))
 
@@ -222,7 +168,7 @@ def _snapshot(f: SymbolicFunction) -> list[Any]:
 _value_of = attrgetter("value")
 
 
-def _new_path(f: SymbolicFunction, key: Any, values: list[Any], states: list[Any]) -> Path:
+def _new_path(f: Callee, key: Any, values: list[Any], states: list[Any]) -> Path:
     start = time.perf_counter()
     plan, trace = f.plan, SymbolicTrace()
     threaded = plan.threaded
@@ -263,14 +209,12 @@ def _new_path(f: SymbolicFunction, key: Any, values: list[Any], states: list[Any
 
 
 def _node(value: Any) -> Any:
-    from tracejit.tensor.opcodes import node_of
+    from tracejit.symbolic.opcodes import node_of
 
     return value.node if isinstance(value, Traced) else node_of(value)
 
 
-def _executable(
-    f: SymbolicFunction, compiling: bool, graph: Graph, trace: SymbolicTrace, states: int
-) -> Any:
+def _executable(f: Callee, compiling: bool, graph: Graph, trace: SymbolicTrace, states: int) -> Any:
     stats = f.plan.stats
     if not compiling:
         return Interpreted(graph)
@@ -297,7 +241,7 @@ def _executable(
 # Drivers -----------------------------------------------------------------------------------------
 
 
-def _driver(f: SymbolicFunction, path: Path) -> Any:
+def _driver(f: Callee, path: Path) -> Any:
     """The driver of a path over the containers of `f`; from now on it is tried first."""
     driver = f.drivers.get(path)
     if driver is None:
@@ -310,7 +254,7 @@ def _driver(f: SymbolicFunction, path: Path) -> Any:
     return driver
 
 
-def _make_driver(f: SymbolicFunction, path: Path) -> Any:
+def _make_driver(f: Callee, path: Path) -> Any:
     plan = f.plan
     namespace: dict[str, Any] = {"MISS": MISS, "_absent": _absent, "_ndarray": np.ndarray}
     names = {}
@@ -368,7 +312,7 @@ def _state_text(plan: Plan, names: dict[int, str], k: int) -> str:
     return f"{names[k]}.value[()]" if scalar else f"{names[k]}.value"
 
 
-def _parameter(f: SymbolicFunction, slot: Slot, lines: list[str], namespace: dict[str, Any]) -> str:
+def _parameter(f: Callee, slot: Slot, lines: list[str], namespace: dict[str, Any]) -> str:
     """A parameter of the driver; `lines` leave where its value needs a conversion."""
     if slot.private:
         name = f"x{f.slots.index(slot)}"
@@ -405,7 +349,7 @@ def _parameter(f: SymbolicFunction, slot: Slot, lines: list[str], namespace: dic
     return f"{name}=_absent"
 
 
-def _result_text(f: SymbolicFunction, outputs: Sequence[str]) -> str:
+def _result_text(f: Callee, outputs: Sequence[str]) -> str:
     outputs = outputs[: len(f.plan.threaded.outputs)]
     items = ", ".join(outputs)
     if f.structure is None:
@@ -420,7 +364,7 @@ def _result_text(f: SymbolicFunction, outputs: Sequence[str]) -> str:
 # Plain NumPy -------------------------------------------------------------------------------------
 
 
-def plain_values(f: SymbolicFunction, values: Sequence[Any]) -> list[Any]:
+def plain_values(f: Callee, values: Sequence[Any]) -> list[Any]:
     """The values of outputs and updates in plain NumPy; each has its own memory."""
     threaded = f.plan.threaded
     env: dict[Variable, Any] = dict(zip(f.plan.inputs, values, strict=True))
@@ -433,7 +377,7 @@ def plain_values(f: SymbolicFunction, values: Sequence[Any]) -> list[Any]:
     ]
 
 
-def _warn(f: SymbolicFunction, place: Origin | None, reason: str, hint: str) -> None:
+def _warn(f: Callee, place: Origin | None, reason: str, hint: str) -> None:
     """Say once that `f` is not compiled; or raise, where that is asked for."""
     title = f"{f.name or 'a symbolic function'} runs in plain NumPy"
     text = message(title, place, reason, "", hint)
@@ -445,7 +389,7 @@ def _warn(f: SymbolicFunction, place: Origin | None, reason: str, hint: str) -> 
         warnings.warn(text, UnsupportedWarning, stacklevel=stack_level())
 
 
-def _plain(f: SymbolicFunction, values: Sequence[Any], refusal: NotTraceable | None) -> Any:
+def _plain(f: Callee, values: Sequence[Any], refusal: NotTraceable | None) -> Any:
     """Run in plain NumPy: with one warning where `refusal` says why it is not compiled."""
     if refusal is not None:
         apply = getattr(refusal, "__tracejit_apply__", None)
@@ -470,7 +414,7 @@ def _committer(count: int) -> Callable[..., None]:
     return make_function(Parameters(", ".join([*names, *values])), [commit(names, values)], {})
 
 
-def structured(f: SymbolicFunction, results: list[Any]) -> Any:
+def structured(f: Callee, results: list[Any]) -> Any:
     """Results as the function returns them."""
     if f.structure is None:
         return None
@@ -481,7 +425,7 @@ def structured(f: SymbolicFunction, results: list[Any]) -> Any:
     return dict(zip(f.structure, results, strict=True))
 
 
-def located(f: SymbolicFunction, error: Exception) -> Exception:
+def located(f: Callee, error: Exception) -> Exception:
     """`error` with the user's line that made the application which raised it."""
     apply = getattr(error, "__tracejit_apply__", None)
     if apply is None or apply.origin is None:

@@ -1,0 +1,66 @@
+"""``tracejit.function``: which front end compiles what it is given."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+from tracejit.function import Function, decorated
+
+
+def function(f: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """Compile a function of NumPy arrays, or the outputs of a symbolic graph.
+
+    **Of a Python function**, ``function(f, *, name=None, on_unsupported=None, stabilise=False,
+    convert_arrays=False)``, also as decorator, with or without options. `name` is shown in
+    messages; `on_unsupported` ("warn" or "error") overrides the setting of ``tracejit.config`` for
+    this function; `stabilise` computes formulas that overflow or cancel in a better form, and not
+    as NumPy would. `convert_arrays` takes ``np.asarray(a)`` in place of an argument `a`, or a part
+    of one, that is no array but converts to one (a Series of pandas, a tensor of another library).
+    It changes what the function computes: the operators and methods are those of arrays, so that
+    ``s.std()`` divides by n and not n - 1, NaN is not skipped, labels are not aligned, and results
+    are arrays. Without it, a call with such an argument runs in plain Python.
+
+    Arguments may be arrays of any shape and layout, of bool, integer, float or complex dtype up to
+    128 bits, NumPy scalars, Python numbers, and tuples, lists, dicts, named tuples and dataclasses
+    of them. Other values (strings, None, flags, functions) select a compiled version by equality.
+    Results have the structure that the function returned, and the types NumPy would have given.
+
+    What cannot be compiled runs in plain NumPy with an `UnsupportedWarning`, or raises
+    `UnsupportedError`. Errors of shapes, axes and dtypes are `ShapeError`, `AxisError` and
+    `DTypeError`, subclasses of what NumPy raises. TypeError for what is no Python function,
+    ValueError for another `on_unsupported`.
+
+    >>> import numpy as np
+    >>> import tracejit
+    >>> @tracejit.function
+    ... def norm(x):
+    ...     return np.sqrt((x * x).sum())
+    >>> norm(np.array([3.0, 4.0]))
+    np.float64(5.0)
+
+    **Of symbolic variables**, ``function(inputs, outputs=None, mode=None, updates=None,
+    givens=None, no_default_updates=False, name=None, allow_input_downcast=None, profile=None,
+    on_unused_input="raise")`` with a list of inputs, as Theano has it. `updates` pairs shared
+    variables with their new values, which are all computed from the old ones; `givens` replaces
+    variables. Returns a `SymbolicFunction`.
+
+    >>> import tracejit.tensor as T
+    >>> x = T.dscalar("x")
+    >>> total = tracejit.shared(0.0)
+    >>> add = tracejit.function([x], total, updates=[(total, total + x)])
+    >>> add(2), add(3), total.get_value()
+    (array(0.), array(2.), array(5.))
+    """
+    if isinstance(f, types.FunctionType) and not args and not kwargs:
+        return Function(f)
+    if args or "outputs" in kwargs or "inputs" in kwargs or isinstance(f, (list, tuple)):
+        import tracejit.tensor  # noqa: F401 — which gives variables their operators
+        from tracejit.symbolic.function import symbolic_function
+
+        inputs = kwargs.pop("inputs") if "inputs" in kwargs else f
+        return symbolic_function(inputs, *args, **kwargs)
+    return decorated(f, **kwargs)
+
+
+__all__ = ["Function", "function"]

@@ -1,0 +1,1 @@
+"""Symbolic graphs as Theano's, and functions of them: what `tracejit.tensor` gives names to."""

@@ -1,0 +1,86 @@
+"""What symbolic functions are made of: a threaded program, its compiled paths, and its states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tracejit.caller import Caller
+from tracejit.function import Stats
+from tracejit.ir.graph import Graph
+from tracejit.symbolic.graph import Variable
+from tracejit.symbolic.io import Slot
+from tracejit.symbolic.shared import Container
+from tracejit.symbolic.state import Threaded
+
+
+class Profile:
+    """Calls of a function and their times: ``function(..., profile=True).profile``."""
+
+    def __init__(self) -> None:
+        self.fct_callcount = 0
+        self.fct_call_time = 0.0
+
+    def summary(self) -> str:
+        """Calls, total time and time a call as text."""
+        each = self.fct_call_time / max(1, self.fct_callcount)
+        return f"{self.fct_callcount} calls, {self.fct_call_time:.6f} s, {each * 1e6:.1f} µs each"
+
+
+def made_profile(profile: Any) -> Any:
+    """What ``profile=`` asks for: True is a new `Profile`."""
+    return Profile() if profile is True else profile or None
+
+
+class Path:
+    """One compiled version: `inputs` names the graph's inputs as (kind, position)."""
+
+    def __init__(
+        self, key: Any, graph: Graph, executable: Any, sources: list[tuple[str, Any]]
+    ) -> None:
+        self.key = key
+        self.graph = graph
+        self.executable = executable
+        self.sources = sources
+
+
+class Plan:
+    """What copies of a function share: the threaded program and its compiled paths.
+
+    `public` are the shared variables that the user knows; the other states belong to inputs.
+    """
+
+    def __init__(
+        self, inputs: Sequence[Variable], threaded: Threaded, mode: str, public: set[Any]
+    ) -> None:
+        self.inputs = list(inputs)
+        self.threaded = threaded
+        self.mode = mode
+        self.public = public
+        self.paths: list[Path] = []
+        self.stats = Stats()
+        self.warned = False
+        #: Formulas are computed as they are written, and not in a form that is better behaved.
+        self.exact = False
+
+
+class Callee(Caller):
+    """A symbolic function as its calls see it; its users see a `symbolic.SymbolicFunction`."""
+
+    def __init__(
+        self, plan: Plan, slots: Sequence[Slot], containers: Sequence[Container],
+        shared_variables: Sequence[Any], structure: Any, name: str | None, mode: str, profile: Any,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.plan = plan
+        self.slots = list(slots)
+        self.containers = list(containers)
+        self.shared_variables = list(shared_variables)
+        self.structure = structure
+        self.name = name
+        self.mode = mode
+        self.profile = profile
+        self.trust_input = False
+        #: Whether calls update the states.
+        self.updating = True
+        self.drivers: dict[Any, Any] = {}
