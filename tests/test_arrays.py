@@ -19,7 +19,7 @@ from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims, interpret, ops
 from tracejit.ir.node import Node
 from tracejit.ir.types import DTYPES
-from tracejit.variable import Variable
+from tracejit.trace.variable import Variable
 
 
 def cases(text: str) -> list[str]:

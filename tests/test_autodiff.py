@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import scipy.special
 
-from tracejit import autodiff
-from tracejit.autodiff import NoDerivativeError, vjp
-from tracejit.ir import build, interpret, ops
+from tracejit.ir import autodiff, build, interpret, ops
+from tracejit.ir.autodiff import NoDerivativeError, vjp
 from tracejit.ir.derivatives import RULES
 from tracejit.ir.graph import Graph
 from tracejit.ir.verify import verify

@@ -135,7 +135,7 @@ def test_what_numpy_cannot_run_is_compiled_whatever_it_takes() -> None:
 
 
 def test_constants_of_a_trace_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tracejit.trace._MOST_BYTES", 1 << 10)
+    monkeypatch.setattr("tracejit.trace.trace._MOST_BYTES", 1 << 10)
 
     def f(x: Any, n: int) -> Any:
         for k in range(n):

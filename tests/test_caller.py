@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 import tracejit
-from tracejit import caller
-from tracejit.caller import Caller
 from tracejit.config import settings
 from tracejit.errors import MISS, PLAIN
+from tracejit.native import caller
+from tracejit.native.caller import Caller
 
 tracejit.function(lambda x: x + 1.0, on_unsupported="error")(np.ones(3))  # machine code is made
 

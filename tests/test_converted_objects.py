@@ -153,7 +153,8 @@ def test_a_dataclass_with_a_conversion_keeps_its_operators() -> None:
     with pytest.warns(UnsupportedWarning):
         assert g(HeldArray(np.ones(2))) == "its own product"
     np.testing.assert_equal(
-        tracejit.function(lambda v: v * 2, convert_arrays=True)(HeldArray(np.ones(2))), [2.0, 2.0]
+        tracejit.function(lambda v: v * 2, convert_arrays=True)(HeldArray(np.ones(2))),
+        [2.0, 2.0],
     )
 
 

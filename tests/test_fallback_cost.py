@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import tracejit
-from tracejit import UnsupportedError, UnsupportedWarning, call
+from tracejit import UnsupportedError, UnsupportedWarning
+from tracejit.call import slow as call
 
 V = np.arange(1.0, 9.0)
 

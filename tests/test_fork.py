@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from tracejit import locks
+from tracejit.native import locks
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),

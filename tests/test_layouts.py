@@ -192,7 +192,10 @@ ORDERED: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("name", ORDERED)
 def test_an_order_that_is_asked_for(name: str, made: Callable[[Any], Any]) -> None:
     x = made(np.arange(60.0).reshape(6, 10))
-    mine, numpys = tracejit.function(ORDERED[name], on_unsupported="error")(x), ORDERED[name](x)
+    mine, numpys = (
+        tracejit.function(ORDERED[name], on_unsupported="error")(x),
+        ORDERED[name](x),
+    )
     np.testing.assert_array_equal(mine, numpys)
     assert mine.strides == numpys.strides
     assert np.shares_memory(mine, x) == np.shares_memory(numpys, x)

@@ -240,7 +240,7 @@ REBOUND = [np.ones(3)]
 
 def test_retracing_is_bounded(monkeypatch):
     """A function that looks at ever new values keeps the newest paths only."""
-    monkeypatch.setattr("tracejit.call.MAX_PATHS", 16)
+    monkeypatch.setattr("tracejit.call.slow.MAX_PATHS", 16)
     f = strict(lambda x, text: x * len(text))
     with tracejit.config(compile=False):
         x = np.ones(2)

@@ -17,8 +17,8 @@ import pytest
 
 import tracejit
 import tracejit.tensor as T
-from tracejit import calltext
-from tracejit.dispatch import Signature
+from tracejit.plan import text as calltext
+from tracejit.plan.dispatch import Signature
 
 Record = namedtuple("Record", "x scale")
 STREAM = np.random.default_rng(1)

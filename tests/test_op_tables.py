@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tracejit.calltext import Parameters
 from tracejit.cpu.backend import CPU
 from tracejit.ir import build, ops
 from tracejit.ir.graph import Graph
@@ -13,6 +12,7 @@ from tracejit.ir.interpret import evaluate
 from tracejit.ir.types import DTYPES
 from tracejit.ir.verify import verify
 from tracejit.lower import MISS, compile_graph
+from tracejit.plan.text import Parameters
 
 #: Rows whose kernel expression is our own mathematics: at most this many units in the last place
 #: from NumPy's result, which itself is up to 4 from the exact one for float32.

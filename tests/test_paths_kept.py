@@ -10,7 +10,7 @@ X = np.ones(3)
 
 
 def test_the_path_that_is_not_used_goes_first(monkeypatch):
-    monkeypatch.setattr("tracejit.call.MAX_PATHS", 8)
+    monkeypatch.setattr("tracejit.call.slow.MAX_PATHS", 8)
     g = tracejit.function(lambda x, name: x * len(name))
     with tracejit.config(compile=False):
         g(X, "often")

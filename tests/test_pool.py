@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import tracejit
-from tracejit.lower import pool
+from tracejit.native import pool
 
 F64 = np.dtype(np.float64)
 COUNT = (1 << 22) // 8
@@ -163,7 +163,7 @@ def run(text: str) -> None:
 def test_arrays_that_outlive_the_interpreter():
     run("""
         import builtins, numpy as np
-        from tracejit.lower import pool
+        from tracejit.native import pool
         builtins.kept = [pool.empty(1 << 20, np.dtype(float)) for _ in range(3)]
         class Late:
             def __init__(self): self.a = pool.empty(1 << 20, np.dtype(float)); self.me = self
@@ -175,7 +175,7 @@ def test_arrays_that_outlive_the_interpreter():
 def test_in_a_forked_child():
     run("""
         import os, numpy as np
-        from tracejit.lower import pool
+        from tracejit.native import pool
         a = pool.empty(1 << 20, np.dtype(float)); a[:] = 1
         del a
         b = pool.empty(1 << 20, np.dtype(float)); b[:] = 2

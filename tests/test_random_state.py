@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tracejit
-import tracejit.call
+import tracejit.call.slow
 
 
 def test_a_refused_trace_has_drawn_nothing() -> None:
@@ -76,7 +76,7 @@ def test_draws_of_another_thread_are_no_refusal() -> None:
     other = threading.Thread(target=waiting.wait)
     other.start()
     drawing = Drawing()
-    original = tracejit.call.run_trace
+    original = tracejit.call.slow.run_trace
     try:
         with pytest.MonkeyPatch.context() as patch:
 
@@ -84,7 +84,7 @@ def test_draws_of_another_thread_are_no_refusal() -> None:
                 drawing()
                 return original(*args)
 
-            patch.setattr(tracejit.call, "run_trace", traced)
+            patch.setattr(tracejit.call.slow, "run_trace", traced)
             f = tracejit.function(lambda x: x * 3)
             with tracejit.config(compile=False):
                 np.testing.assert_array_equal(f(np.ones(2)), [3.0, 3.0])

@@ -15,9 +15,9 @@ import pytest
 
 import tracejit
 import tracejit.tensor as T
-from tracejit import locks
 from tracejit.cpu import compile as compiler
-from tracejit.trace import Trace
+from tracejit.native import locks
+from tracejit.trace.trace import Trace
 
 X = np.array([0.5, 1.0, 2.0])
 known = tracejit.function(lambda x: x * 2 + 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tracejit
-from tracejit.retrace import MAX_ANSWERS, MAX_FLOATS
+from tracejit.call.retrace import MAX_ANSWERS, MAX_FLOATS
 
 OF_FLOATS = {
     "float": lambda x, t: x * float(t),

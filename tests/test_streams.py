@@ -14,7 +14,7 @@ import tracejit
 from tracejit.cpu import backend
 from tracejit.cpu.emit import emit
 from tracejit.lower import streams, threads
-from tracejit.lower.pool import empty
+from tracejit.native.pool import empty
 
 RNG = np.random.default_rng(4)
 LARGE = 70_000

@@ -10,7 +10,8 @@ import pytest
 
 import tracejit
 import tracejit.tensor as T
-from tracejit import In, MissingInputError, Out, Param, UnusedInputError, function, shared
+from tracejit import In, MissingInputError, Out, Param, UnusedInputError, shared
+from tracejit.call import function
 from tracejit.symbolic.debugmode import BadOptimization
 from tracejit.symbolic.opcodes import OPS, Opcode
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 import tracejit.tensor as T
-from tracejit import In, function, shared
+from tracejit import In, shared
+from tracejit.call import function
 
 LIMIT = 1000.0
 # Most arrays have the same length, so that most calls succeed.

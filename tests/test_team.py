@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from numba import carray, cfunc, types
 
-from tracejit.cpu import team
 from tracejit.cpu.callwrapper import njit, python_callable
 from tracejit.cpu.spread import spread
+from tracejit.native import team
 
 PART = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
 

@@ -13,7 +13,7 @@ import pytest
 import tracejit
 import tracejit.tensor as T
 from tracejit import gof, printing
-from tracejit.theano_names import MISSING, MODULES
+from tracejit.theano.names import MISSING, MODULES
 
 SCRIPT = """
 import sys, numpy, theano

@@ -7,11 +7,11 @@ import pytest
 
 import tracejit
 from tracejit.errors import NotTraceable, take_refusal
-from tracejit.explain import scalar_text
 from tracejit.ir import build, dims, ops
 from tracejit.ir.verify import verify
-from tracejit.structure import Static, flatten, same, unflatten
-from tracejit.trace import Trace, condition, user_origin
+from tracejit.plan.structure import Static, flatten, same, unflatten
+from tracejit.trace.explain import scalar_text
+from tracejit.trace.trace import Trace, condition, user_origin
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_origin_is_the_users_line():
 
 
 def leaf(value, path):
-    from tracejit.structure import NUMBER
+    from tracejit.plan.structure import NUMBER
 
     if type(value) is float:
         found.append(path)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tracejit
-import tracejit.call
+import tracejit.call.slow
 
 X = np.arange(2.0)
 
@@ -149,7 +149,7 @@ def test_an_exit_from_outside_ends_the_trace(monkeypatch: pytest.MonkeyPatch) ->
     def interrupted(*args: Any) -> Any:
         raise SystemExit(3)
 
-    monkeypatch.setattr(tracejit.call, "run_trace", interrupted)
+    monkeypatch.setattr(tracejit.call.slow, "run_trace", interrupted)
     f = tracejit.function(lambda x: x * 2)
     with pytest.raises(SystemExit):
         f(X)

@@ -25,8 +25,9 @@ from op_examples import ALIASES, EXAMPLES, FALLBACKS, REDUCE_ONLY
 
 import tracejit
 from tracejit.arrays import CREATORS, FUNCTIONS
+from tracejit.call.sharing import shared
+from tracejit.capture.namespace import replacement
 from tracejit.cpu.emit import emit
-from tracejit.dispatch import is_length
 from tracejit.errors import NotTraceable, UnsupportedError, take_refusal
 from tracejit.ir import build, ops
 from tracejit.ir.graph import Graph
@@ -35,10 +36,9 @@ from tracejit.ir.types import DTYPES
 from tracejit.lower.executable import _own_outputs
 from tracejit.lower.program import Program
 from tracejit.lower.schedule import schedule
-from tracejit.namespace import replacement
-from tracejit.sharing import shared
-from tracejit.trace import Trace
-from tracejit.variable import Variable
+from tracejit.plan.dispatch import is_length
+from tracejit.trace.trace import Trace
+from tracejit.trace.variable import Variable
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "operations.md"
 LAYOUTS = "CFA"

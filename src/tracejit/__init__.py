@@ -48,7 +48,7 @@ _SYMBOLIC = {
     "jvp": "gradient",
     "value_and_grad": "gradient",
     "vjp": "gradient",
-    "install_as_theano": "theano_names",
+    "install_as_theano": "theano.names",
     "Variable": "tensor",
     "pp": "printing",
     "load": "symbolic.saving",
@@ -68,7 +68,7 @@ def __getattr__(name: str) -> Any:
         return value
     if name in _MODULES:
         return importlib.import_module(f"tracejit.{name}")
-    from tracejit.theano_names import missing
+    from tracejit.theano.names import missing
 
     raise missing("tracejit", name)
 

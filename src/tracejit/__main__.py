@@ -127,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command == "info":
         return info()
     if arguments.command == "theano":
-        from tracejit.theano_names import run_script
+        from tracejit.theano.names import run_script
 
         run_script(arguments.script, arguments.arguments)
         return 0

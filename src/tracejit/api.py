@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from tracejit.function import Function, decorated
+from tracejit.call.function import Function, decorated
 
 
 def function(f: Any = None, *args: Any, **kwargs: Any) -> Any:

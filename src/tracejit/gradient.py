@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracejit import transform
 from tracejit.symbolic.graph import Variable
 from tracejit.tensor import gradient as symbolic
 from tracejit.tensor.gradient import (
@@ -22,7 +21,8 @@ from tracejit.tensor.gradient import (
     zero_grad,
 )
 from tracejit.tensor.verify import GradientError, numeric_grad, verify_grad
-from tracejit.transform import custom_gradient, jvp, value_and_grad, vjp
+from tracejit.transform import functions as transform
+from tracejit.transform.functions import custom_gradient, jvp, value_and_grad, vjp
 
 
 def _is_symbolic(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from tracejit.symbolic.convert import as_tensor_variable
 from tracejit.symbolic.graph import Apply, Constant, Variable, toposort
 from tracejit.symbolic.infer import apply
 from tracejit.symbolic.opcodes import opcode
-from tracejit.variable import Variable as Traced
+from tracejit.trace.variable import Variable as Traced
 
 _INFIX = {
     "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "floor_divide": "//",

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.function import Function
-from tracejit.structure import Leaf, flatten, unflatten
-from tracejit.transform import jvp, pullback, vjp
+from tracejit.call.function import Function
+from tracejit.plan.structure import Leaf, flatten, unflatten
+from tracejit.transform.functions import jvp, pullback, vjp
 
 
 def _leaves(value: Any, what: str) -> tuple[Any, list[np.ndarray]]:

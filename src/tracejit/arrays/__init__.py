@@ -4,7 +4,7 @@
 dispatch (``np.zeros(n)``), for the namespace that a traced function sees as ``np``.
 """
 
-from tracejit.arrays.tables import CREATORS, FUNCTIONS
+from tracejit.trace.tables import CREATORS, FUNCTIONS
 
 # Each module fills the tables.
 from tracejit.arrays import (  # isort: skip

@@ -13,7 +13,7 @@ from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.types import BOOL, INT64, same_values
-from tracejit.variable import Operand, Variable, number, operand, supported, wrap
+from tracejit.trace.variable import Operand, Variable, number, operand, supported, wrap
 
 CONDITION = ArrayType(BOOL)
 

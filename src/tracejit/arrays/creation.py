@@ -23,14 +23,14 @@ from tracejit.arrays.common import (
 )
 from tracejit.arrays.picking import nonzero
 from tracejit.arrays.shaping import broadcast_arrays, in_order
-from tracejit.arrays.tables import FUNCTIONS, creates, implements
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
-from tracejit.memory import Memory
-from tracejit.variable import (
+from tracejit.trace.memory import Memory
+from tracejit.trace.tables import FUNCTIONS, creates, implements
+from tracejit.trace.variable import (
     Variable,
     as_array,
     is_number,

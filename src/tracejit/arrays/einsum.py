@@ -10,12 +10,12 @@ import numpy as np
 
 from tracejit.arrays.common import call, check_cast, dtype_argument, refuse_out, strong
 from tracejit.arrays.linear import product
-from tracejit.arrays.tables import implements
 from tracejit.errors import ShapeError
 from tracejit.ir import build, dims
 from tracejit.ir.alias import Step
 from tracejit.ir.node import Node
-from tracejit.variable import Variable, as_array, supported, value, view_of
+from tracejit.trace.tables import implements
+from tracejit.trace.variable import Variable, as_array, supported, value, view_of
 
 
 @implements(np.einsum)

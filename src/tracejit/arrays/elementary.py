@@ -23,13 +23,13 @@ from tracejit.arrays.common import (
     told,
 )
 from tracejit.arrays.picking import nonzero
-from tracejit.arrays.tables import implements, method
 from tracejit.arrays.ufuncs import call as ufunc_call
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, ops
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL
-from tracejit.variable import (
+from tracejit.trace.tables import implements, method
+from tracejit.trace.variable import (
     Operand,
     Variable,
     as_array,

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from tracejit.arrays.common import at_least, dim_node, length, require_positions, span
-from tracejit.arrays.tables import method
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
 from tracejit.ir.build import Index
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
-from tracejit.variable import Variable, view_of, wrap
+from tracejit.trace.tables import method
+from tracejit.trace.variable import Variable, view_of, wrap
 
 
 @dataclass

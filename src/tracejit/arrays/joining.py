@@ -21,13 +21,13 @@ from tracejit.arrays.common import (
 )
 from tracejit.arrays.indexing import slice_bounds
 from tracejit.arrays.shaping import _at_least_1d, _at_least_2d, _at_least_3d
-from tracejit.arrays.tables import implements
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL
-from tracejit.variable import Variable, as_array, supported, value, view_of, wrap
+from tracejit.trace.tables import implements
+from tracejit.trace.variable import Variable, as_array, supported, value, view_of, wrap
 
 # Joining ----------------------------------------------------------------------------------------
 

@@ -9,13 +9,13 @@ import numpy as np
 
 from tracejit.arrays.common import axis_index, call, dtype_argument, refuse_out, shown, strong
 from tracejit.arrays.shaping import moveaxis
-from tracejit.arrays.tables import implements
 from tracejit.arrays.ufuncs import GENERALISED
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
-from tracejit.variable import Variable, value
+from tracejit.trace.tables import implements
+from tracejit.trace.variable import Variable, value
 
 SIGNATURES = {
     "matmul": "(n?,k),(k,m?)->(n?,m?)",

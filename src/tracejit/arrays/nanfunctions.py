@@ -9,12 +9,12 @@ import numpy as np
 from tracejit.arrays import reductions, statistics
 from tracejit.arrays.common import call, given, keep, reduced_axes, refuse_out, select, strong
 from tracejit.arrays.reductions import reduce
-from tracejit.arrays.tables import implements
 from tracejit.errors import DTypeError
 from tracejit.ir import build
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
-from tracejit.variable import Variable, value
+from tracejit.trace.tables import implements
+from tracejit.trace.variable import Variable, value
 
 
 def _replaced(x: Node, fill: float) -> tuple[Node, Node | None]:

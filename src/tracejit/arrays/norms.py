@@ -8,12 +8,12 @@ import numpy as np
 
 from tracejit.arrays.common import axis_tuple, call, keep
 from tracejit.arrays.reductions import reduce
-from tracejit.arrays.tables import implements
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build
 from tracejit.ir.node import Node
 from tracejit.ir.types import FLOAT64
-from tracejit.variable import Variable, as_array, value
+from tracejit.trace.tables import implements
+from tracejit.trace.variable import Variable, as_array, value
 
 
 @implements(np.linalg.norm)

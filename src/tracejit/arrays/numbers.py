@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from tracejit.arrays.common import condition, same
-from tracejit.arrays.tables import method
 from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.types import BOOL, COMPLEX128, FLOAT64, INT64
-from tracejit.variable import Variable, operand, plain_number, wrap
+from tracejit.trace.tables import method
+from tracejit.trace.variable import Variable, operand, plain_number, wrap
 
 PYTHON: dict[np.ufunc, Callable[..., Any]] = {
     np.add: operator.add,

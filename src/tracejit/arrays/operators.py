@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from tracejit.arrays import numbers, ufuncs
-from tracejit.arrays.tables import method
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build
-from tracejit.variable import Variable, is_number
+from tracejit.trace.tables import method
+from tracejit.trace.variable import Variable, is_number
 
 
 @method("operator")

@@ -23,14 +23,14 @@ from tracejit.arrays.common import (
     zero,
 )
 from tracejit.arrays.reductions import reduce
-from tracejit.arrays.tables import implements, method
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build, dims
 from tracejit.ir.alias import Step
 from tracejit.ir.build import Index
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
-from tracejit.variable import Variable, as_array, value, view_of, wrap
+from tracejit.trace.tables import implements, method
+from tracejit.trace.variable import Variable, as_array, value, view_of, wrap
 
 
 @implements(np.nonzero)

@@ -21,12 +21,12 @@ from tracejit.arrays.common import (
     span,
     strong,
 )
-from tracejit.arrays.tables import creates, implements
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.types import INT64
-from tracejit.variable import Variable, operand, supported, value, wrap
+from tracejit.trace.tables import creates, implements
+from tracejit.trace.variable import Variable, operand, supported, value, wrap
 
 
 @creates(np.arange)

@@ -20,12 +20,12 @@ from tracejit.arrays.common import (
     strong,
     zero,
 )
-from tracejit.arrays.tables import implements
 from tracejit.errors import DTypeError, NotTraceable, ShapeError
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64, UINT8
-from tracejit.variable import Variable, operand, supported, value, wrap
+from tracejit.trace.tables import implements
+from tracejit.trace.variable import Variable, operand, supported, value, wrap
 
 UINT64 = np.dtype(np.uint64)
 #: Reduction row of a ufunc.

@@ -21,13 +21,13 @@ from tracejit.arrays.common import (
     same,
     shape_argument,
 )
-from tracejit.arrays.tables import implements, method
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build, dims
 from tracejit.ir.alias import Step
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
-from tracejit.variable import Variable, as_array, number, value, view_of, wrap
+from tracejit.trace.tables import implements, method
+from tracejit.trace.variable import Variable, as_array, number, value, view_of, wrap
 
 # Attributes -------------------------------------------------------------------------------------
 

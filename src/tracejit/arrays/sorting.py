@@ -17,12 +17,12 @@ from tracejit.arrays.common import (
     strong,
 )
 from tracejit.arrays.reductions import keep
-from tracejit.arrays.tables import implements
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
 from tracejit.ir.node import Node
 from tracejit.ir.types import FLOAT64
-from tracejit.variable import Variable, value
+from tracejit.trace.tables import implements
+from tracejit.trace.variable import Variable, value
 
 #: As NumPy 2.4 does, a heapsort is what its default is: neither promises an order of equals.
 KINDS = {

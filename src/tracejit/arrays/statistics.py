@@ -18,12 +18,12 @@ from tracejit.arrays.common import (
 )
 from tracejit.arrays.reductions import reduce
 from tracejit.arrays.shaping import broadcast_to
-from tracejit.arrays.tables import implements
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
 from tracejit.ir.node import Node
 from tracejit.ir.types import FLOAT32, FLOAT64, INT64
-from tracejit.variable import Variable, value, wrap
+from tracejit.trace.tables import implements
+from tracejit.trace.variable import Variable, value, wrap
 
 
 def total(x: Node, axis: Any, dtype: Any, keepdims: Any, where: Any) -> Node:

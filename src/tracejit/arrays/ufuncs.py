@@ -21,12 +21,12 @@ from tracejit.arrays.common import (
     write,
 )
 from tracejit.arrays.numbers import COMPARISONS, PYTHON
-from tracejit.arrays.tables import UFUNC_METHODS
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node, make
 from tracejit.ir.types import BOOL, same_values
-from tracejit.variable import Operand, Variable, is_number, operand, supported, value, wrap
+from tracejit.trace.tables import UFUNC_METHODS
+from tracejit.trace.variable import Operand, Variable, is_number, operand, supported, value, wrap
 
 #: Ufuncs with several outputs: one row each.
 SEVERAL = {

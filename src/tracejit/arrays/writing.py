@@ -21,13 +21,13 @@ from tracejit.arrays.common import (
     write,
 )
 from tracejit.arrays.sorting import kind_of
-from tracejit.arrays.tables import UFUNC_METHODS, implements, method
 from tracejit.errors import DTypeError, NotTraceable, ShapeError
 from tracejit.ir import build
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL
-from tracejit.memory import follow
-from tracejit.variable import Variable, operand, view_of, wrap
+from tracejit.trace.memory import follow
+from tracejit.trace.tables import UFUNC_METHODS, implements, method
+from tracejit.trace.variable import Variable, operand, view_of, wrap
 
 
 def _value(y: Any, dtype: np.dtype[Any]) -> Node:

@@ -15,8 +15,8 @@ from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
 
-from tracejit.cpu.enter import entrance
-from tracejit.cpu.slots import INT, load
+from tracejit.native.enter import entrance
+from tracejit.native.slots import INT, load
 
 #: What is returned where an array that the function needs could not be made: NumPy may raise.
 _FAILED = 2

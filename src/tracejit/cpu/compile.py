@@ -20,12 +20,12 @@ from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.np.numpy_support import from_dtype
 
-from tracejit import locks
 from tracejit.config import config
 from tracejit.cpu.callwrapper import njit, python_callable
 from tracejit.cpu.flatten import execute
 from tracejit.errors import CompileError
 from tracejit.lower import cache
+from tracejit.native import locks
 
 #: Entries that live in this process, by module name: equal programs are compiled once.
 _entries: OrderedDict[str, Any] = OrderedDict()

@@ -23,7 +23,7 @@ from numba.core import cgutils, types
 from numba.np.arrayobj import make_array
 from numba.np.numpy_support import from_dtype
 
-from tracejit import locks
+from tracejit.native import locks
 
 from .half import narrow, widen
 from .intrinsic import define

@@ -16,9 +16,9 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from tracejit.cpu import team
 from tracejit.cpu.callwrapper import call_entry, njit, python_callable
-from tracejit.cpu.slots import INT, slots, store, total
+from tracejit.native import team
+from tracejit.native.slots import INT, slots, store, total
 
 _BYTE = ir.IntType(8)
 _PART = ir.FunctionType(ir.VoidType(), [_BYTE.as_pointer(), INT])

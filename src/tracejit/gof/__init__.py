@@ -33,7 +33,7 @@ def io_toposort(ins: Sequence[Variable], outs: Sequence[Variable]) -> list[Apply
 
 def __getattr__(name: str) -> Any:
     """Says of what is missing what it was, and what to use."""
-    from tracejit.theano_names import missing
+    from tracejit.theano.names import missing
 
     raise missing("tracejit.gof", name)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import platform
 import shutil
@@ -121,7 +122,8 @@ def _environment() -> bytes:
     ):
         digest.update(part.encode() + b"\0")
     package = Path(__file__).parent.parent
-    for file in sorted([*package.glob("cpu/*.py"), *package.glob("rng/*.py")]):
+    parts = (sorted(package.glob(f"{folder}/*.py")) for folder in ("cpu", "native", "rng"))
+    for file in itertools.chain(*parts):
         digest.update(file.read_bytes())
     return digest.digest()
 

@@ -14,7 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.calltext import (
+from tracejit.errors import MISS
+from tracejit.ir import alias, dims, ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.graph import Graph
+from tracejit.ir.interpret import evaluate
+from tracejit.ir.node import Node, postorder
+from tracejit.lower import threads
+from tracejit.lower.phases import Phase
+from tracejit.lower.program import Buffer
+from tracejit.lower.scalars import DIVISION, Scalars, polynomial
+from tracejit.native import pool
+from tracejit.plan.text import (
     SAVED,
     DrawText,
     Parameters,
@@ -23,16 +34,6 @@ from tracejit.calltext import (
     put_back,
     state_of,
 )
-from tracejit.errors import MISS
-from tracejit.ir import alias, dims, ops
-from tracejit.ir.dims import Dim
-from tracejit.ir.graph import Graph
-from tracejit.ir.interpret import evaluate
-from tracejit.ir.node import Node, postorder
-from tracejit.lower import pool, threads
-from tracejit.lower.phases import Phase
-from tracejit.lower.program import Buffer
-from tracejit.lower.scalars import DIVISION, Scalars, polynomial
 
 #: Prefix of every name in a driver that is not the user's.
 OURS = "_tjx_"

@@ -9,7 +9,6 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from tracejit.calltext import DrawText, Parameters, ResultText, commit
 from tracejit.config import config
 from tracejit.errors import OverBudget
 from tracejit.ir import build, dims, ops
@@ -26,6 +25,7 @@ from tracejit.lower.progress import progress
 from tracejit.lower.schedule import schedule
 from tracejit.lower.split import Split, split
 from tracejit.lower.streams import streamed
+from tracejit.plan.text import DrawText, Parameters, ResultText, commit
 
 if TYPE_CHECKING:
     from tracejit.lower.backend import Backend, Source

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tracejit import locks
 from tracejit.config import COMPILER, settings
 from tracejit.lower.chunks import chunk_length
 from tracejit.lower.streams import LEAST_BYTES, LINE_BYTES
+from tracejit.native import locks
 
 #: Additions below which a call is not divided: they take some 25 µs, and to divide it up to 5.
 LEAST_WORK = 1 << 19

@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from tracejit import locks
-from tracejit.arguments import storage_of
-from tracejit.call import trace_lock
-from tracejit.calltext import Parameters, commit, make_function
+from tracejit.call.arguments import storage_of
+from tracejit.call.fallback import COMPILER_FAILED, stack_level
+from tracejit.call.reentry import aside
+from tracejit.call.slow import trace_lock
 from tracejit.config import config, settings
-from tracejit.dispatch import Interpreted
 from tracejit.errors import (
     MISS,
     NotTraceable,
@@ -29,20 +28,21 @@ from tracejit.errors import (
     UnsupportedWarning,
     take_refusal,
 )
-from tracejit.explain import log, message
-from tracejit.fallback import COMPILER_FAILED, stack_level
 from tracejit.ir import build
 from tracejit.ir.cancel import cancelled
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Origin
 from tracejit.ir.stabilise import stabilised
-from tracejit.reentry import aside
+from tracejit.native import locks
+from tracejit.plan.dispatch import Interpreted
+from tracejit.plan.text import Parameters, commit, make_function
 from tracejit.symbolic.graph import Variable
 from tracejit.symbolic.io import Slot
 from tracejit.symbolic.plan import Callee, Path, Plan
 from tracejit.symbolic.replay import SymbolicTrace, replay
 from tracejit.symbolic.type import TensorType
-from tracejit.variable import Variable as Traced
+from tracejit.trace.explain import log, message
+from tracejit.trace.variable import Variable as Traced
 
 MAX_PATHS = 64
 #: Locks that one statement takes.

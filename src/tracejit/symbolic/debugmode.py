@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.explain import message
 from tracejit.symbolic import call as symbolic_call
 from tracejit.symbolic.graph import Variable, toposort
 from tracejit.symbolic.plan import Callee, Plan
 from tracejit.symbolic.replay import replay
 from tracejit.symbolic.state import Threaded
+from tracejit.trace.explain import message
 
 
 class BadOptimization(AssertionError):

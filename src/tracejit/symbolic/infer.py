@@ -16,9 +16,9 @@ from tracejit.symbolic.graph import Apply, Constant, Variable
 from tracejit.symbolic.opcodes import OPS
 from tracejit.symbolic.type import TensorType
 from tracejit.symbolic.variables import TensorVariable
-from tracejit.trace import user_origin
-from tracejit.variable import Variable as Traced
-from tracejit.variable import number
+from tracejit.trace.trace import user_origin
+from tracejit.trace.variable import Variable as Traced
+from tracejit.trace.variable import number
 
 #: What gives each new application its test values: `test_values`, which runs functions.
 observers: list[Callable[[Apply], None]] = []

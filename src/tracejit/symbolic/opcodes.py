@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.capture.namespace import replacement
 from tracejit.errors import ShapeError
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node, make
-from tracejit.namespace import replacement
-from tracejit.variable import Variable, number, view_of
+from tracejit.trace.variable import Variable, number, view_of
 
 #: NumPy as a traced function sees it: creation functions take traced lengths.
 xp: Any = replacement(np)

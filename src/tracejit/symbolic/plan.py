@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tracejit.caller import Caller
-from tracejit.function import Stats
+from tracejit.call.function import Stats
 from tracejit.ir.graph import Graph
+from tracejit.native.caller import Caller
 from tracejit.symbolic.graph import Variable
 from tracejit.symbolic.io import Slot
 from tracejit.symbolic.shared import Container

@@ -13,8 +13,8 @@ from tracejit.ir.graph import Check
 from tracejit.ir.node import Origin
 from tracejit.symbolic.graph import Apply, Constant, Variable, toposort
 from tracejit.symbolic.opcodes import OPS
-from tracejit.trace import Trace, condition, scalar_text
-from tracejit.variable import Variable as Traced
+from tracejit.trace.trace import Trace, condition, scalar_text
+from tracejit.trace.variable import Variable as Traced
 
 
 class SymbolicTrace(Trace):

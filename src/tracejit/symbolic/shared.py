@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit import locks
+from tracejit.native import locks
 from tracejit.symbolic.graph import Variable
 from tracejit.symbolic.type import GenericType, TensorType, generic
 from tracejit.symbolic.variables import TensorOperators

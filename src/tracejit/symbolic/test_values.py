@@ -10,9 +10,9 @@ import pdb
 import warnings
 from typing import Any
 
+from tracejit.call.fallback import stack_level
 from tracejit.config import config
 from tracejit.errors import NotTraceable
-from tracejit.fallback import stack_level
 from tracejit.symbolic import infer
 from tracejit.symbolic.convert import as_tensor_variable
 from tracejit.symbolic.function import symbolic_function

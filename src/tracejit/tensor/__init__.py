@@ -46,7 +46,7 @@ globals().update(constructors.constructors())
 
 def __getattr__(name: str) -> Any:
     """The constructors, which a type checker does not see; of what is missing, what it was."""
-    from tracejit.theano_names import missing
+    from tracejit.theano.names import missing
 
     raise missing("tracejit.tensor", name)
 

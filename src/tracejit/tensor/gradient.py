@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.autodiff import jacobian as jacobian_of
-from tracejit.autodiff import vjp
 from tracejit.config import config
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, derivatives, ops
+from tracejit.ir.autodiff import jacobian as jacobian_of
+from tracejit.ir.autodiff import vjp
 from tracejit.ir.cancel import cancelled
 from tracejit.ir.node import Node, make
 from tracejit.ir.smooth import differentiable
@@ -32,7 +32,7 @@ from tracejit.tensor.gradient_marks import (
     undefined_grad,
     zero_grad,
 )
-from tracejit.variable import Variable as Traced
+from tracejit.trace.variable import Variable as Traced
 
 
 class DisconnectedInputError(ValueError):

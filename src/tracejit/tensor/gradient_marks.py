@@ -9,7 +9,7 @@ from tracejit.ir.node import make
 from tracejit.symbolic.convert import as_tensor_variable
 from tracejit.symbolic.infer import apply
 from tracejit.symbolic.opcodes import opcode
-from tracejit.variable import Variable as Traced
+from tracejit.trace.variable import Variable as Traced
 
 
 @opcode("disconnected", types=lambda attr, inputs: [inputs[0].type])

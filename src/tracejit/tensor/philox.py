@@ -25,7 +25,7 @@ from tracejit.symbolic.type import TensorType
 from tracejit.tensor.draws import shape as shape_of
 from tracejit.tensor.draws import spread
 from tracejit.tensor.gradient_marks import fixed_parameter
-from tracejit.variable import Variable as Traced
+from tracejit.trace.variable import Variable as Traced
 
 _U64, _I64, _F64 = (np.dtype(d) for d in (np.uint64, np.int64, np.float64))
 #: Each row of a draw begins at a multiple of this many places.

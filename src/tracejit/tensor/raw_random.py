@@ -24,7 +24,7 @@ from tracejit.symbolic.type import TensorType, dtype_name
 from tracejit.tensor import basic, philox
 from tracejit.tensor.draws import row_length, spread
 from tracejit.tensor.draws import shape as shape_of
-from tracejit.variable import Variable as Traced
+from tracejit.trace.variable import Variable as Traced
 
 
 class RandomStateType(TensorType):

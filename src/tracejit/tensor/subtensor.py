@@ -17,7 +17,7 @@ from tracejit.symbolic.opcodes import Slot, _filled, node_of, opcode
 from tracejit.symbolic.type import TensorType
 from tracejit.tensor import basic, creation, elementwise, joining
 from tracejit.tensor.nparray import numpy_op
-from tracejit.variable import Variable as Traced
+from tracejit.trace.variable import Variable as Traced
 
 
 def _key(spec: Any, values: Sequence[Any]) -> tuple[Any, ...]:

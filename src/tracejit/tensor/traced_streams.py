@@ -19,7 +19,7 @@ import numpy as np
 from tracejit.errors import NotTraceable
 from tracejit.symbolic.replay import replay
 from tracejit.symbolic.type import TensorType
-from tracejit.variable import Variable as Traced
+from tracejit.trace.variable import Variable as Traced
 
 #: Of each traced function, and each family in it, the generators of its calls, in order.
 _known: WeakKeyDictionary[FunctionType, dict[int, tuple[Any, list[list[Any]]]]] = (

@@ -12,7 +12,7 @@ from tracejit.tensor.nnet.sigm import *  # noqa: F403
 
 def __getattr__(name: str) -> Any:
     """Says of what is missing what it was, and what to use."""
-    from tracejit.theano_names import missing
+    from tracejit.theano.names import missing
 
     raise missing("tracejit.tensor.nnet", name)
 

@@ -12,13 +12,13 @@ import types
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from tracejit.capture.bytecode import reads_outside
+from tracejit.capture.standin import ORIGINAL, real_of
 from tracejit.errors import NotTraceable
-from tracejit.standin import ORIGINAL, real_of
-from tracejit.structure import is_namedtuple, is_static
-from tracejit.untraceable import reads_outside
+from tracejit.plan.structure import is_namedtuple, is_static
 
 if TYPE_CHECKING:
-    from tracejit.capture import Capture
+    from tracejit.capture.capture import Capture
 
 #: Members of a metaclass that act when a class is made, and not later.
 _MAKING = frozenset("__new__ __init__ __prepare__ __module__ __qualname__ __doc__".split())

@@ -20,7 +20,7 @@ from tracejit.ir.alias import Step
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import canonical_dtype
-from tracejit.memory import Memory, Path
+from tracejit.trace.memory import Memory, Path
 
 Kind = Literal["array", "scalar", "number"]
 #: What an operation gets for an operand: a node, or a Python number not yet given a dtype.
@@ -484,6 +484,6 @@ def is_number(x: Any) -> bool:
 
 
 # The implementations import this module, so they are loaded after it is complete.
-from tracejit.arrays.tables import CREATORS, FUNCTIONS, METHODS, UFUNC_METHODS  # noqa: E402
+from tracejit.trace.tables import CREATORS, FUNCTIONS, METHODS, UFUNC_METHODS  # noqa: E402
 
 __all__ = ["CREATORS", "FUNCTIONS", "Variable", "as_array", "operand", "wrap"]

@@ -22,7 +22,7 @@ import os
 import platform
 import sys
 
-from tracejit import native
+from tracejit.native import llvm
 
 #: How often a thread looks for work before it sleeps: some 50 µs.
 LOOKS = 2000
@@ -329,7 +329,7 @@ def runner() -> int | None:
     if not sys.platform.startswith("linux") or platform.machine() not in _MACHINES:
         return None
     futex, wait = _MACHINES[platform.machine()]
-    address = native.compiled(
+    address = llvm.compiled(
         _TEXT.format(
             looks=LOOKS,
             futex=futex,

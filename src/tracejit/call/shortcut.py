@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tracejit.arguments import Description, layout
-from tracejit.caller import OTHERS
-from tracejit.calltext import make_function
+from tracejit.call.arguments import Description, layout
+from tracejit.call.fallback import Refusal, remember
+from tracejit.capture.bytecode import scan
+from tracejit.capture.generators import is_generator
 from tracejit.config import Settings, settings
-from tracejit.dispatch import Prologue
 from tracejit.errors import MISS, PLAIN, NotTraceable
-from tracejit.fallback import Refusal, remember
-from tracejit.generators import is_generator
 from tracejit.ir import build
 from tracejit.ir.types import canonical_dtype
-from tracejit.structure import ARRAY, Container, Leaf, Spec, children_of, converts, is_static
-from tracejit.untraceable import scan
+from tracejit.native.caller import OTHERS
+from tracejit.plan.dispatch import Prologue
+from tracejit.plan.structure import ARRAY, Container, Leaf, Spec, children_of, converts, is_static
+from tracejit.plan.text import make_function
 
 if TYPE_CHECKING:
-    from tracejit.function import Function
+    from tracejit.call.function import Function
 
 MAX_CASES = 8
 #: Bits of ``x.flags.num``.

@@ -10,8 +10,8 @@ from tracejit.ir import alias, build, dims, ops
 from tracejit.ir.build import Index
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
-from tracejit.memory import Memory, follow
-from tracejit.variable import Variable
+from tracejit.trace.memory import Memory, follow
+from tracejit.trace.variable import Variable
 
 
 def shared(results: Sequence[Variable]) -> tuple[dict[int, alias.View], list[Node]]:

@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 
 from tracejit.arrays.special import special
-from tracejit.autodiff import CustomRule, custom_rules
-from tracejit.autodiff import jacobian as jacobian_of
-from tracejit.autodiff import vjp as cotangents_of
+from tracejit.call.function import Function
+from tracejit.call.reentry import inlining
 from tracejit.errors import DTypeError, ShapeError, UnsupportedError, told
-from tracejit.function import Function
 from tracejit.ir import build, ops
+from tracejit.ir.autodiff import CustomRule, custom_rules
+from tracejit.ir.autodiff import jacobian as jacobian_of
+from tracejit.ir.autodiff import vjp as cotangents_of
 from tracejit.ir.node import Node, make
 from tracejit.ir.smooth import differentiable
-from tracejit.reentry import inlining
-from tracejit.structure import Leaf, flatten, unflatten
-from tracejit.trace import Trace, current, is_internal
-from tracejit.variable import Variable, wrap
+from tracejit.plan.structure import Leaf, flatten, unflatten
+from tracejit.trace.trace import Trace, current, is_internal
+from tracejit.trace.variable import Variable, wrap
 
 _marks = itertools.count()
 

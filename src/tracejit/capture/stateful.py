@@ -9,7 +9,7 @@ import numpy as np
 from tracejit.errors import DTypeError, ShapeError
 from tracejit.ir import build
 from tracejit.ir.node import Node
-from tracejit.variable import Variable, as_array
+from tracejit.trace.variable import Variable, as_array
 
 
 class StateVariable(Variable):

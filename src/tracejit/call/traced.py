@@ -8,20 +8,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracejit.arguments import Description
-from tracejit.capture import Capture
-from tracejit.dispatch import is_length
+from tracejit.call.arguments import Description
+from tracejit.call.sharing import shared
+from tracejit.capture.capture import Capture
 from tracejit.errors import NotTraceable, take_refusal
 from tracejit.ir import alias
 from tracejit.ir.graph import Graph
 from tracejit.ir.stabilise import stabilised
-from tracejit.requirements import unread
-from tracejit.sharing import shared
-from tracejit.structure import ARRAY, SCALAR, Container, Leaf, Spec, Static, children_of, flatten
-from tracejit.variable import Variable
+from tracejit.plan.dispatch import is_length
+from tracejit.plan.structure import (
+    ARRAY,
+    SCALAR,
+    Container,
+    Leaf,
+    Spec,
+    Static,
+    children_of,
+    flatten,
+)
+from tracejit.trace.requirements import unread
+from tracejit.trace.variable import Variable
 
 if TYPE_CHECKING:
-    from tracejit.function import Function
+    from tracejit.call.function import Function
 
 
 class Program:

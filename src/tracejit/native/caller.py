@@ -10,10 +10,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tracejit import native
 from tracejit.config import Settings, settings
 from tracejit.errors import MISS, PLAIN
-from tracejit.floatmodes import CONTEXT
+from tracejit.native import llvm
+from tracejit.native.floatmodes import CONTEXT
 
 #: What a driver raises for arguments that it is not for.
 OTHERS = (TypeError, OverflowError)
@@ -157,10 +157,10 @@ def _compile() -> None:
     probe._ask(_no_driver, settings())
     try:
         places = {
-            "settings_at": native.offset(probe, id(probe._settings)),
-            "driver_at": native.offset(probe, id(probe._driver)),
-            "modes_at": native.offset(probe, id(probe._modes)),
-            "plain_at": native.offset(probe, id(probe._plain)),
+            "settings_at": llvm.offset(probe, id(probe._settings)),
+            "driver_at": llvm.offset(probe, id(probe._driver)),
+            "modes_at": llvm.offset(probe, id(probe._modes)),
+            "plain_at": llvm.offset(probe, id(probe._plain)),
         }
         constants = {
             "settings": current.__self__, "miss": MISS, "plain": PLAIN, "others": OTHERS,
@@ -168,11 +168,11 @@ def _compile() -> None:
         }  # fmt: skip
         text = _TEXT.format(
             **places,
-            **{name: native.pointer(id(value)) for name, value in constants.items()},
-            **{name: native.python(name) for name in _PYTHON},
+            **{name: llvm.pointer(id(value)) for name, value in constants.items()},
+            **{name: llvm.python(name) for name in _PYTHON},
         )
-        address = native.compiled(text, effort=0)("call")
+        address = llvm.compiled(text, effort=0)("call")
     except (AttributeError, RuntimeError, LookupError):  # another one: Python's own call stays
         return
-    native.keep(*constants.values())
-    Caller.__call__ = native.method("__call__", address, Caller)  # type: ignore[method-assign]
+    llvm.keep(*constants.values())
+    Caller.__call__ = llvm.method("__call__", address, Caller)  # type: ignore[method-assign]

@@ -15,21 +15,23 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.classes import copy_of_class, detach, require_plain_enum
-from tracejit.dispatch import Prologue
-from tracejit.errors import NotTraceable
-from tracejit.generators import TracedGenerator, is_generator
-from tracejit.ir.types import canonical_dtype
-from tracejit.namespace import (
+from tracejit.capture.bytecode import CALLED, mark_calls, scan
+from tracejit.capture.classes import copy_of_class, detach, require_plain_enum
+from tracejit.capture.generators import TracedGenerator, is_generator
+from tracejit.capture.modules import UserModule, is_cast
+from tracejit.capture.namespace import (
     BUILTINS,
     called,
     is_library_file,
     is_library_module,
     replacement,
 )
-from tracejit.standin import real_of
-from tracejit.stateful import StateVariable
-from tracejit.structure import (
+from tracejit.capture.standin import real_of
+from tracejit.capture.stateful import StateVariable
+from tracejit.errors import NotTraceable
+from tracejit.ir.types import canonical_dtype
+from tracejit.plan.dispatch import Prologue
+from tracejit.plan.structure import (
     ARRAY,
     GENERATOR,
     INT_LIMIT,
@@ -48,10 +50,8 @@ from tracejit.structure import (
     own_rules,
     require_plain,
 )
-from tracejit.trace import Trace, is_internal
-from tracejit.untraceable import CALLED, mark_calls, scan
-from tracejit.usermodule import UserModule, is_cast
-from tracejit.variable import Variable
+from tracejit.trace.trace import Trace, is_internal
+from tracejit.trace.variable import Variable
 
 
 class Root:

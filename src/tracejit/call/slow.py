@@ -7,15 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tracejit import floatmodes, locks, shortcut
-from tracejit.arguments import Description, storage_of, texts_of
-from tracejit.caller import OTHERS
-from tracejit.capture import Capture, Root
-from tracejit.config import config, settings
-from tracejit.dispatch import Interpreted, Signature, length_text, result_text
-from tracejit.errors import MISS, NotTraceable, take_refusal
-from tracejit.explain import log
-from tracejit.fallback import (
+from tracejit.call import shortcut
+from tracejit.call.arguments import Description, storage_of, texts_of
+from tracejit.call.fallback import (
     RandomGuard,
     Refusal,
     bound_to,
@@ -26,19 +20,26 @@ from tracejit.fallback import (
     refused_under,
     run_plain,
 )  # fmt: skip
+from tracejit.call.reentry import aside, begins_trace, inlining
+from tracejit.call.retrace import asked_too_often, cause_of, promote_changed_numbers
+from tracejit.call.traced import Program, run_trace
+from tracejit.capture.capture import Capture, Root
+from tracejit.capture.namespace import RANDOM_HINT
+from tracejit.config import config, settings
+from tracejit.errors import MISS, NotTraceable, take_refusal
 from tracejit.ir import build
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
 from tracejit.ir.verify import verify
-from tracejit.namespace import RANDOM_HINT
-from tracejit.reentry import aside, begins_trace, inlining
-from tracejit.retrace import asked_too_often, cause_of, promote_changed_numbers
-from tracejit.trace import Trace, current
-from tracejit.traced import Program, run_trace
+from tracejit.native import floatmodes, locks
+from tracejit.native.caller import OTHERS
+from tracejit.plan.dispatch import Interpreted, Signature, length_text, result_text
+from tracejit.trace.explain import log
+from tracejit.trace.trace import Trace, current
 
 if TYPE_CHECKING:
-    from tracejit.function import Function
+    from tracejit.call.function import Function
 
 MAX_PATHS = 128
 MAX_RECENT = 4

@@ -21,14 +21,14 @@ import numpy as np
 
 from tracejit.arrays import CREATORS
 from tracejit.arrays.special import special
+from tracejit.capture.bytecode import CALLED
+from tracejit.capture.standin import known_stand_in, real_of, stand_in_for
 from tracejit.errors import NotTraceable
-from tracejit.floatmodes import errstate
 from tracejit.ir import build
 from tracejit.ir.types import DTYPES, FLOAT64
-from tracejit.standin import known_stand_in, real_of, stand_in_for
-from tracejit.trace import current
-from tracejit.untraceable import CALLED
-from tracejit.variable import METHODS, Variable, wrap
+from tracejit.native.floatmodes import errstate
+from tracejit.trace.trace import current
+from tracejit.trace.variable import METHODS, Variable, wrap
 
 RANDOM_HINT = "pass a generator (np.random.default_rng()) as an argument, and draw from that"
 #: Modules of the standard library whose answers change from call to call.

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracejit import floatmodes
-from tracejit.capture import Namespace
+from tracejit.capture.capture import Namespace
+from tracejit.capture.namespace import is_library_file
 from tracejit.config import COMPILER, config
 from tracejit.errors import (
     AxisError,
@@ -26,15 +26,15 @@ from tracejit.errors import (
     UnsupportedWarning,
     take_refusal,
 )
-from tracejit.explain import log, message, source_line
 from tracejit.ir import interpret
 from tracejit.ir.node import Node, Origin
-from tracejit.namespace import is_library_file
-from tracejit.trace import Trace, is_internal
-from tracejit.variable import Variable
+from tracejit.native import floatmodes
+from tracejit.trace.explain import log, message, source_line
+from tracejit.trace.trace import Trace, is_internal
+from tracejit.trace.variable import Variable
 
 if TYPE_CHECKING:
-    from tracejit.function import Function
+    from tracejit.call.function import Function
 
 #: What to do about an error: by a part of NumPy's text, then by class.
 _HINTS_BY_TEXT = (

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.capture.generators import is_generator
 from tracejit.config import config
-from tracejit.dispatch import Signature
 from tracejit.errors import NotTraceable
-from tracejit.explain import value_text
-from tracejit.generators import is_generator
 from tracejit.ir.types import canonical_dtype
-from tracejit.structure import (
+from tracejit.plan.dispatch import Signature
+from tracejit.plan.structure import (
     ARRAY,
     CONVERSIONS,
     GENERATOR,
@@ -29,6 +28,7 @@ from tracejit.structure import (
     require_plain,
     unflatten,
 )
+from tracejit.trace.explain import value_text
 
 
 class Description:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.capture.bytecode import CALLED, Call
+from tracejit.capture.namespace import called, is_scalar_type
+from tracejit.capture.standin import real_of
 from tracejit.errors import NotTraceable
-from tracejit.namespace import called, is_scalar_type
-from tracejit.standin import real_of
-from tracejit.untraceable import CALLED, Call
 
 
 def is_cast(f: types.FunctionType, call: Call) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit import native
+from tracejit.native import llvm
 
 #: Bytes from which on arrays are made here: the C library asks the system for each such array, or
 #: gives the end of its memory back between two of them.
@@ -263,21 +263,21 @@ class Pool:
             malloc="@aligned_alloc(i64 64, " if linux else "@malloc(",
             madvise="declare i32 @madvise(ptr, i64, i32)" if linux else "",
             advise=_ADVISE if linux else "",
-            set_handler=native.numpy(_SET_HANDLER),
-            capsule=native.pointer(id(capsule)),
-            numpy_empty=native.pointer(id(np.empty)),
-            **{name: native.python(name) for name in _PYTHON},
+            set_handler=llvm.numpy(_SET_HANDLER),
+            capsule=llvm.pointer(id(capsule)),
+            numpy_empty=llvm.pointer(id(np.empty)),
+            **{name: llvm.python(name) for name in _PYTHON},
         )
-        address = native.compiled(text)
+        address = llvm.compiled(text)
         for name in ("malloc", "calloc", "realloc", "free"):
             setattr(handler, name, address(f"pool_{name}"))
-        self.make: Any = native.function("empty", address("pool_empty"), self)
+        self.make: Any = llvm.function("empty", address("pool_empty"), self)
         whole: Any = ctypes.PYFUNCTYPE(ctypes.c_int64)
         self.held: Any = whole(address("pool_held"))
         self.trim: Any = ctypes.PYFUNCTYPE(None)(address("pool_trim"))
         self.last = time.monotonic()
         # Arrays may live until the process ends, later than anything of Python's.
-        native.keep(handler, capsule)
+        llvm.keep(handler, capsule)
 
     def empty(self, shape: Any, dtype: np.dtype[Any]) -> np.ndarray:
         """``np.empty`` with this allocator."""

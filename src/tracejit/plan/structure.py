@@ -152,7 +152,7 @@ def children_of(value: Any) -> Container | None:
         return Container(cls.__name__, cls, (), tuple(value))
     if cls is dict:
         for key in value:
-            if type(key).__module__ == "tracejit.variable":
+            if type(key).__module__ == "tracejit.trace.variable":
                 raise NotTraceable("a length or number of the trace is the key of a dict")
         return Container("dict", cls, tuple(value), tuple(value.values()))
     if isinstance(value, tuple) and is_namedtuple(cls):

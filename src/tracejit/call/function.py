@@ -11,9 +11,9 @@ import functools
 import types
 from typing import Any
 
-from tracejit import floatmodes
-from tracejit.caller import Caller
 from tracejit.errors import MISS
+from tracejit.native import floatmodes
+from tracejit.native.caller import Caller
 
 
 class Stats:
@@ -96,13 +96,13 @@ class Function(Caller):
             result = self._shortcut(self, args, kwargs)
             if result is not MISS:
                 return result
-        from tracejit import call
+        from tracejit.call import slow as call
 
         return call.call(self, args, kwargs)
 
     def explain(self) -> str:
         """Every compiled path with its guards, what made it trace again, and what falls back."""
-        from tracejit.retrace import explain
+        from tracejit.call.retrace import explain
 
         return explain(self)
 
@@ -111,7 +111,7 @@ class Function(Caller):
 
         Traces, and compiles what a call would run. UnsupportedError where that is not possible.
         """
-        from tracejit import call
+        from tracejit.call import slow as call
 
         return call.path_for(self, args, kwargs).graph
 
@@ -120,7 +120,7 @@ class Function(Caller):
 
         As `graph`; empty under ``config(compile=False)``.
         """
-        from tracejit import call
+        from tracejit.call import slow as call
 
         source: str = call.path_for(self, args, kwargs).executable.source
         return source

@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracejit import floatmodes
 from tracejit.errors import NotTraceable, OverBudget
-from tracejit.explain import scalar_text
 from tracejit.ir import build, dims, interpret, lengths, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Check, Graph, substitute, with_operands
 from tracejit.ir.node import Node, Origin, postorder
 from tracejit.ir.types import BOOL, canonical_dtype
-from tracejit.memory import Memory
-from tracejit.requirements import Requirement
+from tracejit.native import floatmodes
+from tracejit.trace.explain import scalar_text
+from tracejit.trace.memory import Memory
+from tracejit.trace.requirements import Requirement
 
 if TYPE_CHECKING:
-    from tracejit.variable import Kind, Variable
+    from tracejit.trace.variable import Kind, Variable
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _DEMO = f"{_PACKAGE}demo{os.sep}"
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
 #: File name → whether its frames are passed over when the user's line is looked for.
@@ -132,7 +132,7 @@ class Trace(build.Solver):
 
         Needs: a dtype of ``types.DTYPES``. An axis of length 1 is the literal 1.
         """
-        from tracejit.variable import Variable
+        from tracejit.trace.variable import Variable
 
         name = self._unique(path)
         shape: tuple[Dim, ...] = ()
@@ -163,7 +163,7 @@ class Trace(build.Solver):
 
     def array_input(self, value: np.ndarray) -> Variable:
         """A hidden input for a constant array that was made inside the trace."""
-        from tracejit.variable import Variable
+        from tracejit.trace.variable import Variable
 
         known = self.known_array(value)
         if known is None:
@@ -192,7 +192,7 @@ class Trace(build.Solver):
 
         Nothing that Python does may depend on its values.
         """
-        from tracejit.variable import Variable
+        from tracejit.trace.variable import Variable
 
         dtype = canonical_dtype(np.asarray(sample).dtype)
         if dtype is None:

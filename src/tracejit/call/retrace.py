@@ -6,16 +6,16 @@ import types
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tracejit.call.fallback import Refusal
 from tracejit.errors import NotTraceable
-from tracejit.explain import failed_check, first_failed, value_text
-from tracejit.fallback import Refusal
 from tracejit.ir import interpret
 from tracejit.ir.node import Node
-from tracejit.structure import Static, same
-from tracejit.trace import Trace
+from tracejit.plan.structure import Static, same
+from tracejit.trace.explain import failed_check, first_failed, value_text
+from tracejit.trace.trace import Trace
 
 if TYPE_CHECKING:
-    from tracejit.function import Function
+    from tracejit.call.function import Function
 
 _GONE = object()
 #: The answers to one question of Python's for which programs are compiled: any, and floats.

@@ -13,7 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.calltext import (
+from tracejit.errors import MISS
+from tracejit.ir import alias, interpret, ops
+from tracejit.ir.graph import Graph, rebuild
+from tracejit.ir.node import Node
+from tracejit.plan.structure import INT_LIMIT, Container, Leaf, Spec, Static, make_dataclass, same
+from tracejit.plan.text import (
     SAVED,
     DrawText,
     Parameters,
@@ -25,11 +30,6 @@ from tracejit.calltext import (
     put_back,
     state_of,
 )
-from tracejit.errors import MISS
-from tracejit.ir import alias, interpret, ops
-from tracejit.ir.graph import Graph, rebuild
-from tracejit.ir.node import Node
-from tracejit.structure import INT_LIMIT, Container, Leaf, Spec, Static, make_dataclass, same
 
 #: Static values that are equal only to themselves.
 _IDENTICAL = (types.FunctionType, types.CodeType, types.ModuleType, type, np.ufunc, property)

@@ -18,8 +18,8 @@ import numpy as np
 from numba.core import types
 from numba.np.numpy_support import as_dtype
 
-from tracejit import native
-from tracejit.cpu.slots import slots, total
+from tracejit.native import llvm
+from tracejit.native.slots import slots, total
 
 #: Bytes of an object before what is its own; its type comes last.
 _HEAD = object.__basicsize__
@@ -209,7 +209,7 @@ def _enter(effort: int) -> int:
     """The address of the function, compiled with this effort."""
     probe = (ctypes.c_int64 * 1)()
     text = _TEXT.format(
-        table_at=native.offset(probe, ctypes.addressof(probe)),
+        table_at=llvm.offset(probe, ctypes.addressof(probe)),
         class_at=_HEAD - ctypes.sizeof(ctypes.c_void_p),
         data_at=_HEAD,
         rank_at=_HEAD + 8,
@@ -220,12 +220,12 @@ def _enter(effort: int) -> int:
         order_at=_HEAD + 10,
         number_at=_HEAD + 12,
         swapped=ord(np.dtype(np.float64).newbyteorder("S").byteorder),
-        scalar_as_ctype=native.numpy(_SCALAR_AS_CTYPE),
-        true=native.pointer(id(True)),
-        type_error=native.pointer(id(TypeError)),
-        **{name: native.python(name) for name in _PYTHON},
+        scalar_as_ctype=llvm.numpy(_SCALAR_AS_CTYPE),
+        true=llvm.pointer(id(True)),
+        type_error=llvm.pointer(id(TypeError)),
+        **{name: llvm.python(name) for name in _PYTHON},
     )
-    return native.compiled(text, effort)("enter")
+    return llvm.compiled(text, effort)("enter")
 
 
 def _classes(dtype: np.dtype[Any]) -> list[type]:
@@ -265,4 +265,4 @@ def entrance(
         numbers += _row(ty)
     table: Any = (ctypes.c_int64 * len(numbers))(*numbers)
     table.dispatcher = dispatcher
-    return native.function(name, _enter(effort), table)
+    return llvm.function(name, _enter(effort), table)

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from tracejit.arrays.common import length, shape_argument
-from tracejit.calltext import DrawText
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, postorder
-from tracejit.trace import Trace
-from tracejit.variable import Kind, Variable
+from tracejit.plan.text import DrawText
+from tracejit.trace.trace import Trace
+from tracejit.trace.variable import Kind, Variable
 
 _HINT = "draw outside and pass the numbers as an argument"
 #: Methods that give numbers for each element of `size`, or of the parameters.

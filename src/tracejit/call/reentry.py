@@ -11,12 +11,12 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from tracejit.capture import Namespace
+from tracejit.capture.capture import Namespace
+from tracejit.capture.namespace import is_library_file
 from tracejit.errors import restore_refusal, take_refusal
 from tracejit.ir import build
-from tracejit.namespace import is_library_file
-from tracejit.trace import Trace, current, is_internal
-from tracejit.variable import Variable
+from tracejit.trace.trace import Trace, current, is_internal
+from tracejit.trace.variable import Variable
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

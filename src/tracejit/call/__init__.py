@@ -1,0 +1,1 @@
+"""Calls of compiled functions: arguments described, a path found or traced, or NumPy run."""

@@ -1,0 +1,1 @@
+"""Machine code as functions of Python: calls, threads, memory, and what the process shares."""

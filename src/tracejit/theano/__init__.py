@@ -1,0 +1,1 @@
+"""Theano's module names, for programs that import them."""

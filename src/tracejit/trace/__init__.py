@@ -1,0 +1,1 @@
+"""Traced values, and the trace that answers what Python asks of them."""
