@@ -9,10 +9,11 @@ import threading
 import types
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from tracejit.call.paths import Compiled
 from tracejit.capture.capture import Namespace
 from tracejit.capture.namespace import is_library_file
 from tracejit.config import COMPILER, config
@@ -32,9 +33,6 @@ from tracejit.native import floatmodes
 from tracejit.trace.explain import log, message, source_line
 from tracejit.trace.trace import Trace, is_internal
 from tracejit.trace.variable import Variable
-
-if TYPE_CHECKING:
-    from tracejit.call.function import Function
 
 #: What to do about an error: by a part of NumPy's text, then by class.
 _HINTS_BY_TEXT = (
@@ -276,7 +274,7 @@ def _shape_text(node: Node, trace: Trace) -> str:
 
 
 def refuse(
-    fn: Function, refusal: Refusal, mode: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    fn: Compiled, refusal: Refusal, mode: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Run in plain NumPy with one warning a line; or raise, where `mode` is "error"."""
     if mode == "error" or refusal.bound:
@@ -289,7 +287,7 @@ def refuse(
     return fn.__wrapped__(*args, **kwargs)
 
 
-def interpreted(fn: Function, problem: Exception, trace: Trace, mode: str) -> bool:
+def interpreted(fn: Compiled, problem: Exception, trace: Trace, mode: str) -> bool:
     """Whether a traced program that the compiler refuses runs node by node, with one warning.
 
     So runs what NumPy cannot run from its source: derivatives, and what uses shared variables.
@@ -304,7 +302,7 @@ def interpreted(fn: Function, problem: Exception, trace: Trace, mode: str) -> bo
 
 
 def run_plain(
-    fn: Function,
+    fn: Compiled,
     refusal: Refusal,
     mode: str,
     args: tuple[Any, ...],
@@ -335,14 +333,14 @@ def run_plain(
     return refuse(_Ran(fn, result), refusal, mode, args, kwargs)  # type: ignore[arg-type]
 
 
-def remember(fn: Function, key: Any, refusal: Refusal) -> None:
+def remember(fn: Compiled, key: Any, refusal: Refusal) -> None:
     """Keep why calls of this `key` are not compiled."""
     if len(fn._refused) >= MAX_REFUSED:
         del fn._refused[next(iter(fn._refused))]
     fn._refused[key] = refusal
 
 
-def refused_under(fn: Function, modes: str) -> Refusal:
+def refused_under(fn: Compiled, modes: str) -> Refusal:
     """Why no call of `fn` is compiled under NumPy's floating-point error modes `modes`."""
     known: Refusal | None = fn._refused.get(modes)
     if known is None:
@@ -356,7 +354,7 @@ def refused_under(fn: Function, modes: str) -> Refusal:
 class _Ran:
     """A function whose plain run has been done."""
 
-    def __init__(self, fn: Function, result: Any) -> None:
+    def __init__(self, fn: Compiled, result: Any) -> None:
         self.__name__ = fn.__name__
         self.stats = fn.stats
         self._warned = fn._warned

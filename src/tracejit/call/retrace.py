@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tracejit.call.fallback import Refusal
+from tracejit.call.paths import Compiled
 from tracejit.errors import NotTraceable
 from tracejit.ir import interpret
 from tracejit.ir.node import Node
 from tracejit.plan.structure import Static, same
 from tracejit.trace.explain import failed_check, first_failed, value_text
 from tracejit.trace.trace import Trace
-
-if TYPE_CHECKING:
-    from tracejit.call.function import Function
 
 _GONE = object()
 #: The answers to one question of Python's for which programs are compiled: any, and floats.
@@ -36,7 +34,7 @@ def _changed_captures(path: Any) -> list[tuple[str, Any, Any]]:
     return found
 
 
-def promote_changed_numbers(fn: Function) -> None:
+def promote_changed_numbers(fn: Compiled) -> None:
     """Captured numbers that changed since a path was traced become inputs of the next one."""
     for path in fn._records[-4:]:
         for name, before, now in _changed_captures(path):
@@ -44,7 +42,7 @@ def promote_changed_numbers(fn: Function) -> None:
                 fn._dynamic.add(name)
 
 
-def asked_too_often(fn: Function, key: Any, trace: Trace) -> Refusal | None:
+def asked_too_often(fn: Compiled, key: Any, trace: Trace) -> Refusal | None:
     """Why there is no further path for arguments of this `key`: one question, many answers.
 
     A number that changes at each call would compile at each call, where Python must know it. What
@@ -81,7 +79,7 @@ def _is_float_value(test: Node) -> bool:
     return test.op.name in ("equal", "isnan", "signbit") and test.args[0].dtype.kind == "f"
 
 
-def cause_of(fn: Function, new: Any, values: Mapping[str, Any]) -> str:
+def cause_of(fn: Compiled, new: Any, values: Mapping[str, Any]) -> str:
     """What made `fn` trace again, with both values; empty for the first path."""
     if not fn._records:
         return ""
@@ -105,7 +103,7 @@ def cause_of(fn: Function, new: Any, values: Mapping[str, Any]) -> str:
     return failed_check(old.graph.checks, evaluate, old.names) or "a captured value changed"
 
 
-def explain(fn: Function) -> str:
+def explain(fn: Compiled) -> str:
     """The paths of `fn` as text."""
     lines = [f"{fn.__name__}: {fn.stats.traces} traces, {fn.stats.compiles} compiles"]
     for k, path in enumerate(fn._records, 1):

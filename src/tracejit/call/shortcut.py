@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tracejit.call.arguments import Description, layout
 from tracejit.call.fallback import Refusal, remember
+from tracejit.call.paths import Compiled
 from tracejit.capture.bytecode import scan
 from tracejit.capture.generators import is_generator
 from tracejit.config import Settings, settings
@@ -28,9 +29,6 @@ from tracejit.native.caller import OTHERS
 from tracejit.plan.dispatch import Prologue
 from tracejit.plan.structure import ARRAY, Container, Leaf, Spec, children_of, converts, is_static
 from tracejit.plan.text import make_function
-
-if TYPE_CHECKING:
-    from tracejit.call.function import Function
 
 MAX_CASES = 8
 #: Bits of ``x.flags.num``.
@@ -49,7 +47,7 @@ class Case(NamedTuple):
     paths: tuple[Any, ...]
 
 
-def run(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def run(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The result of a call that is known to run in plain NumPy, or MISS."""
     now = settings()
     asked = fn._driver if fn._settings is now else None
@@ -79,7 +77,7 @@ def run(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def note_argument(
-    fn: Function, refusal: Refusal, args: tuple[Any, ...], kwargs: dict[str, Any], mode: str
+    fn: Compiled, refusal: Refusal, args: tuple[Any, ...], kwargs: dict[str, Any], mode: str
 ) -> None:
     """Recognise calls like this one, which could not be described, unless they are errors."""
     if mode == "error" or refusal.bound:
@@ -105,7 +103,7 @@ def note_argument(
             return
 
 
-def note(fn: Function, refusal: Refusal, description: Description, mode: str) -> None:
+def note(fn: Compiled, refusal: Refusal, description: Description, mode: str) -> None:
     """Recognise calls like this one, whose trace was refused, unless they are errors."""
     if mode == "error" or refusal.bound:
         return
@@ -119,7 +117,7 @@ def note(fn: Function, refusal: Refusal, description: Description, mode: str) ->
         _add(fn, Case(settings(), refusal.fits, key, tuple(reversed(fn._paths.get(key, ())))))
 
 
-def forget(fn: Function, key: Any) -> None:
+def forget(fn: Compiled, key: Any) -> None:
     """There is a new path for arguments of the description `key`."""
     kept = tuple(case for case in fn._shortcuts if case.key != key)
     if len(kept) < len(fn._shortcuts):
@@ -127,13 +125,13 @@ def forget(fn: Function, key: Any) -> None:
         fn._ask_none()
 
 
-def _add(fn: Function, case: Case) -> None:
+def _add(fn: Compiled, case: Case) -> None:
     if case.under.debug < 2:
         others = [c for c in fn._shortcuts if c.under is not case.under or c.key != case.key]
         fn._shortcuts, fn._shortcut = (case, *others[: MAX_CASES - 1]), run
 
 
-def _test(fn: Function, prologue: Prologue, whatever: bool = False) -> Callable[..., Any]:
+def _test(fn: Compiled, prologue: Prologue, whatever: bool = False) -> Callable[..., Any]:
     """The function of the arguments that says PLAIN where no guard leaves."""
     f = fn.__wrapped__
     prologue.miss_if(f"{prologue.symbol(f)}.__code__ is not {prologue.symbol(f.__code__)}")
@@ -151,7 +149,7 @@ def _test(fn: Function, prologue: Prologue, whatever: bool = False) -> Callable[
 # The function ------------------------------------------------------------------------------------
 
 
-def _refused_whatever(fn: Function) -> Callable[..., Any] | None:
+def _refused_whatever(fn: Compiled) -> Callable[..., Any] | None:
     """A test whether `fn` is still what no call is compiled of; None where some may be."""
     f, prologue = fn.__wrapped__, Prologue()
     if scan(f.__code__).reason:

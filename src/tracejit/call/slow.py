@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tracejit.call import shortcut
 from tracejit.call.arguments import Description, storage_of, texts_of
@@ -20,6 +20,7 @@ from tracejit.call.fallback import (
     refused_under,
     run_plain,
 )  # fmt: skip
+from tracejit.call.paths import Compiled
 from tracejit.call.reentry import aside, begins_trace, inlining
 from tracejit.call.retrace import asked_too_often, cause_of, promote_changed_numbers
 from tracejit.call.traced import Program, run_trace
@@ -37,9 +38,6 @@ from tracejit.native.caller import OTHERS
 from tracejit.plan.dispatch import Interpreted, Signature, length_text, result_text
 from tracejit.trace.explain import log
 from tracejit.trace.trace import Trace, current
-
-if TYPE_CHECKING:
-    from tracejit.call.function import Function
 
 MAX_PATHS = 128
 MAX_RECENT = 4
@@ -76,7 +74,7 @@ class Path:
         self.moves = bool(trace.draws) or any(s.changed for s in trace.capture.states.values())
 
 
-def call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call `fn`: inlined into a running trace, by a path, or in plain NumPy."""
     active = current()
     if active is not None and inlining((*args, *kwargs.values())) is active:
@@ -103,7 +101,7 @@ def call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return _call(fn, args, kwargs)[1]
 
 
-def _call_aside(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _call_aside(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The result where this thread is in the midst of tracing or compiling: nothing is compiled."""
     with aside():
         if not bound_to(fn.__wrapped__):
@@ -112,7 +110,7 @@ def _call_aside(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
             return _call(fn, args, kwargs)[1]
 
 
-def _put_first(fn: Function, path: Path) -> None:
+def _put_first(fn: Compiled, path: Path) -> None:
     """`path` is the next call's best guess."""
     path.used = next(_uses)
     if not fn._recent or fn._recent[0] is not path:
@@ -121,7 +119,7 @@ def _put_first(fn: Function, path: Path) -> None:
     fn._ask(path.driver, settings() if config.debug < 2 else None)
 
 
-def path_for(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:
+def path_for(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:
     """The path that these arguments take, which is not run.
 
     UnsupportedError where they run in plain NumPy.
@@ -140,7 +138,7 @@ def path_for(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Pat
 
 
 def _description(
-    fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]
+    fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Description | Refusal | None:
     """What the arguments are; None where they are none of this function's."""
     if fn._signature is None or not fn._signature.is_of(fn.__wrapped__):
@@ -159,7 +157,7 @@ def _description(
         return Refusal(problem, fn.__wrapped__)
 
 
-def _call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Path | None, Any]:
+def _call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Path | None, Any]:
     description = _description(fn, args, kwargs)
     if description is None:
         return None, fn.__wrapped__(*args, **kwargs)  # raises Python's own message
@@ -199,7 +197,7 @@ def _call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[
     return path, result
 
 
-def _try_paths(fn: Function, description: Description) -> tuple[Path | None, Any]:
+def _try_paths(fn: Compiled, description: Description) -> tuple[Path | None, Any]:
     for path in reversed(fn._paths.get(description.key, ())):
         result = _run(fn, path, description)
         if result is not MISS:
@@ -207,7 +205,7 @@ def _try_paths(fn: Function, description: Description) -> tuple[Path | None, Any
     return None, MISS
 
 
-def _run(fn: Function, path: Path, description: Description) -> Any:
+def _run(fn: Compiled, path: Path, description: Description) -> Any:
     start = time.perf_counter()
     result = description.call(path.driver)
     if config.debug >= 2 and result is not MISS:
@@ -218,7 +216,7 @@ def _run(fn: Function, path: Path, description: Description) -> Any:
 # Tracing ----------------------------------------------------------------------------------------
 
 
-def _new_path(fn: Function, description: Description) -> Path | Refusal:
+def _new_path(fn: Compiled, description: Description) -> Path | Refusal:
     """Trace and compile `fn` for these arguments, which no known path takes."""
     traced = _traced(fn, description)
     if isinstance(traced, Refusal):
@@ -240,7 +238,7 @@ def _raising(trace: Trace, program: Program) -> list[Node]:
 
 @begins_trace
 def _traced(
-    fn: Function, description: Description, tries: int = 3
+    fn: Compiled, description: Description, tries: int = 3
 ) -> tuple[Trace, Program] | Refusal:
     """The trace of `fn` and what it gave; at most `tries` where other threads may have drawn."""
     start = time.perf_counter()
@@ -272,7 +270,7 @@ def _traced(
     return trace, program
 
 
-def _path_of(fn: Function, description: Description) -> Path | Refusal:
+def _path_of(fn: Compiled, description: Description) -> Path | Refusal:
     """The path for these arguments, known or new."""
     traced = _traced(fn, description)
     if isinstance(traced, Refusal):
@@ -283,7 +281,7 @@ def _path_of(fn: Function, description: Description) -> Path | Refusal:
 
 
 def _known_path(
-    fn: Function, description: Description, traced: tuple[Trace, Program]
+    fn: Compiled, description: Description, traced: tuple[Trace, Program]
 ) -> Path | None:
     """The path that has been compiled from this trace's like."""
     trace, program = traced
@@ -294,7 +292,7 @@ def _known_path(
 
 
 def _compiled(
-    fn: Function, description: Description, traced: tuple[Trace, Program]
+    fn: Compiled, description: Description, traced: tuple[Trace, Program]
 ) -> Path | Refusal:
     trace, program = traced
     fn.stats.traces += 1
@@ -317,7 +315,7 @@ def _same_reads(a: list[Root], b: list[Root]) -> bool:
     return [(r.path, r.spec) for r in a] == [(r.path, r.spec) for r in b]
 
 
-def _compile(fn: Function, description: Description, trace: Trace, program: Program) -> Path:
+def _compile(fn: Compiled, description: Description, trace: Trace, program: Program) -> Path:
     capture = trace.capture
     prologue, signature = capture.prologue, description.signature
     prologue.namespace.update(signature.defaults)
@@ -382,7 +380,7 @@ def _leaf_text(
     return expressions[what] if kind == "input" else prologue.symbol(what, "r")
 
 
-def _executable(fn: Function, trace: Trace, program: Program) -> Any:
+def _executable(fn: Compiled, trace: Trace, program: Program) -> Any:
     if not config.compile:
         if config.check:
             verify(program.graph)
@@ -406,7 +404,7 @@ def _executable(fn: Function, trace: Trace, program: Program) -> Any:
     return executable
 
 
-def _keep(fn: Function, path: Path) -> None:
+def _keep(fn: Compiled, path: Path) -> None:
     fn._records.append(path)
     shortcut.forget(fn, path.key)
     fn._paths.setdefault(path.key, []).append(path)

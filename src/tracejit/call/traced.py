@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import types
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tracejit.call.arguments import Description
+from tracejit.call.paths import Compiled
 from tracejit.call.sharing import shared
 from tracejit.capture.capture import Capture
 from tracejit.errors import NotTraceable, take_refusal
@@ -29,9 +30,6 @@ from tracejit.plan.structure import (
 from tracejit.trace.requirements import unread
 from tracejit.trace.variable import Variable
 
-if TYPE_CHECKING:
-    from tracejit.call.function import Function
-
 
 class Program:
     """What a trace gave: the graph, its outputs' kinds, and text that builds the result."""
@@ -49,7 +47,7 @@ class Program:
         self.required = False
 
 
-def run_trace(fn: Function, description: Description, capture: Capture) -> Program:
+def run_trace(fn: Compiled, description: Description, capture: Capture) -> Program:
     """Run the traced copy of `fn` over variables for these arguments."""
     copy = capture.function(fn.__wrapped__)
     leaves, names, signature = iter(description.values), list[str](), description.signature

@@ -9,21 +9,32 @@ from __future__ import annotations
 import contextlib
 import functools
 import types
+from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from tracejit.capture.bytecode import reads_outside
 from tracejit.capture.standin import ORIGINAL, real_of
 from tracejit.errors import NotTraceable
+from tracejit.plan.dispatch import Prologue
 from tracejit.plan.structure import is_namedtuple, is_static
-
-if TYPE_CHECKING:
-    from tracejit.capture.capture import Capture
 
 #: Members of a metaclass that act when a class is made, and not later.
 _MAKING = frozenset("__new__ __init__ __prepare__ __module__ __qualname__ __doc__".split())
 #: Hooks that hear of subclasses, which a copy is not.
 _HOOKS = frozenset("__init_subclass__ __class_getitem__ __subclasshook__ __new__".split())
+
+
+class Capture(Protocol):
+    """What members of classes are captured by: a `capture.Capture`."""
+
+    prologue: Prologue
+
+    def function(self, f: types.FunctionType) -> Callable[..., Any]: ...
+    def traced_class(self, cls: type) -> type: ...
+    def is_users(self, f: types.FunctionType) -> bool: ...
+    def guard(self, value: Any, expression: str, path: str) -> None: ...
+    def read(self, value: Any, expression: str, path: str) -> Any: ...
 
 
 class _NoHook:

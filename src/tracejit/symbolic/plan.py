@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tracejit.call.function import Stats
+from tracejit.call.paths import Stats
 from tracejit.ir.graph import Graph
 from tracejit.native.caller import Caller
 from tracejit.symbolic.graph import Variable
