@@ -16,9 +16,9 @@ LONGEST = 500
 #: Folders and modules of the root, lowest first: each may import those before it, and itself. Those
 #: on one line do not know each other. What is not here is not a layer yet: give it a place.
 LAYERS = """
-flags errors
+errors theano
 config
-native rng theano
+native rng
 ir
 plan
 trace

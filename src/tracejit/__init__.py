@@ -20,7 +20,7 @@ from tracejit.errors import (
     UnsupportedError,
     UnsupportedWarning,
 )
-from tracejit.flags import change_flags
+from tracejit.theano.flags import change_flags
 
 __version__ = "0.1.0"
 

@@ -23,7 +23,7 @@ import os
 from contextvars import ContextVar, Token
 from typing import Any
 
-from tracejit import flags
+from tracejit.theano import flags
 
 #: The name of the threads that compile in the background.
 COMPILER = "tracejit compiler"

@@ -1,1 +1,1 @@
-"""Theano's module names, for programs that import them."""
+"""Theano's module names and flags, for programs that were written for it."""
