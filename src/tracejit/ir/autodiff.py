@@ -71,7 +71,7 @@ def vjp(
         g = arrived[node] = Cotangent(given[node]) if node in given else total(terms)
         if node in stopped or not any(a in active for a in node.args):
             continue
-        clipped = node.op is ops.CAST and node.attr and node.attr[0] == "clip"
+        clipped = node.op is ops.MARKS["clip_gradient"]
         rule = _passed if forward and clipped else _rule(node)
         for operand, h in zip(node.args, _pulled(node, g, rule), strict=False):
             if h is None or operand not in active:
@@ -147,7 +147,7 @@ def _fitted(g: Cotangent, operand: Node) -> Cotangent:
 def _rule(node: Node) -> Rule:
     if isinstance(node.op, ops.Elementwise):
         if node.op is ops.CAST:
-            return _of_cast
+            return _passed
         if has_derivative(node):
             return operand_cotangents
     rule = _RULES.get(node.op.name)
@@ -162,17 +162,17 @@ def _passed(node: Node, g: Node) -> Cotangents:
     return (g,)
 
 
-def _of_cast(node: Node, g: Node) -> Cotangents:
-    """A cast may be marked: its gradient is stopped, multiplied, or limited on the way."""
-    match node.attr:
-        case ("stop",):
-            return (None,)
-        case ("scale", factor):
-            return (build.elementwise("multiply", g, build.constant(factor, g.dtype)),)
-        case ("clip", low, high):
-            low, high = (build.constant(v, g.dtype) for v in (low, high))
-            return (build.elementwise("minimum", build.elementwise("maximum", g, low), high),)
-    return (g,)
+def _stopped(node: Node, g: Node) -> Cotangents:
+    return (None,)
+
+
+def _scaled(node: Node, g: Node) -> Cotangents:
+    return (build.elementwise("multiply", g, build.constant(node.attr, g.dtype)),)
+
+
+def _clipped(node: Node, g: Node) -> Cotangents:
+    low, high = (build.constant(v, g.dtype) for v in node.attr)
+    return (build.elementwise("minimum", build.elementwise("maximum", g, low), high),)
 
 
 # Reductions ------------------------------------------------------------------------------------
@@ -423,6 +423,10 @@ _MASKED = frozenset("sum view reshape concatenate".split())
 
 _RULES: dict[str, Rule] = {
     "custom": _of_custom,
+    "mark": _passed,
+    "stop_gradient": _stopped,
+    "scale_gradient": _scaled,
+    "clip_gradient": _clipped,
     "sum": _of_sum,
     "prod": _of_prod,
     "max": _of_extreme,

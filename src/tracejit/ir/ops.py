@@ -310,6 +310,18 @@ COMPARISONS = {
 #: What is stored in a memory order that does not depend on its operands', by that order.
 ORDERED: dict[str, Elementwise] = {order: _ordered(order) for order in ("C", "F")}
 
+#: The operand itself, with a mark for derivatives; attr in brackets. ``mark`` is what one is taken
+#: with respect to (its number); a cotangent ends at ``stop_gradient``, is multiplied at
+#: ``scale_gradient`` (the factor) and limited at ``clip_gradient`` (the bounds).
+MARKS: dict[str, Elementwise] = _rows(
+    *(
+        Elementwise(
+            name=name, module="tracejit.ir.marks", nin=1, cpu="{0}", cpu_kinds="biufc", plain=True
+        )
+        for name in ("mark", "stop_gradient", "scale_gradient", "clip_gradient")
+    )
+)
+
 #: An element of a random draw: of a key, the draw's number, the element's place, and parameters.
 PHILOX: dict[str, Elementwise] = _rows(
     _drawn("word"),

@@ -169,6 +169,7 @@ _RULES: dict[str, Callable[[Node], Node | None]] = {
     "view": _view,
     "reshape": _reshape,
     "positive": _identity,
+    **dict.fromkeys(ops.MARKS, _identity),
     "custom": _identity,
     "poly": _poly,
 }

@@ -180,7 +180,7 @@ def _is_not_zero(test: Node, u: Node) -> bool:
 
 def _uncast(t: Node) -> Node:
     """`t` before casts between floats."""
-    while t.op is ops.CAST and t.attr is None and t.args[0].dtype.kind == "f":
+    while t.op is ops.CAST and t.args[0].dtype.kind == "f":
         t = t.args[0]
     return t
 

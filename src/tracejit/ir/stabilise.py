@@ -14,7 +14,8 @@ from typing import Any
 
 from tracejit.ir import build, ops
 from tracejit.ir.graph import with_operands
-from tracejit.ir.node import Node, make, postorder
+from tracejit.ir.marks import marked
+from tracejit.ir.node import Node, postorder
 
 Rule = Callable[[Any, Node], Node | None]
 Rules = Mapping[str, tuple[Rule, ...]]
@@ -248,7 +249,7 @@ class Rewriter:
         top = build.reduce("max", u, axes)
         finite = build.where(call("isfinite", top), top, build.constant(0, top.dtype))
         # Whatever is subtracted and added again: it has no part in the derivative.
-        finite = make(ops.CAST, (finite,), ("stop",), finite.type, finite.origin)
+        finite = marked(finite, "stop_gradient")
         kept = tuple(k for k in range(u.ndim) if k not in axes)
         spread = build.view(finite, u.shape, tuple((0, 1, k) for k in kept))
         rest = build.reduce("sum", call("exp", call("subtract", u, spread)), axes)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracejit.ir import ops
-from tracejit.ir.node import make
+from tracejit.ir.marks import marked
 from tracejit.symbolic.convert import as_tensor_variable
 from tracejit.symbolic.infer import apply
 from tracejit.symbolic.opcodes import opcode
@@ -15,20 +14,17 @@ from tracejit.trace.variable import Variable as Traced
 @opcode("disconnected", types=lambda attr, inputs: [inputs[0].type])
 def _cut_here(attr: Any, x: Any) -> Any:
     """The operand, through which no gradient flows."""
-    return _marked(x, "stop")
+    return _marked(x, "stop_gradient")
 
 
-def _marked(x: Any, *how: Any) -> Any:
-    if not isinstance(x, Traced):
-        return x
-    node = make(ops.CAST, (x.node,), how, x.node.type)
-    return Traced(node, x.kind)
+def _marked(x: Any, mark: str, attr: Any = None) -> Any:
+    return Traced(marked(x.node, mark, attr), x.kind) if isinstance(x, Traced) else x
 
 
 @opcode("undefined", types=lambda attr, inputs: [inputs[0].type])
 def _undefined_here(attr: Any, x: Any) -> Any:
     """attr: why. The operand, whose gradient is not defined."""
-    return _marked(x, "stop")
+    return _marked(x, "stop_gradient")
 
 
 def undefined_grad(x: Any) -> Any:
@@ -53,13 +49,13 @@ def disconnected_grad(x: Any) -> Any:
 @opcode("scale_gradient", types=lambda attr, inputs: [inputs[0].type])
 def _scale_here(attr: Any, x: Any) -> Any:
     """attr: the factor."""
-    return _marked(x, "scale", attr)
+    return _marked(x, "scale_gradient", attr)
 
 
 @opcode("clip_gradient", types=lambda attr, inputs: [inputs[0].type])
 def _clip_here(attr: Any, x: Any) -> Any:
     """attr: (lower, upper)."""
-    return _marked(x, "clip", *attr)
+    return _marked(x, "clip_gradient", attr)
 
 
 def zero_grad(x: Any) -> Any:

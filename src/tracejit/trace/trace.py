@@ -491,4 +491,4 @@ class Trace(build.Solver):
 
 def _is_mark(node: Node) -> bool:
     """Whether a node is what a derivative is taken with respect to."""
-    return node.op is ops.CAST and bool(node.attr) and node.attr[0] == "mark"
+    return node.op is ops.MARKS["mark"]

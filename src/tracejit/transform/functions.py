@@ -23,6 +23,7 @@ from tracejit.ir import build, ops
 from tracejit.ir.autodiff import CustomRule, custom_rules
 from tracejit.ir.autodiff import jacobian as jacobian_of
 from tracejit.ir.autodiff import vjp as cotangents_of
+from tracejit.ir.marks import marked
 from tracejit.ir.node import Node, make
 from tracejit.ir.smooth import differentiable
 from tracejit.plan.structure import Leaf, flatten, unflatten
@@ -96,7 +97,7 @@ class _Marked:
                 DTypeError(f"{path} has dtype {x.node.dtype}: its derivative is not defined"),
                 "pass 3.0 in place of 3, floats in place of integers, or choose other argnums",
             )
-        node = make(ops.CAST, (x.node,), ("mark", next(_marks)), x.node.type, x.node.origin)
+        node = marked(x.node, "mark", next(_marks))
         self.nodes.append(node)
         self.leaves.append(Variable(node, x.kind, owned=False))
         return Leaf("array")
