@@ -27,7 +27,7 @@ from tracejit.call.traced import Program, run_trace
 from tracejit.capture.capture import Capture, Root
 from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.config import config, settings
-from tracejit.errors import MISS, NotTraceable, take_refusal
+from tracejit.errors import MISS, InvalidGraphError, NotTraceable, take_refusal
 from tracejit.ir import build
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
@@ -396,6 +396,8 @@ def _executable(fn: Compiled, trace: Trace, program: Program) -> Any:
             program.graph, layouts, CPU(), name=fn.__name__, kinds=program.kinds,
             states=len(program.states), budget=trace.budget,
         )  # fmt: skip
+    except InvalidGraphError:
+        raise
     except Exception as problem:
         if not interpreted(fn, problem, trace, fn.on_unsupported or config.on_unsupported):
             raise

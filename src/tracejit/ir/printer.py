@@ -43,24 +43,31 @@ def to_text(graph: Printable) -> str:
     %0:float64[x.0] = exp x
     return %0
     """
-    names = _Names()
+    names = Names()
     inputs = ", ".join(f"{names.of(i)}:{names.type(i)}" for i in graph.inputs)
     lines = [f"inputs {inputs}"]
     for node in graph.nodes():
         if names.inline(node) is None:
-            text = f"{node.op.name} {names.operands(node)}".rstrip()
-            lines.append(f"{names.of(node)}:{names.type(node)} = {text}")
+            lines.append(names.line(node))
     lines.extend(f"check {names.of(c.condition)}  # {c.reason}" for c in graph.checks)
     lines.append("return " + ", ".join(names.of(o) for o in graph.outputs))
     return "\n".join(lines)
 
 
-class _Names:
+class Names:
+    """Names of nodes, given as they are first asked for."""
+
     def __init__(self) -> None:
         self.names: dict[Node, str] = {}
         self.count = 0
 
+    def line(self, node: Node) -> str:
+        """How `node` is computed."""
+        text = f"{node.op.name} {self.operands(node)}".rstrip()
+        return f"{self.of(node)}:{self.type(node)} = {text}"
+
     def of(self, node: Node) -> str:
+        """The name of `node`, or its text where it has no line of its own."""
         name = self.names.get(node)
         if name is None:
             name = self.inline(node)
@@ -90,14 +97,17 @@ class _Names:
         return None
 
     def type(self, node: Node) -> str:
+        """The type of `node`."""
         weak = "weak " if node.type.weak else ""
         shape = ", ".join(map(self.dim, node.shape))
         return f"{weak}{node.dtype}" + (f"[{shape}]" if node.shape else "")
 
     def dim(self, d: int | Node) -> str:
+        """A dimension."""
         return self.of(d) if isinstance(d, Node) else str(d)
 
     def operands(self, node: Node) -> str:
+        """The operands and attributes of `node`."""
         parts = [self.of(a) for a in node.args]
         if node.op is ops.VIEW:
             parts.append("[" + ", ".join(map(self.index, node.attr[1])) + "]")

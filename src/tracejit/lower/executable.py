@@ -25,6 +25,8 @@ from tracejit.lower.progress import progress
 from tracejit.lower.schedule import schedule
 from tracejit.lower.split import Split, split
 from tracejit.lower.streams import streamed
+from tracejit.lower.text import to_text as program_text
+from tracejit.lower.verify import verify as verify_program
 from tracejit.plan.text import DrawText, Parameters, ResultText, commit
 
 if TYPE_CHECKING:
@@ -229,6 +231,10 @@ def compile_graph(
     graph = _pass(graph, "own outputs", lambda g: _own_outputs(g, aliases))
     plain = {key: layout.rstrip("r") for key, layout in layouts.items()}
     program = schedule(graph, plain, aliases, states)
+    if config.check:
+        verify_program(program)
+    if config.debug >= 3:
+        print(f"# the program\n{program_text(program)}\n", file=sys.stderr)
     _pass_scalars(program, kinds or ["array"] * len(graph.outputs), states)
     seconds["schedule"] = perf_counter() - start
     start = perf_counter()

@@ -22,6 +22,7 @@ from tracejit.call.slow import trace_lock
 from tracejit.config import config, settings
 from tracejit.errors import (
     MISS,
+    InvalidGraphError,
     NotTraceable,
     ShapeError,
     UnsupportedError,
@@ -227,6 +228,8 @@ def _executable(f: Callee, compiling: bool, graph: Graph, trace: SymbolicTrace, 
         executable = compile_graph(
             graph, layouts, CPU(), name=f.name or "function", kinds=kinds, states=states
         )
+    except InvalidGraphError:
+        raise
     except Exception:
         _warn(f, None, COMPILER_FAILED, "report the expression")
         return Interpreted(graph)

@@ -1,0 +1,137 @@
+"""The stable text form of a `Program`: its loops, what they compute at each point, its memory."""
+
+from __future__ import annotations
+
+from tracejit.ir import ops
+from tracejit.ir.node import Node
+from tracejit.ir.printer import Names
+from tracejit.lower.access import memory_of
+from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
+
+
+def to_text(program: Program) -> str:
+    """`program` as text: loops, a line for each node that a computation evaluates, and buffers.
+
+    >>> import numpy as np
+    >>> from tracejit.ir import build, dims
+    >>> from tracejit.ir.graph import Graph
+    >>> from tracejit.lower.schedule import schedule
+    >>> x = build.input("x", np.dtype(np.float64), (dims.dim("x", 0),))
+    >>> total = build.reduce("sum", build.elementwise("exp", x), (0,))
+    >>> print(to_text(schedule(Graph((x,), (total,)), {"x": "C"})))
+    inputs x:float64[x.0] C
+    for i0 < x.0, chunked:
+        %0:float64[x.0] = exp x
+        reduce %1:float64 <- sum %0
+    memory
+        %1 output
+    """
+    return "\n".join(_Printer(program).lines())
+
+
+class _Printer:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.names = Names()
+
+    def lines(self) -> list[str]:
+        p, names = self.program, self.names
+        inputs = [
+            f"{names.of(i)}:{names.type(i)} {p.layouts[i.attr[0]]}".rstrip() for i in p.graph.inputs
+        ]
+        found = ["inputs " + ", ".join(inputs)]
+        for item in p.items:
+            found += self.item(item, 0)
+        found.append("memory")
+        memory: dict[int, tuple[Buffer, list[Node]]] = {}
+        for node, buffers in p.buffers.items():
+            for b in buffers:
+                memory.setdefault(id(b), (b, []))[1].append(node)
+        found += [f"    {self.buffer(b, nodes)}" for b, nodes in memory.values()]
+        for node, b in p.parts.items():
+            found.append(f"    parts of {names.of(node)} ({self.shape(b)})")
+        for node, before in p.inplace.items():
+            found.append(f"    {names.of(node)} over {names.of(before)}")
+        for arena in p.arenas:
+            if len(arena) > 1:
+                found.append("    together " + ", ".join(names.of(b.node) for b in arena))
+        return found
+
+    def item(self, item: Loop | Computation, depth: int) -> list[str]:
+        pad = "    " * depth
+        if isinstance(item, Computation):
+            return [pad + line for line in self.computation(item)]
+        flags = [name for name in ("flat", "chunked", "tiled") if getattr(item, name)]
+        if item.twins:
+            flags.append(f"by {len(item.twins) + 1}" + (", some left" if item.left else ""))
+        flags += [f"draws {self.names.of(c.target)} by blocks" for c in item.draws]
+        head = ", ".join([f"for i{depth} < {self.names.dim(item.extent)}", *flags])
+        found = [f"{pad}{head}:"]
+        for inner in item.items:
+            found += self.item(inner, depth + 1)
+        return found
+
+    def computation(self, c: Computation) -> list[str]:
+        """The lines of what is evaluated at a point, and of what is done with it."""
+        names = self.names
+        if c.kind in (Kind.MATMUL, Kind.LIBRARY):
+            return [f"{c.kind.value} {names.line(c.target)}"]
+        found: list[str] = []
+        for value in (c.value, *c.positions):
+            for node in self._inlined(value, c.target):
+                line = names.line(node)
+                if node is c.target:
+                    return [*found, f"map {line}{self._where(c)}"]
+                found.append(line)
+        what = {Kind.REDUCE: "op", Kind.SWEEP: "op", Kind.ARG: "op", Kind.SCAN: "attr"}
+        how = c.target.op.name if what.get(c.kind) == "op" else ""
+        if c.kind in (Kind.SCAN, Kind.SCATTER):
+            how = str(c.target.attr[0])
+        at = "".join(f" at {names.of(p)}" for p in c.positions)
+        value_text = " ".join(filter(None, [how, names.of(c.value)]))
+        target = f"{names.of(c.target)}:{names.type(c.target)}"
+        return [*found, f"{c.kind.value} {target} <- {value_text}{at}{self._where(c)}"]
+
+    def _where(self, c: Computation) -> str:
+        """What is not the usual of axes and places."""
+        text = ""
+        if c.kind is not Kind.SCATTER and c.order != tuple(range(len(c.domain))):
+            text += f" order {c.order}"
+        if c.kind is Kind.SCAN:
+            text += f" along {c.axis}"
+        if c.offset != 0:
+            text += f" from {self.names.dim(c.offset)} of axis {c.axis}"
+        return text
+
+    def _inlined(self, value: Node, target: Node) -> list[Node]:
+        """What is computed at a point below `value` and not read from memory, operands first."""
+        stored = self.program.stored
+        order: list[Node] = []
+        seen: set[Node] = set()
+        stack = [(value, False)]
+        while stack:
+            node, done = stack.pop()
+            if done:
+                order.append(node)
+                continue
+            kept = node in stored and node is not target
+            if node in seen or kept or self.names.inline(node) is not None:
+                continue
+            seen.add(node)
+            stack.append((node, True))
+            if node.op is ops.RESHAPE and memory_of(node, target, stored) is not node:
+                continue
+            stack += [(a, False) for a in reversed(node.args)]
+        return order
+
+    def buffer(self, b: Buffer, nodes: list[Node]) -> str:
+        """The nodes that a piece of memory is for, its shape and what it is."""
+        shape = self.shape(b)
+        layout = b.layout if len(b.shape) > 1 else ""
+        flags = [f for f in ("output", "late", "kept") if getattr(b, f)]
+        text = ", ".join(map(self.names.of, nodes))
+        return " ".join(filter(None, [text, f"({shape})" if shape else "", layout, *flags]))
+
+    def shape(self, b: Buffer) -> str:
+        """The lengths of a piece of memory."""
+        return ", ".join(map(self.names.dim, b.shape))
