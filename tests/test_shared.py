@@ -14,8 +14,7 @@ import pytest
 
 import tracejit
 import tracejit.tensor as T
-from tracejit import In, shared
-from tracejit.call import function
+from tracejit import In, function, shared
 from tracejit.symbolic.shared import SharedVariable, TensorSharedVariable, shared_constructor
 
 MODES = ["FAST_RUN", "FAST_COMPILE"]

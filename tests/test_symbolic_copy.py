@@ -14,8 +14,7 @@ import pytest
 
 import tracejit
 import tracejit.tensor as T
-from tracejit import In, Out, shared
-from tracejit.call import function
+from tracejit import In, Out, function, shared
 from tracejit.symbolic.graph import toposort
 
 MODES = ["FAST_RUN", "FAST_COMPILE"]

@@ -10,8 +10,7 @@ import pytest
 
 import tracejit
 import tracejit.tensor as T
-from tracejit import In, MissingInputError, Out, Param, UnusedInputError, shared
-from tracejit.call import function
+from tracejit import In, MissingInputError, Out, Param, UnusedInputError, function, shared
 from tracejit.symbolic.debugmode import BadOptimization
 from tracejit.symbolic.opcodes import OPS, Opcode
 

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 import tracejit.tensor as T
-from tracejit import In, shared
-from tracejit.call import function
+from tracejit import In, function, shared
 
 LIMIT = 1000.0
 # Most arrays have the same length, so that most calls succeed.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracejit.symbolic import function, graph, test_values, type  # noqa: F401 — they install
+from tracejit.symbolic import function as _function  # noqa: F401 — it installs itself,
+from tracejit.symbolic import graph, type  # noqa: F401
+from tracejit.symbolic import test_values as _test_values  # noqa: F401 — as this does
 from tracejit.symbolic.convert import AsTensorError, as_tensor_variable, cast, constant
 from tracejit.symbolic.type import TensorType
 from tracejit.symbolic.variables import TensorConstant, TensorVariable
