@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tracejit.cpu import expressions
 from tracejit.cpu.accumulate import BLOCK, Version
 from tracejit.cpu.block import Block, Line
-from tracejit.ir import ops
+from tracejit.ir import dims, ops
 from tracejit.ir.node import Node
 from tracejit.lower.materialise import matrix_source
 from tracejit.lower.phases import BY_STREAMS
@@ -67,11 +67,64 @@ class Calls:
     def _library(self) -> dict[ops.Op, Callable[[Computation], None]]:
         """What emits a call of compiled code; the loop of a ufunc otherwise."""
         return {
+            ops.COUNT: self._count,
+            ops.POSITIONS: self._positions,
+            ops.NONZERO: self._positions,
+            ops.COMPRESS: self._compress,
+            ops.PLACE: self._place,
             ops.SORT: self._sort,
             ops.ARGSORT: self._sort,
             ops.DRAW: self._draw,
             ops.ADVANCE: lambda c: None,  # the draw leaves it
         }
+
+    def _count(self, c: Computation) -> None:
+        """How many elements of a mask are true, in a register."""
+        name = self.e.fresh("v")
+        self.e.path[-1].add(f"{name} = count_true({self._flat(c.value.args[0])})", c.value.origin)
+        self.e.store(c, name, ())
+
+    def _positions(self, c: Computation) -> None:
+        """Where a mask is true, row by row where it has several axes."""
+        [mask] = c.value.args
+        *outer, length = mask.shape
+        function = f"positions_{mask.ndim}"
+        self.e.headers[function] = f"{function} = positions({mask.ndim})"
+        found, first = self.e.fresh("v"), "0"
+        block = self.e.path[-1]
+        block.add(f"{found} = 0")
+        rows = [self.e.fresh("i") for _ in outer]
+        operands = [self._flat(mask), self.e.dim(length), self._flat(c.target), found, *rows]
+        for var, d in zip(rows, outer, strict=True):
+            inner = Block(f"for {var} in range({self.e.dim(d)}):")
+            block.body.append(inner)
+            block = inner
+            first = f"({first}) * {self.e.dim(d)} + {var}" if var is not rows[0] else var
+        first = f"({first}) * {self.e.dim(length)}" if rows else first
+        operands.insert(1, first)
+        block.add(f"{found} = {function}({', '.join(operands)})", c.value.origin)
+
+    def _compress(self, c: Computation) -> None:
+        """What an array has where a mask is true."""
+        mask, x = c.value.args
+        operands = [self._flat(mask), self._flat(x), self._flat(c.target)]
+        self._masked("compress", c, operands)
+
+    def _place(self, c: Computation) -> None:
+        """What is put where a mask is true, into the copy of the array."""
+        mask, _, y = c.value.args
+        self._masked("put_true", c, [self._flat(mask), self._flat(c.target), self._flat(y)])
+
+    def _masked(self, function: str, c: Computation, operands: list[str]) -> None:
+        mask = c.value.args[0]
+        if inner := c.value.args[1].shape[mask.ndim :]:
+            function += "_rows"
+            operands.append(self.e.dim(dims.product(inner)))
+        self.e.path[-1].add(f"{function}({', '.join(operands)})", c.value.origin)
+
+    def _flat(self, node: Node) -> str:
+        """The elements of an array in memory, as an array of one axis."""
+        return self.e.flat_name(self.e.array_name(node), node.ndim)
 
     def _draw(self, c: Computation) -> None:
         """Numbers of a distribution into the target, and the state after them into its own."""

@@ -153,8 +153,6 @@ class Emitter(Values):
         return f"return {code}, {', '.join(empty)}"
 
     def _returned(self, buffer: Buffer) -> str:
-        if buffer.node.op is ops.NONZERO:
-            return f"{buffer.name}[:{self.dim(buffer.shape[0])}]"
         return buffer.name
 
     def _checks(self, returned: list[Buffer]) -> None:
@@ -330,8 +328,6 @@ class Emitter(Values):
                 if buffer.late and buffer.name not in self.allocated:
                     self.allocated.add(buffer.name)
                     extents = [self.dim(d) for d in buffer.shape]
-                    if c.kind is Kind.NONZERO:  # a row to write to after the last one found
-                        extents[0] += " + 1"
                     shape = _tuple(extents)
                     self.path[-1].add(f"{buffer.name} = np.empty({shape}, {_np(buffer)})")
 

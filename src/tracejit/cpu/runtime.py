@@ -10,6 +10,14 @@ from tracejit.cpu.half import half_load, half_round, half_store
 from tracejit.cpu.lines import aside, fence, put_aside, stream
 from tracejit.cpu.logic import *  # noqa: F403
 from tracejit.cpu.loops import matmul_loop, ufunc_loop
+from tracejit.cpu.masks import (
+    compress,
+    compress_rows,
+    count_true,
+    positions,
+    put_true,
+    put_true_rows,
+)
 from tracejit.cpu.memory import flat, outside, wrap
 from tracejit.cpu.philox import checked, philox_normal, philox_word
 from tracejit.cpu.scalar import *  # noqa: F403
@@ -73,6 +81,9 @@ __all__ = [
     "argsort_rows",
     "aside",
     "checked",
+    "compress",
+    "compress_rows",
+    "count_true",
     "draw",
     "far_angle",
     "far_phase",
@@ -97,8 +108,11 @@ __all__ = [
     "outside",
     "philox_normal",
     "philox_word",
+    "positions",
     "power",
     "put_aside",
+    "put_true",
+    "put_true_rows",
     "radd_product",
     "rows",
     "sort_rows",

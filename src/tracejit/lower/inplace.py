@@ -26,7 +26,7 @@ def write_in_place(program: Program, outputs: Container[Node]) -> None:
                 readers[node].append(c)
     for node, computations in program.stored.items():
         copy, *scatter = computations
-        if not scatter or scatter[0].kind is not Kind.SCATTER:
+        if not scatter or node.op not in (ops.SCATTER, ops.PLACE):
             continue
         x = copy.value
         if x not in program.stored or x in outputs or x in program.inplace.values():
