@@ -50,6 +50,8 @@ EXAMPLES: dict[str, str] = {
     "empty": "np.empty(len(x), dtype)",
     "zeros": "np.zeros(len(x), dtype)",
     "outer": "np.outer(v, w)",
+    "place": "(z := x * 1, np.place(z, m, y), z)[2]",
+    "putmask": "(z := x * 1, np.putmask(z, m, y), z)[2]",
     "repeat": "np.repeat(x, 2, axis=0)",
     "require": "np.require(x, requirements='C')",
     "reshape": "np.reshape(x, (4, -1))",

@@ -87,21 +87,20 @@ class Calls:
     def _positions(self, c: Computation) -> None:
         """Where a mask is true, row by row where it has several axes."""
         [mask] = c.value.args
-        *outer, length = mask.shape
+        *outer, length = map(self.e.dim, mask.shape)
         function = f"positions_{mask.ndim}"
         self.e.headers[function] = f"{function} = positions({mask.ndim})"
-        found, first = self.e.fresh("v"), "0"
-        block = self.e.path[-1]
+        found, rows = self.e.fresh("v"), [self.e.fresh("i") for _ in outer]
+        flags, out = self._flat(mask), self._flat(c.target)
+        block, row = self.e.path[-1], ""
         block.add(f"{found} = 0")
-        rows = [self.e.fresh("i") for _ in outer]
-        operands = [self._flat(mask), self.e.dim(length), self._flat(c.target), found, *rows]
-        for var, d in zip(rows, outer, strict=True):
-            inner = Block(f"for {var} in range({self.e.dim(d)}):")
+        for var, count in zip(rows, outer, strict=True):
+            inner = Block(f"for {var} in range({count}):")
             block.body.append(inner)
             block = inner
-            first = f"({first}) * {self.e.dim(d)} + {var}" if var is not rows[0] else var
-        first = f"({first}) * {self.e.dim(length)}" if rows else first
-        operands.insert(1, first)
+            row = f"({row}) * {count} + {var}" if row else var
+        first = f"({row}) * {length}" if row else "0"
+        operands = [flags, first, length, out, found, *rows]
         block.add(f"{found} = {function}({', '.join(operands)})", c.value.origin)
 
     def _compress(self, c: Computation) -> None:
@@ -113,11 +112,12 @@ class Calls:
     def _place(self, c: Computation) -> None:
         """What is put where a mask is true, into the copy of the array."""
         mask, _, y = c.value.args
-        self._masked("put_true", c, [self._flat(mask), self._flat(c.target), self._flat(y)])
+        function = "put_true_again" if c.value.attr else "put_true"
+        self._masked(function, c, [self._flat(mask), self._flat(c.target), self._flat(y)])
 
     def _masked(self, function: str, c: Computation, operands: list[str]) -> None:
         mask = c.value.args[0]
-        if inner := c.value.args[1].shape[mask.ndim :]:
+        if inner := () if c.value.attr == "again" else c.value.args[1].shape[mask.ndim :]:
             function += "_rows"
             operands.append(self.e.dim(dims.product(inner)))
         self.e.path[-1].add(f"{function}({', '.join(operands)})", c.value.origin)

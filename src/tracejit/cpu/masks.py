@@ -16,7 +16,15 @@ from numba.np.arrayobj import make_array
 
 from tracejit.cpu.intrinsic import call_llvm, define
 
-__all__ = ["compress", "compress_rows", "count_true", "positions", "put_true", "put_true_rows"]
+__all__ = [
+    "compress",
+    "compress_rows",
+    "count_true",
+    "positions",
+    "put_true",
+    "put_true_again",
+    "put_true_rows",
+]
 
 _WORD = 64
 _INT, _BIT, _BYTE = ir.IntType(64), ir.IntType(1), ir.IntType(8)
@@ -265,6 +273,31 @@ def _put(
     return b.load(count)
 
 
+def _put_again(
+    context: Any, b: ir.IRBuilder, tys: Any, mask: ir.Value, out: ir.Value, y: ir.Value
+) -> ir.Value:
+    flags = make_array(tys[0])(context, b, mask)
+    target, source = (_Elements(context, b, tys[k], v) for k, v in ((1, out), (2, y)))
+    turn = cgutils.alloca_once_value(b, _NONE)
+
+    def one(at: ir.Value) -> None:
+        place = b.load(turn)
+        target.copy(at, source, place, _ONE)
+        following = b.add(place, _ONE)
+        b.store(b.select(b.icmp_signed("<", following, source.count), following, _NONE), turn)
+
+    def take(at: ir.Value, run: ir.Value) -> None:
+        if run is _ONE:
+            one(at)
+            return
+        with cgutils.for_range(b, run) as loop:
+            one(b.add(at, loop.index))
+
+    with b.if_then(cgutils.is_not_null(b, source.count)):
+        _each_true(b, flags.data, flags.nitems, take)
+    return _NONE
+
+
 def _alike(mask: Any, a: Any, b: Any, *row: Any) -> Any:
     arrays = isinstance(a, types.Array) and isinstance(b, types.Array) and a.dtype == b.dtype
     fits = arrays and a.ndim == b.ndim == 1 and _is_mask(mask) and b.layout == "C"
@@ -281,4 +314,6 @@ compress = _masked("compress", 3, _compress)
 compress_rows = _masked("compress_rows", 4, _compress)
 #: ``put_true(mask, out, y)``: the elements of `y`, in order, into `out` where `mask` is true.
 put_true = _masked("put_true", 3, _put)
+#: The same, with the first element after the last.
+put_true_again = _masked("put_true_again", 3, _put_again)
 put_true_rows = _masked("put_true_rows", 4, _put)

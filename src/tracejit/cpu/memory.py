@@ -1,4 +1,4 @@
-"""Intrinsics about arrays: flat views of them, and checked indices."""
+"""Intrinsics about arrays: flat views of them, gaps in them, and checked indices."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+
+from tracejit.cpu.intrinsic import define
 
 
 @intrinsic
@@ -32,6 +34,22 @@ def flat(typingctx: Any, array: Any) -> Any:
         return target._getvalue()
 
     return result(array), codegen
+
+
+def _has_rows(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value) -> ir.Value:
+    made = context.make_array(ty)(context, b, array)
+    last = cgutils.unpack_tuple(b, made.strides, ty.ndim)[-1]
+    return b.icmp_signed("==", last, made.itemsize)
+
+
+#: Whether the elements along an array's last axis have no gaps between them.
+rows = define(
+    "rows",
+    1,
+    lambda array: types.boolean if isinstance(array, types.Array) and array.ndim else None,
+    _has_rows,
+    with_context=True,
+)
 
 
 @intrinsic

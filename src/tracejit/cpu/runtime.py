@@ -7,6 +7,7 @@ from typing import Any
 from tracejit.cpu.arrayloops import ufunc_over
 from tracejit.cpu.cast import *  # noqa: F403
 from tracejit.cpu.half import half_load, half_round, half_store
+from tracejit.cpu.late import new_array
 from tracejit.cpu.lines import aside, fence, put_aside, stream
 from tracejit.cpu.logic import *  # noqa: F403
 from tracejit.cpu.loops import matmul_loop, ufunc_loop
@@ -16,13 +17,13 @@ from tracejit.cpu.masks import (
     count_true,
     positions,
     put_true,
+    put_true_again,
     put_true_rows,
 )
-from tracejit.cpu.memory import flat, outside, wrap
+from tracejit.cpu.memory import flat, outside, rows, wrap
 from tracejit.cpu.philox import checked, philox_normal, philox_word
 from tracejit.cpu.scalar import *  # noqa: F403
 from tracejit.cpu.sorting import argsort_rows, sort_rows
-from tracejit.cpu.structure import rows
 from tracejit.cpu.sums import (
     radd_product,
     sum_add,
@@ -104,6 +105,7 @@ __all__ = [
     "near_gammaln",
     "near_sin",
     "near_tan",
+    "new_array",
     "not_positive",
     "outside",
     "philox_normal",
@@ -112,6 +114,7 @@ __all__ = [
     "power",
     "put_aside",
     "put_true",
+    "put_true_again",
     "put_true_rows",
     "radd_product",
     "rows",

@@ -180,7 +180,9 @@ def _compress(node: Node, args: list[Any], values: Values, env: Mapping[str, Any
 
 def _place(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
     mask, result, y = args[0], np.array(args[1]), args[2]
-    where = np.argwhere(mask)[: len(y)]
+    where = np.argwhere(mask)
+    y = np.resize(y, len(where)) if node.attr else y
+    where = where[: len(y)]
     result[tuple(where.T)] = y[: len(where)]
     return result
 

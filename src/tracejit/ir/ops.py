@@ -358,7 +358,8 @@ STRUCTURAL: dict[str, Op] = _rows(
     Op(
         name="place",
         doc="of a mask over leading axes, x and y: x with the elements of y, in order, where it is "
-        "true; all or none of the last ones where y has too few",
+        "true; all or none of the last ones where y has too few, unless they come again; attr: "
+        "that, or None",
     ),
     Op(name="concatenate", dims_in_attr=True, doc="attr: (axis, shape)"),
     Op(

@@ -136,7 +136,7 @@ def _share(
         if (
             home
             and last.target not in taken
-            and not home[0].late
+            and (buffers[0].late or not home[0].late)
             and last.kind is Kind.MAP
             and not last.partial
             and _complete(program.stored[node], last)

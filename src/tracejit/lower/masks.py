@@ -130,11 +130,13 @@ def _place(node: Node, layouts: Mapping[str, str]) -> Node | None:
         elif not _is_whole_axis(position, x.shape[k], k - mask.ndim + 1):
             return None
     budget = [CHEAP]
-    everywhere = _everywhere(y, mask, x, budget)
+    # Of rows, few are many elements; and their loops are short.
+    everywhere = _everywhere(y, mask, x, budget) if mask.ndim == x.ndim else None
     if everywhere is not None:
         chosen = build.view(mask, x.shape, tuple((0, 1, k) for k in range(mask.ndim)))
         return make(ops.WHERE, (chosen, everywhere, x), None, x.type, node.origin)
-    return make(ops.PLACE, (mask, x, _in_order(y)), None, x.type, node.origin)
+    values, turn = _in_order(y)
+    return make(ops.PLACE, (mask, x, values), turn, x.type, node.origin)
 
 
 def _is_whole_axis(node: Node, length: dims.Dim, axis: int) -> bool:
@@ -175,12 +177,31 @@ def _everywhere(y: Node, mask: Node, x: Node, budget: list[int]) -> Node | None:
     return make(op, tuple(operands), y.attr, ArrayType(y.dtype, x.shape), y.origin)
 
 
-def _in_order(y: Node) -> Node:
-    """What `y` reads in order, from its beginning on; `y` where that is nothing in memory."""
-    if y.op is not ops.GATHER or y.args[1].op is not ops.IOTA or y.ndim != y.args[0].ndim:
-        return y
+def _in_order(y: Node) -> tuple[Node, str | None]:
+    """What `y` reads in order, from its beginning on, and whether again and again.
+
+    That is `y` itself where it reads nothing in memory so.
+    """
+    if y.op is not ops.GATHER or y.ndim != y.args[0].ndim:
+        return y, None
+    x, places = y.args[0], y.args[1]
     whole = y.attr[1] == (("index", 0), *(("axis", k) for k in range(1, y.ndim)))
-    return y.args[0] if whole and y.args[0].shape[1:] == y.shape[1:] else y
+    if not whole or x.shape[1:] != y.shape[1:]:
+        return y, None
+    if places.op is ops.VIEW and places.attr[1] == ((0, 1, 0),):
+        places = places.args[0]
+    if places.op is ops.IOTA:
+        return x, None
+    again = places.op is ops.ELEMENTWISE["remainder"] and places.args[0].op is ops.IOTA
+    again = again and y.ndim == 1 and _is_length(places.args[1], x.shape[0])
+    return (x, "again") if again else (y, None)
+
+
+def _is_length(node: Node, length: dims.Dim) -> bool:
+    """Whether a scalar is the number `length`."""
+    if node.op is ops.CONST:
+        return bool(build.constant_value(node) == length)
+    return node is length or (node.op is ops.CAST and node.args[0] is length)
 
 
 _RULES = {
