@@ -119,6 +119,38 @@ def test_picked_with_gaps(layout, dtype):
     assert "for " not in f.source(layout(numbers((1000,))), m[: len(a)])
 
 
+def test_parts_are_read_where_they_lie():
+    """Columns, slices, all elements of a matrix: what is picked of a view is read there."""
+
+    def f(x, m, k):
+        y = x[:, 2]
+        return (
+            y[m],
+            x[3, ::-1][m[:6]],
+            y[k:][m[k:]],
+            y[::3][m[::3]],
+            np.extract(x > 0, x),
+            x[1:].T[m[:6]],
+        )
+
+    def whole(x, m):
+        return x.ravel()[m.ravel()], np.flatnonzero(m), np.extract(m, x.T)
+
+    g, h = tracejit.function(f), tracejit.function(whole)
+    x = numbers((40, 6))
+    for a in (x, np.asfortranarray(x), x[::-1], x[:, ::-1]):
+        for m in masks(40):
+            for k in (0, 5):
+                for p, q in zip(g(a, m, k), f(a, m, k), strict=True):
+                    np.testing.assert_array_equal(p, q)
+        for m in masks(240):
+            for p, q in zip(h(a, m.reshape(40, 6)), whole(a, m.reshape(40, 6)), strict=True):
+                np.testing.assert_array_equal(p, q)
+    only = tracejit.function(lambda x, m: x[:, 2][m])
+    agrees(only, x, masks(40)[2])
+    assert (only.stats.loops, only.stats.temporaries) == (0, 0)
+
+
 def test_picked_by_a_condition():
     """The condition is computed once, by the one loop there is."""
     f = tracejit.function(lambda x: x[x > 0])

@@ -123,8 +123,24 @@ class Calls:
         self.e.path[-1].add(f"{function}({', '.join(operands)})", c.value.origin)
 
     def _flat(self, node: Node) -> str:
-        """The elements of an array in memory, as an array of one axis."""
+        """The elements of an array in memory, or of a part of one, as an array of one axis."""
+        if node.op is ops.RESHAPE:
+            return self._flat(node.args[0])
+        if node.op is ops.VIEW:
+            return self._strip(node)
         return self.e.flat_name(self.e.array_name(node), node.ndim)
+
+    def _strip(self, node: Node) -> str:
+        """What a view along one axis of an array sees."""
+        [base] = node.args
+        axis, step = next((k, step) for k, (_, step, of) in enumerate(node.attr[1]) if of == 0)
+        make = f"strip_{base.ndim}_{axis}_{step}".replace("-", "m")
+        self.e.headers[make] = f"{make} = strip({base.ndim}, {axis}, {step})"
+        starts = [self.e.dim(start) for start, _, _ in node.attr[1]]
+        operands = [self.e.array_name(base), self.e.dim(node.shape[0]), *starts]
+        name = self.e.fresh("s")
+        self.e.path[-1].add(f"{name} = {make}({', '.join(operands)})", node.origin)
+        return name
 
     def _draw(self, c: Computation) -> None:
         """Numbers of a distribution into the target, and the state after them into its own."""

@@ -52,6 +52,40 @@ rows = define(
 )
 
 
+def strip(ndim: int, axis: int, step: int) -> Any:
+    """The intrinsic ``strip(array, length, *starts)``: so many elements along an axis, by steps."""
+
+    def made(array: Any) -> Any:
+        whole = array.layout == "C" and ndim == step == 1
+        return types.Array(array.dtype, 1, "C" if whole else "A", readonly=not array.mutable)
+
+    def result(array: Any, *numbers: Any) -> Any:
+        fits = isinstance(array, types.Array) and array.ndim == ndim
+        return made(array) if fits and all(ty == types.int64 for ty in numbers) else None
+
+    def emit(
+        context: Any, b: ir.IRBuilder, tys: Any, array: ir.Value, length: ir.Value, *starts: Any
+    ) -> ir.Value:
+        source = context.make_array(tys[0])(context, b, array)
+        strides = cgutils.unpack_tuple(b, source.strides, ndim)
+        place = b.bitcast(source.data, ir.IntType(8).as_pointer())
+        for start, stride in zip(starts, strides, strict=True):
+            place = b.gep(place, [b.mul(start, stride)])
+        target = context.make_array(made(tys[0]))(context, b)
+        context.populate_array(
+            target,
+            data=b.bitcast(place, source.data.type),
+            shape=cgutils.pack_array(b, [length]),
+            strides=cgutils.pack_array(b, [b.mul(strides[axis], ir.Constant(length.type, step))]),
+            itemsize=source.itemsize,
+            meminfo=None,
+            parent=None,
+        )
+        return target._getvalue()
+
+    return define("strip", 2 + ndim, result, emit, all_types=True, with_context=True)
+
+
 @intrinsic
 def wrap(typingctx: Any, index: Any, length: Any) -> Any:
     """`index`, counted from the end where negative; 0 where out of bounds (see `outside`)."""

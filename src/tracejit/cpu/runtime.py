@@ -20,7 +20,7 @@ from tracejit.cpu.masks import (
     put_true_again,
     put_true_rows,
 )
-from tracejit.cpu.memory import flat, outside, rows, wrap
+from tracejit.cpu.memory import flat, outside, rows, strip, wrap
 from tracejit.cpu.philox import checked, philox_normal, philox_word
 from tracejit.cpu.scalar import *  # noqa: F403
 from tracejit.cpu.sorting import argsort_rows, sort_rows
@@ -120,6 +120,7 @@ __all__ = [
     "rows",
     "sort_rows",
     "stream",
+    "strip",
     "sum_add",
     "sum_add_product",
     "sum_block",

@@ -42,7 +42,7 @@ _INTERLEAVED = ((4, 4), (12, 2))
 #: up to so many sums. LLVM's choice would depend on how the operands lie in memory, and with it the
 #: bits of the result. (An extreme's, too: of two zeros, which comes first may be the result.)
 #: Instructions of a loop, at most, that fills a whole vector with truth values at a time.
-_FEW = 16
+_FEW = 24
 _SUM_LANES = {types.float32: 16, types.float64: 8}
 _SUM_VECTORS, _EXTREME_VECTORS, _MOST_SUMS = 2, 4, 4
 _EXTREMES = {"rmax", "rmin"}

@@ -13,13 +13,13 @@ from typing import Any
 
 from tracejit.ir import build, dims, ops
 from tracejit.ir.graph import Graph, rebuild
-from tracejit.ir.node import Node, make
+from tracejit.ir.node import Node, make, postorder
 from tracejit.ir.types import INT64, ArrayType
 
 #: What is computed by a call over a whole mask.
 MASKED = (ops.COUNT, ops.POSITIONS, ops.NONZERO, ops.COMPRESS, ops.PLACE)
 #: What is computed everywhere to be chosen by a mask costs so much at most, in additions.
-CHEAP = 8
+CHEAP = 3
 
 
 def through_masks(graph: Graph, layouts: Mapping[str, str]) -> Graph:
@@ -42,12 +42,53 @@ def through_masks(graph: Graph, layouts: Mapping[str, str]) -> Graph:
         made = _RULES.get(node.op)
         return (made(node, layouts) or node) if made else node
 
-    return rebuild(graph, rule)
+    lowered = rebuild(graph, rule)
+    return rebuild(lowered, lambda node, _: _with_parts(node, layouts))
 
 
 def reads_strided(node: Node, x: Node) -> bool:
     """Whether `node` reads its operand `x` in memory whatever its stride is."""
     return node.op is ops.COMPRESS and x is node.args[1] and x.ndim == 1
+
+
+def is_part(node: Node, x: Node) -> bool:
+    """Whether `x` is a part of an input, which `node` reads where it lies."""
+    return node.op in MASKED and x.op in (ops.VIEW, ops.RESHAPE)
+
+
+def _with_parts(node: Node, layouts: Mapping[str, str]) -> Node:
+    """`node` with copies of those views among its operands that it cannot read where they lie."""
+    if node.op not in MASKED:
+        return node
+    args = tuple(
+        make(ops.CAST, (a,), None, a.type, a.origin)
+        if is_part(node, a) and not _lies_there(a, layouts, reads_strided(node, a))
+        else a
+        for a in node.args
+    )
+    return node if args == node.args else make(node.op, args, node.attr, node.type, node.origin)
+
+
+def _lies_there(x: Node, layouts: Mapping[str, str], strided: bool) -> bool:
+    """Whether a view is along one axis of an input, from a place that is known beforehand.
+
+    It has no gaps, unless it may be `strided`.
+    """
+    [base] = x.args
+    if base.op is not ops.INPUT or not base.ndim:
+        return False
+    layout = layouts[base.attr[0]]
+    if x.op is ops.RESHAPE:
+        return layout == "C"
+    starts = [start for start, _, _ in x.attr[1] if isinstance(start, Node)]
+    along = [(step, axis) for _, step, axis in x.attr[1] if axis is not None and step]
+    if x.ndim != 1 or len(along) != 1 or any(map(_is_late, postorder(starts))):
+        return False
+    return strided or (layout == "C" and base.ndim == 1 and along[0][0] == 1)
+
+
+def _is_late(node: Node) -> bool:
+    return bool(node.ndim) or isinstance(node.op, ops.Reduction) or node.op is ops.COUNT
 
 
 def _counted(node: Node) -> Node | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tracejit.ir import ops
 from tracejit.ir.graph import Graph, rebuild, with_operands
 from tracejit.ir.node import Node, make
-from tracejit.lower.masks import MASKED, reads_strided
+from tracejit.lower.masks import MASKED, is_part, reads_strided
 
 #: A value read by several computations is stored when computing it again costs more than this.
 RECOMPUTE = 8
@@ -74,7 +74,7 @@ def is_library(node: Node) -> bool:
 def reads_flat(node: Node) -> tuple[Node, ...]:
     """The array operands that `node` reads as contiguous memory in C order."""
     if node.op is ops.RESHAPE or is_library(node):
-        return tuple(a for a in node.args if a.ndim)
+        return tuple(a for a in node.args if a.ndim and not is_part(node, a))
     return ()
 
 
