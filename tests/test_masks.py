@@ -430,6 +430,36 @@ def test_values_over_and_over(name):
     agrees(g, x, m[:-1], x)
 
 
+def test_arrays_beside_what_is_picked():
+    """One element for each that is true; how many there are is seen when the program runs."""
+
+    def increased(x, m, v):
+        z = x.copy()
+        z[m] += v
+        return z
+
+    def product(x, m, v):
+        return v * x[m] - 1
+
+    def copied(x, m, v):
+        z = v * 2
+        z[:] = x[m]
+        return z
+
+    def two(x, m, v):
+        return x[m] + v[v > 0]
+
+    x, m = numbers((300,)), masks(300)[2]
+    v = np.abs(numbers((int(m.sum()),))) + 1
+    for f in (increased, product, copied, two):
+        g = tracejit.function(f)
+        for mask in (m, m & False, m | True):
+            for given in (v, v[:-1], np.append(v, 1.0), v[:1], v[:0], numbers((300,))):
+                if f is not two or len(given) > 1 and mask.any():
+                    agrees(g, x, mask, given)
+        assert g.stats.fallbacks == 0
+
+
 # Derivatives -------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.arrays.common import at_least, call, dim_node, length, require_positions, span
+from tracejit.arrays.common import at_least, dim_node, length, require_positions, span
 from tracejit.arrays.tables import method
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
@@ -240,11 +240,7 @@ def scatter(x: Variable, key: Any, y: Node, mode: str) -> Node:
         place = {k: i if i < before else i + len(common) for i, k in enumerate(rest)}
         kept = [shape[k] for k in rest]
         shape = (*kept[:before], *common, *kept[before:])
-    y = build.cast(y, x.node.dtype)
-    enough = None
-    if layout.masked:
-        y, enough = _in_turn(y, shape, before)
-    value = into_shape(y, shape)
+    value = into_shape(build.cast(y, x.node.dtype), shape)
     positions: list[Node] = []
     checked: list[bool] = []
     for start, step, k in layout.index:
@@ -262,27 +258,7 @@ def scatter(x: Variable, key: Any, y: Node, mode: str) -> Node:
     for k, array in arrays.items():
         if k not in layout.masked:
             require_positions(result, array, layout.shape[k], common)
-    if enough is not None:
-        build.solver().require(result, enough, enough)
     return result
-
-
-def _in_turn(y: Node, shape: tuple[Dim, ...], axis: int) -> tuple[Node, Node | None]:
-    """The elements of `y` in turn along an `axis` whose length depends on data; whether they fit.
-
-    Where there are fewer or more, NumPy raises.
-    """
-    k = y.ndim - len(shape) + axis
-    if not isinstance(count := shape[axis], Node) or k < 0 or y.shape[k] is count:
-        return y, None
-    solver, length = build.solver(), y.shape[k]
-    if solver.value(length) == 1 and solver.equal(length, 1):
-        return y, None
-    after = y.ndim - k - 1
-    places = build.expand_dims(build.iota(count), list(range(1, after + 1)))
-    picks = tuple(("index", 0) if j == k else ("axis", j) for j in range(y.ndim))
-    fitted = build.gather(y, (*y.shape[:k], count, *y.shape[k + 1 :]), picks, places)
-    return fitted, call("equal", dim_node(count), dim_node(length))
 
 
 def into_shape(y: Node, shape: tuple[Dim, ...]) -> Node:

@@ -27,6 +27,7 @@ from tracejit.cpu.accumulate import BLOCK, Accumulators, Version
 from tracejit.cpu.block import Block, Line
 from tracejit.cpu.calls import Calls
 from tracejit.cpu.chunks import Chunks
+from tracejit.cpu.copies import Copies
 from tracejit.cpu.guards import Guards
 from tracejit.cpu.streams import Streams
 from tracejit.cpu.values import Values
@@ -71,6 +72,7 @@ class Emitter(Values):
         self.accumulators = Accumulators(self)
         self.chunks = Chunks(self)
         self.calls = Calls(self)
+        self.copies = Copies(self)
         self.guards = Guards(self)
         self.streaming = streaming
         self.streams = Streams(self)
@@ -220,6 +222,8 @@ class Emitter(Values):
 
     def range_of(self, loop: Loop, first: str, last: str) -> None:
         """The iterations of a loop from `first` (from none: 0) up to `last`."""
+        if self.copies.run(loop, first, last):
+            return
         # Without those of twins that are not there, where what they leave is done one by one.
         inside = [
             c
@@ -319,6 +323,8 @@ class Emitter(Values):
                 if buffer.late and buffer.name not in self.allocated:
                     self.allocated.add(buffer.name)
                     self.path[-1].add(f"{buffer.name} = {self._new_array(buffer)}")
+                    if not buffer.output:
+                        self.path[-1].add(f"large_pages({buffer.name})")
 
     def _new_array(self, buffer: Buffer) -> str:
         """Memory that is given back at the end, or, for a result, an array of NumPy's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from llvmlite import ir
@@ -9,6 +10,9 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from tracejit.cpu.intrinsic import define
+
+#: Bytes of an array that is large, and of a page; the advice to the system.
+_LARGE, _PAGE, _HUGE = 1 << 22, 1 << 12, 14
 
 
 @intrinsic
@@ -36,6 +40,32 @@ def flat(typingctx: Any, array: Any) -> Any:
     return result(array), codegen
 
 
+def _large_pages(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value) -> ir.Value:
+    nothing = ir.Constant(ir.IntType(1), 0)
+    if not sys.platform.startswith("linux"):
+        return nothing
+    made = context.make_array(ty)(context, b, array)
+    size = b.mul(made.nitems, made.itemsize)
+    number, flag = size.type, ir.IntType(32)
+    kind = ir.FunctionType(flag, [number, number, flag])
+    advise = cgutils.get_or_insert_function(b.module, kind, "madvise")
+    with b.if_then(b.icmp_unsigned(">=", size, number(_LARGE)), likely=False):
+        start = b.ptrtoint(made.data, number)
+        page = b.and_(b.add(start, number(_PAGE - 1)), number(-_PAGE))
+        b.call(advise, [page, b.sub(b.add(start, size), page), flag(_HUGE)])
+    return nothing
+
+
+#: Ask for large pages for a temporary, as NumPy does for its arrays of this size.
+large_pages = define(
+    "large_pages",
+    1,
+    lambda array: types.boolean if isinstance(array, types.Array) else None,
+    _large_pages,
+    with_context=True,
+)
+
+
 def _has_rows(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value) -> ir.Value:
     made = context.make_array(ty)(context, b, array)
     last = cgutils.unpack_tuple(b, made.strides, ty.ndim)[-1]
@@ -50,6 +80,30 @@ rows = define(
     _has_rows,
     with_context=True,
 )
+
+
+def _copy_range(
+    context: Any, b: ir.IRBuilder, tys: Any, out: ir.Value, x: ir.Value, *bounds: ir.Value
+) -> ir.Value:
+    to, source = (
+        context.make_array(ty)(context, b, a) for ty, a in zip(tys, (out, x), strict=False)
+    )
+    first, last = bounds
+    size = context.get_constant(types.intp, context.get_abi_sizeof(to.data.type.pointee))
+    with b.if_then(b.icmp_signed("<", first, last)):
+        target, start = (b.gep(a.data, [first]) for a in (to, source))
+        cgutils.raw_memcpy(b, target, start, b.sub(last, first), size)
+    return ir.Constant(ir.IntType(1), 0)
+
+
+def _alike(out: Any, x: Any, *bounds: Any) -> Any:
+    arrays = all(isinstance(a, types.Array) and (a.ndim, a.layout) == (1, "C") for a in (out, x))
+    fits = arrays and out.dtype == x.dtype and all(ty == types.int64 for ty in bounds)
+    return types.boolean if fits else None
+
+
+#: ``copy_range(out, x, first, last)``: the elements from `first` up to `last`.
+copy_range = define("copy_range", 4, _alike, _copy_range, all_types=True, with_context=True)
 
 
 def strip(ndim: int, axis: int, step: int) -> Any:

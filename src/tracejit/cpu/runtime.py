@@ -20,7 +20,7 @@ from tracejit.cpu.masks import (
     put_true_again,
     put_true_rows,
 )
-from tracejit.cpu.memory import flat, outside, rows, strip, wrap
+from tracejit.cpu.memory import copy_range, flat, large_pages, outside, rows, strip, wrap
 from tracejit.cpu.philox import checked, philox_normal, philox_word
 from tracejit.cpu.scalar import *  # noqa: F403
 from tracejit.cpu.sorting import argsort_rows, sort_rows
@@ -84,6 +84,7 @@ __all__ = [
     "checked",
     "compress",
     "compress_rows",
+    "copy_range",
     "count_true",
     "draw",
     "far_angle",
@@ -96,6 +97,7 @@ __all__ = [
     "half_round",
     "half_store",
     "hypot",
+    "large_pages",
     "logaddexp",
     "matmul_loop",
     "modf_fraction",
