@@ -455,7 +455,7 @@ def test_arrays_beside_what_is_picked():
         g = tracejit.function(f)
         for mask in (m, m & False, m | True):
             for given in (v, v[:-1], np.append(v, 1.0), v[:1], v[:0], numbers((300,))):
-                if f is not two or len(given) > 1 and mask.any():
+                if f is not two or (len(given) > 1 and mask.any()):
                     agrees(g, x, mask, given)
         assert g.stats.fallbacks == 0
 
