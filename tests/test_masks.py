@@ -430,6 +430,38 @@ def test_values_over_and_over(name):
     agrees(g, x, m[:-1], x)
 
 
+def test_what_is_written_into_itself():
+    def reversed_(x, m):
+        z = x * 2
+        np.putmask(z, m, z[::-1])
+        return z
+
+    def whole(x, m):
+        z = x * 2
+        z[m] = z
+        return z
+
+    def cleared(x, m):
+        z = x > 0
+        z[z] = False
+        z[z | m] = m[z | m]
+        return z
+
+    x = numbers((300,))
+    for f in (reversed_, whole, cleared):
+        for m in masks(300):
+            if m.sum() != 1:
+                agrees(tracejit.function(f), x, m)
+
+    def placed(x, m):
+        z = x * 2
+        np.place(z, m, z[1:])
+        return z
+
+    with pytest.raises(tracejit.UnsupportedError, match="into itself"):
+        tracejit.function(placed)(x, m)
+
+
 def test_arrays_beside_what_is_picked():
     """One element for each that is true; how many there are is seen when the program runs."""
 

@@ -39,6 +39,8 @@ def putmask(a: Any, /, mask: Any, values: Any) -> None:
 def place(arr: Any, mask: Any, vals: Any) -> None:
     """``np.place``: the values in turn."""
     where, v = _operands("place", arr, mask, vals)
+    if isinstance(vals, Variable) and vals.memory is not None and vals.memory is arr.memory:
+        raise NotTraceable("np.place puts an array into itself: what it reads, it has written")
     x = arr.node
     if v.ndim and not at_least(v.shape[0], 1):
         anywhere = build.reduce("any", where, tuple(range(where.ndim)))

@@ -44,6 +44,8 @@ def write_in_place(program: Program, outputs: Container[Node]) -> None:
 
 def _reads_first(c: Computation, x: Node) -> bool:
     """Whether a scatter reads of `x` only the element that it writes then."""
+    if c.value.op is ops.PLACE:  # whose mask is read a word ahead
+        return c.value.args[2] is not x
     if not c.domain:
         return True
     written = tuple(map(_entry, c.positions))
