@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from numba.core import types
 
 from tracejit.cpu.callwrapper import njit, python_callable
 from tracejit.cpu.compile import array_type, scalar_type
+from tracejit.cpu.late import new_array
 
 SCALARS = [np.dtype(c) for c in "?bhilBHILfdFD"]
 MISS = 1
@@ -174,11 +176,61 @@ def test_the_wrong_number_of_arguments() -> None:
         entry(1, a1=2)
 
 
-def test_a_tuple_has_its_arrays_and_a_miss_is_a_tuple() -> None:
-    entry = compiled(lambda n: (0, np.full(n, 2.5)), types.int64)
-    code, made = entry(4)
-    assert code == 0 and made.tolist() == [2.5] * 4
-    assert entry("4") == (MISS,)
+CELLS = array_type(np.dtype(np.int64), 1, "C")
+ZERO = 0
+
+
+def making(body: str, late: int, *signature: Any) -> Any:
+    """An entry that makes arrays in its last argument."""
+    scope: dict[str, Any] = {"vector": new_array("d", 1), "matrix": new_array("e", 2)}
+    exec(body, scope)
+    dispatcher = njit(scope["entry"])
+    dispatcher.compile((*signature, CELLS))
+    return python_callable(dispatcher, late=late)
+
+
+def test_what_is_made_inside_is_numpys() -> None:
+    body = """
+def entry(n, late):
+    x, y = vector(late, 1, n), matrix(late, 2, n, 3)
+    x[:] = 2.5
+    y[:] = 0x3C00
+    return 0 if n else 2
+"""
+    entry = making(body, 2, types.int64)
+    x, y = entry(4)
+    np.testing.assert_array_equal(x, np.full(4, 2.5))
+    np.testing.assert_array_equal(y, np.ones((4, 3)))
+    assert (x.dtype, y.dtype) == (np.float64, np.float16)
+    for made in (x, y):
+        assert type(made) is np.ndarray and made.base is None
+        assert made.flags.owndata and made.flags.writeable and made.flags.c_contiguous
+        assert sys.getrefcount(made) == 4  # the name, the tuple, the loop, the argument
+    assert entry("4") is entry(ZERO) is None
+    # More than there can be: the second fails, and the first goes.
+    assert entry(1 << 61) is entry(-1) is None
+    before = sys.getrefcount(None)
+    for _ in range(100):
+        assert entry(ZERO) is None
+    assert abs(sys.getrefcount(None) - before) < 10
+
+
+def test_what_is_made_is_let_go() -> None:
+    body = """
+def entry(n, late):
+    x = vector(late, 1, 1 << 20)
+    x[:] = 0.0
+    return 2 if n else 0
+"""
+    entry = making(body, 1, types.int64)
+    tracemalloc.start()
+    try:
+        for n in (1, 0) * 20:
+            entry(n)
+        assert tracemalloc.get_traced_memory()[0] < 1 << 22
+        assert tracemalloc.get_traced_memory()[1] >= 1 << 23
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_fails_inside_is_a_code() -> None:

@@ -461,6 +461,7 @@ DRAWN, AFTER = build.draw(
     "normal", array("s", np.uint32, (628,)), (2, 3),
     [c(1.0, np.float64), c(2.0, np.float64)], np.dtype(np.float64),
 )  # fmt: skip
+POSITIVE = E("greater", x34, c(0.0))
 STRUCTURAL: dict[str, tuple[Node, Any]] = {
     "input": (x34, A),
     "const": (build.constant(np.float32(2.5)), np.float32(2.5)),
@@ -485,6 +486,19 @@ STRUCTURAL: dict[str, tuple[Node, Any]] = {
         A + 1.5 * np.bincount(PICKS, minlength=3)[:, None],
     ),
     "nonzero": (build.nonzero(E("greater", x34, c(0.0))), np.argwhere(A > 0)),
+    "count": (make(ops.COUNT, (POSITIVE,), None, ArrayType(INT64)), 6),
+    "positions": (
+        make(ops.POSITIONS, (build.view(POSITIVE, (4,), ((1, 0, None), (0, 1, 0))),), 2,
+             ArrayType(INT64, (2,))),
+        [2, 3],
+    ),
+    "compress": (
+        make(ops.COMPRESS, (POSITIVE, x34), (6,), ArrayType(FLOAT64, (6,))), A[A > 0]
+    ),
+    "place": (
+        make(ops.PLACE, (POSITIVE, x34, build.cast(build.iota(6), FLOAT64)), None, x34.type),
+        np.where(A > 0, np.cumsum(A > 0).reshape(3, 4) - 1.0, A),
+    ),
     "concatenate": (build.concatenate([x34, build.flip(x34, (0,))], 1), np.hstack([A, A[::-1]])),
     "scan": (build.scan("multiply", x34, 1), np.cumprod(A, axis=1)),
     "draw": (DRAWN, np.random.RandomState(3).normal(1.0, 2.0, (2, 3))),

@@ -132,12 +132,9 @@ def test_setting(key: Any, add: bool) -> None:
     if add or np.unique(places).size == places.size:
         values.append(np.arange(part.size, dtype="float64").reshape(part.shape))
     function = T.inc_subtensor if add else T.set_subtensor
-    mask = isinstance(key, np.ndarray) and key.dtype == bool
     for y in values:
-        # An array and a mask: NumPy must say whether there are as many of both.
-        traced = not (mask and y.ndim)
         want = changed(X, index, y, add)
-        check(lambda x, v: function(x[key], v), want, X, y, traced=traced)
+        check(lambda x, v: function(x[key], v), want, X, y)
 
 
 def test_repeated_indices_add_up() -> None:

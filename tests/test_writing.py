@@ -147,7 +147,7 @@ def halves(x):
 @pytest.mark.parametrize("f, x, temporaries", [
     (by_slices, M, 0),
     (through_views, M, 0),
-    (by_arrays, M, 3),
+    (by_arrays, M, 1),
     (one_by_one, V, 0),
     (reshaped, V, 2),
     (seen_by_read_only_views, M, 0),

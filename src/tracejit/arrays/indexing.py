@@ -31,6 +31,8 @@ class _Layout:
     index: list[Index]
     #: Axis of the view -> integer index array.
     arrays: dict[int, Node]
+    #: Those axes whose positions lie on them: a mask's.
+    masked: set[int]
     #: Whether a slice, None or ``...`` stands between two index arrays.
     apart: bool
 
@@ -45,7 +47,7 @@ def getitem(x: Variable, key: Any) -> Variable:
         # Where there is an index array, ints are index arrays too, with no axes.
         layout = _layout(x.node, entries)
         source = build.view(x.node, tuple(layout.shape), tuple(layout.index))
-        node = _gather(source, layout.arrays, layout.apart)
+        node = _gather(source, layout)
         copied = node.shape or any(e is Ellipsis for e in entries)
         return Variable(node, "array" if copied else "scalar")
     shape, index = basic_index(x.node, entries)
@@ -121,7 +123,7 @@ def _layout(x: Node, entries: Sequence[Any]) -> _Layout:
         for e in entries
         if e is not None and e is not Ellipsis
     )
-    result = _Layout([], [], {}, False)
+    result = _Layout([], [], {}, set(), False)
     # Compared by identity: entries may be nodes.
     full = list(entries) if any(e is Ellipsis for e in entries) else [*entries, Ellipsis]
     axis, seen = 0, 0
@@ -147,6 +149,8 @@ def _layout(x: Node, entries: Sequence[Any]) -> _Layout:
         else:
             for array in _index_arrays(e, x, axis):
                 result.arrays[len(result.shape)] = array
+                if e.dtype == BOOL:
+                    result.masked.add(len(result.shape))
                 _take_all(result, x.shape[axis])
                 axis += 1
     result.apart = seen == 3
@@ -179,8 +183,9 @@ def check_mask(e: Node, x: Node, axis: int) -> None:
             )
 
 
-def _gather(source: Node, arrays: dict[int, Node], apart: bool) -> Node:
-    """`source` read at `arrays`, whose broadcast axes come first, or in place of the indexed."""
+def _gather(source: Node, layout: _Layout) -> Node:
+    """`source` read at arrays, whose broadcast axes come first, or in place of the indexed."""
+    arrays, apart = layout.arrays, layout.apart
     try:
         common = build.broadcast_shapes([a.shape for a in arrays.values()])
     except ValueError as error:
@@ -212,7 +217,8 @@ def _gather(source: Node, arrays: dict[int, Node], apart: bool) -> Node:
             picks.append(("axis", place[k]))
     result = build.gather(source, shape, tuple(picks), *indices)
     for k, array in arrays.items():
-        require_positions(result, array, source.shape[k], common)
+        if k not in layout.masked:
+            require_positions(result, array, source.shape[k], common)
     return result
 
 
@@ -250,7 +256,8 @@ def scatter(x: Variable, key: Any, y: Node, mode: str) -> Node:
         checked.append(k is not None and k in arrays)
     result = build.scatter(x.node, value, positions, checked, mode)
     for k, array in arrays.items():
-        require_positions(result, array, layout.shape[k], common)
+        if k not in layout.masked:
+            require_positions(result, array, layout.shape[k], common)
     return result
 
 

@@ -139,7 +139,8 @@ def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Varia
     if axis is None:
         x, axis = build.reshape(x, (build.size(x),)), 0
     k = axis_index(axis, x.ndim)
-    if not at_least(x.shape[k], mask.shape[0]):
+    same = build.solver().equal(x.shape[k], mask.shape[0])
+    if not same and not at_least(x.shape[k], mask.shape[0]):
         raise NotTraceable("np.compress by a condition longer than the axis is not compiled")
     return Variable(_taken(x, nonzero(Variable(mask))[0].node, k))
 

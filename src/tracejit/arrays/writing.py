@@ -30,7 +30,7 @@ from tracejit.trace.tables import UFUNC_METHODS, implements, method
 from tracejit.trace.variable import Variable, operand, view_of, wrap
 
 
-def _value(y: Any, dtype: np.dtype[Any]) -> Node:
+def value_of(y: Any, dtype: np.dtype[Any]) -> Node:
     """What is to be written, as `dtype`."""
     x = operand(y)
     kind = x.dtype.kind if isinstance(x, Node) else np.asarray(x).dtype.kind
@@ -51,17 +51,22 @@ def setitem(x: Variable, key: Any, y: Any) -> None:
     check_owned(x)
     entries = indexing.expand(key if isinstance(key, tuple) else (key,), x.node.ndim)
     if any(isinstance(e, Node) for e in entries):
-        node = _value(y, x.node.dtype)
+        node = value_of(y, x.node.dtype)
         [first, *rest] = entries
         if not rest and first.dtype == BOOL and not node.ndim:
             write(x, build.where(_spread_mask(first, x.node), node, x.node))
+        elif not rest and first.dtype == BOOL and first.ndim == x.node.ndim and node.ndim > 1:
+            raise TypeError(
+                "NumPy boolean array indexing assignment requires a 0 or 1-dimensional input, "
+                f"input has {node.ndim} dimensions"
+            )
         else:
             write(x, indexing.scatter(x, key, node, "set"))
         return
     shape, index = indexing.basic_index(x.node, entries)
     if isinstance(y, Variable) and _is_there(x, y, lambda n: build.view(n, shape, index)):
         return  # ``x[key] += z`` has done it
-    node = _value(y, x.node.dtype)
+    node = value_of(y, x.node.dtype)
     if node.ndim > len(shape) and (not shape or isinstance(y, (list, tuple))):
         raise ValueError("setting an array element with a sequence.")
     try:
@@ -96,7 +101,7 @@ def _spread_mask(mask: Node, x: Node) -> Node:
 def fill(x: Variable, value: Any) -> None:
     """``x.fill(value)``."""
     check_owned(x)
-    node = _value(value, x.node.dtype)
+    node = value_of(value, x.node.dtype)
     if node.ndim:
         raise ValueError("setting an array element with a sequence.")
     write(x, build.broadcast_to(node, x.node.shape))
@@ -124,7 +129,7 @@ def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) ->
             f"Cannot cast array data from {source.dtype!r} to {dst.node.dtype!r} according to the "
             f"rule {casting!r}"
         )
-    node = indexing.into_shape(_value(src, dst.node.dtype), dst.node.shape)
+    node = indexing.into_shape(value_of(src, dst.node.dtype), dst.node.shape)
     if where is not True:
         mask = build.broadcast_to(build.cast(strong(where), BOOL), dst.node.shape)
         node = build.where(mask, node, dst.node)
@@ -137,7 +142,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     if not isinstance(a, Variable) or wrap or a.node.ndim != 2:
         raise NotTraceable("np.fill_diagonal is compiled for a matrix, without wrap")
     check_owned(a)
-    node = _value(val, a.node.dtype)
+    node = value_of(val, a.node.dtype)
     if node.ndim:
         raise NotTraceable("np.fill_diagonal with an array of values is not compiled")
     shape = a.node.shape
@@ -162,7 +167,7 @@ def add_at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = None) -> None:
             f"np.{ufunc.__name__}.at adds {y.node.dtype} to {target}",
             f"convert what is added: values.astype(np.{target.name})",
         )
-    node = _value(b, target)
+    node = value_of(b, target)
     if ufunc is np.subtract:
         node = build.elementwise("negative", node)
     write(a, indexing.scatter(a, indices, node, "add"))

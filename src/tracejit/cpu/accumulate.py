@@ -74,10 +74,6 @@ class Accumulators:
                 if c.axis == len(c.domain) - 1 and c.loops[-1] is loop:
                     block.add(f"{self._new(c)} = {self._zero(c)}")
                 continue
-            if c.kind is Kind.NONZERO:
-                if c.loops[0] is loop:
-                    block.add(f"{self._new(c)} = 0")
-                continue
             if loop is not self._first(c):
                 continue
             if c.kind is Kind.REDUCE and not self.layered(c):
@@ -199,8 +195,6 @@ class Accumulators:
             self.extremes.step(c, value)
         elif c.kind is Kind.SCAN:
             self._scan(c, value, index)
-        elif c.kind is Kind.NONZERO:
-            self._append(c, value, index)
 
     def _scan(self, c: Computation, value: str, index: Index) -> None:
         assert isinstance(index, tuple)
@@ -229,15 +223,6 @@ class Accumulators:
         step = self.e.fresh("i")
         self.e.path[-1].add(f"{step} = imax({var} - 1, 0)")
         return self.e.element(buffer, index, {c.axis: step})
-
-    def _append(self, c: Computation, value: str, index: Index) -> None:
-        counter, block = self.accumulator(c), self.e.path[-1]
-        assert isinstance(index, tuple)
-        for buffer in self.e.program.buffers[c.target]:
-            for k, entry in enumerate(index):
-                block.add(f"{buffer.name}[{counter}, {k}] = {self.e.index_text(entry)}")
-        # Written always, kept if true: a branch would be mispredicted.
-        block.add(f"{counter} = {counter} + to_int64({value})", c.target.origin)
 
     # Details ---------------------------------------------------------------------------------
 

@@ -48,7 +48,9 @@ class CPU:
         )
         if source.ranged:
             signature += [scalar_type(np.dtype(np.int64))] * 3
-        return compile_entry(source.text, tuple(signature))
+        if source.late:  # the cells
+            signature.append(array_type(np.dtype(np.int64), 1, "C"))
+        return compile_entry(source.text, tuple(signature), len(source.late))
 
     def spread(self, entry: Any, divided: Sequence[bool] | None) -> Any:
         """A call of `entry` by several threads."""

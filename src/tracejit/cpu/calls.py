@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tracejit.cpu import expressions
 from tracejit.cpu.accumulate import BLOCK, Version
 from tracejit.cpu.block import Block, Line
-from tracejit.ir import ops
+from tracejit.ir import dims, ops
 from tracejit.ir.node import Node
 from tracejit.lower.materialise import matrix_source
 from tracejit.lower.phases import BY_STREAMS
@@ -67,11 +67,80 @@ class Calls:
     def _library(self) -> dict[ops.Op, Callable[[Computation], None]]:
         """What emits a call of compiled code; the loop of a ufunc otherwise."""
         return {
+            ops.COUNT: self._count,
+            ops.POSITIONS: self._positions,
+            ops.NONZERO: self._positions,
+            ops.COMPRESS: self._compress,
+            ops.PLACE: self._place,
             ops.SORT: self._sort,
             ops.ARGSORT: self._sort,
             ops.DRAW: self._draw,
             ops.ADVANCE: lambda c: None,  # the draw leaves it
         }
+
+    def _count(self, c: Computation) -> None:
+        """How many elements of a mask are true, in a register."""
+        name = self.e.fresh("v")
+        self.e.path[-1].add(f"{name} = count_true({self._flat(c.value.args[0])})", c.value.origin)
+        self.e.store(c, name, ())
+
+    def _positions(self, c: Computation) -> None:
+        """Where a mask is true, row by row where it has several axes."""
+        [mask] = c.value.args
+        *outer, length = map(self.e.dim, mask.shape)
+        function = f"positions_{mask.ndim}"
+        self.e.headers[function] = f"{function} = positions({mask.ndim})"
+        found, rows = self.e.fresh("v"), [self.e.fresh("i") for _ in outer]
+        flags, out = self._flat(mask), self._flat(c.target)
+        block, row = self.e.path[-1], ""
+        block.add(f"{found} = 0")
+        for var, count in zip(rows, outer, strict=True):
+            inner = Block(f"for {var} in range({count}):")
+            block.body.append(inner)
+            block = inner
+            row = f"({row}) * {count} + {var}" if row else var
+        first = f"({row}) * {length}" if row else "0"
+        operands = [flags, first, length, out, found, *rows]
+        block.add(f"{found} = {function}({', '.join(operands)})", c.value.origin)
+
+    def _compress(self, c: Computation) -> None:
+        """What an array has where a mask is true."""
+        mask, x = c.value.args
+        operands = [self._flat(mask), self._flat(x), self._flat(c.target)]
+        self._masked("compress", c, operands)
+
+    def _place(self, c: Computation) -> None:
+        """What is put where a mask is true, into the copy of the array."""
+        mask, _, y = c.value.args
+        function = "put_true_again" if c.value.attr else "put_true"
+        self._masked(function, c, [self._flat(mask), self._flat(c.target), self._flat(y)])
+
+    def _masked(self, function: str, c: Computation, operands: list[str]) -> None:
+        mask = c.value.args[0]
+        if inner := () if c.value.attr == "again" else c.value.args[1].shape[mask.ndim :]:
+            function += "_rows"
+            operands.append(self.e.dim(dims.product(inner)))
+        self.e.path[-1].add(f"{function}({', '.join(operands)})", c.value.origin)
+
+    def _flat(self, node: Node) -> str:
+        """The elements of an array in memory, or of a part of one, as an array of one axis."""
+        if node.op is ops.RESHAPE:
+            return self._flat(node.args[0])
+        if node.op is ops.VIEW:
+            return self._strip(node)
+        return self.e.flat_name(self.e.array_name(node), node.ndim)
+
+    def _strip(self, node: Node) -> str:
+        """What a view along one axis of an array sees."""
+        [base] = node.args
+        axis, step = next((k, step) for k, (_, step, of) in enumerate(node.attr[1]) if of == 0)
+        make = f"strip_{base.ndim}_{axis}_{step}".replace("-", "m")
+        self.e.headers[make] = f"{make} = strip({base.ndim}, {axis}, {step})"
+        starts = [self.e.dim(start) for start, _, _ in node.attr[1]]
+        operands = [self.e.array_name(base), self.e.dim(node.shape[0]), *starts]
+        name = self.e.fresh("s")
+        self.e.path[-1].add(f"{name} = {make}({', '.join(operands)})", node.origin)
+        return name
 
     def _draw(self, c: Computation) -> None:
         """Numbers of a distribution into the target, and the state after them into its own."""

@@ -9,7 +9,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numba
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
@@ -59,9 +59,6 @@ class _Lower(Lower):
 
     def setup_function(self, fndesc: Any) -> None:
         """Declare the function, and begin it."""
-        if not _is_code(fndesc.restype):
-            super().setup_function(fndesc)
-            return
         kind = function_type(self.context, fndesc)
         self.function = ir.Function(self.module, kind, fndesc.mangled_name)
         for where in self.function.args[:2]:
@@ -72,16 +69,11 @@ class _Lower(Lower):
 
     def extract_function_arguments(self) -> list[Any]:
         """The arguments' values, at the beginning of the function."""
-        if not _is_code(self.fndesc.restype):
-            return super().extract_function_arguments()
         self.fnargs = load(self.context, self.builder, self.fndesc.argtypes, self.function.args[2])
         return self.fnargs
 
     def create_cpython_wrapper(self, release_gil: bool = False) -> None:
         """Put our wrapper where Numba would put its own."""
-        if not _is_code(self.fndesc.restype):
-            super().create_cpython_wrapper(release_gil)
-            return
         module = llvm.parse_assembly(
             _ENTRY.format(
                 function=self.fndesc.llvm_func_name,
@@ -91,11 +83,6 @@ class _Lower(Lower):
         )
         module.verify()
         self.library.add_llvm_module(module)
-
-
-def _is_code(ty: Any) -> bool:
-    """Whether a function returns just a number; one that makes arrays returns them after it."""
-    return bool(types.unliteral(ty) == types.int64)
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -125,18 +112,14 @@ njit: Any = functools.partial(
 )
 
 
-def python_callable(dispatcher: Any, effort: int = 2) -> Callable[..., Any]:
-    """What Python calls the only signature of `dispatcher` by; `effort` as in `entrance`.
+def python_callable(dispatcher: Any, effort: int = 2, late: int = 0) -> Callable[..., Any]:
+    """What Python calls the only signature of `dispatcher` by; `effort`, `late` as in `entrance`.
 
-    Called with arguments of any other type, it gives the code for a miss and converts nothing. A
-    function that returns just a code is called by `cpu.enter`, and has its dispatcher in
-    ``__self__``, whose own call must not be used; another's is the dispatcher.
+    Called with arguments of any other type, it converts nothing. It has its dispatcher in
+    ``__self__``, whose own call must not be used.
     """
     (overload,) = dispatcher.overloads.values()
     fndesc = overload.fndesc
-    if not _is_code(fndesc.restype):
-        # Numba asks for code for types that it has none for, and calls what it is given.
-        dispatcher._compile_for_args = lambda *args: lambda *args: (1,)
-        return dispatcher
     program = overload.library.get_pointer_to_function(fndesc.llvm_cpython_wrapper_name)
-    return entrance(dispatcher.py_func.__name__, program, fndesc.argtypes, dispatcher, effort)
+    name = dispatcher.py_func.__name__
+    return entrance(name, program, fndesc.argtypes, dispatcher, effort, late)

@@ -46,10 +46,11 @@ def scalar_type(dtype: np.dtype[Any]) -> Any:
     return from_dtype(dtype)
 
 
-def compile_entry(text: str, signature: tuple[Any, ...]) -> tuple[Any, bool]:
+def compile_entry(text: str, signature: tuple[Any, ...], late: int = 0) -> tuple[Any, bool]:
     """The compiled ``entry`` of source `text`, and whether it had to be compiled.
 
-    Called with arguments of any other type, it gives the code for a miss and converts nothing.
+    It makes `late` arrays, in the cells that come last in its signature. Called with arguments of
+    any other type, it gives the code for a miss, or None, and converts nothing.
     """
     text = f"# {', '.join(map(str, signature))}\n{text}"
     name = cache.program_name(text)
@@ -62,7 +63,7 @@ def compile_entry(text: str, signature: tuple[Any, ...]) -> tuple[Any, bool]:
         if entry is not None:
             _entries.move_to_end(name)
             return entry, False
-        entry = _compile(name, text, signature, kept=not shown)
+        entry = _compile(name, text, signature, late, kept=not shown)
         _entries[name] = entry
         if len(_entries) > _MOST:
             old, _ = _entries.popitem(last=False)
@@ -70,7 +71,7 @@ def compile_entry(text: str, signature: tuple[Any, ...]) -> tuple[Any, bool]:
         return entry, True
 
 
-def _compile(name: str, text: str, signature: tuple[Any, ...], kept: bool) -> Any:
+def _compile(name: str, text: str, signature: tuple[Any, ...], late: int, kept: bool) -> Any:
     file = f"<{name}>"
     module = ModuleType(name)
     module.__file__ = file
@@ -89,7 +90,7 @@ def _compile(name: str, text: str, signature: tuple[Any, ...], kept: bool) -> An
         print(overload.signature, file=sys.stderr)
         print(dispatcher.inspect_asm(overload.signature.args), file=sys.stderr)
     # A process that has compiled nothing is to start fast.
-    return python_callable(dispatcher, effort=0 if found else 2)
+    return python_callable(dispatcher, effort=0 if found else 2, late=late)
 
 
 def _load(dispatcher: Any, name: str) -> bool:

@@ -27,6 +27,7 @@ from tracejit.cpu.accumulate import BLOCK, Accumulators, Version
 from tracejit.cpu.block import Block, Line
 from tracejit.cpu.calls import Calls
 from tracejit.cpu.chunks import Chunks
+from tracejit.cpu.copies import Copies
 from tracejit.cpu.guards import Guards
 from tracejit.cpu.streams import Streams
 from tracejit.cpu.values import Values
@@ -63,12 +64,15 @@ class Emitter(Values):
         #: What only an entry for a range takes: the buffers between its calls (see `Source`).
         self.extras: list[Extra] = []
         self.parameters: list[str] = []
+        #: Results that are made inside.
+        self.returned: list[Buffer] = []
         self.outermost = 2 if phases else 1
         #: The outermost item that runs over a range.
         self.ranged: Loop | Computation | None = None
         self.accumulators = Accumulators(self)
         self.chunks = Chunks(self)
         self.calls = Calls(self)
+        self.copies = Copies(self)
         self.guards = Guards(self)
         self.streaming = streaming
         self.streams = Streams(self)
@@ -90,9 +94,9 @@ class Emitter(Values):
         ordered += self.program.parts.values()
         for k, buffer in enumerate([*ordered, *late, *(e.buffer for e in self.extras)]):
             buffer.name = f"b{k}"
-        returned = [b for b in late if b.output]
+        self.returned = [b for b in late if b.output]
         self.parameters = [f"x{k}" for k in range(len(graph.inputs))] + [b.name for b in ordered]
-        self._checks(returned)
+        self._checks()
         for k, item in enumerate(self.program.items):
             if phases := self.phases:
                 self.ranged = item if phases[k].rows != 0 else None
@@ -104,15 +108,16 @@ class Emitter(Values):
         if self.traps:
             self.body.body.insert(self.start, Line("bad = False"))
             self.body.add("if told(bad):")
-            self.body.add(f"    {self._return(REFUSED, returned)}")
-        self.body.add(self._return(DONE, returned))
+            self.body.add(f"    return {REFUSED}")
+        self.body.add(f"return {DONE}")
         parameters = self.parameters + [e.buffer.name for e in self.extras]
         parameters += ["phase", "first", "last"] if self.phases else []
+        parameters += ["late"] if self.returned else []
         lines = self.body.lines(1)
         head = self._head(parameters)
         text = "\n".join([*head, *(t for t, _ in lines)]) + "\n"
         origins = [*(None for _ in head), *(o for _, o in lines)]
-        return Source(text, origins, ordered, returned, bool(self.phases), self.extras)
+        return Source(text, origins, ordered, self.returned, bool(self.phases), self.extras)
 
     def open_phase(self, number: int) -> None:
         """Open the block of a phase."""
@@ -143,21 +148,7 @@ class Emitter(Values):
         lines.append(f"def entry({', '.join(parameters)}):")
         return lines
 
-    def _return(self, code: int, late: list[Buffer]) -> str:
-        if not late:
-            return f"return {code}"
-        if code == DONE:
-            return f"return {code}, {', '.join(map(self._returned, late))}"
-        # Numba wants one type for all returns: empty arrays of the same types.
-        empty = [f"np.empty({_tuple(['0'] * len(b.shape))}, {_np(b)})" for b in late]
-        return f"return {code}, {', '.join(empty)}"
-
-    def _returned(self, buffer: Buffer) -> str:
-        if buffer.node.op is ops.NONZERO:
-            return f"{buffer.name}[:{self.dim(buffer.shape[0])}]"
-        return buffer.name
-
-    def _checks(self, returned: list[Buffer]) -> None:
+    def _checks(self) -> None:
         """Leave before any work where the arguments are not those that the trace was for.
 
         There is one branch for all checks: each further one costs Numba and LLVM more time than the
@@ -174,7 +165,7 @@ class Emitter(Values):
                 self.body.add(f"{name} = logical_and({every}, {one})")
                 every = name
             self.body.add(f"if not {every}:")
-            self.body.add(f"    {self._return(MISSED, returned)}")
+            self.body.add(f"    return {MISSED}")
         self.start = len(self.body.body)
 
     def _met(self, condition: Node) -> str:
@@ -231,6 +222,8 @@ class Emitter(Values):
 
     def range_of(self, loop: Loop, first: str, last: str) -> None:
         """The iterations of a loop from `first` (from none: 0) up to `last`."""
+        if self.copies.run(loop, first, last):
+            return
         # Without those of twins that are not there, where what they leave is done one by one.
         inside = [
             c
@@ -329,11 +322,20 @@ class Emitter(Values):
             for buffer in self.program.buffers[c.target]:
                 if buffer.late and buffer.name not in self.allocated:
                     self.allocated.add(buffer.name)
-                    extents = [self.dim(d) for d in buffer.shape]
-                    if c.kind is Kind.NONZERO:  # a row to write to after the last one found
-                        extents[0] += " + 1"
-                    shape = _tuple(extents)
-                    self.path[-1].add(f"{buffer.name} = np.empty({shape}, {_np(buffer)})")
+                    self.path[-1].add(f"{buffer.name} = {self._new_array(buffer)}")
+                    if not buffer.output:
+                        self.path[-1].add(f"large_pages({buffer.name})")
+
+    def _new_array(self, buffer: Buffer) -> str:
+        """Memory that is given back at the end, or, for a result, an array of NumPy's."""
+        extents = [self.dim(d) for d in buffer.shape]
+        if not buffer.output:
+            return f"np.empty({_tuple(extents)}, {_np(buffer)})"
+        char = buffer.node.dtype.char
+        name = f"new_array_{char.replace('?', 't')}_{len(extents)}"
+        self.headers[name] = f'{name} = new_array("{char}", {len(extents)})'
+        cell = 1 + self.returned.index(buffer)
+        return f"{name}({', '.join(['late', str(cell), *extents])})"
 
     def _computation(self, c: Computation) -> None:
         if c.kind in (Kind.MATMUL, Kind.LIBRARY):

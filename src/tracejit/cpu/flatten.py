@@ -95,7 +95,7 @@ class _Flattener(ast.NodeTransformer):
     def _note_array(self, target: str, call: ast.Call) -> None:
         """Take note of a local array: new memory, or a flat view of another."""
         made = ast.unparse(call.func)
-        if made in ("np.empty", "flat"):
+        if made in ("np.empty", "flat") or made.startswith("new_array_"):
             self.arrays.add(target)
         if made == "flat":
             self.base[target] = _name(call.args[0])

@@ -7,14 +7,23 @@ from typing import Any
 from tracejit.cpu.arrayloops import ufunc_over
 from tracejit.cpu.cast import *  # noqa: F403
 from tracejit.cpu.half import half_load, half_round, half_store
+from tracejit.cpu.late import new_array
 from tracejit.cpu.lines import aside, fence, put_aside, stream
 from tracejit.cpu.logic import *  # noqa: F403
 from tracejit.cpu.loops import matmul_loop, ufunc_loop
-from tracejit.cpu.memory import flat, outside, wrap
+from tracejit.cpu.masks import (
+    compress,
+    compress_rows,
+    count_true,
+    positions,
+    put_true,
+    put_true_again,
+    put_true_rows,
+)
+from tracejit.cpu.memory import copy_range, flat, large_pages, outside, rows, strip, wrap
 from tracejit.cpu.philox import checked, philox_normal, philox_word
 from tracejit.cpu.scalar import *  # noqa: F403
 from tracejit.cpu.sorting import argsort_rows, sort_rows
-from tracejit.cpu.structure import rows
 from tracejit.cpu.sums import (
     radd_product,
     sum_add,
@@ -73,6 +82,10 @@ __all__ = [
     "argsort_rows",
     "aside",
     "checked",
+    "compress",
+    "compress_rows",
+    "copy_range",
+    "count_true",
     "draw",
     "far_angle",
     "far_phase",
@@ -84,6 +97,7 @@ __all__ = [
     "half_round",
     "half_store",
     "hypot",
+    "large_pages",
     "logaddexp",
     "matmul_loop",
     "modf_fraction",
@@ -93,16 +107,22 @@ __all__ = [
     "near_gammaln",
     "near_sin",
     "near_tan",
+    "new_array",
     "not_positive",
     "outside",
     "philox_normal",
     "philox_word",
+    "positions",
     "power",
     "put_aside",
+    "put_true",
+    "put_true_again",
+    "put_true_rows",
     "radd_product",
     "rows",
     "sort_rows",
     "stream",
+    "strip",
     "sum_add",
     "sum_add_product",
     "sum_block",

@@ -41,6 +41,8 @@ _INTERLEAVED = ((4, 4), (12, 2))
 #: Elements of a vector in which a floating sum accumulates, by its type; how many such vectors, for
 #: up to so many sums. LLVM's choice would depend on how the operands lie in memory, and with it the
 #: bits of the result. (An extreme's, too: of two zeros, which comes first may be the result.)
+#: Instructions of a loop, at most, that fills a whole vector with truth values at a time.
+_FEW = 24
 _SUM_LANES = {types.float32: 16, types.float64: 8}
 _SUM_VECTORS, _EXTREME_VECTORS, _MOST_SUMS = 2, 4, 4
 _EXTREMES = {"rmax", "rmin"}
@@ -74,6 +76,9 @@ class _Open:
     sum_vectors: int = 0
     #: Whether operands lie in memory with gaps between them.
     strided: bool = False
+    #: Bits of the widest elements that are loaded and stored.
+    loaded: int = 0
+    stored: int = 0
     #: Whether its iterations are those of whole blocks, mostly.
     whole: bool = False
     #: Whether a place is assigned what LLVM knows as no reduction.
@@ -106,6 +111,9 @@ class _Open:
             return (("interleave.count", count),)
         elif self.strided:
             return (("vectorize.width", 1),)  # to gather them takes longer than the rest
+        elif self.stored == 8 < self.loaded and len(self.body.instructions) <= _FEW:
+            # By the operands' width, a few truth values would be stored at a time.
+            return ("vectorize.width", 8 * _vector_width()), ("interleave.count", 1)
         else:
             return ()
         return ("vectorize.width", lanes), ("interleave.count", count)
@@ -407,21 +415,6 @@ def _stride(b: ir.IRBuilder, strides: ir.Value, axis: int) -> ir.Value:
     return b.call(smax, [stride, ir.Constant(_INT, -(1 << 63) + 1)])
 
 
-def _has_rows(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value) -> ir.Value:
-    last = b.extract_value(_field(context, b, ty, array, "strides"), ty.ndim - 1)
-    return b.icmp_signed("==", last, _field(context, b, ty, array, "itemsize"))
-
-
-#: Whether the elements along an array's last axis have no gaps between them.
-rows = define(
-    "rows",
-    1,
-    lambda array: types.boolean if isinstance(array, types.Array) and array.ndim else None,
-    _has_rows,
-    with_context=True,
-)
-
-
 @functools.cache
 def length(axis: int) -> Any:
     """The intrinsic ``length(array)``: its extent along `axis`."""
@@ -467,6 +460,8 @@ def load(ndim: int, scope: int | None, rows: bool = False) -> Any:
         model = context.data_model_manager[tys[0].dtype]
         data = b.load(address)
         _tell_scope(b, data, scope)
+        if loop := _innermost(b):
+            loop.loaded = max(loop.loaded, getattr(data.type, "width", 64))
         return model.from_data(b, data)
 
     return define("load", 1 + ndim, result, emit, all_types=True, with_context=True)
@@ -486,6 +481,8 @@ def store(ndim: int, scope: int | None, rows: bool = False) -> Any:
         address = _address(context, b, tys[0], array, index, rows)
         data = context.data_model_manager[tys[0].dtype].as_data(b, value)
         _tell_scope(b, b.store(data, address), scope)
+        if loop := _innermost(b):
+            loop.stored = max(loop.stored, getattr(data.type, "width", 64))
         return _NOTHING
 
     return define("store", 2 + ndim, result, emit, all_types=True, with_context=True)

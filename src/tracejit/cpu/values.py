@@ -296,7 +296,10 @@ class Values:
 
 def _found_in(positions: Node, length: Dim) -> bool:
     """Whether `positions` are what ``nonzero`` found along an axis of that `length`."""
-    if positions.op is not ops.VIEW or positions.args[0].op is not ops.NONZERO:
+    found = positions.args[0] if positions.op is ops.VIEW else positions
+    if found.op is ops.POSITIONS:
+        return found.args[0].shape[0] == length
+    if positions is found or found.op is not ops.NONZERO:
         return False
     column, _, axis = positions.attr[1][1]
     mask = positions.args[0].args[0]

@@ -34,6 +34,10 @@ class Solver:
         """Whether `a` and `b` are the same length."""
         return a is b or (isinstance(a, int) and a == b)
 
+    def is_late(self, a: Dim, b: Dim) -> bool:
+        """Whether only the data says if `a` and `b` are the same length."""
+        return False
+
     def canonical(self, a: Dim) -> Dim:
         """`a` with lengths that are known to be equal replaced by one of them."""
         return a
@@ -300,6 +304,9 @@ def _agree(a: Dim, b: Dim, shapes: Sequence[tuple[Dim, ...]]) -> Dim:
     """The one of `a` and `b` that the broadcast has; a derived dimension of 1 gives way."""
     s = solver()
     va, vb = s.value(a), s.value(b)
+    if s.is_late(a, b):
+        late, other, length = (b, a, va) if vb is None else (a, b, vb)
+        return late if length != 1 or s.equal(other, 1) else other
     if va == vb or va is None or vb is None:
         if s.equal(a, b):
             return a
@@ -323,7 +330,10 @@ def broadcast_to(x: Node, shape: tuple[Dim, ...]) -> Node:
     for k, d in enumerate(x.shape):
         s = solver()
         target = shape[lead + k]
-        if d is target or (d != 1 and target != 1 and s.equal(d, target)):
+        if target != 1 and s.value(d) != 1 and s.is_late(d, target):
+            x = _in_turn(x, k, target)
+            index.append((0, 1, lead + k))
+        elif d is target or (d != 1 and target != 1 and s.equal(d, target)):
             index.append((0, 1, lead + k))
         elif s.value(d) == 1 and s.equal(d, 1):
             index.append((0, 0, None))
@@ -334,6 +344,18 @@ def broadcast_to(x: Node, shape: tuple[Dim, ...]) -> Node:
                 f"[original->remapped]: {shown[0]}  and requested shape {shown[1]}"
             )
     return view(x, shape, tuple(index))
+
+
+def _in_turn(x: Node, axis: int, count: Dim) -> Node:
+    """The first `count` elements along an axis; that there are no more is required."""
+    after = x.ndim - axis - 1
+    places = view(iota(count), (count, *(1,) * after), ((0, 1, 0),))
+    picks = tuple(("index", 0) if k == axis else ("axis", k) for k in range(x.ndim))
+    result = gather(x, (*x.shape[:axis], count, *x.shape[axis + 1 :]), picks, places)
+    numbers = (cast(dims.as_node(d), INT64) for d in (count, x.shape[axis]))
+    same = elementwise("equal", *numbers)
+    solver().require(result, same, same)
+    return result
 
 
 def full(shape: tuple[Dim, ...], value: Node) -> Node:

@@ -174,6 +174,19 @@ def _nonzero(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]
     return np.argwhere(args[0])
 
 
+def _compress(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
+    return args[1][args[0]]
+
+
+def _place(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
+    mask, result, y = args[0], np.array(args[1]), args[2]
+    where = np.argwhere(mask)
+    y = np.resize(y, len(where)) if node.attr else y
+    where = where[: len(y)]
+    result[tuple(where.T)] = y[: len(where)]
+    return result
+
+
 def _concatenate(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
     return np.concatenate(args, axis=node.attr[0])
 
@@ -206,6 +219,10 @@ _STRUCTURAL: dict[ops.Op, Callable[[Node, list[Any], Values, Mapping[str, Any]],
     ops.STRUCTURAL["custom"]: lambda node, args, values, env: args[0],
     ops.SCATTER: _scatter,
     ops.NONZERO: _nonzero,
+    ops.COUNT: lambda node, args, values, env: np.int64(np.count_nonzero(args[0])),
+    ops.POSITIONS: lambda node, args, values, env: np.flatnonzero(args[0]),
+    ops.COMPRESS: _compress,
+    ops.PLACE: _place,
     ops.CONCATENATE: _concatenate,
     ops.SCAN: _scan,
     ops.DRAW: lambda node, args, values, env: _draw(node, args, values)[0],

@@ -370,6 +370,19 @@ STRUCTURAL: dict[str, Op] = _rows(
         "attr: (mode, which positions count from the end where negative, and are checked)",
     ),
     Op(name="nonzero", dims_in_attr=True, doc="(count, ndim) int64 positions; attr: count"),
+    Op(name="count", doc="how many elements of a mask are true, int64"),
+    Op(name="positions", dims_in_attr=True, doc="of the true elements of a 1-D mask; attr: count"),
+    Op(
+        name="compress",
+        dims_in_attr=True,
+        doc="of a mask over leading axes, and x: the elements where it is true; attr: shape",
+    ),
+    Op(
+        name="place",
+        doc="of a mask over leading axes, x and y: x with the elements of y, in order, where it is "
+        "true; all or none of the last ones where y has too few, unless they come again; attr: "
+        "that, or None",
+    ),
     Op(name="concatenate", dims_in_attr=True, doc="attr: (axis, shape)"),
     Op(
         name="custom",
@@ -389,6 +402,8 @@ STRUCTURAL: dict[str, Op] = _rows(
 INPUT, CONST, DIM, POLY = (STRUCTURAL[n] for n in ("input", "const", "dim", "poly"))
 IOTA, VIEW, RESHAPE = (STRUCTURAL[n] for n in ("iota", "view", "reshape"))
 GATHER, NONZERO, CONCATENATE = (STRUCTURAL[n] for n in ("gather", "nonzero", "concatenate"))
+COUNT, POSITIONS = (STRUCTURAL[n] for n in ("count", "positions"))
+COMPRESS, PLACE = (STRUCTURAL[n] for n in ("compress", "place"))
 SCAN, MATMUL, SCATTER = (STRUCTURAL[n] for n in ("scan", "matmul", "scatter"))
 #: The number of a "custom" node whose second operand is another form of the first, for derivatives.
 EXACT = -1

@@ -111,7 +111,13 @@ class Names:
         parts = [self.of(a) for a in node.args]
         if node.op is ops.VIEW:
             parts.append("[" + ", ".join(map(self.index, node.attr[1])) + "]")
-        elif node.attr is not None and node.op not in (ops.RESHAPE, ops.IOTA, ops.NONZERO):
+        elif node.attr is not None and node.op not in (
+            ops.RESHAPE,
+            ops.IOTA,
+            ops.NONZERO,
+            ops.POSITIONS,
+            ops.COMPRESS,
+        ):
             parts.append(self.attr(node.attr))
         return " ".join(parts)
 

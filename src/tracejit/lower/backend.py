@@ -28,7 +28,7 @@ class Source:
     """Emitted source, with the origin of each of its lines.
 
     Its function takes the inputs in order and then `buffers`. `late` buffers, whose size depends
-    on data, are allocated inside and returned after the code. A `ranged` one also takes `extras`,
+    on data, are made inside, in cells that it takes last. A `ranged` one also takes `extras`,
     the number of a phase, and its first and last iteration or chunk.
     """
 
@@ -71,7 +71,7 @@ class Backend(Protocol):
         """The entry for inputs of these layouts, and whether it had to be compiled.
 
         An entry takes inputs and buffers, and returns 0, or another code where the arguments are
-        not those it is for or NumPy would raise; with late buffers a tuple that starts with it.
+        not those it is for or NumPy would raise; with late buffers a tuple of them, or None.
         """
         ...
 

@@ -78,7 +78,8 @@ def _needs_memory(computations: list[Computation], readers: list[Reader]) -> boo
     c = computations[0]
     return (
         c.partial
-        or c.kind in (Kind.SWEEP, Kind.MATMUL, Kind.LIBRARY, Kind.NONZERO)
+        or c.kind in (Kind.SWEEP, Kind.MATMUL)
+        or (c.kind is Kind.LIBRARY and c.value.op is not ops.COUNT)
         or (c.kind is Kind.SCAN and c.axis != len(c.domain) - 1)
     )
 
@@ -90,7 +91,7 @@ def _shared_loops(
 ) -> set[int]:
     """The axes of `node` whose loops it shares with every reader at the same iteration."""
     c = computations[0]
-    if len(computations) > 1 or c.partial or c.kind in (Kind.NONZERO, Kind.MATMUL, Kind.LIBRARY):
+    if len(computations) > 1 or c.partial or c.kind in (Kind.MATMUL, Kind.LIBRARY):
         return set()
     shared: set[int] = set()
     for position, loop in enumerate(c.loops):
@@ -135,7 +136,7 @@ def _share(
         if (
             home
             and last.target not in taken
-            and not home[0].late
+            and (buffers[0].late or not home[0].late)
             and last.kind is Kind.MAP
             and not last.partial
             and _complete(program.stored[node], last)
@@ -155,8 +156,7 @@ def _complete(writers: list[Computation], last: Computation) -> bool:
     writer = writers[0]
     if not writer.partial and writer.kind in (Kind.MAP, Kind.SWEEP, Kind.MATMUL):
         return True
-    apart = not any(loop in last.loops for w in writers for loop in w.loops)
-    return apart and writer.kind is not Kind.NONZERO
+    return not any(loop in last.loops for w in writers for loop in w.loops)
 
 
 def _reuse(program: Program, readers: dict[Node, list[Reader]]) -> None:

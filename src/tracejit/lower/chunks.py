@@ -27,7 +27,7 @@ CHUNK = 1 << 13
 #: as many at least, so that a few threads have the same share.
 TILE, ROWS, EVEN = 1 << 15, 64, 8
 #: Kinds whose iterations depend on each other, or that have none of ours.
-_WHOLE = (Kind.NONZERO, Kind.LIBRARY, Kind.MATMUL, Kind.SCATTER)
+_WHOLE = (Kind.LIBRARY, Kind.MATMUL, Kind.SCATTER)
 
 
 def chunk_length(count: int, inner: int, tiled: bool) -> int:

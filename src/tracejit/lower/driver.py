@@ -221,9 +221,6 @@ class Driver:
     def result(self, buffer: Buffer, kind: str) -> str:
         """The text of an output as NumPy would have returned it."""
         text = f"{OURS}{buffer.name}"
-        if buffer.late and buffer.node.dtype.char == "e":  # the entry allocated it
-            self.namespace[f"{OURS}float16"] = np.dtype(np.float16)
-            text += f".view({OURS}float16)"
         if buffer.layout == "F":
             text += ".T"
         index = "0" if buffer.is_passing else "()"

@@ -166,9 +166,9 @@ class Executable:
         if self.phases is not None:
             body = driver.shared(self.phases, self.shared, call, arguments)
         if self.emitted.late:
-            code, names = f"{OURS}code", ", ".join(f"{OURS}{b.name}" for b in self.emitted.late)
-            body = [f"{code} = {call}", f"if {code}[0]:", f"    return {OURS}miss"]
-            body.append(f"_, {names} = {code}")
+            late, names = f"{OURS}late", "".join(f"{OURS}{b.name}, " for b in self.emitted.late)
+            body = [f"{late} = {call}", f"if {late} is None:", f"    return {OURS}miss"]
+            body.append(f"{names} = {late}")
         texts: list[str] = []
         seen: set[Node] = set()
         for k, (node, kind) in enumerate(zip(outputs, kinds, strict=True)):

@@ -26,7 +26,7 @@ def write_in_place(program: Program, outputs: Container[Node]) -> None:
                 readers[node].append(c)
     for node, computations in program.stored.items():
         copy, *scatter = computations
-        if not scatter or scatter[0].kind is not Kind.SCATTER:
+        if not scatter or node.op not in (ops.SCATTER, ops.PLACE):
             continue
         x = copy.value
         if x not in program.stored or x in outputs or x in program.inplace.values():
@@ -44,6 +44,8 @@ def write_in_place(program: Program, outputs: Container[Node]) -> None:
 
 def _reads_first(c: Computation, x: Node) -> bool:
     """Whether a scatter reads of `x` only the element that it writes then."""
+    if c.value.op is ops.PLACE:  # whose mask is read a word ahead
+        return c.value.args[2] is not x
     if not c.domain:
         return True
     written = tuple(map(_entry, c.positions))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from tracejit.ir import ops
 from tracejit.ir.graph import Graph, rebuild, with_operands
 from tracejit.ir.node import Node, make
+from tracejit.lower.masks import MASKED, is_part, reads_strided
 
 #: A value read by several computations is stored when computing it again costs more than this.
 RECOMPUTE = 8
@@ -15,9 +16,9 @@ LARGEST_BODY = 1000
 #: A value broadcast over an outer axis is stored when it costs more than this.
 REBROADCAST = 1
 
-_ALWAYS = (ops.CONCATENATE, ops.SCAN, ops.SCATTER, ops.NONZERO, ops.MATMUL)
+_ALWAYS = (ops.CONCATENATE, ops.SCAN, ops.SCATTER, ops.MATMUL)
 #: What is one call of compiled code for whole arrays.
-_CALLS = (ops.SORT, ops.ARGSORT, ops.DRAW, ops.ADVANCE)
+_CALLS = (ops.SORT, ops.ARGSORT, ops.DRAW, ops.ADVANCE, *MASKED)
 _LEAVES = (ops.INPUT, ops.CONST, ops.DIM, ops.POLY, ops.IOTA)
 
 
@@ -73,7 +74,7 @@ def is_library(node: Node) -> bool:
 def reads_flat(node: Node) -> tuple[Node, ...]:
     """The array operands that `node` reads as contiguous memory in C order."""
     if node.op is ops.RESHAPE or is_library(node):
-        return tuple(a for a in node.args if a.ndim)
+        return tuple(a for a in node.args if a.ndim and not is_part(node, a))
     return ()
 
 
@@ -84,7 +85,7 @@ def contiguous(graph: Graph, layouts: Mapping[str, str]) -> Graph:
         strided = {
             x: make(ops.CAST, (x,), None, x.type, x.origin)
             for x in reads_flat(node)
-            if x.op is ops.INPUT and layouts[x.attr[0]] != "C"
+            if x.op is ops.INPUT and layouts[x.attr[0]] != "C" and not reads_strided(node, x)
         }
         return with_operands(node, strided) if strided else node
 

@@ -29,7 +29,6 @@ class Kind(Enum):
     ARG = "arg"  # keep the position of the extreme one
     SCAN = "scan"  # combine it with the one before and store
     SCATTER = "scatter"  # put it, or add it, where positions say
-    NONZERO = "nonzero"  # append its position where it is true
     MATMUL = "matmul"  # no loops of ours: a library call
     LIBRARY = "library"  # the same, over whole arrays: a sort, a ufunc without an expression
 

@@ -22,6 +22,7 @@ from tracejit.lower.buffers import assign_buffers
 from tracejit.lower.chunks import mark_chunks
 from tracejit.lower.inplace import write_in_place
 from tracejit.lower.jam import jam
+from tracejit.lower.masks import through_masks
 from tracejit.lower.materialise import (
     LARGEST_BODY,
     contiguous,
@@ -50,7 +51,8 @@ def schedule(
     The outputs at the positions `aliases` are not computed, the last `states` ones are in C order.
     Guarantees: every stored node is computed once, before it is read.
     """
-    graph = contiguous(products_as_sums(extremes_of_numbers(graph), layouts), layouts)
+    graph = products_as_sums(extremes_of_numbers(graph), layouts)
+    graph = contiguous(through_masks(graph, layouts), layouts)
     computed = tuple(o for k, o in enumerate(graph.outputs) if k not in aliases)
     nodes = products_early(materialise(Graph(graph.inputs, computed, graph.checks)))
     stored: dict[Node, list[Computation]] = {}
@@ -130,9 +132,10 @@ def _computations(
         x, y, *positions = node.args
         copy = _computation(Kind.MAP, node, x, x.shape, stored, memory, partial=True)
         return [copy, _scatter(node, y, tuple(positions), stored)]
-    if node.op is ops.NONZERO:
-        x = node.args[0]
-        return [_computation(Kind.NONZERO, node, x, x.shape, stored, memory)]
+    if node.op is ops.PLACE:
+        x = node.args[1]
+        copy = _computation(Kind.MAP, node, x, x.shape, stored, memory, partial=True)
+        return [copy, Computation(Kind.LIBRARY, node, node, (), ())]
     if node.op is ops.MATMUL:
         return [Computation(Kind.MATMUL, node, node, (), ())]
     if is_library(node):
@@ -216,7 +219,7 @@ def _loop_order(
         return tuple(k for k in axes if k not in reduced) + reduced
     if kind is Kind.SCAN and axis == len(axes) - 1:
         return axes
-    return axes if kind in (Kind.NONZERO, Kind.SCAN) else natural
+    return axes if kind is Kind.SCAN else natural
 
 
 # Placement -----------------------------------------------------------------------------------
@@ -342,7 +345,7 @@ class _Placer:
 
     def _same_style(self, loop: Loop) -> bool:
         """Serial computations stay out of loops that vectorise."""
-        serial = (Kind.ARG, Kind.SCAN, Kind.NONZERO, Kind.SCATTER)
+        serial = (Kind.ARG, Kind.SCAN, Kind.SCATTER)
         others = [i for i in loop.items if isinstance(i, Computation)]
         return all((o.kind in serial) == (self.c.kind in serial) for o in others)
 
@@ -352,7 +355,7 @@ class _Placer:
             if loop not in d.loops:
                 continue
             where = d.order[d.loops.index(loop)]
-            if d.partial or d.kind is Kind.SCATTER or where in d.reduced or d.kind is Kind.NONZERO:
+            if d.partial or d.kind is Kind.SCATTER or where in d.reduced:
                 return False
             place = d.kept.index(where)
             if d.target in self.scalars:

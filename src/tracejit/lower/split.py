@@ -54,7 +54,7 @@ def split(program: Program) -> Split | None:
 def _by_rows(c: Computation, loop: Loop, program: Program) -> bool:
     """Whether each iteration of `loop` fills its own row of the target."""
     if (
-        c.kind in (Kind.NONZERO, Kind.LIBRARY, Kind.MATMUL, Kind.SCATTER)
+        c.kind in (Kind.LIBRARY, Kind.MATMUL, Kind.SCATTER)
         or c.partial
         or c.loops[0] not in loop.members
     ):

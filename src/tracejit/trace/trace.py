@@ -318,6 +318,11 @@ class Trace(build.Solver):
             refusal.forget()
             return None
 
+    def is_late(self, a: Dim, b: Dim) -> bool:
+        if self.value(a) is not None and self.value(b) is not None:
+            return False
+        return isinstance(dims.sub(self.canonical(a), self.canonical(b)), Node)
+
     def equal(self, a: Dim, b: Dim) -> bool:
         """Whether two lengths are equal for these arguments; either answer becomes a check.
 

@@ -1,0 +1,89 @@
+"""``np.putmask`` and ``np.place``: values, over and over, where a mask is true."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tracejit.arrays.common import at_least, call, check_cast, check_owned, dim_node, strong, write
+from tracejit.arrays.writing import value_of
+from tracejit.errors import NotTraceable, ShapeError
+from tracejit.ir import build
+from tracejit.ir.dims import Dim
+from tracejit.ir.node import Node
+from tracejit.ir.types import BOOL, INT64
+from tracejit.trace.tables import implements
+from tracejit.trace.variable import Variable
+
+
+@implements(np.putmask)
+def putmask(a: Any, /, mask: Any, values: Any) -> None:
+    """``np.putmask``: the values belong to all elements, not only to those that are written."""
+    where, v = _operands("putmask", a, mask, values)
+    x = a.node
+    if not v.ndim:
+        write(a, build.where(where, v, x))
+        return
+    n, length = build.size(x), v.shape[0]
+    if not at_least(length, 1):
+        return
+    if at_least(length, n):
+        v = build.view(v, (n,), ((0, 1, 0),))
+    else:
+        v = build.gather(v, (n,), (("index", 0),), _over_and_over(n, length))
+    write(a, build.where(where, build.reshape(v, x.shape), x))
+
+
+@implements(np.place)
+def place(arr: Any, mask: Any, vals: Any) -> None:
+    """``np.place``: the values in turn."""
+    where, v = _operands("place", arr, mask, vals)
+    if isinstance(vals, Variable) and vals.memory is not None and vals.memory is arr.memory:
+        raise NotTraceable("np.place puts an array into itself: what it reads, it has written")
+    x = arr.node
+    if v.ndim and not at_least(v.shape[0], 1):
+        anywhere = build.reduce("any", where, tuple(range(where.ndim)))
+        nowhere = call("logical_not", anywhere)
+        build.solver().require(nowhere, nowhere, nowhere)
+        return
+    if not v.ndim or not at_least(v.shape[0], 2):
+        v = build.view(v, (), ((0, 0, None),)) if v.ndim else v
+        write(arr, build.where(where, v, x))
+        return
+    found = build.nonzero(where)
+    count = found.shape[0]
+    enough = at_least(v.shape[0], build.size(x))
+    places = build.iota(count) if enough else _over_and_over(count, v.shape[0])
+    y = build.gather(v, (count,), (("index", 0),), places)
+    columns = [build.view(found, (count,), ((0, 1, 0), (k, 0, None))) for k in range(x.ndim)]
+    write(arr, build.scatter(x, y, columns, [True] * x.ndim, "set"))
+
+
+def _operands(name: str, a: Any, mask: Any, values: Any) -> tuple[Node, Node]:
+    """The mask in the array's shape, and the values of its dtype: a scalar, or one axis of them."""
+    if not isinstance(a, Variable) or a.kind != "array" or not a.node.ndim:
+        raise NotTraceable(f"np.{name} into an array that is not traced")
+    check_owned(a)
+    x, where = a.node, build.cast(strong(mask), BOOL)
+    pairs = zip(where.shape, x.shape, strict=False)
+    if where.ndim != x.ndim or not all(build.solver().equal(d, n) for d, n in pairs):
+        if not build.solver().equal(build.size(where), build.size(x)):
+            raise ShapeError(f"{name}: mask and data must be the same size")
+        where = build.reshape(where, x.shape)
+    if isinstance(values, (list, tuple)):
+        values = Variable(strong(values))
+        if not np.can_cast(values.node.dtype, x.dtype, "safe"):
+            raise NotTraceable(f"np.{name} of numbers of another type is not compiled")
+    if isinstance(values, (np.ndarray, np.generic)) or (
+        isinstance(values, Variable) and not values.node.type.weak
+    ):
+        values = Variable(strong(values))
+        check_cast(values.node.dtype, x.dtype, "safe")
+    v = value_of(values, x.dtype)
+    return where, build.reshape(v, (build.size(v),)) if v.ndim else v
+
+
+def _over_and_over(count: Dim, length: Dim) -> Node:
+    """0, 1, … `length` - 1, 0, 1, …"""
+    return build.cast(call("remainder", build.iota(count), dim_node(length)), INT64)
