@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracejit.cpu import expressions
 from tracejit.cpu.block import Block
-from tracejit.cpu.extremes import Extremes
+from tracejit.cpu.extremes import Extremes, if_better
 from tracejit.ir import build, ops
 from tracejit.ir.node import Node
 from tracejit.lower import windows
@@ -52,6 +52,8 @@ class Accumulators:
         self.totals: dict[tuple[Computation, Loop], str] = {}
         #: Where sweeps accumulate instead of in their targets, and what comes before the index.
         self.parts_of: dict[Node, tuple[Buffer, str]] = {}
+        #: Sweeps that go on, in this chunk, where the one before has stopped.
+        self.goes_on: set[Computation] = set()
 
     def row_lengths(self, loop: Loop, inside: list[Computation]) -> list[str]:
         """The lengths of the rows that floating sums in an outermost loop run over.
@@ -84,7 +86,7 @@ class Accumulators:
                 block.add(f"{self._new(c)} = {self.identity(c)}")
             elif c.kind is Kind.ARG:
                 self.names[c] = self.extremes.start(c, self.identity(c))
-            elif c.kind is Kind.SWEEP:
+            elif c.kind is Kind.SWEEP and c not in self.goes_on:
                 self.clear(c, c.loops.index(loop))
         for c in inside:
             levels = self._reduced_loops(c) if self.layered(c) else []
@@ -176,14 +178,8 @@ class Accumulators:
         elif c.kind is Kind.REDUCE and _is_complex_extreme(c):
             # A branch that is foreseen, where a choice would wait for the one before.
             name = self.accumulator(c)
-            compare = "ge" if c.target.op.name == "max" else "le"
-            better, number = (
-                Block(f"if not {compare}({name}, {value}):"),
-                Block(f"if not isnan({name}):"),
-            )
-            block.body.append(better)
-            better.body.append(number)
-            number.add(f"{name} = {value}", origin)
+            better = if_better(block, "c", c.target.op.name == "max", value, name)
+            better.add(f"{name} = {value}", origin)
         elif c.kind is Kind.REDUCE:
             name = self.accumulator(c)
             block.add(f"{name} = {self.combine(c, name, value)}", origin)

@@ -220,6 +220,8 @@ class Emitter(Values):
 
     def _loop(self, loop: Loop) -> None:
         extent = self.dim(loop.extent)
+        if self.accumulators.extremes.in_memory(loop):
+            return
         if loop.chunked:
             self.chunks.run(loop, extent)
         elif self.streaming:

@@ -5,16 +5,21 @@ first position, in vectors too, from the values computed again. So a comparison 
 cannot foresee comes once a block, and a block that cannot win is read once.
 
 Elements that have no such reduction (complex numbers), and loops that do something else too, take
-one element after the other.
+one element after the other. What lies side by side in memory is searched by NumPy's own function.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracejit.cpu import expressions
 from tracejit.cpu.block import Block
-from tracejit.ir import ops
+from tracejit.ir import dims, ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.node import Node
+from tracejit.lower import access
+from tracejit.lower.access import Dynamic, Entry
 from tracejit.lower.program import Computation, Kind, Loop
 
 if TYPE_CHECKING:
@@ -29,6 +34,15 @@ class _Names(NamedTuple):
     counter: str
 
 
+class _Row(NamedTuple):
+    """Elements side by side in memory: an array, the index of the first, and how many."""
+
+    array: str
+    start: list[str]
+    length: str
+    char: str
+
+
 class Extremes:
     """Statements before, in and after the loops of positions of extremes."""
 
@@ -37,6 +51,89 @@ class Extremes:
         self.names: dict[Computation, _Names] = {}
         #: The extreme of the open block.
         self.blocks: dict[Computation, str] = {}
+
+    def in_memory(self, loop: Loop) -> bool:
+        """Emit the calls that do all that a loop does; False where there are none that do."""
+        found: list[tuple[Computation, _Row]] = []
+        items = list(loop.items)
+        while len(items) == 1 and isinstance(items[0], Loop):
+            items = items[0].items
+        for c in items:
+            row = self._row(c, loop) if isinstance(c, Computation) else None
+            if row is None:
+                return False
+            assert isinstance(c, Computation)
+            found.append((c, row))
+        for c, row in found:
+            op, char = c.target.op.name, row.char
+            name = f"{op}_{char.replace('?', 't')}_{len(row.start)}"
+            self.e.headers[name] = f'{name} = position_in("{op}", "{char}", {len(row.start)})'
+            place = self.e.fresh("v")
+            operands = ", ".join([row.array, *row.start, row.length])
+            self.e.path[-1].add(f"{place} = {name}({operands})", c.target.origin)
+            self.e.accumulators.finish(c, place)
+        return True
+
+    def _row(self, c: Computation, loop: Loop) -> _Row | None:
+        """What `c` searches in `loop` and the loops inside, if it lies side by side in memory."""
+        outer = len(c.kept)
+        if c.kind is not Kind.ARG or c.loops[outer] is not loop:
+            return None
+        node, index = c.value, access.identity(len(c.domain))
+        if node.op is ops.CAST and node.args[0].dtype.kind == "b":
+            node = node.args[0]  # NumPy's function for truth values stops at the first
+        while node.op is ops.VIEW and node not in self.e.program.stored:
+            [(node, index)] = access.operands(node, index)
+        found = self._array(node, "CR" if len(c.reduced) == 1 else "C")
+        if found is None or not isinstance(index, tuple):
+            return None
+        array, axes = found
+        start = self._start([index[k] for k in axes], [node.shape[k] for k in axes], c)
+        if start is None:
+            return None
+        if node.op is ops.RESHAPE and node not in self.e.program.stored:
+            strides = map(self.e.dim, dims.strides(node.shape))
+            start = [" + ".join(f"({i}) * {step}" for i, step in zip(start, strides, strict=True))]
+        count = self.e.dim(dims.product(c.domain[k] for k in c.reduced))
+        return _Row(array, start, count, node.dtype.char)
+
+    def _array(self, node: Node, layouts: str) -> tuple[str, Sequence[int]] | None:
+        """The array that holds `node`, and which of its axes, if an input has one of `layouts`."""
+        program = self.e.program
+        if node in program.stored:
+            buffers = program.buffers.get(node)
+            if node in program.windows or not buffers or buffers[0].layout != "C":
+                return None
+            return buffers[0].name, buffers[0].axes
+        if node.op is ops.RESHAPE:
+            [base] = node.args
+            return self.e.flat_name(self.e.array_name(base), base.ndim), range(node.ndim)
+        if node.op is ops.INPUT and program.layouts[node.attr[0]] in tuple(layouts):
+            return self.e.array_name(node), range(node.ndim)
+        return None
+
+    def _start(
+        self, index: list[Entry | Dynamic], shape: list[Dim], c: Computation
+    ) -> list[str] | None:
+        """Where the elements begin that `c` reduces, if they are all from there on to the end."""
+        outer = len(index) - len(c.reduced)
+        loops = dict(zip(c.order, c.loops, strict=True))
+        texts = []
+        for k, entry in enumerate(index):
+            if not isinstance(entry, Entry):
+                return None
+            if k < outer:
+                if entry.axis in c.reduced:
+                    return None
+                axis = None if entry.axis is None else id(loops[entry.axis])
+                texts.append(self.e.index_text(entry._replace(axis=axis)))
+                continue
+            reduced = c.reduced[k - outer]
+            whole = k == outer or (entry.start == 0 and shape[k] == c.domain[reduced])
+            if (entry.step, entry.axis) != (1, reduced) or not whole:
+                return None
+            texts.append(self.e.dim(entry.start))
+        return texts if outer >= 0 else None
 
     def start(self, c: Computation, identity: str) -> str:
         """Begin; the name of what will be the position."""
@@ -100,18 +197,22 @@ class Extremes:
     def _if_better(self, c: Computation, value: str) -> Block:
         """A block for when `value` takes the place of the best."""
         best = self.names[c].best
-        # A NaN is not below the best either: the first one wins, and then nothing does.
-        better = Block(f"if not {self._not_better(c)}({value}, {best}):")
-        self.e.path[-1].body.append(better)
-        if c.value.dtype.kind in "fc":
-            inner = Block(f"if not isnan({best}):")
-            better.body.append(inner)
-            return inner
-        return better
+        return if_better(self.e.path[-1], c.value.dtype.kind, _largest(c), value, best)
 
-    def _not_better(self, c: Computation) -> str:
-        """The comparison under which a value does not take the place of the best."""
-        return "le" if _largest(c) else "ge"
+
+def if_better(block: Block, kind: str, largest: bool, value: str, best: str) -> Block:
+    """A block, at the end of `block`, for when `value` takes the place of the best."""
+    # A NaN is not below the best either: the first one wins, and then nothing does.
+    tests = [f"{'le' if largest else 'ge'}({value}, {best})"]
+    if kind in "fc":
+        tests.append(f"isnan({best})")
+    if kind == "c":  # what real parts alone decide, as they mostly do
+        tests.insert(0, f"below({value}, {best})" if largest else f"below({best}, {value})")
+    for test in tests:
+        inner = Block(f"if not {test}:")
+        block.body.append(inner)
+        block = inner
+    return block
 
 
 def _largest(c: Computation) -> bool:

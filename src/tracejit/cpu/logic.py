@@ -10,6 +10,7 @@ from numba.core import types
 
 from .intrinsic import (
     BOOL,
+    COMPLEX,
     INT,
     NUMBER,
     REAL,
@@ -30,6 +31,7 @@ from .intrinsic import (
 )
 
 __all__ = [
+    "below",
     "bit_and",
     "bit_or",
     "bit_xor",
@@ -136,6 +138,12 @@ def compare_complex(b: ir.IRBuilder, op: str, x: ir.Value, y: ir.Value) -> ir.Va
     return b.or_(beyond, b.and_(b.fcmp_ordered("==", xr, yr), imag))
 
 
+def _below(b: ir.IRBuilder, ty: Any, x: ir.Value, y: ir.Value) -> ir.Value:
+    """Whether a complex number is less than another by its real part alone, and none is nan."""
+    (xr, xi), (yr, yi) = complex_parts(b, x), complex_parts(b, y)
+    return b.and_(b.fcmp_ordered("<", xr, yr), b.fcmp_ordered("ord", xi, yi))
+
+
 def _comparison(name: str, op: str) -> Any:
     def emit(b: ir.IRBuilder, tys: Any, x: ir.Value, y: ir.Value) -> ir.Value:
         ty, other = tys
@@ -201,6 +209,7 @@ lt = _comparison("lt", "<")
 le = _comparison("le", "<=")
 gt = _comparison("gt", ">")
 ge = _comparison("ge", ">=")
+below = define("below", 2, truth(COMPLEX), _below)
 logical_and = define("logical_and", 2, truth(NUMBER), _logical("and_"))
 logical_or = define("logical_or", 2, truth(NUMBER), _logical("or_"))
 logical_xor = define("logical_xor", 2, truth(NUMBER), _logical("xor"))

@@ -12,6 +12,7 @@ from tracejit.cpu.logic import *  # noqa: F403
 from tracejit.cpu.loops import matmul_loop, ufunc_loop
 from tracejit.cpu.memory import flat, outside, wrap
 from tracejit.cpu.philox import checked, philox_normal, philox_word
+from tracejit.cpu.positions import position_in
 from tracejit.cpu.scalar import *  # noqa: F403
 from tracejit.cpu.sorting import argsort_rows, sort_rows
 from tracejit.cpu.structure import rows
@@ -97,6 +98,7 @@ __all__ = [
     "outside",
     "philox_normal",
     "philox_word",
+    "position_in",
     "power",
     "put_aside",
     "radd_product",

@@ -369,7 +369,7 @@ def _field(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value, name: str) -
     return b.extract_value(array, context.data_model_manager[ty].get_field_position(name))
 
 
-def _address(
+def element_address(
     context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value, index: tuple[ir.Value, ...], rows: bool
 ) -> ir.Value:
     """The address of an element; its index counts from the start, and is in bounds.
@@ -463,7 +463,7 @@ def load(ndim: int, scope: int | None, rows: bool = False) -> Any:
         return array.dtype if _fits(array, *index) else None
 
     def emit(context: Any, b: ir.IRBuilder, tys: Any, array: Any, *index: Any) -> ir.Value:
-        address = _address(context, b, tys[0], array, index, rows)
+        address = element_address(context, b, tys[0], array, index, rows)
         model = context.data_model_manager[tys[0].dtype]
         data = b.load(address)
         _tell_scope(b, data, scope)
@@ -483,7 +483,7 @@ def store(ndim: int, scope: int | None, rows: bool = False) -> Any:
     def emit(
         context: Any, b: ir.IRBuilder, tys: Any, array: Any, value: Any, *index: Any
     ) -> ir.Value:
-        address = _address(context, b, tys[0], array, index, rows)
+        address = element_address(context, b, tys[0], array, index, rows)
         data = context.data_model_manager[tys[0].dtype].as_data(b, value)
         _tell_scope(b, b.store(data, address), scope)
         return _NOTHING
