@@ -10,7 +10,7 @@ from tracejit.cpu.accumulate import BLOCK, Version
 from tracejit.cpu.block import Block, Line
 from tracejit.ir import ops
 from tracejit.ir.node import Node
-from tracejit.lower.materialise import matrix_source
+from tracejit.lower.materialise import in_memory, matrix_source
 from tracejit.lower.phases import BY_STREAMS
 from tracejit.lower.program import Computation, Kind
 
@@ -55,10 +55,7 @@ class Calls:
         self.e.headers[f"{name}_over"] = (
             f'{name}_over = ufunc_over("{module}", "{ufunc}", "{types}")'
         )
-        operands = [
-            self.e.flat_name(self.e.array_name(a), a.ndim) if a.ndim else self.e.value(a, ())
-            for a in c.value.args
-        ]
+        operands = [self._flat(a) if a.ndim else self.e.value(a, ()) for a in c.value.args]
         out = self.e.program.buffers[c.target][0]
         operands.append(self.e.flat_name(out.name, c.target.ndim))
         self.e.path[-1].add(f"{name}_over({', '.join(operands)})", c.value.origin)
@@ -69,6 +66,7 @@ class Calls:
         return {
             ops.SORT: self._sort,
             ops.ARGSORT: self._sort,
+            ops.MIDDLE: self._middle,
             ops.DRAW: self._draw,
             ops.ADVANCE: lambda c: None,  # the draw leaves it
         }
@@ -85,8 +83,7 @@ class Calls:
             self.e.dim(shape[-1]),
         ]
         for p in parameters:
-            flat = self.e.flat_name(self.e.array_name(p), p.ndim) if p.ndim else self.e.value(p, ())
-            operands.append(flat)
+            operands.append(self._flat(p) if p.ndim else self.e.value(p, ()))
         if name in BY_STREAMS:
             operands += ["first", "last"] if self.e.ranged is c else ["0", "-1"]
         self.e.trap(f"draw_{name}({', '.join(operands)})", len(self.e.path) - 1)
@@ -118,11 +115,30 @@ class Calls:
         self.e.headers[function] = f'{function} = {name}_rows("{char}", "{kind}")'
         out = self.e.program.buffers[c.target][0]
         operands = [
-            self.e.flat_name(self.e.array_name(x), x.ndim),
+            self._flat(x),
             self.e.dim(x.shape[-1]),
             self.e.flat_name(out.name, x.ndim),
         ]
         self.e.path[-1].add(f"{function}({', '.join(operands)})", c.value.origin)
+
+    def _middle(self, c: Computation) -> None:
+        """The middle elements of the operand's rows into the target."""
+        [x] = c.value.args
+        numbers, char = c.value.attr, x.dtype.char
+        function = f"middle_{char}{'_numbers' if numbers else ''}"
+        self.e.headers[function] = f'{function} = middle_rows("{char}", {numbers})'
+        out = self.e.program.buffers[c.target][0]
+        operands = [
+            self._flat(x),
+            self.e.dim(x.shape[-1]),
+            self.e.flat_name(out.name, c.value.ndim),
+        ]
+        self.e.path[-1].add(f"{function}({', '.join(operands)})", c.value.origin)
+
+    def _flat(self, operand: Node) -> str:
+        """The elements of an operand, which is contiguous in memory."""
+        node = in_memory(operand)
+        return self.e.flat_name(self.e.array_name(node), node.ndim)
 
     def _matrix(self, node: Node, batch: list[str]) -> str:
         source, transposed = matrix_source(node)

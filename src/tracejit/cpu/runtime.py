@@ -14,6 +14,7 @@ from tracejit.cpu.memory import flat, outside, wrap
 from tracejit.cpu.philox import checked, philox_normal, philox_word
 from tracejit.cpu.positions import position_in
 from tracejit.cpu.scalar import *  # noqa: F403
+from tracejit.cpu.selection import middle_rows
 from tracejit.cpu.sorting import argsort_rows, sort_rows
 from tracejit.cpu.structure import rows
 from tracejit.cpu.sums import (
@@ -87,6 +88,7 @@ __all__ = [
     "hypot",
     "logaddexp",
     "matmul_loop",
+    "middle_rows",
     "modf_fraction",
     "modf_integer",
     "near_cos",

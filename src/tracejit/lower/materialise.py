@@ -17,7 +17,7 @@ REBROADCAST = 1
 
 _ALWAYS = (ops.CONCATENATE, ops.SCAN, ops.SCATTER, ops.NONZERO, ops.MATMUL)
 #: What is one call of compiled code for whole arrays.
-_CALLS = (ops.SORT, ops.ARGSORT, ops.DRAW, ops.ADVANCE)
+_CALLS = (ops.SORT, ops.ARGSORT, ops.MIDDLE, ops.DRAW, ops.ADVANCE)
 _LEAVES = (ops.INPUT, ops.CONST, ops.DIM, ops.POLY, ops.IOTA)
 
 
@@ -72,9 +72,16 @@ def is_library(node: Node) -> bool:
 
 def reads_flat(node: Node) -> tuple[Node, ...]:
     """The array operands that `node` reads as contiguous memory in C order."""
-    if node.op is ops.RESHAPE or is_library(node):
+    if node.op is ops.RESHAPE:
         return tuple(a for a in node.args if a.ndim)
-    return ()
+    return tuple(in_memory(a) for a in node.args if a.ndim) if is_library(node) else ()
+
+
+def in_memory(node: Node) -> Node:
+    """What a library reads for an operand: for a reshape what it is made of, as nothing moves."""
+    while node.op is ops.RESHAPE and node.args[0].ndim:
+        node = node.args[0]
+    return node
 
 
 def contiguous(graph: Graph, layouts: Mapping[str, str]) -> Graph:
