@@ -178,7 +178,8 @@ class Accumulators:
         elif c.kind is Kind.REDUCE and _is_complex_extreme(c):
             # A branch that is foreseen, where a choice would wait for the one before.
             name = self.accumulator(c)
-            better = if_better(block, "c", c.target.op.name == "max", value, name)
+            op = c.target.op.name
+            better = if_better(block, "c", "max" in op, value, name, op.startswith("f"))
             better.add(f"{name} = {value}", origin)
         elif c.kind is Kind.REDUCE:
             name = self.accumulator(c)
@@ -381,7 +382,8 @@ class Accumulators:
 
 
 def _is_complex_extreme(c: Computation) -> bool:
-    return c.target.op.name in ("max", "min") and c.target.dtype.kind == "c"
+    names = ("max", "min", "fmax_reduce", "fmin_reduce")
+    return c.target.op.name in names and c.target.dtype.kind == "c"
 
 
 def kept_element(c: Computation, buffer: Buffer, place: Mapping[int, str]) -> str:

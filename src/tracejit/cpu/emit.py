@@ -389,6 +389,9 @@ class Emitter(Values):
 
     def store(self, c: Computation, value: str, index: Index) -> None:
         """Store `value` as the element of the target, and remember that it is known here."""
+        if c.target.op is ops.RESHAPE and c.partial:
+            self._fill(c, value, index)
+            return
         where = self.target_index(c, index)
         if not c.partial:
             self.path[-1].known[(c.target, where)] = value
@@ -396,6 +399,14 @@ class Emitter(Values):
             text = f"half_store({value})" if c.target.dtype.char == "e" else value
             put = self.streams.put(c, buffer, text)
             self.path[-1].add(put or f"{self.element(buffer, where)} = {text}", c.target.origin)
+
+    def _fill(self, c: Computation, value: str, index: Index) -> None:
+        """Store `value`, an element of what is reshaped, where it lies in the target's memory."""
+        text = f"half_store({value})" if c.target.dtype.char == "e" else value
+        place = self.position(c.value, index)
+        for buffer in self.program.buffers[c.target]:
+            name = self.flat_name(buffer.name, c.target.ndim)
+            self.path[-1].add(f"{name}[{place}] = {text}", c.target.origin)
 
     def _scatter(self, c: Computation, index: Index) -> None:
         """Put or add an element where its positions say."""

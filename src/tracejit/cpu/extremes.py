@@ -200,16 +200,23 @@ class Extremes:
         return if_better(self.e.path[-1], c.value.dtype.kind, _largest(c), value, best)
 
 
-def if_better(block: Block, kind: str, largest: bool, value: str, best: str) -> Block:
-    """A block, at the end of `block`, for when `value` takes the place of the best."""
-    # A NaN is not below the best either: the first one wins, and then nothing does.
-    tests = [f"{'le' if largest else 'ge'}({value}, {best})"]
-    if kind in "fc":
-        tests.append(f"isnan({best})")
-    if kind == "c":  # what real parts alone decide, as they mostly do
-        tests.insert(0, f"below({value}, {best})" if largest else f"below({best}, {value})")
+def if_better(
+    block: Block, kind: str, largest: bool, value: str, best: str, numbers: bool = False
+) -> Block:
+    """A block, at the end of `block`, for when `value` takes the place of the best.
+
+    Of `numbers` alone, NaN does so never.
+    """
+    if kind == "c":
+        name = f"{'larger' if largest else 'smaller'}_{'number' if numbers else 'complex'}"
+        tests = [f"{name}({value}, {best})"]
+    else:
+        # A NaN is not below the best either: the first one wins, and then nothing does.
+        tests = [f"not {'le' if largest else 'ge'}({value}, {best})"]
+        if kind == "f":
+            tests.append(f"not isnan({value if numbers else best})")
     for test in tests:
-        inner = Block(f"if not {test}:")
+        inner = Block(f"if {test}:")
         block.body.append(inner)
         block = inner
     return block

@@ -24,8 +24,11 @@ _ONE, _OUTER, _INNER = 4, 4, 2
 #: one. (`x @ w`, 100,000 by 100: 2.6 ms one by one, 7.4 four at a time. Of rows of 100 that take 1
 #: MB together: 53 and 68 GB/s.)
 FAR, LONG = 1 << 20, 1 << 10
-#: Reductions of which several rows are taken at a time.
-_SWEPT = ("sum", "prod", "max", "min", "any", "all")
+#: Reductions of which several rows are taken at a time, by the kinds of their elements: no floating
+#: products, which could be reordered then.
+_SWEPT = {
+    "sum": "fiuc", "prod": "iuc", "max": "fiucb", "min": "fiucb", "any": "b", "all": "b",
+}  # fmt: skip
 #: Operations beyond which a value is not repeated.
 _MOST_OPERATIONS = 6
 
@@ -67,9 +70,11 @@ def jams(inner: Loop, loop: Loop, program: Program) -> bool:
 def _jam_sweep(inner: Loop, program: Program) -> None:
     """Let sums of rows, products and extremes take several rows at a time."""
     sweeps = [c for c in inner.items if isinstance(c, Computation) and c.kind is Kind.SWEEP]
+    if any(c.target.dtype.char == "e" for c in sweeps):
+        return  # it is rounded at each step
     if not sweeps or len(sweeps) < len(inner.items) or not _are_cheap(sweeps, program):
         return
-    if any(c.target.op.name not in _SWEPT or c.target.dtype.char == "e" for c in sweeps):
+    if any(c.target.dtype.kind not in _SWEPT.get(c.target.op.name, "") for c in sweeps):
         return
     rows = sweeps[0].loops[0]
     if rows.items == [inner] and all(c.loops == [rows, inner] for c in sweeps):

@@ -38,7 +38,10 @@ def materialise(graph: Graph) -> list[Node]:
         for arg in node.args:
             users[arg].append(node)
     stored: set[Node] = {o for o in graph.outputs if o.op is not ops.INPUT}
+    outputs = set(stored)
     for node in nodes:
+        if node in outputs and is_filled(node):
+            continue
         if isinstance(node.op, ops.Reduction) or node.op in _ALWAYS or is_library(node):
             stored.add(node)
         stored.update(a for a in _memory_operands(node) if a.op is not ops.INPUT)
@@ -75,6 +78,11 @@ def reads_flat(node: Node) -> tuple[Node, ...]:
     if node.op is ops.RESHAPE:
         return tuple(a for a in node.args if a.ndim)
     return tuple(in_memory(a) for a in node.args if a.ndim) if is_library(node) else ()
+
+
+def is_filled(node: Node) -> bool:
+    """Whether a stored reshape needs no operand in memory: its own is filled by position."""
+    return node.op is ops.RESHAPE and bool(node.ndim and node.args[0].ndim)
 
 
 def in_memory(node: Node) -> Node:

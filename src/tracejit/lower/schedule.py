@@ -26,6 +26,7 @@ from tracejit.lower.looporder import loop_order
 from tracejit.lower.materialise import (
     LARGEST_BODY,
     contiguous,
+    is_filled,
     is_library,
     materialise,
     own_cost,
@@ -133,6 +134,9 @@ def _computations(
         return [_computation(Kind.NONZERO, node, x, x.shape, stored, memory)]
     if node.op is ops.MATMUL:
         return [Computation(Kind.MATMUL, node, node, (), ())]
+    if is_filled(node) and node.args[0] not in stored and node.args[0].op is not ops.INPUT:
+        [x] = node.args
+        return [_computation(Kind.MAP, node, x, x.shape, stored, None, partial=True)]
     if is_library(node):
         return [Computation(Kind.LIBRARY, node, node, (), ())]
     return [_computation(Kind.MAP, node, node, node.shape, stored, memory)]
