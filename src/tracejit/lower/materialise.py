@@ -109,9 +109,9 @@ def contiguous(graph: Graph, layouts: Mapping[str, str]) -> Graph:
 def matrix_source(node: Node) -> tuple[Node, bool]:
     """The array that a matmul reads for this operand, and whether it reads it transposed."""
     if node.op is ops.VIEW and node.ndim == 2:
-        index = node.attr[1]
-        if [e[:2] for e in index] == [(0, 1), (0, 1)] and [e[2] for e in index] == [1, 0]:
-            return node.args[0], True
+        index, (x,) = node.attr[1], node.args
+        if index == ((0, 1, 1), (0, 1, 0)) and node.shape == x.shape[::-1]:  # all of it
+            return x, True
     return node, False
 
 
