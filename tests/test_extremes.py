@@ -120,30 +120,38 @@ def test_positions_of_few_and_of_none(shape: tuple[int, ...]) -> None:
             assert mine.shape == numpys.shape
 
 
-SEARCHES: dict[str, tuple[Callable[[Any], Any], int]] = {
-    "all": (lambda x: x.argmax(), 1),
-    "rows": (lambda x: x.argmin(axis=1), 1),
-    "part of a row": (lambda x: x[1, 3:50].argmax(), 1),
-    "reshaped": (lambda x: x.reshape(-1, 2, 30).argmax(axis=2), 1),
-    "raveled": (lambda x: x.ravel().argmin(), 1),
-    "a column that is a row": (lambda x: x.T.argmax(axis=0), 1),
-    "result of another loop": (lambda x: np.argmax(np.sort(x, axis=1), axis=1), 1),
-    "two": (lambda x: x.argmax(axis=1) + x.argmin(axis=1), 2),
-    "truth": (lambda x: (x > 0).copy().argmax(axis=1), 0),
-    "columns": (lambda x: x.argmax(axis=0), 0),
-    "computed": (lambda x: (x + 1).argmax(axis=1), 0),
-    "gaps": (lambda x: x[:, ::2].argmax(axis=1), 0),
+SEARCHES: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "all": (lambda x: x.argmax(), "memory"),
+    "rows": (lambda x: x.argmin(axis=1), "memory"),
+    "part of a row": (lambda x: x[1, 3:50].argmax(), "memory"),
+    "reshaped": (lambda x: x.reshape(-1, 2, 30).argmax(axis=2), "memory"),
+    "raveled": (lambda x: x.ravel().argmin(), "memory"),
+    "a column that is a row": (lambda x: x.T.argmax(axis=0), "memory"),
+    "result of another loop": (lambda x: np.argmax(np.sort(x, axis=1), axis=1), "memory"),
+    "two": (lambda x: x.argmax(axis=1) + x.argmin(axis=1), "memory"),
+    "truth": (lambda x: (x > 0).argmax(axis=1), "blocks"),
+    "computed": (lambda x: (x + 1).argmax(axis=1), "blocks"),
+    "all computed": (lambda x: (x + 1).argmin(), "blocks"),
+    "gaps": (lambda x: x[:, ::2].argmax(axis=1), "blocks"),
+    "columns": (lambda x: x.argmax(axis=0), "sweeps"),
+    "columns computed": (lambda x: (x + 1).argmin(axis=0), "sweeps"),
+    "complex": (lambda x: (x * 1j).argmax(axis=1), "one by one"),
 }
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-def test_what_numpy_searches(name: str) -> None:
-    """What lies side by side in memory, alone and as part of a larger program."""
-    function, calls = SEARCHES[name]
+def test_how_positions_are_found(name: str) -> None:
+    """By NumPy's search in memory or in a block, alone and as part of a larger program."""
+    function, how = SEARCHES[name]
     f = tracejit.function(function)
     for x in kinds("d", 1200):
-        np.testing.assert_array_equal(f(x.reshape(-1, 60)), function(x.reshape(-1, 60)))
-    assert f.source(x.reshape(-1, 60)).count(" = position_in(") == calls
+        with np.errstate(invalid="ignore"):
+            want = function(x.reshape(-1, 60))
+        np.testing.assert_array_equal(f(x.reshape(-1, 60)), want)
+    source = f.source(x.reshape(-1, 60))
+    assert ("block_memory(" in source) == (how == "blocks")
+    assert ("position_in(" in source) == (how in ("blocks", "memory"))
+    assert ("larger_complex(" in source) == (how == "one by one")
 
 
 def test_positions_of_columns_are_swept() -> None:

@@ -115,16 +115,16 @@ class Accumulators:
             outer.add(f"{start} = {first} + {base}")
         else:
             outer = Block(f"for {start} in blocks({last}):")
-        block.body.append(outer)
         for c in extremes:
-            self.extremes.open_block(c, self.identity(c), outer)
+            self.extremes.open_block(c, loop, start)
+        block.body.append(outer)
         inner = Block(f"for {var} in block({start}, {last}):")
         outer.body.append(inner)
 
         def close() -> None:
             self._close_block(sums, loop)
             for c in extremes:
-                self.extremes.close_block(c, loop, start, last)
+                self.extremes.close_block(c, start, last)
 
         return Version([outer, inner], close, start)
 

@@ -1,11 +1,11 @@
 """Positions of extremes: argmax and argmin.
 
-A block of elements at a time: its extreme first, in vectors, and where that is a better one its
-first position, in vectors too, from the values computed again. So a comparison that the processor
-cannot foresee comes once a block, and a block that cannot win is read once.
+What lies side by side in memory is searched by NumPy's own function. What does not, or is computed
+in the loop, is put there first, a block at a time. So a comparison that the processor cannot
+foresee comes once a block.
 
-Elements that have no such reduction (complex numbers), and loops that do something else too, take
-one element after the other. What lies side by side in memory is searched by NumPy's own function.
+Complex numbers, of which real parts mostly tell, and loops that do something else too, take one
+element after the other.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from tracejit.cpu import expressions
 from tracejit.cpu.block import Block
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
@@ -21,6 +20,7 @@ from tracejit.ir.node import Node
 from tracejit.lower import access
 from tracejit.lower.access import Dynamic, Entry
 from tracejit.lower.program import Computation, Kind, Loop
+from tracejit.lower.windows import BLOCK
 
 if TYPE_CHECKING:
     from tracejit.cpu.emit import Emitter
@@ -49,8 +49,8 @@ class Extremes:
     def __init__(self, emitter: Emitter) -> None:
         self.e = emitter
         self.names: dict[Computation, _Names] = {}
-        #: The extreme of the open block.
-        self.blocks: dict[Computation, str] = {}
+        #: Memory for the open block, and where the element at hand goes there.
+        self.blocks: dict[Computation, tuple[str, str]] = {}
 
     def in_memory(self, loop: Loop) -> bool:
         """Emit the calls that do all that a loop does; False where there are none that do."""
@@ -65,14 +65,19 @@ class Extremes:
             assert isinstance(c, Computation)
             found.append((c, row))
         for c, row in found:
-            op, char = c.target.op.name, row.char
-            name = f"{op}_{char.replace('?', 't')}_{len(row.start)}"
-            self.e.headers[name] = f'{name} = position_in("{op}", "{char}", {len(row.start)})'
+            name = self._search(c, row.char, len(row.start))
             place = self.e.fresh("v")
             operands = ", ".join([row.array, *row.start, row.length])
             self.e.path[-1].add(f"{place} = {name}({operands})", c.target.origin)
             self.e.accumulators.finish(c, place)
         return True
+
+    def _search(self, c: Computation, char: str, ndim: int) -> str:
+        """The name of NumPy's function that searches an array of `ndim` axes."""
+        op = c.target.op.name
+        name = f"{op}_{char.replace('?', 't')}_{ndim}"
+        self.e.headers[name] = f'{name} = position_in("{op}", "{char}", {ndim})'
+        return name
 
     def _row(self, c: Computation, loop: Loop) -> _Row | None:
         """What `c` searches in `loop` and the loops inside, if it lies side by side in memory."""
@@ -146,20 +151,23 @@ class Extremes:
 
     def by_blocks(self, loop: Loop) -> list[Computation]:
         """The computations of a loop that takes a block at a time; none where it does not."""
-        inside = [c for c in loop.items if isinstance(c, Computation) and _has_reduction(c)]
+        inside = [c for c in loop.items if isinstance(c, Computation) and _by_blocks(c)]
         whole = len(inside) == len(loop.items) and not loop.draws and not loop.twins
         return inside if whole and all(c.loops[-1] is loop for c in inside) else []
 
-    def open_block(self, c: Computation, identity: str, outer: Block) -> None:
+    def open_block(self, c: Computation, loop: Loop, start: str) -> None:
         """Before a block's elements."""
-        name = self.blocks[c] = self.e.fresh("v")
-        outer.add(f"{name} = {identity}")
+        memory, char = self.e.fresh("v"), _kernel_char(c)
+        self.e.headers[f"memory_{char}"] = f'memory_{char} = block_memory("{char}")'
+        inner = self.e.path[1] if len(self.e.path) > 1 else None
+        self.e.path[0].insert(f"{memory} = memory_{char}()", None, inner)
+        self.blocks[c] = memory, f"{self.e.var_of[loop]} - {start}"
 
     def step(self, c: Computation, value: str) -> None:
         """Take an element into account."""
         if c in self.blocks:
-            name = self.blocks[c]
-            self.e.path[-1].add(f"{name} = {_extreme(c, name, value)}", c.target.origin)
+            memory, place = self.blocks[c]
+            self.e.path[-1].add(f"{memory}[{place}] = {value}", c.target.origin)
             return
         names, block = self.names[c], self.e.path[-1]
         better = self._if_better(c, value)
@@ -167,26 +175,16 @@ class Extremes:
         better.add(f"{names.place} = {names.counter}")
         block.add(f"{names.counter} = {names.counter} + 1")
 
-    def close_block(self, c: Computation, loop: Loop, start: str, last: str) -> None:
+    def close_block(self, c: Computation, start: str, last: str) -> None:
         """After a block's elements: the position of its extreme, where that is better."""
-        names, found = self.names[c], self.blocks.pop(c)
+        names, (memory, _) = self.names[c], self.blocks.pop(c)
+        block, place, found = self.e.path[-1], self.e.fresh("v"), self.e.fresh("v")
+        search = self._search(c, _kernel_char(c), 1)
+        block.add(f"{place} = {search}({memory}, 0, imin({last} - {start}, {BLOCK}))")
+        block.add(f"{found} = {memory}[{place}]")
         better = self._if_better(c, found)
         better.add(f"{names.best} = {found}", c.target.origin)
-        place, index, outer = self.e.fresh("v"), self.e.fresh("i"), self.e.var_of[loop]
-        better.add(f"{place} = {last}")
-        search = Block(f"for {index} in block({start}, {last}):")
-        better.body.append(search)
-        depth, self.e.var_of[loop] = self.e.depth_of[loop], index
-        self.e.path += [better, search]
-        self.e.depth_of[loop] = len(self.e.path) - 1
-        value = self.e.value(c.value, self.e.index_of(c))
-        hit = f"eq({value}, {found})"
-        if c.value.dtype.kind == "f":
-            hit = f"logical_or({hit}, isnan({value}))"
-        search.add(f"{place} = imin({place}, select({hit}, {index}, {last}))", c.target.origin)
-        del self.e.path[-2:]
-        self.e.depth_of[loop], self.e.var_of[loop] = depth, outer
-        better.add(f"{names.place} = {names.counter} + {place}")
+        better.add(f"{names.place} = {names.counter} + {start} + {place}")
 
     def pass_by(self, c: Computation, extent: str) -> None:
         """After a loop that takes blocks: its elements come before those of the next."""
@@ -226,10 +224,10 @@ def _largest(c: Computation) -> bool:
     return c.target.op.name == "argmax"
 
 
-def _extreme(c: Computation, a: str, b: str) -> str | None:
-    reduction = ops.REDUCTIONS["max" if _largest(c) else "min"]
-    return expressions.combine_text(reduction, c.value.dtype, a, b)
+def _kernel_char(c: Computation) -> str:
+    """The dtype that values have in a kernel: float16 is float32 there."""
+    return c.value.dtype.char.replace("e", "f")
 
 
-def _has_reduction(c: Computation) -> bool:
+def _by_blocks(c: Computation) -> bool:
     return c.kind is Kind.ARG and c.value.dtype.kind != "c"

@@ -1,12 +1,19 @@
-"""Intrinsics about arrays: flat views of them, and checked indices."""
+"""Intrinsics about arrays: flat views of them, memory for a block, and checked indices."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+from numba.np.numpy_support import from_dtype
+
+from tracejit.cpu.accumulate import BLOCK
+
+_INT = ir.IntType(64)
 
 
 @intrinsic
@@ -32,6 +39,32 @@ def flat(typingctx: Any, array: Any) -> Any:
         return target._getvalue()
 
     return result(array), codegen
+
+
+@functools.cache
+def block_memory(char: str) -> Any:
+    """An intrinsic ``memory()``: a 1-D array on the stack, for a block of elements of a dtype."""
+    result = types.Array(from_dtype(np.dtype(char)), 1, "C")
+
+    def typer(typingctx: Any) -> Any:
+        def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+            target = context.make_array(result)(context, builder)
+            element = target.data.type.pointee
+            length, itemsize = ir.Constant(_INT, BLOCK), ir.Constant(_INT, np.dtype(char).itemsize)
+            context.populate_array(
+                target,
+                data=cgutils.alloca_once(builder, element, size=BLOCK),
+                shape=cgutils.pack_array(builder, [length]),
+                strides=cgutils.pack_array(builder, [itemsize]),
+                itemsize=itemsize,
+                meminfo=None,
+                parent=None,
+            )
+            return target._getvalue()
+
+        return result(), codegen
+
+    return intrinsic(typer)
 
 
 @intrinsic

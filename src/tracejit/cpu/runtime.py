@@ -10,7 +10,7 @@ from tracejit.cpu.half import half_load, half_round, half_store
 from tracejit.cpu.lines import aside, fence, put_aside, stream
 from tracejit.cpu.logic import *  # noqa: F403
 from tracejit.cpu.loops import matmul_loop, ufunc_loop
-from tracejit.cpu.memory import flat, outside, wrap
+from tracejit.cpu.memory import block_memory, flat, outside, wrap
 from tracejit.cpu.philox import checked, philox_normal, philox_word
 from tracejit.cpu.positions import position_in
 from tracejit.cpu.scalar import *  # noqa: F403
@@ -74,6 +74,7 @@ __all__ = [
     "arctan2",
     "argsort_rows",
     "aside",
+    "block_memory",
     "checked",
     "draw",
     "far_angle",
