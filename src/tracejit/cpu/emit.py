@@ -32,7 +32,7 @@ from tracejit.cpu.streams import Streams
 from tracejit.cpu.values import Values
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
-from tracejit.lower.access import FLAT, Entry, Index, Point
+from tracejit.lower.access import FLAT, Dynamic, Entry, Index, Point
 from tracejit.lower.backend import Extra, Source
 from tracejit.lower.jam import FAR, LONG
 from tracejit.lower.phases import Phase, with_slots
@@ -381,11 +381,7 @@ class Emitter(Values):
             return FLAT if not c.reduced else ()
         assert isinstance(index, tuple)
         kept = [index[k] for k in c.kept]
-        if c.partial:
-            entry = kept[c.axis]
-            assert isinstance(entry, Entry)
-            kept[c.axis] = entry._replace(start=dims.add(entry.start, c.offset))
-        return tuple(kept)
+        return _moved(c, kept) if c.partial else tuple(kept)
 
     def store(self, c: Computation, value: str, index: Index) -> None:
         """Store `value` as the element of the target, and remember that it is known here."""
@@ -403,7 +399,8 @@ class Emitter(Values):
     def _fill(self, c: Computation, value: str, index: Index) -> None:
         """Store `value`, an element of what is reshaped, where it lies in the target's memory."""
         text = f"half_store({value})" if c.target.dtype.char == "e" else value
-        place = self.position(c.value, index)
+        assert isinstance(index, tuple)
+        place = self.position(c.target.args[0], _moved(c, list(index)))
         for buffer in self.program.buffers[c.target]:
             name = self.flat_name(buffer.name, c.target.ndim)
             self.path[-1].add(f"{name}[{place}] = {text}", c.target.origin)
@@ -439,6 +436,14 @@ class Emitter(Values):
 _NUMBA_NAMES = frozenset(
     ["int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64", "float32", "complex64"]
 )
+
+
+def _moved(c: Computation, index: list[Entry | Dynamic]) -> Index:
+    """The index into the whole of which `c` computes a part."""
+    entry = index[c.axis]
+    assert isinstance(entry, Entry)
+    index[c.axis] = entry._replace(start=dims.add(entry.start, c.offset))
+    return tuple(index)
 
 
 def _runtime_names() -> frozenset[str]:

@@ -38,9 +38,10 @@ def materialise(graph: Graph) -> list[Node]:
         for arg in node.args:
             users[arg].append(node)
     stored: set[Node] = {o for o in graph.outputs if o.op is not ops.INPUT}
-    outputs = set(stored)
+    filled = {o for o in stored if is_filled(o)}
+    parted = {a for o in filled for a in o.args if a.op is ops.CONCATENATE and a not in stored}
     for node in nodes:
-        if node in outputs and is_filled(node):
+        if node in filled or (node in parted and len(users[node]) == 1):
             continue
         if isinstance(node.op, ops.Reduction) or node.op in _ALWAYS or is_library(node):
             stored.add(node)

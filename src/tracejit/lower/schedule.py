@@ -98,26 +98,9 @@ def _computations(
 ) -> list[Computation]:
     """What computes `node`: one computation, or one a part of a concatenation."""
     if node.op is ops.CONCATENATE:
-        axis = node.attr[0]
-        offset: Dim = 0
-        parts = []
-        for part in node.args:
-            shape = part.shape
-            parts.append(
-                _computation(
-                    Kind.MAP,
-                    node,
-                    part,
-                    shape,
-                    stored,
-                    memory,
-                    axis=axis,
-                    offset=offset,
-                    partial=True,
-                )
-            )
-            offset = dims.add(offset, shape[axis])
-        return parts
+        return _parts(node, node, stored, memory)
+    if is_filled(node) and node.args[0] not in stored and node.args[0].op is not ops.INPUT:
+        return _parts(node, node.args[0], stored, None)
     if isinstance(node.op, ops.Reduction):
         x = node.args[0]
         kind = Kind.ARG if node.op in ops.ARG_REDUCTIONS else Kind.REDUCE
@@ -134,12 +117,26 @@ def _computations(
         return [_computation(Kind.NONZERO, node, x, x.shape, stored, memory)]
     if node.op is ops.MATMUL:
         return [Computation(Kind.MATMUL, node, node, (), ())]
-    if is_filled(node) and node.args[0] not in stored and node.args[0].op is not ops.INPUT:
-        [x] = node.args
-        return [_computation(Kind.MAP, node, x, x.shape, stored, None, partial=True)]
     if is_library(node):
         return [Computation(Kind.LIBRARY, node, node, (), ())]
     return [_computation(Kind.MAP, node, node, node.shape, stored, memory)]
+
+
+def _parts(
+    node: Node, whole: Node, stored: set[Node], memory: Mapping[Node, str] | None
+) -> list[Computation]:
+    """The parts of `whole`, each where it belongs in the memory of `node`."""
+    parts = whole.args if whole.op is ops.CONCATENATE else (whole,)
+    axis = whole.attr[0] if whole.op is ops.CONCATENATE else 0
+    offset: Dim = 0
+    found = []
+    for part in parts:
+        c = _computation(
+            Kind.MAP, node, part, part.shape, stored, memory, (), axis, offset, partial=True
+        )
+        found.append(c)
+        offset = dims.add(offset, part.shape[axis])
+    return found
 
 
 def _scatter(node: Node, y: Node, positions: tuple[Node, ...], stored: set[Node]) -> Computation:
