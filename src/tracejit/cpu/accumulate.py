@@ -100,10 +100,11 @@ class Accumulators:
         block, var = self.e.path[-1], self.e.var_of[loop]
         sums = [c for c in inside if self.layered(c) and self._reduced_loops(c)[-1] is loop]
         extremes = self.extremes.by_blocks(loop)
+        counts = [c for c in inside if self.counts(c) and c.loops[-1] is loop]
         if self.rows_short:
             self._open_parts(block, sums)
             sums = []
-        if not (cut or sums or extremes or loop.draws):
+        if not (cut or sums or extremes or counts or loop.draws):
             steps = f"span({first}, {last})" if first else f"range({last})"
             plain = Block(f"for {var} in {steps}:")
             block.body.append(plain)
@@ -117,6 +118,9 @@ class Accumulators:
             outer = Block(f"for {start} in blocks({last}):")
         for c in extremes:
             self.extremes.open_block(c, loop, start)
+        for c in counts:
+            self.parts[c] = self.e.fresh("v")
+            outer.add(f"{self.parts[c]} = int16(0)")
         block.body.append(outer)
         inner = Block(f"for {var} in block({start}, {last}):")
         outer.body.append(inner)
@@ -125,6 +129,9 @@ class Accumulators:
             self._close_block(sums, loop)
             for c in extremes:
                 self.extremes.close_block(c, start, last)
+            for c in counts:
+                name = self.accumulator(c)
+                self.e.path[-1].add(f"{name} = {name} + to_int64({self.parts[c]})", c.target.origin)
 
         return Version([outer, inner], close, start)
 
@@ -163,6 +170,19 @@ class Accumulators:
             and c.value.op.name in ("multiply", "square")
             and c.value not in self.e.program.stored
         )
+
+    def counts(self, c: Computation) -> bool:
+        """Whether `c` alone counts what is true in memory: by blocks, in numbers that are small."""
+        if c.kind is not Kind.REDUCE or (c.target.op.name, c.target.dtype.char) != ("sum", "l"):
+            return False
+        truth = c.value.args[0] if c.value.op is ops.CAST else c.value
+        read = truth.op is ops.INPUT or truth in self.e.program.stored
+        return truth.dtype.kind == "b" and read and c.loops[-1].items == [c]
+
+    def step_count(self, c: Computation, truth: str) -> None:
+        """Take a truth value into a count."""
+        part = self.parts[c]
+        self.e.path[-1].add(f"{part} = radd({part}, to_int16({truth}))", c.target.origin)
 
     def step_product(self, c: Computation, a: str, b: str) -> None:
         """Take ``a * b`` into a sum."""

@@ -358,6 +358,10 @@ class Emitter(Values):
             self.accumulators.step_product(c, factors[0], factors[-1])
             self.current = None
             return
+        if self.accumulators.counts(c):
+            self.accumulators.step_count(c, self.value(c.value.args[0], index))
+            self.current = None
+            return
         if c.value is c.target and c.value.op is not ops.CONST:
             value = self._compute(*point)
         else:
