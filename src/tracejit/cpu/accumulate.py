@@ -56,14 +56,15 @@ class Accumulators:
         self.goes_on: set[Computation] = set()
 
     def row_lengths(self, loop: Loop, inside: list[Computation]) -> list[str]:
-        """The lengths of the rows that floating sums in an outermost loop run over.
+        """The lengths of the rows that floating sums and extremes in an outermost loop run over.
 
         There are none to tell apart where `loop` itself is reduced over: what it leaves behind in
         a scalar must be known after either version.
         """
         if loop.flat or any(c.order[0] in c.reduced for c in inside):
             return []
-        lengths = {self.e.dim(c.domain[c.order[-1]]) for c in inside if self.layered(c)}
+        rows = [c for c in inside if self.layered(c) or _is_floating_extreme(c)]
+        lengths = {self.e.dim(c.domain[c.order[-1]]) for c in rows}
         return sorted(text for text in lengths if not text.isdigit() or int(text) > BLOCK)
 
     # Loop hooks ------------------------------------------------------------------------------
@@ -203,7 +204,10 @@ class Accumulators:
             better.add(f"{name} = {value}", origin)
         elif c.kind is Kind.REDUCE:
             name = self.accumulator(c)
-            block.add(f"{name} = {self.combine(c, name, value)}", origin)
+            combined = self.combine(c, name, value)
+            if self.rows_short and _is_floating_extreme(c):
+                combined = combined.replace("(", "_row(", 1)
+            block.add(f"{name} = {combined}", origin)
         elif c.kind is Kind.SWEEP:
             home, lead = self._homes(c)[0]
             place = led(self.e.element(home, self.e.target_index(c, index)), lead)
@@ -399,6 +403,12 @@ class Accumulators:
             for k in range(len(c.domain))
         )
         self.e.store(c, name, index)
+
+
+def _is_floating_extreme(c: Computation) -> bool:
+    """Whether `c` is an extreme along rows that is taken in vectors."""
+    op, char = c.target.op.name, c.target.dtype.char
+    return c.kind is Kind.REDUCE and op in ("max", "min") and char in "fd"
 
 
 def _is_complex_extreme(c: Computation) -> bool:

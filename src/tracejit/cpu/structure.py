@@ -42,9 +42,9 @@ _INTERLEAVED = ((4, 4), (12, 2))
 #: up to so many sums. LLVM's choice would depend on how the operands lie in memory, and with it the
 #: bits of the result. (An extreme's, too: of two zeros, which comes first may be the result.)
 _SUM_LANES = {types.float32: 16, types.float64: 8}
-_SUM_VECTORS, _EXTREME_VECTORS, _MOST_SUMS = 2, 4, 4
-_EXTREMES = {"rmax", "rmin"}
-_REORDERED = _EXTREMES | {"radd", "rmul", "radd_product", "sum_add", "sum_add_product"}
+_SUM_VECTORS, _MOST_SUMS = 2, 4
+_EXTREMES = {"rmax": 4, "rmin": 4, "rmax_row": 2, "rmin_row": 2}
+_REORDERED = _EXTREMES.keys() | {"radd", "rmul", "radd_product", "sum_add", "sum_add_product"}
 #: What LLVM's vectoriser knows as a reduction.
 _REDUCTIONS = _REORDERED | {"imax", "imin", "logical_or", "logical_and", "bit_or"}
 
@@ -164,7 +164,7 @@ def _note_place(b: ir.IRBuilder, operation: str, ty: Any) -> None:
         return
     loop.serial |= operation not in _REDUCTIONS
     if lanes and operation in _REORDERED:
-        vectors = _EXTREME_VECTORS if operation in _EXTREMES else _SUM_VECTORS
+        vectors = _EXTREMES.get(operation, _SUM_VECTORS)
         loop.sums, loop.sum_lanes = loop.sums + 1, min(loop.sum_lanes or lanes, lanes)
         loop.sum_vectors = max(loop.sum_vectors, vectors)
 
