@@ -22,7 +22,7 @@ from tracejit.arrays.tables import implements
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
 from tracejit.ir.node import Node
-from tracejit.ir.types import FLOAT32, FLOAT64, INT64, UINT8
+from tracejit.ir.types import FLOAT32, FLOAT64, INT64
 from tracejit.variable import Variable, value
 
 #: As NumPy 2.4 does, a heapsort is what its default is: neither promises an order of equals.
@@ -31,8 +31,11 @@ KINDS = {
 }  # fmt: skip
 
 
-#: What has no order of its own in a kernel, and what NumPy computes means in.
-_WIDER: dict[str, np.dtype[Any]] = {"?": UINT8, "e": FLOAT32}
+#: What is sorted faster, and what NumPy computes means in.
+_WIDER: dict[str, np.dtype[Any]] = {
+    **{char: np.dtype(np.int16) for char in "?bB"},
+    "e": FLOAT32,
+}
 
 
 def kind_of(kind: Any, order: Any = None, stable: Any = None) -> str:

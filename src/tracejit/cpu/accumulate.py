@@ -177,8 +177,10 @@ class Accumulators:
         if c.kind is not Kind.REDUCE or (c.target.op.name, c.target.dtype.char) != ("sum", "l"):
             return False
         truth = c.value.args[0] if c.value.op is ops.CAST else c.value
-        read = truth.op is ops.INPUT or truth in self.e.program.stored
-        return truth.dtype.kind == "b" and read and c.loops[-1].items == [c]
+        byte = truth.args[0] if truth.op is ops.CAST else truth
+        read = byte.op is ops.INPUT or byte in self.e.program.stored
+        fits = truth.dtype.kind == "b" and byte.dtype.itemsize == 1
+        return fits and read and c.loops[-1].items == [c]
 
     def step_count(self, c: Computation, truth: str) -> None:
         """Take a truth value into a count."""
