@@ -54,10 +54,11 @@ def test_positions_along_axes(dtype: str) -> None:
     ("function", "blocks"),
     [
         (lambda x: np.exp(x).argmax(), 1),
-        (lambda x: (x.argmax(axis=1), x.argmin(axis=1)), 1),
+        (lambda x: (abs(x).argmax(axis=1), abs(x).argmin(axis=1)), 1),
+        (lambda x: x.argmax(axis=1) + x.argmin(), 0),
         (lambda x: (x * 1j).argmax(), 0),
     ],
-    ids=["fused", "two at once", "complex, one by one"],
+    ids=["fused", "two at once", "in memory", "complex, one by one"],
 )
 def test_what_goes_by_blocks(function: Callable[[Any], Any], blocks: int, monkeypatch: Any) -> None:
     made: list[Any] = []
@@ -72,6 +73,94 @@ def test_what_goes_by_blocks(function: Callable[[Any], Any], blocks: int, monkey
     for mine, numpys in zip(np.atleast_1d(result), np.atleast_1d(function(x)), strict=True):
         np.testing.assert_array_equal(mine, numpys)
     assert made[-1].source.count("in blocks(") == blocks
+
+
+def layouts(x: np.ndarray) -> dict[str, np.ndarray]:
+    """A matrix in every layout: rows of 60 where it is in C order."""
+    matrix = x.reshape(-1, 60)
+    wide = np.empty((matrix.shape[0], 2 * matrix.shape[1] + 3), x.dtype)
+    wide[:, 1:-2:2] = wide[:, 2:-1:2] = matrix
+    return {
+        "C": matrix,
+        "F": np.asfortranarray(matrix),
+        "rows with gaps": wide[:, 1 : 1 + matrix.shape[1]],
+        "gaps": wide[:, 1:-2:2],
+        "backwards": matrix[::-1, ::-1],
+        "rows backwards": matrix[::-1],
+    }
+
+
+@pytest.mark.parametrize("dtype", list("dfe?D"))
+@pytest.mark.parametrize("name", ["argmax", "argmin", "max"])
+def test_extremes_in_every_layout(name: str, dtype: str) -> None:
+    """All, of rows and of columns: ties, signed zeros and NaN included."""
+
+    def program(x: Any) -> Any:
+        return [getattr(x, name)(axis=axis) for axis in (None, 0, 1)]
+
+    f = tracejit.function(program)
+    for x in kinds(dtype, 1200):
+        for layout, matrix in layouts(x).items():
+            for mine, numpys in zip(f(matrix), program(matrix), strict=True):
+                assert np.asarray(mine).dtype == np.asarray(numpys).dtype
+                np.testing.assert_array_equal(mine, numpys, err_msg=layout)
+
+
+@pytest.mark.parametrize("shape", [(5, 0), (0, 5), (1, 7), (7, 1), (3, 1, 4), (2, 0, 3)])
+def test_positions_of_few_and_of_none(shape: tuple[int, ...]) -> None:
+    x = RNG.normal(size=shape)
+    for axis in range(x.ndim):
+        f = tracejit.function(lambda x, axis=axis: (x.argmax(axis=axis), x.argmin(axis=axis)))
+        if not x.shape[axis]:
+            with pytest.raises(ValueError, match="empty sequence"):
+                f(x)
+            continue
+        for mine, numpys in zip(f(x), (x.argmax(axis=axis), x.argmin(axis=axis)), strict=True):
+            np.testing.assert_array_equal(mine, numpys)
+            assert mine.shape == numpys.shape
+
+
+SEARCHES: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "all": (lambda x: x.argmax(), "memory"),
+    "rows": (lambda x: x.argmin(axis=1), "memory"),
+    "part of a row": (lambda x: x[1, 3:50].argmax(), "memory"),
+    "reshaped": (lambda x: x.reshape(-1, 2, 30).argmax(axis=2), "memory"),
+    "raveled": (lambda x: x.ravel().argmin(), "memory"),
+    "a column that is a row": (lambda x: x.T.argmax(axis=0), "memory"),
+    "result of another loop": (lambda x: np.argmax(np.sort(x, axis=1), axis=1), "memory"),
+    "two": (lambda x: x.argmax(axis=1) + x.argmin(axis=1), "memory"),
+    "truth": (lambda x: (x > 0).argmax(axis=1), "blocks"),
+    "computed": (lambda x: (x + 1).argmax(axis=1), "blocks"),
+    "all computed": (lambda x: (x + 1).argmin(), "blocks"),
+    "gaps": (lambda x: x[:, ::2].argmax(axis=1), "blocks"),
+    "columns": (lambda x: x.argmax(axis=0), "sweeps"),
+    "columns computed": (lambda x: (x + 1).argmin(axis=0), "sweeps"),
+    "complex": (lambda x: (x * 1j).argmax(axis=1), "one by one"),
+}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_how_positions_are_found(name: str) -> None:
+    """By NumPy's search in memory or in a block, alone and as part of a larger program."""
+    function, how = SEARCHES[name]
+    f = tracejit.function(function)
+    for x in kinds("d", 1200):
+        with np.errstate(invalid="ignore"):
+            want = function(x.reshape(-1, 60))
+        np.testing.assert_array_equal(f(x.reshape(-1, 60)), want)
+    source = f.source(x.reshape(-1, 60))
+    assert ("block_memory(" in source) == (how == "blocks")
+    assert ("position_in(" in source) == (how in ("blocks", "memory"))
+    assert ("larger_complex(" in source) == (how == "one by one")
+
+
+def test_positions_of_columns_are_swept() -> None:
+    """Two passes by rows, and none with a gap from one element to the next."""
+    f = tracejit.function(lambda x: x.argmax(axis=0))
+    x = np.ones((50, 60))
+    assert "rmax(" in f.source(x) and " == " in f.source(x)
+    f(x)
+    assert f.stats.loops == 2
 
 
 EXTREMES_OF_NUMBERS: dict[str, Callable[[Any], Any]] = {

@@ -505,6 +505,7 @@ STRUCTURAL: dict[str, tuple[Node, Any]] = {
     "advance": (AFTER, to_words(MOVED)),
     "sort": (build.sort(x34, 1), np.sort(A, axis=1)),
     "argsort": (build.sort(x34, 1, "stable", positions=True), np.argsort(A, axis=1)),
+    "middle": (build.middle(x34), np.sort(A, axis=1)[:, 1:3]),
     "matmul": (build.matmul(x34, build.transpose(x34, (1, 0))), A @ A.T),
 }  # fmt: skip
 STRUCTURAL["view"] = (

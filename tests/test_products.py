@@ -206,3 +206,23 @@ def test_matrices_from_memory_and_from_the_cache_give_the_same(columns: int) -> 
     near, far = f(x[:64], w, v[:64])[0], f(x, w, v)[0]
     np.testing.assert_array_equal(near, far[:64])
     assert f.stats.traces == 1
+
+
+PARTS: dict[str, Any] = {
+    "first rows": lambda x: x[:5] @ x[:5].T,
+    "first columns": lambda x: x[:, :4].T @ x[:, :4],
+    "inner": lambda x: np.inner(x[:3], x[:6]),
+    "a corner": lambda x: x[:5, :7].T @ x[:5],
+    "part of a transposed one": lambda x: x.T[:4] @ x,
+    "with a vector": lambda x: x[:6, :3].T @ x[:6, 0],
+    "a row": lambda x: x[:1] @ x[:3].T,
+    "some of a result": lambda x: (x + 1)[:5] @ (x + 1)[:5].T,
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_part_of_a_matrix_transposed_is_no_more_than_the_part(name: str) -> None:
+    f = tracejit.function(PARTS[name])
+    for shape in ((9, 8), (60, 70), (400, 300)):
+        for x in (RNG.standard_normal(shape), np.asfortranarray(RNG.standard_normal(shape))):
+            np.testing.assert_allclose(f(x), PARTS[name](x), rtol=1e-10, atol=1e-12)

@@ -44,7 +44,9 @@ def test_every_dtype_and_kind(char):
     "np.sort(x * 2) + 1",
     "np.median(x)", "np.median(x, axis=0)", "np.median(x, axis=(0, 1), keepdims=True)",
     "np.median(x[:, :3], axis=1)", "np.median(np.arange(4))", "np.median(x.astype('f'), axis=1)",
-    "np.median(np.where(x > 1, np.nan, x), axis=1)", "np.median(x[:1, :1] * 0 + 1.7e308)",
+    "np.median(np.where(x > 1, np.nan, x), axis=1)", "np.nanmedian(np.where(x > 1, np.nan, x), 1)",
+    "np.nanmedian(np.where(x > 0, np.nan, x), axis=(0, 1), keepdims=True)",
+    "np.median(x[:1, :1] * 0 + 1.7e308)",
     "np.sort(x)[:, ::-1][:, :2]", "np.take_along_axis(x, np.argsort(x, 0), 0)",
 ])  # fmt: skip
 def test_expressions(expression):
@@ -59,6 +61,61 @@ def test_expressions(expression):
     for result in (plain, got):
         assert type(result) is type(want) and result.dtype == want.dtype
         np.testing.assert_array_equal(result, want)
+
+
+def rows_of(char: str, n: int) -> dict[str, np.ndarray]:
+    """Rows whose middle is found in every way there is."""
+    x = sample(char, (n,))
+    if char in "efdFD":
+        x = np.where(np.isnan(x), x.dtype.type(1), x)
+    up = np.sort(x)
+    made = {
+        "random": x, "rising": up, "falling": up[::-1], "equal": x * 0,
+        "few": (x.real > 0).astype(char), "one other": np.where(np.arange(n) == n // 3, x, x[0]),
+        "swapped": up[np.r_[n - 1, 1 : n - 1, 0][:n]], "saw": np.resize(up[:: n // 40 + 1], n),
+        "waves": up[np.argsort(np.sin(np.arange(n)))], "halves": np.r_[up[::2], up[1::2][::-1]],
+    }  # fmt: skip
+    if char in "efdFD":
+        for name, places in (("one nan", [n // 2]), ("nans", slice(None, None, 3)), ("all", ...)):
+            made[name] = x.copy()
+            made[name][places] = np.nan
+        made["infinite"] = np.where(np.arange(n) % 3, x, x.dtype.type(np.inf))
+        made["zeros"] = np.where(np.arange(n) % 2, x * 0, -x * 0)
+    return {name: row.astype(char) for name, row in made.items()}
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN", "ignore:overflow", "ignore:invalid")
+@pytest.mark.parametrize("char", "?bhilBHILefdFD")
+@pytest.mark.parametrize("function", [np.median, np.nanmedian])
+def test_middle_of_every_row(function, char):
+    """One and several rows, of lengths for every way to search them."""
+    one = tracejit.function(lambda x: function(x))
+    rows = tracejit.function(lambda x: function(x, axis=1))
+    for n in (1, 2, 3, 8, 65, 700, 5_000, 5_001, 40_000):
+        made = rows_of(char, n)
+        for name, x in made.items():
+            got, want = one(x), function(x)
+            assert got.dtype == want.dtype
+            np.testing.assert_array_equal(got, want, err_msg=f"{name}, {n}")
+        x = np.stack(list(made.values()))
+        np.testing.assert_array_equal(rows(x), function(x, axis=1))
+
+
+@pytest.mark.parametrize("layout", [lambda x: x[:, ::-2], lambda x: x.T, lambda x: x[::-1]])
+def test_middle_in_other_layouts(layout):
+    x = layout(sample("d", (60, 70)))
+    for axis in (None, 0, 1, (0, 1)):
+        f = tracejit.function(lambda x, axis=axis: (np.median(x, axis), np.nanmedian(x, axis)))
+        for got, want in zip(f(x), (np.median(x, axis), np.nanmedian(x, axis)), strict=True):
+            np.testing.assert_array_equal(got, want)
+
+
+def test_middle_needs_no_copy():
+    f = tracejit.function(lambda x: np.median(x, axis=1))
+    x = RNG.normal(size=(50, 30))
+    f(x)
+    assert "middle_rows(" in f.source(x)
+    assert (f.stats.loops, f.stats.temporaries) == (1, 1)  # the pairs, and their means
 
 
 @pytest.mark.parametrize("call", [
@@ -94,3 +151,9 @@ def test_derivatives_go_back_to_where_the_elements_were():
     [middle] = np.argwhere(x[0, :3] == np.median(x[0, :3]))[0]
     g = tracejit.grad(lambda v: np.median(v))(x[0, :3].copy())
     assert g.tolist() == [float(k == middle) for k in range(3)]
+    holes = np.where(x > 0.3, np.nan, x)
+    tracejit.testing.check_grads(lambda x: np.median(x, axis=1).sum(), (x,))
+    g = tracejit.grad(lambda v: np.nanmedian(v, axis=1).sum())(holes)
+    for row, slopes in zip(holes, g, strict=True):
+        close = np.abs(row - np.nanmedian(row))
+        assert np.isclose(slopes.sum(), 1) and set(slopes[close > np.nanmin(close)]) <= {0.0}

@@ -45,6 +45,8 @@ ROWS = {
 }
 LOGICAL = (np.logical_or, np.logical_and, np.logical_xor)
 #: Ufuncs whose vector loops do not reduce from left to right.
+#: Functions of which one reduction is the logarithm of a sum of powers.
+LOG_SUMS = {np.logaddexp: ("exp", "log"), np.logaddexp2: ("exp2", "log2")}
 UNFIT = (np.power, np.arctan2)
 WITHOUT_IDENTITY = ("max", "min", "fmax_reduce", "fmin_reduce")
 
@@ -190,8 +192,20 @@ def _by_scan(
     refuse_empty(
         x, axes, f"zero-size array to reduction operation {ufunc.__name__} which has no identity"
     )
-    result = last(build.scan(row.name, x, axes[0]), axes[0])
+    if ufunc in LOG_SUMS and x.dtype.char in "fd":
+        result = _log_sum(x, axes, *LOG_SUMS[ufunc])
+    else:
+        result = last(build.scan(row.name, x, axes[0]), axes[0])
     return value(keep(result, axes) if keepdims is True else result)
+
+
+def _log_sum(x: Node, axes: tuple[int, ...], power: str, logarithm: str) -> Node:
+    """The logarithm of the sum of powers, whose largest is 1 where the elements are finite."""
+    most = keep(build.reduce("max", x, axes), axes)
+    shift = select(call("isfinite", most), most, build.broadcast_to(zero(x.dtype), most.shape))
+    powers = call(power, call("subtract", x, shift))
+    total = call(logarithm, build.reduce("sum", powers, axes))
+    return call("add", total, build.reshape(shift, total.shape))
 
 
 def last(x: Node, axis: int) -> Node:

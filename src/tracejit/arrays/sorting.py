@@ -17,10 +17,11 @@ from tracejit.arrays.common import (
     strong,
 )
 from tracejit.arrays.reductions import keep
+from tracejit.arrays.statistics import divide
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
 from tracejit.ir.node import Node
-from tracejit.ir.types import FLOAT64
+from tracejit.ir.types import FLOAT32, FLOAT64, INT64
 from tracejit.trace.tables import implements
 from tracejit.trace.variable import Variable, value
 
@@ -28,6 +29,13 @@ from tracejit.trace.variable import Variable, value
 KINDS = {
     "quicksort": "quicksort", "heapsort": "quicksort", "mergesort": "stable", "stable": "stable",
 }  # fmt: skip
+
+
+#: What is sorted faster, and what NumPy computes means in.
+_WIDER: dict[str, np.dtype[Any]] = {
+    **{char: np.dtype(np.int16) for char in "?bB"},
+    "e": FLOAT32,
+}
 
 
 def kind_of(kind: Any, order: Any = None, stable: Any = None) -> str:
@@ -78,35 +86,60 @@ def median(
 ) -> Variable:
     """``np.median``: the middle element, or the mean of the middle two."""
     refuse_out(out)
-    x = strong(a)
     if overwrite_input:
         raise NotTraceable("np.median(overwrite_input=True) is not compiled", "leave it out")
+    return value(_median(strong(a), axis, keepdims, numbers=False))
+
+
+@implements(np.nanmedian)
+def nanmedian(
+    a: Any,
+    axis: Any = None,
+    out: Any = None,
+    overwrite_input: bool = False,
+    keepdims: Any = np._NoValue,
+) -> Variable:
+    """``np.nanmedian``: of what is not NaN; NaN where there is nothing else."""
+    refuse_out(out)
+    if overwrite_input:
+        raise NotTraceable("np.nanmedian(overwrite_input=True) is not compiled", "leave it out")
+    x = strong(a)
+    return value(_median(x, axis, keepdims, numbers=x.dtype.kind in "fc"))
+
+
+def _median(x: Node, axis: Any, keepdims: Any, numbers: bool) -> Node:
     axes = tuple(range(x.ndim))
     if given(axis):  # unlike the reductions, it gives a 0-d array no axis 0
         axes = tuple(sorted(axis_tuple(axis, x.ndim)))
     if is_empty(x.shape[k] for k in axes):
         raise NotTraceable("the median of no elements is not compiled")
-    if x.dtype.kind not in "fc":
-        x = build.cast(x, FLOAT64)
+    dtype = x.dtype if x.dtype.kind in "fc" else FLOAT64
+    if x.dtype.char in _WIDER:
+        x = build.cast(x, _WIDER[x.dtype.char])
     kept = [k for k in range(x.ndim) if k not in axes]
     count = dims.product(x.shape[k] for k in axes)
     rows = build.transpose(x, [*kept, *axes])
     rows = build.reshape(rows, (*(x.shape[k] for k in kept), count))
-    ordered = build.sort(rows, len(kept))
-    places = [call("floor_divide", dim_node(dims.add(count, k)), 2) for k in (-1, 0)]
-    low, high = (_element(ordered, p) for p in places)
-    last = _element(ordered, dim_node(dims.sub(count, 1)))
-    # Of one element the mean is itself, however large.
-    mean = build.where(call("equal", *places), low, call("divide", call("add", low, high), 2))
-    result = build.where(call("isnan", last), last, build.cast(mean, x.dtype))
-    return value(keep(result, axes) if keepdims is True else result)
+    pairs = build.middle(rows, numbers)
+    low, high = (_last_of(pairs, k) for k in (0, 1))
+    items = dim_node(count)
+    if numbers:
+        number = build.cast(call("logical_not", call("isnan", rows)), INT64)
+        items = build.reduce("sum", number, (len(kept),))
+    low, high = (build.cast(p, FLOAT64) if p.dtype.kind in "iu" else p for p in (low, high))
+    odd = call("not_equal", call("remainder", items, 2), 0)
+    one, two = (build.constant(k, INT64) for k in (1, 2))
+    sums = build.where(odd, low, call("add", low, high))
+    mean = divide(sums, build.where(odd, one, two))  # which infinite complex numbers do not survive
+    result = build.where(call("isnan", high), high, mean)
+    result = build.cast(result, dtype)
+    return keep(result, axes) if keepdims is True else result
 
 
-def _element(x: Node, at: Node) -> Node:
-    """The element of each row at a position."""
+def _last_of(x: Node, place: int) -> Node:
+    """The element of each row at a place."""
     shape = x.shape[:-1]
-    picks = (*(("axis", k) for k in range(len(shape))), ("index", 0))
-    return build.gather(x, shape, picks, at)
+    return build.view(x, shape, (*((0, 1, k) for k in range(len(shape))), (place, 0, None)))
 
 
-__all__ = ["argsort", "kind_of", "median", "sort"]
+__all__ = ["argsort", "kind_of", "median", "nanmedian", "sort"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracejit.cpu import expressions
 from tracejit.cpu.block import Block
-from tracejit.cpu.extremes import Extremes
+from tracejit.cpu.extremes import Extremes, if_better
 from tracejit.ir import build, ops
 from tracejit.ir.node import Node
 from tracejit.lower import windows
@@ -52,16 +52,19 @@ class Accumulators:
         self.totals: dict[tuple[Computation, Loop], str] = {}
         #: Where sweeps accumulate instead of in their targets, and what comes before the index.
         self.parts_of: dict[Node, tuple[Buffer, str]] = {}
+        #: Sweeps that go on, in this chunk, where the one before has stopped.
+        self.goes_on: set[Computation] = set()
 
     def row_lengths(self, loop: Loop, inside: list[Computation]) -> list[str]:
-        """The lengths of the rows that floating sums in an outermost loop run over.
+        """The lengths of the rows that floating sums and extremes in an outermost loop run over.
 
         There are none to tell apart where `loop` itself is reduced over: what it leaves behind in
         a scalar must be known after either version.
         """
         if loop.flat or any(c.order[0] in c.reduced for c in inside):
             return []
-        lengths = {self.e.dim(c.domain[c.order[-1]]) for c in inside if self.layered(c)}
+        rows = [c for c in inside if self.layered(c) or _is_floating_extreme(c)]
+        lengths = {self.e.dim(c.domain[c.order[-1]]) for c in rows}
         return sorted(text for text in lengths if not text.isdigit() or int(text) > BLOCK)
 
     # Loop hooks ------------------------------------------------------------------------------
@@ -80,7 +83,7 @@ class Accumulators:
                 block.add(f"{self._new(c)} = {self.identity(c)}")
             elif c.kind is Kind.ARG:
                 self.names[c] = self.extremes.start(c, self.identity(c))
-            elif c.kind is Kind.SWEEP:
+            elif c.kind is Kind.SWEEP and c not in self.goes_on:
                 self.clear(c, c.loops.index(loop))
         for c in inside:
             levels = self._reduced_loops(c) if self.layered(c) else []
@@ -94,10 +97,11 @@ class Accumulators:
         block, var = self.e.path[-1], self.e.var_of[loop]
         sums = [c for c in inside if self.layered(c) and self._reduced_loops(c)[-1] is loop]
         extremes = self.extremes.by_blocks(loop)
+        counts = [c for c in inside if self.counts(c) and c.loops[-1] is loop]
         if self.rows_short:
             self._open_parts(block, sums)
             sums = []
-        if not (cut or sums or extremes or loop.draws):
+        if not (cut or sums or extremes or counts or loop.draws):
             steps = f"span({first}, {last})" if first else f"range({last})"
             plain = Block(f"for {var} in {steps}:")
             block.body.append(plain)
@@ -109,16 +113,22 @@ class Accumulators:
             outer.add(f"{start} = {first} + {base}")
         else:
             outer = Block(f"for {start} in blocks({last}):")
-        block.body.append(outer)
         for c in extremes:
-            self.extremes.open_block(c, self.identity(c), outer)
+            self.extremes.open_block(c, loop, start)
+        for c in counts:
+            self.parts[c] = self.e.fresh("v")
+            outer.add(f"{self.parts[c]} = int16(0)")
+        block.body.append(outer)
         inner = Block(f"for {var} in block({start}, {last}):")
         outer.body.append(inner)
 
         def close() -> None:
             self._close_block(sums, loop)
             for c in extremes:
-                self.extremes.close_block(c, loop, start, last)
+                self.extremes.close_block(c, start, last)
+            for c in counts:
+                name = self.accumulator(c)
+                self.e.path[-1].add(f"{name} = {name} + to_int64({self.parts[c]})", c.target.origin)
 
         return Version([outer, inner], close, start)
 
@@ -158,6 +168,21 @@ class Accumulators:
             and c.value not in self.e.program.stored
         )
 
+    def counts(self, c: Computation) -> bool:
+        """Whether `c` alone counts what is true in memory: by blocks, in numbers that are small."""
+        if c.kind is not Kind.REDUCE or (c.target.op.name, c.target.dtype.char) != ("sum", "l"):
+            return False
+        truth = c.value.args[0] if c.value.op is ops.CAST else c.value
+        byte = truth.args[0] if truth.op is ops.CAST else truth
+        read = byte.op is ops.INPUT or byte in self.e.program.stored
+        fits = truth.dtype.kind == "b" and byte.dtype.itemsize == 1
+        return fits and read and c.loops[-1].items == [c]
+
+    def step_count(self, c: Computation, truth: str) -> None:
+        """Take a truth value into a count."""
+        part = self.parts[c]
+        self.e.path[-1].add(f"{part} = radd({part}, to_int16({truth}))", c.target.origin)
+
     def step_product(self, c: Computation, a: str, b: str) -> None:
         """Take ``a * b`` into a sum."""
         name, add = self._sum(c)
@@ -172,17 +197,15 @@ class Accumulators:
         elif c.kind is Kind.REDUCE and _is_complex_extreme(c):
             # A branch that is foreseen, where a choice would wait for the one before.
             name = self.accumulator(c)
-            compare = "ge" if c.target.op.name == "max" else "le"
-            better, number = (
-                Block(f"if not {compare}({name}, {value}):"),
-                Block(f"if not isnan({name}):"),
-            )
-            block.body.append(better)
-            better.body.append(number)
-            number.add(f"{name} = {value}", origin)
+            op = c.target.op.name
+            better = if_better(block, "c", "max" in op, value, name, op.startswith("f"))
+            better.add(f"{name} = {value}", origin)
         elif c.kind is Kind.REDUCE:
             name = self.accumulator(c)
-            block.add(f"{name} = {self.combine(c, name, value)}", origin)
+            combined = self.combine(c, name, value)
+            if self.rows_short and _is_floating_extreme(c):
+                combined = combined.replace("(", "_row(", 1)
+            block.add(f"{name} = {combined}", origin)
         elif c.kind is Kind.SWEEP:
             home, lead = self._homes(c)[0]
             place = led(self.e.element(home, self.e.target_index(c, index)), lead)
@@ -369,8 +392,15 @@ class Accumulators:
         self.e.store(c, name, index)
 
 
+def _is_floating_extreme(c: Computation) -> bool:
+    """Whether `c` is an extreme along rows that is taken in vectors."""
+    op, char = c.target.op.name, c.target.dtype.char
+    return c.kind is Kind.REDUCE and op in ("max", "min") and char in "fd"
+
+
 def _is_complex_extreme(c: Computation) -> bool:
-    return c.target.op.name in ("max", "min") and c.target.dtype.kind == "c"
+    names = ("max", "min", "fmax_reduce", "fmin_reduce")
+    return c.target.op.name in names and c.target.dtype.kind == "c"
 
 
 def kept_element(c: Computation, buffer: Buffer, place: Mapping[int, str]) -> str:

@@ -10,7 +10,7 @@ from tracejit.cpu.accumulate import BLOCK, Version
 from tracejit.cpu.block import Block, Line
 from tracejit.ir import dims, ops
 from tracejit.ir.node import Node
-from tracejit.lower.materialise import matrix_source
+from tracejit.lower.materialise import in_memory, matrix_source
 from tracejit.lower.phases import BY_STREAMS
 from tracejit.lower.program import Computation, Kind
 
@@ -55,10 +55,7 @@ class Calls:
         self.e.headers[f"{name}_over"] = (
             f'{name}_over = ufunc_over("{module}", "{ufunc}", "{types}")'
         )
-        operands = [
-            self.e.flat_name(self.e.array_name(a), a.ndim) if a.ndim else self.e.value(a, ())
-            for a in c.value.args
-        ]
+        operands = [self._flat(a) if a.ndim else self.e.value(a, ()) for a in c.value.args]
         out = self.e.program.buffers[c.target][0]
         operands.append(self.e.flat_name(out.name, c.target.ndim))
         self.e.path[-1].add(f"{name}_over({', '.join(operands)})", c.value.origin)
@@ -74,6 +71,7 @@ class Calls:
             ops.PLACE: self._place,
             ops.SORT: self._sort,
             ops.ARGSORT: self._sort,
+            ops.MIDDLE: self._middle,
             ops.DRAW: self._draw,
             ops.ADVANCE: lambda c: None,  # the draw leaves it
         }
@@ -81,7 +79,9 @@ class Calls:
     def _count(self, c: Computation) -> None:
         """How many elements of a mask are true, in a register."""
         name = self.e.fresh("v")
-        self.e.path[-1].add(f"{name} = count_true({self._flat(c.value.args[0])})", c.value.origin)
+        self.e.path[-1].add(
+            f"{name} = count_true({self._elements(c.value.args[0])})", c.value.origin
+        )
         self.e.store(c, name, ())
 
     def _positions(self, c: Computation) -> None:
@@ -91,7 +91,7 @@ class Calls:
         function = f"positions_{mask.ndim}"
         self.e.headers[function] = f"{function} = positions({mask.ndim})"
         found, rows = self.e.fresh("v"), [self.e.fresh("i") for _ in outer]
-        flags, out = self._flat(mask), self._flat(c.target)
+        flags, out = self._elements(mask), self._elements(c.target)
         block, row = self.e.path[-1], ""
         block.add(f"{found} = 0")
         for var, count in zip(rows, outer, strict=True):
@@ -106,14 +106,16 @@ class Calls:
     def _compress(self, c: Computation) -> None:
         """What an array has where a mask is true."""
         mask, x = c.value.args
-        operands = [self._flat(mask), self._flat(x), self._flat(c.target)]
+        operands = [self._elements(mask), self._elements(x), self._elements(c.target)]
         self._masked("compress", c, operands)
 
     def _place(self, c: Computation) -> None:
         """What is put where a mask is true, into the copy of the array."""
         mask, _, y = c.value.args
         function = "put_true_again" if c.value.attr else "put_true"
-        self._masked(function, c, [self._flat(mask), self._flat(c.target), self._flat(y)])
+        self._masked(
+            function, c, [self._elements(mask), self._elements(c.target), self._elements(y)]
+        )
 
     def _masked(self, function: str, c: Computation, operands: list[str]) -> None:
         mask = c.value.args[0]
@@ -122,10 +124,10 @@ class Calls:
             operands.append(self.e.dim(dims.product(inner)))
         self.e.path[-1].add(f"{function}({', '.join(operands)})", c.value.origin)
 
-    def _flat(self, node: Node) -> str:
+    def _elements(self, node: Node) -> str:
         """The elements of an array in memory, or of a part of one, as an array of one axis."""
         if node.op is ops.RESHAPE:
-            return self._flat(node.args[0])
+            return self._elements(node.args[0])
         if node.op is ops.VIEW:
             return self._strip(node)
         return self.e.flat_name(self.e.array_name(node), node.ndim)
@@ -154,8 +156,7 @@ class Calls:
             self.e.dim(shape[-1]),
         ]
         for p in parameters:
-            flat = self.e.flat_name(self.e.array_name(p), p.ndim) if p.ndim else self.e.value(p, ())
-            operands.append(flat)
+            operands.append(self._flat(p) if p.ndim else self.e.value(p, ()))
         if name in BY_STREAMS:
             operands += ["first", "last"] if self.e.ranged is c else ["0", "-1"]
         self.e.trap(f"draw_{name}({', '.join(operands)})", len(self.e.path) - 1)
@@ -187,11 +188,30 @@ class Calls:
         self.e.headers[function] = f'{function} = {name}_rows("{char}", "{kind}")'
         out = self.e.program.buffers[c.target][0]
         operands = [
-            self.e.flat_name(self.e.array_name(x), x.ndim),
+            self._flat(x),
             self.e.dim(x.shape[-1]),
             self.e.flat_name(out.name, x.ndim),
         ]
         self.e.path[-1].add(f"{function}({', '.join(operands)})", c.value.origin)
+
+    def _middle(self, c: Computation) -> None:
+        """The middle elements of the operand's rows into the target."""
+        [x] = c.value.args
+        numbers, char = c.value.attr, x.dtype.char
+        function = f"middle_{char}{'_numbers' if numbers else ''}"
+        self.e.headers[function] = f'{function} = middle_rows("{char}", {numbers})'
+        out = self.e.program.buffers[c.target][0]
+        operands = [
+            self._flat(x),
+            self.e.dim(x.shape[-1]),
+            self.e.flat_name(out.name, c.value.ndim),
+        ]
+        self.e.path[-1].add(f"{function}({', '.join(operands)})", c.value.origin)
+
+    def _flat(self, operand: Node) -> str:
+        """The elements of an operand, which is contiguous in memory."""
+        node = in_memory(operand)
+        return self.e.flat_name(self.e.array_name(node), node.ndim)
 
     def _matrix(self, node: Node, batch: list[str]) -> str:
         source, transposed = matrix_source(node)

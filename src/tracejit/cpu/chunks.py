@@ -36,9 +36,11 @@ class Chunks:
         ranged = loop is self.e.ranged
         whole = _whole(loop)
         length, count = self._extents(loop, extent)
-        parts = self._extras(loop, whole) if ranged else self._own(whole)
         if not ranged:
             self._open(whole)
+            self.sums.goes_on = {c for c in whole if c.kind is Kind.SWEEP and _is_exact(c)}
+            whole = [c for c in whole if c not in self.sums.goes_on]
+        parts = self._extras(loop, whole) if ranged else self._own(whole)
         chunk, start, end = (self.e.fresh("i") for _ in range(3))
         block = Block(f"for {chunk} in {'span(first, last)' if ranged else f'range({count})'}:")
         block.add(f"{start} = {chunk} * {length}")
@@ -63,6 +65,7 @@ class Chunks:
                 self._take(c, value)
         self.e.path.pop()
         if not ranged:
+            self.sums.goes_on = set()
             self._close(whole)
 
     def _own(self, whole: list[Computation]) -> dict[Computation, Buffer]:
@@ -171,3 +174,8 @@ class Chunks:
 def _whole(loop: Loop) -> list[Computation]:
     """What chunks of `loop` reduce."""
     return [c for c in own_computations(loop) if is_whole(c, loop)]
+
+
+def _is_exact(c: Computation) -> bool:
+    """Whether what rows are combined to does not depend on which are combined first."""
+    return c.target.dtype.kind in "biu" or c.target.op.name in ("max", "min")

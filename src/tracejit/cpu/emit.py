@@ -33,7 +33,7 @@ from tracejit.cpu.streams import Streams
 from tracejit.cpu.values import Values
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
-from tracejit.lower.access import FLAT, Entry, Index, Point
+from tracejit.lower.access import FLAT, Dynamic, Entry, Index, Point
 from tracejit.lower.backend import Extra, Source
 from tracejit.lower.jam import FAR, LONG
 from tracejit.lower.phases import Phase, with_slots
@@ -211,6 +211,8 @@ class Emitter(Values):
 
     def _loop(self, loop: Loop) -> None:
         extent = self.dim(loop.extent)
+        if self.accumulators.extremes.in_memory(loop):
+            return
         if loop.chunked:
             self.chunks.run(loop, extent)
         elif self.streaming:
@@ -358,6 +360,10 @@ class Emitter(Values):
             self.accumulators.step_product(c, factors[0], factors[-1])
             self.current = None
             return
+        if self.accumulators.counts(c):
+            self.accumulators.step_count(c, self.value(c.value.args[0], index))
+            self.current = None
+            return
         if c.value is c.target and c.value.op is not ops.CONST:
             value = self._compute(*point)
         else:
@@ -381,14 +387,13 @@ class Emitter(Values):
             return FLAT if not c.reduced else ()
         assert isinstance(index, tuple)
         kept = [index[k] for k in c.kept]
-        if c.partial:
-            entry = kept[c.axis]
-            assert isinstance(entry, Entry)
-            kept[c.axis] = entry._replace(start=dims.add(entry.start, c.offset))
-        return tuple(kept)
+        return _moved(c, kept) if c.partial else tuple(kept)
 
     def store(self, c: Computation, value: str, index: Index) -> None:
         """Store `value` as the element of the target, and remember that it is known here."""
+        if c.target.op is ops.RESHAPE and c.partial:
+            self._fill(c, value, index)
+            return
         where = self.target_index(c, index)
         if not c.partial:
             self.path[-1].known[(c.target, where)] = value
@@ -396,6 +401,15 @@ class Emitter(Values):
             text = f"half_store({value})" if c.target.dtype.char == "e" else value
             put = self.streams.put(c, buffer, text)
             self.path[-1].add(put or f"{self.element(buffer, where)} = {text}", c.target.origin)
+
+    def _fill(self, c: Computation, value: str, index: Index) -> None:
+        """Store `value`, an element of what is reshaped, where it lies in the target's memory."""
+        text = f"half_store({value})" if c.target.dtype.char == "e" else value
+        assert isinstance(index, tuple)
+        place = self.position(c.target.args[0], _moved(c, list(index)))
+        for buffer in self.program.buffers[c.target]:
+            name = self.flat_name(buffer.name, c.target.ndim)
+            self.path[-1].add(f"{name}[{place}] = {text}", c.target.origin)
 
     def _scatter(self, c: Computation, index: Index) -> None:
         """Put or add an element where its positions say."""
@@ -428,6 +442,14 @@ class Emitter(Values):
 _NUMBA_NAMES = frozenset(
     ["int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64", "float32", "complex64"]
 )
+
+
+def _moved(c: Computation, index: list[Entry | Dynamic]) -> Index:
+    """The index into the whole of which `c` computes a part."""
+    entry = index[c.axis]
+    assert isinstance(entry, Entry)
+    index[c.axis] = entry._replace(start=dims.add(entry.start, c.offset))
+    return tuple(index)
 
 
 def _runtime_names() -> frozenset[str]:

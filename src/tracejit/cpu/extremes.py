@@ -1,21 +1,26 @@
 """Positions of extremes: argmax and argmin.
 
-A block of elements at a time: its extreme first, in vectors, and where that is a better one its
-first position, in vectors too, from the values computed again. So a comparison that the processor
-cannot foresee comes once a block, and a block that cannot win is read once.
+What lies side by side in memory is searched by NumPy's own function. What does not, or is computed
+in the loop, is put there first, a block at a time. So a comparison that the processor cannot
+foresee comes once a block.
 
-Elements that have no such reduction (complex numbers), and loops that do something else too, take
-one element after the other.
+Complex numbers, of which real parts mostly tell, and loops that do something else too, take one
+element after the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from tracejit.cpu import expressions
 from tracejit.cpu.block import Block
-from tracejit.ir import ops
+from tracejit.ir import dims, ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.node import Node
+from tracejit.lower import access
+from tracejit.lower.access import Dynamic, Entry
 from tracejit.lower.program import Computation, Kind, Loop
+from tracejit.lower.windows import BLOCK
 
 if TYPE_CHECKING:
     from tracejit.cpu.emit import Emitter
@@ -29,14 +34,111 @@ class _Names(NamedTuple):
     counter: str
 
 
+class _Row(NamedTuple):
+    """Elements side by side in memory: an array, the index of the first, and how many."""
+
+    array: str
+    start: list[str]
+    length: str
+    char: str
+
+
 class Extremes:
     """Statements before, in and after the loops of positions of extremes."""
 
     def __init__(self, emitter: Emitter) -> None:
         self.e = emitter
         self.names: dict[Computation, _Names] = {}
-        #: The extreme of the open block.
-        self.blocks: dict[Computation, str] = {}
+        #: Memory for the open block, and where the element at hand goes there.
+        self.blocks: dict[Computation, tuple[str, str]] = {}
+
+    def in_memory(self, loop: Loop) -> bool:
+        """Emit the calls that do all that a loop does; False where there are none that do."""
+        found: list[tuple[Computation, _Row]] = []
+        items = list(loop.items)
+        while len(items) == 1 and isinstance(items[0], Loop):
+            items = items[0].items
+        for c in items:
+            row = self._row(c, loop) if isinstance(c, Computation) else None
+            if row is None:
+                return False
+            assert isinstance(c, Computation)
+            found.append((c, row))
+        for c, row in found:
+            name = self._search(c, row.char, len(row.start))
+            place = self.e.fresh("v")
+            operands = ", ".join([row.array, *row.start, row.length])
+            self.e.path[-1].add(f"{place} = {name}({operands})", c.target.origin)
+            self.e.accumulators.finish(c, place)
+        return True
+
+    def _search(self, c: Computation, char: str, ndim: int) -> str:
+        """The name of NumPy's function that searches an array of `ndim` axes."""
+        op = c.target.op.name
+        name = f"{op}_{char.replace('?', 't')}_{ndim}"
+        self.e.headers[name] = f'{name} = position_in("{op}", "{char}", {ndim})'
+        return name
+
+    def _row(self, c: Computation, loop: Loop) -> _Row | None:
+        """What `c` searches in `loop` and the loops inside, if it lies side by side in memory."""
+        outer = len(c.kept)
+        if c.kind is not Kind.ARG or c.loops[outer] is not loop:
+            return None
+        node, index = c.value, access.identity(len(c.domain))
+        if node.op is ops.CAST and node.args[0].dtype.kind == "b":
+            node = node.args[0]  # NumPy's function for truth values stops at the first
+        while node.op is ops.VIEW and node not in self.e.program.stored:
+            [(node, index)] = access.operands(node, index)
+        found = self._array(node, "CR" if len(c.reduced) == 1 else "C")
+        if found is None or not isinstance(index, tuple):
+            return None
+        array, axes = found
+        start = self._start([index[k] for k in axes], [node.shape[k] for k in axes], c)
+        if start is None:
+            return None
+        if node.op is ops.RESHAPE and node not in self.e.program.stored:
+            strides = map(self.e.dim, dims.strides(node.shape))
+            start = [" + ".join(f"({i}) * {step}" for i, step in zip(start, strides, strict=True))]
+        count = self.e.dim(dims.product(c.domain[k] for k in c.reduced))
+        return _Row(array, start, count, node.dtype.char)
+
+    def _array(self, node: Node, layouts: str) -> tuple[str, Sequence[int]] | None:
+        """The array that holds `node`, and which of its axes, if an input has one of `layouts`."""
+        program = self.e.program
+        if node in program.stored:
+            buffers = program.buffers.get(node)
+            if node in program.windows or not buffers or buffers[0].layout != "C":
+                return None
+            return buffers[0].name, buffers[0].axes
+        if node.op is ops.RESHAPE:
+            [base] = node.args
+            return self.e.flat_name(self.e.array_name(base), base.ndim), range(node.ndim)
+        if node.op is ops.INPUT and program.layouts[node.attr[0]] in tuple(layouts):
+            return self.e.array_name(node), range(node.ndim)
+        return None
+
+    def _start(
+        self, index: list[Entry | Dynamic], shape: list[Dim], c: Computation
+    ) -> list[str] | None:
+        """Where the elements begin that `c` reduces, if they are all from there on to the end."""
+        outer = len(index) - len(c.reduced)
+        loops = dict(zip(c.order, c.loops, strict=True))
+        texts = []
+        for k, entry in enumerate(index):
+            if not isinstance(entry, Entry):
+                return None
+            if k < outer:
+                if entry.axis in c.reduced:
+                    return None
+                axis = None if entry.axis is None else id(loops[entry.axis])
+                texts.append(self.e.index_text(entry._replace(axis=axis)))
+                continue
+            reduced = c.reduced[k - outer]
+            whole = k == outer or (entry.start == 0 and shape[k] == c.domain[reduced])
+            if (entry.step, entry.axis) != (1, reduced) or not whole:
+                return None
+            texts.append(self.e.dim(entry.start))
+        return texts if outer >= 0 else None
 
     def start(self, c: Computation, identity: str) -> str:
         """Begin; the name of what will be the position."""
@@ -49,20 +151,23 @@ class Extremes:
 
     def by_blocks(self, loop: Loop) -> list[Computation]:
         """The computations of a loop that takes a block at a time; none where it does not."""
-        inside = [c for c in loop.items if isinstance(c, Computation) and _has_reduction(c)]
+        inside = [c for c in loop.items if isinstance(c, Computation) and _by_blocks(c)]
         whole = len(inside) == len(loop.items) and not loop.draws and not loop.twins
         return inside if whole and all(c.loops[-1] is loop for c in inside) else []
 
-    def open_block(self, c: Computation, identity: str, outer: Block) -> None:
+    def open_block(self, c: Computation, loop: Loop, start: str) -> None:
         """Before a block's elements."""
-        name = self.blocks[c] = self.e.fresh("v")
-        outer.add(f"{name} = {identity}")
+        memory, char = self.e.fresh("v"), _kernel_char(c)
+        self.e.headers[f"memory_{char}"] = f'memory_{char} = block_memory("{char}")'
+        inner = self.e.path[1] if len(self.e.path) > 1 else None
+        self.e.path[0].insert(f"{memory} = memory_{char}()", None, inner)
+        self.blocks[c] = memory, f"{self.e.var_of[loop]} - {start}"
 
     def step(self, c: Computation, value: str) -> None:
         """Take an element into account."""
         if c in self.blocks:
-            name = self.blocks[c]
-            self.e.path[-1].add(f"{name} = {_extreme(c, name, value)}", c.target.origin)
+            memory, place = self.blocks[c]
+            self.e.path[-1].add(f"{memory}[{place}] = {value}", c.target.origin)
             return
         names, block = self.names[c], self.e.path[-1]
         better = self._if_better(c, value)
@@ -70,26 +175,16 @@ class Extremes:
         better.add(f"{names.place} = {names.counter}")
         block.add(f"{names.counter} = {names.counter} + 1")
 
-    def close_block(self, c: Computation, loop: Loop, start: str, last: str) -> None:
+    def close_block(self, c: Computation, start: str, last: str) -> None:
         """After a block's elements: the position of its extreme, where that is better."""
-        names, found = self.names[c], self.blocks.pop(c)
+        names, (memory, _) = self.names[c], self.blocks.pop(c)
+        block, place, found = self.e.path[-1], self.e.fresh("v"), self.e.fresh("v")
+        search = self._search(c, _kernel_char(c), 1)
+        block.add(f"{place} = {search}({memory}, 0, imin({last} - {start}, {BLOCK}))")
+        block.add(f"{found} = {memory}[{place}]")
         better = self._if_better(c, found)
         better.add(f"{names.best} = {found}", c.target.origin)
-        place, index, outer = self.e.fresh("v"), self.e.fresh("i"), self.e.var_of[loop]
-        better.add(f"{place} = {last}")
-        search = Block(f"for {index} in block({start}, {last}):")
-        better.body.append(search)
-        depth, self.e.var_of[loop] = self.e.depth_of[loop], index
-        self.e.path += [better, search]
-        self.e.depth_of[loop] = len(self.e.path) - 1
-        value = self.e.value(c.value, self.e.index_of(c))
-        hit = f"eq({value}, {found})"
-        if c.value.dtype.kind == "f":
-            hit = f"logical_or({hit}, isnan({value}))"
-        search.add(f"{place} = imin({place}, select({hit}, {index}, {last}))", c.target.origin)
-        del self.e.path[-2:]
-        self.e.depth_of[loop], self.e.var_of[loop] = depth, outer
-        better.add(f"{names.place} = {names.counter} + {place}")
+        better.add(f"{names.place} = {names.counter} + {start} + {place}")
 
     def pass_by(self, c: Computation, extent: str) -> None:
         """After a loop that takes blocks: its elements come before those of the next."""
@@ -100,28 +195,39 @@ class Extremes:
     def _if_better(self, c: Computation, value: str) -> Block:
         """A block for when `value` takes the place of the best."""
         best = self.names[c].best
-        # A NaN is not below the best either: the first one wins, and then nothing does.
-        better = Block(f"if not {self._not_better(c)}({value}, {best}):")
-        self.e.path[-1].body.append(better)
-        if c.value.dtype.kind in "fc":
-            inner = Block(f"if not isnan({best}):")
-            better.body.append(inner)
-            return inner
-        return better
+        return if_better(self.e.path[-1], c.value.dtype.kind, _largest(c), value, best)
 
-    def _not_better(self, c: Computation) -> str:
-        """The comparison under which a value does not take the place of the best."""
-        return "le" if _largest(c) else "ge"
+
+def if_better(
+    block: Block, kind: str, largest: bool, value: str, best: str, numbers: bool = False
+) -> Block:
+    """A block, at the end of `block`, for when `value` takes the place of the best.
+
+    Of `numbers` alone, NaN does so never.
+    """
+    if kind == "c":
+        name = f"{'larger' if largest else 'smaller'}_{'number' if numbers else 'complex'}"
+        tests = [f"{name}({value}, {best})"]
+    else:
+        # A NaN is not below the best either: the first one wins, and then nothing does.
+        tests = [f"not {'le' if largest else 'ge'}({value}, {best})"]
+        if kind == "f":
+            tests.append(f"not isnan({value if numbers else best})")
+    for test in tests:
+        inner = Block(f"if {test}:")
+        block.body.append(inner)
+        block = inner
+    return block
 
 
 def _largest(c: Computation) -> bool:
     return c.target.op.name == "argmax"
 
 
-def _extreme(c: Computation, a: str, b: str) -> str | None:
-    reduction = ops.REDUCTIONS["max" if _largest(c) else "min"]
-    return expressions.combine_text(reduction, c.value.dtype, a, b)
+def _kernel_char(c: Computation) -> str:
+    """The dtype that values have in a kernel: float16 is float32 there."""
+    return c.value.dtype.char.replace("e", "f")
 
 
-def _has_reduction(c: Computation) -> bool:
+def _by_blocks(c: Computation) -> bool:
     return c.kind is Kind.ARG and c.value.dtype.kind != "c"

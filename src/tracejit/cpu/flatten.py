@@ -93,9 +93,9 @@ class _Flattener(ast.NodeTransformer):
         self.function.body = self._statements(self.function.body, self.scopes[0])
 
     def _note_array(self, target: str, call: ast.Call) -> None:
-        """Take note of a local array: new memory, or a flat view of another."""
+        """Take note of a local array: new memory, a block's, or a flat view of another."""
         made = ast.unparse(call.func)
-        if made in ("np.empty", "flat") or made.startswith("new_array_"):
+        if made in ("np.empty", "flat") or made.startswith(("new_array_", "memory_")):
             self.arrays.add(target)
         if made == "flat":
             self.base[target] = _name(call.args[0])

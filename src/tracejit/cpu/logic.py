@@ -10,6 +10,7 @@ from numba.core import types
 
 from .intrinsic import (
     BOOL,
+    COMPLEX,
     INT,
     NUMBER,
     REAL,
@@ -42,6 +43,8 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "larger_complex",
+    "larger_number",
     "le",
     "left_shift",
     "logical_and",
@@ -53,6 +56,8 @@ __all__ = [
     "right_shift",
     "select",
     "signbit",
+    "smaller_complex",
+    "smaller_number",
     "told",
 ]
 
@@ -136,6 +141,41 @@ def compare_complex(b: ir.IRBuilder, op: str, x: ir.Value, y: ir.Value) -> ir.Va
     return b.or_(beyond, b.and_(b.fcmp_ordered("==", xr, yr), imag))
 
 
+def _below(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
+    """Whether a complex number is less than another by its real part alone, and none is nan."""
+    (xr, xi), (yr, yi) = complex_parts(b, x), complex_parts(b, y)
+    return b.and_(b.fcmp_ordered("<", xr, yr), b.fcmp_ordered("ord", xi, yi))
+
+
+def _beats(name: str, op: str, numbers: bool) -> Any:
+    """Whether a complex number takes the place of the best so far.
+
+    The first nan does, and then nothing; of `numbers` alone, none does, and every number takes its
+    place. By branches, which the processor foresees: real parts mostly tell.
+    """
+
+    def emit(b: ir.IRBuilder, ty: Any, x: ir.Value, best: ir.Value) -> ir.Value:
+        start = b.block
+        add = b.function.append_basic_block
+        better, equal, end = (add(f"{name}.{part}") for part in ("better", "equal", "end"))
+        low, high = (x, best) if op == "<=" else (best, x)
+        b.cbranch(_below(b, low, high), end, better)
+        b.position_at_end(better)
+        b.cbranch(_below(b, high, low), end, equal)
+        b.position_at_end(equal)
+        known = _classify(is_nan, 0)(b, ty, x if numbers else best)
+        told = b.not_(b.or_(compare_complex(b, op, x, best), known))
+        b.branch(end)
+        b.position_at_end(end)
+        result = b.phi(ir.IntType(1))
+        for value, block in ((0, start), (1, better), (told, equal)):
+            constant = ir.Constant(ir.IntType(1), value) if isinstance(value, int) else value
+            result.add_incoming(constant, block)
+        return result
+
+    return define(name, 2, truth(COMPLEX), emit)
+
+
 def _comparison(name: str, op: str) -> Any:
     def emit(b: ir.IRBuilder, tys: Any, x: ir.Value, y: ir.Value) -> ir.Value:
         ty, other = tys
@@ -201,6 +241,10 @@ lt = _comparison("lt", "<")
 le = _comparison("le", "<=")
 gt = _comparison("gt", ">")
 ge = _comparison("ge", ">=")
+larger_complex = _beats("larger_complex", "<=", numbers=False)
+smaller_complex = _beats("smaller_complex", ">=", numbers=False)
+larger_number = _beats("larger_number", "<=", numbers=True)
+smaller_number = _beats("smaller_number", ">=", numbers=True)
 logical_and = define("logical_and", 2, truth(NUMBER), _logical("and_"))
 logical_or = define("logical_or", 2, truth(NUMBER), _logical("or_"))
 logical_xor = define("logical_xor", 2, truth(NUMBER), _logical("xor"))

@@ -1,15 +1,21 @@
-"""Intrinsics about arrays: flat views of them, gaps in them, and checked indices."""
+"""Intrinsics about arrays: flat views of them, gaps, memory for a block, and checked indices."""
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+from numba.np.numpy_support import from_dtype
 
+from tracejit.cpu.accumulate import BLOCK
 from tracejit.cpu.intrinsic import define
+
+_INT = ir.IntType(64)
 
 #: Bytes of an array that is large, and of a page; the advice to the system.
 _LARGE, _PAGE, _HUGE = 1 << 22, 1 << 12, 14
@@ -138,6 +144,32 @@ def strip(ndim: int, axis: int, step: int) -> Any:
         return target._getvalue()
 
     return define("strip", 2 + ndim, result, emit, all_types=True, with_context=True)
+
+
+@functools.cache
+def block_memory(char: str) -> Any:
+    """An intrinsic ``memory()``: a 1-D array on the stack, for a block of elements of a dtype."""
+    result = types.Array(from_dtype(np.dtype(char)), 1, "C")
+
+    def typer(typingctx: Any) -> Any:
+        def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+            target = context.make_array(result)(context, builder)
+            element = target.data.type.pointee
+            length, itemsize = ir.Constant(_INT, BLOCK), ir.Constant(_INT, np.dtype(char).itemsize)
+            context.populate_array(
+                target,
+                data=cgutils.alloca_once(builder, element, size=BLOCK),
+                shape=cgutils.pack_array(builder, [length]),
+                strides=cgutils.pack_array(builder, [itemsize]),
+                itemsize=itemsize,
+                meminfo=None,
+                parent=None,
+            )
+            return target._getvalue()
+
+        return result(), codegen
+
+    return intrinsic(typer)
 
 
 @intrinsic

@@ -20,9 +20,20 @@ from tracejit.cpu.masks import (
     put_true_again,
     put_true_rows,
 )
-from tracejit.cpu.memory import copy_range, flat, large_pages, outside, rows, strip, wrap
+from tracejit.cpu.memory import (
+    block_memory,
+    copy_range,
+    flat,
+    large_pages,
+    outside,
+    rows,
+    strip,
+    wrap,
+)
 from tracejit.cpu.philox import checked, philox_normal, philox_word
+from tracejit.cpu.positions import position_in
 from tracejit.cpu.scalar import *  # noqa: F403
+from tracejit.cpu.selection import middle_rows
 from tracejit.cpu.sorting import argsort_rows, sort_rows
 from tracejit.cpu.sums import (
     radd_product,
@@ -81,6 +92,7 @@ __all__ = [
     "arctan2",
     "argsort_rows",
     "aside",
+    "block_memory",
     "checked",
     "compress",
     "compress_rows",
@@ -100,6 +112,7 @@ __all__ = [
     "large_pages",
     "logaddexp",
     "matmul_loop",
+    "middle_rows",
     "modf_fraction",
     "modf_integer",
     "near_cos",
@@ -112,6 +125,7 @@ __all__ = [
     "outside",
     "philox_normal",
     "philox_word",
+    "position_in",
     "positions",
     "power",
     "put_aside",

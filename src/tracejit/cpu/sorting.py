@@ -1,58 +1,29 @@
 """NumPy's own sorts, called on the rows of a kernel's arrays.
 
-NumPy keeps a sort for each dtype and kind in the dtype's table of functions, which is part of its
-C interface; the vectorised ones of NumPy 2 are there too. They need neither the interpreter nor the
-array. As with the ufuncs' loops, a kernel names them by symbols.
+NumPy keeps a sort for each dtype and kind in the dtype's table of functions; the vectorised ones of
+NumPy 2 are there too.
 """
 
 from __future__ import annotations
 
-import ctypes
 import functools
-import importlib
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.np.arrayobj import make_array
-from numba.np.numpy_support import from_dtype
 
+from tracejit.cpu.dtypetable import FIRST_ARGSORT, FIRST_SORT, element_type, registered
 from tracejit.cpu.intrinsic import define
 
 __all__ = ["argsort_rows", "sort_rows"]
 
 #: Their places among the sorts; between them stands a heapsort.
 KINDS = {"quicksort": 0, "stable": 2}
-#: Where `_PyDataType_GetArrFuncs` stands in NumPy's C interface, and the sorts in what it gives:
-#: after 21 casts and 12 other functions (``PyArray_ArrFuncs`` of ``ndarraytypes.h``).
-_GET_FUNCTIONS = 365
-_FIRST_SORT, _FIRST_ARGSORT = 33, 36
 _INT, _BYTE = ir.IntType(64), ir.IntType(8)
 _POINTER = _BYTE.as_pointer()
 _STATUS = ir.IntType(32)
-
-
-@functools.cache
-def _functions(char: str) -> Any:
-    """The table of functions of a dtype, as an array of addresses."""
-    capsule = importlib.import_module("numpy._core._multiarray_umath")._ARRAY_API
-    pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
-        ("PyCapsule_GetPointer", ctypes.pythonapi)
-    )
-    interface = ctypes.cast(pointer(capsule, None), ctypes.POINTER(ctypes.c_void_p))
-    get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object)(interface[_GET_FUNCTIONS])
-    return ctypes.cast(get(np.dtype(char)), ctypes.POINTER(ctypes.c_void_p))
-
-
-def _registered(name: str, char: str, kind: str, first: int) -> str:
-    symbol = f"tracejit_{name}_{char.replace('?', 't')}_{kind}"
-    address = _functions(char)[first + KINDS[kind]]
-    if not address:
-        raise LookupError(f"NumPy has no {kind} for {np.dtype(char)}")
-    llvm.add_symbol(symbol, address)
-    return symbol
 
 
 def _fits(array: Any, element: Any) -> bool:
@@ -69,8 +40,8 @@ def sort_rows(char: str, kind: str) -> Any:
 
     Both are 1-D contiguous arrays of one size and of the dtype `char`, float16 as uint16.
     """
-    symbol = _registered("sort", char, kind, _FIRST_SORT)
-    element = types.uint16 if char == "e" else from_dtype(np.dtype(char))
+    symbol = registered(f"sort_{kind}", char, FIRST_SORT + KINDS[kind])
+    element = element_type(char)
     function = ir.FunctionType(_STATUS, [_POINTER, _INT, _POINTER])
 
     def result(x: Any, length: Any, out: Any) -> Any:
@@ -92,8 +63,8 @@ def sort_rows(char: str, kind: str) -> Any:
 @functools.cache
 def argsort_rows(char: str, kind: str) -> Any:
     """An intrinsic ``argsort(x, length, out)``: the int64 positions that sort each row of `x`."""
-    symbol = _registered("argsort", char, kind, _FIRST_ARGSORT)
-    element = types.uint16 if char == "e" else from_dtype(np.dtype(char))
+    symbol = registered(f"argsort_{kind}", char, FIRST_ARGSORT + KINDS[kind])
+    element = element_type(char)
     function = ir.FunctionType(_STATUS, [_POINTER, _POINTER, _INT, _POINTER])
 
     def result(x: Any, length: Any, out: Any) -> Any:

@@ -44,9 +44,9 @@ _INTERLEAVED = ((4, 4), (12, 2))
 #: Instructions of a loop, at most, that fills a whole vector with truth values at a time.
 _FEW = 24
 _SUM_LANES = {types.float32: 16, types.float64: 8}
-_SUM_VECTORS, _EXTREME_VECTORS, _MOST_SUMS = 2, 4, 4
-_EXTREMES = {"rmax", "rmin"}
-_REORDERED = _EXTREMES | {"radd", "rmul", "radd_product", "sum_add", "sum_add_product"}
+_SUM_VECTORS, _MOST_SUMS = 2, 4
+_EXTREMES = {"rmax": 4, "rmin": 4, "rmax_row": 2, "rmin_row": 2}
+_REORDERED = _EXTREMES.keys() | {"radd", "rmul", "radd_product", "sum_add", "sum_add_product"}
 #: What LLVM's vectoriser knows as a reduction.
 _REDUCTIONS = _REORDERED | {"imax", "imin", "logical_or", "logical_and", "bit_or"}
 
@@ -172,7 +172,7 @@ def _note_place(b: ir.IRBuilder, operation: str, ty: Any) -> None:
         return
     loop.serial |= operation not in _REDUCTIONS
     if lanes and operation in _REORDERED:
-        vectors = _EXTREME_VECTORS if operation in _EXTREMES else _SUM_VECTORS
+        vectors = _EXTREMES.get(operation, _SUM_VECTORS)
         loop.sums, loop.sum_lanes = loop.sums + 1, min(loop.sum_lanes or lanes, lanes)
         loop.sum_vectors = max(loop.sum_vectors, vectors)
 
@@ -377,7 +377,7 @@ def _field(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value, name: str) -
     return b.extract_value(array, context.data_model_manager[ty].get_field_position(name))
 
 
-def _address(
+def element_address(
     context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value, index: tuple[ir.Value, ...], rows: bool
 ) -> ir.Value:
     """The address of an element; its index counts from the start, and is in bounds.
@@ -456,7 +456,7 @@ def load(ndim: int, scope: int | None, rows: bool = False) -> Any:
         return array.dtype if _fits(array, *index) else None
 
     def emit(context: Any, b: ir.IRBuilder, tys: Any, array: Any, *index: Any) -> ir.Value:
-        address = _address(context, b, tys[0], array, index, rows)
+        address = element_address(context, b, tys[0], array, index, rows)
         model = context.data_model_manager[tys[0].dtype]
         data = b.load(address)
         _tell_scope(b, data, scope)
@@ -478,7 +478,7 @@ def store(ndim: int, scope: int | None, rows: bool = False) -> Any:
     def emit(
         context: Any, b: ir.IRBuilder, tys: Any, array: Any, value: Any, *index: Any
     ) -> ir.Value:
-        address = _address(context, b, tys[0], array, index, rows)
+        address = element_address(context, b, tys[0], array, index, rows)
         data = context.data_model_manager[tys[0].dtype].as_data(b, value)
         _tell_scope(b, b.store(data, address), scope)
         if loop := _innermost(b):

@@ -168,20 +168,21 @@ class Values:
     def _reshape(self, node: Node, index: Index) -> tuple[str, int, bool]:
         """An element of a reshaped array: its linear position in the operand's memory."""
         base = node.args[0]
-        name = self.array_name(base)
-        if isinstance(index, tuple):
-            terms = []
-            for entry, stride in zip(index, dims.strides(node.shape), strict=True):
-                text = self.index_text(entry)
-                if text != "0":
-                    terms.append(text if stride == 1 else f"({text}) * {self.dim(stride)}")
-            position = " + ".join(terms) or "0"
-        else:
-            position = self.flat_var()
-        text = f"{self.flat_name(name, base.ndim)}[{position}]"
+        text = f"{self.flat_name(self.array_name(base), base.ndim)}[{self.position(node, index)}]"
         if node.dtype.char == "e":
             text = f"half_load({text})"
         return text, self.depth(index), False
+
+    def position(self, node: Node, index: Index) -> str:
+        """The place of an element of `node` in contiguous memory."""
+        if not isinstance(index, tuple):
+            return self.flat_var()
+        terms = []
+        for entry, stride in zip(index, dims.strides(node.shape), strict=True):
+            text = self.index_text(entry)
+            if text != "0":
+                terms.append(text if stride == 1 else f"({text}) * {self.dim(stride)}")
+        return " + ".join(terms) or "0"
 
     def _gather(self, node: Node, index: Index, operands: list[str]) -> tuple[str, int, bool]:
         base = node.args[0]

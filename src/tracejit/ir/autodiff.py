@@ -18,6 +18,7 @@ from tracejit.ir.batch import batched
 from tracejit.ir.cotangent import Cotangent, total
 from tracejit.ir.derivatives import Missing, has_derivative, operand_cotangents
 from tracejit.ir.node import Node, make, postorder
+from tracejit.ir.types import INT64
 
 #: What a rule gives: the cotangent of each operand, or None.
 Cotangents = Sequence[Node | Missing | None]
@@ -391,6 +392,28 @@ def _of_sort(node: Node, g: Node) -> Cotangents:
     return (build.scatter(_zeros(x.shape, g.dtype), g, [*positions, places], checked, "set"),)
 
 
+def _of_middle(node: Node, g: Node) -> Cotangents:
+    """Back to where the two elements came from."""
+    x, shape = node.args[0], node.shape[:-1]
+    last = len(shape)
+    order = build.sort(x, last, positions=True)
+    count = build.cast(dims.as_node(x.shape[-1]), INT64)
+    if node.attr:
+        number = build.elementwise("logical_not", build.elementwise("isnan", x))
+        count = build.reduce("sum", build.cast(number, INT64), (last,))
+    picks = (*(("axis", k) for k in range(last)), ("index", 0))
+    positions = [build.view(build.iota(d), shape, ((0, 1, k),)) for k, d in enumerate(shape)]
+    result = _zeros(x.shape, g.dtype)
+    for k, less in enumerate((1, 0)):
+        at = build.elementwise("subtract", count, build.constant(less, INT64))
+        at = build.elementwise("floor_divide", at, build.constant(2, INT64))
+        at = build.elementwise("maximum", at, build.constant(0, INT64))
+        place = build.gather(order, shape, picks, at)
+        part = build.view(g, shape, (*((0, 1, j) for j in range(last)), (k, 0, None)))
+        result = build.scatter(result, part, [*positions, place], [False] * x.ndim, "add")
+    return (result,)
+
+
 def _transposed(x: Node) -> Node:
     order = [*range(x.ndim - 2), x.ndim - 1, x.ndim - 2]
     return build.transpose(x, order)
@@ -440,5 +463,6 @@ _RULES: dict[str, Rule] = {
     "concatenate": _of_concatenate,
     "scan": _of_scan,
     "sort": _of_sort,
+    "middle": _of_middle,
     "matmul": _of_matmul,
 }

@@ -105,6 +105,10 @@ def _sort(node: Node, new: Mapping[Node, Node], count: Dim) -> Node:
     return build.sort(new[node.args[0]], node.ndim, node.attr, node.op is ops.ARGSORT)
 
 
+def _middle(node: Node, new: Mapping[Node, Node], count: Dim) -> Node:
+    return build.middle(new[node.args[0]], node.attr)
+
+
 def _custom(node: Node, new: Mapping[Node, Node], count: Dim) -> Node:
     if node.attr != ops.EXACT:
         raise NotTraceable("a Jacobian through a rule of custom_gradient's is not compiled")
@@ -138,6 +142,7 @@ _RULES: dict[str, Rule] = {
     "scan": _scan,
     "sort": _sort,
     "argsort": _sort,
+    "middle": _middle,
     "custom": _custom,
     "matmul": _matmul,
 }

@@ -245,6 +245,14 @@ def sort(x: Node, axis: int, kind: str = "quicksort", positions: bool = False) -
     return transpose(result, [*range(axis), last, *range(axis, last)])
 
 
+def middle(x: Node, numbers: bool = False) -> Node:
+    """The two middle elements along the last axis, of its `numbers` alone or NaN if there is one.
+
+    They are one and the same of an odd number of elements.
+    """
+    return _make(ops.MIDDLE, (x,), numbers, ArrayType(x.dtype, (*x.shape[:-1], 2)))
+
+
 # Random numbers --------------------------------------------------------------------------------
 
 

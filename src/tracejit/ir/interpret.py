@@ -207,6 +207,16 @@ def _matmul(node: Node, args: list[Any], values: Values, env: Mapping[str, Any])
     return np.matmul(*args)
 
 
+def _middle(node: Node, args: list[Any], values: Values, env: Mapping[str, Any]) -> Any:
+    x = np.sort(args[0], axis=-1)
+    missing = np.isnan(x).sum(-1, keepdims=True)
+    count = x.shape[-1] - missing * node.attr
+    places = np.concatenate([np.maximum(count - 1, 0) // 2, count // 2], axis=-1)
+    if not node.attr:
+        places = np.where(missing, x.shape[-1] - 1, places)
+    return np.take_along_axis(x, places, axis=-1)
+
+
 _STRUCTURAL: dict[ops.Op, Callable[[Node, list[Any], Values, Mapping[str, Any]], Any]] = {
     ops.INPUT: _input,
     ops.CONST: _const,
@@ -231,5 +241,6 @@ _STRUCTURAL: dict[ops.Op, Callable[[Node, list[Any], Values, Mapping[str, Any]],
     )[1],
     ops.SORT: lambda node, args, values, env: np.sort(args[0], kind=node.attr),
     ops.ARGSORT: lambda node, args, values, env: np.argsort(args[0], kind=node.attr),
+    ops.MIDDLE: _middle,
     ops.MATMUL: _matmul,
 }

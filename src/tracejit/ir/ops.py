@@ -390,6 +390,11 @@ STRUCTURAL: dict[str, Op] = _rows(
     ),
     Op(name="scan", doc="running reduction; attr: (elementwise name, axis)"),
     Op(name="sort", doc="in order along the last axis; attr: quicksort or stable"),
+    Op(
+        name="middle",
+        doc="the two middle elements along the last axis, or NaN where there is one; "
+        "attr: whether NaN is left out first",
+    ),
     Op(name="argsort", doc="int64 positions that sort along the last axis; attr: as for sort"),
     Op(
         name="draw",
@@ -408,7 +413,7 @@ SCAN, MATMUL, SCATTER = (STRUCTURAL[n] for n in ("scan", "matmul", "scatter"))
 #: The number of a "custom" node whose second operand is another form of the first, for derivatives.
 EXACT = -1
 DRAW, ADVANCE = (STRUCTURAL[n] for n in ("draw", "advance"))
-SORT, ARGSORT = (STRUCTURAL[n] for n in ("sort", "argsort"))
+SORT, ARGSORT, MIDDLE = (STRUCTURAL[n] for n in ("sort", "argsort", "middle"))
 
 _ROWS = {
     getattr(np, row.reference_name or row.name): row

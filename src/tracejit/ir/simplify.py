@@ -87,6 +87,14 @@ def _add(node: Node) -> Node | None:
     return None
 
 
+def _logaddexp(node: Node) -> Node | None:
+    a, b = node.args
+    if a is b and node.dtype.char in "fd":  # log(2 exp(x)) -> x + log(2), as NumPy's function says
+        two = build.constant(np.log(2.0) if node.op.name == "logaddexp" else 1.0, node.dtype)
+        return make(ops.ELEMENTWISE["add"], (a, two), None, node.type, node.origin)
+    return None
+
+
 def _negative(node: Node) -> Node | None:
     (a,) = node.args
     if a.op is node.op:  # -(-x) -> x
@@ -162,6 +170,8 @@ _RULES: dict[str, Callable[[Node], Node | None]] = {
     "divide": _divide,
     "subtract": _subtract,
     "add": _add,
+    "logaddexp": _logaddexp,
+    "logaddexp2": _logaddexp,
     "negative": _negative,
     "cast": _cast,
     "where": _where,

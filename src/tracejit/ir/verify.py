@@ -69,6 +69,8 @@ def _problem(node: Node) -> str | None:
         return f"axis {node.attr[1]} of an operand of {x.ndim} dimensions"
     if op in (ops.SORT, ops.ARGSORT) and not 0 < x.ndim == node.ndim:
         return f"an operand of {x.ndim} dimensions"
+    if op is ops.MIDDLE and not (0 < x.ndim == node.ndim and node.shape[-1] == 2):
+        return f"an operand of {x.ndim} dimensions"
     if op is ops.MATMUL and (x.ndim < 2 or x.ndim != node.args[1].ndim):
         return "operands are no stacks of matrices of one rank"
     return None
@@ -87,6 +89,7 @@ def _type_problem(node: Node, trusting: bool) -> str | None:
         return "a position is not int64"
     if op in (
         ops.VIEW, ops.RESHAPE, ops.GATHER, ops.SCAN, ops.MATMUL, ops.CONCATENATE, ops.SORT,
+        ops.MIDDLE,
     ):  # fmt: skip
         others = node.args if op in (ops.MATMUL, ops.CONCATENATE) else (x,)
         if any(a.dtype != node.dtype for a in others):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import Entry, memory_of
-from tracejit.lower.materialise import matrix_source
+from tracejit.lower.materialise import in_memory, matrix_source
 from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
 from tracejit.lower.windows import BLOCK
 
@@ -68,7 +68,7 @@ def _readers(program: Program) -> dict[Node, list[Reader]]:
                     found[source].append((c, tuple(index) if part else None))  # type: ignore[arg-type]
             if c.kind in (Kind.MATMUL, Kind.LIBRARY):
                 for arg in c.value.args:
-                    source = matrix_source(arg)[0] if c.kind is Kind.MATMUL else arg
+                    source = matrix_source(arg)[0] if c.kind is Kind.MATMUL else in_memory(arg)
                     if source in found:
                         found[source].append((c, None))
     return found

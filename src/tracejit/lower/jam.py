@@ -4,7 +4,7 @@ Pairwise distances read a point once for several others. What bounds such a loop
 but loads, of vectors from the first cache and of rows from the second: two points of the inner loop
 share the first, four of the outer one the second. (1,000 by 1,000 points of 64 numbers: 7.8 ms one
 pair at a time, 6.9 by two inner points, 4.0 by four outer and two inner ones.) A sum of rows goes
-through its accumulators once for several rows.
+through its accumulators once for several rows, and so does an extreme.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tracejit.ir import ops
+from tracejit.ir.node import Node
 from tracejit.lower import access
 from tracejit.lower.access import Entry
 from tracejit.lower.program import Computation, Kind, Loop, Program
@@ -23,6 +24,11 @@ _ONE, _OUTER, _INNER = 4, 4, 2
 #: one. (`x @ w`, 100,000 by 100: 2.6 ms one by one, 7.4 four at a time. Of rows of 100 that take 1
 #: MB together: 53 and 68 GB/s.)
 FAR, LONG = 1 << 20, 1 << 10
+#: Reductions of which several rows are taken at a time, by the kinds of their elements: no floating
+#: products, which could be reordered then.
+_SWEPT = {
+    "sum": "fiuc", "prod": "iuc", "max": "fiucb", "min": "fiucb", "any": "b", "all": "b",
+}  # fmt: skip
 #: Operations beyond which a value is not repeated.
 _MOST_OPERATIONS = 6
 
@@ -62,14 +68,18 @@ def jams(inner: Loop, loop: Loop, program: Program) -> bool:
 
 
 def _jam_sweep(inner: Loop, program: Program) -> None:
-    """Let a sum of rows take several rows at a time."""
-    (c,) = inner.items if len(inner.items) == 1 else (None,)
-    if not isinstance(c, Computation) or c.kind is not Kind.SWEEP or not _is_plain(c, program):
+    """Let sums of rows, products and extremes take several rows at a time."""
+    sweeps = [c for c in inner.items if isinstance(c, Computation) and c.kind is Kind.SWEEP]
+    if any(c.target.dtype.char == "e" for c in sweeps):
+        return  # it is rounded at each step
+    if not sweeps or len(sweeps) < len(inner.items) or not _are_cheap(sweeps, program):
         return
-    rows = c.loops[0]
-    if len(c.loops) == 2 and rows.items == [inner] and c.reduced == (c.order[0],):
+    if any(c.target.dtype.kind not in _SWEPT.get(c.target.op.name, "") for c in sweeps):
+        return
+    rows = sweeps[0].loops[0]
+    if rows.items == [inner] and all(c.loops == [rows, inner] for c in sweeps):
         rows.twins, rows.left = [Loop(rows.extent) for _ in range(_ONE - 1)], True
-        inner.items[:] = [_moved(c, rows, to) for to in (rows, *rows.twins)]
+        inner.items[:] = [_moved(c, rows, to) for to in (rows, *rows.twins) for c in sweeps]
 
 
 def _only_sum(inner: Loop, program: Program) -> Computation | None:
@@ -94,11 +104,16 @@ def _sums_over(c: Computation, inner: Loop, program: Program) -> bool:
 
 def _is_plain(c: Computation, program: Program) -> bool:
     """Whether `c` is a floating sum of values that are cheap to write down several times."""
-    if c.target.op.name != "sum" or c.target.dtype.char not in "fd":
-        return False
-    stored = program.stored.keys() - {c.target}
-    points = access.walk(c.value, access.identity(len(c.domain)), stored)
-    written = {n for n, _ in points if n not in stored and n.ndim}
+    return c.target.op.name == "sum" and c.target.dtype.char in "fd" and _are_cheap([c], program)
+
+
+def _are_cheap(reduced: list[Computation], program: Program) -> bool:
+    """Whether what is reduced is cheap to write down several times."""
+    written: set[Node] = set()
+    for c in reduced:
+        stored = program.stored.keys() - {c.target}
+        points = access.walk(c.value, access.identity(len(c.domain)), stored)
+        written.update(n for n, _ in points if n not in stored and n.ndim)
     return sum(isinstance(n.op, ops.Elementwise) for n in written) <= _MOST_OPERATIONS
 
 

@@ -18,7 +18,7 @@ REBROADCAST = 1
 
 _ALWAYS = (ops.CONCATENATE, ops.SCAN, ops.SCATTER, ops.MATMUL)
 #: What is one call of compiled code for whole arrays.
-_CALLS = (ops.SORT, ops.ARGSORT, ops.DRAW, ops.ADVANCE, *MASKED)
+_CALLS = (ops.SORT, ops.ARGSORT, ops.MIDDLE, ops.DRAW, ops.ADVANCE, *MASKED)
 _LEAVES = (ops.INPUT, ops.CONST, ops.DIM, ops.POLY, ops.IOTA)
 
 
@@ -39,7 +39,11 @@ def materialise(graph: Graph) -> list[Node]:
         for arg in node.args:
             users[arg].append(node)
     stored: set[Node] = {o for o in graph.outputs if o.op is not ops.INPUT}
+    filled = {o for o in stored if is_filled(o)}
+    parted = {a for o in filled for a in o.args if a.op is ops.CONCATENATE and a not in stored}
     for node in nodes:
+        if node in filled or (node in parted and len(users[node]) == 1):
+            continue
         if isinstance(node.op, ops.Reduction) or node.op in _ALWAYS or is_library(node):
             stored.add(node)
         stored.update(a for a in _memory_operands(node) if a.op is not ops.INPUT)
@@ -73,9 +77,23 @@ def is_library(node: Node) -> bool:
 
 def reads_flat(node: Node) -> tuple[Node, ...]:
     """The array operands that `node` reads as contiguous memory in C order."""
-    if node.op is ops.RESHAPE or is_library(node):
-        return tuple(a for a in node.args if a.ndim and not is_part(node, a))
+    if node.op is ops.RESHAPE:
+        return tuple(a for a in node.args if a.ndim)
+    if is_library(node):
+        return tuple(in_memory(a) for a in node.args if a.ndim and not is_part(node, a))
     return ()
+
+
+def is_filled(node: Node) -> bool:
+    """Whether a stored reshape needs no operand in memory: its own is filled by position."""
+    return node.op is ops.RESHAPE and bool(node.ndim and node.args[0].ndim)
+
+
+def in_memory(node: Node) -> Node:
+    """What a library reads for an operand: for a reshape what it is made of, as nothing moves."""
+    while node.op is ops.RESHAPE and node.args[0].ndim:
+        node = node.args[0]
+    return node
 
 
 def contiguous(graph: Graph, layouts: Mapping[str, str]) -> Graph:
@@ -95,9 +113,9 @@ def contiguous(graph: Graph, layouts: Mapping[str, str]) -> Graph:
 def matrix_source(node: Node) -> tuple[Node, bool]:
     """The array that a matmul reads for this operand, and whether it reads it transposed."""
     if node.op is ops.VIEW and node.ndim == 2:
-        index = node.attr[1]
-        if [e[:2] for e in index] == [(0, 1), (0, 1)] and [e[2] for e in index] == [1, 0]:
-            return node.args[0], True
+        index, (x,) = node.attr[1], node.args
+        if index == ((0, 1, 1), (0, 1, 0)) and node.shape == x.shape[::-1]:  # all of it
+            return x, True
     return node, False
 
 

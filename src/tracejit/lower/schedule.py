@@ -8,7 +8,6 @@ axis starts the next pass inside the same outer loop.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -20,12 +19,15 @@ from tracejit.lower import access
 from tracejit.lower.access import Entry
 from tracejit.lower.buffers import assign_buffers
 from tracejit.lower.chunks import mark_chunks
+from tracejit.lower.columns import positions_of_columns
 from tracejit.lower.inplace import write_in_place
 from tracejit.lower.jam import jam
+from tracejit.lower.looporder import loop_order
 from tracejit.lower.masks import through_masks
 from tracejit.lower.materialise import (
     LARGEST_BODY,
     contiguous,
+    is_filled,
     is_library,
     materialise,
     own_cost,
@@ -51,8 +53,9 @@ def schedule(
     The outputs at the positions `aliases` are not computed, the last `states` ones are in C order.
     Guarantees: every stored node is computed once, before it is read.
     """
-    graph = products_as_sums(extremes_of_numbers(graph), layouts)
-    graph = contiguous(through_masks(graph, layouts), layouts)
+    graph = extremes_of_numbers(positions_of_columns(graph, layouts))
+    graph = through_masks(products_as_sums(graph, layouts), layouts)
+    graph = contiguous(graph, layouts)
     computed = tuple(o for k, o in enumerate(graph.outputs) if k not in aliases)
     nodes = products_early(materialise(Graph(graph.inputs, computed, graph.checks)))
     stored: dict[Node, list[Computation]] = {}
@@ -89,10 +92,6 @@ def _storage_order(computations: list[Computation], stored: set[Node]) -> str:
     return "F" if reverse else "C"
 
 
-#: Vectors that count as much as a matrix, where the order of loops is chosen.
-_VECTORS = 64
-
-
 # Computations --------------------------------------------------------------------------------
 
 
@@ -101,26 +100,9 @@ def _computations(
 ) -> list[Computation]:
     """What computes `node`: one computation, or one a part of a concatenation."""
     if node.op is ops.CONCATENATE:
-        axis = node.attr[0]
-        offset: Dim = 0
-        parts = []
-        for part in node.args:
-            shape = part.shape
-            parts.append(
-                _computation(
-                    Kind.MAP,
-                    node,
-                    part,
-                    shape,
-                    stored,
-                    memory,
-                    axis=axis,
-                    offset=offset,
-                    partial=True,
-                )
-            )
-            offset = dims.add(offset, shape[axis])
-        return parts
+        return _parts(node, node, stored, memory)
+    if is_filled(node) and node.args[0] not in stored and node.args[0].op is not ops.INPUT:
+        return _parts(node, node.args[0], stored, None)
     if isinstance(node.op, ops.Reduction):
         x = node.args[0]
         kind = Kind.ARG if node.op in ops.ARG_REDUCTIONS else Kind.REDUCE
@@ -141,6 +123,23 @@ def _computations(
     if is_library(node):
         return [Computation(Kind.LIBRARY, node, node, (), ())]
     return [_computation(Kind.MAP, node, node, node.shape, stored, memory)]
+
+
+def _parts(
+    node: Node, whole: Node, stored: set[Node], memory: Mapping[Node, str] | None
+) -> list[Computation]:
+    """The parts of `whole`, each where it belongs in the memory of `node`."""
+    parts = whole.args if whole.op is ops.CONCATENATE else (whole,)
+    axis = whole.attr[0] if whole.op is ops.CONCATENATE else 0
+    offset: Dim = 0
+    found = []
+    for part in parts:
+        c = _computation(
+            Kind.MAP, node, part, part.shape, stored, memory, (), axis, offset, partial=True
+        )
+        found.append(c)
+        offset = dims.add(offset, part.shape[axis])
+    return found
 
 
 def _scatter(node: Node, y: Node, positions: tuple[Node, ...], stored: set[Node]) -> Computation:
@@ -175,51 +174,12 @@ def _computation(
         order = tuple(range(len(domain)))
         order = order[::-1] if target.op is ops.ORDERED["F"] else order
     else:
-        order = _loop_order(kind, domain, reduced, reads, memory, axis)
+        order = loop_order(kind, domain, reduced, reads, memory, axis)
     if kind is Kind.REDUCE and reduced and order[-1] not in reduced:
         kind = Kind.SWEEP
     c = Computation(kind, target, value, domain, order, reduced, axis, offset, partial)
     c.reads = reads
     return c
-
-
-def _loop_order(
-    kind: Kind,
-    domain: tuple[Dim, ...],
-    reduced: tuple[int, ...],
-    reads: list[access.Access],
-    memory: Mapping[Node, str] | None,
-    axis: int,
-) -> tuple[int, ...]:
-    """The domain's axes from the outermost loop in: memory order, with the accumulator in mind.
-
-    Without `memory` the order is C's.
-    """
-    axes = tuple(range(len(domain)))
-    votes: Counter[int] = Counter()
-    for node, index in reads if memory is not None else ():
-        if isinstance(index, access._Flat) or not index:
-            continue
-        entry = index[0 if memory and memory.get(node) == "F" else -1]
-        if isinstance(entry, Entry) and entry.axis is not None and domain[entry.axis] != 1:
-            full = sum(isinstance(e, Entry) and e.axis is not None for e in index)
-            # To go through a matrix the wrong way costs more than any number of vectors.
-            votes[entry.axis] += _VECTORS**full
-    natural = axes
-    if votes and len(axes) > 1:
-        fast, count = votes.most_common(1)[0]
-        if votes[axes[-1]] < count and fast == 0:
-            natural = axes[::-1]
-    if kind is Kind.REDUCE:
-        kept = tuple(k for k in natural if k not in reduced)
-        if natural[-1:] and natural[-1] not in reduced and domain[natural[-1]] != 1:
-            return natural
-        return kept + tuple(k for k in natural if k in reduced)
-    if kind is Kind.ARG:
-        return tuple(k for k in axes if k not in reduced) + reduced
-    if kind is Kind.SCAN and axis == len(axes) - 1:
-        return axes
-    return axes if kind is Kind.SCAN else natural
 
 
 # Placement -----------------------------------------------------------------------------------
@@ -330,6 +290,8 @@ class _Placer:
             if any(item is d or (isinstance(item, Loop) and item in d.loops) for d in self.inputs):
                 after = position
         extent = self.c.domain[axis]
+        if axis in self.c.reduced and self._searches_memory(self.c):
+            return None
         for position in range(len(items) - 1, -1, -1):
             item = items[position]
             if not isinstance(item, Loop) or item.flat:
@@ -347,7 +309,18 @@ class _Placer:
         """Serial computations stay out of loops that vectorise."""
         serial = (Kind.ARG, Kind.SCAN, Kind.SCATTER)
         others = [i for i in loop.items if isinstance(i, Computation)]
-        return all((o.kind in serial) == (self.c.kind in serial) for o in others)
+        return all(
+            (o.kind in serial) == (self.c.kind in serial) and not self._searches_memory(o)
+            for o in others
+        )
+
+    def _searches_memory(self, c: Computation) -> bool:
+        """Whether `c` looks for a position in what lies in memory, by a loop that it has alone."""
+        node = c.value
+        while node.op in (ops.VIEW, ops.CAST) and node not in self.program.stored:
+            node = node.args[0]
+        known = node in self.program.stored or node.op in (ops.INPUT, ops.RESHAPE)
+        return c.kind is Kind.ARG and known
 
     def _complete_at(self, loop: Loop, axis: int) -> bool:
         """Whether all we read of what `loop` computes is complete at the same iteration."""
