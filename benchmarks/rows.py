@@ -192,6 +192,15 @@ ROWS = (
         one_thread=True,
     ),
     Row(
+        "masks",
+        "395 uses of boolean masks, 1,000 and 100,000 numbers: the slowest, in times of NumPy's",
+        "masks",
+        required=1.05,
+        better="lower",
+        form="{:.2f}",
+        one_thread=True,
+    ),
+    Row(
         "not-slower",
         "single calls, five dtypes, 1,000 and 100,000 numbers: the slowest, in times of NumPy's",
         "not_slower",

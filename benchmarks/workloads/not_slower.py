@@ -96,17 +96,17 @@ def arguments(case: Case) -> Iterator[tuple[str, Array]]:
                 yield f"{case.name}, {dtype}, {size:,}, {kind}", made
 
 
-def ratio(function: Function, x: Array, seconds: float = 0.05) -> float:
+def ratio(function: Callable[..., Any], *args: Array, seconds: float = 0.05) -> float:
     """The time of the compiled function in times of the function's.
 
     The least of many turns each, more of them where it seems to be slower.
     """
     compiled = tracejit.function(function, on_unsupported="error")
     for _ in range(3):
-        compiled(x)
+        compiled(*args)
         wait_for_compiler()
     start = time.perf_counter()
-    function(x)
+    function(*args)
     rounds = range(max(1, min(200, int(2e-5 / (time.perf_counter() - start)))))
     least = [np.inf, np.inf]
     for attempt in range(5):
@@ -115,7 +115,7 @@ def ratio(function: Function, x: Array, seconds: float = 0.05) -> float:
             for k, call in enumerate((compiled, function)):
                 start = time.perf_counter()
                 for _ in rounds:
-                    call(x)
+                    call(*args)
                 least[k] = min(least[k], time.perf_counter() - start)
         if least[0] < least[1]:
             break

@@ -9,20 +9,17 @@ is fixed by the shape alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from tracejit.cpu import expressions
 from tracejit.cpu.block import Block
+from tracejit.cpu.emitting import Emitting
 from tracejit.cpu.extremes import Extremes, if_better
 from tracejit.ir import build, ops
 from tracejit.ir.node import Node
 from tracejit.lower import windows
 from tracejit.lower.access import FLAT, Dynamic, Entry, Index
 from tracejit.lower.program import Buffer, Computation, Kind, Loop
-
-if TYPE_CHECKING:
-    from tracejit.cpu.emit import Emitter
-
 
 #: Elements a block of a floating sum.
 BLOCK = windows.BLOCK
@@ -42,7 +39,7 @@ class Version(NamedTuple):
 class Accumulators:
     """Statements before, in and after the loops of every computation that carries something."""
 
-    def __init__(self, emitter: Emitter) -> None:
+    def __init__(self, emitter: Emitting) -> None:
         self.e = emitter
         self.names: dict[Computation, str] = {}
         self.extremes = Extremes(emitter)

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from tracejit.cpu import expressions
 from tracejit.cpu.accumulate import BLOCK, Version
 from tracejit.cpu.block import Block, Line
+from tracejit.cpu.emitting import Emitting
 from tracejit.ir import dims, ops
 from tracejit.ir.node import Node
 from tracejit.lower.materialise import in_memory, matrix_source
 from tracejit.lower.phases import BY_STREAMS
 from tracejit.lower.program import Computation, Kind
 
-if TYPE_CHECKING:
-    from tracejit.cpu.emit import Emitter
-
 
 class Calls:
     """Emits the calls of a program."""
 
-    def __init__(self, emitter: Emitter) -> None:
+    def __init__(self, emitter: Emitting) -> None:
         self.e = emitter
 
     def call(self, c: Computation) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from tracejit.cpu.accumulate import kept_element, led
 from tracejit.cpu.block import Block
+from tracejit.cpu.emitting import Emitting
 from tracejit.lower.backend import Extra
 from tracejit.lower.chunks import (
     CHUNK,
@@ -19,14 +19,11 @@ from tracejit.lower.chunks import (
 )
 from tracejit.lower.program import Buffer, Computation, Kind, Loop
 
-if TYPE_CHECKING:
-    from tracejit.cpu.emit import Emitter
-
 
 class Chunks:
     """What goes around a chunked loop; an entry for a range only leaves what each chunk gave."""
 
-    def __init__(self, emitter: Emitter) -> None:
+    def __init__(self, emitter: Emitting) -> None:
         self.e, self.sums = emitter, emitter.accumulators
         #: What the chunks before have given.
         self.names: dict[Computation, str] = {}

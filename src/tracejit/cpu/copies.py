@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from tracejit.cpu.emitting import Emitting
 from tracejit.ir import ops
 from tracejit.ir.node import Node
 from tracejit.lower.program import Computation, Kind, Loop
-
-if TYPE_CHECKING:
-    from tracejit.cpu.emit import Emitter
-
 
 #: What is its operand, where the dtype is the same.
 _SAME = (ops.CAST, *ops.ORDERED.values())
@@ -19,7 +14,7 @@ _SAME = (ops.CAST, *ops.ORDERED.values())
 class Copies:
     """Emits copies of whole arrays that lie alike in memory."""
 
-    def __init__(self, emitter: Emitter) -> None:
+    def __init__(self, emitter: Emitting) -> None:
         self.e = emitter
 
     def run(self, loop: Loop, first: str, last: str) -> bool:

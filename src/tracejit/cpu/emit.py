@@ -28,9 +28,9 @@ from tracejit.cpu.block import Block, Line
 from tracejit.cpu.calls import Calls
 from tracejit.cpu.chunks import Chunks
 from tracejit.cpu.copies import Copies
+from tracejit.cpu.emitting import Emitting
 from tracejit.cpu.guards import Guards
 from tracejit.cpu.streams import Streams
-from tracejit.cpu.values import Values
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
 from tracejit.lower.access import FLAT, Dynamic, Entry, Index, Point
@@ -55,26 +55,16 @@ def emit(program: Program, phases: Sequence[Phase] = (), streaming: bool = False
     return Emitter(program, phases, streaming).emit()
 
 
-class Emitter(Values):
+class Emitter(Emitting):
     """Walks a program's tree; holds the open blocks from the function's body inwards."""
 
     def __init__(self, program: Program, phases: Sequence[Phase], streaming: bool) -> None:
-        super().__init__(with_slots(program) if phases else program)
-        self.phases = phases
-        #: What only an entry for a range takes: the buffers between its calls (see `Source`).
-        self.extras: list[Extra] = []
-        self.parameters: list[str] = []
-        #: Results that are made inside.
-        self.returned: list[Buffer] = []
-        self.outermost = 2 if phases else 1
-        #: The outermost item that runs over a range.
-        self.ranged: Loop | Computation | None = None
+        super().__init__(with_slots(program) if phases else program, phases, streaming)
         self.accumulators = Accumulators(self)
         self.chunks = Chunks(self)
         self.calls = Calls(self)
         self.copies = Copies(self)
         self.guards = Guards(self)
-        self.streaming = streaming
         self.streams = Streams(self)
 
     # The whole function ----------------------------------------------------------------------

@@ -11,9 +11,10 @@ element after the other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from tracejit.cpu.block import Block
+from tracejit.cpu.emitting import Emitting
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
@@ -21,9 +22,6 @@ from tracejit.lower import access
 from tracejit.lower.access import Dynamic, Entry
 from tracejit.lower.program import Computation, Kind, Loop
 from tracejit.lower.windows import BLOCK
-
-if TYPE_CHECKING:
-    from tracejit.cpu.emit import Emitter
 
 
 class _Names(NamedTuple):
@@ -46,7 +44,7 @@ class _Row(NamedTuple):
 class Extremes:
     """Statements before, in and after the loops of positions of extremes."""
 
-    def __init__(self, emitter: Emitter) -> None:
+    def __init__(self, emitter: Emitting) -> None:
         self.e = emitter
         self.names: dict[Computation, _Names] = {}
         #: Memory for the open block, and where the element at hand goes there.

@@ -20,23 +20,19 @@ instead of 14.2.)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tracejit.cpu.block import Block
+from tracejit.cpu.emitting import Emitting
 from tracejit.ir import ops
 from tracejit.ir.node import Node, Origin
 from tracejit.lower import access
 from tracejit.lower.access import Point
 from tracejit.lower.program import Computation, Kind, Loop
 
-if TYPE_CHECKING:
-    from tracejit.cpu.emit import Emitter
-
 
 class Guards:
     """The loops over a block that calls guarded functions."""
 
-    def __init__(self, emitter: Emitter) -> None:
+    def __init__(self, emitter: Emitting) -> None:
         self.e = emitter
 
     def points(self, loop: Loop) -> list[Point]:

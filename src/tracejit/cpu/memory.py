@@ -12,8 +12,8 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.numpy_support import from_dtype
 
-from tracejit.cpu.accumulate import BLOCK
 from tracejit.cpu.intrinsic import define
+from tracejit.lower.windows import BLOCK
 
 _INT = ir.IntType(64)
 

@@ -13,20 +13,16 @@ together:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tracejit.cpu.block import Block
+from tracejit.cpu.emitting import Emitting
 from tracejit.lower.program import Buffer, Computation, Loop
 from tracejit.lower.streams import LINE, streamed
-
-if TYPE_CHECKING:
-    from tracejit.cpu.emit import Emitter
 
 
 class Streams:
     """Emits the one loop of a program whose results are streamed."""
 
-    def __init__(self, emitter: Emitter) -> None:
+    def __init__(self, emitter: Emitting) -> None:
         self.e = emitter
         #: Where the values of each result are put aside, and the first element of its line.
         self.aside: dict[int, tuple[str, str]] = {}

@@ -24,9 +24,9 @@ from numba.core import types
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
 
-from tracejit.cpu.accumulate import BLOCK
 from tracejit.cpu.intrinsic import define
 from tracejit.lower.streams import LINE
+from tracejit.lower.windows import BLOCK
 
 #: Arrays that have a scope of their own; the stores to further ones may be to anything.
 SCOPES = 32
