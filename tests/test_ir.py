@@ -551,3 +551,9 @@ def test_a_chain_of_100_000_nodes():
     finally:
         sys.setrecursionlimit(limit)
     assert len(node._table) < before + 100
+
+
+def test_every_structural_op_has_a_record():
+    from tracejit.ir.rules import RULES
+
+    assert set(RULES) == set(ops.STRUCTURAL.values())

@@ -6,27 +6,19 @@ The cotangent of a node has its shape and dtype. Source of the method: Griewank 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeGuard
-from weakref import WeakValueDictionary
 
 import numpy as np
 
-from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims, ops
 from tracejit.ir.batch import batched
 from tracejit.ir.cotangent import Cotangent, total
 from tracejit.ir.derivatives import Missing, has_derivative, operand_cotangents
 from tracejit.ir.node import Node, make, postorder
-from tracejit.ir.types import INT64
-
-#: What a rule gives: the cotangent of each operand, or None.
-Cotangents = Sequence[Node | Missing | None]
-Rule = Callable[[Node, Node], Cotangents]
-
-
-class NoDerivativeError(NotTraceable):
-    """An op through which a gradient is asked for, and that has no derivative."""
+from tracejit.ir.rules import RULES
+from tracejit.ir.rules.record import Cotangents, NoDerivativeError, Pull, zeros
+from tracejit.ir.rules.reductions import PULLS
 
 
 def is_continuous(node: Node) -> bool:
@@ -87,12 +79,12 @@ def vjp(
     return [arrived[node].settled() if node in arrived else None for node in wrt]
 
 
-def _pulled(node: Node, g: Cotangent, rule: Rule) -> Sequence[Cotangent | Missing | None]:
+def _pulled(node: Node, g: Cotangent, rule: Pull) -> Sequence[Cotangent | Missing | None]:
     """The cotangents of the operands of `node`, by its rule."""
     if isinstance(node.op, ops.Elementwise):
         return [h if not isinstance(h, Node) else g.passed(node, h) for h in rule(node, g.value)]
     masks: Cotangents = (None,) * len(node.args)
-    if g.mask is not None and node.op.name in _MASKED:
+    if g.mask is not None and _holds_for_masks(node):
         masks = [g.mask] * len(node.args) if not g.mask.ndim else rule(node, g.mask)
     found = rule(node, g.settled())
     return [
@@ -100,6 +92,12 @@ def _pulled(node: Node, g: Cotangent, rule: Rule) -> Sequence[Cotangent | Missin
         else Cotangent(h, m) if _is_mask(m) else Cotangent(h).passed(node, h)
         for h, m in zip(found, masks, strict=False)
     ]  # fmt: skip
+
+
+def _holds_for_masks(node: Node) -> bool:
+    """Whether the rule of `node` is that of masks, too."""
+    op = node.op
+    return op.name == "sum" if isinstance(op, ops.Reduction) else RULES[op].masked
 
 
 def _is_mask(found: Node | Missing | None) -> TypeGuard[Node]:
@@ -121,7 +119,7 @@ def jacobian(y: Node, wrt: Sequence[Node], constants: Iterable[Node] = ()) -> li
     return [
         build.reshape(next(many), (*y.shape, *x.shape))
         if g is not None
-        else _zeros((*y.shape, *x.shape), y.dtype)
+        else zeros((*y.shape, *x.shape), y.dtype)
         for g, x in zip(found, wrt, strict=True)
     ]
 
@@ -145,16 +143,20 @@ def _fitted(g: Cotangent, operand: Node) -> Cotangent:
     return Cotangent(value, g.mask, g.clean)
 
 
-def _rule(node: Node) -> Rule:
-    if isinstance(node.op, ops.Elementwise):
-        if node.op is ops.CAST:
+def _rule(node: Node) -> Pull:
+    op = node.op
+    rule: Pull | None
+    if isinstance(op, ops.Elementwise):
+        if op is ops.CAST:
             return _passed
-        if has_derivative(node):
-            return operand_cotangents
-    rule = _RULES.get(node.op.name)
+        rule = operand_cotangents if has_derivative(node) else _MARKS.get(op.name)
+    elif isinstance(op, ops.Reduction):
+        rule = PULLS.get(op.name)
+    else:
+        rule = RULES[op].pull
     if rule is None:
         raise NoDerivativeError(
-            f"{node.op.name} has no derivative", "take it out of what is differentiated"
+            f"{op.name} has no derivative", "take it out of what is differentiated"
         )
     return rule
 
@@ -176,293 +178,9 @@ def _clipped(node: Node, g: Node) -> Cotangents:
     return (build.elementwise("minimum", build.elementwise("maximum", g, low), high),)
 
 
-# Reductions ------------------------------------------------------------------------------------
-
-
-def _spread(g: Node, x: Node, axes: tuple[int, ...]) -> Node:
-    """A cotangent of a reduction over `axes`, at every element of `x`."""
-    kept = [k for k in range(x.ndim) if k not in axes]
-    return build.view(g, x.shape, tuple((0, 1, k) for k in kept))
-
-
-def _of_sum(node: Node, g: Node) -> Cotangents:
-    return (_spread(g, node.args[0], node.attr),)
-
-
-def _of_prod(node: Node, g: Node) -> Cotangents:
-    """By the products of what comes before and after, so that factors may be 0."""
-    x, axes = node.args[0], node.attr
-    kept = [k for k in range(x.ndim) if k not in axes]
-    order = [*kept, *axes]
-    count = dims.product(x.shape[k] for k in axes)
-    moved = build.transpose(x, order)
-    rows = build.reshape(moved, (*(x.shape[k] for k in kept), count))
-    last = len(kept)
-    after = build.flip(_product_before(build.flip(rows, (last,)), last), (last,))
-    slope = build.elementwise("multiply", _product_before(rows, last), after)
-    inverse = [order.index(k) for k in range(x.ndim)]
-    back = build.transpose(build.reshape(slope, moved.shape), inverse)
-    return (build.elementwise("multiply", _spread(g, x, axes), back),)
-
-
-def _product_before(x: Node, axis: int) -> Node:
-    """At each position along `axis` the product of all before it."""
-    n = x.shape[axis]
-    one = build.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), build.constant(1, x.dtype))
-    shifted = build.concatenate([one, x], axis)
-    index = tuple((0, 1, k) for k in range(x.ndim))
-    shape = (*x.shape[:axis], n, *x.shape[axis + 1 :])
-    return build.scan("multiply", build.view(shifted, shape, index), axis)
-
-
-def _of_extreme(node: Node, g: Node) -> Cotangents:
-    """Every element that ties for the extreme one gets the whole cotangent."""
-    x, axes = node.args[0], node.attr
-    at = build.elementwise("equal", x, _spread(node, x, axes))
-    zero = build.constant(0, g.dtype)
-    return (build.where(at, _spread(g, x, axes), zero),)
-
-
-# Structure -------------------------------------------------------------------------------------
-
-
-def _zeros(shape: tuple[dims.Dim, ...], dtype: np.dtype[Any]) -> Node:
-    return build.full(shape, build.constant(0, dtype))
-
-
-def _of_view(node: Node, g: Node) -> Cotangents:
-    """Repeated axes are summed; what a slice leaves out is zero."""
-    x, index = node.args[0], node.attr[1]
-    used = [k for _, step, k in index if k is not None and step]
-    unused = tuple(k for k in range(g.ndim) if k not in used)
-    if unused:
-        g = build.reduce("any" if g.dtype.kind == "b" else "sum", g, unused)
-    place = {k: i for i, k in enumerate(k for k in range(node.ndim) if k in used)}
-    if len(set(used)) != len(used) or any(abs(s) > 1 for _, s, k in index if k is not None):
-        return (_scattered(x, g, index, place),)
-    # One operand axis after the other, in the operand's order.
-    shape: list[dims.Dim] = []
-    back: list[build.Index] = [(0, 0, None)] * g.ndim
-    for _, step, k in index:
-        if k is None or not step:
-            shape.append(1)
-            continue
-        source = place[k]
-        length = g.shape[source]
-        back[source] = (0, 1, len(shape)) if step > 0 else (dims.sub(length, 1), -1, len(shape))
-        shape.append(length)
-    g = build.view(g, tuple(shape), tuple(back))
-    for axis, (start, step, k) in enumerate(index):
-        length = g.shape[axis]
-        first = start if k is None or step >= 0 else dims.sub(dims.add(start, 1), length)
-        g = _padded(g, axis, first, x.shape[axis])
-    return (g,)
-
-
-def _padded(g: Node, axis: int, start: dims.Dim, length: dims.Dim) -> Node:
-    """`g` with zeros before and after along `axis`."""
-    known = build.solver().canonical
-    after = dims.sub(known(length), known(dims.add(start, g.shape[axis])))
-    parts = []
-    for count in (start, None, after):
-        if count is None:
-            parts.append(g)
-        elif count != 0:
-            shape = (*g.shape[:axis], count, *g.shape[axis + 1 :])
-            parts.append(_zeros(shape, g.dtype))
-    return build.concatenate(parts, axis) if len(parts) > 1 else g
-
-
-def _scattered(x: Node, g: Node, index: Sequence[build.Index], place: dict[int, int]) -> Node:
-    positions = []
-    for start, step, k in index:
-        if k is None or not step:
-            positions.append(build.cast(dims.as_node(start), np.dtype(np.int64)))
-            continue
-        at = build.iota(g.shape[place[k]])
-        scale = build.cast(dims.as_node(step), at.dtype)
-        offset = build.cast(dims.as_node(start), at.dtype)
-        at = build.elementwise("add", build.elementwise("multiply", at, scale), offset)
-        positions.append(build.view(at, g.shape, ((0, 1, place[k]),)))
-    return build.scatter(_zeros(x.shape, g.dtype), g, positions, [False] * len(positions), "add")
-
-
-def _of_reshape(node: Node, g: Node) -> Cotangents:
-    return (build.reshape(g, node.args[0].shape),)
-
-
-def _of_gather(node: Node, g: Node) -> Cotangents:
-    """Repeated positions add up."""
-    x, *indices = node.args
-    positions, checked = [], []
-    for kind, k in node.attr[1]:
-        checked.append(kind == "index")
-        if kind == "index":
-            positions.append(indices[k])
-        else:
-            positions.append(build.view(build.iota(node.shape[k]), node.shape, ((0, 1, k),)))
-    return (build.scatter(_zeros(x.shape, g.dtype), g, positions, checked, "add"),)
-
-
-def _of_scatter(node: Node, g: Node) -> Cotangents:
-    _, y, *positions = node.args
-    mode, checked = node.attr
-    picks = tuple(("index", k) for k in range(len(positions)))
-    shape = y.shape
-    wide = [p if p.ndim else build.full(shape, p) for p in positions]
-    taken = build.gather(g, shape, picks, *wide)
-    kept = g
-    if mode == "set":
-        kept = build.scatter(g, _zeros(shape, g.dtype), positions, checked, "set")
-    if mode == "set" and any(checked):  # the last of several at one place has stayed
-        numbers = build.reshape(build.iota(dims.product(shape)), shape)
-        marks = build.full(node.shape, build.constant(-1, np.int64))
-        there = build.scatter(marks, numbers, positions, checked, "set")
-        stayed = build.elementwise("equal", build.gather(there, shape, picks, *wide), numbers)
-        taken = build.where(stayed, taken, build.constant(0, g.dtype))
-    return (kept, taken)
-
-
-def _of_concatenate(node: Node, g: Node) -> Cotangents:
-    axis = node.attr[0]
-    parts, start = [], 0
-    offset: dims.Dim = start
-    for part in node.args:
-        index = tuple((offset, 1, k) if k == axis else (0, 1, k) for k in range(g.ndim))
-        parts.append(build.view(g, part.shape, index))
-        offset = dims.add(offset, part.shape[axis])
-    return parts
-
-
-def _of_scan(node: Node, g: Node) -> Cotangents:
-    name, axis = node.attr
-    x = node.args[0]
-
-    def after(h: Node) -> Node:
-        """The sum of `h` from each position on."""
-        return build.flip(build.scan("add", build.flip(h, (axis,)), axis), (axis,))
-
-    if name == "add":
-        return (after(g),)
-    if name != "multiply":
-        raise NoDerivativeError(f"a running {name} has no derivative", "use a sum or a product")
-    # Up to the first 0 by division; at it, with a 1 in its place; after it, 0.
-    zero, one = (build.constant(v, x.dtype) for v in (0, 1))
-    is_zero = build.elementwise("equal", x, zero)
-    count = build.scan("add", build.cast(is_zero, x.dtype), axis)
-    before = build.elementwise("equal", count, zero)
-    first = build.elementwise("logical_and", is_zero, build.elementwise("equal", count, one))
-    filled = build.where(first, one, x)
-    product = build.scan("multiply", filled, axis)
-    at_first = after(build.elementwise("multiply", g, product))
-    safe = build.where(is_zero, one, x)
-    ahead = build.elementwise("divide", after(build.elementwise("multiply", g, node)), safe)
-    fast = build.where(before, ahead, build.where(first, at_first, zero))
-    exact = _products_without(x, g, axis)
-    # What is differentiated again is the exact form; what is computed is the fast one.
-    return (make(ops.STRUCTURAL["custom"], (fast, exact), ops.EXACT, fast.type, node.origin),)
-
-
-def _products_without(x: Node, g: Node, axis: int) -> Node:
-    """For each element the sum of the cotangents of later products, each without the element.
-
-    It takes the square of the length in memory, and may be differentiated where elements are 0.
-    """
-    n, last = x.shape[axis], x.ndim
-    wide = (*x.shape, n)
-    same = tuple((0, 1, k) for k in range(last))
-    place, left = (build.view(build.iota(n), wide, ((0, 1, k),)) for k in (axis, last))
-    one, zero = (build.constant(v, x.dtype) for v in (1, 0))
-    rest = build.where(build.elementwise("equal", place, left), one, build.view(x, wide, same))
-    products = build.elementwise(
-        "multiply", build.view(g, wide, same), build.scan("multiply", rest, axis)
-    )
-    later = build.where(build.elementwise("greater_equal", place, left), products, zero)
-    total = build.reduce("sum", later, (axis,))
-    return build.transpose(total, [*range(axis), last - 1, *range(axis, last - 1)])
-
-
-def _of_sort(node: Node, g: Node) -> Cotangents:
-    """Back to where each element came from."""
-    x = node.args[0]
-    last = x.ndim - 1
-    places = build.sort(x, last, node.attr, positions=True)
-    positions = [build.view(build.iota(x.shape[k]), x.shape, ((0, 1, k),)) for k in range(last)]
-    checked = [False] * x.ndim
-    return (build.scatter(_zeros(x.shape, g.dtype), g, [*positions, places], checked, "set"),)
-
-
-def _of_middle(node: Node, g: Node) -> Cotangents:
-    """Back to where the two elements came from."""
-    x, shape = node.args[0], node.shape[:-1]
-    last = len(shape)
-    order = build.sort(x, last, positions=True)
-    count = build.cast(dims.as_node(x.shape[-1]), INT64)
-    if node.attr:
-        number = build.elementwise("logical_not", build.elementwise("isnan", x))
-        count = build.reduce("sum", build.cast(number, INT64), (last,))
-    picks = (*(("axis", k) for k in range(last)), ("index", 0))
-    positions = [build.view(build.iota(d), shape, ((0, 1, k),)) for k, d in enumerate(shape)]
-    result = _zeros(x.shape, g.dtype)
-    for k, less in enumerate((1, 0)):
-        at = build.elementwise("subtract", count, build.constant(less, INT64))
-        at = build.elementwise("floor_divide", at, build.constant(2, INT64))
-        at = build.elementwise("maximum", at, build.constant(0, INT64))
-        place = build.gather(order, shape, picks, at)
-        part = build.view(g, shape, (*((0, 1, j) for j in range(last)), (k, 0, None)))
-        result = build.scatter(result, part, [*positions, place], [False] * x.ndim, "add")
-    return (result,)
-
-
-def _transposed(x: Node) -> Node:
-    order = [*range(x.ndim - 2), x.ndim - 1, x.ndim - 2]
-    return build.transpose(x, order)
-
-
-def _of_matmul(node: Node, g: Node) -> Cotangents:
-    a, b = node.args
-    return build.matmul(g, _transposed(b)), build.matmul(_transposed(a), g)
-
-
-#: Rules of users, by the number that a "custom" node carries; they live as long as their trace.
-custom_rules: WeakValueDictionary[int, CustomRule] = WeakValueDictionary()
-
-
-class CustomRule:
-    """A user's rule: from the cotangent of a result to those of the arguments."""
-
-    def __init__(self, pull: Callable[[Node], Cotangents]) -> None:
-        self.pull = pull
-
-
-def _of_custom(node: Node, g: Node) -> Cotangents:
-    if node.attr == ops.EXACT:
-        return (None, g)
-    return (None, *custom_rules[node.attr].pull(g))
-
-
-#: Structure whose rules are those of masks, too.
-_MASKED = frozenset("sum view reshape concatenate".split())
-
-_RULES: dict[str, Rule] = {
-    "custom": _of_custom,
+_MARKS: dict[str, Pull] = {
     "mark": _passed,
     "stop_gradient": _stopped,
     "scale_gradient": _scaled,
     "clip_gradient": _clipped,
-    "sum": _of_sum,
-    "prod": _of_prod,
-    "max": _of_extreme,
-    "min": _of_extreme,
-    "fmax_reduce": _of_extreme,
-    "fmin_reduce": _of_extreme,
-    "view": _of_view,
-    "reshape": _of_reshape,
-    "gather": _of_gather,
-    "scatter": _of_scatter,
-    "concatenate": _of_concatenate,
-    "scan": _of_scan,
-    "sort": _of_sort,
-    "middle": _of_middle,
-    "matmul": _of_matmul,
 }

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from tracejit.ir import ops
-from tracejit.ir.build import constant_value
 from tracejit.ir.node import Node
+from tracejit.ir.rules import RULES
 
 
 class _Check(Protocol):
@@ -79,22 +78,8 @@ class Names:
 
     def inline(self, node: Node) -> str | None:
         """The text of a node that needs no line of its own."""
-        if node.op is ops.INPUT:
-            return str(node.attr[0])
-        if node.op is ops.CONST:
-            value = constant_value(node)
-            return repr(value.item()) if node.type.weak else repr(value).removeprefix("np.")
-        if node.op is ops.DIM:
-            return f"{node.attr[0]}.{node.attr[1]}"
-        if node.op is ops.POLY:
-            terms = []
-            for monomial, factor in node.attr:
-                parts = [self.of(node.args[i]) for i in monomial]
-                if factor != 1 or not parts:
-                    parts.insert(0, str(factor))
-                terms.append("*".join(parts))
-            return "(" + "+".join(terms).replace("+-", "-") + ")"
-        return None
+        rule = RULES.get(node.op)
+        return None if rule is None or rule.inline is None else rule.inline(self, node)
 
     def type(self, node: Node) -> str:
         """The type of `node`."""
@@ -109,17 +94,12 @@ class Names:
     def operands(self, node: Node) -> str:
         """The operands and attributes of `node`."""
         parts = [self.of(a) for a in node.args]
-        if node.op is ops.VIEW:
-            parts.append("[" + ", ".join(map(self.index, node.attr[1])) + "]")
-        elif node.attr is not None and node.op not in (
-            ops.RESHAPE,
-            ops.IOTA,
-            ops.NONZERO,
-            ops.POSITIONS,
-            ops.COMPRESS,
-        ):
+        rule = RULES.get(node.op)
+        if rule is not None and rule.static is not None:
+            parts.append(rule.static(self, node))
+        elif node.attr is not None:
             parts.append(self.attr(node.attr))
-        return " ".join(parts)
+        return " ".join(filter(None, parts))
 
     def index(self, entry: tuple[int | Node, int, int | None]) -> str:
         start, step, axis = entry

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from tracejit.errors import InvalidGraphError
-from tracejit.ir import build, dims, ops
+from tracejit.ir import build, ops
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
+from tracejit.ir.rules import RULES
 from tracejit.ir.types import BOOL, DTYPES, INT64
 
 
@@ -56,23 +57,6 @@ def _problem(node: Node) -> str | None:
             return f"axes {node.attr} of an operand of {x.ndim} dimensions"
         kept = tuple(d for k, d in enumerate(x.shape) if k not in node.attr)
         return None if kept == node.shape else "shape is not the operand's without the axes"
-    if op is ops.VIEW:
-        shape, index = node.attr
-        axes = [axis for *_, axis in index if axis is not None]
-        if len(index) != x.ndim or shape != node.shape or any(a >= len(shape) for a in axes):
-            return "index map does not fit"
-    if op is ops.GATHER and len(node.attr[1]) != x.ndim:
-        return "one pick an axis is needed"
-    if op is ops.SCATTER and not len(node.args) - 2 == x.ndim == len(node.attr[1]):
-        return "one position an axis is needed"
-    if op is ops.SCAN and not 0 <= node.attr[1] < x.ndim:
-        return f"axis {node.attr[1]} of an operand of {x.ndim} dimensions"
-    if op in (ops.SORT, ops.ARGSORT) and not 0 < x.ndim == node.ndim:
-        return f"an operand of {x.ndim} dimensions"
-    if op is ops.MIDDLE and not (0 < x.ndim == node.ndim and node.shape[-1] == 2):
-        return f"an operand of {x.ndim} dimensions"
-    if op is ops.MATMUL and (x.ndim < 2 or x.ndim != node.args[1].ndim):
-        return "operands are no stacks of matrices of one rank"
     return None
 
 
@@ -85,36 +69,11 @@ def _type_problem(node: Node, trusting: bool) -> str | None:
     if isinstance(op, ops.Reduction):
         dtype = INT64 if op in ops.ARG_REDUCTIONS else x.dtype
         return None if node.dtype == dtype else f"a reduction to {dtype} has dtype {node.dtype}"
-    if op is ops.ARGSORT and node.dtype != INT64:
-        return "a position is not int64"
-    if op in (
-        ops.VIEW, ops.RESHAPE, ops.GATHER, ops.SCAN, ops.MATMUL, ops.CONCATENATE, ops.SORT,
-        ops.MIDDLE,
-    ):  # fmt: skip
-        others = node.args if op in (ops.MATMUL, ops.CONCATENATE) else (x,)
-        if any(a.dtype != node.dtype for a in others):
-            return "operands and result have several dtypes"
-    if op is ops.SCATTER and not x.dtype == node.args[1].dtype == node.dtype:
-        return "operands and result have several dtypes"
-    if op is ops.SCATTER and any(a.dtype != INT64 for a in node.args[2:]):
-        return "a position is not int64"
-    if op is ops.GATHER and any(a.dtype != INT64 for a in node.args[1:]):
-        return "an index array is not int64"
-    if op is ops.IOTA and node.shape != (node.attr,):
-        return "shape is not its length"
-    if trusting:
-        return None
-    if op is ops.RESHAPE and dims.product(x.shape) != dims.product(node.shape):
-        return "size is not the operand's"
-    if op is ops.CONCATENATE:
-        axis = node.attr[0]
-        lengths: dims.Dim = 0
-        for part in node.args:
-            lengths = dims.add(lengths, part.shape[axis])
-        return None if lengths == node.shape[axis] else "length is not the sum of the parts'"
-    if op is ops.MATMUL and x.shape[-1] != node.args[1].shape[-2]:
-        return "inner lengths differ"
-    return None
+    rule = RULES[op]
+    found = rule.problem(node) if rule.problem is not None else None
+    if found is None and not trusting and rule.lengths is not None:
+        found = rule.lengths(node)
+    return found
 
 
 def _loop_problem(node: Node, op: ops.Elementwise) -> str | None:

@@ -20,11 +20,11 @@ from tracejit.call.function import Function
 from tracejit.call.reentry import inlining
 from tracejit.errors import DTypeError, ShapeError, UnsupportedError, told
 from tracejit.ir import build, ops
-from tracejit.ir.autodiff import CustomRule, custom_rules
 from tracejit.ir.autodiff import jacobian as jacobian_of
 from tracejit.ir.autodiff import vjp as cotangents_of
 from tracejit.ir.marks import marked
 from tracejit.ir.node import Node, make
+from tracejit.ir.rules.custom import CustomRule, custom_rules
 from tracejit.ir.smooth import differentiable
 from tracejit.plan.structure import Leaf, flatten, unflatten
 from tracejit.trace.trace import Trace, current, is_internal
