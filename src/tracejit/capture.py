@@ -112,9 +112,13 @@ class Capture:
         if known is not None:
             copied: Callable[..., Any] = known[1]
             return copied
-        reason, hint, line, updated = scan(f.__code__)
+        reason, hint, line, updated, compared = scan(f.__code__)
         for name, refused in () if reason else updated:
             if not hasattr(type(outside(f, name)), "__tracejit_state__"):
+                reason, hint, line = refused
+                break
+        for names, refused in () if reason else compared:
+            if _is_value(f, names) if names else f is not self._root:
                 reason, hint, line = refused
                 break
         if not reason and set(f.__dict__) - {"__wrapped__"}:
@@ -423,6 +427,14 @@ def outside(f: types.FunctionType, name: str) -> Any:
         return cells[name].cell_contents if name in cells else f.__globals__.get(name)
     except ValueError:  # an empty cell
         return None
+
+
+def _is_value(f: types.FunctionType, names: tuple[str, ...]) -> bool:
+    """Whether a name of the outside, or an attribute of one, is a number or an array."""
+    value = outside(f, names[0])
+    for name in names[1:]:
+        value = getattr(value, name, None)
+    return isinstance(value, (int, float, complex, np.generic, np.ndarray))
 
 
 class Namespace(dict[str, Any]):
