@@ -447,11 +447,13 @@ class Namespace(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         if name.endswith(CALLED):
-            value = called(self[name.removesuffix(CALLED)])
-        elif name in self._real:
-            globals_ = self._capture.prologue.symbol(self._real, "g")
+            self[name] = value = called(self[name.removesuffix(CALLED)])
+            return value
+        globals_ = self._capture.prologue.symbol(self._real, "g")
+        if name in self._real:
             value = self._capture.read(self._real[name], f"{globals_}[{name!r}]", name)
         else:
+            self._capture.guard(False, f"({name!r} in {globals_})", f"a global {name}")
             value = BUILTINS[name]  # KeyError becomes Python's NameError
         self[name] = value
         return value

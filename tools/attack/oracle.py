@@ -51,13 +51,13 @@ def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def outcome(f: Callable[..., Any], args: Sequence[Any]) -> Outcome:
-    """What ``f(*args)`` does."""
+def outcome(f: Callable[..., Any], args: Sequence[Any], spread: bool = False) -> Outcome:
+    """What ``f(*args)`` does; or, to `spread`, ``f(*args[0], **args[1])``."""
     error, result = None, None
     with warnings.catch_warnings(record=True) as caught, np.errstate(all="ignore"):
         warnings.simplefilter("always")
         try:
-            result = f(*args)
+            result = f(*args[0], **args[1]) if spread else f(*args)
         except Exception as raised:
             error = raised
     warned = [(w.category, str(w.message)) for w in caught if not issubclass(w.category, _UNSEEN)]
@@ -161,18 +161,21 @@ def agree(
     calls: Sequence[Callable[[], Sequence[Any]]],
     twin: Callable[..., Any] | None = None,
     ulps: float = 0.0,
+    spread: bool = False,
+    once: bool = False,
     **options: Any,
 ) -> None:
     """Disagreement where a compiled `f` differs from the plain one (or from its `twin`) in a call.
 
-    Each of `calls` makes the arguments anew. `options` are settings.
+    Each of `calls` makes the arguments, anew for both unless `once`. `options` are settings.
     """
     with tracejit.config(**options):
         compiled = tracejit.function(f, on_unsupported="warn")
         for k, make in enumerate(calls):
-            want = outcome(twin or f, make())
+            args = make()
+            want = outcome(twin or f, args, spread)
             before = compiled.stats.fallbacks
-            got = outcome(compiled, make())
+            got = outcome(compiled, args if once else make(), spread)
             counts["calls"] += 1
             counts["compiled"] += compiled.stats.fallbacks == before
             text = difference(want, got, ulps, not k)
