@@ -13,7 +13,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "tracejit"
 FILES = sorted(SOURCE.rglob("*.py"))
 LONGEST = 500
 
-_BASE = {"config", "errors", "flags", "floatmodes", "calltext", "native", "locks"}
+_BASE = {"apart", "config", "errors", "flags", "floatmodes", "calltext", "native", "locks"}
 _VALUES = _BASE | {"ir", "memory", "variable", "arrays"}
 _TRACE = (
     _VALUES
@@ -55,7 +55,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "flags": set(),
     "calltext": set(),
     "locks": set(),
-    "native": set(),
+    "apart": {"locks", "config"},
+    "native": {"apart"},
     "caller": _BASE,
     "config": _BASE,
     "floatmodes": _BASE,

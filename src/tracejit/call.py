@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tracejit import floatmodes, locks, shortcut
+from tracejit.apart import imported
 from tracejit.arguments import Description, storage_of, texts_of
 from tracejit.caller import OTHERS
 from tracejit.capture import Capture, Root
@@ -388,13 +389,12 @@ def _executable(fn: Function, trace: Trace, program: Program) -> Any:
         if config.debug >= 3:
             log(f"graph of {fn.__name__} as traced:\n{to_text(program.graph)}")
         return Interpreted(program.graph)
-    from tracejit.cpu.backend import CPU
-    from tracejit.lower import compile_graph
-
+    backend = imported("tracejit.cpu.backend")
+    compile_graph = imported("tracejit.lower").compile_graph
     layouts = {name: storage_of(value) for name, value in trace.values.items()}
     try:
         executable = compile_graph(
-            program.graph, layouts, CPU(), name=fn.__name__, kinds=program.kinds,
+            program.graph, layouts, backend.CPU(), name=fn.__name__, kinds=program.kinds,
             states=len(program.states), budget=trace.budget,
         )  # fmt: skip
     except Exception as problem:

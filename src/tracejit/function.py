@@ -12,6 +12,7 @@ import types
 from typing import Any
 
 from tracejit import floatmodes
+from tracejit.apart import imported
 from tracejit.caller import Caller
 from tracejit.errors import MISS
 
@@ -96,9 +97,7 @@ class Function(Caller):
             result = self._shortcut(self, args, kwargs)
             if result is not MISS:
                 return result
-        from tracejit import call
-
-        return call.call(self, args, kwargs)
+        return imported("tracejit.call").call(self, args, kwargs)
 
     def explain(self) -> str:
         """Every compiled path with its guards, what made it trace again, and what falls back."""

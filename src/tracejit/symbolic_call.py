@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracejit import locks
+from tracejit.apart import imported
 from tracejit.arguments import storage_of
 from tracejit.call import trace_lock
 from tracejit.calltext import Parameters, commit, make_function
@@ -274,14 +275,13 @@ def _executable(
     stats = f.plan.stats
     if not compiling:
         return Interpreted(graph)
-    from tracejit.cpu.backend import CPU
-    from tracejit.lower import compile_graph
-
+    backend = imported("tracejit.cpu.backend")
+    compile_graph = imported("tracejit.lower").compile_graph
     layouts = {name: storage_of(value) for name, value in trace.values.items()}
     kinds = ["array"] * len(graph.outputs)
     try:
         executable = compile_graph(
-            graph, layouts, CPU(), name=f.name or "function", kinds=kinds, states=states
+            graph, layouts, backend.CPU(), name=f.name or "function", kinds=kinds, states=states
         )
     except Exception:
         _warn(f, None, COMPILER_FAILED, "report the expression")

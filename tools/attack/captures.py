@@ -79,12 +79,13 @@ inner, put = outer()
 current = helper
 partial = functools.partial(helper, k=3.0)
 """
-READS = """G|H|table['a']|table['b']|numbers[0]|numbers[1]|pair[0]|point.x|point.y|point.norm()|point.half|
-array|array[0]|module.value|module.other|Holder.value|Holder.other|Below.value|Holder.fixed(X)|
+READS = """G|H|table['a']|table['b']|numbers[0]|numbers[1]|pair[0]|point.x|point.y|point.norm()|
+point.half|array|array[0]|module.value|module.other|Holder.value|Holder.other|Below.value|Holder.fixed(X)|
 helper(X)|inner(X)|current(X)|len(numbers)|len(table)|sum(numbers)|(1.0 if flag else 2.0)|
 (1.0 if text == 'up' else 2.0)|max(numbers)|np.array(numbers[:3])|(G if G > 1 else -G)|
-int(G)|array.shape[0]|H.sum()|[k * 2 for k in numbers][-1]|dict(table)['a']|module.__dict__['value']|
-getattr(module,'value')|vars(point)['x']|point == Point(2.0)|isinstance(G, int)|type(G) is int|
+int(G)|array.shape[0]|H.sum()|[k * 2 for k in numbers][-1]|dict(table)['a']|
+module.__dict__['value']|getattr(module,'value')|vars(point)['x']|
+point == Point(2.0)|isinstance(G, int)|type(G) is int|
 partial(X)|helper.__defaults__[0]|globals()['G']|np.asarray(array)|X.shape[0] * G|
 numbers[-1]|sorted(numbers)[0]|any(numbers)|table.get('a')|table.get('zz', 3.0)|'b' in table|
 [v for v in table.values()][0]|list(table)[0] == 'a'|np.float32(G)|round(G)|G // 1|abs(G)|
@@ -152,5 +153,6 @@ def script(rng: random.Random) -> str:
     return (
         f"{HEAD}\n\ndef f(X):\n{body}    return [{', '.join(f'r{k}' for k in range(len(results)))}]"
         "\n\n\n" + "\n\n".join(lines) + "\n\n"
-        f"agree(f, [{', '.join(f'step{k}' for k in range(len(steps)))}], compile={compiling}, once=True)\n"
+        f"STEPS = [{', '.join(f'step{k}' for k in range(len(steps)))}]\n"
+        f"agree(f, STEPS, compile={compiling}, once=True)\n"
     )

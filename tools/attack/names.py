@@ -53,8 +53,9 @@ def outer():
         for {loop} in {rest}:
             {other} = {other} + {loop}
         return {{
-            "{k0}": {other}, "{k1}": ({local}, {third}), "r": {more}({p0}), "n": {named}, "l": {rest},
-            "h": {held}.{f0} * {local}, "p": {p1}, "q": {cls}({local}, {p3}),
+            "{k0}": {other}, "{k1}": ({local}, {third}), "r": {more}({p0}),
+            "n": {named}, "l": {rest}, "h": {held}.{f0} * {local}, "p": {p1},
+            "q": {cls}({local}, {p3}),
         }}
 
     {held} = {cls}(1.5)

@@ -16,6 +16,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from tracejit.apart import apart
 from tracejit.cpu import team
 from tracejit.cpu.callwrapper import call_entry, njit, python_callable
 from tracejit.cpu.slots import INT, slots, store, total
@@ -31,6 +32,10 @@ def spread(entry: Any, divided: Sequence[bool] | None) -> Any:
     after its other arguments, the number of a phase and its first and last iteration.
     None where there is no team.
     """
+    return apart(lambda: _spread(entry, divided))
+
+
+def _spread(entry: Any, divided: Sequence[bool] | None) -> Any:
     address = team.runner()
     if address is None:
         return None
