@@ -1,10 +1,11 @@
-"""The attack program, for a short time from a fixed seed: ``TRACEJIT_ATTACK_MINUTES`` gives more."""
+"""The attack program, for a while, from a fixed seed: ``TRACEJIT_ATTACK_MINUTES`` gives more."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+
 from tools.attack import oracle
 from tools.attack.__main__ import attack
 from tools.attack.run import KINDS, script_of, smaller

@@ -32,7 +32,7 @@ class _Here(threading.local):
 
 
 _here = _Here()
-_lock = locks.make()
+_lock, _importing = locks.make(), locks.make()
 
 
 class _Collector:
@@ -121,7 +121,12 @@ def imported(name: str) -> Any:
     """The module `name`. An import that is interrupted may leave the lock of all imports taken."""
     found = sys.modules.get(name)
     ready = found is not None and not getattr(found.__spec__, "_initializing", False)
-    return found if ready else apart(lambda: importlib.import_module(name))
+    return found if ready else apart(lambda: _import(name))
+
+
+def _import(name: str) -> Any:
+    with _importing:  # a forked child would wait for a module that nobody imports any more
+        return importlib.import_module(name)
 
 
 def _lose() -> None:

@@ -15,6 +15,7 @@ import time
 import warnings
 
 import numpy as np
+import numpy.testing  # a child could not import what is being imported at the fork
 
 import tracejit
 import tracejit.tensor as T

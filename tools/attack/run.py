@@ -24,7 +24,7 @@ KINDS = {
 }  # fmt: skip
 ROOT = Path(__file__).resolve().parent.parent.parent
 #: Seconds that a case may take.
-PATIENCE = 60.0
+PATIENCE = 45.0
 #: Bytes that a process may take.
 MEMORY = 8 << 30
 
