@@ -167,16 +167,23 @@ def _call(fn: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[
     if isinstance(description, Refusal):
         shortcut.note_argument(fn, description, args, kwargs, mode)
         return None, refuse(fn, description, mode, args, kwargs)
+    seen = tuple(fn._paths.get(description.key, ()))
     path, result = _try_paths(fn, description)
     if path is None:
         refusal = fn._refused.get(description.key)
         if refusal is not None and refusal.holds():
             shortcut.note(fn, refusal, description, mode)
             return None, refuse(fn, refusal, mode, args, kwargs)
-        with _lock:
-            path, result = _try_paths(fn, description)  # another thread may have been faster
-            if path is None:
-                new = _new_path(fn, description)
+        new: Path | Refusal | None = None
+        while path is None and new is None:
+            with _lock:
+                now = tuple(fn._paths.get(description.key, ()))
+                if now == seen:
+                    new = _new_path(fn, description)
+            if new is None:  # another thread was faster
+                # Not under the lock: a path takes those of the shared variables, under which
+                # another thread may wait for it.
+                seen, (path, result) = now, _try_paths(fn, description)
         if path is None:
             if isinstance(new, Path):
                 path, result = new, _run(fn, new, description)

@@ -65,7 +65,8 @@ def attack(kinds: list[str], seed: int, seconds: float) -> int:
 def turn(kind: str, seed: int, seconds: float, totals: dict[str, int]) -> int:
     """Work on one kind in a process of its own; how many seeds that used."""
     command = [sys.executable, "-m", "tools.attack", "--work", kind, str(seed), str(seconds)]
-    env = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
+    settings = {name: text for name, text in os.environ.items() if not name.startswith("TRACEJIT_")}
+    env = {**settings, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
     process = subprocess.Popen(
         [*command, "1000000"], cwd=ROOT, env=env, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -90,7 +91,11 @@ def turn(kind: str, seed: int, seconds: float, totals: dict[str, int]) -> int:
             totals["compiled"] += found["compiled"]
     process.wait()
     watch.cancel()
+    watch.join()
     reader.join()
+    process.stdout.close()
+    assert process.stderr is not None
+    process.stderr.close()
     if process.returncode or not said:
         totals["failures"] += 1
         what = f"the process ended with {process.returncode}\n{errors[0][-4000:]}"
