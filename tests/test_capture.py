@@ -7,7 +7,7 @@ import functools
 import math
 import sys
 import types
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -308,3 +308,33 @@ def test_attributes_that_are_not_read_are_not_guarded(monkeypatch):
 def test_the_class_attribute_of_a_value_is_refused():
     with pytest.raises(UnsupportedError, match=r"looks at x\.__class__"):
         tracejit.function(lambda x: x if x.__class__ is np.ndarray else -x)(V)
+
+
+@pytest.mark.parametrize("compiling", [False, True])
+def test_a_global_variable_comes_before_a_builtin_function(compiling: bool) -> None:
+    """In a notebook, ``sum = 3`` may come at any time, and go."""
+    scope: dict[str, Any] = {"np": np}
+    exec(
+        "def helper(x): return x + abs(len(x))\n"
+        "def f(x):\n"
+        "    try:\n        k = later\n"
+        "    except NameError:\n        k = 1.0\n"
+        "    return helper(x) * sum([1, 2]) * k\n",
+        scope,
+    )
+    f, x = scope["f"], np.ones(2)
+    with tracejit.config(compile=compiling):
+        g = tracejit.function(f)
+        changes: list[tuple[str, Any]] = [
+            ("sum", max), ("abs", lambda n: -n), ("sum", None), ("len", lambda x: 5), ("len", None),
+            ("abs", None), ("later", 3.0), ("later", None),
+        ]  # fmt: skip
+        np.testing.assert_array_equal(g(x), f(x))
+        for name, value in changes:
+            if value is None:
+                del scope[name]
+            else:
+                scope[name] = value
+            np.testing.assert_array_equal(g(x), f(x))
+        assert "guard a global" not in g.explain()
+        assert g.stats.fallbacks == 0

@@ -215,6 +215,35 @@ def test_memory_maps_are_arrays(tmp_path: Any) -> None:
     assert g.stats.fallbacks == 0
 
 
+_table: Any = None
+
+
+def test_what_has_the_memory_of_a_memory_map_is_one(tmp_path: Any) -> None:
+    global _table
+    mapped = np.memmap(tmp_path / "x", np.float64, "w+", shape=(3,))
+    for f in (lambda x: x, lambda x: x[1:], lambda x: [x + 1, x.T]):
+        g = tracejit.function(f, on_unsupported="warn")
+        with pytest.warns(UnsupportedWarning, match="memory of x, which is a memory map"):
+            result = g(mapped)
+        last = result[-1] if isinstance(result, list) else result
+        assert type(last) is np.memmap and np.shares_memory(last, mapped)
+    _table = mapped
+    g = tracejit.function(lambda x: (x, _table[1:]), on_unsupported="warn")
+    with pytest.warns(UnsupportedWarning, match="memory of _table, which is a memory map"):
+        assert type(g(np.ones(3))[1]) is np.memmap
+    _table = None
+
+
+def test_a_list_in_place_of_a_captured_memory_map(tmp_path: Any) -> None:
+    global _table
+    _table = np.memmap(tmp_path / "x", np.float64, "w+", shape=(3,))
+    g = tracejit.function(lambda x: (x + 1, _table * 2))
+    np.testing.assert_array_equal(g(np.ones(3))[1], np.zeros(3))
+    _table = [1.0, 2.0, 3.0]
+    assert g(np.ones(3))[1] == [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]
+    _table = None
+
+
 def test_symbolic_functions_convert_as_theano_does() -> None:
     x = tracejit.tensor.dvector("x")
     np.testing.assert_equal(tracejit.function([x], x + 1)(ByArray(VALUES)), np.add(VALUES, 1.0))

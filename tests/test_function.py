@@ -384,6 +384,26 @@ def test_unaligned_and_readonly_arrays():
     agrees(g, fixed)
 
 
+def unaligned(n: int) -> np.ndarray:
+    return np.zeros(8 * n + 1, np.uint8)[1:].view(np.float64)
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x: x, lambda x: (x + 1, x[1:]), lambda x: {"a": [x.T]}, lambda x: x.reshape(-1)]
+)
+def test_results_have_the_memory_of_unaligned_arrays(f):
+    g = tracejit.function(f, on_unsupported="warn")
+    x = unaligned(4)
+    with pytest.warns(UnsupportedWarning, match="memory of x, which is a memory map or not al"):
+        for _ in range(3):
+            result = g(x)
+            while not isinstance(result, np.ndarray):
+                result = (list(result.values()) if isinstance(result, dict) else result)[-1]
+            assert np.shares_memory(result, x)
+    assert isinstance(g(np.zeros(4)), type(f(x)))
+    assert (g.stats.traces, g.stats.fallbacks) == (1, 3)
+
+
 # Errors of the user's ---------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -259,3 +260,35 @@ def test_a_range_is_written_to() -> None:
         return q
 
     agrees(f, np.arange(12.0).reshape(3, 4), mode="error")
+
+
+# Refusals of Python's and NumPy's own ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [2.5, 1j, True, 3, np.float32(2.5), np.float64(2.5), np.int8(3),
+                                    np.bool_(True), np.array(2.5), np.array([2.5])])  # fmt: skip
+@pytest.mark.parametrize("f", [
+    lambda k: k >> 1, lambda k: k << 1, lambda k: 1 << k, lambda k: k >> k, lambda k: round(k),
+    lambda k: round(k, 1), math.trunc, math.floor, math.ceil, lambda k: k.item(),
+    lambda k: k.tolist(), lambda k: np.float64(k) is k, lambda k: np.array([1.0], ndmin=k),
+])  # fmt: skip
+def test_what_numbers_do_not_have(f: Any, number: Any) -> None:
+    agrees(lambda k: f(k), number)
+
+
+@pytest.mark.parametrize("f", [
+    lambda x, k: x.reshape(k, -1), lambda x, k: x.sum(k), lambda x, k: np.zeros(k),
+    lambda x, k: np.cumsum(x, axis=k), lambda x, k: np.broadcast_to(x[:1], (k,)),
+    lambda x, k: np.concatenate([x, x], axis=k), lambda x, k: x[k], lambda x, k: np.roll(x, k),
+    lambda x, k: x.T.transpose((k,)), lambda x, k: x.sum((k, 0)), lambda x, k: np.eye(k),
+])  # fmt: skip
+def test_truth_values_as_integers(f: Any) -> None:
+    for k in (True, False, np.True_):
+        agrees(f, np.arange(3.0), k)
+    agrees(lambda x, k: f(x, k > 0), np.arange(3.0), 1)
+
+
+def test_complex_numbers_in_place_of_nan() -> None:
+    for k in (1j, np.complex64(2), 1.0):
+        agrees(lambda x, k: np.nan_to_num(x, nan=k), np.array([1.0, np.nan]), k)
+        agrees(lambda x, k: np.nan_to_num(x, posinf=k), np.array([1.0, np.inf]), k)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import weakref
 
 import numpy as np
@@ -125,14 +126,33 @@ def test_while_this_thread_traces(handler, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
-def test_while_this_thread_compiles(handler, monkeypatch) -> None:
-    once = Once(handler, compiler._dispatch)
-    monkeypatch.setattr(compiler, "_dispatch", once.around())
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals")
+def test_while_this_thread_waits_for_the_compiler(handler, monkeypatch) -> None:
+    once, ran = Once(handler, lambda: None), threading.Event()
+    compile_, here = compiler._dispatch, threading.get_ident()
+
+    def dispatch(*args):
+        signal.pthread_kill(here, signal.SIGUSR1)
+        assert ran.wait(20)
+        return compile_(*args)
+
+    def handle(number, frame):
+        monkeypatch.setattr(compiler, "_dispatch", compile_)
+        try:
+            once.around()()
+        finally:
+            ran.set()
+
+    previous = signal.signal(signal.SIGUSR1, handle)
+    monkeypatch.setattr(compiler, "_dispatch", dispatch)
     k = HANDLERS.index(handler) + 0.5
     scope = {"np": np}
     exec(f"def f(x): return np.sqrt(x) * {k}", scope)
     f = tracejit.function(scope["f"])
-    np.testing.assert_array_equal(f(X), np.sqrt(X) * k)
+    try:
+        np.testing.assert_array_equal(f(X), np.sqrt(X) * k)
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
     assert once.ran
     assert f.stats.traces == 1
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import pickle
+import warnings
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -107,3 +111,94 @@ def test_what_a_trace_sees_is_compiled(name: str) -> None:
         np.testing.assert_array_equal(a, b)
         assert np.shape(a) == np.shape(b)
     assert (f.stats.traces, f.stats.fallbacks) == (1, 0)
+
+
+# Objects of other classes, and identity -----------------------------------------------------------
+
+
+class Adding:
+    def __radd__(self, other: Any) -> Any:
+        return type(other).__name__
+
+
+class AddingWhole(Adding):
+    __array_ufunc__ = None
+
+
+class AddingFirst(Adding):
+    __array_priority__ = 10
+
+
+def outcome(f: Callable[..., Any], *args: Any) -> Any:
+    try:
+        result = f(*args)
+    except Exception as error:
+        return type(error), str(error)
+    return type(result), repr(result)
+
+
+@pytest.mark.parametrize("other", [
+    Adding(), AddingWhole(), AddingFirst(), Fraction(1, 2), Decimal(1), {1: 2}, {1}, object, len,
+    slice(1), "a", b"a", None, [1, 2, 3], 1j,
+], ids=repr)  # fmt: skip
+@pytest.mark.parametrize("f", [
+    lambda x, o: x == o, lambda x, o: x != o, lambda x, o: x + o, lambda x, o: o + x,
+    lambda x, o: x[0] + o, lambda x, o: x[0] == o, lambda x, o: x < o, lambda x, o: o == x,
+])  # fmt: skip
+def test_objects_meet_each_element(f: Any, other: Any) -> None:
+    with tracejit.config(compile=False):
+        compiled = tracejit.function(f, on_unsupported="warn")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", tracejit.UnsupportedWarning)
+            assert outcome(compiled, X, other) == outcome(f, X, other)
+
+
+YES = True
+
+
+class Switch(enum.Enum):
+    ON = True
+
+
+def is_true(flag: Any) -> bool:
+    return flag is True
+
+
+def by_match(x: Any, flag: Any) -> Any:
+    match flag:
+        case True:
+            return x
+        case None:
+            return x * 2
+    return x * 3
+
+
+@pytest.mark.parametrize("f", [
+    lambda x, k: (k > 0) is True, lambda x, k: (k > 0) is YES, lambda x, k: (k > 0) is (k > 0),
+    lambda x, k: True is (k > 0), lambda x, k: (not k) is False, lambda x, k: (x > 0).any() is YES,
+    lambda x, k: (k == k) is not False, lambda x, k: x.any() is np.True_,
+    lambda x, k: is_true(k > 0), lambda x, k: [q is True for q in [k > 0]],
+    lambda x, k: (k if not k else k > 0) is True, lambda x, k: (x.shape[0] > 1) is True,
+    lambda x, k: k is min(k, 5), lambda x, k: by_match(x, k > 0),
+    lambda x, k: Switch.ON.value is (k > 0),
+])  # fmt: skip
+def test_which_object_a_number_is(f: Any) -> None:
+    for k in (3, 2.5, True, np.float64(2), np.True_):
+        with tracejit.config(compile=False), warnings.catch_warnings():
+            warnings.simplefilter("ignore", tracejit.UnsupportedWarning)
+            got = tracejit.function(f, on_unsupported="warn")(X, k)
+        assert outcome(lambda r: r, got) == outcome(f, X, k)
+
+
+@pytest.mark.parametrize(("f", "flag"), [
+    (lambda x, flag: x if flag is True else x + 1, True),
+    (lambda x, flag: x if flag is not False else x + 1, 3),
+    (lambda x, flag: x if flag is None else x + 1, None),
+    (lambda x, flag: x if flag is Switch.ON else x + 1, Switch.ON),
+    (lambda x, flag: x if flag is len else x + 1, len),
+    (lambda x, flag: x if type(flag) is int else x + 1, 1),
+    (lambda x, flag: x if type(flag) is type(x) else x + 1, 1),
+    (lambda x, flag: x if x.dtype.type is np.float64 else x + 1, 1),
+])  # fmt: skip
+def test_identity_of_what_is_no_number_is_compiled(f: Any, flag: Any) -> None:
+    np.testing.assert_array_equal(tracejit.function(f, on_unsupported="error")(X, flag), f(X, flag))

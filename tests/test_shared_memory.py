@@ -178,6 +178,10 @@ AXES: dict[str, Callable[[Any], Any]] = {
     "rollaxis": lambda x: np.rollaxis(x, x.ndim - 1),
     "overlapping slices": lambda x: (lambda y: (y[1:], y[:-1]))(x + 1),
     "disjoint slices": lambda x: (lambda y: (y[:1], y[1:]))(x + 1),
+    "broadcast scalars": lambda x: np.broadcast_to(x.sum(), (2,)),
+    "broadcast_arrays, one as it is": lambda x: (
+        (lambda y: (y, np.broadcast_arrays(y, y[:1])[0]))(x + 1) if x.size else x
+    ),
     "broadcast slices": lambda x: np.broadcast_to(x[:1] + 1, x.shape),
     "pieces of fresh": lambda x: np.array_split(x * 3, 2),
     "reversed of fresh": lambda x: (lambda y: (y[::-1], y))(x - 1),

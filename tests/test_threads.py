@@ -255,3 +255,18 @@ def test_few_streams_stay_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> No
     """Their numbers alternate in memory, in one line of the cache."""
     f = tracejit.function([], tracejit.MRG_RandomStreams(3).uniform((1_000_001,), nstreams=100))
     assert parts_of(f, (), monkeypatch)[1] == 1
+
+
+def test_no_path_runs_under_the_lock_of_traces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the locks of shared variables, whose holder may want to trace."""
+    from tracejit.call import slow as call
+
+    run, owned = call._run, []
+    monkeypatch.setattr(
+        call, "_run", lambda *a: owned.append(call.trace_lock()._is_owned()) or run(*a)
+    )
+    with tracejit.config(compile=False):
+        f = tracejit.function(lambda x: x * 2)
+        for n in (2, 1, 3):
+            f(np.ones(n))
+    assert owned and not any(owned)

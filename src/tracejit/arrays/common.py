@@ -74,6 +74,13 @@ def shown(shape: Iterable[Dim]) -> str:
 # Arguments --------------------------------------------------------------------------------------
 
 
+def whole_number(x: Any) -> int:
+    """A Python int from a user's argument. Most of NumPy's functions take no bool for one."""
+    if isinstance(x, bool) or (isinstance(x, Variable) and x.node.dtype.kind == "b"):
+        raise NotTraceable("a bool is given for an integer", "give an int")
+    return operator.index(x)
+
+
 def length(x: Any) -> Dim:
     """A length or a Python int from a user's argument."""
     if isinstance(x, Variable) and x.node.dtype.kind == "i" and not x.node.shape:
@@ -82,7 +89,7 @@ def length(x: Any) -> Dim:
         if x.node.op is ops.CAST and x.node.args[0].type == dims.INT_SCALAR:
             # ``np.prod(x.shape)``: a length as a NumPy scalar.
             return dims.from_node(x.node.args[0])
-    return operator.index(x)
+    return whole_number(x)
 
 
 def shape_argument(shape: Any) -> tuple[Dim, ...]:
@@ -100,7 +107,7 @@ def shape_argument(shape: Any) -> tuple[Dim, ...]:
 
 def axis_index(axis: Any, ndim: int, prefix: str | None = None) -> int:
     """`axis` counted from 0."""
-    k = operator.index(axis)
+    k = whole_number(axis)
     if not -ndim <= k < ndim:
         raise AxisError(k, ndim, prefix)
     return k % ndim
@@ -122,7 +129,7 @@ def reduced_axes(axis: Any, ndim: int) -> tuple[int, ...]:
     if axis is None or axis is np._NoValue:
         return tuple(range(ndim))
     # NumPy lets a 0-d array have axis 0.
-    if ndim == 0 and not isinstance(axis, (tuple, list)) and operator.index(axis) in (0, -1):
+    if ndim == 0 and not isinstance(axis, (tuple, list)) and whole_number(axis) in (0, -1):
         return ()
     return tuple(sorted(axis_tuple(axis, ndim, "duplicate value in 'axis'")))
 

@@ -19,6 +19,7 @@ from tracejit.arrays.common import (
     select,
     shape_argument,
     span,
+    whole_number,
     zero,
 )
 from tracejit.arrays.picking import nonzero
@@ -159,7 +160,7 @@ def array(
             result = Variable(placed(build.cast(source.node, target), order))
         else:
             result = Variable(coerce(operand(object), target))
-    missing = ndmin - result.node.ndim
+    missing = whole_number(ndmin) - result.node.ndim
     if missing <= 0:
         return result
     return view_of(result, lambda n: build.expand_dims(n, range(missing)))

@@ -258,6 +258,8 @@ def nan_to_num(
         raise NotTraceable("np.nan_to_num(copy=False) writes into its argument")
     if node.dtype.kind in "biu":
         return value(node)
+    if any(np.iscomplexobj(fill) for fill in (nan, posinf, neginf)):
+        raise NotTraceable("np.nan_to_num puts complex numbers among real ones")
     info = np.finfo(node.dtype)
     high = operand(info.max if posinf is None else posinf)
     low = operand(info.min if neginf is None else neginf)

@@ -37,6 +37,12 @@ class _Layout:
     apart: bool
 
 
+@method("item", "tolist")
+def item(x: Variable, *args: Any) -> Any:
+    """The Python number, where it depends only on shapes and numbers; arrays become no lists."""
+    return getitem(x, args).concrete() if args else x.concrete()
+
+
 @method("getitem")
 def getitem(x: Variable, key: Any) -> Variable:
     """``x[key]``."""

@@ -87,6 +87,8 @@ def arithmetic(ufunc: np.ufunc, *args: Any) -> Any:
         power = _power_of_constant(operands)
         if power is not None:
             return power
+    if ufunc in SHIFTS and kind != "i":
+        return _concretised(python, args)
     if ufunc is np.left_shift and isinstance(operands[1], Node):
         power = _power_of_two(operands[1])
         return _concretised(python, args) if power is None else power * args[0]

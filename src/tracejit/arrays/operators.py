@@ -25,7 +25,7 @@ def operate(ufunc: np.ufunc, a: Any, b: Any) -> Any:
         if isinstance(x, (Variable, int, float, complex, np.generic, np.ndarray)):
             continue
         if not isinstance(x, (list, tuple)) or is_number(a) or is_number(b):
-            if x is not None and hasattr(type(x), "__array__"):
+            if not (is_number(a) or is_number(b)) and _takes_elements(ufunc, x):
                 raise NotTraceable(f"a {type(x).__name__} meets a traced array")
             return NotImplemented
     if is_number(a) and told_complex(a) and isinstance(b, Variable) and told_complex(b):
@@ -40,6 +40,20 @@ def operate(ufunc: np.ufunc, a: Any, b: Any) -> Any:
     if ufunc is np.power:
         return ufuncs.power(a, b)
     return ufuncs.call(ufunc, a, b)
+
+
+def _takes_elements(ufunc: np.ufunc, x: Any) -> bool:
+    """Whether NumPy may compute with an object `x` and each element in turn, and raise nothing."""
+    cls, missing = type(x), object()
+    own = getattr(cls, "__array_ufunc__", missing)
+    if own is None or (own is missing and getattr(cls, "__array_priority__", 0) > 0):
+        return False  # the whole array is left to the object's own operator
+    name = numbers.PYTHON[ufunc].__name__.strip("_")
+    return (
+        ufunc in numbers.COMPARISONS
+        or any(hasattr(cls, f"__{prefix}{name}__") for prefix in ("", "r", "array_"))
+        or hasattr(cls, "__array__")
+    )
 
 
 def told_complex(x: Any) -> bool:

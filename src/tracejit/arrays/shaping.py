@@ -396,7 +396,9 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Variable, ...]:
     if all(_has_shape(a.node, target) for a in arrays):
         return tuple(arrays)
     step = Step(lambda n: build.broadcast_to(n, target), _broadcast, target, distinct=True)
-    return tuple(view_of(a, step, read_only=True) for a in arrays)
+    return tuple(
+        a if _has_shape(a.node, target) else view_of(a, step, read_only=True) for a in arrays
+    )
 
 
 def _has_shape(x: Node, shape: tuple[Dim, ...]) -> bool:

@@ -149,7 +149,7 @@ def _into(out: Any, result: Any, ufunc: np.ufunc, casting: str) -> Any:
     targets = out if isinstance(out, tuple) else (out,)
     if all(t is None for t in targets):
         return result
-    if targets == (...,):
+    if len(targets) == 1 and targets[0] is ...:
         return Variable(result.node, "array")
     results = result if isinstance(result, tuple) else (result,)
     for target, r in zip(targets, results, strict=True):

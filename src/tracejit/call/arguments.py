@@ -34,7 +34,8 @@ from tracejit.trace.explain import value_text
 class Description:
     """Arguments of one call: `specs` a parameter, `values` of the leaves, `key` for the paths.
 
-    With `converting`, objects that only convert to arrays become arrays.
+    With `converting`, objects that only convert to arrays become arrays. `replaced` are the arrays
+    among the values that stand for what a user sees as another one.
     """
 
     def __init__(self, signature: Signature, bound: tuple[Any, ...], converting: bool) -> None:
@@ -44,6 +45,7 @@ class Description:
         self.values: list[Any] = []
         self.paths: list[str] = []
         self.converted = False
+        self.replaced: list[np.ndarray] = []
         self._keys: list[Any] = []
         self.specs = tuple(
             flatten(value, name, self._leaf)
@@ -80,18 +82,25 @@ class Description:
                 own_rules(value, path), f"pass its array, np.asarray({path}); {_CONVERTING}"
             )
         self.converted = True
-        return self._array(_as_array(value, path), path)
+        array = _as_array(value, path)
+        own = self._converting or kind is not np.memmap
+        if not own:
+            self.replaced.append(array)
+        return self._array(array, path, own)
 
-    def _array(self, value: np.ndarray, path: str) -> Leaf:
+    def _array(self, value: np.ndarray, path: str, own: bool = True) -> Leaf:
         dtype = value.dtype
         if canonical_dtype(dtype) is None:
             raise NotTraceable(f"{path} has dtype {dtype}", _DTYPES)
         flags = value.flags
         if not flags.aligned:
-            value, self.converted = value.copy(), True
+            copy = value.copy()
+            copy.flags.writeable = flags.writeable
+            value, self.converted, own = copy, True, False
+            self.replaced.append(value)
             flags = value.flags
         ones = tuple(n == 1 for n in value.shape)
-        key = (dtype, layout(value), flags.writeable, ones)
+        key = (dtype, layout(value), flags.writeable, ones, own)
         return self._add(value, path, key, ARRAY)
 
     def _add(self, value: Any, path: str, key: Any, leaf: Leaf) -> Leaf:

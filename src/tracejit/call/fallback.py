@@ -292,9 +292,10 @@ def interpreted(fn: Compiled, problem: Exception, trace: Trace, mode: str) -> bo
 
     So runs what NumPy cannot run from its source: derivatives, and what uses shared variables.
     """
+    bound = bool(bound_to(fn.__wrapped__) or trace.capture.states)
+    if mode == "error" or not bound:
+        return False  # to be raised as it is: a refusal keeps no traceback
     refusal = Refusal(problem, fn.__wrapped__, trace, compiling=True)
-    if mode == "error" or not refusal.bound:
-        return False
     refusal.bound = ""
     fn.stats.fallbacks += 1
     warnings.warn(refusal.text(fn.__name__), UnsupportedWarning, stacklevel=stack_level())

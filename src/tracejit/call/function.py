@@ -14,6 +14,7 @@ from typing import Any
 from tracejit.call.paths import Compiled
 from tracejit.errors import MISS
 from tracejit.native import floatmodes
+from tracejit.native.apart import imported
 
 
 class Function(Compiled):
@@ -35,9 +36,7 @@ class Function(Compiled):
             result = self._shortcut(self, args, kwargs)
             if result is not MISS:
                 return result
-        from tracejit.call import slow as call
-
-        return call.call(self, args, kwargs)
+        return imported("tracejit.call.slow").call(self, args, kwargs)
 
     def explain(self) -> str:
         """Every compiled path with its guards, what made it trace again, and what falls back."""

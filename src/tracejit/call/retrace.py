@@ -116,9 +116,10 @@ def explain(fn: Compiled) -> str:
             for check in path.graph.checks
         ]
         for root in path.roots:
-            if isinstance(root.spec, Static) and isinstance(root.spec.value, types.CodeType):
-                continue  # every function's own
             if isinstance(root.spec, Static):
+                builtin = root.path.startswith("a global ")
+                if builtin or isinstance(root.spec.value, types.CodeType):
+                    continue  # every function's own
                 lines.append(f"  guard {root.path} is {value_text(root.spec.value)}")
             else:
                 lines.append(f"  reads {root.path}")

@@ -240,9 +240,11 @@ def _leaves(spec: Spec) -> list[Leaf]:
 
 
 def _like_array(
-    prologue: Prologue, name: str, dtype: Any, storage: str, writeable: bool, ones: tuple[bool, ...]
-) -> None:
-    """Guard what of an array is in a description."""
+    prologue: Prologue, name: str, dtype: Any, storage: str, writeable: bool,
+    ones: tuple[bool, ...], own: bool,
+) -> None:  # fmt: skip
+    """Guard what of an array is in a description, which has it as its `own`."""
+    assert own
     prologue.miss_if(f"{name}.dtype != {prologue.symbol(dtype)}")
     mask, wanted = _ALIGNED | _WRITEABLE | _C, _ALIGNED | (_WRITEABLE if writeable else 0)
     if storage == "C":

@@ -34,6 +34,7 @@ from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
 from tracejit.ir.verify import verify
 from tracejit.native import floatmodes, locks
+from tracejit.native.apart import imported
 from tracejit.native.caller import OTHERS
 from tracejit.plan.dispatch import Interpreted, Signature, length_text, result_text
 from tracejit.trace.explain import log
@@ -165,16 +166,23 @@ def _call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[
     if isinstance(description, Refusal):
         shortcut.note_argument(fn, description, args, kwargs, mode)
         return None, refuse(fn, description, mode, args, kwargs)
+    seen = tuple(fn._paths.get(description.key, ()))
     path, result = _try_paths(fn, description)
     if path is None:
         refusal = fn._refused.get(description.key)
         if refusal is not None and refusal.holds():
             shortcut.note(fn, refusal, description, mode)
             return None, refuse(fn, refusal, mode, args, kwargs)
-        with _lock:
-            path, result = _try_paths(fn, description)  # another thread may have been faster
-            if path is None:
-                new = _new_path(fn, description)
+        new: Path | Refusal | None = None
+        while path is None and new is None:
+            with _lock:
+                now = tuple(fn._paths.get(description.key, ()))
+                if now == seen:
+                    new = _new_path(fn, description)
+            if new is None:  # another thread was faster
+                # Not under the lock: a path takes those of the shared variables, under which
+                # another thread may wait for it.
+                seen, (path, result) = now, _try_paths(fn, description)
         if path is None:
             if isinstance(new, Path):
                 path, result = new, _run(fn, new, description)
@@ -387,13 +395,12 @@ def _executable(fn: Compiled, trace: Trace, program: Program) -> Any:
         if config.debug >= 3:
             log(f"graph of {fn.__name__} as traced:\n{to_text(program.graph)}")
         return Interpreted(program.graph)
-    from tracejit.cpu.backend import CPU
-    from tracejit.lower import compile_graph
-
+    backend = imported("tracejit.cpu.backend")
+    compile_graph = imported("tracejit.lower").compile_graph
     layouts = {name: storage_of(value) for name, value in trace.values.items()}
     try:
         executable = compile_graph(
-            program.graph, layouts, CPU(), name=fn.__name__, kinds=program.kinds,
+            program.graph, layouts, backend.CPU(), name=fn.__name__, kinds=program.kinds,
             states=len(program.states), budget=trace.budget,
         )  # fmt: skip
     except InvalidGraphError:

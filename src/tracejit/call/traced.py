@@ -102,6 +102,9 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Progr
 
     spec = _with_original_classes(flatten(result, "the result", leaf), capture)
     views, bases = shared(values)
+    given = {view.base for view in views.values()}
+    given |= {name for kind, name in texts if kind == "input"}
+    _require_own(given, description, capture)
     outputs = [*(v.node for v in values), *bases]
     kinds = ["alias" if k in views else v.kind for k, v in enumerate(values)]
     kinds += ["array"] * (len(outputs) - len(kinds))
@@ -118,6 +121,18 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Progr
     program.required = required is not None
     program.states = [s.container for s in changed]
     return program
+
+
+def _require_own(names: set[Any], description: Description, capture: Capture) -> None:
+    """NotTraceable where a result has the memory of an input that stands for another array."""
+    for name in names:
+        value = capture.trace.values.get(name)
+        if type(value) is np.memmap or any(value is array for array in description.replaced):
+            raise NotTraceable(
+                f"the result has the memory of {capture.trace.names[name]}, which is a memory map "
+                "or not aligned",
+                "return a copy",
+            )
 
 
 def _with_original_classes(spec: Spec, capture: Capture) -> Spec:

@@ -24,6 +24,10 @@ class Scan(NamedTuple):
     hint: str = ""
     line: int = 0
     updated: tuple[tuple[str, Refusal], ...] = ()
+    #: What values are compared with by identity, by its names from the outside on: as `updated`,
+    #: where it is a number. Names of no parts stand for a function's own argument, which is a
+    #: traced value where another traced function gives it.
+    compared: tuple[tuple[tuple[str, ...], Refusal], ...] = ()
 
 
 _GENERATOR_FLAGS = 0x20 | 0x80 | 0x200
@@ -44,9 +48,11 @@ def _scan(code: types.CodeType) -> Scan:
         return Scan("is a generator or asynchronous function", way_out, code.co_firstlineno)
     stack = [(code, frozenset(code.co_freevars))]
     updated: list[tuple[str, Refusal]] = []
+    compared: list[tuple[tuple[str, ...], Refusal]] = []
     while stack:
         part, outer = stack.pop()
-        before, update = "", False
+        update = False
+        earlier: list[dis.Instruction] = []
         for instruction in dis.get_instructions(part):
             name, which = instruction.opname, instruction.argval
             line = (instruction.positions and instruction.positions.lineno) or part.co_firstlineno
@@ -60,8 +66,12 @@ def _scan(code: types.CodeType) -> Scan:
             if refused:
                 updated.append((which, (refused, _RETURN, line)))
             update = name == "BINARY_OP" and instruction.argrepr.endswith("=")
-            if name == "IS_OP" and before in _VALUES:
-                return Scan("compares identity by `is`", "compare values, or lengths", line)
+            if name == "IS_OP":
+                refusal = "compares identity by `is`", "compare values, or lengths", line
+                other = _compared(part, earlier, part is code)
+                if other is None or instruction.is_jump_target:
+                    return Scan(*refusal)
+                compared += [(names, refusal) for names in other]
             if name == "MATCH_CLASS":
                 return Scan("matches classes in a `match` statement", "use isinstance()", line)
             # ``shared.value = …``; on anything else it is noticed when the trace ends.
@@ -71,7 +81,7 @@ def _scan(code: types.CodeType) -> Scan:
                 return Scan("looks at x.__class__", "use type(x), or isinstance()", line)
             if name in _ATTRIBUTES and which == "__subclasses__":
                 return Scan("asks for the subclasses of a class", "list them outside", line)
-            before = name
+            earlier.append(instruction)
             if name == "LOAD_BUILD_CLASS":
                 return Scan("defines a class", "define it outside", line)
         stack += [
@@ -79,11 +89,41 @@ def _scan(code: types.CodeType) -> Scan:
             for inner in part.co_consts
             if isinstance(inner, types.CodeType)
         ]
-    return Scan(updated=tuple(updated))
+    return Scan(updated=tuple(updated), compared=tuple(compared))
 
 
-#: What leaves the user's own values on the stack: whether two are one object is not traced.
-_VALUES = frozenset("LOAD_FAST LOAD_DEREF BINARY_SUBSCR".split())
+def _compared(
+    code: types.CodeType, earlier: list[dis.Instruction], own: bool
+) -> list[tuple[str, ...]] | None:
+    """What a value is compared with by ``is``, as ``Scan.compared`` has it.
+
+    None where it may be a value: a traced one is another object than what it stands for, which for
+    truth values, and some numbers, is one and the same object wherever it comes from.
+    """
+    k = len(earlier) - 1
+    last, names = earlier[k], tuple[str, ...]()
+    if last.opname == "LOAD_CONST":
+        if not isinstance(last.argval, (bool, int, float, complex)):
+            return []
+        left = earlier[k - 1]
+        plain = isinstance(last.argval, bool) and not last.is_jump_target
+        if not (own and plain and left.opname.startswith("LOAD_FAST")):
+            return None
+        parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        stored = [i.argval for i in dis.get_instructions(code) if "STORE_FAST" in i.opname]
+        kept = left.argval in parameters and not any(
+            left.argval == name or (isinstance(name, tuple) and left.argval in name)
+            for name in stored
+        )
+        return [()] if kept else None
+    while earlier[k].opname == "LOAD_ATTR":
+        names, k = (earlier[k].argval, *names), k - 1
+    if earlier[k].opname == "LOAD_GLOBAL":
+        return [(earlier[k].argval, *names)]
+    # ``type(a) is type(b)``
+    return [] if last.opname == "CALL" and "type" in code.co_names else None
+
+
 _RETURN = "return the new value, and assign it where the function is called"
 
 

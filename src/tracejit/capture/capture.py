@@ -112,9 +112,13 @@ class Capture:
         if known is not None:
             copied: Callable[..., Any] = known[1]
             return copied
-        reason, hint, line, updated = scan(f.__code__)
+        reason, hint, line, updated, compared = scan(f.__code__)
         for name, refused in () if reason else updated:
             if not hasattr(type(outside(f, name)), "__tracejit_state__"):
+                reason, hint, line = refused
+                break
+        for names, refused in () if reason else compared:
+            if _is_value(f, names) if names else f is not self._root:
                 reason, hint, line = refused
                 break
         if not reason and set(f.__dict__) - {"__wrapped__"}:
@@ -425,6 +429,14 @@ def outside(f: types.FunctionType, name: str) -> Any:
         return None
 
 
+def _is_value(f: types.FunctionType, names: tuple[str, ...]) -> bool:
+    """Whether a name of the outside, or an attribute of one, is a number or an array."""
+    value = outside(f, names[0])
+    for name in names[1:]:
+        value = getattr(value, name, None)
+    return isinstance(value, (int, float, complex, np.generic, np.ndarray))
+
+
 class Namespace(dict[str, Any]):
     """Globals of a traced copy: a name is captured when it is first looked up."""
 
@@ -435,11 +447,13 @@ class Namespace(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         if name.endswith(CALLED):
-            value = called(self[name.removesuffix(CALLED)])
-        elif name in self._real:
-            globals_ = self._capture.prologue.symbol(self._real, "g")
+            self[name] = value = called(self[name.removesuffix(CALLED)])
+            return value
+        globals_ = self._capture.prologue.symbol(self._real, "g")
+        if name in self._real:
             value = self._capture.read(self._real[name], f"{globals_}[{name!r}]", name)
         else:
+            self._capture.guard(False, f"({name!r} in {globals_})", f"a global {name}")
             value = BUILTINS[name]  # KeyError becomes Python's NameError
         self[name] = value
         return value

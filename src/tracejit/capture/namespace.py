@@ -264,6 +264,8 @@ def _cast(real: Any, *args: Any) -> Any:
     x, dtype = args[0], np.dtype(real)
     if x.kind == "number" and not _is_in_range(x, dtype):
         return real(x.concrete())  # raises what NumPy raises
+    if x.node.shape and x.node.dtype == dtype:
+        return x  # NumPy's constructors take an array for what it is
     node = build.cast(x.node, dtype)
     return Variable(node, "array" if node.shape else "scalar")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gc
+import contextlib
 import linecache
 import pickle
 import sys
@@ -26,6 +26,7 @@ from tracejit.cpu.flatten import execute
 from tracejit.errors import CompileError
 from tracejit.lower import cache
 from tracejit.native import locks
+from tracejit.native.apart import apart
 
 #: Entries that live in this process, by module name: equal programs are compiled once.
 _entries: OrderedDict[str, Any] = OrderedDict()
@@ -56,11 +57,22 @@ def compile_entry(text: str, signature: tuple[Any, ...], late: int = 0) -> tuple
     name = cache.program_name(text)
     # Machine code from a cache has no text to show.
     shown = config.debug >= 5
-    if _lock._is_owned():  # a signal handler's, or a finaliser's
+    entry = None if shown else _entries.get(name)
+    if entry is not None:
+        with contextlib.suppress(KeyError):  # another thread needs the room
+            _entries.move_to_end(name)
+        return entry, False
+    return apart(lambda: _compiled_entry(name, text, signature, late, shown))
+
+
+def _compiled_entry(
+    name: str, text: str, signature: tuple[Any, ...], late: int, shown: bool
+) -> tuple[Any, bool]:
+    if _lock._is_owned():  # a finaliser's
         raise CompileError("the compiler is in the midst of another program on this thread")
     with _lock:
         entry = None if shown else _entries.get(name)
-        if entry is not None:
+        if entry is not None:  # another thread was faster
             _entries.move_to_end(name)
             return entry, False
         entry = _compile(name, text, signature, late, kept=not shown)
@@ -130,18 +142,10 @@ def _dispatch(
 
     It is kept there with the source `kept`, unless that is None.
     """
-    # Numba makes hundreds of thousands of objects that live on; looking through them for garbage
-    # time and again takes a tenth of the time, or far more where the process has many objects.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        dispatcher = njit(function)
-        found = kept is not None and _load(dispatcher, name)
-        if not found:
-            dispatcher.compile(signature)
-            if kept is not None:
-                _save(dispatcher, name, kept)
-    finally:
-        if collecting:
-            gc.enable()
+    dispatcher = njit(function)
+    found = kept is not None and _load(dispatcher, name)
+    if not found:
+        dispatcher.compile(signature)
+        if kept is not None:
+            _save(dispatcher, name, kept)
     return dispatcher, found

@@ -18,6 +18,7 @@ from numba.extending import intrinsic
 
 from tracejit.cpu.callwrapper import call_entry, njit, python_callable
 from tracejit.native import team
+from tracejit.native.apart import apart
 from tracejit.native.slots import INT, slots, store, total
 
 _BYTE = ir.IntType(8)
@@ -31,6 +32,10 @@ def spread(entry: Any, divided: Sequence[bool] | None) -> Any:
     after its other arguments, the number of a phase and its first and last iteration.
     None where there is no team.
     """
+    return apart(lambda: _spread(entry, divided))
+
+
+def _spread(entry: Any, divided: Sequence[bool] | None) -> Any:
     address = team.runner()
     if address is None:
         return None

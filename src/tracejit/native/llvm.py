@@ -11,6 +11,8 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from tracejit.native.apart import apart
+
 #: How the interpreter calls a function: ``PyObject *f(PyObject *self, PyObject **arguments,
 #: ssize_t n)``, and with the names of the last ones after that.
 _FASTCALL, _KEYWORDS = 0x80, 0x02
@@ -70,6 +72,10 @@ def compiled(text: str, effort: int = 2) -> Callable[[str], int]:
 
     `effort` is LLVM's level of optimisation.
     """
+    return apart(lambda: _compiled(text, effort))
+
+
+def _compiled(text: str, effort: int) -> Callable[[str], int]:
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()

@@ -8,12 +8,17 @@ then must do without.
 
 from __future__ import annotations
 
+import concurrent.futures.thread
+import logging
 import os
 import threading
 import time
 import weakref
 from typing import Any
 
+#: Modules that Numba imports, and that let go of locks after a fork which they took before it: they
+#: must not be imported while a fork waits.
+_BEFORE = concurrent.futures.thread, logging
 #: Seconds that a fork waits for what other threads do under locks.
 PATIENCE = 20.0
 
@@ -62,9 +67,11 @@ def _take() -> None:
         left = max(0.0, deadline - time.monotonic())
         late = None
         for k, lock in enumerate(wanted):
+            held.append(lock)  # first: a signal may come as soon as it is taken
             if lock.acquire(timeout=0.0 if k else left):
-                held.append(lock)
-            elif left:
+                continue
+            held.pop()
+            if left:
                 late = k
                 break
         if late is None:
@@ -76,12 +83,14 @@ def _take() -> None:
 def _release() -> None:
     held = _forking.held
     while held:
-        held.pop().release()
+        lock = held.pop()
+        if lock._is_owned():  # else what took it was interrupted
+            lock.release()
 
 
 def _renew() -> None:
     """In the child: what could not be taken is nobody's."""
-    held = {id(lock) for lock in _forking.held}
+    held = {id(lock) for lock in _forking.held if lock._is_owned()}
     for lock in _registered():
         if id(lock) not in held:
             lock._at_fork_reinit()

@@ -114,6 +114,8 @@ class Prologue:
         if isinstance(spec, Leaf):
             value = next(leaves)
             if type(value) is np.memmap:
+                kinds = self.symbol((np.ndarray, np.memmap))
+                self.miss_if(f"type({local}) not in {kinds}")
                 return [self.assign(f"_tj_asarray({local})")]
             self.miss_if(f"type({local}) is not {self.symbol(type(value))}")
             if type(value) is int:

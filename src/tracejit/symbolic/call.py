@@ -35,6 +35,7 @@ from tracejit.ir.graph import Graph
 from tracejit.ir.node import Origin
 from tracejit.ir.stabilise import stabilised
 from tracejit.native import locks
+from tracejit.native.apart import imported
 from tracejit.plan.dispatch import Interpreted
 from tracejit.plan.text import Parameters, commit, make_function
 from tracejit.symbolic.graph import Variable
@@ -219,14 +220,13 @@ def _executable(f: Callee, compiling: bool, graph: Graph, trace: SymbolicTrace, 
     stats = f.plan.stats
     if not compiling:
         return Interpreted(graph)
-    from tracejit.cpu.backend import CPU
-    from tracejit.lower import compile_graph
-
+    backend = imported("tracejit.cpu.backend")
+    compile_graph = imported("tracejit.lower").compile_graph
     layouts = {name: storage_of(value) for name, value in trace.values.items()}
     kinds = ["array"] * len(graph.outputs)
     try:
         executable = compile_graph(
-            graph, layouts, CPU(), name=f.name or "function", kinds=kinds, states=states
+            graph, layouts, backend.CPU(), name=f.name or "function", kinds=kinds, states=states
         )
     except InvalidGraphError:
         raise

@@ -204,14 +204,7 @@ class Variable:
             "compress", "fill", "sort",
         )
     )  # fmt: skip
-
-    def item(self, *args: Any) -> Any:
-        """The Python number, where it depends only on shapes and numbers."""
-        return self[args].item() if args else self.concrete()
-
-    def tolist(self) -> Any:
-        """As `item`; arrays cannot become lists."""
-        return self.concrete()
+    item, tolist = _Method("item"), _Method("tolist")
 
     # Containers ---------------------------------------------------------------------------------
 
@@ -286,12 +279,14 @@ class Variable:
         return int(self.concrete())
 
     def __round__(self, digits: Any = None) -> Any:
+        self._need_rule("__round__", np.generic)
         if self.kind != "number":
             return self.round(digits or 0) if digits is not None else round(self.concrete())
         whole = METHODS["whole"]("rint", self) if digits is None else None
         return round(self.concrete(), digits) if whole is None else whole
 
     def __trunc__(self) -> Any:
+        self._need_rule("__trunc__", float)
         return self._whole("trunc", math.trunc)
 
     def __floor__(self) -> Any:
@@ -303,6 +298,12 @@ class Variable:
     def _whole(self, rounding: str, python: Callable[[Any], Any]) -> Any:
         whole = METHODS["whole"](rounding, self)
         return python(self.concrete()) if whole is None else whole
+
+    def _need_rule(self, name: str, kind: type) -> None:
+        """TypeError as Python has it for NumPy's values, of which those of class `kind` have it."""
+        cls = np.ndarray if self.kind == "array" else self.node.dtype.type
+        if self.kind != "number" and (not issubclass(cls, kind) or cls is np.bool_):
+            raise TypeError(f"type numpy.{cls.__name__} doesn't define {name} method")
 
     def __hash__(self) -> int:
         if self.kind == "array":
@@ -452,6 +453,8 @@ def view_of(base: Variable, step: Callable[[Node], Node], read_only: bool = Fals
     """
     step = step if isinstance(step, Step) else Step(step)
     node = step(base.node)
+    if base.kind != "array" and node.shape:
+        base = Variable(base.node)  # NumPy makes an array of a scalar first
     kind: Kind = "array" if node.shape or base.kind == "array" else "scalar"
     result = Variable(node, kind, (base.owned or base.kind != "array") and not read_only)
     if result.kind == "array" and base.kind == "array":
