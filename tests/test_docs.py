@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tracejit.cpu import compile as compiler
+from tracejit.cpu.compiling import compile as compiler
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

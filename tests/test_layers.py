@@ -23,7 +23,8 @@ ir
 plan
 trace
 arrays lower
-capture cpu
+capture intrinsics
+cpu
 call
 symbolic transform
 tensor testing
@@ -37,7 +38,7 @@ _LINES = [line.split() for line in LAYERS.split("\n") if line]
 RANK = {name: k for k, line in enumerate(_LINES) for name in line}
 # Packages that a layer must not name anywhere, not even inside a function.
 HEAVY = {"numba", "llvmlite", "rich", "sklearn"}
-MAY_NAME = {"call", "native", "rng", "lower", "cpu", "demo", "__main__"}
+MAY_NAME = {"call", "native", "rng", "lower", "intrinsics", "cpu", "demo", "__main__"}
 
 
 def layer_of(path: Path) -> str:

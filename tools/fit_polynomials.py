@@ -1,4 +1,4 @@
-"""Print the polynomial coefficients used by ``tracejit.cpu.vecmath`` (needs mpmath).
+"""Print the polynomial coefficients used by ``tracejit.intrinsics.vecmath`` (needs mpmath).
 
 Each polynomial is a weighted minimax fit found by the Remez exchange algorithm in 50-digit
 arithmetic; the coefficients are then rounded to the format they are used in.

@@ -27,7 +27,7 @@ import tracejit
 from tracejit.arrays import CREATORS, FUNCTIONS
 from tracejit.call.sharing import shared
 from tracejit.capture.namespace import replacement
-from tracejit.cpu.emit import emit
+from tracejit.cpu.emit.emitter import emit
 from tracejit.errors import NotTraceable, UnsupportedError, take_refusal
 from tracejit.ir import build, ops
 from tracejit.ir.graph import Graph

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.cpu.compile import array_type, compile_entry, scalar_type
-from tracejit.cpu.emit import emit
-from tracejit.cpu.estimate import seconds
-from tracejit.cpu.expressions import storage
+from tracejit.cpu.compiling.compile import array_type, compile_entry, scalar_type
+from tracejit.cpu.compiling.estimate import seconds
+from tracejit.cpu.emit.emitter import emit
+from tracejit.cpu.emit.expressions import storage
 from tracejit.ir.graph import Graph
 from tracejit.lower.backend import Source
 from tracejit.lower.phases import Phase
@@ -54,6 +54,6 @@ class CPU:
 
     def spread(self, entry: Any, divided: Sequence[bool] | None) -> Any:
         """A call of `entry` by several threads."""
-        from tracejit.cpu.spread import spread
+        from tracejit.cpu.compiling.spread import spread
 
         return spread(entry, divided)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracejit.cpu.arrayloops import ufunc_over
-from tracejit.cpu.cast import *  # noqa: F403
-from tracejit.cpu.half import half_load, half_round, half_store
-from tracejit.cpu.late import new_array
-from tracejit.cpu.lines import aside, fence, put_aside, stream
-from tracejit.cpu.logic import *  # noqa: F403
-from tracejit.cpu.loops import matmul_loop, ufunc_loop
-from tracejit.cpu.masks import (
+from tracejit.cpu.library.arrayloops import ufunc_over
+from tracejit.cpu.library.loops import matmul_loop, ufunc_loop
+from tracejit.cpu.library.positions import position_in
+from tracejit.cpu.library.selection import middle_rows
+from tracejit.cpu.library.sorting import argsort_rows, sort_rows
+from tracejit.intrinsics.arithmetic import *  # noqa: F403
+from tracejit.intrinsics.cast import *  # noqa: F403
+from tracejit.intrinsics.half import half_load, half_round, half_store
+from tracejit.intrinsics.late import new_array
+from tracejit.intrinsics.lines import aside, fence, put_aside, stream
+from tracejit.intrinsics.logic import *  # noqa: F403
+from tracejit.intrinsics.masks import (
     compress,
     compress_rows,
     count_true,
@@ -20,7 +24,7 @@ from tracejit.cpu.masks import (
     put_true_again,
     put_true_rows,
 )
-from tracejit.cpu.memory import (
+from tracejit.intrinsics.memory import (
     block_memory,
     copy_range,
     flat,
@@ -30,12 +34,8 @@ from tracejit.cpu.memory import (
     strip,
     wrap,
 )
-from tracejit.cpu.philox import checked, philox_normal, philox_word
-from tracejit.cpu.positions import position_in
-from tracejit.cpu.scalar import *  # noqa: F403
-from tracejit.cpu.selection import middle_rows
-from tracejit.cpu.sorting import argsort_rows, sort_rows
-from tracejit.cpu.sums import (
+from tracejit.intrinsics.philox import checked, philox_normal, philox_word
+from tracejit.intrinsics.sums import (
     radd_product,
     sum_add,
     sum_add_product,
@@ -44,8 +44,8 @@ from tracejit.cpu.sums import (
     sum_close,
     sum_open,
 )
-from tracejit.cpu.vecmath import *  # noqa: F403
-from tracejit.cpu.vecmath import (
+from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
+from tracejit.intrinsics.vecmath.functions import (
     absolute,
     arctan2,
     far_angle,

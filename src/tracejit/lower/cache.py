@@ -122,7 +122,8 @@ def _environment() -> bytes:
     ):
         digest.update(part.encode() + b"\0")
     package = Path(__file__).parent.parent
-    parts = (sorted(package.glob(f"{folder}/*.py")) for folder in ("cpu", "native", "rng"))
+    folders = ("cpu", "intrinsics", "native", "rng")
+    parts = (sorted(package.glob(f"{folder}/**/*.py")) for folder in folders)
     for file in itertools.chain(*parts):
         digest.update(file.read_bytes())
     return digest.digest()

@@ -1,0 +1,1 @@
+"""From emitted source to a compiled entry: what Numba is given, and how it is called."""

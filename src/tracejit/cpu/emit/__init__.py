@@ -1,0 +1,1 @@
+"""The source of a program: loops, accumulators, and each operation as one statement."""

@@ -1,0 +1,178 @@
+"""Loops by chunks: each chunk accumulates by itself, and what chunks gave is combined in order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tracejit.cpu.emit.accumulate import kept_element, led
+from tracejit.cpu.emit.block import Block
+from tracejit.cpu.emit.emitting import Emitting
+from tracejit.lower.backend import Extra
+from tracejit.lower.chunks import (
+    CHUNK,
+    EVEN,
+    ROWS,
+    TILE,
+    inner_points,
+    is_whole,
+    own_computations,
+)
+from tracejit.lower.program import Buffer, Computation, Kind, Loop
+
+
+class Chunks:
+    """What goes around a chunked loop; an entry for a range only leaves what each chunk gave."""
+
+    def __init__(self, emitter: Emitting) -> None:
+        self.e, self.sums = emitter, emitter.accumulators
+        #: What the chunks before have given.
+        self.names: dict[Computation, str] = {}
+
+    def run(self, loop: Loop, extent: str) -> None:
+        """Emit the chunks of `loop`."""
+        ranged = loop is self.e.ranged
+        whole = _whole(loop)
+        length, count = self._extents(loop, extent)
+        if not ranged:
+            self._open(whole)
+            self.sums.goes_on = {c for c in whole if c.kind is Kind.SWEEP and _is_exact(c)}
+            whole = [c for c in whole if c not in self.sums.goes_on]
+        parts = self._extras(loop, whole) if ranged else self._own(whole)
+        chunk, start, end = (self.e.fresh("i") for _ in range(3))
+        block = Block(f"for {chunk} in {'span(first, last)' if ranged else f'range({count})'}:")
+        block.add(f"{start} = {chunk} * {length}")
+        block.add(f"{end} = imin({start} + {length}, {extent})")
+        self.e.path[-1].body.append(block)
+        self.e.path.append(block)
+        for c, part in parts.items():
+            if c.kind is Kind.SWEEP:
+                self.sums.parts_of[c.target] = part, chunk if ranged else ""
+        for member in loop.members:
+            self.e.range_of(member, start, end)
+        for c in whole:
+            if c.kind is Kind.SWEEP:
+                del self.sums.parts_of[c.target]
+                if not ranged:
+                    self._take_array(c, parts[c], "")
+                continue
+            value = self._given(c)
+            if ranged:
+                self.e.path[-1].add(f"{parts[c].name}[{chunk}] = {value}", c.target.origin)
+            else:
+                self._take(c, value)
+        self.e.path.pop()
+        if not ranged:
+            self.sums.goes_on = set()
+            self._close(whole)
+
+    def _own(self, whole: list[Computation]) -> dict[Computation, Buffer]:
+        """Memory for the arrays that a chunk gives."""
+        parts = self.e.program.parts
+        return {c: parts[c.target] for c in whole if c.kind is Kind.SWEEP}
+
+    def _extras(self, loop: Loop, whole: list[Computation]) -> dict[Computation, Buffer]:
+        """Memory for what all chunks give."""
+        number = next(k for k, item in enumerate(self.e.program.items) if item is loop)
+        made = {}
+        for c in whole:
+            like = None
+            part = Buffer(c.target, (0,), ())
+            if c.kind is Kind.SWEEP:
+                one = self.e.program.parts[c.target]
+                like = self.e.parameters.index(one.name)
+                part = replace(one, shape=(0, *one.shape))
+            part.name = f"p{len(self.e.extras)}"
+            self.e.extras.append(Extra(part, number, like))
+            made[c] = part
+        return made
+
+    def _extents(self, loop: Loop, extent: str) -> tuple[str, str]:
+        """The length of a loop's chunks, and their number."""
+        points = self.e.dim(inner_points(loop))
+        block, length, count = self.e.path[-1], str(CHUNK), self.e.fresh("i")
+        if loop.tiled:
+            length = self.e.fresh("i")
+            most = f"imax(idiv({TILE}, imax({points}, 1)), {ROWS})"
+            even = f"imax(({extent} + {EVEN - 1}) >> {EVEN.bit_length() - 1}, {ROWS // 2})"
+            block.add(f"{length} = (imin({most}, {even}) + 3) >> 2 << 2")
+        elif points != "1":
+            length = self.e.fresh("i")
+            block.add(f"{length} = imax(idiv({CHUNK}, imax({points}, 1)), 1)")
+        block.add(f"{count} = idiv({extent} + {length} - 1, {length})")
+        return length, count
+
+    def combine(self, loop: Loop, number: int) -> None:
+        """A phase that combines what the chunks of phase `number` gave."""
+        whole = _whole(loop)
+        if not whole:
+            return
+        self.e.open_phase(~number)
+        parts = [e.buffer for e in self.e.extras if e.phase == number]
+        self._open(whole)
+        chunk = self.e.fresh("i")
+        block = Block(f"for {chunk} in range(last):")
+        self.e.path[-1].body.append(block)
+        self.e.path.append(block)
+        for c, part in zip(whole, parts, strict=True):
+            if c.kind is Kind.SWEEP:
+                self._take_array(c, part, chunk)
+                continue
+            value = self.e.fresh("v")
+            block.add(f"{value} = {part.name}[{chunk}]")
+            self._take(c, value)
+        self.e.path.pop()
+        self._close(whole)
+        del self.e.path[1:]
+
+    def _open(self, whole: list[Computation]) -> None:
+        """Before the first chunk."""
+        for c in whole:
+            if c.kind is Kind.SWEEP:
+                self.sums.clear(c, 0)
+                continue
+            name = self.names[c] = self.e.fresh("v")
+            layered = self.sums.layered(c)
+            start = f"sum_open({self.sums.start(c)})" if layered else self.sums.identity(c)
+            self.e.path[-1].add(f"{name} = {start}")
+
+    def _given(self, c: Computation) -> str:
+        """What the chunk at hand gave."""
+        layered = self.sums.layered(c)
+        return self.sums.total(c, c.loops[0]) if layered else self.sums.accumulator(c)
+
+    def _take(self, c: Computation, value: str) -> None:
+        """Combine what a chunk gave with what those before it did."""
+        name = self.names[c]
+        carried = f"sum_carry({name}, {value})"
+        text = carried if self.sums.layered(c) else self.sums.combine_in_order(c, name, value)
+        self.e.path[-1].add(f"{name} = {text}", c.target.origin)
+
+    def _take_array(self, c: Computation, part: Buffer, lead: str) -> None:
+        """The same for the array of a sweep, which is in `part`, at `lead` if not empty."""
+        block, place = self.sums.over_kept(c, 0)
+        given = led(kept_element(c, part, place), lead)
+        for buffer in self.e.program.buffers[c.target]:
+            total = kept_element(c, buffer, place)
+            block.add(f"{total} = {self.sums.combine(c, total, given)}", c.target.origin)
+
+    def _close(self, whole: list[Computation]) -> None:
+        """After the last chunk."""
+        for c in whole:
+            if c.kind is Kind.SWEEP:
+                continue
+            name = self.names[c]
+            if self.sums.layered(c):
+                total = self.e.fresh("v")
+                self.e.path[-1].add(f"{total} = sum_close({name})", c.target.origin)
+                name = total
+            self.sums.finish(c, name)
+
+
+def _whole(loop: Loop) -> list[Computation]:
+    """What chunks of `loop` reduce."""
+    return [c for c in own_computations(loop) if is_whole(c, loop)]
+
+
+def _is_exact(c: Computation) -> bool:
+    """Whether what rows are combined to does not depend on which are combined first."""
+    return c.target.dtype.kind in "biu" or c.target.op.name in ("max", "min")

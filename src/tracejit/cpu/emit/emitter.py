@@ -1,0 +1,467 @@
+"""Numba source of a program: one function, one operation a statement, each name assigned once.
+
+The names are canonical and no line of the user's appears, so that equal computations have equal
+source; where each statement comes from is kept beside it. For ``1 / (1 + np.exp(-x))``:
+
+    @njit(…)
+    def entry(x0, b0):
+        if not x0.shape[0] != 1:
+            return 1
+        v0 = x0.shape[0]
+        for i0 in range(v0):
+            v1 = x0[i0]
+            v2 = negative(v1)
+            v3 = exp(v2)
+            v4 = 1.0 + v3
+            v5 = 1.0 / v4
+            b0[i0] = v5
+        return 0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tracejit.cpu.emit import expressions
+from tracejit.cpu.emit.accumulate import BLOCK, Accumulators, Version
+from tracejit.cpu.emit.block import Block, Line
+from tracejit.cpu.emit.calls import Calls
+from tracejit.cpu.emit.chunks import Chunks
+from tracejit.cpu.emit.copies import Copies
+from tracejit.cpu.emit.emitting import Emitting
+from tracejit.cpu.emit.guards import Guards
+from tracejit.cpu.emit.streams import Streams
+from tracejit.ir import build, dims, ops
+from tracejit.ir.node import Node
+from tracejit.lower.access import FLAT, Dynamic, Entry, Index, Point
+from tracejit.lower.backend import Extra, Source
+from tracejit.lower.jam import FAR, LONG
+from tracejit.lower.phases import Phase, with_slots
+from tracejit.lower.program import (
+    Buffer,
+    Computation,
+    Kind,
+    Loop,
+    Program,
+    computations_in,
+)
+
+#: What an entry returns.
+DONE, MISSED, REFUSED = 0, 1, 2
+
+
+def emit(program: Program, phases: Sequence[Phase] = (), streaming: bool = False) -> Source:
+    """The source of `program`; with `phases`, of an entry for a range of one of them."""
+    return Emitter(program, phases, streaming).emit()
+
+
+class Emitter(Emitting):
+    """Walks a program's tree; holds the open blocks from the function's body inwards."""
+
+    def __init__(self, program: Program, phases: Sequence[Phase], streaming: bool) -> None:
+        super().__init__(with_slots(program) if phases else program, phases, streaming)
+        self.accumulators = Accumulators(self)
+        self.chunks = Chunks(self)
+        self.calls = Calls(self)
+        self.copies = Copies(self)
+        self.guards = Guards(self)
+        self.streams = Streams(self)
+
+    # The whole function ----------------------------------------------------------------------
+
+    def emit(self) -> Source:
+        """Emit everything."""
+        graph = self.program.graph
+        for k, node in enumerate(graph.inputs):
+            self.names[node.attr[0]] = f"x{k}"
+        unique = {id(b): b for bs in self.program.buffers.values() for b in bs}
+        early = [b for b in unique.values() if not b.late]
+        late = [b for b in unique.values() if b.late]
+        if self.phases:
+            self.extras = [Extra(b) for b in early if b.kept]
+            early = [b for b in early if not b.kept]
+        ordered = [b for b in early if b.output] + [b for b in early if not b.output]
+        ordered += self.program.parts.values()
+        for k, buffer in enumerate([*ordered, *late, *(e.buffer for e in self.extras)]):
+            buffer.name = f"b{k}"
+        self.returned = [b for b in late if b.output]
+        self.parameters = [f"x{k}" for k in range(len(graph.inputs))] + [b.name for b in ordered]
+        self._checks()
+        for k, item in enumerate(self.program.items):
+            if phases := self.phases:
+                self.ranged = item if phases[k].rows != 0 else None
+                self.open_phase(k)
+            self.item(item)
+            del self.path[1:]
+            if self.ranged is item and isinstance(item, Loop) and item.chunked:
+                self.chunks.combine(item, k)
+        if self.traps:
+            self.body.body.insert(self.start, Line("bad = False"))
+            self.body.add("if told(bad):")
+            self.body.add(f"    return {REFUSED}")
+        self.body.add(f"return {DONE}")
+        parameters = self.parameters + [e.buffer.name for e in self.extras]
+        parameters += ["phase", "first", "last"] if self.phases else []
+        parameters += ["late"] if self.returned else []
+        lines = self.body.lines(1)
+        head = self._head(parameters)
+        text = "\n".join([*head, *(t for t, _ in lines)]) + "\n"
+        origins = [*(None for _ in head), *(o for _, o in lines)]
+        return Source(text, origins, ordered, self.returned, bool(self.phases), self.extras)
+
+    def open_phase(self, number: int) -> None:
+        """Open the block of a phase."""
+        self.path.append(Block(f"if phase == {number}:"))
+        self.body.body.append(self.path[-1])
+
+    def _head(self, parameters: list[str]) -> list[str]:
+        text = "\n".join(t for t, _ in self.body.lines())
+        words = set(_words(text))
+        runtime = sorted(words & _runtime_names())
+        lines = ["import numpy as np"] if "np." in text else []
+        numba = sorted(words & _NUMBA_NAMES)
+        if words & {"inf", "nan"}:
+            lines.append("from math import inf, nan")
+        if numba:
+            lines.append(f"from numba import {', '.join(numba)}")
+        if runtime or self.headers:
+            names = sorted(
+                {*runtime, *(h.split("(")[0].split()[-1] for h in self.headers.values())}
+            )
+            lines.append(f"from tracejit.cpu.runtime import {', '.join(names)}")
+        if lines:
+            lines.append("")
+        lines.extend(self.headers[k] for k in sorted(self.headers))
+        if self.headers:
+            lines.append("")
+        lines.append("")
+        lines.append(f"def entry({', '.join(parameters)}):")
+        return lines
+
+    def _checks(self) -> None:
+        """Leave before any work where the arguments are not those that the trace was for.
+
+        There is one branch for all checks: each further one costs Numba and LLVM more time than the
+        one before.
+        """
+        inputs = self.program.graph.inputs
+        layouts = self.program.layouts
+        met = [f"rows({self.names[i.attr[0]]})" for i in inputs if layouts[i.attr[0]] == "R"]
+        met += [self._met(check.condition) for check in self.program.graph.checks]
+        if met:
+            every = met[0]
+            for one in met[1:]:
+                name = self.fresh("met")
+                self.body.add(f"{name} = logical_and({every}, {one})")
+                every = name
+            self.body.add(f"if not {every}:")
+            self.body.add(f"    return {MISSED}")
+        self.start = len(self.body.body)
+
+    def _met(self, condition: Node) -> str:
+        """The expression that is true where a check holds."""
+        sign = {"equal": "==", "not_equal": "!="}.get(condition.op.name)
+        if sign is not None:
+            length, one = condition.args
+            if length.op is ops.DIM and one.op is ops.CONST and build.constant_value(one) == 1:
+                name, axis, _ = length.attr
+                return f"{self.names[name]}.shape[{axis}] {sign} 1"
+        return self.value(condition, ())
+
+    # Loops -----------------------------------------------------------------------------------
+
+    def item(self, item: Loop | Computation) -> None:
+        if isinstance(item, Computation):
+            self._computation(item)
+        elif len(self.path) == self.outermost:
+            self._nest(item)
+        else:
+            self._loop(item)
+
+    def _nest(self, loop: Loop) -> None:
+        """An outermost loop: in two versions where it sums rows, which mostly are short."""
+        inside = computations_in(loop)
+        self._allocate(inside)
+        lengths = self.accumulators.row_lengths(loop, inside)
+        if not lengths:
+            self._loop(loop)
+            return
+        short = " and ".join(f"{length} <= {BLOCK}" for length in lengths)
+        for condition in (
+            short,
+            f"not ({short})" if len(lengths) > 1 else f"{lengths[0]} > {BLOCK}",
+        ):
+            block = Block(f"if {condition}:")
+            self.path[-1].body.append(block)
+            self.path.append(block)
+            self.accumulators.rows_short = condition is short
+            self._loop(loop)
+            self.path.pop()
+        self.accumulators.rows_short = False
+
+    def _loop(self, loop: Loop) -> None:
+        extent = self.dim(loop.extent)
+        if self.accumulators.extremes.in_memory(loop):
+            return
+        if loop.chunked:
+            self.chunks.run(loop, extent)
+        elif self.streaming:
+            self.streams.run(loop, extent)
+        elif loop is self.ranged:
+            self.range_of(loop, "first", "last")
+        else:
+            self.range_of(loop, "", extent)
+
+    def range_of(self, loop: Loop, first: str, last: str) -> None:
+        """The iterations of a loop from `first` (from none: 0) up to `last`."""
+        if self.copies.run(loop, first, last):
+            return
+        # Without those of twins that are not there, where what they leave is done one by one.
+        inside = [
+            c
+            for c in computations_in(loop)
+            if loop not in c.loops
+            or all(outer in self.depth_of for outer in c.loops[: c.loops.index(loop)])
+        ]
+        self.var_of[loop] = self.fresh("i")
+        self.loops[id(loop)] = loop
+        self.accumulators.before(loop, inside)
+        if loop.twins:
+            self._twin_loop(loop, first, last)
+        else:
+            points = self.guards.points(loop)
+            version = self.accumulators.open(loop, inside, first, last, bool(points))
+            self._steps(loop, inside, version, last, points)
+
+    def _steps(
+        self,
+        loop: Loop,
+        inside: list[Computation],
+        version: Version,
+        extent: str,
+        guarded: list[Point],
+    ) -> None:
+        """What a loop does at each step, and what becomes of it."""
+        self.starts[loop] = version.start
+        for c in loop.draws:
+            self.calls.draw_blocks(c, version, extent)
+        self.path.extend(version.blocks)
+        self.depth_of[loop] = len(self.path) - 1
+        if guarded:
+            self.guards.emit(loop, guarded, version.start, extent)
+        else:
+            for item in loop.items:
+                self.item(item)
+        self.path.pop()
+        version.close()
+        del self.path[len(self.path) - len(version.blocks) + 1 :]
+        del self.depth_of[loop]
+        self.accumulators.after(loop, inside)
+
+    def _twin_loop(self, loop: Loop, first: str, last: str) -> None:
+        """A loop that takes several steps at a time."""
+        steps, var = len(loop.twins) + 1, self.var_of[loop]
+        group = self.fresh("i")
+        shift = steps.bit_length() - 1
+        count, start = last, f"{group} << {shift}"
+        if first:
+            count, start = f"({last} - {first})", f"{first} + ({start})"
+        groups = f"({count} + {steps - 1}) >> {shift}"
+        if loop.left:
+            groups, whole = self.fresh("i"), f"{count} >> {shift}"
+            far = self._far(loop)
+            self.path[-1].add(f"{groups} = {f'select({far}, 0, {whole})' if far else whole}")
+        block = Block(f"for {group} in range({groups}):")
+        block.add(f"{var} = {start}")
+        for k, twin in enumerate(loop.twins, 1):
+            self.loops[id(twin)], self.var_of[twin] = twin, self.fresh("i")
+            step = f"{var} + {k}"
+            step = step if loop.left else f"imin({step}, {last} - 1)"
+            block.add(f"{self.var_of[twin]} = {step}")
+        self._open_items(block, loop, loop.twins)
+        if loop.left:
+            rest = self.var_of[loop] = self.fresh("i")
+            done = f"{first} + ({groups} << {shift})" if first else f"{groups} << {shift}"
+            self._open_items(Block(f"for {rest} in span({done}, {last}):"), loop, [])
+
+    def _far(self, loop: Loop) -> str:
+        """The condition under which a loop's rows come from memory; none where they do not."""
+        inside = computations_in(loop)
+        for item in self.program.items:
+            if not isinstance(item, Loop) or loop not in item.members:
+                continue
+            if len(item.members) > 1 and any(c.kind is Kind.SWEEP for c in inside):
+                return ""  # another loop over the block has just fetched them
+            rows, row = self.dim(loop.extent), self.dim(inside[0].loops[-1].extent)
+            return f"select({row} > {LONG}, 0, {rows} * {row}) > {FAR}"
+        return ""
+
+    def _open_items(self, block: Block, loop: Loop, twins: list[Loop]) -> None:
+        """The items of a loop in a block of its own."""
+        self.path[-1].body.append(block)
+        self.path.append(block)
+        for each in (loop, *twins):
+            self.depth_of[each] = len(self.path) - 1
+        for item in loop.items:
+            self.item(item)
+        self.path.pop()
+        for each in (loop, *twins):
+            del self.depth_of[each]
+
+    def _allocate(self, inside: list[Computation]) -> None:
+        """Allocate the arrays whose size is known only now, before the nest that fills them."""
+        for c in inside:
+            for buffer in self.program.buffers[c.target]:
+                if buffer.late and buffer.name not in self.allocated:
+                    self.allocated.add(buffer.name)
+                    self.path[-1].add(f"{buffer.name} = {self._new_array(buffer)}")
+                    if not buffer.output:
+                        self.path[-1].add(f"large_pages({buffer.name})")
+
+    def _new_array(self, buffer: Buffer) -> str:
+        """Memory that is given back at the end, or, for a result, an array of NumPy's."""
+        extents = [self.dim(d) for d in buffer.shape]
+        if not buffer.output:
+            return f"np.empty({_tuple(extents)}, {_np(buffer)})"
+        char = buffer.node.dtype.char
+        name = f"new_array_{char.replace('?', 't')}_{len(extents)}"
+        self.headers[name] = f'{name} = new_array("{char}", {len(extents)})'
+        cell = 1 + self.returned.index(buffer)
+        return f"{name}({', '.join(['late', str(cell), *extents])})"
+
+    def _computation(self, c: Computation) -> None:
+        if c.kind in (Kind.MATMUL, Kind.LIBRARY):
+            self._allocate([c])
+            self.calls.call(c)
+            return
+        if not c.loops:
+            self._allocate([c])
+        if any(loop not in self.depth_of for loop in c.loops):
+            return  # a twin's, of which there is none here
+        self.current = c
+        index = self.index_of(c)
+        if c.kind is Kind.SCATTER:
+            self._scatter(c, index)
+            self.current = None
+            return
+        point = (c.value, index)
+        if self.accumulators.takes_product(c) and self._known(*point) is None:
+            factors = [self.value(a, index) for a in c.value.args]
+            self.accumulators.step_product(c, factors[0], factors[-1])
+            self.current = None
+            return
+        if self.accumulators.counts(c):
+            self.accumulators.step_count(c, self.value(c.value.args[0], index))
+            self.current = None
+            return
+        if c.value is c.target and c.value.op is not ops.CONST:
+            value = self._compute(*point)
+        else:
+            value = self.value(*point)
+        if c.kind is Kind.MAP:
+            self.store(c, value, index)
+        else:
+            self.accumulators.step(c, value, index)
+        self.current = None
+
+    def index_of(self, c: Computation) -> Index:
+        """The index vector of a computation's domain over the open loops."""
+        if c.loops and c.loops[0].flat:
+            return FLAT
+        loop_of = {axis: loop for axis, loop in zip(c.order, c.loops, strict=True)}
+        return tuple(Entry(0, 1, id(loop_of[k])) for k in range(len(c.domain)))
+
+    def target_index(self, c: Computation, index: Index) -> Index:
+        """Where in the target the element at `index` of the domain goes."""
+        if index is FLAT:
+            return FLAT if not c.reduced else ()
+        assert isinstance(index, tuple)
+        kept = [index[k] for k in c.kept]
+        return _moved(c, kept) if c.partial else tuple(kept)
+
+    def store(self, c: Computation, value: str, index: Index) -> None:
+        """Store `value` as the element of the target, and remember that it is known here."""
+        if c.target.op is ops.RESHAPE and c.partial:
+            self._fill(c, value, index)
+            return
+        where = self.target_index(c, index)
+        if not c.partial:
+            self.path[-1].known[(c.target, where)] = value
+        for buffer in self.program.buffers[c.target]:
+            text = f"half_store({value})" if c.target.dtype.char == "e" else value
+            put = self.streams.put(c, buffer, text)
+            self.path[-1].add(put or f"{self.element(buffer, where)} = {text}", c.target.origin)
+
+    def _fill(self, c: Computation, value: str, index: Index) -> None:
+        """Store `value`, an element of what is reshaped, where it lies in the target's memory."""
+        text = f"half_store({value})" if c.target.dtype.char == "e" else value
+        assert isinstance(index, tuple)
+        place = self.position(c.target.args[0], _moved(c, list(index)))
+        for buffer in self.program.buffers[c.target]:
+            name = self.flat_name(buffer.name, c.target.ndim)
+            self.path[-1].add(f"{name}[{place}] = {text}", c.target.origin)
+
+    def _scatter(self, c: Computation, index: Index) -> None:
+        """Put or add an element where its positions say."""
+        mode, checked = c.target.attr
+        value = self.value(c.value, index if c.value.ndim else ())
+        places = []
+        block, origin = self.path[-1], c.target.origin
+        for axis, (node, check) in enumerate(zip(c.positions, checked, strict=True)):
+            place = self.value(node, index if node.ndim else ())
+            if check:
+                length = self.dim(c.target.shape[axis])
+                self.trap(f"outside({place}, {length})", len(self.path) - 1)
+                wrapped = self.fresh("v")
+                block.add(f"{wrapped} = wrap({place}, {length})", origin)
+                place = wrapped
+            places.append(place)
+        for buffer in self.program.buffers[c.target]:
+            at = [places[k] for k in buffer.axes]
+            if buffer.layout == "F":
+                at.reverse()
+            element = f"{buffer.name}[{', '.join(at)}]"
+            half = c.target.dtype.char == "e"
+            text = value
+            if mode == "add":
+                old = f"half_load({element})" if half else element
+                text = self.accumulators.sum_of(c, old, value)
+            block.add(f"{element} = {f'half_store({text})' if half else text}", origin)
+
+
+_NUMBA_NAMES = frozenset(
+    ["int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64", "float32", "complex64"]
+)
+
+
+def _moved(c: Computation, index: list[Entry | Dynamic]) -> Index:
+    """The index into the whole of which `c` computes a part."""
+    entry = index[c.axis]
+    assert isinstance(entry, Entry)
+    index[c.axis] = entry._replace(start=dims.add(entry.start, c.offset))
+    return tuple(index)
+
+
+def _runtime_names() -> frozenset[str]:
+    global _names
+    if not _names:
+        from tracejit.cpu import runtime
+
+        _names = frozenset(n for n in dir(runtime) if not n.startswith("_")) - {"annotations"}
+    return _names
+
+
+_names: frozenset[str] = frozenset()
+
+
+def _words(text: str) -> list[str]:
+    return "".join(c if c.isalnum() or c == "_" else " " for c in text).split()
+
+
+def _tuple(items: list[str]) -> str:
+    return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+
+
+def _np(buffer: Buffer) -> str:
+    dtype = expressions.storage(buffer.node.dtype)
+    return "np.bool_" if dtype.kind == "b" else f"np.{dtype.name}"

@@ -1,0 +1,231 @@
+"""Positions of extremes: argmax and argmin.
+
+What lies side by side in memory is searched by NumPy's own function. What does not, or is computed
+in the loop, is put there first, a block at a time. So a comparison that the processor cannot
+foresee comes once a block.
+
+Complex numbers, of which real parts mostly tell, and loops that do something else too, take one
+element after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tracejit.cpu.emit.block import Block
+from tracejit.cpu.emit.emitting import Emitting
+from tracejit.ir import dims, ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.node import Node
+from tracejit.lower import access
+from tracejit.lower.access import Dynamic, Entry
+from tracejit.lower.program import Computation, Kind, Loop
+from tracejit.lower.windows import BLOCK
+
+
+class _Names(NamedTuple):
+    """What has been found: the best value, its position, and how many elements came before."""
+
+    best: str
+    place: str
+    counter: str
+
+
+class _Row(NamedTuple):
+    """Elements side by side in memory: an array, the index of the first, and how many."""
+
+    array: str
+    start: list[str]
+    length: str
+    char: str
+
+
+class Extremes:
+    """Statements before, in and after the loops of positions of extremes."""
+
+    def __init__(self, emitter: Emitting) -> None:
+        self.e = emitter
+        self.names: dict[Computation, _Names] = {}
+        #: Memory for the open block, and where the element at hand goes there.
+        self.blocks: dict[Computation, tuple[str, str]] = {}
+
+    def in_memory(self, loop: Loop) -> bool:
+        """Emit the calls that do all that a loop does; False where there are none that do."""
+        found: list[tuple[Computation, _Row]] = []
+        items = list(loop.items)
+        while len(items) == 1 and isinstance(items[0], Loop):
+            items = items[0].items
+        for c in items:
+            row = self._row(c, loop) if isinstance(c, Computation) else None
+            if row is None:
+                return False
+            assert isinstance(c, Computation)
+            found.append((c, row))
+        for c, row in found:
+            name = self._search(c, row.char, len(row.start))
+            place = self.e.fresh("v")
+            operands = ", ".join([row.array, *row.start, row.length])
+            self.e.path[-1].add(f"{place} = {name}({operands})", c.target.origin)
+            self.e.accumulators.finish(c, place)
+        return True
+
+    def _search(self, c: Computation, char: str, ndim: int) -> str:
+        """The name of NumPy's function that searches an array of `ndim` axes."""
+        op = c.target.op.name
+        name = f"{op}_{char.replace('?', 't')}_{ndim}"
+        self.e.headers[name] = f'{name} = position_in("{op}", "{char}", {ndim})'
+        return name
+
+    def _row(self, c: Computation, loop: Loop) -> _Row | None:
+        """What `c` searches in `loop` and the loops inside, if it lies side by side in memory."""
+        outer = len(c.kept)
+        if c.kind is not Kind.ARG or c.loops[outer] is not loop:
+            return None
+        node, index = c.value, access.identity(len(c.domain))
+        if node.op is ops.CAST and node.args[0].dtype.kind == "b":
+            node = node.args[0]  # NumPy's function for truth values stops at the first
+        while node.op is ops.VIEW and node not in self.e.program.stored:
+            [(node, index)] = access.operands(node, index)
+        found = self._array(node, "CR" if len(c.reduced) == 1 else "C")
+        if found is None or not isinstance(index, tuple):
+            return None
+        array, axes = found
+        start = self._start([index[k] for k in axes], [node.shape[k] for k in axes], c)
+        if start is None:
+            return None
+        if node.op is ops.RESHAPE and node not in self.e.program.stored:
+            strides = map(self.e.dim, dims.strides(node.shape))
+            start = [" + ".join(f"({i}) * {step}" for i, step in zip(start, strides, strict=True))]
+        count = self.e.dim(dims.product(c.domain[k] for k in c.reduced))
+        return _Row(array, start, count, node.dtype.char)
+
+    def _array(self, node: Node, layouts: str) -> tuple[str, Sequence[int]] | None:
+        """The array that holds `node`, and which of its axes, if an input has one of `layouts`."""
+        program = self.e.program
+        if node in program.stored:
+            buffers = program.buffers.get(node)
+            if node in program.windows or not buffers or buffers[0].layout != "C":
+                return None
+            return buffers[0].name, buffers[0].axes
+        if node.op is ops.RESHAPE:
+            [base] = node.args
+            return self.e.flat_name(self.e.array_name(base), base.ndim), range(node.ndim)
+        if node.op is ops.INPUT and program.layouts[node.attr[0]] in tuple(layouts):
+            return self.e.array_name(node), range(node.ndim)
+        return None
+
+    def _start(
+        self, index: list[Entry | Dynamic], shape: list[Dim], c: Computation
+    ) -> list[str] | None:
+        """Where the elements begin that `c` reduces, if they are all from there on to the end."""
+        outer = len(index) - len(c.reduced)
+        loops = dict(zip(c.order, c.loops, strict=True))
+        texts = []
+        for k, entry in enumerate(index):
+            if not isinstance(entry, Entry):
+                return None
+            if k < outer:
+                if entry.axis in c.reduced:
+                    return None
+                axis = None if entry.axis is None else id(loops[entry.axis])
+                texts.append(self.e.index_text(entry._replace(axis=axis)))
+                continue
+            reduced = c.reduced[k - outer]
+            whole = k == outer or (entry.start == 0 and shape[k] == c.domain[reduced])
+            if (entry.step, entry.axis) != (1, reduced) or not whole:
+                return None
+            texts.append(self.e.dim(entry.start))
+        return texts if outer >= 0 else None
+
+    def start(self, c: Computation, identity: str) -> str:
+        """Begin; the name of what will be the position."""
+        names = self.names[c] = _Names(self.e.fresh("v"), self.e.fresh("v"), self.e.fresh("v"))
+        block = self.e.path[-1]
+        block.add(f"{names.best} = {identity}")
+        block.add(f"{names.place} = 0")
+        block.add(f"{names.counter} = 0")
+        return names.place
+
+    def by_blocks(self, loop: Loop) -> list[Computation]:
+        """The computations of a loop that takes a block at a time; none where it does not."""
+        inside = [c for c in loop.items if isinstance(c, Computation) and _by_blocks(c)]
+        whole = len(inside) == len(loop.items) and not loop.draws and not loop.twins
+        return inside if whole and all(c.loops[-1] is loop for c in inside) else []
+
+    def open_block(self, c: Computation, loop: Loop, start: str) -> None:
+        """Before a block's elements."""
+        memory, char = self.e.fresh("v"), _kernel_char(c)
+        self.e.headers[f"memory_{char}"] = f'memory_{char} = block_memory("{char}")'
+        inner = self.e.path[1] if len(self.e.path) > 1 else None
+        self.e.path[0].insert(f"{memory} = memory_{char}()", None, inner)
+        self.blocks[c] = memory, f"{self.e.var_of[loop]} - {start}"
+
+    def step(self, c: Computation, value: str) -> None:
+        """Take an element into account."""
+        if c in self.blocks:
+            memory, place = self.blocks[c]
+            self.e.path[-1].add(f"{memory}[{place}] = {value}", c.target.origin)
+            return
+        names, block = self.names[c], self.e.path[-1]
+        better = self._if_better(c, value)
+        better.add(f"{names.best} = {value}", c.target.origin)
+        better.add(f"{names.place} = {names.counter}")
+        block.add(f"{names.counter} = {names.counter} + 1")
+
+    def close_block(self, c: Computation, start: str, last: str) -> None:
+        """After a block's elements: the position of its extreme, where that is better."""
+        names, (memory, _) = self.names[c], self.blocks.pop(c)
+        block, place, found = self.e.path[-1], self.e.fresh("v"), self.e.fresh("v")
+        search = self._search(c, _kernel_char(c), 1)
+        block.add(f"{place} = {search}({memory}, 0, imin({last} - {start}, {BLOCK}))")
+        block.add(f"{found} = {memory}[{place}]")
+        better = self._if_better(c, found)
+        better.add(f"{names.best} = {found}", c.target.origin)
+        better.add(f"{names.place} = {names.counter} + {start} + {place}")
+
+    def pass_by(self, c: Computation, extent: str) -> None:
+        """After a loop that takes blocks: its elements come before those of the next."""
+        if len(c.reduced) > 1:
+            counter = self.names[c].counter
+            self.e.path[-1].add(f"{counter} = {counter} + {extent}")
+
+    def _if_better(self, c: Computation, value: str) -> Block:
+        """A block for when `value` takes the place of the best."""
+        best = self.names[c].best
+        return if_better(self.e.path[-1], c.value.dtype.kind, _largest(c), value, best)
+
+
+def if_better(
+    block: Block, kind: str, largest: bool, value: str, best: str, numbers: bool = False
+) -> Block:
+    """A block, at the end of `block`, for when `value` takes the place of the best.
+
+    Of `numbers` alone, NaN does so never.
+    """
+    if kind == "c":
+        name = f"{'larger' if largest else 'smaller'}_{'number' if numbers else 'complex'}"
+        tests = [f"{name}({value}, {best})"]
+    else:
+        # A NaN is not below the best either: the first one wins, and then nothing does.
+        tests = [f"not {'le' if largest else 'ge'}({value}, {best})"]
+        if kind == "f":
+            tests.append(f"not isnan({value if numbers else best})")
+    for test in tests:
+        inner = Block(f"if {test}:")
+        block.body.append(inner)
+        block = inner
+    return block
+
+
+def _largest(c: Computation) -> bool:
+    return c.target.op.name == "argmax"
+
+
+def _kernel_char(c: Computation) -> str:
+    """The dtype that values have in a kernel: float16 is float32 there."""
+    return c.value.dtype.char.replace("e", "f")
+
+
+def _by_blocks(c: Computation) -> bool:
+    return c.kind is Kind.ARG and c.value.dtype.kind != "c"

@@ -1,0 +1,113 @@
+"""Functions whose vector code has limits: one test for a block of arguments.
+
+``sin`` of a vector must look for angles that are too far from zero, and have a function at hand
+that takes care of them: a call, around which LLVM keeps no register. So a loop over a block
+computes what holds for near arguments alone and takes note of others, and a block that has some is
+done again:
+
+    for i0 in blocks(v0):
+        v1 = False
+        for i1 in block(i0, v0):
+            b0[i1] = near_sin(x0[i1])
+            v1 = logical_or(v1, far_angle(x0[i1]))
+        if told(v1):
+            for i2 in again(i0, v0):
+                b0[i2] = sin(x0[i2])
+
+Both give the same bits where both hold. (``sin(x) * cos(y) + sin(y)`` of 4,096 numbers: 10.1 µs
+instead of 14.2.)
+"""
+
+from __future__ import annotations
+
+from tracejit.cpu.emit.block import Block
+from tracejit.cpu.emit.emitting import Emitting
+from tracejit.ir import ops
+from tracejit.ir.node import Node, Origin
+from tracejit.lower import access
+from tracejit.lower.access import Point
+from tracejit.lower.program import Computation, Kind, Loop
+
+
+class Guards:
+    """The loops over a block that calls guarded functions."""
+
+    def __init__(self, emitter: Emitting) -> None:
+        self.e = emitter
+
+    def points(self, loop: Loop) -> list[Point]:
+        """The guarded calls in an innermost loop; none where a block could not be done again."""
+        inside = [c for c in loop.items if isinstance(c, Computation)]
+        if len(inside) < len(loop.items) or loop.draws or loop.twins or self.e.program.windows:
+            return []
+        found: dict[Point, None] = {}
+        for c in inside:
+            if c.loops[-1] is not loop or c.kind not in (Kind.MAP, Kind.REDUCE):
+                return []
+            stored = self.e.program.stored.keys() - {c.target}
+            points = access.walk(c.value, self.e.index_of(c), stored)
+            if any(_may_trap(node) and node not in stored for node, _ in points):
+                return []  # for what it makes of an argument that is none of its own
+            found.update((p, None) for p in points if _is_guarded(p[0]) and p[0] not in stored)
+        return [] if found and self._overwrites(inside) else list(found)
+
+    def _overwrites(self, inside: list[Computation]) -> bool:
+        """Whether results take the place of what is read."""
+        program = self.e.program
+        targets = {c.target for c in inside}
+        written = {id(b) for target in targets for b in program.buffers[target]}
+        read = {access.memory_of(n, c.target, program.stored) for c in inside for n, _ in c.reads}
+        return any(id(b) in written for n in read - targets for b in program.buffers.get(n, ()))
+
+    def emit(self, loop: Loop, points: list[Point], start: str, end: str) -> None:
+        """The items of `loop`, whose block is the innermost open one, from `start` up to `end`."""
+        inner, outer = self.e.path[-1], self.e.path[-2]
+        assert outer.body.pop() is inner
+        far = self.e.fresh("v")
+        outer.add(f"{far} = False")
+        kept = {name: self.e.fresh("v") for name in self.e.accumulators.carried(loop)}
+        for name, copy in kept.items():
+            outer.add(f"{copy} = {name}")
+        outer.body.append(inner)
+        self.e.near.update(points)
+        self._items(loop)
+        self.e.near.clear()
+        tests: dict[str, Origin | None] = {}
+        for node, index in points:
+            (argument,) = access.operands(node, index)
+            if argument in inner.known:  # else it is the same at each step, and was computed before
+                assert isinstance(node.op, ops.Elementwise) and node.op.far
+                tests[node.op.far.format(inner.known[argument])] = node.origin
+        for test, origin in tests.items():
+            inner.add(f"{far} = logical_or({far}, {test})", origin)
+
+        again = Block(f"if told({far}):")
+        outer.body.append(again)
+        for name, copy in kept.items():
+            again.add(f"{name} = {copy}")
+        self.e.var_of[loop] = self.e.fresh("i")
+        block = Block(f"for {self.e.var_of[loop]} in again({start}, {end}):")
+        again.body.append(block)
+        self.e.path[-1:] = [again, block]
+        self.e.depth_of[loop] += 1
+        self._items(loop)
+        self.e.path[-2:] = [inner]
+
+    def _items(self, loop: Loop) -> None:
+        for item in loop.items:
+            self.e.item(item)
+
+
+def _is_guarded(node: Node) -> bool:
+    row = node.op
+    if not isinstance(row, ops.Elementwise) or row.near is None:
+        return False
+    return node.args[0].dtype.kind in row.near_kinds
+
+
+def _may_trap(node: Node) -> bool:
+    """Whether a value is refused for some operands: the place of an element, or an exponent."""
+    row = node.op
+    if not isinstance(row, ops.Elementwise):
+        return row is ops.GATHER
+    return row.trap is not None and node.args[0].dtype.kind in row.trap_kinds

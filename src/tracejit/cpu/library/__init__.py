@@ -1,0 +1,1 @@
+"""NumPy's own compiled code, called from kernels: loops of ufuncs, sorts, searches."""

@@ -1,0 +1,1 @@
+"""Operations that a kernel may name, as intrinsics of Numba: scalars, loops, memory."""

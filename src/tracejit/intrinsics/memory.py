@@ -1,0 +1,203 @@
+"""Intrinsics about arrays: flat views of them, gaps, memory for a block, and checked indices."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numba.np.numpy_support import from_dtype
+
+from tracejit.intrinsics.define import define
+from tracejit.lower.windows import BLOCK
+
+_INT = ir.IntType(64)
+
+#: Bytes of an array that is large, and of a page; the advice to the system.
+_LARGE, _PAGE, _HUGE = 1 << 22, 1 << 12, 14
+
+
+@intrinsic
+def flat(typingctx: Any, array: Any) -> Any:
+    """The elements of a C- or Fortran-contiguous array as a 1-D array, without a copy."""
+    if not isinstance(array, types.Array) or array.layout not in "CF":
+        return None
+    result = types.Array(array.dtype, 1, "C", readonly=not array.mutable)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        source = context.make_array(array)(context, builder, args[0])
+        target = context.make_array(result)(context, builder)
+        itemsize = source.itemsize
+        context.populate_array(
+            target,
+            data=source.data,
+            shape=cgutils.pack_array(builder, [source.nitems]),
+            strides=cgutils.pack_array(builder, [itemsize]),
+            itemsize=itemsize,
+            meminfo=None,
+            parent=None,
+        )
+        return target._getvalue()
+
+    return result(array), codegen
+
+
+def _large_pages(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value) -> ir.Value:
+    nothing = ir.Constant(ir.IntType(1), 0)
+    if not sys.platform.startswith("linux"):
+        return nothing
+    made = context.make_array(ty)(context, b, array)
+    size = b.mul(made.nitems, made.itemsize)
+    number, flag = size.type, ir.IntType(32)
+    kind = ir.FunctionType(flag, [number, number, flag])
+    advise = cgutils.get_or_insert_function(b.module, kind, "madvise")
+    with b.if_then(b.icmp_unsigned(">=", size, number(_LARGE)), likely=False):
+        start = b.ptrtoint(made.data, number)
+        page = b.and_(b.add(start, number(_PAGE - 1)), number(-_PAGE))
+        b.call(advise, [page, b.sub(b.add(start, size), page), flag(_HUGE)])
+    return nothing
+
+
+#: Ask for large pages for a temporary, as NumPy does for its arrays of this size.
+large_pages = define(
+    "large_pages",
+    1,
+    lambda array: types.boolean if isinstance(array, types.Array) else None,
+    _large_pages,
+    with_context=True,
+)
+
+
+def _has_rows(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value) -> ir.Value:
+    made = context.make_array(ty)(context, b, array)
+    last = cgutils.unpack_tuple(b, made.strides, ty.ndim)[-1]
+    return b.icmp_signed("==", last, made.itemsize)
+
+
+#: Whether the elements along an array's last axis have no gaps between them.
+rows = define(
+    "rows",
+    1,
+    lambda array: types.boolean if isinstance(array, types.Array) and array.ndim else None,
+    _has_rows,
+    with_context=True,
+)
+
+
+def _copy_range(
+    context: Any, b: ir.IRBuilder, tys: Any, out: ir.Value, x: ir.Value, *bounds: ir.Value
+) -> ir.Value:
+    to, source = (
+        context.make_array(ty)(context, b, a) for ty, a in zip(tys, (out, x), strict=False)
+    )
+    first, last = bounds
+    size = context.get_constant(types.intp, context.get_abi_sizeof(to.data.type.pointee))
+    with b.if_then(b.icmp_signed("<", first, last)):
+        target, start = (b.gep(a.data, [first]) for a in (to, source))
+        cgutils.raw_memcpy(b, target, start, b.sub(last, first), size)
+    return ir.Constant(ir.IntType(1), 0)
+
+
+def _alike(out: Any, x: Any, *bounds: Any) -> Any:
+    arrays = all(isinstance(a, types.Array) and (a.ndim, a.layout) == (1, "C") for a in (out, x))
+    fits = arrays and out.dtype == x.dtype and all(ty == types.int64 for ty in bounds)
+    return types.boolean if fits else None
+
+
+#: ``copy_range(out, x, first, last)``: the elements from `first` up to `last`.
+copy_range = define("copy_range", 4, _alike, _copy_range, all_types=True, with_context=True)
+
+
+def strip(ndim: int, axis: int, step: int) -> Any:
+    """The intrinsic ``strip(array, length, *starts)``: so many elements along an axis, by steps."""
+
+    def made(array: Any) -> Any:
+        whole = array.layout == "C" and ndim == step == 1
+        return types.Array(array.dtype, 1, "C" if whole else "A", readonly=not array.mutable)
+
+    def result(array: Any, *numbers: Any) -> Any:
+        fits = isinstance(array, types.Array) and array.ndim == ndim
+        return made(array) if fits and all(ty == types.int64 for ty in numbers) else None
+
+    def emit(
+        context: Any, b: ir.IRBuilder, tys: Any, array: ir.Value, length: ir.Value, *starts: Any
+    ) -> ir.Value:
+        source = context.make_array(tys[0])(context, b, array)
+        strides = cgutils.unpack_tuple(b, source.strides, ndim)
+        place = b.bitcast(source.data, ir.IntType(8).as_pointer())
+        for start, stride in zip(starts, strides, strict=True):
+            place = b.gep(place, [b.mul(start, stride)])
+        target = context.make_array(made(tys[0]))(context, b)
+        context.populate_array(
+            target,
+            data=b.bitcast(place, source.data.type),
+            shape=cgutils.pack_array(b, [length]),
+            strides=cgutils.pack_array(b, [b.mul(strides[axis], ir.Constant(length.type, step))]),
+            itemsize=source.itemsize,
+            meminfo=None,
+            parent=None,
+        )
+        return target._getvalue()
+
+    return define("strip", 2 + ndim, result, emit, all_types=True, with_context=True)
+
+
+@functools.cache
+def block_memory(char: str) -> Any:
+    """An intrinsic ``memory()``: a 1-D array on the stack, for a block of elements of a dtype."""
+    result = types.Array(from_dtype(np.dtype(char)), 1, "C")
+
+    def typer(typingctx: Any) -> Any:
+        def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+            target = context.make_array(result)(context, builder)
+            element = target.data.type.pointee
+            length, itemsize = ir.Constant(_INT, BLOCK), ir.Constant(_INT, np.dtype(char).itemsize)
+            context.populate_array(
+                target,
+                data=cgutils.alloca_once(builder, element, size=BLOCK),
+                shape=cgutils.pack_array(builder, [length]),
+                strides=cgutils.pack_array(builder, [itemsize]),
+                itemsize=itemsize,
+                meminfo=None,
+                parent=None,
+            )
+            return target._getvalue()
+
+        return result(), codegen
+
+    return intrinsic(typer)
+
+
+@intrinsic
+def wrap(typingctx: Any, index: Any, length: Any) -> Any:
+    """`index`, counted from the end where negative; 0 where out of bounds (see `outside`)."""
+    if index != types.int64 or length != types.int64:
+        return None
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        i, n = args
+        zero = ir.Constant(i.type, 0)
+        positive = builder.select(builder.icmp_signed("<", i, zero), builder.add(i, n), i)
+        inside = builder.icmp_unsigned("<", positive, n)
+        return builder.select(inside, positive, zero)
+
+    return types.int64(index, length), codegen
+
+
+@intrinsic
+def outside(typingctx: Any, index: Any, length: Any) -> Any:
+    """Whether `index` is no position of an axis of `length` elements."""
+    if index != types.int64 or length != types.int64:
+        return None
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        i, n = args
+        shifted = builder.add(i, n)
+        below = builder.icmp_signed("<", shifted, ir.Constant(i.type, 0))
+        return builder.or_(below, builder.icmp_signed(">=", i, n))
+
+    return types.boolean(index, length), codegen

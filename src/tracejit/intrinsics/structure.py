@@ -1,0 +1,494 @@
+"""Loops, places and memory of a kernel, as intrinsics that `flatten` puts into its source.
+
+To Numba a kernel is straight-line code: a loop is a call that opens it and one that closes it. What
+Numba does with a loop of Python's (a block for each of its parts, an iterator, phi nodes, a test of
+every index for negative ones) takes several times as long as what LLVM needs for the loop.
+
+Memory that a kernel writes is nobody else's. Loads and stores say so, by scopes in LLVM's sense:
+one for each array that is written, one for all that are only read. So LLVM neither tests for
+overlap before a loop nor compiles a second version of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba.core import types
+from numba.core.datamodel import models
+from numba.extending import intrinsic, register_model
+
+from tracejit.intrinsics.define import define
+from tracejit.lower.streams import LINE
+from tracejit.lower.windows import BLOCK
+
+#: Arrays that have a scope of their own; the stores to further ones may be to anything.
+SCOPES = 32
+READ_ONLY = 0
+MOST_KEPT = 8
+_INT = ir.IntType(64)
+_NOTHING = ir.Constant(ir.IntType(1), 0)
+#: Vectors that a loop works on at a time, up to so many elementary functions: one alone waits for
+#: itself, a polynomial's steps being one after the other, and LLVM sees only that registers are
+#: few. (Black and Scholes' formula with four: 6.1 ns an element in the cache instead of 8.)
+_INTERLEAVED = ((4, 4), (12, 2))
+#: Elements of a vector in which a floating sum accumulates, by its type; how many such vectors, for
+#: up to so many sums. LLVM's choice would depend on how the operands lie in memory, and with it the
+#: bits of the result. (An extreme's, too: of two zeros, which comes first may be the result.)
+#: Instructions of a loop, at most, that fills a whole vector with truth values at a time.
+_FEW = 24
+_SUM_LANES = {types.float32: 16, types.float64: 8}
+_SUM_VECTORS, _MOST_SUMS = 2, 4
+_EXTREMES = {"rmax": 4, "rmin": 4, "rmax_row": 2, "rmin_row": 2}
+_REORDERED = _EXTREMES.keys() | {"radd", "rmul", "radd_product", "sum_add", "sum_add_product"}
+#: What LLVM's vectoriser knows as a reduction.
+_REDUCTIONS = _REORDERED | {"imax", "imin", "logical_or", "logical_and", "bit_or"}
+
+
+# Loops ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Open:
+    """A loop that is open, and what is known of its body."""
+
+    index: ir.Value
+    count: ir.Value
+    body: ir.Block
+    after: ir.Block
+    #: How many elements it must be vectorised for, if it must, and vectors at a time.
+    lanes: int | None = None
+    vectors: int = 1
+    #: Whether it seldom runs.
+    rare: bool = False
+    #: How many elementary functions stand in it, and vectors at a time that are best for one.
+    functions: int = 0
+    alone: int = 0
+    #: Its floating sums, products and extremes; the elements of the widest's vector, and vectors.
+    sums: int = 0
+    sum_lanes: int = 0
+    sum_vectors: int = 0
+    #: Whether operands lie in memory with gaps between them.
+    strided: bool = False
+    #: Bits of the widest elements that are loaded and stored.
+    loaded: int = 0
+    stored: int = 0
+    #: Whether its iterations are those of whole blocks, mostly.
+    whole: bool = False
+    #: Whether a place is assigned what LLVM knows as no reduction.
+    serial: bool = False
+
+    def hints(self, large: bool, vectorisable: bool) -> tuple[tuple[str, int], ...]:
+        """What LLVM is told about vectorising it.
+
+        All about a `large` one: to try all widths takes as long as all the rest. Nothing about one
+        that is not `vectorisable`: LLVM would complain.
+        """
+        if self.rare:
+            return ("vectorize.width", 1), ("interleave.count", 1)  # what compiles fastest
+        if not vectorisable:
+            return ()
+        functions = self.functions // max(self.sums, 1)
+        count = next((n for most, n in _INTERLEAVED if functions <= most), 1)
+        count = self.alone if self.functions == 1 else count
+        if self.lanes:
+            lanes, count = self.lanes, self.vectors
+        elif self.sums:
+            lanes = self.sum_lanes
+            count = count if functions else self.sum_vectors
+            # What is left of a short row is computed one element after the other.
+            one = large or self.sums > _MOST_SUMS or (functions and not self.whole)
+            count = 1 if one else count
+        elif large:
+            lanes, count = _vector_width(), 1
+        elif self.functions:
+            return (("interleave.count", count),)
+        elif self.strided:
+            return (("vectorize.width", 1),)  # to gather them takes longer than the rest
+        elif self.stored == 8 < self.loaded and len(self.body.instructions) <= _FEW:
+            # By the operands' width, a few truth values would be stored at a time.
+            return ("vectorize.width", 8 * _vector_width()), ("interleave.count", 1)
+        else:
+            return ()
+        return ("vectorize.width", lanes), ("interleave.count", count)
+
+
+#: The open loops of a function under construction, outermost first.
+_open: WeakKeyDictionary[ir.Function, list[_Open]] = WeakKeyDictionary()
+
+
+def _innermost(b: ir.IRBuilder) -> _Open | None:
+    opened = _open.get(b.function)
+    return opened[-1] if opened else None
+
+
+def _begin(b: ir.IRBuilder, count: ir.Value, guarded: bool) -> ir.Value:
+    """Open a loop of `count` iterations, at least one unless `guarded`; the index."""
+    function = b.function
+    body, after = (function.append_basic_block(f"loop.{part}") for part in ("body", "after"))
+    before = b.block
+    if guarded:
+        b.cbranch(b.icmp_signed(">", count, ir.Constant(_INT, 0)), body, after)
+    else:
+        b.branch(body)
+    b.position_at_end(body)
+    index = b.phi(_INT)
+    index.add_incoming(ir.Constant(_INT, 0), before)
+    _open.setdefault(function, []).append(_Open(index, count, body, after))
+    return index
+
+
+def widen(b: ir.IRBuilder, lanes: int, vectors: int = 1) -> None:
+    """Have the innermost open loop vectorised for `lanes` elements: it calls a function of them."""
+    if loop := _innermost(b):
+        loop.lanes, loop.vectors = lanes, vectors
+
+
+def is_rare(b: ir.IRBuilder) -> bool:
+    """Whether the innermost open loop seldom runs."""
+    loop = _innermost(b)
+    return loop is not None and loop.rare
+
+
+def note_function(b: ir.IRBuilder, vectors: int) -> None:
+    """Take note of an elementary function, fastest with so many vectors at a time, in a loop."""
+    if loop := _innermost(b):
+        loop.functions += 1
+        loop.alone = vectors
+
+
+def _note_place(b: ir.IRBuilder, operation: str, ty: Any) -> None:
+    """Take note of an assignment to a place of a type, in the innermost open loop."""
+    element = getattr(ty, "dtype", ty)  # of a total
+    lanes = _SUM_LANES.get(getattr(element, "underlying_float", element))
+    loop = _innermost(b)
+    if loop is None:
+        return
+    loop.serial |= operation not in _REDUCTIONS
+    if lanes and operation in _REORDERED:
+        vectors = _EXTREMES.get(operation, _SUM_VECTORS)
+        loop.sums, loop.sum_lanes = loop.sums + 1, min(loop.sum_lanes or lanes, lanes)
+        loop.sum_vectors = max(loop.sum_vectors, vectors)
+
+
+def _note_serial(b: ir.IRBuilder) -> None:
+    if loop := _innermost(b):
+        loop.serial = True
+
+
+def _may_leave_as_is(value: ir.Value) -> bool:
+    """Whether a value is infinite under a condition, and an extreme is then what it was before.
+
+    LLVM makes a condition of the extreme of that, which its vectoriser does not know.
+    """
+    return isinstance(value, ir.SelectInstr) and any(
+        isinstance(arm, ir.Constant) and math.isinf(arm.constant) for arm in value.operands[1:]
+    )
+
+
+def _end(b: ir.IRBuilder, large: bool) -> ir.Value:
+    loop = _open[b.function].pop()
+    following = b.add(loop.index, ir.Constant(_INT, 1), flags=("nuw", "nsw"))
+    loop.index.add_incoming(following, b.block)
+    vectorisable = not loop.serial and _is_plain(b.function, loop.body)
+    branch = b.cbranch(b.icmp_signed("<", following, loop.count), loop.body, loop.after)
+    if hints := loop.hints(large, vectorisable):
+        _hint(b.module, branch, *hints)
+    b.position_at_end(loop.after)
+    return _NOTHING
+
+
+def _is_plain(function: ir.Function, body: ir.Block) -> bool:
+    """Whether an open loop has no branches, and calls no function but those of vectors too."""
+    blocks = function.basic_blocks
+    return len(blocks) == blocks.index(body) + 2 and all(
+        instruction.callee.name.startswith("llvm.")
+        or any("vector-function-abi-variant" in a for a in instruction.attributes)
+        for instruction in body.instructions
+        if isinstance(instruction, ir.CallInstr)
+    )
+
+
+def _hint(module: ir.Module, branch: Any, *hints: tuple[str, int]) -> None:
+    """Tell LLVM how to vectorise a loop, by the branch that closes it."""
+    nodes = [
+        module.add_metadata([f"llvm.loop.{name}", ir.Constant(ir.IntType(32), number)])
+        for name, number in hints
+    ]
+    loop = ir.MDValue(module, [], name=str(len(module.metadata)))
+    loop.operands = (loop, *nodes)  # its first operand is itself, so that no two are one
+    branch.set_metadata("llvm.loop", loop)
+
+
+@functools.cache
+def _vector_width() -> int:
+    """How many float64 numbers a vector register holds."""
+    features = llvm.get_host_cpu_features()
+    return 8 if features.get("avx512f") else 4 if features.get("avx") else 2
+
+
+def _blocks(b: ir.IRBuilder, ty: Any, length: ir.Value) -> ir.Value:
+    shift = ir.Constant(_INT, BLOCK.bit_length() - 1)
+    count = b.lshr(b.add(length, ir.Constant(_INT, BLOCK - 1)), shift)
+    return b.shl(_begin(b, count, guarded=True), shift, flags=("nuw", "nsw"))
+
+
+def _block(b: ir.IRBuilder, ty: Any, start: ir.Value, length: ir.Value) -> ir.Value:
+    rest, whole = b.sub(length, start), ir.Constant(_INT, BLOCK)
+    count = b.select(b.icmp_signed("<", rest, whole), rest, whole)
+    # Counted from 0, so that LLVM sees that no index is negative, and vectorises.
+    index = b.add(start, _begin(b, count, guarded=False), flags=("nuw", "nsw"))
+    row = length.constant if isinstance(length, ir.Constant) else BLOCK
+    _open[b.function][-1].whole = row >= BLOCK
+    return index
+
+
+def _block_again(b: ir.IRBuilder, ty: Any, start: ir.Value, length: ir.Value) -> ir.Value:
+    index = _block(b, ty, start, length)
+    _open[b.function][-1].rare = True
+    return index
+
+
+def _span(b: ir.IRBuilder, ty: Any, first: ir.Value, last: ir.Value) -> ir.Value:
+    return b.add(first, _begin(b, b.sub(last, first), guarded=True), flags=("nuw", "nsw"))
+
+
+def _position(*operands: Any) -> Any:
+    return types.int64 if all(ty == types.int64 for ty in operands) else None
+
+
+def _lines(b: ir.IRBuilder, ty: Any, length: ir.Value) -> ir.Value:
+    shift = ir.Constant(_INT, LINE.bit_length() - 1)
+    return b.shl(_begin(b, b.lshr(length, shift), guarded=True), shift, flags=("nuw", "nsw"))
+
+
+def _line(b: ir.IRBuilder, ty: Any, start: ir.Value) -> ir.Value:
+    return b.add(start, _begin(b, ir.Constant(_INT, LINE), guarded=False), flags=("nuw", "nsw"))
+
+
+loop_range = define("loop_range", 1, _position, lambda b, ty, n: _begin(b, n, guarded=True))
+loop_span = define("loop_span", 2, _position, _span)
+loop_blocks = define("loop_blocks", 1, _position, _blocks)
+loop_again = define("loop_again", 2, _position, _block_again)
+loop_block = define("loop_block", 2, _position, _block)
+loop_lines = define("loop_lines", 1, _position, _lines)
+loop_line = define("loop_line", 1, _position, _line)
+
+
+@intrinsic
+def loop_end(typingctx: Any) -> Any:
+    """Close the loop that was opened last."""
+    return types.boolean(), lambda context, builder, signature, args: _end(builder, False)
+
+
+@intrinsic
+def loop_end_large(typingctx: Any) -> Any:
+    """Close the loop that was opened last, which has very many statements."""
+    return types.boolean(), lambda context, builder, signature, args: _end(builder, True)
+
+
+# Places: names that are assigned more than once ------------------------------------------------
+
+
+class Place(types.Type):
+    """Memory for one value, which LLVM turns into registers."""
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = dtype
+        super().__init__(f"Place({dtype})")
+
+
+@register_model(Place)
+class _PlaceModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, ty: Place) -> None:
+        super().__init__(manager, ty, manager.lookup(ty.dtype).get_value_type().as_pointer())
+
+
+@intrinsic
+def place(typingctx: Any, value: Any) -> Any:
+    """A new place that holds `value`."""
+    result = Place(types.unliteral(value))
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        with builder.goto_entry_block():
+            address = builder.alloca(args[0].type)
+        builder.store(args[0], address)
+        return address
+
+    return result(result.dtype), codegen
+
+
+@intrinsic
+def get(typingctx: Any, where: Any) -> Any:
+    """What a place holds."""
+    return where.dtype(where), lambda context, builder, signature, args: builder.load(args[0])
+
+
+@intrinsic
+def put(typingctx: Any, where: Any, value: Any) -> Any:
+    """Let a place hold `value`."""
+    if where.dtype != types.unliteral(value):
+        return None
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        _note_place(builder, "put", where.dtype)
+        builder.store(args[1], args[0])
+        return _NOTHING
+
+    return types.boolean(where, where.dtype), codegen
+
+
+@functools.cache
+def updating(operation: Any) -> Any:
+    """The intrinsic that puts ``operation(what a place holds, …)`` into the place."""
+    definition = operation._defn
+
+    def typer(typingctx: Any, where: Any, *rest: Any) -> Any:
+        found = definition(typingctx, where.dtype, *rest)
+        if found is None or found[0].return_type != where.dtype:
+            return None
+        signature, emit = found
+
+        def codegen(context: Any, builder: ir.IRBuilder, _: Any, args: Any) -> Any:
+            _note_place(builder, operation._name, where.dtype)
+            if operation._name in _EXTREMES and _may_leave_as_is(args[1]):
+                _note_serial(builder)
+            operands = [builder.load(args[0]), *args[1:]]
+            builder.store(emit(context, builder, signature, operands), args[0])
+            return _NOTHING
+
+        return types.boolean(where, *signature.args[1:]), codegen
+
+    typer.__signature__ = inspect.signature(definition)  # type: ignore[attr-defined]
+    typer.__name__ = typer.__qualname__ = f"update_{operation._name}"
+    return intrinsic(typer)
+
+
+# Memory --------------------------------------------------------------------------------------
+
+
+def _field(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value, name: str) -> ir.Value:
+    return b.extract_value(array, context.data_model_manager[ty].get_field_position(name))
+
+
+def element_address(
+    context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value, index: tuple[ir.Value, ...], rows: bool
+) -> ir.Value:
+    """The address of an element; its index counts from the start, and is in bounds.
+
+    In an array of `rows`, the elements along the last axis have no gaps between them.
+    """
+    data = _field(context, b, ty, array, "data")
+    if ty.layout == "C":
+        position: ir.Value = ir.Constant(_INT, 0)
+        shape = _field(context, b, ty, array, "shape") if len(index) > 1 else None
+        for axis, i in enumerate(index):
+            if axis:
+                length = b.extract_value(shape, axis)
+                position = b.mul(position, length, flags=("nsw",))
+            position = b.add(position, i, flags=("nsw",)) if axis else i
+        return b.gep(data, [position], inbounds=True)
+    strides = _field(context, b, ty, array, "strides") if index else None
+    place = b.bitcast(data, ir.IntType(8).as_pointer())
+    if (loop := _innermost(b)) and index and not rows:
+        loop.strided = True
+    for axis, i in enumerate(index[:-1] if rows else index):
+        step = b.mul(i, _stride(b, strides, axis), flags=("nsw",))
+        place = b.gep(place, [step], inbounds=True)
+    start = b.bitcast(place, data.type)
+    return b.gep(start, [index[-1]], inbounds=True) if rows else start
+
+
+def _stride(b: ir.IRBuilder, strides: ir.Value, axis: int) -> ir.Value:
+    """A stride, in bytes; not a plain unknown, of which LLVM would guess that it is one.
+
+    It would compile a vector loop for that case, and a scalar one for all others.
+    """
+    stride = b.extract_value(strides, axis)
+    smax = b.module.declare_intrinsic("llvm.smax", [_INT], ir.FunctionType(_INT, [_INT] * 2))
+    return b.call(smax, [stride, ir.Constant(_INT, -(1 << 63) + 1)])
+
+
+@functools.cache
+def length(axis: int) -> Any:
+    """The intrinsic ``length(array)``: its extent along `axis`."""
+
+    def result(array: Any) -> Any:
+        return types.int64 if isinstance(array, types.Array) and axis < array.ndim else None
+
+    def emit(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value) -> ir.Value:
+        return b.extract_value(_field(context, b, ty, array, "shape"), axis)
+
+    return define("length", 1, result, emit, with_context=True)
+
+
+def _tell_scope(b: ir.IRBuilder, instruction: Any, scope: int | None) -> None:
+    """Say that memory of `scope` overlaps with no other scope's."""
+    if scope is None:
+        return
+    module = b.module
+    domain = module.add_metadata(["tracejit"])
+    scopes = [module.add_metadata([f"array {k}", domain]) for k in range(SCOPES)]
+    others = scopes[:scope] + scopes[scope + 1 :]
+    instruction.set_metadata("alias.scope", module.add_metadata([scopes[scope]]))
+    instruction.set_metadata("noalias", module.add_metadata(others))
+
+
+def _fits(array: Any, *index: Any) -> bool:
+    return (
+        isinstance(array, types.Array)
+        and array.ndim == len(index)
+        and _position(*index) is not None
+    )
+
+
+@functools.cache
+def load(ndim: int, scope: int | None, rows: bool = False) -> Any:
+    """The intrinsic ``load(array, *index)`` for arrays of `ndim` axes in `scope`."""
+
+    def result(array: Any, *index: Any) -> Any:
+        return array.dtype if _fits(array, *index) else None
+
+    def emit(context: Any, b: ir.IRBuilder, tys: Any, array: Any, *index: Any) -> ir.Value:
+        address = element_address(context, b, tys[0], array, index, rows)
+        model = context.data_model_manager[tys[0].dtype]
+        data = b.load(address)
+        _tell_scope(b, data, scope)
+        if loop := _innermost(b):
+            loop.loaded = max(loop.loaded, getattr(data.type, "width", 64))
+        return model.from_data(b, data)
+
+    return define("load", 1 + ndim, result, emit, all_types=True, with_context=True)
+
+
+@functools.cache
+def store(ndim: int, scope: int | None, rows: bool = False) -> Any:
+    """The intrinsic ``store(array, value, *index)`` for arrays of `ndim` axes in `scope`."""
+
+    def result(array: Any, value: Any, *index: Any) -> Any:
+        fits = _fits(array, *index) and array.mutable and array.dtype == value
+        return types.boolean if fits else None
+
+    def emit(
+        context: Any, b: ir.IRBuilder, tys: Any, array: Any, value: Any, *index: Any
+    ) -> ir.Value:
+        address = element_address(context, b, tys[0], array, index, rows)
+        data = context.data_model_manager[tys[0].dtype].as_data(b, value)
+        _tell_scope(b, b.store(data, address), scope)
+        if loop := _innermost(b):
+            loop.stored = max(loop.stored, getattr(data.type, "width", 64))
+        return _NOTHING
+
+    return define("store", 2 + ndim, result, emit, all_types=True, with_context=True)
+
+
+@functools.cache
+def keep(count: int) -> Any:
+    """The intrinsic ``keep(*names)``, whose only effect is that Numba drops no name before."""
+    return define("keep", count, lambda *tys: types.boolean, lambda b, ty, *values: _NOTHING)

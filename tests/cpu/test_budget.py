@@ -1,0 +1,165 @@
+"""The budget: what would take too long to trace or to compile runs in NumPy, at once."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tracejit
+from tracejit import UnsupportedError, UnsupportedWarning
+from tracejit.cpu.compiling.estimate import seconds
+
+X = np.linspace(0, 1, 30) ** 2
+
+
+def heat(u: Any, n: int) -> Any:
+    u = u.copy()
+    for _ in range(n):
+        u[1:-1] = u[1:-1] + 0.1 * (u[2:] - 2 * u[1:-1] + u[:-2])
+    return u
+
+
+def life(g: Any, n: int) -> Any:
+    for _ in range(n):
+        near = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
+        s = sum(np.roll(np.roll(g, i, 0), j, 1) for i, j in near)
+        g = (s == 3) | (g & (s == 2))
+    return g
+
+
+def runge_kutta(y: Any, n: int) -> Any:
+    def f(y: Any) -> Any:
+        return np.sin(y) - y
+
+    for _ in range(n):
+        a = f(y)
+        b = f(y + 0.05 * a)
+        y = y + 0.05 * (a + b)
+    return y
+
+
+def escape(width: int, height: int, limit: int) -> Any:
+    out = np.zeros((height, width), np.int64)
+    for y in range(height):
+        for x in range(width):
+            c = complex(-2 + 3 * x / width, -1.5 + 3 * y / height)
+            z, n = 0j, 0
+            while abs(z) <= 2 and n < limit:
+                z, n = z * z + c, n + 1
+            out[y, x] = n
+    return out
+
+
+def newton(a: float, x: Any) -> Any:
+    root = a
+    for _ in range(3000):
+        root = 0.5 * (root + a / root)
+    return x * root
+
+
+def swallowing(x: Any) -> Any:
+    for k in range(100_000):
+        try:
+            x = x + k
+        except Exception:
+            return x
+    return x
+
+
+GRID = np.random.default_rng(3).random((30, 30)) < 0.4
+LONG: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
+    (heat, (X, 400)),
+    (life, (GRID, 60)),
+    (runge_kutta, (X, 500)),
+    (escape, (60, 60, 50)),
+    (newton, (3.0, X)),
+    (swallowing, (X,)),
+]
+
+
+@pytest.mark.parametrize(("f", "args"), LONG)
+def test_a_long_loop_runs_in_numpy_at_once(f: Any, args: Any) -> None:
+    g = tracejit.function(f, on_unsupported="warn")
+    start = time.process_time()
+    with pytest.warns(UnsupportedWarning, match="budget") as caught:
+        result = g(*args)
+    taken = time.process_time() - start
+    start = time.process_time()
+    expected = f(*args)
+    plain = time.process_time() - start
+    np.testing.assert_array_equal(result, expected)
+    assert (g.stats.compiles, g.stats.fallbacks, len(caught)) == (0, 1, 1)
+    assert f'File "{__file__}"' in str(caught[0].message)
+    assert taken < plain + 2.5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(g(*args), expected)
+
+
+def test_a_short_one_is_compiled_and_more_can_be_allowed() -> None:
+    short = tracejit.function(heat)
+    np.testing.assert_allclose(short(X, 3), heat(X, 3), rtol=1e-14)
+    assert short.stats.compiles == 1
+    g = tracejit.function(heat)
+    with tracejit.config(budget=0.1), pytest.raises(UnsupportedError, match="budget is 0"):
+        g(X, 4)
+    for more in (0, 5):  # what was refused under a smaller budget is tried again
+        with tracejit.config(budget=more):
+            np.testing.assert_allclose(g(X, 4 + more), heat(X, 4 + more), rtol=1e-14)
+    assert g.stats.compiles == 2
+
+
+def test_a_path_is_kept_when_a_larger_call_is_refused() -> None:
+    g = tracejit.function(heat, on_unsupported="warn")
+    g(X, 2)
+    with pytest.warns(UnsupportedWarning):
+        g(X, 500)
+    g(X, 2)
+    assert (g.stats.compiles, g.stats.fallbacks) == (1, 1)
+
+
+def test_what_numpy_cannot_run_is_compiled_whatever_it_takes() -> None:
+    def cost(x: Any) -> Any:
+        for _ in range(6):
+            x = np.sin(x) * x
+        return x.sum()
+
+    with tracejit.config(budget=0.05):
+        gradient = tracejit.grad(cost)(X)
+    assert np.isfinite(gradient).all()
+
+
+def test_constants_of_a_trace_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracejit.trace.trace._MOST_BYTES", 1 << 10)
+
+    def f(x: Any, n: int) -> Any:
+        for k in range(n):
+            x = x + np.array([1.0, k] * 10)[:1]
+        return x
+
+    np.testing.assert_array_equal(tracejit.function(f)(np.ones(2), 3), np.full(2, 4.0))
+    with pytest.raises(UnsupportedError, match="constant arrays"):
+        tracejit.function(f)(np.ones(2), 10)
+
+
+@pytest.mark.parametrize("bad", [-1, float("nan")])
+def test_a_budget_is_no_negative_number(bad: float) -> None:
+    with pytest.raises(ValueError, match="budget"):
+        tracejit.config(budget=bad)
+    with pytest.raises(TypeError, match="budget"):
+        tracejit.config(budget="long")
+
+
+def test_the_estimate_grows_with_what_is_compiled() -> None:
+    loop = "    for i0 in range(v0):\n        v1 = x0[i0]\n        b0[i0] = v1\n"
+    sine = "        v2 = sin(v1)\n"
+    head = "def entry(x0, b0):\n    v0 = x0.shape[0]\n"
+    one, ten = (seconds(head + loop * n) for n in (1, 10))
+    assert 0.03 < one < 0.15
+    assert 0.15 < ten - one < 0.4
+    assert 0.05 < seconds(head + loop + sine * 10) - one < 0.3

@@ -1,0 +1,300 @@
+"""What Python calls an entry by: it takes arguments of one signature, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from numba.core import types
+
+from tracejit.cpu.compiling.callwrapper import njit, python_callable
+from tracejit.cpu.compiling.compile import array_type, scalar_type
+from tracejit.intrinsics.late import new_array
+
+SCALARS = [np.dtype(c) for c in "?bhilBHILfdFD"]
+MISS = 1
+
+
+def compiled(function: Callable[..., Any], *signature: Any) -> Any:
+    dispatcher = njit(function)
+    dispatcher.compile(signature)
+    return python_callable(dispatcher)
+
+
+def taking(*signature: Any) -> Any:
+    """An entry that does nothing with arguments of these types."""
+    names = ", ".join(f"a{k}" for k in range(len(signature)))
+    scope: dict[str, Any] = {}
+    exec(f"def entry({names}): return 0", scope)
+    return compiled(scope["entry"], *signature)
+
+
+def unaligned(x: np.ndarray) -> np.ndarray:
+    memory = np.zeros(x.nbytes + 1, np.uint8)
+    return memory[1:].view(x.dtype).reshape(x.shape)
+
+
+def read_only(x: np.ndarray) -> np.ndarray:
+    x = x.copy(order="K")
+    x.flags.writeable = False
+    return x
+
+
+class Mine(np.ndarray):
+    pass
+
+
+C = np.arange(12.0).reshape(3, 4)
+F, A = np.asfortranarray(C), np.arange(24.0).reshape(3, 8)[:, ::2]
+LINE = np.arange(6.0)
+#: Arrays, each with the layout it has for Numba where it is a writeable array of two axes.
+ARRAYS: list[tuple[str, Any, str | None]] = [
+    ("C", C, "C"),
+    ("F", F, "F"),
+    ("gaps", A, "A"),
+    ("backwards", C[::-1], "A"),
+    ("one row", C[:1], "C"),
+    ("one column", C[:, :1], "A"),
+    ("contiguous both ways", np.ones((1, 4)), "C"),
+    ("nothing in it", np.ones((0, 4)), "C"),
+    ("long long is int64", C.astype("q"), None),
+    ("one axis", LINE, None),
+    ("three axes", C[None], None),
+    ("no axes", np.array(1.0), None),
+    ("float32", C.astype("f"), None),
+    ("other bytes", C.astype(">f8" if sys.byteorder == "little" else "<f8"), None),
+    ("unaligned", unaligned(C), None),
+    ("a subclass", C.view(Mine), None),
+    ("masked", np.ma.array(C), None),
+    ("a record", np.zeros((3, 4), [("a", "f8")]), None),
+    ("objects", C.astype(object), None),
+    ("dates", C.astype("M8[s]"), None),
+    ("a list", C.tolist(), None),
+    ("a number", 1.0, None),
+    ("None", None, None),
+]
+
+
+@pytest.mark.parametrize("layout", "CFA")
+@pytest.mark.parametrize("mutable", [True, False])
+def test_arrays_of_its_type_alone(layout: str, mutable: bool) -> None:
+    entry = taking(array_type(np.dtype(float), 2, layout, not mutable))
+    for name, x, kind in ARRAYS:
+        assert entry(x) == (0 if mutable and kind == layout else MISS), name
+        if kind is not None:
+            fits = not mutable and kind == layout
+            assert entry(read_only(x) if kind != "A" else frozen(x)) == (0 if fits else MISS), name
+
+
+def frozen(x: np.ndarray) -> np.ndarray:
+    x = x[...]
+    x.flags.writeable = False
+    return x
+
+
+@pytest.mark.parametrize("dtype", SCALARS, ids=str)
+def test_every_type_of_number(dtype: np.dtype[Any]) -> None:
+    array, scalar = taking(array_type(dtype, 1, "C")), taking(scalar_type(dtype))
+    for char in np.typecodes["All"]:
+        x = np.zeros(3, char)
+        assert array(x) == (0 if x.dtype.num == dtype.num else MISS), char
+        if char not in "SUVOMm":
+            assert scalar(x.dtype.type(1)) == (0 if x.dtype.num == dtype.num else MISS), char
+    swapped = np.zeros(3, dtype.newbyteorder("S"))
+    assert array(swapped) == (MISS if dtype.itemsize > 1 else 0)
+    for value in (True, 1, 1.0, 1j, "1", None, [1], C):
+        fits = isinstance(value, (bool, int, float, complex)) and np.dtype(type(value)) == dtype
+        assert scalar(value) == (0 if fits else MISS), value
+
+
+def test_values_arrive() -> None:
+    def body(x, k, z, b, out):  # type: ignore[no-untyped-def]
+        out[0], out[1], out[2] = x[1, 2], k, z.real
+        out[3], out[4], out[5] = z.imag, b, x.shape[0] * 10 + x.shape[1]
+        out[6], out[7] = x.size, x.strides[0] * 1000 + x.strides[1]
+        return 0
+
+    f8 = np.dtype(float)
+    for layout, x in (("C", C), ("F", F), ("A", A), ("A", C[::-1, ::-2])):
+        entry = compiled(
+            body, array_type(f8, 2, layout), types.int64, types.complex128, types.boolean,
+            array_type(f8, 1, "C"),
+        )  # fmt: skip
+        out = np.zeros(8)
+        if x.shape[1] > 2:
+            assert entry(x, -7, 2 + 3j, True, out) == 0
+            strides = x.strides[0] * 1000 + x.strides[1]
+            assert out.tolist() == [x[1, 2], -7, 2, 3, 1, 34, 12, strides]
+        else:
+            assert entry(x[:, :1], 0, 0j, False, out) == 0
+
+
+@pytest.mark.parametrize("dtype", SCALARS, ids=str)
+def test_numbers_arrive(dtype: np.dtype[Any]) -> None:
+    def body(v, out):  # type: ignore[no-untyped-def]
+        out[0] = v
+        return 0
+
+    entry = compiled(body, scalar_type(dtype), array_type(dtype, 1, "C"))
+    out = np.zeros(1, dtype)
+    info: Any = np.iinfo(dtype) if dtype.kind in "iu" else None
+    if dtype.kind == "b":
+        values = [False, True]
+    elif info is not None:
+        values = [info.min, info.max, 3]
+    elif dtype.kind == "f":
+        values = [-0.0, np.inf, np.nan, np.finfo(dtype).tiny, np.finfo(dtype).max, 1 / 3]
+    else:
+        values = [complex(-0.0, 0.5), complex(np.nan, -np.inf), 1 / 3 + 2j]
+    python = {"?": bool, "l": int, "d": float, "D": complex}.get(dtype.char)
+    for value in values:
+        for given in (dtype.type(value), *([python(value)] if python else [])):
+            assert entry(given, out) == 0
+            assert out.tobytes() == dtype.type(value).tobytes(), given
+
+
+def test_a_number_that_does_not_fit_is_pythons_error() -> None:
+    with pytest.raises(OverflowError):
+        taking(types.int64)(1 << 70)
+
+
+def test_the_wrong_number_of_arguments() -> None:
+    entry = taking(types.int64, types.int64)
+    for args in ((), (1,), (1, 2, 3)):
+        with pytest.raises(TypeError, match="other arguments"):
+            entry(*args)
+    with pytest.raises(TypeError):
+        entry(1, a1=2)
+
+
+CELLS = array_type(np.dtype(np.int64), 1, "C")
+ZERO = 0
+
+
+def making(body: str, late: int, *signature: Any) -> Any:
+    """An entry that makes arrays in its last argument."""
+    scope: dict[str, Any] = {"vector": new_array("d", 1), "matrix": new_array("e", 2)}
+    exec(body, scope)
+    dispatcher = njit(scope["entry"])
+    dispatcher.compile((*signature, CELLS))
+    return python_callable(dispatcher, late=late)
+
+
+def test_what_is_made_inside_is_numpys() -> None:
+    body = """
+def entry(n, late):
+    x, y = vector(late, 1, n), matrix(late, 2, n, 3)
+    x[:] = 2.5
+    y[:] = 0x3C00
+    return 0 if n else 2
+"""
+    entry = making(body, 2, types.int64)
+    x, y = entry(4)
+    np.testing.assert_array_equal(x, np.full(4, 2.5))
+    np.testing.assert_array_equal(y, np.ones((4, 3)))
+    assert (x.dtype, y.dtype) == (np.float64, np.float16)
+    for made in (x, y):
+        assert type(made) is np.ndarray and made.base is None
+        assert made.flags.owndata and made.flags.writeable and made.flags.c_contiguous
+        assert sys.getrefcount(made) == 4  # the name, the tuple, the loop, the argument
+    assert entry("4") is entry(ZERO) is None
+    # More than there can be: the second fails, and the first goes.
+    assert entry(1 << 61) is entry(-1) is None
+    before = sys.getrefcount(None)
+    for _ in range(100):
+        assert entry(ZERO) is None
+    assert abs(sys.getrefcount(None) - before) < 10
+
+
+def test_what_is_made_is_let_go() -> None:
+    body = """
+def entry(n, late):
+    x = vector(late, 1, 1 << 20)
+    x[:] = 0.0
+    return 2 if n else 0
+"""
+    entry = making(body, 1, types.int64)
+    tracemalloc.start()
+    try:
+        for n in (1, 0) * 20:
+            entry(n)
+        assert tracemalloc.get_traced_memory()[0] < 1 << 22
+        assert tracemalloc.get_traced_memory()[1] >= 1 << 23
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_fails_inside_is_a_code() -> None:
+    def body(n):  # type: ignore[no-untyped-def]
+        return np.empty(n).size
+
+    entry = compiled(body, types.int64)
+    assert [entry(3), entry(1 << 56), entry(-1), entry(4)] == [3, 2, 2, 4]
+
+
+def test_references_are_as_before() -> None:
+    entry = taking(array_type(np.dtype(float), 1, "C"), types.float64, types.int64)
+    x, v, n = np.ones(3), np.float64(2.5), 10**15
+    before = [sys.getrefcount(o) for o in (x, v, n, np.ndarray, np.float64)]
+    for args in ((x, v, n), (x, v, v), (v, v, n), (x, x, x)):
+        for _ in range(100):
+            entry(*args)
+    del args
+    assert [sys.getrefcount(o) for o in (x, v, n, np.ndarray, np.float64)] == before
+
+
+def test_other_threads_run_meanwhile() -> None:
+    def body(x):  # type: ignore[no-untyped-def]
+        total = 0.0
+        for k in range(x.size):
+            total += np.sin(x[k])
+        return 0 if total < 1e300 else 1
+
+    entry = compiled(body, array_type(np.dtype(float), 1, "C"))
+    x = np.random.default_rng(0).random(20_000_000)
+    busy = threading.Thread(target=entry, args=(x,))
+    busy.start()
+    turns = 0
+    while busy.is_alive():
+        turns += 1
+        time.sleep(0.001)
+    assert turns > 10
+
+
+def test_it_lives_as_long_as_it_is_held() -> None:
+    entry = taking(types.int64)
+    dispatcher = entry.__self__.dispatcher
+    assert isinstance(dispatcher, numba.core.dispatcher.Dispatcher)
+    del dispatcher
+    assert entry(1) == 0
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "f(np.ones(100_000)); f(np.ones(1_000_000))",  # a large result: the pool's function
+        "compile._MOST = 1; f(np.ones(3)); g(np.ones(3)); del f; gc.collect()",
+    ],
+)
+def test_python_may_read_its_definition_when_it_goes(program: str) -> None:
+    """CPython reads it when the function is freed, so it must not be freed before."""
+    made = "tracejit.function(lambda x: x * 2.5 + 1.0, on_unsupported='error')"
+    program = (
+        "import gc, numpy as np, tracejit\nfrom tracejit.cpu.compiling import compile\n"
+        f"f = {made}\ng = {made.replace('2.5', '3.5')}\n{program}"
+    )
+    # Memory is overwritten when it is freed.
+    overwritten = {
+        "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0", "PYTHONMALLOC": "malloc",
+        "MALLOC_PERTURB_": "2",
+    }  # fmt: skip
+    subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ, **overwritten})
