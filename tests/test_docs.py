@@ -105,3 +105,11 @@ def test_examples_of_docstrings_run(path: Path) -> None:
     module = importlib.import_module(name.removesuffix(".__init__"))
     result = doctest.testmod(module, optionflags=OPTIONS)
     assert result.attempted and not result.failed
+
+
+@pytest.mark.parametrize("name", ["docs/design.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_files_that_are_named_exist(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:src/tracejit/|tests/)?[a-z_]+/[\w/]+\.py)`", text):
+        places = (ROOT / part / path for part in ("", "src/tracejit", "tests"))
+        assert any(place.exists() for place in places), path
