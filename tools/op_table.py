@@ -27,6 +27,7 @@ import tracejit
 from tracejit.arrays import CREATORS, FUNCTIONS
 from tracejit.call.sharing import shared
 from tracejit.capture.namespace import replacement
+from tracejit.cpu.backend import CPU
 from tracejit.cpu.emit.emitter import emit
 from tracejit.errors import NotTraceable, UnsupportedError, take_refusal
 from tracejit.ir import build, ops
@@ -125,7 +126,7 @@ def scheduled(graph: Graph, aliases: frozenset[int], layout: str) -> Program:
     layouts = {
         node.attr[0]: "C" if layout == "F" and node.ndim == 1 else layout for node in graph.inputs
     }
-    return schedule(graph, layouts, aliases)
+    return schedule(graph, layouts, aliases, passes=CPU.passes)
 
 
 def verdict(call: Callable[..., Any], arrays: dict[str, np.ndarray]) -> str:

@@ -11,14 +11,23 @@ from tracejit.cpu.compiling.compile import array_type, compile_entry, scalar_typ
 from tracejit.cpu.compiling.estimate import seconds
 from tracejit.cpu.emit.emitter import emit
 from tracejit.cpu.emit.expressions import storage
+from tracejit.cpu.passes.columns import positions_of_columns
+from tracejit.cpu.passes.jam import jam
+from tracejit.cpu.passes.numbers import extremes_of_numbers
+from tracejit.cpu.passes.products import products_as_sums
+from tracejit.cpu.passes.tiles import tile
 from tracejit.ir.graph import Graph
-from tracejit.lower.backend import Source
+from tracejit.lower.backend import Passes, Source
 from tracejit.lower.phases import Phase
 from tracejit.lower.program import Program
 
 
 class CPU:
     """One Numba function a program."""
+
+    passes = Passes(
+        graph=(positions_of_columns, extremes_of_numbers, products_as_sums), program=(tile, jam)
+    )
 
     def emit(
         self, program: Program, phases: Sequence[Phase] = (), streaming: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -10,6 +10,22 @@ from tracejit.ir.graph import Graph
 from tracejit.ir.node import Origin
 from tracejit.lower.phases import Phase
 from tracejit.lower.program import Buffer, Program
+
+#: A graph for inputs of these layouts, in a form that computes the same and suits a back end.
+GraphPass = Callable[[Graph, Mapping[str, str]], Graph]
+#: Changes a program in place: its computations are placed in loops, and have no memory yet.
+ProgramPass = Callable[[Program], None]
+
+
+class Passes(NamedTuple):
+    """What a back end does beyond the pipeline that all share, in this order.
+
+    `graph`    before the graph is scheduled
+    `program`  when all computations are placed in loops
+    """
+
+    graph: tuple[GraphPass, ...] = ()
+    program: tuple[ProgramPass, ...] = ()
 
 
 class Extra(NamedTuple):
@@ -52,6 +68,9 @@ class Source:
 
 class Backend(Protocol):
     """Emits a program as source, and compiles that."""
+
+    #: What it does to graphs and programs.
+    passes: Passes
 
     def emit(
         self, program: Program, phases: Sequence[Phase] = (), streaming: bool = False

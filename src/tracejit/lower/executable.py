@@ -230,7 +230,7 @@ def compile_graph(
     aliases = frozenset(k for k, kind in enumerate(kinds or ()) if kind == "alias")
     graph = _pass(graph, "own outputs", lambda g: _own_outputs(g, aliases))
     plain = {key: layout.rstrip("r") for key, layout in layouts.items()}
-    program = schedule(graph, plain, aliases, states)
+    program = schedule(graph, plain, aliases, states, backend.passes)
     if config.check:
         verify_program(program)
     if config.debug >= 3:

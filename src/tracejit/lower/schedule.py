@@ -17,11 +17,10 @@ from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node, postorder
 from tracejit.lower import access
 from tracejit.lower.access import Entry
+from tracejit.lower.backend import Passes
 from tracejit.lower.buffers import assign_buffers
 from tracejit.lower.chunks import mark_chunks
-from tracejit.lower.columns import positions_of_columns
 from tracejit.lower.inplace import write_in_place
-from tracejit.lower.jam import jam
 from tracejit.lower.looporder import loop_order
 from tracejit.lower.masks import through_masks
 from tracejit.lower.materialise import (
@@ -33,12 +32,12 @@ from tracejit.lower.materialise import (
     own_cost,
     reads_flat,
 )
-from tracejit.lower.numbers import extremes_of_numbers
 from tracejit.lower.order import products_early
-from tracejit.lower.products import products_as_sums
 from tracejit.lower.program import Computation, Kind, Loop, Program
-from tracejit.lower.tiles import tile
 from tracejit.lower.windows import draw_in_loops
+
+#: What no back end adds to.
+PLAIN = Passes()
 
 
 def schedule(
@@ -46,16 +45,17 @@ def schedule(
     layouts: Mapping[str, str],
     aliases: frozenset[int] = frozenset(),
     states: int = 0,
+    passes: Passes = PLAIN,
 ) -> Program:
-    """The loop program of `graph`.
+    """The loop program of `graph`, with what a back end's `passes` make of it.
 
     Needs: a simplified graph and the layout of each input ("C", "F", "R", "A", "" for a scalar).
     The outputs at the positions `aliases` are not computed, the last `states` ones are in C order.
     Guarantees: every stored node is computed once, before it is read.
     """
-    graph = extremes_of_numbers(positions_of_columns(graph, layouts))
-    graph = through_masks(products_as_sums(graph, layouts), layouts)
-    graph = contiguous(graph, layouts)
+    for prepare in passes.graph:
+        graph = prepare(graph, layouts)
+    graph = contiguous(through_masks(graph, layouts), layouts)
     computed = tuple(o for k, o in enumerate(graph.outputs) if k not in aliases)
     nodes = products_early(materialise(Graph(graph.inputs, computed, graph.checks)))
     stored: dict[Node, list[Computation]] = {}
@@ -74,8 +74,8 @@ def schedule(
         for computation in stored[node]:
             _Placer(program, computation).place()
     _collapse(program)
-    tile(program)
-    jam(program)
+    for change in passes.program:
+        change(program)
     draw_in_loops(program, set(computed))
     assign_buffers(program, set(computed))
     mark_chunks(program)

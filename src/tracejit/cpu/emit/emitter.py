@@ -31,11 +31,11 @@ from tracejit.cpu.emit.copies import Copies
 from tracejit.cpu.emit.emitting import Emitting
 from tracejit.cpu.emit.guards import Guards
 from tracejit.cpu.emit.streams import Streams
+from tracejit.cpu.passes.jam import FAR, LONG
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
 from tracejit.lower.access import FLAT, Dynamic, Entry, Index, Point
 from tracejit.lower.backend import Extra, Source
-from tracejit.lower.jam import FAR, LONG
 from tracejit.lower.phases import Phase, with_slots
 from tracejit.lower.program import (
     Buffer,

@@ -6,6 +6,8 @@ the numbers beside the question whether there are any, which one loop answers, t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from tracejit.ir import build, ops
@@ -17,7 +19,7 @@ from tracejit.ir.types import BOOL
 _PLAIN = {"fmax_reduce": ("max", "fmax", -np.inf), "fmin_reduce": ("min", "fmin", np.inf)}
 
 
-def extremes_of_numbers(graph: Graph) -> Graph:
+def extremes_of_numbers(graph: Graph, layouts: Mapping[str, str]) -> Graph:
     """`graph` with plain extremes of float32 and float64 for those that skip NaN."""
     if not any(_skips_nan(node) for node in graph.nodes()):
         return graph

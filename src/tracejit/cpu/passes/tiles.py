@@ -11,8 +11,8 @@ A loop that sums columns goes by such blocks, too, so that several threads may s
 
 from __future__ import annotations
 
+from tracejit.cpu.passes.jam import jams
 from tracejit.lower.chunks import by_chunks
-from tracejit.lower.jam import jams
 from tracejit.lower.program import Computation, Kind, Loop, Program, computations_in
 
 #: What may be done to all rows of a block before the next thing is done to any.

@@ -1,0 +1,1 @@
+"""What the CPU makes of graphs and programs: products as sums, tiles, several steps at once."""
