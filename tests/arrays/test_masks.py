@@ -568,3 +568,39 @@ def test_a_repetition_that_is_read_again_is_in_memory():
     f = tracejit.function(function)
     for got, want in zip(f(np.arange(9.0)), function(np.arange(9.0)), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-14)
+
+
+# where= ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda a, b: np.divide(a, b, out=np.zeros_like(a), where=b != 0),
+        lambda a, b: np.sqrt(a, out=np.full(a.shape, -1, "f"), where=a > 0, casting="same_kind"),
+        lambda a, b: np.add(a, b, out=(a.copy(),), where=b[:, :1] > 0),
+        lambda a, b: np.add(a[0], b[0], out=np.ones(a.shape), where=b > 0),
+        lambda a, b: np.log(a, np.zeros(a.shape), where=b[0] != 0),
+    ],
+)
+def test_where_keeps_what_out_holds(f):
+    rng = np.random.default_rng(2)
+    a, b = rng.random((5, 4)), rng.integers(-1, 2, (5, 4)).astype(float)
+    g = tracejit.function(f)
+    got, want = g(a, b), f(a, b)
+    np.testing.assert_allclose(got, want, rtol=1e-14)
+    assert got.dtype == want.dtype and g.stats.loops == 1
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda a, k: np.add(a, 1, out=np.zeros(4), where=k),
+        lambda a, k: np.add(a, 1, out=np.zeros(4), where=(a > 0)[:, None]),
+        lambda a, k: np.power(k, -k, out=np.zeros(4, int), where=k < 0),
+    ],
+)
+def test_where_that_is_no_mask_runs_in_numpy(f):
+    g = tracejit.function(f)
+    with pytest.raises(tracejit.UnsupportedError, match="where="):
+        g(np.arange(4.0), np.arange(4))

@@ -169,6 +169,8 @@ def round_(a: Any, decimals: Any = 0, out: Any = None) -> Variable:
         check_output(np.multiply if digits > 0 else np.divide, np.dtype(float), BOOL)
     if x.dtype.kind == "c":
         raise NotTraceable("np.round of complex numbers to decimals is not compiled")
+    if abs(digits) > 300:  # the scale is no float
+        raise NotTraceable("np.round to so many decimals is not compiled")
     scale = float(10 ** abs(digits))
     there, back = ("multiply", "divide") if digits > 0 else ("divide", "multiply")
     result = call(back, call("rint", call(there, x, scale)), scale)

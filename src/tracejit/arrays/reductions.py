@@ -95,6 +95,8 @@ def _initial(initial: Any, dtype: np.dtype[Any]) -> Node:
         x = int(x)  # as NumPy does: ValueError for nan, OverflowError for infinities
     if isinstance(x, complex) and dtype.kind != "c":
         raise TypeError("float() argument must be a string or a real number, not 'complex'")
+    if isinstance(x, Node) and x.dtype.kind == "c" and dtype.kind != "c":
+        raise NotTraceable("a complex initial= of a real array is not compiled")
     first = coerce(x, dtype)
     if first.ndim:
         raise NotTraceable("initial= of an array with axes is not compiled")

@@ -17,6 +17,7 @@ from tracejit.arrays.common import (
     node_fits,
     require_exponents,
     shown,
+    strong,
     told,
     write,
 )
@@ -52,10 +53,7 @@ def call(
     **other: Any,
 ) -> Any:
     """``ufunc(*inputs, …)``."""
-    if where is not True:
-        raise NotTraceable(
-            "where= of a ufunc leaves elements without a value", "use np.where(condition, a, b)"
-        )
+    kept = None if where is True else _kept(ufunc, out)
     if ufunc in GENERALISED:
         result = GENERALISED[ufunc](*inputs, dtype=dtype, **other)
     else:
@@ -63,6 +61,8 @@ def call(
             raise TypeError(f"{ufunc.__name__}() got an unexpected keyword {next(iter(other))!r}")
         loop = _signature(ufunc, dtype, signature if signature is not None else sig)
         result = _elementwise(ufunc, [operand(i) for i in inputs], casting, loop)
+    if kept is not None:
+        result = _chosen(where, result.node, kept, ufunc, casting)
     return _into(out, result, ufunc, casting)
 
 
@@ -159,6 +159,33 @@ def _into(out: Any, result: Any, ufunc: np.ufunc, casting: str) -> Any:
             rebind(target, r.node, ufunc, casting)
     final = tuple(r if t is None else t for t, r in zip(targets, results, strict=True))
     return final if isinstance(result, tuple) else final[0]
+
+
+def _kept(ufunc: np.ufunc, out: Any) -> Variable:
+    """The array of ``out=`` that keeps its elements where ``where=`` is false."""
+    target = out[0] if isinstance(out, tuple) and len(out) == 1 else out
+    if target is None or target is ...:
+        raise NotTraceable(
+            "where= of a ufunc leaves elements without a value", "use np.where(condition, a, b)"
+        )
+    if not isinstance(target, Variable) or ufunc in GENERALISED or ufunc.nout > 1:
+        raise NotTraceable("where= of this ufunc is not compiled", "use np.where(condition, a, b)")
+    if ufunc is np.power:  # which may refuse what is not asked for
+        raise NotTraceable("where= of np.power is not compiled", "use np.where(condition, a, b)")
+    return target
+
+
+def _chosen(where: Any, node: Node, kept: Variable, ufunc: np.ufunc, casting: str) -> Variable:
+    """`node` where a mask is true, and what `kept` has elsewhere."""
+    mask, dtype = strong(where), kept.node.dtype
+    shape = kept.node.shape
+    wide = build.broadcast_shapes([shape, node.shape, mask.shape])
+    same = len(wide) == len(shape) and all(map(build.solver().equal, wide, shape))
+    if mask.dtype != BOOL or not same:
+        raise NotTraceable("where= is no mask for the elements of out=")
+    check_output(ufunc, node.dtype, dtype, casting)
+    mask, new = (build.broadcast_to(x, shape) for x in (mask, build.cast(node, dtype)))
+    return value(build.where(mask, new, kept.node))
 
 
 def rebind(target: Variable, node: Node, ufunc: np.ufunc, casting: str = "same_kind") -> None:

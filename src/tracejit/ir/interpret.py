@@ -52,13 +52,14 @@ def _evaluate(node: Node, values: Values, env: Mapping[str, Any]) -> Any:
     op = node.op
     args = [values[a] for a in node.args]
     if isinstance(op, ops.Elementwise):
-        return _elementwise(node, op, args)
+        return elementwise(node, op, args)
     if isinstance(op, ops.Reduction):
         return _reduce(node, op, args[0])
     return RULES[op].evaluate(node, args, values, env)
 
 
-def _elementwise(node: Node, op: ops.Elementwise, args: list[Any]) -> Any:
+def elementwise(node: Node, op: ops.Elementwise, args: list[Any]) -> Any:
+    """The value of an elementwise node from those of its operands."""
     if op is ops.CAST:
         return np.asarray(args[0]).astype(node.dtype)
     if op is ops.WHERE:

@@ -263,7 +263,7 @@ def _over_budget(program: Program, source: Source, estimate: float, budget: floa
     """The refusal to compile a program; its place is the line that most of it comes from."""
     error = OverBudget(
         f"compiling its {program.passes} loops and {len(source.origins)} statements would take "
-        f"about {estimate:.0f} s, and the budget is {budget:g} s",
+        f"about {estimate:.2g} s, more than the budget of {budget:g} s",
         budget,
     )
     places = Counter(filter(None, source.origins)).most_common(1)

@@ -156,9 +156,10 @@ class Extremes:
     def open_block(self, c: Computation, loop: Loop, start: str) -> None:
         """Before a block's elements."""
         memory, char = self.e.fresh("v"), _kernel_char(c)
-        self.e.headers[f"memory_{char}"] = f'memory_{char} = block_memory("{char}")'
+        made = f"memory_{char.replace('?', 't')}"
+        self.e.headers[made] = f'{made} = block_memory("{char}")'
         inner = self.e.path[1] if len(self.e.path) > 1 else None
-        self.e.path[0].insert(f"{memory} = memory_{char}()", None, inner)
+        self.e.path[0].insert(f"{memory} = {made}()", None, inner)
         self.blocks[c] = memory, f"{self.e.var_of[loop]} - {start}"
 
     def step(self, c: Computation, value: str) -> None:

@@ -1,0 +1,322 @@
+"""The interpreter of programs: what a schedule means, point by point, in Python and NumPy.
+
+It is slow, and the oracle of the tests: a pass that makes a wrong program shows here, without
+anything being emitted or compiled. Floating sums are made in the order of the loops.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tracejit.ir import ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.interpret import elementwise
+from tracejit.ir.node import Node
+from tracejit.ir.rules import RULES
+from tracejit.lower.chunks import chunk_length
+from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
+
+Index = tuple[int, ...]
+
+
+def evaluate(
+    program: Program, env: Mapping[str, Any], aliases: frozenset[int] = frozenset()
+) -> Any:
+    """The outputs of `program`, with its inputs taken from `env` by name; None for `aliases`.
+
+    Raises IndexError for a position that is out of range.
+
+    >>> from tracejit.ir import build, dims
+    >>> from tracejit.ir.graph import Graph
+    >>> from tracejit.lower.schedule import schedule
+    >>> x = build.input("x", np.dtype(np.float64), (dims.dim("x", 0),))
+    >>> program = schedule(Graph((x,), (build.reduce("sum", x, (0,)),)), {"x": "C"})
+    >>> evaluate(program, {"x": np.arange(4.0)})
+    [np.float64(6.0)]
+    """
+    with np.errstate(all="ignore"):
+        machine = _Machine(program, env)
+        for item in program.items:
+            machine.item(item)
+        outputs = enumerate(program.graph.outputs)
+        return [None if k in aliases else machine.whole(node)[()] for k, node in outputs]
+
+
+class _Machine:
+    """The memory of a run, and where its loops are."""
+
+    def __init__(self, program: Program, env: Mapping[str, Any]) -> None:
+        self.program, self.env = program, env
+        self.memory: dict[int, np.ndarray] = {}
+        #: What is in no memory: the value of this iteration.
+        self.registers: dict[Node, Any] = {}
+        self.at: dict[Loop, int] = {}
+        #: What a reduction has come to, by the place in its result.
+        self.sums: dict[Node | Computation, dict[Index, Any]] = {}
+
+    # Loops -----------------------------------------------------------------------------------
+
+    def item(self, item: Loop | Computation) -> None:
+        if isinstance(item, Computation):
+            self._compute(item)
+            return
+        for draw in item.draws:
+            self._compute(draw)
+        count = self.length(item.extent)
+        self._begin(item)
+        if not item.tiled:
+            self._run(item, 0, count)
+            return
+        for member in item.members:
+            self._begin(member)
+        inner = max((self._points(m) for m in item.members), default=1)
+        step = chunk_length(count, inner, True)
+        for start in range(0, count, step):
+            for member in item.members:
+                self._run(member, start, min(start + step, count))
+
+    def _points(self, loop: Loop) -> int:
+        inner = [i for i in loop.items if isinstance(i, Loop)]
+        return math.prod(self.length(i.extent) for i in inner[:1])
+
+    def _begin(self, loop: Loop) -> None:
+        """The reductions over `loop` and what is inside of it start anew."""
+        stack: list[Loop | Computation] = list(loop.items)
+        while stack:
+            item = stack.pop()
+            if isinstance(item, Loop):
+                stack += item.items
+                continue
+            over = _outermost_reduced(item)
+            if over is None or over is loop or over in loop.twins:
+                self.sums[_key(item)] = {}
+
+    def _run(self, loop: Loop, first: int, last: int) -> None:
+        steps = 1 + len(loop.twins)
+        grouped = (last - first) // steps if loop.left else -(-(last - first) // steps)
+        for group in range(grouped if loop.twins else 0):
+            start = first + group * steps
+            for k, each in enumerate((loop, *loop.twins)):
+                self.at[each] = min(start + k, last - 1)
+            for item in loop.items:
+                self.item(item)
+        for each in loop.twins:
+            self.at.pop(each, None)
+        done = first + grouped * steps if loop.twins else first
+        for position in range(done, last):
+            self.at[loop] = position
+            for item in loop.items:
+                self.item(item)
+
+    # Values ----------------------------------------------------------------------------------
+
+    def length(self, d: Dim) -> int:
+        """The value of a dimension."""
+        return int(self.value(d, ())) if isinstance(d, Node) else d
+
+    def value(self, node: Node, at: Index, target: Node | None = None) -> Any:
+        """The element of `node` at `at`: of memory, unless it is the `target` being computed."""
+        if node in self.program.stored and node is not target:
+            return self._load(node, at)
+        op = node.op
+        if op is ops.INPUT:
+            x = self.env[node.attr[0]]
+            return np.asarray(x)[at] if node.ndim else x
+        if op is ops.IOTA:
+            return np.int64(at[0])
+        if op is ops.VIEW:
+            inner = tuple(
+                self.length(start) + (step * at[axis] if axis is not None and step else 0)
+                for start, step, axis in node.attr[1]
+            )
+            return self.value(node.args[0], inner)
+        if op is ops.RESHAPE:
+            shape, of = self.shape(node), self.shape(node.args[0])
+            flat = int(np.ravel_multi_index(at, shape)) if at else 0
+            return self.value(node.args[0], tuple(map(int, np.unravel_index(flat, of))))
+        if op is ops.GATHER:
+            x, *indices = node.args
+            picks = [
+                int(self.value(indices[k], at)) if kind == "index" else at[k]
+                for kind, k in node.attr[1]
+            ]
+            return self.value(x, _wrapped(picks, self.shape(x)))
+        args = [self.value(a, at if a.ndim else ()) for a in node.args]
+        if isinstance(op, ops.Elementwise):
+            result = elementwise(node, op, args)
+            return np.asarray(result)[()] if not node.type.weak else np.asarray(result).item()
+        return RULES[op].evaluate(node, args, dict(zip(node.args, args, strict=True)), self.env)
+
+    def shape(self, node: Node) -> Index:
+        """The lengths of `node`."""
+        return tuple(map(self.length, node.shape))
+
+    def whole(self, node: Node) -> Any:
+        """All of `node`, as a library reads it."""
+        if node in self.program.stored:
+            buffers = self.program.buffers[node]
+            return self._array(buffers[0]) if buffers else np.asarray(self.registers[node])
+        if node.op is ops.INPUT:
+            return np.asarray(self.env[node.attr[0]])
+        shape = self.shape(node)
+        found = np.empty(shape, node.dtype)
+        for at in np.ndindex(shape):
+            found[at] = self.value(node, at)
+        return found
+
+    # Memory ----------------------------------------------------------------------------------
+
+    def _array(self, buffer: Buffer) -> np.ndarray:
+        found = self.memory.get(id(buffer))
+        if found is None:
+            shape = tuple(self.length(buffer.node.shape[k]) for k in buffer.axes)
+            op, dtype = buffer.node.op, buffer.node.dtype
+            empty = isinstance(op, ops.Reduction) and op not in ops.ARG_REDUCTIONS
+            start = ops.identity(op.name, dtype) if empty else 0  # of what has no elements
+            found = self.memory[id(buffer)] = np.full(shape, start, dtype)
+        return found
+
+    def _load(self, node: Node, at: Index) -> Any:
+        buffers = self.program.buffers[node]
+        if node in self.program.windows:
+            return self.registers[node][at]
+        if not buffers:
+            return self.registers[node]
+        found = self._array(buffers[0])[tuple(at[k] for k in buffers[0].axes)]
+        return found.item() if node.type.weak else found
+
+    def _store(self, node: Node, at: Index, value: Any) -> None:
+        self.registers[node] = value
+        for buffer in self.program.buffers[node]:
+            self._array(buffer)[tuple(at[k] for k in buffer.axes)] = value
+
+    # Computations ----------------------------------------------------------------------------
+
+    def _compute(self, c: Computation) -> None:
+        if c.kind in (Kind.MATMUL, Kind.LIBRARY):
+            self._call(c)
+            return
+        if any(loop not in self.at for loop in c.loops):
+            return  # of a step that is not taken
+        at = self._domain_index(c)
+        own = c.target if c.value is c.target else None
+        if c.kind is Kind.SCATTER:
+            self._scatter(c, at)
+            return
+        value = self.value(c.value, at if c.value.ndim else (), own)
+        kept = tuple(at[k] for k in c.kept)
+        if c.kind is Kind.MAP:
+            self._map(c, at, value)
+        elif c.kind is Kind.SCAN:
+            if at[c.axis]:
+                before = self._load(c.target, (*at[: c.axis], at[c.axis] - 1, *at[c.axis + 1 :]))
+                combine = ops.ELEMENTWISE[c.target.attr[0]].ufunc
+                value = combine(before, c.target.dtype.type(value))
+            self._store(c.target, at, value)
+        elif c.kind is Kind.ARG:
+            self._extreme(c, at, kept, value)
+        else:
+            self._reduce(c, kept, value)
+
+    def _domain_index(self, c: Computation) -> Index:
+        """Where in its domain a computation is."""
+        domain = tuple(map(self.length, c.domain))
+        if c.loops and c.loops[0].flat:
+            return tuple(map(int, np.unravel_index(self.at[c.loops[0]], domain)))
+        place = dict(zip(c.order, (self.at[loop] for loop in c.loops), strict=True))
+        return tuple(place[k] for k in range(len(domain)))
+
+    def _map(self, c: Computation, at: Index, value: Any) -> None:
+        if c.partial:
+            moved = list(at)
+            if at:
+                moved[c.axis] += self.length(c.offset)
+            at = tuple(moved)
+        if c.target.op is ops.RESHAPE and c.partial:
+            inner = self.shape(c.target.args[0])
+            flat = int(np.ravel_multi_index(at, inner))
+            at = tuple(map(int, np.unravel_index(flat, self.shape(c.target))))
+        self._store(c.target, at, value)
+
+    def _reduce(self, c: Computation, kept: Index, value: Any) -> None:
+        op = c.target.op
+        assert isinstance(op, ops.Reduction)
+        dtype = c.target.dtype
+        before = self.sums[_key(c)].get(kept, ops.identity(op.name, dtype))
+        combine = ops.ELEMENTWISE[op.combine].ufunc
+        result = np.asarray(combine(before, value)).astype(dtype)[()]
+        self.sums[_key(c)][kept] = result
+        self._store(c.target, kept, result)
+
+    def _extreme(self, c: Computation, at: Index, kept: Index, value: Any) -> None:
+        lengths = [self.length(c.domain[k]) for k in c.reduced]
+        place = int(np.ravel_multi_index([at[k] for k in c.reduced], lengths))
+        best = self.sums[_key(c)].get(kept)
+        better = best is None
+        if best is not None and best[0] == best[0]:
+            pair = [best[0], value]
+            better = bool((np.argmax if c.target.op.name == "argmax" else np.argmin)(pair))
+        if better:
+            self.sums[_key(c)][kept] = value, place
+        self._store(c.target, kept, np.int64(self.sums[_key(c)][kept][1]))
+
+    def _scatter(self, c: Computation, at: Index) -> None:
+        mode, _ = c.target.attr
+        value = self.value(c.value, at if c.value.ndim else ())
+        places = [int(self.value(p, at if p.ndim else ())) for p in c.positions]
+        place = _wrapped(places, self.shape(c.target))
+        if mode == "add":
+            value = np.add(self._load(c.target, place), value)
+        self._store(c.target, place, value)
+
+    def _call(self, c: Computation) -> None:
+        node, values = c.value, _Whole(self)
+        args = [values[a] for a in node.args]
+        if node.op is ops.PLACE:  # into the copy that has been made
+            args[1] = self.whole(node)
+        if isinstance(node.op, ops.Elementwise):
+            result = elementwise(node, node.op, args)
+        else:
+            result = RULES[node.op].evaluate(node, args, values, self.env)
+        result = np.asarray(result, node.dtype)
+        self.registers[node] = result if node.ndim else result[()]
+        if node not in self.program.windows:
+            for buffer in self.program.buffers[node]:
+                self._array(buffer)[...] = result
+
+
+class _Whole(dict[Node, Any]):
+    """All of the nodes that somebody asks for."""
+
+    def __init__(self, machine: _Machine) -> None:
+        super().__init__()
+        self.machine = machine
+
+    def __missing__(self, node: Node) -> Any:
+        value = self.machine.whole(node)
+        self[node] = value = value if node.ndim else self.machine.value(node, ())
+        return value
+
+
+def _outermost_reduced(c: Computation) -> Loop | None:
+    """The outermost of the loops over which `c` reduces."""
+    if c.loops and c.loops[0].flat:
+        return c.loops[0]
+    return next((loop for k, loop in zip(c.order, c.loops, strict=True) if k in c.reduced), None)
+
+
+def _key(c: Computation) -> Node | Computation:
+    """What accumulates: in a sweep all steps do so in one array; else each on its own."""
+    return c.target if c.kind is Kind.SWEEP else c
+
+
+def _wrapped(places: Sequence[int], lengths: Index) -> Index:
+    """Positions that may count from the end."""
+    for place, length in zip(places, lengths, strict=True):
+        if not -length <= place < length:
+            raise IndexError(f"index {place} is out of bounds for length {length}")
+    return tuple(p + n if p < 0 else p for p, n in zip(places, lengths, strict=True))
