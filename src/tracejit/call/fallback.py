@@ -51,11 +51,12 @@ _HINTS_BY_TEXT = (
     ("Python integer", "cast the array to a dtype that holds the number"),
     ("negative integer powers", "make the base or the exponent a float"),
     ("Cast ", "cast an operand with .astype(...), or write y = y + x for a new array"),
+    ("did not contain a loop", "cast an operand with .astype(...)"),
+    ("not supported for the input types", "cast an operand with .astype(...)"),
 )
 _HINTS_BY_CLASS: dict[type, str] = {
     AxisError: "an array of n dimensions has the axes 0 … n - 1, or -n … -1",
     DTypeError: "cast an operand with .astype(...)",
-    TypeError: "cast an operand with .astype(...)",
     ShapeError: "compare the shapes of the operands",
 }
 COMPILER_FAILED = "the compiler refuses the program; with TRACEJIT_DEBUG=1 it says why"
@@ -63,7 +64,8 @@ MAX_REFUSED = 256
 _DEFAULT_HINT = "do this outside the compiled function"
 
 
-def _hint(error: BaseException) -> str:
+def hint_for(error: BaseException) -> str:
+    """What to do about an error; empty where nothing is known."""
     if isinstance(error, TracejitError) and error.hint:
         return error.hint
     text = str(error).replace("Cannot cast", "Cast ")
@@ -149,10 +151,10 @@ class Refusal:
         others the text is added as a note.
         """
         if isinstance(self.problem, TracejitError) and isinstance(self.problem, type(plain)):
-            title, hint = str(plain).strip(), _hint(self.problem) or _hint(plain)
+            title, hint = str(plain).strip(), hint_for(self.problem) or hint_for(plain)
             return type(self.problem)(message(title, self.origin, "", self.operands, hint))
         if self.inside and isinstance(plain, type(self.problem)):
-            plain.add_note(message("", self.origin, "", self.operands, _hint(plain)).strip("\n"))
+            plain.add_note(message("", self.origin, "", self.operands, hint_for(plain)).strip("\n"))
         return plain
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.call.arguments import storage_of
-from tracejit.call.fallback import COMPILER_FAILED, stack_level
+from tracejit.call.fallback import COMPILER_FAILED, hint_for, stack_level
 from tracejit.call.reentry import aside
 from tracejit.call.slow import trace_lock
 from tracejit.config import config, settings
@@ -435,7 +435,9 @@ def located(f: Callee, error: Exception) -> Exception:
         return error
     if isinstance(error, ShapeError):
         shapes = ", ".join(f"{v} {v.type}" for v in apply.inputs[:6])
-        hint = "axes broadcast only where their type says so: see T.addbroadcast"
+        hint = hint_for(error)
+        if apply.op == "elemwise":
+            hint = "axes broadcast only where their type says so: see T.addbroadcast"
         return ShapeError(message(str(error), apply.origin, f"in {apply.label()}", shapes, hint))
     error.add_note(message("", apply.origin, f"in {apply.label()}").strip("\n"))
     return error
