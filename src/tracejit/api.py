@@ -5,7 +5,8 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from tracejit.call.function import Function, decorated
+from tracejit.call.function import Function
+from tracejit.call.function import function as decorated
 
 
 def function(f: Any = None, *args: Any, **kwargs: Any) -> Any:

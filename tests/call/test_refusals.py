@@ -202,3 +202,17 @@ def test_which_object_a_number_is(f: Any) -> None:
 ])  # fmt: skip
 def test_identity_of_what_is_no_number_is_compiled(f: Any, flag: Any) -> None:
     np.testing.assert_array_equal(tracejit.function(f, on_unsupported="error")(X, flag), f(X, flag))
+
+
+def test_what_prints_prints_at_every_call(capsys: pytest.CaptureFixture[str]) -> None:
+    """And nothing of it twice, nor by halves."""
+
+    def f(x: Any) -> Any:
+        print("of", len(x), x)
+        return x + 1
+
+    g = tracejit.function(f, on_unsupported="warn")
+    with pytest.warns(tracejit.UnsupportedWarning, match="prints at every call"):
+        g(np.ones(2))
+    g(np.ones(2))
+    assert capsys.readouterr().out == "of 2 [1. 1.]\n" * 2

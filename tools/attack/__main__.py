@@ -44,8 +44,8 @@ def main() -> int:
     return min(99, attack(kinds, seed, given.minutes * 60))
 
 
-def attack(kinds: list[str], seed: int, seconds: float) -> int:
-    """Work on `kinds` in turn for so many seconds; how many cases failed."""
+def attack(kinds: list[str], seed: int, seconds: float, most: int = 1_000_000) -> int:
+    """Work on `kinds` in turn for so many seconds, or cases of a turn; how many cases failed."""
     end = time.monotonic() + seconds
     totals = {kind: {"cases": 0, "failures": 0, "calls": 0, "compiled": 0} for kind in kinds}
     total_share = sum(_SHARES.get(k, 3) for k in kinds)
@@ -55,20 +55,20 @@ def attack(kinds: list[str], seed: int, seconds: float) -> int:
         for kind in kinds:
             share = seconds / rounds * _SHARES.get(kind, 3) / total_share
             share = min(share, max(1.0, end - time.monotonic()))
-            done = turn(kind, seeds[kind], share, totals[kind])
+            done = turn(kind, seeds[kind], share, totals[kind], most)
             seeds[kind] += done
     for kind, counted in totals.items():
         print(f"{kind:12}", ", ".join(f"{n} {what}" for what, n in counted.items()), flush=True)
     return sum(counted["failures"] for counted in totals.values())
 
 
-def turn(kind: str, seed: int, seconds: float, totals: dict[str, int]) -> int:
+def turn(kind: str, seed: int, seconds: float, totals: dict[str, int], most: int) -> int:
     """Work on one kind in a process of its own; how many seeds that used."""
     command = [sys.executable, "-m", "tools.attack", "--work", kind, str(seed), str(seconds)]
     settings = {name: text for name, text in os.environ.items() if not name.startswith("TRACEJIT_")}
     env = {**settings, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
     process = subprocess.Popen(
-        [*command, "1000000"], cwd=ROOT, env=env, text=True,
+        [*command, str(most)], cwd=ROOT, env=env, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     errors: list[str] = []

@@ -64,7 +64,7 @@ class Function(Compiled):
         return source
 
 
-def decorated(
+def function(
     f: Any,
     *,
     name: str | None = None,
@@ -77,7 +77,7 @@ def decorated(
         raise ValueError(f'on_unsupported must be "warn" or "error", not {on_unsupported!r}')
     if f is None:
         return functools.partial(
-            decorated, name=name, on_unsupported=on_unsupported, stabilise=stabilise,
+            function, name=name, on_unsupported=on_unsupported, stabilise=stabilise,
             convert_arrays=convert_arrays,
         )  # fmt: skip
     if isinstance(f, Function):
@@ -93,4 +93,4 @@ def decorated(
     return Function(f, name, on_unsupported, stabilise, convert_arrays)
 
 
-__all__ = ["Function", "decorated"]
+__all__ = ["Function", "function"]

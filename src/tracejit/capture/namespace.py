@@ -349,6 +349,11 @@ def _refused_builtin(name: str) -> Callable[..., Any]:
     return call
 
 
+def traced_print(*args: Any, **kwargs: Any) -> Any:
+    """``print``, which would be heard at the call that is traced, and at no other."""
+    raise NotTraceable("print() prints at every call", "print what the function returns")
+
+
 def _import(name: str, *args: Any, **kwargs: Any) -> Any:
     module = builtins.__import__(name, *args, **kwargs)
     if not is_library_module(name):
@@ -381,6 +386,7 @@ def traced_builtins() -> dict[str, Any]:
     others = {name: _refused_builtin(name) for name in _REFUSED.split()}
     others.update(isinstance=traced_isinstance, issubclass=traced_issubclass, type=traced_type)
     others.update(len=traced_len, hasattr=traced_hasattr, getattr=traced_getattr, dir=traced_dir)
+    others.update(print=traced_print)
     found.update({name: stand_in_for(found[name], call) for name, call in others.items()})
     found["__import__"] = _import
     return found
