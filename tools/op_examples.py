@@ -102,7 +102,7 @@ FALLBACKS: tuple[str, ...] = (
     "return np.add(x, 1, out=x)",
     "return np.sum(x, axis=0, out=np.zeros(4))",
     "return np.add(x, 1, where=x > 0)",
-    "return np.add(x, 1, where=x > 0, out=np.zeros_like(x))",
+    "return np.power(x, 2, where=x > 0, out=np.zeros_like(x))",
     "np.maximum.at(np.zeros(4), 0, x[0])\nreturn x",
     "return np.add.reduceat(x, [0, 2])",
     "return np.power.reduce(x)",

@@ -242,3 +242,40 @@ def test_numbers_in_the_other_order_of_bytes_are_others(dtype: str) -> None:
         np.testing.assert_array_equal(f(swapped), x + x)
     assert bool(caught) is not native
     assert (f.stats.traces, f.stats.fallbacks) == (1, not native)
+
+
+def _added(x: Any) -> Any:
+    y = x.copy()
+    y += 1
+    return y
+
+
+def _cleared(x: Any) -> Any:
+    y = np.ascontiguousarray(x) * 1
+    y[y > 5] = 0
+    return y
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        _added,
+        _cleared,
+        lambda x: x.copy() + 1,
+        lambda x: x.copy() + x,
+        lambda x: x.astype(float, order="C") - 1,
+        lambda x: np.asfortranarray(x) * 2,
+        lambda x: (x + 1, x.T.copy() - 1),
+    ],
+)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_what_is_made_of_a_copy_lies_as_the_copy(f: Any, order: str) -> None:
+    x = np.asarray(np.arange(30.0).reshape(6, 5), order=order)
+    got, want = tracejit.function(f, on_unsupported="error")(x), f(x)
+    for mine, numpys in zip(
+        got if isinstance(got, tuple) else (got,),
+        want if isinstance(want, tuple) else (want,),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(mine, numpys)
+        assert mine.strides == numpys.strides

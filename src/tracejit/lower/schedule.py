@@ -65,8 +65,13 @@ def schedule(
     flat.update(graph.outputs[len(graph.outputs) - states :])
     memory = {node: layouts[node.attr[0]] for node in graph.inputs}
     for node in nodes:
-        # What is read by position in memory must be in C order: its inputs have no say.
-        stored[node] = _computations(node, keep, None if node in flat else memory)
+        # What is read by position in memory must be in C order, and what is made of an array that
+        # was put into an order is in that: its inputs have no say.
+        order = "C" if node in flat else _order_of_copies(node, keep)
+        stored[node] = _computations(node, keep, None if order == "C" else memory)
+        if order == "F":
+            for c in stored[node]:
+                c.order = c.order if c.partial else tuple(range(len(c.domain)))[::-1]
         memory[node] = _storage_order(stored[node], keep)
     program = Program(graph, [], stored, {}, dict(layouts), memory)
     write_in_place(program, set(computed))
@@ -80,6 +85,27 @@ def schedule(
     assign_buffers(program, set(computed))
     mark_chunks(program)
     return program
+
+
+def _order_of_copies(node: Node, stored: set[Node]) -> str:
+    """The order of the copies, in no memory, of which `node` is computed element by element.
+
+    Of several it is C; "" where there are none.
+    """
+    if node.ndim < 2 or not isinstance(node.op, ops.Elementwise):
+        return ""
+    found, seen, stack = "", {node}, [node]
+    while stack:
+        at = stack.pop()
+        if at.op is ops.ORDERED["C"]:
+            return "C"
+        if at.op is ops.ORDERED["F"]:
+            found = "F"
+        if isinstance(at.op, ops.Elementwise):
+            inner = [a for a in at.args if a.ndim and a not in seen and a not in stored]
+            seen.update(inner)
+            stack += inner
+    return found
 
 
 def _storage_order(computations: list[Computation], stored: set[Node]) -> str:

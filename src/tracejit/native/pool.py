@@ -265,7 +265,7 @@ class Pool:
             advise=_ADVISE if linux else "",
             set_handler=llvm.numpy(_SET_HANDLER),
             capsule=llvm.pointer(id(capsule)),
-            numpy_empty=llvm.pointer(id(np.empty)),
+            numpy_empty=llvm.pointer(id(_EMPTY)),
             **{name: llvm.python(name) for name in _PYTHON},
         )
         address = llvm.compiled(text)
@@ -277,7 +277,7 @@ class Pool:
         self.trim: Any = ctypes.PYFUNCTYPE(None)(address("pool_trim"))
         self.last = time.monotonic()
         # Arrays may live until the process ends, later than anything of Python's.
-        llvm.keep(handler, capsule)
+        llvm.keep(handler, capsule, _EMPTY)
 
     def empty(self, shape: Any, dtype: np.dtype[Any]) -> np.ndarray:
         """``np.empty`` with this allocator."""
@@ -289,6 +289,8 @@ class Pool:
         return made
 
 
+#: NumPy's own, whatever is put into its place later.
+_EMPTY = np.empty
 _pool: Pool | None = None
 _usable = getattr(sys, "_is_gil_enabled", lambda: True)()
 
