@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+# First: after much else, NumPy's import takes twice as long (a block of CPython's memory is given
+# back and taken again, time after time).
+import numpy as _numpy  # noqa: F401
+
 from tracejit.api import Function, function
 from tracejit.config import config
 from tracejit.errors import (
