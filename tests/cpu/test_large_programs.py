@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tracejit
+from benchmarks.workloads.compile_time import arguments, guards, results
 
 
 def seconds(make: Callable[[int], tuple[Any, tuple[Any, ...]]], n: int) -> float:
@@ -28,28 +29,6 @@ def seconds(make: Callable[[int], tuple[Any, tuple[Any, ...]]], n: int) -> float
     ):
         np.testing.assert_allclose(found, wanted, rtol=1e-12)
     return taken
-
-
-def arguments(n: int) -> Any:
-    names = ", ".join(f"a{k}" for k in range(n))
-    scope: dict[str, Any] = {}
-    exec(f"def f({names}): return {' + '.join(f'a{k}' for k in range(n))}", scope)
-    return scope["f"], tuple(np.full(3, k) for k in range(n))
-
-
-def results(n: int) -> Any:
-    return lambda x: [x * k + 1 for k in range(n)], (np.linspace(0, 1, 5),)
-
-
-def guards(n: int) -> Any:
-    def f(x: Any, t: Any) -> Any:
-        s = 0
-        for k in range(n):
-            if t > 2 * k:
-                s += k
-        return x * s
-
-    return f, (np.ones(3), n)
 
 
 @pytest.mark.parametrize("make", [arguments, results, guards])
