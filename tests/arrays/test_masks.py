@@ -301,6 +301,36 @@ def test_values_for_a_mask(dtype):
     assert (f.stats.traces, f.stats.loops, f.stats.temporaries) == (1, 1, 0)
 
 
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_a_complex_number_for_a_mask(dtype):
+    """By a call, without a temporary; where the mask is computed, in the loop that does so."""
+
+    def f(x, m, k):
+        z = x.copy()
+        z[m] = 2
+        w = x * 1
+        w[m] = k
+        return z, w
+
+    g = tracejit.function(f)
+    for n in LENGTHS:
+        for m in masks(n):
+            x = numbers((n,), dtype)
+            for got, want in zip(g(x, m, 1 - 2j), f(x, m, 1 - 2j), strict=True):
+                np.testing.assert_array_equal(got, want)
+                assert got.dtype == want.dtype
+    x = numbers((40,), dtype)
+    assert g.source(x, x.real > 0, 1j).count("put_number(") == 2 and g.stats.temporaries == 0
+    agrees(
+        tracejit.function(lambda x, m: write(x, m, 1j)),
+        numbers((5, 8), dtype),
+        x.reshape(5, 8).real > 0,
+    )
+    computed = tracejit.function(lambda x: write(x, abs(x) < 1, 0))
+    agrees(computed, x)
+    assert "put_number" not in computed.source(x) and computed.stats.loops == 1
+
+
 def test_values_of_another_number():
     """ValueError; nothing is read beyond them, and a shared variable is as before."""
     f = tracejit.function(write)

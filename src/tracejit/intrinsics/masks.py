@@ -12,7 +12,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.np.arrayobj import make_array
+from numba.np.arrayobj import make_array, store_item
 
 from tracejit.intrinsics.define import call_llvm, define
 
@@ -21,6 +21,7 @@ __all__ = [
     "compress_rows",
     "count_true",
     "positions",
+    "put_number",
     "put_true",
     "put_true_again",
     "put_true_rows",
@@ -298,6 +299,28 @@ def _put_again(
     return _NONE
 
 
+def _put_number(
+    context: Any, b: ir.IRBuilder, tys: Any, mask: ir.Value, out: ir.Value, y: ir.Value
+) -> ir.Value:
+    flags = make_array(tys[0])(context, b, mask)
+    target = _Elements(context, b, tys[1], out)
+
+    def take(at: ir.Value, run: ir.Value) -> None:
+        if run is _ONE:
+            store_item(context, b, tys[1], y, target.at(at))
+            return
+        with cgutils.for_range(b, run) as loop:
+            store_item(context, b, tys[1], y, target.at(b.add(at, loop.index)))
+
+    _each_true(b, flags.data, flags.nitems, take)
+    return _NONE
+
+
+def _of_number(mask: Any, out: Any, y: Any) -> Any:
+    fits = isinstance(out, types.Array) and (out.ndim, out.layout, out.dtype) == (1, "C", y)
+    return types.int64 if fits and _is_mask(mask) else None
+
+
 def _alike(mask: Any, a: Any, b: Any, *row: Any) -> Any:
     arrays = isinstance(a, types.Array) and isinstance(b, types.Array) and a.dtype == b.dtype
     fits = arrays and a.ndim == b.ndim == 1 and _is_mask(mask) and b.layout == "C"
@@ -317,3 +340,5 @@ put_true = _masked("put_true", 3, _put)
 #: The same, with the first element after the last.
 put_true_again = _masked("put_true_again", 3, _put_again)
 put_true_rows = _masked("put_true_rows", 4, _put)
+#: ``put_number(mask, out, y)``: the number `y` into `out` where `mask` is true.
+put_number = define("put_number", 3, _of_number, _put_number, all_types=True, with_context=True)

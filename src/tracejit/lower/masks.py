@@ -33,10 +33,15 @@ def through_masks(graph: Graph, layouts: Mapping[str, str]) -> Graph:
     read = {a for n in nodes if n.op not in (ops.CAST, ops.NONZERO) for a in n.args}
     inputs = {n for n in graph.inputs if n.dtype.kind == "b" and layouts[n.attr[0]] == "C"}
     masks |= inputs - read
-    if not masks:
+    pairs = {n for n in nodes if _chooses_a_pair(n, inputs)}
+    if not masks and not pairs:
         return graph
 
     def rule(node: Node, before: Node) -> Node:
+        if before in pairs:
+            mask, y, x = node.args
+            number = y.args[0] if y.ndim else y
+            return make(ops.PLACE, (mask, x, number), "again", x.type, node.origin)
         if before.op is ops.REDUCTIONS["sum"] and _counted(before) in masks:
             return make(ops.COUNT, (_mask(node),), None, node.type, node.origin)
         made = _RULES.get(node.op)
@@ -44,6 +49,18 @@ def through_masks(graph: Graph, layouts: Mapping[str, str]) -> Graph:
 
     lowered = rebuild(graph, rule)
     return rebuild(lowered, lambda node, _: _with_parts(node, layouts))
+
+
+def _chooses_a_pair(node: Node, masks: set[Node]) -> bool:
+    """Whether a mask in memory puts one complex number into an array.
+
+    Pairs are not chosen many at a time, and most masks are true seldom.
+    """
+    if node.op is not ops.WHERE or node.dtype.kind != "c":
+        return False
+    mask, y, x = node.args
+    one = not y.ndim or (y.op is ops.VIEW and not y.args[0].ndim)
+    return mask in masks and one and mask.ndim == x.ndim > 0
 
 
 def reads_strided(node: Node, x: Node) -> bool:

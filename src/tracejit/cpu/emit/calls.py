@@ -109,10 +109,13 @@ class Calls:
     def _place(self, c: Computation) -> None:
         """What is put where a mask is true, into the copy of the array."""
         mask, _, y = c.value.args
+        where = [self._elements(mask), self._elements(c.target)]
+        if not y.ndim:
+            operands = ", ".join([*where, self.e.value(y, ())])
+            self.e.path[-1].add(f"put_number({operands})", c.value.origin)
+            return
         function = "put_true_again" if c.value.attr else "put_true"
-        self._masked(
-            function, c, [self._elements(mask), self._elements(c.target), self._elements(y)]
-        )
+        self._masked(function, c, [*where, self._elements(y)])
 
     def _masked(self, function: str, c: Computation, operands: list[str]) -> None:
         mask = c.value.args[0]
