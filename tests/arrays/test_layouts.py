@@ -279,3 +279,12 @@ def test_what_is_made_of_a_copy_lies_as_the_copy(f: Any, order: str) -> None:
     ):
         np.testing.assert_array_equal(mine, numpys)
         assert mine.strides == numpys.strides
+
+
+@pytest.mark.parametrize("f", [np.sort, np.argsort])
+def test_sorted_along_another_axis_it_lies_as_before(f: Any) -> None:
+    x = np.random.default_rng(4).random((6, 5, 4))
+    for axis in range(3):
+        got, want = tracejit.function(lambda x, k=axis: f(x, axis=k))(x), f(x, axis=axis)
+        np.testing.assert_array_equal(got, want)
+        assert got.strides == want.strides

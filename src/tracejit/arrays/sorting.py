@@ -61,7 +61,9 @@ def _sorted(a: Any, axis: Any, kind: str, positions: bool) -> Node:
         x, k = build.reshape(x, (1,)), axis_index(axis, 1)
     else:
         k = axis_index(axis, x.ndim)
-    return build.sort(x, k, kind, positions)
+    result = build.sort(x, k, kind, positions)
+    # Sorted along another axis, it would lie as it is sorted.
+    return result if k == x.ndim - 1 else build.ordered(result, "C")
 
 
 @implements(np.sort)
