@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tracejit
-from tracejit.call.retrace import MAX_ANSWERS, MAX_FLOATS
+from tracejit.call.retrace import MAX_ANSWERS, MAX_FEW
 
 OF_FLOATS = {
     "float": lambda x, t: x * float(t),
@@ -30,6 +30,7 @@ OF_INTS = {
     "tenth": lambda x, t: x * t**10,
     "bits": lambda x, t: x * ((t & 3) ^ 1),
 }
+TABLE = {k: float(k) for k in range(60)}
 OF_COMPLEX = {
     "real": lambda x, t: x * t.real + (t * t + 1).imag,
     "imag": lambda x, t: x * t.imag - np.imag(t),
@@ -154,10 +155,12 @@ def test_few_answers_are_compiled():
 @pytest.mark.parametrize(
     ("ask", "most"),
     [
-        (lambda x, t: x * len(f"{t}"), MAX_FLOATS),
-        (lambda x, t: x * round(t, 1), MAX_FLOATS),
-        (lambda x, t: x * hash(t), MAX_FLOATS),
+        (lambda x, t: x * len(f"{t}"), MAX_FEW),
+        (lambda x, t: x * round(t, 1), MAX_FEW),
+        (lambda x, t: x * hash(t), MAX_FEW),
         (lambda x, t: x * len(range(int(t))), MAX_ANSWERS),
+        (lambda x, t: x * len(f"{int(t)}"), MAX_FEW),
+        (lambda x, t: x + TABLE[int(t)], MAX_FEW),
         (lambda x, t: x + sum(k for k in range(100) if k < t), MAX_ANSWERS),
     ],
 )

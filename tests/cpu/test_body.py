@@ -7,10 +7,10 @@ import ast
 import numba
 import numpy as np
 import pytest
+from test_flatten import compiled
 
 import tracejit
 from tracejit.cpu.compiling import flatten
-from tracejit.cpu.compiling.callwrapper import njit, python_callable
 
 A1, A2 = numba.float64[::1], numba.float64[:, ::1]
 
@@ -24,14 +24,6 @@ def shape_of(text):
     flatten._Flattener(function, namespace).run()
     body = flatten.grouped(function.body, flatten.reads(function), namespace, [0])
     return [ast.unparse(ast.fix_missing_locations(s)).splitlines()[0] for s in body]
-
-
-def compiled(text, *signature):
-    namespace = {}
-    flatten.execute(text, "<test>", namespace)
-    entry = njit(namespace["entry"])
-    entry.compile(signature)
-    return python_callable(entry)
 
 
 def test_a_kernel_is_one_call_between_its_checks_and_its_return():

@@ -17,7 +17,7 @@ import tracejit
 @pytest.fixture(autouse=True)
 def _any_number_of_answers(monkeypatch):
     """Every value is compiled for: what guards say is seen."""
-    monkeypatch.setattr("tracejit.call.retrace.MAX_FLOATS", 100)
+    monkeypatch.setattr("tracejit.call.retrace.MAX_FEW", 100)
     monkeypatch.setattr("tracejit.call.retrace.MAX_ANSWERS", 100)
 
 

@@ -16,8 +16,9 @@ from tracejit.trace.explain import failed_check, first_failed, value_text
 from tracejit.trace.trace import Trace
 
 _GONE = object()
-#: The answers to one question of Python's for which programs are compiled: any, and floats.
-MAX_ANSWERS, MAX_FLOATS = 10, 2
+#: The answers to one question of Python's for which programs are compiled: any, as loops may have
+#: a few lengths, and those of which each number has its own (floats, texts, hashes).
+MAX_ANSWERS, MAX_FEW = 10, 2
 
 
 def _changed_captures(path: Any) -> list[tuple[str, Any, Any]]:
@@ -59,7 +60,8 @@ def asked_too_often(fn: Compiled, key: Any, trace: Trace) -> Refusal | None:
             continue
         question = check.origin or check.reason
         asked[question] = count = asked.get(question, 0) + 1
-        if count >= (MAX_FLOATS if _is_float_value(check.condition) else MAX_ANSWERS):
+        few = check.few or _is_float_value(check.condition)
+        if count >= (MAX_FEW if few else MAX_ANSWERS):
             problem = NotTraceable(
                 f"Python asks again, and {count} answers have been compiled already; the last was "
                 f"{check.reason}",

@@ -61,6 +61,10 @@ class Solver:
             "use np.where to choose between values, or whole-array operations",
         )
 
+    def spelled(self, node: Node) -> Any:
+        """The same of a number whose text or hash is asked for."""
+        return self.concrete(node)
+
     def array_input(self, value: np.ndarray) -> Any:
         """A constant array made inside the trace, as a Variable over a hidden input."""
         raise NotTraceable("a constant array is made where no function is being traced")

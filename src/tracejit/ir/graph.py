@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tracejit.ir import dims, ops
 from tracejit.ir.node import ArrayType, Node, Origin, make, map_nodes, postorder
@@ -12,11 +12,15 @@ from tracejit.ir.printer import to_text
 
 @dataclass(frozen=True)
 class Check:
-    """A boolean scalar over dimensions and Python numbers that must be true, and why."""
+    """A boolean scalar over dimensions and Python numbers that must be true, and why.
+
+    Of the answers to a question of `few`, hardly one comes again: each number has its own.
+    """
 
     condition: Node
     reason: str
     origin: Origin | None = None
+    few: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def rebuild(graph: Graph, rule: Callable[[Node, Node], Node]) -> Graph:
     return Graph(
         tuple(new.get(i, i) for i in graph.inputs),
         tuple(new[o] for o in graph.outputs),
-        tuple(Check(new[c.condition], c.reason, c.origin) for c in graph.checks),
+        tuple(replace(c, condition=new[c.condition]) for c in graph.checks),
     )
 
 

@@ -121,10 +121,9 @@ class Program:
     `memory` order of every input and stored node.
 
     Of `buffers[node]` every entry is written; readers use the first. A stored node without one
-    lives in a scalar. `inplace` names what a result overwrites. `passed` are the outputs that
-    are inputs or views of them. Buffers of one of the `arenas` are never in use together. Of the
-    nodes of `windows` a block is in memory, while their loop runs. `parts` hold what a chunk gives
-    where that is an array.
+    lives in a scalar. `inplace` names what a result overwrites. Buffers of one of the `arenas` are
+    never in use together. Of the nodes of `windows` a block is in memory, while their loop runs.
+    `parts` hold what a chunk gives where that is an array.
     """
 
     graph: Graph

@@ -12,6 +12,7 @@ import math
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -295,7 +296,7 @@ class Trace(build.Solver):
             if missing and top not in known:
                 stack.extend(missing)
                 continue
-            known[top] = _is_mark(top) or any(known[a] for a in top.args)
+            known[top] = top.op is ops.MARKS["mark"] or any(known[a] for a in top.args)
             stack.pop()
         return known[node]
 
@@ -319,9 +320,8 @@ class Trace(build.Solver):
             return None
 
     def is_late(self, a: Dim, b: Dim) -> bool:
-        if self.value(a) is not None and self.value(b) is not None:
-            return False
-        return isinstance(dims.sub(self.canonical(a), self.canonical(b)), Node)
+        unknown = self.value(a) is None or self.value(b) is None
+        return unknown and isinstance(dims.sub(self.canonical(a), self.canonical(b)), Node)
 
     def equal(self, a: Dim, b: Dim) -> bool:
         """Whether two lengths are equal for these arguments; either answer becomes a check.
@@ -399,6 +399,12 @@ class Trace(build.Solver):
             self._pin(build.imag(node), answer.imag)
         else:
             self._pin(node, answer)
+        return answer
+
+    def spelled(self, node: Node) -> Any:
+        """`concrete`, where each number has an answer of its own: its text, or its hash."""
+        first, answer = len(self.checks), self.concrete(node)
+        self.checks[first:] = (replace(c, few=True) for c in self.checks[first:])
         return answer
 
     def _pin(self, node: Node, answer: Any) -> None:
@@ -492,8 +498,3 @@ class Trace(build.Solver):
                     test = condition("not_equal", length, 1)
                 checks.append(Check(test, scalar_text(test, self.names)))
         return checks
-
-
-def _is_mark(node: Node) -> bool:
-    """Whether a node is what a derivative is taken with respect to."""
-    return node.op is ops.MARKS["mark"]

@@ -308,7 +308,7 @@ class Variable:
     def __hash__(self) -> int:
         if self.kind == "array":
             raise TypeError("unhashable type: 'numpy.ndarray'")
-        return hash(self.concrete())
+        return hash(build.solver().spelled(self.node))
 
     def __repr__(self) -> str:
         return repr(self._shown())
@@ -322,7 +322,7 @@ class Variable:
     def _shown(self) -> Any:
         """The number whose text is asked for. Text of an array would freeze its values."""
         if self.kind == "number":
-            return self.concrete()
+            return build.solver().spelled(self.node)
         raise NotTraceable(
             "the text of a traced array is asked for", "print or format what the function returns"
         )
