@@ -634,3 +634,18 @@ def test_where_that_is_no_mask_runs_in_numpy(f):
     g = tracejit.function(f)
     with pytest.raises(tracejit.UnsupportedError, match="where="):
         g(np.arange(4.0), np.arange(4))
+
+
+def test_a_count_of_values_is_tested_by_a_code_of_the_entry() -> None:
+    @tracejit.function
+    def f(x: Any, m: Any, v: Any) -> Any:
+        z = x.copy()
+        z[m] = v
+        return z
+
+    x, m = np.arange(6.0), np.arange(6) % 2 == 0
+    np.testing.assert_array_equal(f(x, m, np.array([7.0, 8.0, 9.0])), [7, 1, 8, 3, 9, 5])
+    source = f.source(x, m, np.array([7.0, 8.0, 9.0]))
+    assert "def entry(x0, x1, x2, b0):" in source  # no array for the answer
+    with pytest.raises(ValueError, match="2 input values to the 3 output values"):
+        f(x, m, np.array([7.0, 8.0]))

@@ -366,7 +366,6 @@ def _compile(fn: Compiled, description: Description, trace: Trace, program: Prog
         ", ".join(f"{prologue.symbol(s, 's')}.lock" for s in locked),
         drawn,
         program.views,
-        program.required,
     )
     for phase, seconds in executable.seconds.items():
         fn.stats.seconds[phase] = fn.stats.seconds.get(phase, 0.0) + seconds

@@ -43,8 +43,6 @@ class Program:
         self.views: dict[int, alias.View] = {}
         #: Containers whose new values are the last outputs.
         self.states: list[Any] = []
-        #: Whether the output before those says that NumPy raises nothing.
-        self.required = False
 
 
 def run_trace(fn: Compiled, description: Description, capture: Capture) -> Program:
@@ -114,11 +112,10 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Progr
     computed = [node for k, node in enumerate(outputs) if k not in views]
     required = unread(capture.trace.requirements, [*computed, *(s.node for s in changed)])
     if required is not None:
-        outputs, kinds = [*outputs, required], [*kinds, "number"]
+        outputs, kinds = [*outputs, required], [*kinds, "required"]
     graph = capture.trace.graph([*outputs, *(s.node for s in changed)])
     program = Program(graph, [*kinds, *("array" for _ in changed)], spec, texts)
     program.inputs, program.views = names, views
-    program.required = required is not None
     program.states = [s.container for s in changed]
     return program
 

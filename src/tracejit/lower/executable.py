@@ -117,16 +117,16 @@ class Executable:
         locks: str = "",
         draws: Sequence[DrawText] = (),
         views: Mapping[int, View] = MappingProxyType({}),
-        required: bool = False,
     ) -> Callable[..., Any]:
         """A Python function ``call(parameters)``: guards, allocation, the entry, the results.
 
         `inputs` are expressions for the graph's inputs; `result` gives the text of the result from
         those of the outputs; `kinds` says for each whether NumPy gives an "array", a "scalar", a
-        "number", or an "alias", which is made as `views` say. The last outputs become the values of
-        the containers that `states` name, all at once, after everything else has succeeded. `locks`
-        are held for the whole call. `draws` are done first. It returns MISS where the arguments do
-        not fit, or where the output before the states, if that is `required`, is false.
+        "number", or an "alias", which is made as `views` say; of what is "required" the entry gives
+        a code alone. The last outputs become the values of the containers that `states` name, all
+        at once, after everything else has succeeded. `locks` are held for the whole call. `draws`
+        are done first. It returns MISS where the arguments do not fit, or where what the program
+        requires is false.
         """
         driver = Driver(self.graph, inputs)
         buffers = self.emitted.buffers
@@ -172,7 +172,7 @@ class Executable:
         texts: list[str] = []
         seen: set[Node] = set()
         for k, (node, kind) in enumerate(zip(outputs, kinds, strict=True)):
-            if k in self.aliases:
+            if k in self.aliases or kind == "required":
                 texts.append("")
                 continue
             text = driver.result(self.program.buffers[node][0], kind)
@@ -183,8 +183,6 @@ class Executable:
                 body.append(f"{OURS}result{k} = {text}")
                 text = f"{OURS}result{k}"
             texts.append(text)
-        if required:
-            body += [f"if not {texts[len(results) - 1]}:", f"    return {OURS}miss"]
         made: dict[Any, str] = {}
         for k, view in views.items():
             body += driver.view(view, texts, made)
@@ -221,7 +219,8 @@ def compile_graph(
 
     A layout is "C", "F", "R" (rows without gaps) or "A" for an array, with "r" appended where it is
     read-only, and "" for a scalar. `kinds` as in `Executable.driver`; "alias" outputs are not
-    computed. The last `states` outputs are stored in C order.
+    computed, and where one that is "required" is false, NumPy would raise. The last `states`
+    outputs are stored in C order.
     """
     seconds: dict[str, float] = {}
     start = perf_counter()
@@ -235,6 +234,7 @@ def compile_graph(
         verify_program(program)
     if config.debug >= 3:
         print(f"# the program\n{program_text(program)}\n", file=sys.stderr)
+    _require(program, kinds or ())
     _pass_scalars(program, kinds or ["array"] * len(graph.outputs), states)
     seconds["schedule"] = perf_counter() - start
     start = perf_counter()
@@ -269,6 +269,17 @@ def _over_budget(program: Program, source: Source, estimate: float, budget: floa
     places = Counter(filter(None, source.origins)).most_common(1)
     error.place = places[0][0] if places else None
     return error
+
+
+def _require(program: Program, kinds: Sequence[str]) -> None:
+    """Let the output that is "required" be the entry's code, and nothing that it gives."""
+    if "required" not in kinds:
+        return
+    k = kinds.index("required")
+    program.required = node = program.graph.outputs[k]
+    others = program.graph.outputs[:k] + program.graph.outputs[k + 1 :]
+    if node not in others:
+        program.buffers[node] = []
 
 
 def _pass_scalars(program: Program, kinds: Sequence[str], states: int) -> None:

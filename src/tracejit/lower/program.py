@@ -123,7 +123,8 @@ class Program:
     Of `buffers[node]` every entry is written; readers use the first. A stored node without one
     lives in a scalar. `inplace` names what a result overwrites. Buffers of one of the `arenas` are
     never in use together. Of the nodes of `windows` a block is in memory, while their loop runs.
-    `parts` hold what a chunk gives where that is an array.
+    `parts` hold what a chunk gives where that is an array. Where `required` is false, the entry is
+    for other arguments.
     """
 
     graph: Graph
@@ -136,6 +137,7 @@ class Program:
     arenas: list[list[Buffer]] = field(default_factory=list)
     windows: dict[Node, Loop] = field(default_factory=dict)
     parts: dict[Node, Buffer] = field(default_factory=dict)
+    required: Node | None = None
 
     def all_loops(self) -> list[Loop]:
         """Every loop, outer before inner."""

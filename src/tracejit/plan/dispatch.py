@@ -272,7 +272,6 @@ class Interpreted:
         locks: str = "",
         draws: Sequence[DrawText] = (),
         views: Mapping[int, alias.View] = MappingProxyType({}),
-        required: bool = False,
     ) -> Callable[..., Any]:
         """A function of `parameters` that returns the result, or MISS; see `Executable.driver`."""
         self._kinds, self._views = kinds, views
@@ -296,7 +295,11 @@ class Interpreted:
             f"_tj_o = _tj_run(({''.join(f'{i}, ' for i in inputs)}))",
             f"if _tj_o is MISS: return {miss}",
             f"{''.join(f'{o}, ' for o in outputs)}= _tj_o" if outputs else "pass",
-            f"if not {outputs[-1 - len(states)]}: return {miss}" if required else "pass",
+            *(
+                f"if not {o}: return {miss}"
+                for o, k in zip(outputs, kinds, strict=False)
+                if k == "required"
+            ),
             commit(states, outputs[len(outputs) - len(states) :]) if states else "pass",
             f"return {result(outputs)}",
         ]

@@ -95,6 +95,8 @@ class Emitter(Emitting):
             del self.path[1:]
             if self.ranged is item and isinstance(item, Loop) and item.chunked:
                 self.chunks.combine(item, k)
+        if self.program.required is not None:
+            self._require(self.program.required)
         if self.traps:
             self.body.body.insert(self.start, Line("bad = False"))
             self.body.add("if told(bad):")
@@ -157,6 +159,15 @@ class Emitter(Emitting):
             self.body.add(f"if not {every}:")
             self.body.add(f"    return {MISSED}")
         self.start = len(self.body.body)
+
+    def _require(self, condition: Node) -> None:
+        """Leave after the work where it found that the entry is for other arguments."""
+        if self.phases:
+            self.open_phase(len(self.phases) - 1)
+        block = Block(f"if not {self.value(condition, ())}:")
+        block.add(f"return {MISSED}")
+        self.path[-1].body.append(block)
+        del self.path[1:]
 
     def _met(self, condition: Node) -> str:
         """The expression that is true where a check holds."""
