@@ -110,7 +110,7 @@ def test_functions_and_sums_of_strided_lines_are_vectors(
     f = tracejit.function(lambda x: function(x + 0.75), on_unsupported="error")
     with tracejit.config(threads=1, cache=False):
         f(np.linspace(0, 1, 2000)[::2])
-    (assembly,) = made[-1].entry.__self__.dispatcher.inspect_asm().values()
+    assembly = made[-1].entry.__self__.compiled.assembly()
     assert re.search(instruction, assembly)
     # An extreme does not look at the signs of zeros.
     assert not re.search(r"vpmov[dq]2m", assembly)

@@ -141,7 +141,7 @@ def test_the_stores_are_non_temporal(small: list[Any]) -> None:
         called(lambda x: x * 7.25 + 0.125, (RNG.standard_normal(LARGE),))
     streaming, call = small[-1]
     assert streaming
-    (text,) = call.__self__.dispatcher.entry.__self__.dispatcher.inspect_asm().values()
+    text = call.__self__.compiled.held.__self__.compiled.assembly()
     assert re.search(r"vmovntp[sd]\s+%[xyz]mm|movntp[sd]\s+%xmm", text)
 
 

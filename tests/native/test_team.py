@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernels import wrapped
 from numba import carray, cfunc, types
 
-from tracejit.cpu.compiling.callwrapper import njit, python_callable
 from tracejit.cpu.compiling.spread import spread
 from tracejit.native import team
 
+#: What an entry for ranges takes.
+ENTRY = types.Array(types.int64, 1, "C"), types.int64, types.int64, types.int64
 PART = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
 
 
@@ -112,10 +114,8 @@ def test_a_child_has_a_team_of_its_own(run: Any) -> None:
 
 
 def test_the_largest_code_is_returned() -> None:
-    entry = njit("int64(int64[::1], int64, int64, int64)")(
-        lambda x, phase, first, last: last if phase == 3 else 0
-    )
-    call = spread(python_callable(entry), None)
+    entry = wrapped(lambda x, phase, first, last: last if phase == 3 else 0, *ENTRY)
+    call = spread(entry, None)
     x = np.zeros(3, np.int64)
     plan = [2, 2, 0, 8, 1, 3, 10, 2, 0, 5, 0, 4, 9]
     assert call(x, np.array(plan)) == 9
@@ -128,8 +128,8 @@ def test_a_phase_that_fails_is_the_last() -> None:
         x[phase] += 1
         return 1 if phase == 0 else 0
 
-    entry = njit("int64(int64[::1], int64, int64, int64)")(body)
-    call = spread(python_callable(entry), None)
+    entry = wrapped(body, *ENTRY)
+    call = spread(entry, None)
     x = np.zeros(3, np.int64)
     assert call(x, np.array([1, 2, 0, 8, 1, 1, 8, 1, 0, 1])) == 1
     assert x.tolist() == [1, 0, 0]
@@ -141,8 +141,8 @@ def test_an_exception_in_a_part_is_a_failure() -> None:
             raise MemoryError
         return 0
 
-    entry = njit("int64(int64[::1], int64, int64, int64)")(body)
-    call = spread(python_callable(entry), None)
+    entry = wrapped(body, *ENTRY)
+    call = spread(entry, None)
     assert call(np.zeros(3, np.int64), np.array([1, 1, 0, 5, 2, 0, 1, 2])) == 2
 
 

@@ -45,6 +45,7 @@ from tracejit.intrinsics.sums import (
     sum_close,
     sum_open,
 )
+from tracejit.intrinsics.temporary import temporary
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
 from tracejit.intrinsics.vecmath.functions import (
     absolute,
@@ -145,6 +146,7 @@ __all__ = [
     "sum_carry",
     "sum_close",
     "sum_open",
+    "temporary",
     "ufunc_loop",
     "ufunc_over",
     "wrap",

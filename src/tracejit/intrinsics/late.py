@@ -18,6 +18,7 @@ from numba.np.arrayobj import populate_array
 from numba.np.numpy_support import from_dtype
 
 from tracejit.intrinsics.define import define
+from tracejit.intrinsics.temporary import release
 from tracejit.native import llvm as native
 
 #: The places of ``PyArray_New`` and of the type of arrays in NumPy's table for C.
@@ -87,6 +88,7 @@ def new_array(char: str, ndim: int) -> Any:
         start = cgutils.gep_inbounds(b, shape, 0, 0)
         data = b.call(make, [place, cell, _RANK(ndim), start, _RANK(dtype.num)])
         with b.if_then(cgutils.is_null(b, data), likely=False):
+            release(b)
             context.call_conv.return_user_exc(b, MemoryError, ("no memory for a result",))
         strides = [_INT(dtype.itemsize)]
         for length in reversed(lengths[1:]):

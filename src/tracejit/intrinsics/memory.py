@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,69 @@ def strip(ndim: int, axis: int, step: int) -> Any:
         return target._getvalue()
 
     return define("strip", 2 + ndim, result, emit, all_types=True, with_context=True)
+
+
+def _part(
+    context: Any, b: ir.IRBuilder, made: Any, source: Any, data: ir.Value, axes: Sequence[int]
+) -> ir.Value:
+    """An array of type `made`: these axes of another, from an address on."""
+    shape, strides = (
+        [b.extract_value(field, axis) for axis in axes] for field in (source.shape, source.strides)
+    )
+    target = context.make_array(made)(context, b)
+    context.populate_array(
+        target,
+        data=data,
+        shape=cgutils.pack_array(b, shape),
+        strides=cgutils.pack_array(b, strides),
+        itemsize=source.itemsize,
+        meminfo=None,
+        parent=None,
+    )
+    return target._getvalue()
+
+
+def _transposed(array: Any) -> Any:
+    layout: Any = {"C": "F", "F": "C"}.get(array.layout, "A") if array.ndim > 1 else array.layout
+    return types.Array(array.dtype, array.ndim, layout, readonly=not array.mutable)
+
+
+def _transpose(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value) -> ir.Value:
+    source = context.make_array(ty)(context, b, array)
+    return _part(context, b, _transposed(ty), source, source.data, range(ty.ndim)[::-1])
+
+
+#: ``transposed(array)``: with its axes in reverse.
+transposed = define(
+    "transposed",
+    1,
+    lambda array: _transposed(array) if isinstance(array, types.Array) else None,
+    _transpose,
+    with_context=True,
+)
+
+
+@functools.cache
+def matrix(outer: int) -> Any:
+    """The intrinsic ``matrix(array, *index)``: the last two axes at an index of the `outer` ones."""
+
+    def made(array: Any) -> Any:
+        layout: Any = "C" if array.layout == "C" else "A"
+        return types.Array(array.dtype, 2, layout, readonly=not array.mutable)
+
+    def result(array: Any, *index: Any) -> Any:
+        fits = isinstance(array, types.Array) and array.ndim == outer + 2
+        return made(array) if fits and all(ty == types.int64 for ty in index) else None
+
+    def emit(context: Any, b: ir.IRBuilder, tys: Any, array: Any, *index: Any) -> ir.Value:
+        source = context.make_array(tys[0])(context, b, array)
+        place = b.bitcast(source.data, ir.IntType(8).as_pointer())
+        for axis, i in enumerate(index):
+            place = b.gep(place, [b.mul(i, b.extract_value(source.strides, axis))])
+        data = b.bitcast(place, source.data.type)
+        return _part(context, b, made(tys[0]), source, data, (outer, outer + 1))
+
+    return define("matrix", 1 + outer, result, emit, all_types=True, with_context=True)
 
 
 @functools.cache

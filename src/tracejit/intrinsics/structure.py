@@ -1,8 +1,6 @@
-"""Loops, places and memory of a kernel, as intrinsics that `flatten` puts into its source.
+"""Loops, places and memory of a kernel, as intrinsics that its statements stand for.
 
-To Numba a kernel is straight-line code: a loop is a call that opens it and one that closes it. What
-Numba does with a loop of Python's (a block for each of its parts, an iterator, phi nodes, a test of
-every index for negative ones) takes several times as long as what LLVM needs for the loop.
+A loop is a call that opens it and one that closes it.
 
 Memory that a kernel writes is nobody else's. Loads and stores say so, by scopes in LLVM's sense:
 one for each array that is written, one for all that are only read. So LLVM neither tests for
@@ -21,8 +19,7 @@ from weakref import WeakKeyDictionary
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import types
-from numba.core.datamodel import models
-from numba.extending import intrinsic, register_model
+from numba.extending import intrinsic
 
 from tracejit.intrinsics.define import define
 from tracejit.lower.streams import LINE
@@ -31,7 +28,6 @@ from tracejit.lower.windows import BLOCK
 #: Arrays that have a scope of their own; the stores to further ones may be to anything.
 SCOPES = 32
 READ_ONLY = 0
-MOST_KEPT = 8
 _INT = ir.IntType(64)
 _NOTHING = ir.Constant(ir.IntType(1), 0)
 #: Vectors that a loop works on at a time, up to so many elementary functions: one alone waits for
@@ -304,12 +300,6 @@ class Place(types.Type):
         super().__init__(f"Place({dtype})")
 
 
-@register_model(Place)
-class _PlaceModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, ty: Place) -> None:
-        super().__init__(manager, ty, manager.lookup(ty.dtype).get_value_type().as_pointer())
-
-
 @intrinsic
 def place(typingctx: Any, value: Any) -> Any:
     """A new place that holds `value`."""
@@ -486,9 +476,3 @@ def store(ndim: int, scope: int | None, rows: bool = False) -> Any:
         return _NOTHING
 
     return define("store", 2 + ndim, result, emit, all_types=True, with_context=True)
-
-
-@functools.cache
-def keep(count: int) -> Any:
-    """The intrinsic ``keep(*names)``, whose only effect is that Numba drops no name before."""
-    return define("keep", count, lambda *tys: types.boolean, lambda b, ty, *values: _NOTHING)

@@ -1,28 +1,24 @@
-"""From emitted source to a compiled entry: one Numba dispatcher with one exact signature."""
+"""From emitted source to a compiled entry, for one exact signature; what is compiled is kept."""
 
 from __future__ import annotations
 
+import ast
 import contextlib
-import linecache
-import pickle
+import itertools
 import sys
 from collections import OrderedDict
-from collections.abc import Callable
-from types import ModuleType
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from llvmlite.binding import ffi
 from numba.core import types
-from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.runtime import rtsys
-from numba.core.serialize import dumps
 from numba.np.numpy_support import from_dtype
 
 from tracejit.config import config
-from tracejit.cpu.compiling.callwrapper import njit, python_callable
-from tracejit.cpu.compiling.flatten import execute
+from tracejit.cpu.compiling.build import Builder
+from tracejit.cpu.compiling.function import Compiled, compiled, dumped, loaded
 from tracejit.errors import CompileError
 from tracejit.lower import cache
 from tracejit.native import locks
@@ -33,6 +29,9 @@ _entries: OrderedDict[str, Any] = OrderedDict()
 _lock = locks.make(exclusive=True)
 locks.register(global_compiler_lock._lock, exclusive=True)
 locks.register(ffi.lib._lock._lock)
+#: Functions that somebody holds, whose symbols are in use.
+_alive: WeakValueDictionary[str, Compiled] = WeakValueDictionary()
+_shown = itertools.count()
 #: A dropped entry keeps about 1 MB of machine code; so many are kept for reuse.
 _MOST = 512
 
@@ -78,74 +77,66 @@ def _compiled_entry(
         entry = _compile(name, text, signature, late, kept=not shown)
         _entries[name] = entry
         if len(_entries) > _MOST:
-            old, _ = _entries.popitem(last=False)
-            sys.modules.pop(old, None)
+            _entries.popitem(last=False)
         return entry, True
 
 
 def _compile(name: str, text: str, signature: tuple[Any, ...], late: int, kept: bool) -> Any:
-    file = f"<{name}>"
-    module = ModuleType(name)
-    module.__file__ = file
-    # Numba saves the module by name: it must be importable before its code runs.
-    sys.modules[name] = module
-    linecache.cache[file] = (len(text), None, text.splitlines(True), file)
-    execute(text, file, module.__dict__)
-    try:
-        dispatcher, found = _dispatch(module.entry, name, signature, text if kept else None)
-    except Exception as error:
-        sys.modules.pop(name, None)
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise CompileError(f"Numba refused {file}: {reason[0]}") from error
-    if config.debug >= 5:
-        overload = next(iter(dispatcher.overloads.values()))
-        print(overload.signature, file=sys.stderr)
-        print(dispatcher.inspect_asm(overload.signature.args), file=sys.stderr)
+    function = _alive.get(name) if kept else None
+    if function is None:
+        function = _load(name, text, signature) if kept else None
+    found = function is not None
+    if function is None:
+        function = _build(name, text, signature)
+        if kept and (content := dumped(function)) is not None:
+            cache.save(name, content, text)
+    if kept:
+        _alive[name] = function
+    else:
+        print(", ".join(map(str, signature)), file=sys.stderr)
+        print(function.assembly(), file=sys.stderr)
     # A process that has compiled nothing is to start fast.
-    return python_callable(dispatcher, effort=0 if found else 2, late=late)
+    return function.callable(effort=0 if found else 2, late=late)
 
 
-def _load(dispatcher: Any, name: str) -> bool:
-    """Whether machine code was found in the cache.
-
-    Numba's own cache would first set up all that it can compile, and import what that needs,
-    SciPy's linear algebra among it: a quarter of a second that running the code does not need.
-    """
+def _load(name: str, text: str, signature: tuple[Any, ...]) -> Compiled | None:
+    """The function as a file of the cache has it; None where there is none that is right."""
     content = cache.load(name)
     if content is None:
-        return False
-    target = dispatcher.targetctx
+        return None
     try:
-        with global_compiler_lock:
-            rtsys.initialize(target)
-            found = CompileResult._rebuild(target, *pickle.loads(content))
-            if found.fndesc.modname != dispatcher.py_func.__module__:
-                raise ValueError("the machine code is another program's")
-            dispatcher.add_overload(found)
+        _namespace(ast.parse(text))  # which gives the linker the names that it needs
+        return loaded(name, content, signature)
     except Exception:
         cache.forget(name)
-        return False
-    return True
+        return None
 
 
-def _save(dispatcher: Any, name: str, text: str) -> None:
-    """Keep machine code for other processes, where it holds no addresses of this one."""
-    (compiled,) = dispatcher.overloads.values()
-    if not compiled.library.has_dynamic_globals:
-        cache.save(name, dumps(compiled._reduce()), text)
+def _build(name: str, text: str, signature: tuple[Any, ...]) -> Compiled:
+    try:
+        # Two of one name must not be alive at once: one that is shown may be beside another.
+        return built(f"{name}.{next(_shown)}" if config.debug >= 5 else name, text, signature)
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise CompileError(f"the compiler refused {name}: {reason[0]}") from error
 
 
-def _dispatch(
-    function: Callable[..., Any], name: str, signature: tuple[Any, ...], kept: str | None
-) -> tuple[Any, bool]:
-    """The dispatcher of a compiled function, and whether its machine code was in the cache.
+def built(name: str, text: str, signature: tuple[Any, ...]) -> Compiled:
+    """The function that is the last statement of `text`, as a symbol called `name`."""
+    module = ast.parse(text)
+    *_, function = module.body
+    assert isinstance(function, ast.FunctionDef)
+    namespace = _namespace(module)
 
-    It is kept there with the source `kept`, unless that is None.
-    """
-    dispatcher = njit(function)
-    found = kept is not None and _load(dispatcher, name)
-    if not found:
-        dispatcher.compile(signature)
-        if kept is not None:
-            _save(dispatcher, name, kept)
-    return dispatcher, found
+    def body(typingctx: Any, context: Any, b: Any, arguments: list[Any]) -> None:
+        Builder(context, typingctx, b, function, namespace, arguments).build()
+
+    return compiled(name, signature, body)
+
+
+def _namespace(module: ast.Module) -> dict[str, Any]:
+    """What the statements before the last one of a source define."""
+    namespace: dict[str, Any] = {}
+    head = ast.Module(module.body[:-1], [])
+    exec(compile(head, "<head>", "exec"), namespace)
+    return namespace

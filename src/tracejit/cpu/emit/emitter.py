@@ -3,7 +3,6 @@
 The names are canonical and no line of the user's appears, so that equal computations have equal
 source; where each statement comes from is kept beside it. For ``1 / (1 + np.exp(-x))``:
 
-    @njit(…)
     def entry(x0, b0):
         if not x0.shape[0] != 1:
             return 1
@@ -22,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tracejit.cpu.emit import expressions
 from tracejit.cpu.emit.accumulate import BLOCK, Accumulators, Version
 from tracejit.cpu.emit.block import Block, Line
 from tracejit.cpu.emit.calls import Calls
@@ -120,7 +118,7 @@ class Emitter(Emitting):
         text = "\n".join(t for t, _ in self.body.lines())
         words = set(_words(text))
         runtime = sorted(words & _runtime_names())
-        lines = ["import numpy as np"] if "np." in text else []
+        lines: list[str] = []
         numba = sorted(words & _NUMBA_NAMES)
         if words & {"inf", "nan"}:
             lines.append("from math import inf, nan")
@@ -332,13 +330,13 @@ class Emitter(Emitting):
     def _new_array(self, buffer: Buffer) -> str:
         """Memory that is given back at the end, or, for a result, an array of NumPy's."""
         extents = [self.dim(d) for d in buffer.shape]
-        if not buffer.output:
-            return f"np.empty({_tuple(extents)}, {_np(buffer)})"
         char = buffer.node.dtype.char
-        name = f"new_array_{char.replace('?', 't')}_{len(extents)}"
-        self.headers[name] = f'{name} = new_array("{char}", {len(extents)})'
-        cell = 1 + self.returned.index(buffer)
-        return f"{name}({', '.join(['late', str(cell), *extents])})"
+        make = "new_array" if buffer.output else "temporary"
+        name = f"{make}_{char.replace('?', 't')}_{len(extents)}"
+        self.headers[name] = f'{name} = {make}("{char}", {len(extents)})'
+        if buffer.output:
+            extents[:0] = ["late", str(1 + self.returned.index(buffer))]
+        return f"{name}({', '.join(extents)})"
 
     def _computation(self, c: Computation) -> None:
         if c.kind in (Kind.MATMUL, Kind.LIBRARY):
@@ -467,12 +465,3 @@ _names: frozenset[str] = frozenset()
 
 def _words(text: str) -> list[str]:
     return "".join(c if c.isalnum() or c == "_" else " " for c in text).split()
-
-
-def _tuple(items: list[str]) -> str:
-    return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
-
-
-def _np(buffer: Buffer) -> str:
-    dtype = expressions.storage(buffer.node.dtype)
-    return "np.bool_" if dtype.kind == "b" else f"np.{dtype.name}"

@@ -8,34 +8,24 @@ import sys
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
+from kernels import kernel, wrapped
 from numba.core import types
 
-from tracejit.cpu.compiling.callwrapper import njit, python_callable
 from tracejit.cpu.compiling.compile import array_type, scalar_type
-from tracejit.intrinsics.late import new_array
+from tracejit.cpu.compiling.function import Compiled
 
 SCALARS = [np.dtype(c) for c in "?bhilBHILfdFD"]
 MISS = 1
 
 
-def compiled(function: Callable[..., Any], *signature: Any) -> Any:
-    dispatcher = njit(function)
-    dispatcher.compile(signature)
-    return python_callable(dispatcher)
-
-
 def taking(*signature: Any) -> Any:
     """An entry that does nothing with arguments of these types."""
     names = ", ".join(f"a{k}" for k in range(len(signature)))
-    scope: dict[str, Any] = {}
-    exec(f"def entry({names}): return 0", scope)
-    return compiled(scope["entry"], *signature)
+    return kernel(f"def entry({names}):\n    return 0\n", *signature)
 
 
 def unaligned(x: np.ndarray) -> np.ndarray:
@@ -125,7 +115,7 @@ def test_values_arrive() -> None:
 
     f8 = np.dtype(float)
     for layout, x in (("C", C), ("F", F), ("A", A), ("A", C[::-1, ::-2])):
-        entry = compiled(
+        entry = wrapped(
             body, array_type(f8, 2, layout), types.int64, types.complex128, types.boolean,
             array_type(f8, 1, "C"),
         )  # fmt: skip
@@ -144,7 +134,7 @@ def test_numbers_arrive(dtype: np.dtype[Any]) -> None:
         out[0] = v
         return 0
 
-    entry = compiled(body, scalar_type(dtype), array_type(dtype, 1, "C"))
+    entry = wrapped(body, scalar_type(dtype), array_type(dtype, 1, "C"))
     out = np.zeros(1, dtype)
     info: Any = np.iinfo(dtype) if dtype.kind in "iu" else None
     if dtype.kind == "b":
@@ -182,20 +172,26 @@ ZERO = 0
 
 def making(body: str, late: int, *signature: Any) -> Any:
     """An entry that makes arrays in its last argument."""
-    scope: dict[str, Any] = {"vector": new_array("d", 1), "matrix": new_array("e", 2)}
-    exec(body, scope)
-    dispatcher = njit(scope["entry"])
-    dispatcher.compile((*signature, CELLS))
-    return python_callable(dispatcher, late=late)
+    head = """
+from numba import uint16
+from tracejit.cpu.runtime import new_array
+vector, matrix = new_array("d", 1), new_array("e", 2)
+"""
+    return kernel(head + body, *signature, CELLS, late=late)
 
 
 def test_what_is_made_inside_is_numpys() -> None:
     body = """
 def entry(n, late):
-    x, y = vector(late, 1, n), matrix(late, 2, n, 3)
-    x[:] = 2.5
-    y[:] = 0x3C00
-    return 0 if n else 2
+    x = vector(late, 1, n)
+    y = matrix(late, 2, n, 3)
+    for i in range(n):
+        x[i] = 2.5
+        for k in range(3):
+            y[i, k] = uint16(15360)
+    if n == 0:
+        return 2
+    return 0
 """
     entry = making(body, 2, types.int64)
     x, y = entry(4)
@@ -219,8 +215,11 @@ def test_what_is_made_is_let_go() -> None:
     body = """
 def entry(n, late):
     x = vector(late, 1, 1 << 20)
-    x[:] = 0.0
-    return 2 if n else 0
+    for i in range(1 << 20):
+        x[i] = 0.0
+    if n != 0:
+        return 2
+    return 0
 """
     entry = making(body, 1, types.int64)
     tracemalloc.start()
@@ -237,7 +236,7 @@ def test_what_fails_inside_is_a_code() -> None:
     def body(n):  # type: ignore[no-untyped-def]
         return np.empty(n).size
 
-    entry = compiled(body, types.int64)
+    entry = wrapped(body, types.int64)
     assert [entry(3), entry(1 << 56), entry(-1), entry(4)] == [3, 2, 2, 4]
 
 
@@ -259,7 +258,7 @@ def test_other_threads_run_meanwhile() -> None:
             total += np.sin(x[k])
         return 0 if total < 1e300 else 1
 
-    entry = compiled(body, array_type(np.dtype(float), 1, "C"))
+    entry = wrapped(body, array_type(np.dtype(float), 1, "C"))
     x = np.random.default_rng(0).random(20_000_000)
     busy = threading.Thread(target=entry, args=(x,))
     busy.start()
@@ -272,9 +271,9 @@ def test_other_threads_run_meanwhile() -> None:
 
 def test_it_lives_as_long_as_it_is_held() -> None:
     entry = taking(types.int64)
-    dispatcher = entry.__self__.dispatcher
-    assert isinstance(dispatcher, numba.core.dispatcher.Dispatcher)
-    del dispatcher
+    function = entry.__self__.compiled
+    assert isinstance(function, Compiled)
+    del function
     assert entry(1) == 0
 
 

@@ -1,86 +1,21 @@
-"""Emitted source as Numba gets it: loops, places and memory are calls, and nothing dies early."""
+"""Instructions of emitted source: loops, places, memory, branches, operators and constants."""
 
 from __future__ import annotations
-
-import ast
 
 import numba
 import numpy as np
 import pytest
+from kernels import kernel
 
 import tracejit
-from tracejit.cpu.compiling import flatten
-from tracejit.cpu.compiling.callwrapper import njit, python_callable
 from tracejit.intrinsics import structure
 
 A1, A2 = numba.float64[::1], numba.float64[:, ::1]
 
 
-def flattened(text):
-    """The body of a function, flattened, as text."""
-    module = ast.parse(text)
-    function = module.body[-1]
-    namespace = {"radd": __import__("tracejit.cpu.runtime", fromlist=["radd"]).radd}
-    flatten._Flattener(function, namespace).run()
-    return ast.unparse(ast.fix_missing_locations(module)).splitlines()[1:]
-
-
-def compiled(text, *signature):
-    namespace = {}
-    flatten.execute(text, "<test>", namespace)
-    entry = njit(namespace["entry"])
-    entry.compile(signature)
-    return python_callable(entry)
-
-
-def test_loops_subscripts_and_assignments_become_calls():
-    text = """
-def entry(x0, b0):
-    v0 = x0.shape[0]
-    v2 = 0.0
-    for i0 in range(v0):
-        v1 = x0[i0]
-        v2 = radd(v2, v1)
-        b0[i0] = v1
-    v2 = v2 + 1.0
-    return 0
-"""
-    assert flattened(text) == [
-        "    v0 = length_0(x0)",
-        "    v2 = place(0.0)",
-        "    i0 = loop_range(v0)",
-        "    v1 = load_1_0(x0, i0)",
-        "    update_radd(v2, v1)",
-        "    store_1_1(b0, v1, i0)",
-        "    loop_end()",
-        "    put(v2, get(v2) + 1.0)",
-        "    keep_2(x0, b0)",
-        "    return 0",
-    ]
-
-
-def test_a_name_that_another_of_numbas_blocks_needs_is_kept_to_its_own_end():
-    text = """
-def entry(x0):
-    v0 = x0.shape[0]
-    if v0 == 1:
-        return 1
-    for i0 in range(v0):
-        v1 = x0[i0]
-        if v1 > 0.0:
-            for i1 in range(v0):
-                x0[i1] = v1
-    return 0
-"""
-    lines = flattened(text)
-    assert lines[-2:] == ["    keep_2(x0, v0)", "    return 0"]
-    inner = lines.index("    loop_end()", lines.index("        loop_end()"))
-    assert lines[inner - 1] == "    keep_1(v1)"
-
-
 @pytest.mark.parametrize("rows, columns", [(0, 3), (3, 0), (1, 1), (2, 5), (7, 3)])
 def test_branches_inside_loops(rows, columns):
-    entry = compiled(
+    entry = kernel(
         """
 def entry(x0, b0):
     v0 = x0.shape[0]
@@ -111,7 +46,7 @@ def entry(x0, b0):
 
 @pytest.mark.parametrize("n", [0, 1, 511, 512, 513, 1024, 1500])
 def test_blocks_cover_each_index_once(n):
-    entry = compiled(
+    entry = kernel(
         """
 def entry(b0):
     v0 = b0.shape[0]
@@ -128,7 +63,7 @@ def entry(b0):
 
 
 def test_layouts_other_than_c_go_by_strides():
-    entry = compiled(
+    entry = kernel(
         """
 def entry(x0, b0):
     for i0 in range(x0.shape[0]):
@@ -162,7 +97,7 @@ def test_more_arrays_than_scopes():
     names = [f"b{k}" for k in range(count)]
     body = "\n".join(f"        {b}[i0] = x0[i0] + {k}.0" for k, b in enumerate(names))
     head = f"def entry(x0, {', '.join(names)}):\n    for i0 in range(x0.shape[0]):\n"
-    entry = compiled(f"{head}{body}\n    return 0\n", *[A1] * (count + 1))
+    entry = kernel(f"{head}{body}\n    return 0\n", *[A1] * (count + 1))
     x, outs = np.arange(20.0), [np.zeros(20) for _ in names]
     entry(x, *outs)
     for k, out in enumerate(outs):
@@ -177,8 +112,7 @@ def test_loops_are_compiled_without_tests_for_overlap():
     with tracejit.config(cache=False):
         x = np.arange(50.0)
         path = f.graph(x, x) and f._records[-1]
-    entry = path.executable.entry.__self__.dispatcher
-    (llvm,) = entry.inspect_llvm().values()
+    llvm = path.executable.entry.__self__.compiled.llvm()
     assert "vector.body" in llvm and "memcheck" not in llvm
 
 
@@ -188,3 +122,67 @@ def test_debug_5_prints_assembly_of_what_is_cached_too(capsys):
         with tracejit.config(debug=5):
             f(np.ones(3))
         assert "\tret" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("expression, want", [
+    ("-v1", [-0.0, -1, -2]),
+    ("v1 * (-2.5) + 1.0", [1, -1.5, -4]),
+    ("select(v1 > 0.5, v1, 7.0)", [7, 1, 2]),
+    ("select(logical_not(v1 == 1.0), inf, (-inf))", [np.inf, -np.inf, np.inf]),
+    ("to_float64(float32(0.1))", [np.float64(np.float32(0.1))] * 3),
+    ("to_float64((i0 << 2) + 1)", [1, 5, 9]),
+    ("select(to_int8(v1) < 1, v1, 9.0)", [0, 9, 9]),
+])  # fmt: skip
+def test_expressions(expression, want):
+    text = f"""
+from math import inf
+from numba import float32
+from tracejit.cpu.runtime import logical_not, select, to_float64, to_int8
+def entry(x0, b0):
+    for i0 in range(x0.shape[0]):
+        v1 = x0[i0]
+        b0[i0] = {expression}
+    return 0
+"""
+    out = np.zeros(3)
+    kernel(text, A1, A1)(np.arange(3.0), out)
+    assert out.tolist() == want
+
+
+def test_a_mistake_in_a_run_is_a_compile_error():
+    text = """
+from tracejit.cpu.runtime import add
+def entry(x0, b0):
+    v0 = x0[0]
+    v1 = add(v0, 1)
+    b0[0] = v1
+    return 0
+"""
+    with pytest.raises(numba.core.errors.TypingError, match="add is not defined"):
+        kernel(text, A1, A1)
+
+
+def test_programs_compile_in_few_statements():
+    @tracejit.function
+    def f(x):
+        for k in range(60):
+            x = np.sqrt(x * x + k)
+        return x
+
+    x = np.arange(4.0)
+    want = x
+    for k in range(60):
+        want = np.sqrt(want * want + k)
+    np.testing.assert_allclose(f(x), want, rtol=1e-13)
+    assert f.stats.loops == 1
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "uint64"])
+@pytest.mark.parametrize("exponent", [0, 3, 5])
+def test_a_typed_constant_beside_a_plain_number(dtype: str, exponent: int) -> None:
+    """The exponent has the array's dtype; the test whether it is negative compares it with 0."""
+    x = np.arange(6).astype(dtype)
+    f = tracejit.function(lambda x: x**exponent, on_unsupported="error")
+    result, expected = f(x), x**exponent
+    assert result.dtype == expected.dtype
+    np.testing.assert_array_equal(result, expected)

@@ -1,0 +1,128 @@
+"""Functions in machine code: what is built for a signature, by Numba's means, and kept in files.
+
+Python calls one by an entry (`native.enter`), which gives it its arguments in slots of memory, and
+other machine code by its address.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba.core import callconv, types
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import cpu_target
+
+from tracejit.native.enter import entrance
+from tracejit.native.slots import INT, load
+
+#: What is returned where an array that the function needs could not be made: NumPy may raise.
+_FAILED = 2
+#: The type of a function: ``i64 program(i64 *slots)``.
+KIND = ir.FunctionType(INT, [INT.as_pointer()])
+#: Builds the body of a function, which returns an int64 as Numba's functions do: from the contexts
+#: for types and for instructions, the builder, and the arguments' types and values.
+Body = Callable[[Any, Any, ir.IRBuilder, "list[tuple[Any, ir.Value]]"], None]
+
+
+class Compiled:
+    """A function of one `signature` in machine code; `held` must live as long as it does."""
+
+    def __init__(
+        self, library: Any, symbol: str, signature: Sequence[Any], held: Any = None
+    ) -> None:
+        self.library, self.symbol = library, symbol
+        self.signature, self.held = tuple(signature), held
+        self.address: int = library.get_pointer_to_function(symbol)
+
+    def callable(self, effort: int = 2, late: int = 0) -> Callable[..., Any]:
+        """What Python calls it by, and nothing but its signature (see `entrance`).
+
+        It has this in ``__self__.compiled``.
+        """
+        return entrance("entry", self.address, self.signature, self, effort, late)
+
+    def llvm(self) -> str:
+        """Its instructions, as LLVM has optimised them."""
+        text: str = self.library.get_llvm_str()
+        return text
+
+    def assembly(self) -> str:
+        """Its machine code as text."""
+        text: str = self.library.get_asm_str()
+        return text
+
+
+@global_compiler_lock
+def compiled(symbol: str, signature: Sequence[Any], body: Body, held: Any = None) -> Compiled:
+    """The function `symbol` whose instructions `body` builds."""
+    typingctx, target = cpu_target.typing_context, cpu_target.target_context
+    typingctx.refresh()
+    target.refresh()
+    model = callconv.create_error_model("numpy", target)
+    context = target.subtarget(enable_nrt=True, error_model=model)
+    library = context.codegen().create_library(symbol)
+    library.enable_object_caching()
+    module = library.create_ir_module(symbol)
+    with context.push_code_library(library):
+        inner = _inner(context, module, symbol)
+        b = ir.IRBuilder(inner.append_basic_block("entry"))
+        start = inner.append_basic_block("start")
+        context.call_conv.init_call_helper(b)
+        values = load(context, b, tuple(signature), inner.args[2])
+        before = b.block
+        b.position_at_end(start)
+        body(typingctx, context, b, list(zip(signature, values, strict=True)))
+        b.position_at_end(before)
+        b.branch(start)
+        _outer(module, symbol, inner)
+    library.add_ir_module(module)
+    library.finalize()
+    return Compiled(library, symbol, signature, held)
+
+
+def _inner(context: Any, module: ir.Module, symbol: str) -> ir.Function:
+    """The function as Numba calls its own: places for result and exception, a status."""
+    kind = context.call_conv.get_function_type(types.int64, ())
+    kind = ir.FunctionType(kind.return_type, [*kind.args, INT.as_pointer()])
+    function = ir.Function(module, kind, f"{symbol}.body")
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    for where in function.args[:2]:
+        where.add_attribute("noalias")
+    return function
+
+
+def _outer(module: ir.Module, symbol: str, inner: ir.Function) -> None:
+    """The function by its address: the result, or the code for a failure."""
+    function = ir.Function(module, KIND, symbol)
+    b = ir.IRBuilder(function.append_basic_block())
+    code = b.alloca(INT)
+    exception = b.alloca(inner.args[1].type.pointee)
+    status = b.call(inner, [code, exception, function.args[0]])
+    done = b.icmp_signed("==", status, status.type(0))
+    b.ret(b.select(done, b.load(code), INT(_FAILED)))
+
+
+def call(b: ir.IRBuilder, function: Compiled, slots: ir.Value) -> ir.Value:
+    """Call a compiled function, by its address, with these slots."""
+    return b.call(b.inttoptr(INT(function.address), KIND.as_pointer()), [slots])
+
+
+def dumped(function: Compiled) -> bytes | None:
+    """What `loaded` makes the function of in another process; None if it has addresses of this."""
+    if function.library.has_dynamic_globals:
+        return None
+    return pickle.dumps((function.symbol, function.library.serialize_using_object_code()))
+
+
+@global_compiler_lock
+def loaded(symbol: str, content: bytes, signature: Sequence[Any]) -> Compiled:
+    """The function that `dumped` gave; ValueError where that was another's."""
+    found, state = pickle.loads(content)
+    if found != symbol:
+        raise ValueError("the machine code is another program's")
+    library = cpu_target.target_context.codegen().unserialize_library(state)
+    return Compiled(library, symbol, signature)
