@@ -189,7 +189,7 @@ transposed = define(
 
 @functools.cache
 def matrix(outer: int) -> Any:
-    """The intrinsic ``matrix(array, *index)``: the last two axes at an index of the `outer` ones."""
+    """The intrinsic ``matrix(array, *index)``: its last two axes, at an index of the others."""
 
     def made(array: Any) -> Any:
         layout: Any = "C" if array.layout == "C" else "A"
