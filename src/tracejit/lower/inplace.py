@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from typing import cast
 
 from tracejit.ir import ops
@@ -12,10 +11,10 @@ from tracejit.lower.materialise import in_memory, matrix_source
 from tracejit.lower.program import Computation, Kind, Program
 
 
-def write_in_place(program: Program, outputs: Container[Node]) -> None:
+def write_in_place(program: Program) -> None:
     """Drop the copy of each scatter whose first operand may be overwritten.
 
-    Needs: the computations in order, before they are placed in loops; `outputs` keep their memory.
+    Needs: the computations in order, before they are placed in loops; outputs keep their memory.
     Guarantees: `program.inplace` names the operand whose memory the result takes over.
     """
     place = {node: k for k, node in enumerate(program.stored)}
@@ -29,7 +28,7 @@ def write_in_place(program: Program, outputs: Container[Node]) -> None:
         if not scatter or node.op not in (ops.SCATTER, ops.PLACE):
             continue
         x = copy.value
-        if x not in program.stored or x in outputs or x in program.inplace.values():
+        if x not in program.stored or x in program.outputs or x in program.inplace.values():
             continue
         late = any(n in place for d in x.shape if isinstance(d, Node) for n in postorder([d]))
         done = all(

@@ -7,22 +7,17 @@ from collections.abc import Mapping
 from tracejit.ir import ops
 from tracejit.ir.graph import Graph, rebuild, with_operands
 from tracejit.ir.node import Node, make
-from tracejit.lower.masks import MASKED, is_part, reads_strided
+from tracejit.lower.target import Costs
 
-#: A value read by several computations is stored when computing it again costs more than this.
-RECOMPUTE = 8
-#: What a loop computes at each point, at most, in additions: LLVM's time grows faster than a body.
-LARGEST_BODY = 1000
-#: A value broadcast over an outer axis is stored when it costs more than this.
-REBROADCAST = 1
-
+#: What is computed by a call over a whole mask.
+MASKED = (ops.COUNT, ops.POSITIONS, ops.NONZERO, ops.COMPRESS, ops.PLACE)
 _ALWAYS = (ops.CONCATENATE, ops.SCAN, ops.SCATTER, ops.MATMUL)
 #: What is one call of compiled code for whole arrays.
 _CALLS = (ops.SORT, ops.ARGSORT, ops.MIDDLE, ops.DRAW, ops.ADVANCE, *MASKED)
 _LEAVES = (ops.INPUT, ops.CONST, ops.DIM, ops.POLY, ops.IOTA)
 
 
-def materialise(graph: Graph) -> list[Node]:
+def materialise(graph: Graph, costs: Costs) -> list[Node]:
     """The stored nodes of `graph`, operands first.
 
     Needs: a simplified graph in which reshapes have contiguous operands.
@@ -47,8 +42,8 @@ def materialise(graph: Graph) -> list[Node]:
         if isinstance(node.op, ops.Reduction) or node.op in _ALWAYS or is_library(node):
             stored.add(node)
         stored.update(a for a in _memory_operands(node) if a.op is not ops.INPUT)
-    _cut(nodes, stored)
-    _store_expensive(nodes, users, stored)
+    _cut(nodes, stored, costs.largest_body)
+    _store_expensive(nodes, users, stored, costs)
     return [n for n in nodes if n in stored]
 
 
@@ -82,6 +77,16 @@ def reads_flat(node: Node) -> tuple[Node, ...]:
     if is_library(node):
         return tuple(in_memory(a) for a in node.args if a.ndim and not is_part(node, a))
     return ()
+
+
+def reads_strided(node: Node, x: Node) -> bool:
+    """Whether `node` reads its operand `x` in memory whatever its stride is."""
+    return node.op is ops.COMPRESS and x is node.args[1] and x.ndim == 1
+
+
+def is_part(node: Node, x: Node) -> bool:
+    """Whether `x` is a part of an input, which `node` reads where it lies."""
+    return node.op in MASKED and x.op in (ops.VIEW, ops.RESHAPE)
 
 
 def is_filled(node: Node) -> bool:
@@ -119,12 +124,12 @@ def matrix_source(node: Node) -> tuple[Node, bool]:
     return node, False
 
 
-def _cut(nodes: list[Node], stored: set[Node]) -> None:
+def _cut(nodes: list[Node], stored: set[Node], largest_body: int) -> None:
     """Store a value now and then where very many would be computed in one loop."""
     size = 0
     for node in nodes:
         size += own_cost(node)
-        if size > LARGEST_BODY and node.ndim and isinstance(node.op, ops.Elementwise):
+        if size > largest_body and node.ndim and isinstance(node.op, ops.Elementwise):
             stored.add(node)
         if node in stored:
             size = 0
@@ -144,7 +149,7 @@ def _op_cost(node: Node) -> int:
 
 
 def _store_expensive(
-    nodes: list[Node], users: Mapping[Node, list[Node]], stored: set[Node]
+    nodes: list[Node], users: Mapping[Node, list[Node]], stored: set[Node], costs: Costs
 ) -> None:
     """Add what is better kept than computed again, users first so that the roots are known."""
     cost: dict[Node, int] = {}
@@ -162,9 +167,9 @@ def _store_expensive(
         rebroadcast = any(_broadcasts_outer(u) for u in users[node])
         gathered = any(u.op is ops.GATHER for u in users[node])
         if (
-            (cost[node] > RECOMPUTE and (len(readers) > 1 or moved))
-            or (cost[node] > REBROADCAST and rebroadcast)
-            or (cost[node] > RECOMPUTE and gathered and len(users[node]) > 1)
+            (cost[node] > costs.recompute and (len(readers) > 1 or moved))
+            or (cost[node] > costs.rebroadcast and rebroadcast)
+            or (cost[node] > costs.recompute and gathered and len(users[node]) > 1)
         ):
             stored.add(node)
 

@@ -17,14 +17,10 @@ from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node, postorder
 from tracejit.lower import access
 from tracejit.lower.access import Entry
-from tracejit.lower.backend import Passes
 from tracejit.lower.buffers import assign_buffers
-from tracejit.lower.chunks import mark_chunks
 from tracejit.lower.inplace import write_in_place
 from tracejit.lower.looporder import loop_order
-from tracejit.lower.masks import through_masks
 from tracejit.lower.materialise import (
-    LARGEST_BODY,
     contiguous,
     is_filled,
     is_library,
@@ -33,31 +29,28 @@ from tracejit.lower.materialise import (
     reads_flat,
 )
 from tracejit.lower.order import products_early
-from tracejit.lower.program import Computation, Kind, Loop, Program
-from tracejit.lower.windows import draw_in_loops
-
-#: What no back end adds to.
-PLAIN = Passes()
+from tracejit.lower.program import Computation, Flat, Kind, Loop, Program
+from tracejit.lower.target import Target
 
 
 def schedule(
     graph: Graph,
     layouts: Mapping[str, str],
+    target: Target,
     aliases: frozenset[int] = frozenset(),
     states: int = 0,
-    passes: Passes = PLAIN,
 ) -> Program:
-    """The loop program of `graph`, with what a back end's `passes` make of it.
+    """The loop program of `graph`, with what the passes of the `target` make of it.
 
     Needs: a simplified graph and the layout of each input ("C", "F", "R", "A", "" for a scalar).
     The outputs at the positions `aliases` are not computed, the last `states` ones are in C order.
     Guarantees: every stored node is computed once, before it is read.
     """
-    for prepare in passes.graph:
+    for prepare in target.passes.graph:
         graph = prepare(graph, layouts)
-    graph = contiguous(through_masks(graph, layouts), layouts)
+    graph = contiguous(graph, layouts)
     computed = tuple(o for k, o in enumerate(graph.outputs) if k not in aliases)
-    nodes = products_early(materialise(Graph(graph.inputs, computed, graph.checks)))
+    nodes = products_early(materialise(Graph(graph.inputs, computed, graph.checks), target.costs))
     stored: dict[Node, list[Computation]] = {}
     keep = set(nodes)
     flat = {a for n in graph.nodes() for a in reads_flat(n)}
@@ -73,17 +66,18 @@ def schedule(
             for c in stored[node]:
                 c.order = c.order if c.partial else tuple(range(len(c.domain)))[::-1]
         memory[node] = _storage_order(stored[node], keep)
-    program = Program(graph, [], stored, {}, dict(layouts), memory)
-    write_in_place(program, set(computed))
+    outputs = frozenset(computed)
+    program = Program(graph, [], stored, {}, dict(layouts), memory, outputs=outputs)
+    write_in_place(program)
     for node in nodes:
         for computation in stored[node]:
-            _Placer(program, computation).place()
+            _Placer(program, computation, target.costs.largest_body).place()
     _collapse(program)
-    for change in passes.program:
+    for change in target.passes.placed:
         change(program)
-    draw_in_loops(program, set(computed))
-    assign_buffers(program, set(computed))
-    mark_chunks(program)
+    assign_buffers(program)
+    for change in target.passes.stored:
+        change(program)
     return program
 
 
@@ -214,8 +208,8 @@ def _computation(
 class _Placer:
     """Places one computation into a program's tree."""
 
-    def __init__(self, program: Program, computation: Computation) -> None:
-        self.program, self.c = program, computation
+    def __init__(self, program: Program, computation: Computation, largest_body: int) -> None:
+        self.program, self.c, self.largest_body = program, computation, largest_body
         self.cost = self._cost()
         self.inputs: set[Computation] = {
             d for node in self._producers() for d in program.stored.get(node, ())
@@ -292,7 +286,7 @@ class _Placer:
 
     def _worth_joining(self, joined: list[Loop]) -> bool:
         """Sharing only outer loops pays where something computed there is used."""
-        if joined and joined[-1].cost and joined[-1].cost + self.cost > 2 * LARGEST_BODY:
+        if joined and joined[-1].cost and joined[-1].cost + self.cost > 2 * self.largest_body:
             return False
         complete = len(joined) == len(self.c.order)
         if complete and not any(isinstance(i, Loop) for i in joined[-1].items):
@@ -320,7 +314,7 @@ class _Placer:
             return None
         for position in range(len(items) - 1, -1, -1):
             item = items[position]
-            if not isinstance(item, Loop) or item.flat:
+            if not isinstance(item, Loop) or item.has(Flat):
                 continue
             if item.extent is not extent and item.extent != extent:
                 continue
@@ -385,7 +379,7 @@ def _collapse(program: Program) -> None:
             isinstance(c, Computation) and _flat(c, chain, program) for c in computations
         ):
             continue
-        flat = Loop(dims.product(loop.extent for loop in chain), list(computations), flat=True)
+        flat = Loop(dims.product(loop.extent for loop in chain), list(computations), style=Flat())
         program.items[position] = flat
         for c in computations:
             assert isinstance(c, Computation)

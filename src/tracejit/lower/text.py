@@ -15,10 +15,11 @@ def to_text(program: Program) -> str:
     >>> import numpy as np
     >>> from tracejit.ir import build, dims
     >>> from tracejit.ir.graph import Graph
+    >>> from tracejit.lower.registry import target
     >>> from tracejit.lower.schedule import schedule
     >>> x = build.input("x", np.dtype(np.float64), (dims.dim("x", 0),))
     >>> total = build.reduce("sum", build.elementwise("exp", x), (0,))
-    >>> print(to_text(schedule(Graph((x,), (total,)), {"x": "C"})))
+    >>> print(to_text(schedule(Graph((x,), (total,)), {"x": "C"}, target("cpu"))))
     inputs x:float64[x.0] C
     for i0 < x.0, chunked:
         %0:float64[x.0] = exp x
@@ -61,11 +62,8 @@ class _Printer:
         pad = "    " * depth
         if isinstance(item, Computation):
             return [pad + line for line in self.computation(item)]
-        flags = [name for name in ("flat", "chunked", "tiled") if getattr(item, name)]
-        if item.twins:
-            flags.append(f"by {len(item.twins) + 1}" + (", some left" if item.left else ""))
-        flags += [f"draws {self.names.of(c.target)} by blocks" for c in item.draws]
-        head = ", ".join([f"for i{depth} < {self.names.dim(item.extent)}", *flags])
+        words = item.style.words(self.names.of)
+        head = ", ".join([f"for i{depth} < {self.names.dim(item.extent)}", *words])
         found = [f"{pad}{head}:"]
         for inner in item.items:
             found += self.item(inner, depth + 1)

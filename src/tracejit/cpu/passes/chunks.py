@@ -6,6 +6,9 @@ their order: the bits are those of one thread.
 
 from __future__ import annotations
 
+import operator
+
+from tracejit.cpu.styles import BlockedDraws, Chunk, Jam, Tile
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
@@ -14,6 +17,7 @@ from tracejit.lower.access import Entry
 from tracejit.lower.program import (
     Buffer,
     Computation,
+    Flat,
     Kind,
     Loop,
     Program,
@@ -30,12 +34,42 @@ TILE, ROWS, EVEN = 1 << 15, 64, 8
 _WHOLE = (Kind.LIBRARY, Kind.MATMUL, Kind.SCATTER)
 
 
+#: The one formula of all who cut and count chunks, as a kernel writes it: memory is made for them
+#: outside.
+_LENGTH = f"imax(idiv({CHUNK}, imax({{inner}}, 1)), 1)"
+_TILED_LENGTH = (
+    f"(imin(imax(idiv({TILE}, imax({{inner}}, 1)), {ROWS}), "
+    f"imax(({{count}} + {EVEN - 1}) >> {EVEN.bit_length() - 1}, {ROWS // 2})) + 3) >> 2 << 2"
+)
+_NUMBER = "idiv({count} + {length} - 1, {length})"
+
+
+def length_text(count: str, inner: str, tiled: bool) -> str:
+    """Iterations of a chunk of a loop of `count`, where each has `inner` points: an expression."""
+    return (_TILED_LENGTH if tiled else _LENGTH).format(count=count, inner=inner)
+
+
+def number_text(count: str, length: str) -> str:
+    """The number of chunks of so many iterations."""
+    return _NUMBER.format(count=count, length=length)
+
+
+_scope = {"imax": max, "imin": min, "idiv": operator.floordiv}
+_lengths = [
+    eval(f"lambda count, inner: {length_text('count', 'inner', tiled)}", _scope)
+    for tiled in (False, True)
+]
+_number = eval(f"lambda count, length: {number_text('count', 'length')}", _scope)
+
+
 def chunk_length(count: int, inner: int, tiled: bool) -> int:
-    """Iterations of a chunk of a loop of `count`, where each has `inner` points."""
-    if tiled:
-        length = min(max(TILE // max(inner, 1), ROWS), max(-(-count // EVEN), ROWS // 2))
-        return (length + 3) // 4 * 4
-    return max(CHUNK // max(inner, 1), 1)
+    """The value of `length_text`."""
+    return int(_lengths[tiled](count, inner))
+
+
+def chunk_number(count: int, inner: int, tiled: bool) -> int:
+    """How many chunks a loop of `count` iterations has."""
+    return int(_number(count, chunk_length(count, inner, tiled)))
 
 
 def mark_chunks(program: Program) -> None:
@@ -45,9 +79,9 @@ def mark_chunks(program: Program) -> None:
     are reduced over all axes.
     """
     for loop in program.items:
-        if not isinstance(loop, Loop) or loop.draws or loop.twins:
+        if not isinstance(loop, Loop) or loop.has(BlockedDraws) or loop.has(Jam):
             continue
-        if loop.tiled:
+        if loop.has(Tile):
             for c in own_computations(loop):
                 if is_whole(c, loop) and c.kind is Kind.SWEEP:
                     axes = tuple(range(c.target.ndim))
@@ -60,17 +94,18 @@ def mark_chunks(program: Program) -> None:
         written = written_axes(loop, inside, program)
         whole = [c for c in inside if is_whole(c, loop)]
         rest = [c for c in inside if c not in whole]
-        loop.chunked = bool(whole) and all(alone(c, loop, program, written) for c in rest)
+        if whole and all(alone(c, loop, program, written) for c in rest):
+            loop.style = Chunk(loop.style)
 
 
 def inner_points(loop: Loop) -> Dim:
     """The points of one iteration of an outermost loop."""
     widest = _widest(computations_in(loop))
-    return 1 if loop.flat else dims.product(widest.domain[axis] for axis in widest.order[1:])
+    return 1 if loop.has(Flat) else dims.product(widest.domain[axis] for axis in widest.order[1:])
 
 
 def own_computations(loop: Loop) -> list[Computation]:
-    """What an outermost loop computes, without what twins repeat."""
+    """What an outermost loop computes, without what copies repeat."""
     return [c for c in computations_in(loop) if c.loops[0] in loop.members]
 
 
@@ -80,7 +115,7 @@ def _widest(inside: list[Computation]) -> Computation:
 
 def is_whole(c: Computation, loop: Loop) -> bool:
     """Whether chunks of `loop` reduce `c` each by itself: to a scalar, or an array if tiled."""
-    return c.loops[0] in loop.members and by_chunks(c) and (c.kind is Kind.REDUCE or loop.tiled)
+    return c.loops[0] in loop.members and by_chunks(c) and (c.kind is Kind.REDUCE or loop.has(Tile))
 
 
 def by_chunks(c: Computation) -> bool:
@@ -93,7 +128,7 @@ def by_chunks(c: Computation) -> bool:
 def written_axes(loop: Loop, inside: list[Computation], program: Program) -> dict[int, int]:
     """By buffer, which of its node's axes an outermost loop runs over; -1 where none."""
     return {
-        id(b): 0 if loop.flat else c.kept.index(c.order[0]) if c.order[0] in c.kept else -1
+        id(b): 0 if loop.has(Flat) else c.kept.index(c.order[0]) if c.order[0] in c.kept else -1
         for c in inside
         for b in program.buffers[c.target]
     }
@@ -101,14 +136,14 @@ def written_axes(loop: Loop, inside: list[Computation], program: Program) -> dic
 
 def alone(c: Computation, loop: Loop, program: Program, written: dict[int, int]) -> bool:
     """Whether each iteration of `loop` writes, and reads of what the loop writes, its own part."""
-    axis = 0 if loop.flat else c.order[0]
+    axis = 0 if loop.has(Flat) else c.order[0]
     if c.kind in _WHOLE or c.loops[0] not in loop.members or axis in c.reduced:
         return False
-    if c.kind is Kind.SCAN and (loop.flat or c.axis == axis):
+    if c.kind is Kind.SCAN and (loop.has(Flat) or c.axis == axis):
         return False
     place = c.kept.index(axis)
     buffers = program.buffers[c.target]
-    if not (loop.flat or all(place in b.axes for b in buffers)):
+    if not (loop.has(Flat) or all(place in b.axes for b in buffers)):
         return False  # a row of memory that all iterations use in turn
     return all(_own(node, index, axis, loop, program, written) for node, index in c.reads)
 
@@ -124,6 +159,6 @@ def _own(
         return True
     if source is not node or not isinstance(index, tuple):
         return False
-    if loop.flat:
+    if loop.has(Flat):
         return index == access.identity(len(index))
     return all(p >= 0 and index[p] == Entry(0, 1, axis) for p in places)

@@ -10,10 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tracejit.ir import dims, ops
-from tracejit.ir.dims import Dim
-from tracejit.ir.node import Node
-from tracejit.lower.chunks import (
+from tracejit.cpu.passes.chunks import (
     alone,
     by_chunks,
     inner_points,
@@ -21,6 +18,10 @@ from tracejit.lower.chunks import (
     own_computations,
     written_axes,
 )
+from tracejit.cpu.styles import BlockedDraws, Chunk, Tile
+from tracejit.ir import dims, ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.node import Node
 from tracejit.lower.program import Buffer, Computation, Loop, Program, work_of
 from tracejit.rng.mrg31k3p import GROUP
 
@@ -72,10 +73,10 @@ def _phase(item: Loop | Computation, program: Program) -> Phase:
         return Phase(groups, work_of(item))
     inside, work = own_computations(item), work_of(item)
     written = written_axes(item, inside, program)
-    divided = not item.draws and all(
-        is_whole(c, item) if item.chunked and by_chunks(c) else alone(c, item, program, written)
+    divided = not item.has(BlockedDraws) and all(
+        is_whole(c, item) if item.has(Chunk) and by_chunks(c) else alone(c, item, program, written)
         for c in inside
     )
-    if item.chunked:
-        return Phase(item.extent if divided else 0, work, inner_points(item), item.tiled)
+    if item.has(Chunk):
+        return Phase(item.extent if divided else 0, work, inner_points(item), item.has(Tile))
     return Phase(item.extent if divided else 0, work)

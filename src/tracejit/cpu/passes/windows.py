@@ -6,29 +6,35 @@ which stays in the fastest cache, and computes with it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from tracejit.cpu.styles import BlockedDraws
+from tracejit.intrinsics.blocks import BLOCK
 from tracejit.ir import ops
 from tracejit.ir.node import Node
 from tracejit.lower import access
-from tracejit.lower.program import Computation, Loop, Program
+from tracejit.lower.program import Computation, Flat, Loop, Program, Window
 
-#: Elements of a block.
-BLOCK = 512
 #: Distributions that are drawn block by block.
 IN_BLOCKS = ("random_sample",)
 
 
-def draw_in_loops(program: Program, outputs: set[Node]) -> None:
+def draw_in_loops(program: Program) -> None:
     """Move such draws from the program's items into the loops that read them."""
     for item in list(program.items):
         if not isinstance(item, Computation) or item.value.op is not ops.DRAW:
             continue
-        if item.value.attr[0] not in IN_BLOCKS or item.target in outputs:
+        if item.value.attr[0] not in IN_BLOCKS or item.target in program.outputs:
             continue
         loop = _reader(item, program)
         if loop is not None:
             program.items.remove(item)
-            loop.draws.append(item)
-            program.windows[item.target] = loop
+            before = loop.get(BlockedDraws)
+            if before is None:
+                loop.style = BlockedDraws(loop.style, (item,))
+            else:
+                loop.style = replace(before, drawn=(*before.drawn, item))
+            program.windows[item.target] = Window(loop, BLOCK)
 
 
 def _reader(draw: Computation, program: Program) -> Loop | None:
@@ -52,8 +58,8 @@ def _reader(draw: Computation, program: Program) -> Loop | None:
         return None
     loop = reading[0]
     nested = loop not in program.items or any(isinstance(item, Loop) for item in loop.items)
-    flat = loop.flat or draw.target.ndim == 1
-    return None if nested or loop.twins or not flat else loop
+    flat = loop.has(Flat) or draw.target.ndim == 1
+    return None if nested or loop.copies or not flat else loop
 
 
 def _source(node: Node) -> Node:

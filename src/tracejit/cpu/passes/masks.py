@@ -15,9 +15,8 @@ from tracejit.ir import build, dims, ops
 from tracejit.ir.graph import Graph, rebuild
 from tracejit.ir.node import ArrayType, Node, make, postorder
 from tracejit.ir.types import INT64
+from tracejit.lower.materialise import MASKED, is_part, reads_strided
 
-#: What is computed by a call over a whole mask.
-MASKED = (ops.COUNT, ops.POSITIONS, ops.NONZERO, ops.COMPRESS, ops.PLACE)
 #: What is computed everywhere to be chosen by a mask costs so much at most, in additions.
 CHEAP = 3
 
@@ -61,16 +60,6 @@ def _chooses_a_pair(node: Node, masks: set[Node]) -> bool:
     mask, y, x = node.args
     one = not y.ndim or (y.op is ops.VIEW and not y.args[0].ndim)
     return mask in masks and one and mask.ndim == x.ndim > 0
-
-
-def reads_strided(node: Node, x: Node) -> bool:
-    """Whether `node` reads its operand `x` in memory whatever its stride is."""
-    return node.op is ops.COMPRESS and x is node.args[1] and x.ndim == 1
-
-
-def is_part(node: Node, x: Node) -> bool:
-    """Whether `x` is a part of an input, which `node` reads where it lies."""
-    return node.op in MASKED and x.op in (ops.VIEW, ops.RESHAPE)
 
 
 def _with_parts(node: Node, layouts: Mapping[str, str]) -> Node:

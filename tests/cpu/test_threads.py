@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import tracejit
-from tracejit.lower import threads
-from tracejit.lower.chunks import EVEN, ROWS, TILE, chunk_length
+from tracejit.cpu import threads
+from tracejit.cpu.passes.chunks import EVEN, ROWS, TILE, chunk_length
 
 RNG = np.random.default_rng(5)
 WIDE = RNG.random((901, 700))
@@ -201,7 +201,7 @@ def test_without_a_second_entry_calls_go_on(monkeypatch: pytest.MonkeyPatch) -> 
     def fail() -> Any:
         raise RuntimeError("no compiler")
 
-    monkeypatch.setattr(executable.shared.plain, "make", fail)
+    monkeypatch.setattr(executable.launch.shared.plain, "make", fail)
     f(LONG)
     with pytest.warns(RuntimeWarning, match="no compiler"):
         np.testing.assert_array_equal(f(LONG), LONG[::-1] * 2)
@@ -242,7 +242,7 @@ def test_a_forked_child_has_threads_of_its_own() -> None:
     for _ in range(3):
         want = f(LONG)
     executable = next(iter(f._records)).executable
-    executable.shared.plain.making.join()
+    executable.launch.shared.plain.making.join()
     f(LONG)  # the team is there
     child = os.fork()
     if not child:

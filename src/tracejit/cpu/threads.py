@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tracejit.config import COMPILER, settings
-from tracejit.lower.chunks import chunk_length
-from tracejit.lower.streams import LEAST_BYTES, LINE_BYTES
+from tracejit.cpu.passes.chunks import chunk_number
+from tracejit.cpu.passes.streams import LEAST_BYTES
+from tracejit.intrinsics.blocks import LINE_BYTES
+from tracejit.lower.driver import LARGE_WORK
 from tracejit.native import locks
 
 #: Additions below which a call is not divided: they take some 25 µs, and to divide it up to 5.
-LEAST_WORK = 1 << 19
+LEAST_WORK = LARGE_WORK
 #: Additions from which on it is worth waiting for the way to divide a call: some 50 ms.
 HUGE_WORK = 1 << 30
 #: Parts of a phase for each thread: one that is held up leaves its share to the others.
@@ -32,7 +34,7 @@ MOST_KEPT = 1 << 20
 #: chunks (else -1), and whether it is tiled.
 Sizes = tuple[int, int, int, bool]
 #: An entry for several threads, of the arguments, what it needs between phases, and a plan; and the
-#: dtypes of these, each with the phase and the argument that `backend.Extra` names.
+#: dtypes of these, each with the phase and the argument that `cpu.source.Extra` names.
 Extra = tuple[np.dtype[Any], int | None, int | None]
 Spread = tuple[Callable[..., int], list[Extra]]
 
@@ -59,7 +61,7 @@ _processors = (-1.0, 1)
 
 
 def plan_of(threads: int, phases: Sequence[Sizes], counts: Sequence[int]) -> list[int]:
-    """The plan of a call (see `cpu.spread`): `counts` are the rows or chunks of each phase.
+    """The plan of a call (see `compiling.spread`): `counts` are the rows or chunks of each phase.
 
     What chunks give is combined in a phase of its own, whose number is the complement.
     """
@@ -109,8 +111,7 @@ def way_of(
     """The way to divide a call."""
     call, extras = spread
     counts = [
-        rows if inner < 0 else -(-rows // chunk_length(rows, inner, tiled))
-        for rows, _, inner, tiled in phases
+        rows if inner < 0 else chunk_number(rows, inner, tiled) for rows, _, inner, tiled in phases
     ]
     memory = []
     for dtype, phase, like in extras:

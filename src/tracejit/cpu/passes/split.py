@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tracejit.cpu.passes.phases import Phase
 from tracejit.ir import build, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, postorder
 from tracejit.lower import access
 from tracejit.lower.access import Dynamic, Entry
-from tracejit.lower.phases import Phase
-from tracejit.lower.program import Computation, Kind, Loop, Program, work_of
+from tracejit.lower.program import Computation, Flat, Kind, Loop, Program, work_of
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _by_rows(c: Computation, loop: Loop, program: Program) -> bool:
         or c.loops[0] not in loop.members
     ):
         return False
-    axis = 0 if loop.flat else c.order[0]
+    axis = 0 if loop.has(Flat) else c.order[0]
     if axis in c.reduced or (c.kind is Kind.SCAN and c.axis == axis):
         return False
     place = c.kept.index(axis)
@@ -72,7 +72,7 @@ def _reads(
     c: Computation, loop: Loop, program: Program, divided: set[str], whole: set[str]
 ) -> bool:
     """Note which inputs `c` reads by rows, and which as a whole; False where it is neither."""
-    axis = 0 if loop.flat else c.order[0]
+    axis = 0 if loop.has(Flat) else c.order[0]
     for node, index in c.reads:
         if node.op is ops.RESHAPE or isinstance(index, access._Flat):
             return False
