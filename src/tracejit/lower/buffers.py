@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import Entry, memory_of
-from tracejit.lower.materialise import in_memory, matrix_source
+from tracejit.lower.placement import placement
 from tracejit.lower.program import Buffer, Computation, Flat, Kind, Loop, Program
 
 #: A computation, and the index vector at which it reads (None: it reads the whole array).
@@ -80,8 +79,7 @@ def _readers(program: Program) -> dict[Node, list[Reader]]:
                     part = part and program.inplace.get(c.target) is not source
                     found[source].append((c, tuple(index) if part else None))  # type: ignore[arg-type]
             if c.kind in (Kind.MATMUL, Kind.LIBRARY):
-                for arg in c.value.args:
-                    source = matrix_source(arg)[0] if c.kind is Kind.MATMUL else in_memory(arg)
+                for source in placement(c.value).whole(c.value):
                     if source in found:
                         found[source].append((c, None))
     return found
@@ -92,7 +90,7 @@ def _needs_memory(computations: list[Computation], readers: list[Reader]) -> boo
     return (
         c.partial
         or c.kind in (Kind.SWEEP, Kind.MATMUL)
-        or (c.kind is Kind.LIBRARY and c.value.op is not ops.COUNT)
+        or (c.kind is Kind.LIBRARY and not placement(c.value).register)
         or (c.kind is Kind.SCAN and c.axis != len(c.domain) - 1)
     )
 
@@ -181,8 +179,8 @@ def _reuse(program: Program, readers: dict[Node, list[Reader]]) -> None:
     for node, buffers in program.buffers.items():
         used = [place[c] for c in program.stored[node]]
         used += [place[r] for r, _ in readers[node]]
-        if node.op is ops.ADVANCE:  # the draw writes it
-            used += [place[c] for c in program.stored[node.args[0]]]
+        for writer in placement(node).written_by(node):
+            used += [place[c] for c in program.stored[writer]]
         for b in buffers:
             first, last = lives.get(id(b), (used[0], used[0]))
             lives[id(b)] = min(first, *used), max(last, *used)

@@ -7,7 +7,7 @@ from typing import cast
 from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import Entry, identity, memory_of, view_index
-from tracejit.lower.materialise import in_memory, matrix_source
+from tracejit.lower.placement import placement
 from tracejit.lower.program import Computation, Kind, Program
 
 
@@ -69,6 +69,5 @@ def read_by(c: Computation, program: Program) -> set[Node]:
     """The stored nodes that a computation reads."""
     found = {memory_of(node, c.target, program.stored) for node, _ in c.reads}
     if c.kind in (Kind.MATMUL, Kind.LIBRARY):
-        source = (lambda a: matrix_source(a)[0]) if c.kind is Kind.MATMUL else in_memory
-        found |= set(map(source, c.value.args))
+        found.update(placement(c.value).whole(c.value))
     return found & set(program.stored)

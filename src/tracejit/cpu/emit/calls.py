@@ -12,7 +12,7 @@ from tracejit.cpu.passes.phases import BY_STREAMS
 from tracejit.intrinsics.blocks import BLOCK
 from tracejit.ir import dims, ops
 from tracejit.ir.node import Node
-from tracejit.lower.materialise import in_memory, matrix_source
+from tracejit.lower.placement import in_memory, matrix_source
 from tracejit.lower.program import Computation, Kind
 
 

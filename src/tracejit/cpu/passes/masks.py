@@ -15,7 +15,7 @@ from tracejit.ir import build, dims, ops
 from tracejit.ir.graph import Graph, rebuild
 from tracejit.ir.node import ArrayType, Node, make, postorder
 from tracejit.ir.types import INT64
-from tracejit.lower.materialise import MASKED, is_part, reads_strided
+from tracejit.lower.placement import is_part, placement
 
 #: What is computed everywhere to be chosen by a mask costs so much at most, in additions.
 CHEAP = 3
@@ -64,11 +64,12 @@ def _chooses_a_pair(node: Node, masks: set[Node]) -> bool:
 
 def _with_parts(node: Node, layouts: Mapping[str, str]) -> Node:
     """`node` with copies of those views among its operands that it cannot read where they lie."""
-    if node.op not in MASKED:
+    placed = placement(node)
+    if not placed.parts:
         return node
     args = tuple(
         make(ops.CAST, (a,), None, a.type, a.origin)
-        if is_part(node, a) and not _lies_there(a, layouts, reads_strided(node, a))
+        if is_part(node, a) and not _lies_there(a, layouts, a in placed.strided(node))
         else a
         for a in node.args
     )
