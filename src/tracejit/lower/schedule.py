@@ -15,7 +15,7 @@ from tracejit.lower.materialise import contiguous, materialise
 from tracejit.lower.order import products_early
 from tracejit.lower.placement import placement
 from tracejit.lower.program import Computation, Kind, Program
-from tracejit.lower.target import Target
+from tracejit.lower.target import Costs, Target
 
 
 def schedule(
@@ -33,9 +33,29 @@ def schedule(
     """
     for prepare in target.passes.graph:
         graph = prepare(graph, layouts)
+    program = unplaced(graph, layouts, target.costs, aliases, states)
+    write_in_place(program)
+    fuse(program, target.costs.largest_body)
+    collapse(program)
+    for change in target.passes.placed:
+        change(program)
+    assign_buffers(program)
+    for change in target.passes.stored:
+        change(program)
+    return program
+
+
+def unplaced(
+    graph: Graph,
+    layouts: Mapping[str, str],
+    costs: Costs,
+    aliases: frozenset[int] = frozenset(),
+    states: int = 0,
+) -> Program:
+    """The program of `graph` with what is computed, and in which order, and no loops yet."""
     graph = contiguous(graph, layouts)
     computed = tuple(o for k, o in enumerate(graph.outputs) if k not in aliases)
-    nodes = products_early(materialise(Graph(graph.inputs, computed, graph.checks), target.costs))
+    nodes = products_early(materialise(Graph(graph.inputs, computed, graph.checks), costs))
     stored: dict[Node, list[Computation]] = {}
     keep = set(nodes)
     flat = set(graph.outputs[len(graph.outputs) - states :])
@@ -52,17 +72,7 @@ def schedule(
             for c in stored[node]:
                 c.order = c.order if c.partial else tuple(range(len(c.domain)))[::-1]
         memory[node] = _storage_order(stored[node], keep)
-    outputs = frozenset(computed)
-    program = Program(graph, [], stored, {}, dict(layouts), memory, outputs=outputs)
-    write_in_place(program)
-    fuse(program, target.costs.largest_body)
-    collapse(program)
-    for change in target.passes.placed:
-        change(program)
-    assign_buffers(program)
-    for change in target.passes.stored:
-        change(program)
-    return program
+    return Program(graph, [], stored, {}, dict(layouts), memory, outputs=frozenset(computed))
 
 
 def _order_of_copies(node: Node, stored: set[Node]) -> str:
