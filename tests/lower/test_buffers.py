@@ -16,6 +16,7 @@ EXP = E("exp", M)
 ROWS = build.reduce("sum", EXP, (1,))
 SORTED = build.sort(E("negative", X), 0)
 FOUND = build.nonzero(E("greater", X, 0.0))
+PLACES = build.view(FOUND, FOUND.shape[:1], ((0, 1, 0), (0, 0, None)))
 PRODUCT = build.matmul(S, S)
 LINE = build.reshape(E("exp", S), (build.size(S),))
 
@@ -38,9 +39,7 @@ GRAPHS: dict[str, Callable[[], tuple[Node, ...]]] = {
         build.reduce("sum", build.matmul(build.matmul(S, S), S), (0, 1)),
     ),
     "another_shape": lambda: (build.sort(build.sort(LINE, 0), 0), build.reduce("sum", S, (0,))),
-    "late": lambda: (build.gather(
-        X, FOUND.shape[:1], (("index", 0),), build.view(FOUND, FOUND.shape[:1], ((0, 1, 0), (0, 0, None)))
-    ),),
+    "late": lambda: (build.gather(X, PLACES.shape, (("index", 0),), PLACES),),
     "running_down": lambda: (build.reduce("sum", build.scan("add", M, 0), (0, 1)),),
 }  # fmt: skip
 

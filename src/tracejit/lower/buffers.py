@@ -278,5 +278,5 @@ def _in_order(program: Program) -> list[Computation]:
         if isinstance(item, Computation):
             found.append(item)
         else:
-            stack.extend(reversed(item.items))
+            stack.extend(reversed((*item.draws, *item.items)))
     return found

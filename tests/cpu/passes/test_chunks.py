@@ -27,7 +27,7 @@ from tracejit.ir import build, dims
 from tracejit.ir.node import Node
 from tracejit.lower.program import Loop
 
-SUM = build.reduce("sum", X, (0,))
+SUM, ROWS = build.reduce("sum", X, (0,)), build.reduce("sum", M, (1,))
 SHORT = build.input("short", X.dtype, (CHUNK,))
 LONGER = build.input("longer", X.dtype, (CHUNK + 1,))
 GRAPHS: dict[str, tuple[Callable[[], tuple[Node, ...]], bool]] = {
@@ -38,7 +38,7 @@ GRAPHS: dict[str, tuple[Callable[[], tuple[Node, ...]], bool]] = {
     "rows": (lambda: (build.reduce("sum", M, (1,)),), False),
     "running": (lambda: (build.scan("add", X, 0), build.scan("multiply", X, 0)), False),
     "sum_of_rows_too": (
-        lambda: (build.reduce("sum", M, (1,)), build.reduce("sum", build.reduce("sum", M, (1,)), (0,))),
+        lambda: (ROWS, build.reduce("sum", ROWS, (0,))),
         True,
     ),
     "columns": (lambda: (build.reduce("sum", M, (0,)),), False),
