@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from stages import E, along, check, placed
 
-import tracejit
-import tracejit.tensor as T
 from tracejit.cpu.passes.windows import draw_in_loops
 from tracejit.cpu.styles import BlockedDraws
 from tracejit.intrinsics.blocks import BLOCK
@@ -70,21 +68,3 @@ def test_text(name: str, golden: Callable[[str, str], None]) -> None:
 def styles(program: object) -> list[BlockedDraws]:
     found = [loop.get(BlockedDraws) for loop in program.all_loops()]  # type: ignore[attr-defined]
     return [s for s in found if s is not None]
-
-
-@pytest.mark.parametrize("reverse_first", [False, True])
-def test_draws_that_follow_each_other_are_numpys(reverse_first: bool) -> None:
-    """Compiled: the second goes on where the first has stopped, whichever is used first."""
-    from tracejit.tensor import raw_random
-
-    state, n = raw_random.random_state_type(), T.iscalar()
-    after, a = raw_random.uniform(state, (n,))
-    _, b = raw_random.uniform(after, (n,))
-    outputs = [b[::-1] * 1, a * 2] if reverse_first else [a + b, a * 2]
-    f = tracejit.function([state, n], outputs)
-    numpys = np.random.RandomState(3)
-    first, second = numpys.random_sample(700), numpys.random_sample(700)
-    want = [second[::-1] if reverse_first else first + second, first * 2]
-    for mine, right in zip(f(np.random.RandomState(3), 700), want, strict=True):
-        np.testing.assert_array_equal(mine, right)
-    assert f.stats.compiles == 1
