@@ -14,6 +14,7 @@ from tracejit.lower.program import Program
 
 EXP = E("exp", M)
 ROWS = build.reduce("sum", EXP, (1,))
+SOFTMAX = E("divide", EXP, along(ROWS, M, 0))
 SORTED = build.sort(E("negative", X), 0)
 FOUND = build.nonzero(E("greater", X, 0.0))
 PLACES = build.view(FOUND, FOUND.shape[:1], ((0, 1, 0), (0, 0, None)))
@@ -31,6 +32,7 @@ GRAPHS: dict[str, Callable[[], tuple[Node, ...]]] = {
         build.reduce("sum", E("multiply", EXP, along(ROWS, M, 0)), (0,)),
     ),
     "read_from_elsewhere": lambda: (E("add", SORTED, build.flip(SORTED, (0,))),),
+    "reversed_rows": lambda: (E("negative", build.flip(SOFTMAX, (1,))), E("square", SOFTMAX)),
     "sorted_in_place": lambda: (E("exp", SORTED),),
     "a_sweep": lambda: (build.reduce("sum", build.reduce("max", M, (0,)), (0,)),),
     "dead_memory": lambda: (build.matmul(build.matmul(build.matmul(PRODUCT, S), S), S),),

@@ -38,6 +38,16 @@ def test_a_product_of_a_result_moves_forward() -> None:
     check(placed(*outputs))
 
 
+def test_a_product_waits_for_all_that_it_needs() -> None:
+    first, second = step(S), step(step(S))
+    total = E("sqrt", E("exp", build.reduce("sum", step(E("negative", second)), (0, 1))))
+    slope = build.matmul(build.transpose(first, (1, 0)), second)
+    outputs = total, E("negative", slope)
+    _, after = names(*outputs)
+    assert after.index("negative") < after.index("sqrt")
+    check(placed(*outputs))
+
+
 def test_what_others_read_stays() -> None:
     first = step(S)
     shared = build.matmul(first, T)

@@ -25,6 +25,7 @@ TOTAL = build.reduce("sum", X, (0,))
 WEIGHTED = build.reduce("sum", E("multiply", M, along(V, M, 1)), (1,))
 FIRST, ALL_ROWS = build.view(X, (), ((0, 0, None),)), build.reduce("sum", ROWS, (0,))
 EXP = E("exp", M)
+LATER = build.view(X, (dims.sub(X.shape[0], 1),), ((1, 1, 0),))
 SOFTMAX = E("divide", EXP, along(build.reduce("sum", EXP, (1,)), M, 0))
 OTHER = build.input("o", M.dtype, M.shape)
 
@@ -68,6 +69,8 @@ SPLIT: dict[str, tuple[Callable[[], Program], set[str]]] = {
     ),
     "joined": (lambda: made(build.concatenate([X, Y], 0)), set()),
     "sorted": (lambda: made(build.sort(X, 0)), set()),
+    "shifted": (lambda: made(E("exp", LATER)), set()),
+    "joined_with_its_like": (lambda: made(build.concatenate([X, E("exp", X)], 0)), set()),
 }  # fmt: skip
 ENV: dict[str, Any] = {
     "x": np.arange(1.0, 13), "y": np.ones(3), "v": np.arange(4.0),

@@ -171,6 +171,10 @@ MASKS: dict[str, Callable[[], tuple[Node, ...]]] = {
         build.reduce("sum", build.cast(B, np.dtype(np.int64)), (0,)),
         E("logical_not", B),
     ),
+    "counted_beside_another": lambda: (
+        picked(X, ABOVE),
+        build.reduce("sum", build.cast(E("less", X, 0.5), np.dtype(np.int64)), (0,)),
+    ),
     "positions": lambda: (
         build.view(build.nonzero(ABOVE), build.nonzero(ABOVE).shape[:1], ((0, 1, 0), (0, 0, None))),
     ),

@@ -22,6 +22,10 @@ GRAPHS: dict[str, tuple[Callable[[], tuple[Node, ...]], bool]] = {
         lambda: (build.reduce("sum", E("multiply", M, along(SLOPE, M, 0)), (0,)),),
         True,
     ),
+    "gradient_and_slope": (
+        lambda: (SLOPE, build.reduce("sum", E("multiply", M, along(SLOPE, M, 0)), (0,))),
+        True,
+    ),
     "and_something_else": (lambda: (SLOPE, E("exp", SLOPE)), True),
     "distances": (lambda: (E("sqrt", pairs()),), True),
     "distances_that_are_read": (

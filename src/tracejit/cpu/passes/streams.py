@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tracejit.cpu.styles import BlockedDraws, Chunk, NonTemporal
-from tracejit.lower.program import Buffer, Computation, Flat, Kind, Loop, Program
+from tracejit.cpu.styles import BlockedDraws, NonTemporal
+from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
 
 #: Bytes of results from which on they are streamed.
 LEAST_BYTES = 1 << 25
@@ -16,7 +16,7 @@ _MOST_COST = 40
 def mark_streams(program: Program) -> None:
     """Tell which results a program of one elementwise loop may stream; none of other programs.
 
-    Needs: the buffers, and the chunks.
+    Needs: the buffers.
     """
     loop = program.items[0] if len(program.items) == 1 else None
     if isinstance(loop, Loop) and (results := _streamed(loop, program)):
@@ -24,13 +24,11 @@ def mark_streams(program: Program) -> None:
 
 
 def _streamed(loop: Loop, program: Program) -> list[Buffer]:
-    if loop.has(BlockedDraws) or loop.has(Chunk) or loop.cost > _MOST_COST:
+    if loop.has(BlockedDraws) or loop.cost > _MOST_COST:
         return []
     found: list[Buffer] = []
     for c in loop.items:
         if not isinstance(c, Computation) or c.kind is not Kind.MAP or c.partial:
-            return []
-        if not (loop.has(Flat) or len(c.domain) == 1):
             return []
         found += program.buffers[c.target]
     return [b for b in found if b.output and b.node.dtype.itemsize in _SIZES and not b.late]
