@@ -26,7 +26,7 @@ class Jam(Style):
         steps = f"jam {len(self.copies) + 1}"
         return [*super().words(name), steps, *(["remainder"] if self.remainder else [])]
 
-    def copies_at(self) -> tuple[Loop, ...]:
+    def together(self) -> tuple[Loop, ...]:
         return self.copies
 
     def run(self, loop: Loop, first: int, last: int, runner: Runner) -> None:

@@ -236,7 +236,7 @@ def _over_budget(program: Program, source: Source, estimate: float, budget: floa
 def _pass_scalars(program: Program, kinds: Sequence[str], states: int) -> None:
     """Let scalars that nobody gets as an array pass through arrays of one element.
 
-    Numba looks up the type of an array without axes the slow way.
+    The type of an array without axes is slow to look up.
     """
     outputs = program.graph.outputs
     kept = {

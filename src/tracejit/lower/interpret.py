@@ -32,7 +32,7 @@ def evaluate(program: Program, env: Mapping[str, Any]) -> list[Any] | None:
     >>> from tracejit.lower.registry import target
     >>> from tracejit.lower.schedule import schedule
     >>> x = build.input("x", np.dtype(np.float64), (dims.dim("x", 0),))
-    >>> program = schedule(Graph((x,), (build.reduce("sum", x, (0,)),)), {"x": "C"}, target("cpu"))
+    >>> program = schedule(Graph((x,), (build.reduce("sum", x, (0,)),)), {"x": "C"}, target())
     >>> evaluate(program, {"x": np.arange(4.0)})
     [np.float64(6.0)]
     """

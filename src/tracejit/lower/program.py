@@ -49,9 +49,9 @@ class Style:
         """What it adds to the text of a loop."""
         return self.of.words(name) if self.of else []
 
-    def copies_at(self) -> tuple[Loop, ...]:
+    def together(self) -> tuple[Loop, ...]:
         """The loops whose next steps are taken with each step of its own, in order."""
-        return self.of.copies_at() if self.of else ()
+        return self.of.together() if self.of else ()
 
     def computes(self) -> tuple[Computation, ...]:
         """What it computes as it goes, beside the items of its loop."""
@@ -123,7 +123,7 @@ class Loop:
     @property
     def copies(self) -> tuple[Loop, ...]:
         """The loops whose next steps are taken with each step of its own."""
-        return self.style.copies_at()
+        return self.style.together()
 
     @property
     def draws(self) -> tuple[Computation, ...]:
@@ -170,7 +170,7 @@ class Computation:
 class Buffer:
     """Memory for a stored node: all of it, or only what one iteration of outer loops needs.
 
-    What is `kept` would be in a register, but for phases that several threads share.
+    What is `kept` would be in a register, but for an entry that is called several times.
     """
 
     node: Node
@@ -203,7 +203,7 @@ class Program:
     Of `buffers[node]` every entry is written; readers use the first. A stored node without one
     lives in a scalar. `inplace` names what a result overwrites. Buffers of one of the `arenas` are
     never in use together. Of the nodes of `windows` a block is in memory, while their loop runs.
-    `parts` hold what a chunk gives where that is an array.
+    `parts` hold a part of a reduction, by its node, where that is an array.
     """
 
     graph: Graph

@@ -19,7 +19,7 @@ def to_text(program: Program) -> str:
     >>> from tracejit.lower.schedule import schedule
     >>> x = build.input("x", np.dtype(np.float64), (dims.dim("x", 0),))
     >>> total = build.reduce("sum", build.elementwise("exp", x), (0,))
-    >>> print(to_text(schedule(Graph((x,), (total,)), {"x": "C"}, target("cpu"))))
+    >>> print(to_text(schedule(Graph((x,), (total,)), {"x": "C"}, target())))
     inputs x:float64[x.0] C
     for i0 < x.0, chunked:
         %0:float64[x.0] = exp x
