@@ -83,6 +83,16 @@ def test_imports_point_downwards(path: Path) -> None:
         assert layer in MAY_NAME or top not in HEAVY, f"{path}:{line}: {layer} imports {name}"
 
 
+def test_who_names_a_target() -> None:
+    """The package's own front door does, so that there is one; nobody else."""
+    naming = [
+        str(path.relative_to(SOURCE))
+        for path in FILES
+        if layer_of(path) != "cpu" and "tracejit.cpu" in path.read_text(encoding="utf-8")
+    ]
+    assert naming == ["api.py"]
+
+
 def test_no_circles() -> None:
     """No files import each other, in functions and for types included."""
     names = {dotted(path): path for path in FILES}

@@ -22,8 +22,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tracejit
+from tracejit.cpu import threads
 from tracejit.ir import ops
-from tracejit.lower import threads
 
 THOROUGH = os.environ.get("TRACEJIT_TEST_PROFILE") == "thorough"
 COMPILED = 400 if THOROUGH else 24

@@ -27,7 +27,6 @@ import tracejit
 from tracejit.arrays import CREATORS, FUNCTIONS
 from tracejit.call.sharing import shared
 from tracejit.capture.namespace import replacement
-from tracejit.cpu.backend import CPU
 from tracejit.cpu.emit.emitter import emit
 from tracejit.errors import NotTraceable, UnsupportedError, take_refusal
 from tracejit.ir import build, ops
@@ -36,6 +35,7 @@ from tracejit.ir.simplify import simplify
 from tracejit.ir.types import DTYPES
 from tracejit.lower.executable import _own_outputs
 from tracejit.lower.program import Program
+from tracejit.lower.registry import target
 from tracejit.lower.schedule import schedule
 from tracejit.plan.dispatch import is_length
 from tracejit.trace.trace import Trace
@@ -126,7 +126,7 @@ def scheduled(graph: Graph, aliases: frozenset[int], layout: str) -> Program:
     layouts = {
         node.attr[0]: "C" if layout == "F" and node.ndim == 1 else layout for node in graph.inputs
     }
-    return schedule(graph, layouts, aliases, passes=CPU.passes)
+    return schedule(graph, layouts, target(), aliases)
 
 
 def verdict(call: Callable[..., Any], arrays: dict[str, np.ndarray]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from typing import Any
 
+import tracejit.cpu  # noqa: F401 — which registers itself
 from tracejit.call.function import Function
 from tracejit.call.function import function as decorated
 

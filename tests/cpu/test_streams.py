@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import tracejit
-from tracejit.cpu import backend
+from tracejit.cpu import launch, threads
 from tracejit.cpu.emit.emitter import emit
-from tracejit.lower import streams, threads
+from tracejit.intrinsics import blocks
 from tracejit.native.pool import empty
 
 RNG = np.random.default_rng(4)
@@ -91,12 +91,12 @@ def test_functions_that_are_guarded(
     """A line with a far argument is done again before it is stored."""
     sources: list[str] = []
 
-    def noting(program: Any, phases: Any, streaming: bool) -> Any:
+    def noting(program: Any, phases: Any = (), streaming: bool = False) -> Any:
         emitted = emit(program, phases, streaming)
         sources.extend([emitted.text] if streaming else [])
         return emitted
 
-    monkeypatch.setattr(backend, "emit", noting)
+    monkeypatch.setattr(launch, "emit", noting)
     x = RNG.standard_normal(LARGE + 5).astype(dtype)
     x[list(far)] = 1e9
     first, later = called(lambda x: (np.sin(x), x * 2), (x,))
@@ -148,4 +148,4 @@ def test_the_stores_are_non_temporal(small: list[Any]) -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks for it on Linux only")
 def test_kept_memory_begins_with_a_line_of_the_cache() -> None:
     for count in (1 << 14, (1 << 17) + 3, 1 << 20):
-        assert empty(count, np.dtype(float)).ctypes.data % streams.LINE_BYTES == 0
+        assert empty(count, np.dtype(float)).ctypes.data % blocks.LINE_BYTES == 0

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tracejit.cpu.backend import CPU
+from tracejit.errors import MISS
 from tracejit.ir import build, ops
 from tracejit.ir.graph import Graph
 from tracejit.ir.interpret import evaluate
 from tracejit.ir.types import DTYPES
 from tracejit.ir.verify import verify
-from tracejit.lower import MISS, compile_graph
+from tracejit.lower import registry
+from tracejit.lower.executable import compile_graph
 from tracejit.plan.text import Parameters
 
 #: Rows whose kernel expression is our own mathematics: at most this many units in the last place
@@ -67,7 +68,7 @@ def run(outputs: list, arrays: dict[str, np.ndarray], inputs: list) -> list[np.n
     graph = Graph(tuple(inputs), tuple(outputs))
     verify(graph)
     kinds = ["array"] * len(outputs)
-    executable = compile_graph(graph, dict.fromkeys(arrays, "C"), CPU(), kinds=kinds)
+    executable = compile_graph(graph, dict.fromkeys(arrays, "C"), registry.target(), kinds=kinds)
     names = list(arrays)
     parameters = Parameters(", ".join(names))
     call = executable.driver(parameters, [], names, lambda o: f"({', '.join(o)},)", {}, kinds)

@@ -10,29 +10,30 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reference.target import Reference
 from test_program import GRAPHS, scheduled
 from test_random_programs import function_of, random_program
 
 import tracejit
 from tracejit.call.arguments import storage_of
-from tracejit.cpu.backend import CPU
+from tracejit.cpu.target import CPU
 from tracejit.ir.graph import Graph
 from tracejit.ir.interpret import evaluate
 from tracejit.ir.simplify import simplify
 from tracejit.lower import interpret
-from tracejit.lower.backend import Passes
 from tracejit.lower.schedule import schedule
+from tracejit.lower.target import Target
 from tracejit.lower.verify import verify
 
 RNG = np.random.default_rng(5)
 ENV = {"x": RNG.standard_normal(13), "y": RNG.standard_normal(4), "m": RNG.standard_normal((9, 7))}
-BOTH = pytest.mark.parametrize("passes", [Passes(), CPU.passes], ids=["plain", "cpu"])
+BOTH = pytest.mark.parametrize("target", [Reference(), CPU()], ids=["plain", "cpu"])
 
 
 @BOTH
 @pytest.mark.parametrize("name", GRAPHS)
-def test_graphs(name: str, passes: Passes) -> None:
-    program = scheduled(name, passes)
+def test_graphs(name: str, target: Target) -> None:
+    program = scheduled(name, target)
     want = evaluate(program.graph.outputs, ENV)
     for mine, right in zip(interpret.evaluate(program, ENV), want, strict=True):
         np.testing.assert_allclose(mine, right, rtol=1e-13)
@@ -79,12 +80,12 @@ def written(a: Any) -> Any:
 @BOTH
 @pytest.mark.parametrize("order", ["C", "F", "strided"])
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions(name: str, order: str, passes: Passes) -> None:
+def test_functions(name: str, order: str, target: Target) -> None:
     """NumPy's results, whatever passes run and however the array lies in memory."""
     f, a = FUNCTIONS[name], np.random.default_rng(1).standard_normal((10, 6))
     a = {"C": a, "F": np.asfortranarray(a), "strided": np.repeat(a, 2, 1)[:, ::2]}[order]
     graph, env, layouts = graph_of(f, a)
-    program = schedule(graph, layouts, passes=passes)
+    program = schedule(graph, layouts, target)
     verify(program)
     found = interpret.evaluate(program, env)
     want = f(a)
@@ -97,7 +98,7 @@ def test_rows_that_are_left_over() -> None:
     for rows in range(1, 11):
         a = np.random.default_rng(rows).standard_normal((rows, 5))
         graph, env, layouts = graph_of(lambda a: (a.sum(0), a.max(1), a @ a[0]), a)
-        program = schedule(graph, layouts, passes=CPU.passes)
+        program = schedule(graph, layouts, CPU())
         for mine, numpys in zip(
             interpret.evaluate(program, env), (a.sum(0), a.max(1), a @ a[0]), strict=True
         ):
@@ -109,7 +110,7 @@ def test_positions_out_of_range() -> None:
     graph, env, layouts = graph_of(lambda a, k: a[k], a, np.array([1, 2]))
     env[graph.inputs[1].attr[0]] = k
     with pytest.raises(IndexError):
-        interpret.evaluate(schedule(graph, layouts), env)
+        interpret.evaluate(schedule(graph, layouts, CPU()), env)
 
 
 def drawn(count: int) -> list[int]:
@@ -124,11 +125,11 @@ def program_text(seed: int) -> str:
 
 @BOTH
 @pytest.mark.parametrize("seed", drawn(40))
-def test_random_programs(seed: int, passes: Passes) -> None:
+def test_random_programs(seed: int, target: Target) -> None:
     p = random_program(random.Random(seed))
     f = function_of(p).__wrapped__
     graph, env, layouts = graph_of(f, *p.arrays.values())
-    program = schedule(graph, layouts, passes=passes)
+    program = schedule(graph, layouts, target)
     verify(program)
     want = evaluate(graph.outputs, env)
     for mine, right in zip(interpret.evaluate(program, env), want, strict=True):

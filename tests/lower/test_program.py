@@ -7,16 +7,17 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from reference.target import Reference
 
-from tracejit.cpu.backend import CPU
+from tracejit.cpu.target import CPU
 from tracejit.errors import InvalidGraphError
 from tracejit.ir import build, dims
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.ir.simplify import simplify
-from tracejit.lower.backend import Passes
 from tracejit.lower.program import Computation, Kind, Loop, Program
 from tracejit.lower.schedule import schedule
+from tracejit.lower.target import Target
 from tracejit.lower.text import to_text
 from tracejit.lower.verify import verify
 
@@ -61,11 +62,14 @@ GRAPHS: dict[str, Callable[[], tuple[Node, ...]]] = {
 }
 
 
-def scheduled(name: str, passes: Passes = CPU.passes) -> Program:
+ON_CPU = CPU()
+
+
+def scheduled(name: str, target: Target = ON_CPU) -> Program:
     outputs = GRAPHS[name]()
     inputs = [i for i in (X, Y, M, N) if any(_reaches(o, i) for o in outputs)]
     graph = simplify(Graph(tuple(inputs), outputs))
-    return schedule(graph, {i.attr[0]: "C" for i in inputs}, passes=passes)
+    return schedule(graph, {i.attr[0]: "C" for i in inputs}, target)
 
 
 def _reaches(node: Node, leaf: Node) -> bool:
@@ -80,8 +84,8 @@ def test_text(name: str, golden: Callable[[str, str], None]) -> None:
 
 
 @pytest.mark.parametrize("name", ["columns", "product", "extreme"])
-def test_text_of_what_no_back_end_adds_to(name: str, golden: Callable[[str, str], None]) -> None:
-    program = scheduled(name, Passes())
+def test_text_of_what_no_target_adds_to(name: str, golden: Callable[[str, str], None]) -> None:
+    program = scheduled(name, Reference())
     verify(program)
     golden(f"program_{name}_plain.txt", to_text(program))
 

@@ -85,7 +85,7 @@ def test_beside_the_background_compiler() -> None:
     assert (
         run("""
         import os, signal, time, numpy as np, tracejit
-        from tracejit.lower import threads
+        from tracejit.cpu import threads
         threads.available = lambda: 2
         f = tracejit.function(lambda x, y: (x * 3 + y) * x)
         x = np.ones(1_000_000)
@@ -105,7 +105,7 @@ def test_beside_the_background_compiler() -> None:
 
 
 def test_what_is_compiled_later_is_begun_again_in_a_child() -> None:
-    from tracejit.lower.threads import Later
+    from tracejit.cpu.threads import Later
 
     begun, ended = threading.Event(), threading.Event()
 
@@ -133,7 +133,7 @@ def test_what_is_compiled_later_is_begun_again_in_a_child() -> None:
 
 
 def test_what_gives_no_entry_is_not_tried_again() -> None:
-    from tracejit.lower.threads import Later
+    from tracejit.cpu.threads import Later
 
     tries = []
     later = Later(lambda: (tries.append(1), [])[:0] or (None, []))

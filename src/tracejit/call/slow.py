@@ -394,12 +394,12 @@ def _executable(fn: Compiled, trace: Trace, program: Program) -> Any:
         if config.debug >= 3:
             log(f"graph of {fn.__name__} as traced:\n{to_text(program.graph)}")
         return Interpreted(program.graph)
-    backend = imported("tracejit.cpu.backend")
-    compile_graph = imported("tracejit.lower").compile_graph
+    compile_graph = imported("tracejit.lower.executable").compile_graph
+    target = imported("tracejit.lower.registry").target()
     layouts = {name: storage_of(value) for name, value in trace.values.items()}
     try:
         executable = compile_graph(
-            program.graph, layouts, backend.CPU(), name=fn.__name__, kinds=program.kinds,
+            program.graph, layouts, target, name=fn.__name__, kinds=program.kinds,
             states=len(program.states), budget=trace.budget,
         )  # fmt: skip
     except InvalidGraphError:

@@ -7,9 +7,9 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
+from tracejit.intrinsics.blocks import LINE, LINE_BYTES, VECTORS
 from tracejit.intrinsics.define import define
 from tracejit.intrinsics.structure import widen
-from tracejit.lower.streams import LINE, LINE_BYTES, VECTORS
 
 _INT = ir.IntType(64)
 _NOTHING = ir.Constant(ir.IntType(1), 0)

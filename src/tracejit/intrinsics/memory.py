@@ -13,8 +13,8 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.numpy_support import from_dtype
 
+from tracejit.intrinsics.blocks import BLOCK
 from tracejit.intrinsics.define import define
-from tracejit.lower.windows import BLOCK
 
 _INT = ir.IntType(64)
 

@@ -21,9 +21,8 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from tracejit.intrinsics.blocks import BLOCK, LINE
 from tracejit.intrinsics.define import define
-from tracejit.lower.streams import LINE
-from tracejit.lower.windows import BLOCK
 
 #: Arrays that have a scope of their own; the stores to further ones may be to anything.
 SCOPES = 32

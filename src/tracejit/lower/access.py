@@ -7,7 +7,7 @@ is itself loaded. ``FLAT`` stands for the whole vector where a loop covers all a
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import NamedTuple
 
 from tracejit.ir import dims, ops
@@ -49,14 +49,14 @@ def identity(ndim: int) -> Index:
 
 def operands(node: Node, index: Index) -> list[Point]:
     """The points that `node` at `index` is computed from, where it is not read from memory."""
-    op = node.op
-    if isinstance(op, ops.Elementwise) or op is ops.POLY:
-        return [(a, index if a.ndim else ()) for a in node.args]
-    if op is ops.VIEW:
-        return [(node.args[0], view_index(node, index))]
-    if op is ops.GATHER:
-        return [(a, index) for a in node.args[1:]]
-    return []
+    if isinstance(node.op, ops.Elementwise):
+        return _pointwise(node, index)
+    of = _OPERANDS.get(node.op)
+    return of(node, index) if of else []
+
+
+def _pointwise(node: Node, index: Index) -> list[Point]:
+    return [(a, index if a.ndim else ()) for a in node.args]
 
 
 def view_index(node: Node, index: Index) -> Index:
@@ -123,10 +123,21 @@ def reads(value: Node, index: Index, stored: Container[Node]) -> list[Access]:
     """
     found: list[Access] = []
     for position, (node, at) in enumerate(walk(value, index, stored)):
-        if (node in stored and position > 0) or node.op is ops.INPUT:
+        if node in stored and position > 0:
             found.append((node, at))
-        elif node.op is ops.GATHER:
-            found.append((node.args[0], gather_index(node, at)))
-        elif node.op is ops.RESHAPE:
-            found.append((node, at))
+        elif (read := _READS.get(node.op)) is not None:
+            found.append(read(node, at))
     return found
+
+
+#: What an inlined node is computed from at a point, and what it reads of memory itself.
+_OPERANDS: dict[ops.Op, Callable[[Node, Index], list[Point]]] = {
+    ops.POLY: _pointwise,
+    ops.VIEW: lambda node, index: [(node.args[0], view_index(node, index))],
+    ops.GATHER: lambda node, index: [(a, index) for a in node.args[1:]],
+}
+_READS: dict[ops.Op, Callable[[Node, Index], Access]] = {
+    ops.INPUT: lambda node, index: (node, index),
+    ops.RESHAPE: lambda node, index: (node, index),
+    ops.GATHER: lambda node, index: (node.args[0], gather_index(node, index)),
+}

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import Entry, memory_of
-from tracejit.lower.materialise import in_memory, matrix_source
-from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
-from tracejit.lower.windows import BLOCK
+from tracejit.lower.placement import placement
+from tracejit.lower.program import Buffer, Computation, Flat, Kind, Loop, Program
 
 #: A computation, and the index vector at which it reads (None: it reads the whole array).
 Reader = tuple[Computation, tuple[object, ...] | None]
 
 
-def assign_buffers(program: Program, outputs: set[Node]) -> None:
-    """Give every stored node its buffer; those in `outputs` the caller's.
+def assign_buffers(program: Program) -> None:
+    """Give every stored node its buffer; outputs the caller's.
 
     Guarantees: a value whose readers are all in its own iteration needs none; one whose readers
     share outer loops keeps only what an iteration of those needs; a temporary read for the last
@@ -29,8 +27,8 @@ def assign_buffers(program: Program, outputs: set[Node]) -> None:
         layout = program.memory[node]
         buffers = []
         if node in program.windows:
-            buffers = [Buffer(node, (BLOCK,), (0,))]
-        elif node in outputs:
+            buffers = [Buffer(node, (program.windows[node].length,), (0,))]
+        elif node in program.outputs:
             buffers = [Buffer(node, node.shape, axes, layout, output=True, late=is_late)]
         else:
             shared = _shared_loops(node, computations, readers[node])
@@ -43,6 +41,20 @@ def assign_buffers(program: Program, outputs: set[Node]) -> None:
     for node, overwritten in reversed(list(program.inplace.items())):
         program.buffers[overwritten] = program.buffers[node]
     _reuse(program, readers)
+
+
+def name_memory(program: Program) -> tuple[list[Buffer], list[Buffer], list[Buffer]]:
+    """The memory that an entry takes, results first; what it makes itself; what is kept between
+    its calls. Each gets the name that it has in the entry.
+    """
+    unique = list({id(b): b for bs in program.buffers.values() for b in bs}.values())
+    early = [b for b in unique if not b.late and not b.kept]
+    given = [b for b in early if b.output] + [b for b in early if not b.output]
+    given += program.parts.values()
+    late, kept = [b for b in unique if b.late], [b for b in unique if b.kept]
+    for k, buffer in enumerate([*given, *late, *kept]):
+        buffer.name = f"b{k}"
+    return given, late, kept
 
 
 def late_dims(program: Program) -> set[Node]:
@@ -67,8 +79,7 @@ def _readers(program: Program) -> dict[Node, list[Reader]]:
                     part = part and program.inplace.get(c.target) is not source
                     found[source].append((c, tuple(index) if part else None))  # type: ignore[arg-type]
             if c.kind in (Kind.MATMUL, Kind.LIBRARY):
-                for arg in c.value.args:
-                    source = matrix_source(arg)[0] if c.kind is Kind.MATMUL else in_memory(arg)
+                for source in placement(c.value).whole(c.value):
                     if source in found:
                         found[source].append((c, None))
     return found
@@ -79,7 +90,7 @@ def _needs_memory(computations: list[Computation], readers: list[Reader]) -> boo
     return (
         c.partial
         or c.kind in (Kind.SWEEP, Kind.MATMUL)
-        or (c.kind is Kind.LIBRARY and c.value.op is not ops.COUNT)
+        or (c.kind is Kind.LIBRARY and not placement(c.value).register)
         or (c.kind is Kind.SCAN and c.axis != len(c.domain) - 1)
     )
 
@@ -95,7 +106,7 @@ def _shared_loops(
         return set()
     shared: set[int] = set()
     for position, loop in enumerate(c.loops):
-        where = c.order[position] if not loop.flat else None
+        where = c.order[position] if not loop.has(Flat) else None
         if where is not None and where in c.reduced:
             break
         if c.kind is Kind.SCAN and where == c.axis and c.axis != len(c.domain) - 1:
@@ -105,7 +116,7 @@ def _shared_loops(
             for r, index in readers
         ):
             break
-        if loop.flat:
+        if loop.has(Flat):
             return set(range(node.ndim))
         place = c.kept.index(where)
         if not all(
@@ -145,7 +156,7 @@ def _share(
             and set(home[0].axes) >= set(buffers[0].axes)
             and all(at == identity for r, at in readers[node] if r is last)
             and _done_before(writer, last, readers[node])
-            and not _tiled_with(last, readers[node], program)
+            and not _blocked_with(last, readers[node], program)
         ):
             taken.add(last.target)
             program.buffers[node] = home
@@ -163,13 +174,13 @@ def _reuse(program: Program, readers: dict[Node, list[Reader]]) -> None:
     """Let whole temporaries that are dead give their memory to later ones of their type."""
     place = {c: k for k, item in enumerate(program.items) for c in _computations_in(item)}
     loops = {id(item): k for k, item in enumerate(program.items)}
-    place |= {program.stored[node][0]: loops[id(loop)] for node, loop in program.windows.items()}
+    place |= {program.stored[node][0]: loops[id(w.loop)] for node, w in program.windows.items()}
     lives: dict[int, tuple[int, int]] = {}
     for node, buffers in program.buffers.items():
         used = [place[c] for c in program.stored[node]]
         used += [place[r] for r, _ in readers[node]]
-        if node.op is ops.ADVANCE:  # the draw writes it
-            used += [place[c] for c in program.stored[node.args[0]]]
+        for writer in placement(node).written_by(node):
+            used += [place[c] for c in program.stored[writer]]
         for b in buffers:
             first, last = lives.get(id(b), (used[0], used[0]))
             lives[id(b)] = min(first, *used), max(last, *used)
@@ -248,10 +259,12 @@ def _done_before(
     return True
 
 
-def _tiled_with(last: Computation, readers: list[Reader], program: Program) -> bool:
+def _blocked_with(last: Computation, readers: list[Reader], program: Program) -> bool:
     """Whether another reader comes in turn with `last`, and may read what it has overwritten."""
     for item in program.items:
-        if isinstance(item, Loop) and item.tiled and last.loops[0] in item.members:
+        if not isinstance(item, Loop) or item.members == [item]:
+            continue
+        if last.loops[0] in item.members:
             others = [r.loops[0] for r, _ in readers if r is not last and r.loops]
             return any(loop in item.members for loop in others)
     return False
@@ -265,5 +278,5 @@ def _in_order(program: Program) -> list[Computation]:
         if isinstance(item, Computation):
             found.append(item)
         else:
-            stack.extend(reversed(item.items))
+            stack.extend(reversed((*item.draws, *item.items)))
     return found

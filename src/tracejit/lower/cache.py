@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import os
-import platform
 import shutil
 import stat
 import tempfile
@@ -101,37 +99,9 @@ def _is_being_written(path: Path, status: os.stat_result) -> bool:
     return True
 
 
-@cache
-def _environment() -> bytes:
-    """All that machine code depends on beside the source: versions, processor, our runtime."""
-    import llvmlite
-    import llvmlite.binding as llvm
-    import numba
-    import numpy as np
-    import scipy
-
-    digest = hashlib.sha256()
-    for part in (
-        platform.python_version(),
-        np.__version__,
-        scipy.__version__,
-        numba.__version__,
-        llvmlite.__version__,
-        llvm.get_host_cpu_name(),
-        llvm.get_host_cpu_features().flatten(),
-    ):
-        digest.update(part.encode() + b"\0")
-    package = Path(__file__).parent.parent
-    folders = ("cpu", "intrinsics", "native", "rng")
-    parts = (sorted(package.glob(f"{folder}/**/*.py")) for folder in folders)
-    for file in itertools.chain(*parts):
-        digest.update(file.read_bytes())
-    return digest.digest()
-
-
-def program_name(text: str) -> str:
-    """The name of the program whose source is `text`."""
-    return "tracejit_" + hashlib.sha256(_environment() + text.encode()).hexdigest()[:32]
+def program_name(text: str, environment: bytes) -> str:
+    """The name of the program whose source is `text`; `environment` is what else its code needs."""
+    return "tracejit_" + hashlib.sha256(environment + text.encode()).hexdigest()[:32]
 
 
 def _digest(name: str, content: bytes) -> bytes:

@@ -20,8 +20,6 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.ir.interpret import evaluate
 from tracejit.ir.node import Node, postorder
-from tracejit.lower import threads
-from tracejit.lower.phases import Phase
 from tracejit.lower.program import Buffer
 from tracejit.lower.scalars import DIVISION, Scalars, polynomial
 from tracejit.native import pool
@@ -37,6 +35,8 @@ from tracejit.plan.text import (
 
 #: Prefix of every name in a driver that is not the user's.
 OURS = "_tjx_"
+#: From so many additions on a call is a large one: they take some 25 µs.
+LARGE_WORK = 1 << 19
 #: From so many bytes on it pays to let buffers share memory.
 LARGE = 1 << 18
 
@@ -152,15 +152,15 @@ class Driver:
         shape = buffer.shape[::-1] if buffer.layout == "F" else buffer.shape
         return self.shape(shape), name
 
-    def allocate(self, buffers: Sequence[Buffer], indent: str = "", work: str = "") -> None:
-        """Allocate buffers, which may be large where the text `work` says there is much to do."""
+    def allocate(self, buffers: Sequence[Buffer], indent: str = "", much: str = "") -> None:
+        """Allocate buffers, which may be large where the text `much` says there is much to do."""
         texts = [(f"{indent}{OURS}{b.name} = ", ", ".join(self._form(b))) for b in buffers]
-        if not work or not texts:
+        if not much or not texts:
             self.lines += [f"{name}{OURS}empty({form})" for name, form in texts]
             return
         choices = [self._large(b) for b in buffers]
         self.lines += [
-            f"{indent}if {work} > {threads.LEAST_WORK}:",
+            f"{indent}if {much}:",
             *(f"    {n}{large}({f})" for (n, f), large in zip(texts, choices, strict=True)),
             f"{indent}else:",
             *(f"    {name}{OURS}empty({form})" for name, form in texts),
@@ -271,13 +271,13 @@ class Driver:
             stop = f"({stop} if {stop} >= 0 or {stop} == {first} else None)"
         return f"{first}:{stop}:{by}"
 
-    def much(self, works: Sequence[Dim]) -> str:
-        """The name of how much there is to do."""
+    def much(self, works: Sequence[Dim], least: int = LARGE_WORK) -> str:
+        """The text of whether there is much to do: more than `least` additions."""
         work: Dim = functools.reduce(dims.add, works) if works else 0
         if isinstance(work, Node):
             self._name_lengths(work)
         self.lines.append(f"{OURS}work = {self.dim(work)}")
-        return f"{OURS}work"
+        return f"{OURS}work > {least}"
 
     def _name_lengths(self, d: Node) -> None:
         """Name the lengths in `d` of arrays of several axes: each ``shape`` is a tuple anew."""
@@ -294,22 +294,6 @@ class Driver:
             named |= {node: names[node.attr[1]] for node in own}
         if named:
             self.known = named
-
-    def shared(
-        self, phases: Sequence[Phase], run: threads.Shared, call: str, arguments: list[str]
-    ) -> list[str]:
-        """The call of an entry that several threads may share, where there is enough to do."""
-        self.namespace[f"{OURS}shared"] = run
-        pairs = "".join(
-            f"({self.dim(p.rows)}, {self.dim(p.work)}, "
-            f"{-1 if p.chunked is None else self.dim(p.chunked)}, {p.tiled}), "
-            for p in phases
-        )
-        divided = f"{OURS}shared(({pairs}), ({', '.join(arguments)},))"
-        return [
-            f"if ({divided} if {OURS}work > {threads.LEAST_WORK} else {call}):",
-            f"    return {OURS}miss",
-        ]
 
     def draw(self, draws: Sequence[DrawText]) -> None:
         """Have NumPy's generators draw; their states are put back where the entry is for others.

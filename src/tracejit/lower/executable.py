@@ -18,20 +18,17 @@ from tracejit.ir.node import Node, make
 from tracejit.ir.printer import to_text
 from tracejit.ir.simplify import simplify
 from tracejit.ir.verify import verify
-from tracejit.lower import threads
 from tracejit.lower.driver import OURS, Driver
-from tracejit.lower.phases import phases
 from tracejit.lower.progress import progress
 from tracejit.lower.schedule import schedule
-from tracejit.lower.split import Split, split
-from tracejit.lower.streams import streamed
+from tracejit.lower.target import Made, Target
 from tracejit.lower.text import to_text as program_text
 from tracejit.lower.verify import verify as verify_program
 from tracejit.plan.text import DrawText, Parameters, ResultText, commit
 
 if TYPE_CHECKING:
-    from tracejit.lower.backend import Backend, Source
     from tracejit.lower.program import Program
+    from tracejit.lower.target import Source
 
 #: Array → array, "" → scalar; a layout may end in "r" for a read-only array.
 Layouts = Mapping[str, str]
@@ -50,60 +47,26 @@ class Executable:
         layouts: Layouts,
         aliases: frozenset[int],
         seconds: dict[str, float],
-        backend: Backend,
+        target: Target,
     ) -> None:
         self.graph = graph
         self.program = program
         self.emitted = source
         self.entry = entry
         self.compiled = compiled
-        self.full_layouts = layouts
         self.layouts = {key: layout.rstrip("r") for key, layout in layouts.items()}
         self.aliases = aliases
         self.seconds = seconds
         self.loops = program.nests
         self.passes = program.passes
         self.temporaries = program.temporaries
-        self.backend = backend
-        #: How a call with much to do may be divided: by rows of the entry's arrays, or in phases.
-        self.division = None if source.late else split(program)
-        self.phases = phases(program) if self.division is None else [self.division.phase]
-        #: Where the entry's results are that may be stored past the caches.
-        streams = streamed(program) if self.division is not None else []
-        first = len(graph.inputs)
-        self.shared = threads.Shared(
-            entry,
-            threads.Later(self._spread),
-            self.division is not None,
-            threads.Later(self._spread_streaming),
-            [first + k for k, b in enumerate(source.buffers) if any(b is s for s in streams)],
-        )
+        #: How large calls are run.
+        self.launch = target.launch(Made(graph, layouts, program, source, entry))
 
     @property
     def source(self) -> str:
         """The emitted source, each statement with the user's line that it comes from."""
         return self.emitted.annotated()
-
-    def _spread(self) -> threads.Spread:
-        """The entry for several threads, and what it needs between phases."""
-        if self.division is not None:
-            return self.backend.spread(self.entry, self._divided(self.division)), []
-        source = self.backend.emit(self.program, self.phases or ())
-        entry, _ = self.backend.compile(source, self.graph, self.full_layouts)
-        extras = [(e.buffer.node.dtype, e.phase, e.like) for e in source.extras]
-        return self.backend.spread(entry, None), extras
-
-    def _spread_streaming(self) -> threads.Spread:
-        """The same for an entry whose results are stored past the caches."""
-        assert self.division is not None
-        source = self.backend.emit(self.program, streaming=True)
-        entry, _ = self.backend.compile(source, self.graph, self.full_layouts)
-        return self.backend.spread(entry, self._divided(self.division)), []
-
-    def _divided(self, division: Split) -> list[bool]:
-        """Which arguments of the entry are divided by rows."""
-        divided = [node.attr[0] in division.inputs for node in self.graph.inputs]
-        return divided + [True] * len(self.emitted.buffers)
 
     def driver(
         self,
@@ -139,18 +102,17 @@ class Executable:
             for node, state in zip(new, states, strict=True)
             if node not in results and new.count(node) == 1
         }
-        # Rows of arrays of several widths do not divide alike.
-        arenas = [a for a in self.program.arenas if len(a) > 1] if self.division is None else []
+        launch = self.launch
+        shares = launch is None or launch.shares_memory
+        arenas = [a for a in self.program.arenas if len(a) > 1] if shares else []
         together = {b.name for arena in arenas for b in arena}
-        work = ""
-        if self.phases is not None:
-            work = driver.much([p.work for p in self.phases if p.rows != 0])
+        much = driver.much(launch.works, launch.least) if launch is not None else ""
         passing = [b for b in buffers if b.is_passing]
         apart = {*homes, *together, *(b.name for b in passing)}
         plain = [b for b in buffers if b.name not in apart]
-        if not work and any(b.shape for b in plain):
-            work = driver.much([dims.product(b.shape) for b in plain if b.shape])
-        driver.allocate(plain, "", work)
+        if not much and any(b.shape for b in plain):
+            much = driver.much([dims.product(b.shape) for b in plain if b.shape])
+        driver.allocate(plain, "", much)
         given_back = driver.recycle(passing)
         for buffer in buffers:
             if buffer.name in homes:
@@ -162,9 +124,9 @@ class Executable:
             *map(driver.target, buffers),
         ]
         call = f"{OURS}entry({', '.join(arguments)})"
+        if launch is not None:
+            call = launch.call(driver, much, call, arguments)
         body = [f"if {call}:", f"    return {OURS}miss"]
-        if self.phases is not None:
-            body = driver.shared(self.phases, self.shared, call, arguments)
         if self.emitted.late:
             late, names = f"{OURS}late", "".join(f"{OURS}{b.name}, " for b in self.emitted.late)
             body = [f"{late} = {call}", f"if {late} is None:", f"    return {OURS}miss"]
@@ -206,7 +168,7 @@ class Executable:
 def compile_graph(
     graph: Graph,
     layouts: Layouts,
-    backend: Backend,
+    target: Target,
     *,
     name: str = "program",
     kinds: Sequence[str] | None = None,
@@ -229,7 +191,7 @@ def compile_graph(
     aliases = frozenset(k for k, kind in enumerate(kinds or ()) if kind == "alias")
     graph = _pass(graph, "own outputs", lambda g: _own_outputs(g, aliases))
     plain = {key: layout.rstrip("r") for key, layout in layouts.items()}
-    program = schedule(graph, plain, aliases, states, backend.passes)
+    program = schedule(graph, plain, target, aliases, states)
     if config.check:
         verify_program(program)
     if config.debug >= 3:
@@ -238,15 +200,15 @@ def compile_graph(
     _pass_scalars(program, kinds or ["array"] * len(graph.outputs), states)
     seconds["schedule"] = perf_counter() - start
     start = perf_counter()
-    source = backend.emit(program)
+    source = target.render(program)
     seconds["emit"] = perf_counter() - start
-    if budget and (estimate := backend.seconds(source)) > budget:
+    if budget and (estimate := target.seconds(source)) > budget:
         raise _over_budget(program, source, estimate, budget)
     if config.debug >= 4:
         print(source.text, file=sys.stderr)
     start = perf_counter()
     with progress(name):
-        entry, compiled = backend.compile(source, graph, layouts)
+        entry, compiled = target.compile(source, graph, layouts)
     seconds["compile"] = perf_counter() - start
     if config.debug >= 1:
         how = "compiled" if compiled else "reused"
@@ -256,7 +218,7 @@ def compile_graph(
             file=sys.stderr,
         )
 
-    return Executable(graph, program, source, entry, compiled, layouts, aliases, seconds, backend)
+    return Executable(graph, program, source, entry, compiled, layouts, aliases, seconds, target)
 
 
 def _over_budget(program: Program, source: Source, estimate: float, budget: float) -> OverBudget:
@@ -285,7 +247,7 @@ def _require(program: Program, kinds: Sequence[str]) -> None:
 def _pass_scalars(program: Program, kinds: Sequence[str], states: int) -> None:
     """Let scalars that nobody gets as an array pass through arrays of one element.
 
-    Numba looks up the type of an array without axes the slow way.
+    The type of an array without axes is slow to look up.
     """
     outputs = program.graph.outputs
     kept = {

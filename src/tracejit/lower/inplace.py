@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from typing import cast
 
 from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import Entry, identity, memory_of, view_index
-from tracejit.lower.materialise import in_memory, matrix_source
+from tracejit.lower.placement import placement
 from tracejit.lower.program import Computation, Kind, Program
 
 
-def write_in_place(program: Program, outputs: Container[Node]) -> None:
+def write_in_place(program: Program) -> None:
     """Drop the copy of each scatter whose first operand may be overwritten.
 
-    Needs: the computations in order, before they are placed in loops; `outputs` keep their memory.
+    Needs: the computations in order, before they are placed in loops; outputs keep their memory.
     Guarantees: `program.inplace` names the operand whose memory the result takes over.
     """
     place = {node: k for k, node in enumerate(program.stored)}
@@ -29,7 +28,7 @@ def write_in_place(program: Program, outputs: Container[Node]) -> None:
         if not scatter or node.op not in (ops.SCATTER, ops.PLACE):
             continue
         x = copy.value
-        if x not in program.stored or x in outputs or x in program.inplace.values():
+        if x not in program.stored or x in program.outputs or x in program.inplace.values():
             continue
         late = any(n in place for d in x.shape if isinstance(d, Node) for n in postorder([d]))
         done = all(
@@ -70,6 +69,5 @@ def read_by(c: Computation, program: Program) -> set[Node]:
     """The stored nodes that a computation reads."""
     found = {memory_of(node, c.target, program.stored) for node, _ in c.reads}
     if c.kind in (Kind.MATMUL, Kind.LIBRARY):
-        source = (lambda a: matrix_source(a)[0]) if c.kind is Kind.MATMUL else in_memory
-        found |= set(map(source, c.value.args))
+        found.update(placement(c.value).whole(c.value))
     return found & set(program.stored)

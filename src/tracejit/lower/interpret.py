@@ -6,7 +6,6 @@ anything being emitted or compiled. Floating sums are made in the order of the l
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,33 +16,34 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.interpret import elementwise
 from tracejit.ir.node import Node
 from tracejit.ir.rules import RULES
-from tracejit.lower.chunks import chunk_length
-from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
+from tracejit.lower.program import Buffer, Computation, Flat, Kind, Loop, Program
 
 Index = tuple[int, ...]
 
 
-def evaluate(
-    program: Program, env: Mapping[str, Any], aliases: frozenset[int] = frozenset()
-) -> Any:
-    """The outputs of `program`, with its inputs taken from `env` by name; None for `aliases`.
+def evaluate(program: Program, env: Mapping[str, Any]) -> list[Any] | None:
+    """The outputs of `program`, with its inputs taken from `env` by name.
 
-    Raises IndexError for a position that is out of range.
+    An output that it does not compute is None; so is all where one of the graph's checks fails.
+    Raises IndexError for a position that is out of range, and what NumPy raises for a value.
 
     >>> from tracejit.ir import build, dims
     >>> from tracejit.ir.graph import Graph
+    >>> from tracejit.lower.registry import target
     >>> from tracejit.lower.schedule import schedule
     >>> x = build.input("x", np.dtype(np.float64), (dims.dim("x", 0),))
-    >>> program = schedule(Graph((x,), (build.reduce("sum", x, (0,)),)), {"x": "C"})
+    >>> program = schedule(Graph((x,), (build.reduce("sum", x, (0,)),)), {"x": "C"}, target())
     >>> evaluate(program, {"x": np.arange(4.0)})
     [np.float64(6.0)]
     """
     with np.errstate(all="ignore"):
         machine = _Machine(program, env)
+        if not all(machine.value(check.condition, ()) for check in program.graph.checks):
+            return None
         for item in program.items:
             machine.item(item)
-        outputs = enumerate(program.graph.outputs)
-        return [None if k in aliases else machine.whole(node)[()] for k, node in outputs]
+        outputs, computed = program.graph.outputs, program.outputs
+        return [machine.whole(node)[()] if node in computed else None for node in outputs]
 
 
 class _Machine:
@@ -62,28 +62,20 @@ class _Machine:
 
     def item(self, item: Loop | Computation) -> None:
         if isinstance(item, Computation):
-            self._compute(item)
+            self.compute(item)
             return
-        for draw in item.draws:
-            self._compute(draw)
-        count = self.length(item.extent)
-        self._begin(item)
-        if not item.tiled:
-            self._run(item, 0, count)
-            return
-        for member in item.members:
-            self._begin(member)
-        inner = max((self._points(m) for m in item.members), default=1)
-        step = chunk_length(count, inner, True)
-        for start in range(0, count, step):
-            for member in item.members:
-                self._run(member, start, min(start + step, count))
+        self.begin(item)
+        item.style.run(item, 0, self.length(item.extent), self)
 
-    def _points(self, loop: Loop) -> int:
-        inner = [i for i in loop.items if isinstance(i, Loop)]
-        return math.prod(self.length(i.extent) for i in inner[:1])
+    def step(self, loop: Loop, places: Mapping[Loop, int]) -> None:
+        """The items of `loop`, once, where it and its copies are at `places`."""
+        self.at.update(places)
+        for item in loop.items:
+            self.item(item)
+        for each in places:
+            del self.at[each]
 
-    def _begin(self, loop: Loop) -> None:
+    def begin(self, loop: Loop) -> None:
         """The reductions over `loop` and what is inside of it start anew."""
         stack: list[Loop | Computation] = list(loop.items)
         while stack:
@@ -92,25 +84,14 @@ class _Machine:
                 stack += item.items
                 continue
             over = _outermost_reduced(item)
-            if over is None or over is loop or over in loop.twins:
+            if over is None or over is loop or over in loop.copies:
                 self.sums[_key(item)] = {}
+                self._start(item)
 
-    def _run(self, loop: Loop, first: int, last: int) -> None:
-        steps = 1 + len(loop.twins)
-        grouped = (last - first) // steps if loop.left else -(-(last - first) // steps)
-        for group in range(grouped if loop.twins else 0):
-            start = first + group * steps
-            for k, each in enumerate((loop, *loop.twins)):
-                self.at[each] = min(start + k, last - 1)
-            for item in loop.items:
-                self.item(item)
-        for each in loop.twins:
-            self.at.pop(each, None)
-        done = first + grouped * steps if loop.twins else first
-        for position in range(done, last):
-            self.at[loop] = position
-            for item in loop.items:
-                self.item(item)
+    def _start(self, c: Computation) -> None:
+        """What a reduction to a scalar in no memory is where there are no elements."""
+        if c.kind is Kind.REDUCE and not self.program.buffers[c.target]:
+            self.registers[c.target] = ops.identity(c.target.op.name, c.target.dtype)
 
     # Values ----------------------------------------------------------------------------------
 
@@ -196,7 +177,8 @@ class _Machine:
 
     # Computations ----------------------------------------------------------------------------
 
-    def _compute(self, c: Computation) -> None:
+    def compute(self, c: Computation) -> None:
+        """A computation at the iteration at hand, or all of one that has no loops."""
         if c.kind in (Kind.MATMUL, Kind.LIBRARY):
             self._call(c)
             return
@@ -225,7 +207,7 @@ class _Machine:
     def _domain_index(self, c: Computation) -> Index:
         """Where in its domain a computation is."""
         domain = tuple(map(self.length, c.domain))
-        if c.loops and c.loops[0].flat:
+        if c.loops and c.loops[0].has(Flat):
             return tuple(map(int, np.unravel_index(self.at[c.loops[0]], domain)))
         place = dict(zip(c.order, (self.at[loop] for loop in c.loops), strict=True))
         return tuple(place[k] for k in range(len(domain)))
@@ -304,7 +286,7 @@ class _Whole(dict[Node, Any]):
 
 def _outermost_reduced(c: Computation) -> Loop | None:
     """The outermost of the loops over which `c` reduces."""
-    if c.loops and c.loops[0].flat:
+    if c.loops and c.loops[0].has(Flat):
         return c.loops[0]
     return next((loop for k, loop in zip(c.order, c.loops, strict=True) if k in c.reduced), None)
 

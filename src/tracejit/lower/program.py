@@ -7,8 +7,10 @@ point of its domain and stores, reduces or scans it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple, Protocol, TypeVar
 
 from tracejit.ir import dims
 from tracejit.ir.dims import Dim
@@ -33,35 +35,106 @@ class Kind(Enum):
     LIBRARY = "library"  # the same, over whole arrays: a sort, a ufunc without an expression
 
 
+@dataclass(frozen=True)
+class Style:
+    """How a loop goes through its iterations, which its target may have chosen.
+
+    One `of` another does as that does, but for what it changes. Its methods are all that the
+    neutral parts ask of a style, whatever it is.
+    """
+
+    of: Style | None = None
+
+    def words(self, name: Callable[[Node], str]) -> list[str]:
+        """What it adds to the text of a loop."""
+        return self.of.words(name) if self.of else []
+
+    def together(self) -> tuple[Loop, ...]:
+        """The loops whose next steps are taken with each step of its own, in order."""
+        return self.of.together() if self.of else ()
+
+    def computes(self) -> tuple[Computation, ...]:
+        """What it computes as it goes, beside the items of its loop."""
+        return self.of.computes() if self.of else ()
+
+    def is_blocked(self) -> bool:
+        """Whether its loop goes by blocks, and each block through the loops inside, in turn."""
+        return self.of is not None and self.of.is_blocked()
+
+    def run(self, loop: Loop, first: int, last: int, runner: Runner) -> None:
+        """What it means: the iterations of `loop` from `first` up to `last`."""
+        if self.of:
+            self.of.run(loop, first, last, runner)
+            return
+        for position in range(first, last):
+            runner.step(loop, {loop: position})
+
+
+class Plain(Style):
+    """One iteration after the other."""
+
+
+class Flat(Style):
+    """Over all axes at once of what lies alike in memory."""
+
+    def words(self, name: Callable[[Node], str]) -> list[str]:
+        return ["flat"]
+
+
+class Runner(Protocol):
+    """What runs loops, for styles to say what they mean."""
+
+    def step(self, loop: Loop, places: Mapping[Loop, int]) -> None:
+        """The items of `loop`, once, where it and its copies are at `places`."""
+
+    def begin(self, loop: Loop) -> None:
+        """What is reduced over `loop` starts anew."""
+
+    def compute(self, c: Computation) -> None:
+        """All of a computation that has no loops."""
+
+
+S = TypeVar("S", bound=Style)
+
+
 @dataclass(eq=False)
 class Loop:
-    """A loop of `extent` iterations over `items`; `flat` ones cover several axes at once.
+    """A loop of `extent` iterations over `items`, which it goes through in a `style`.
 
     `cost` is what its own computations cost at each point, in additions.
-
-    `draws` are random numbers that it takes a block at a time. One that is `chunked` runs by chunks
-    of a fixed length, whose results are combined in order.
-
-    One that is `tiled` does no more by itself: each chunk goes through its `members` in turn.
-
-    One with `twins` takes several steps at a time: its own, and one for each of them after it. The
-    last of them coincide, or are taken one by one where they may be `left`.
     """
 
     extent: Dim
     items: list[Loop | Computation] = field(default_factory=list)
-    flat: bool = False
     cost: int = 0
-    twins: list[Loop] = field(default_factory=list)
-    draws: list[Computation] = field(default_factory=list)
-    chunked: bool = False
-    tiled: bool = False
-    left: bool = False
+    style: Style = Plain()  # noqa: RUF009 (it is frozen)
+
+    def get(self, kind: type[S]) -> S | None:
+        """Its style of a kind: the one it has, or one that this is of."""
+        style: Style | None = self.style
+        while style is not None and not isinstance(style, kind):
+            style = style.of
+        return style
+
+    def has(self, kind: type[Style]) -> bool:
+        """Whether it has a style of a kind."""
+        return self.get(kind) is not None
+
+    @property
+    def copies(self) -> tuple[Loop, ...]:
+        """The loops whose next steps are taken with each step of its own."""
+        return self.style.together()
+
+    @property
+    def draws(self) -> tuple[Computation, ...]:
+        """What its style computes as it goes."""
+        return self.style.computes()
 
     @property
     def members(self) -> list[Loop]:
-        """The loops over its iterations: itself, or those in a tiled one."""
-        return [i for i in self.items if isinstance(i, Loop)] if self.tiled else [self]
+        """The loops over its iterations: itself, or those inside of one that goes by blocks."""
+        blocked = self.style.is_blocked()
+        return [i for i in self.items if isinstance(i, Loop)] if blocked else [self]
 
 
 @dataclass(eq=False)
@@ -97,7 +170,7 @@ class Computation:
 class Buffer:
     """Memory for a stored node: all of it, or only what one iteration of outer loops needs.
 
-    What is `kept` would be in a register, but for phases that several threads share.
+    What is `kept` would be in a register, but for an entry that is called several times.
     """
 
     node: Node
@@ -115,16 +188,23 @@ class Buffer:
         return self.output and bool(self.shape) and not self.axes
 
 
+class Window(NamedTuple):
+    """Memory for a block of so many elements of a node, while a loop runs."""
+
+    loop: Loop
+    length: int
+
+
 @dataclass(eq=False)
 class Program:
     """A scheduled graph: `items` in order, `buffers` by stored node, `layouts` by input name,
-    `memory` order of every input and stored node.
+    `memory` order of every input and stored node. Of the graph's outputs it computes `outputs`.
 
     Of `buffers[node]` every entry is written; readers use the first. A stored node without one
     lives in a scalar. `inplace` names what a result overwrites. Buffers of one of the `arenas` are
     never in use together. Of the nodes of `windows` a block is in memory, while their loop runs.
-    `parts` hold what a chunk gives where that is an array. Where `required` is false, the entry is
-    for other arguments.
+    `parts` hold a part of a reduction, by its node, where that is an array. Where `required` is
+    false, the entry is for other arguments.
     """
 
     graph: Graph
@@ -135,8 +215,9 @@ class Program:
     memory: dict[Node, str]
     inplace: dict[Node, Node] = field(default_factory=dict)
     arenas: list[list[Buffer]] = field(default_factory=list)
-    windows: dict[Node, Loop] = field(default_factory=dict)
+    windows: dict[Node, Window] = field(default_factory=dict)
     parts: dict[Node, Buffer] = field(default_factory=dict)
+    outputs: frozenset[Node] = frozenset()
     required: Node | None = None
 
     def all_loops(self) -> list[Loop]:
@@ -175,7 +256,7 @@ def work_of(item: Loop | Computation) -> Dim:
     once: Dim = own
     for each in inner:
         once = dims.add(once, each)
-    return once if item.tiled else dims.mul(item.extent, once)
+    return once if item.style.is_blocked() else dims.mul(item.extent, once)
 
 
 def computations_in(loop: Loop) -> list[Computation]:

@@ -15,10 +15,11 @@ def to_text(program: Program) -> str:
     >>> import numpy as np
     >>> from tracejit.ir import build, dims
     >>> from tracejit.ir.graph import Graph
+    >>> from tracejit.lower.registry import target
     >>> from tracejit.lower.schedule import schedule
     >>> x = build.input("x", np.dtype(np.float64), (dims.dim("x", 0),))
     >>> total = build.reduce("sum", build.elementwise("exp", x), (0,))
-    >>> print(to_text(schedule(Graph((x,), (total,)), {"x": "C"})))
+    >>> print(to_text(schedule(Graph((x,), (total,)), {"x": "C"}, target())))
     inputs x:float64[x.0] C
     for i0 < x.0, chunked:
         %0:float64[x.0] = exp x
@@ -27,6 +28,13 @@ def to_text(program: Program) -> str:
         %1 output
     """
     return "\n".join(_Printer(program).lines())
+
+
+def _step(c: Computation, around: tuple[Loop, ...]) -> str:
+    """Which of the steps that its loops take at a time a computation is of."""
+    loops = around[len(around) - len(c.loops) :]
+    steps = [(loop, *loop.copies).index(own) for loop, own in zip(loops, c.loops, strict=False)]
+    return f" step {tuple(steps)}" if any(steps) else ""
 
 
 class _Printer:
@@ -41,7 +49,7 @@ class _Printer:
         ]
         found = ["inputs " + ", ".join(inputs)]
         for item in p.items:
-            found += self.item(item, 0)
+            found += self.item(item, ())
         found.append("memory")
         memory: dict[int, tuple[Buffer, list[Node]]] = {}
         for node, buffers in p.buffers.items():
@@ -57,18 +65,17 @@ class _Printer:
                 found.append("    together " + ", ".join(names.of(b.node) for b in arena))
         return found
 
-    def item(self, item: Loop | Computation, depth: int) -> list[str]:
+    def item(self, item: Loop | Computation, around: tuple[Loop, ...]) -> list[str]:
+        depth = len(around)
         pad = "    " * depth
         if isinstance(item, Computation):
-            return [pad + line for line in self.computation(item)]
-        flags = [name for name in ("flat", "chunked", "tiled") if getattr(item, name)]
-        if item.twins:
-            flags.append(f"by {len(item.twins) + 1}" + (", some left" if item.left else ""))
-        flags += [f"draws {self.names.of(c.target)} by blocks" for c in item.draws]
-        head = ", ".join([f"for i{depth} < {self.names.dim(item.extent)}", *flags])
+            lines = [pad + line for line in self.computation(item)]
+            return [*lines[:-1], lines[-1] + _step(item, around)]
+        words = item.style.words(self.names.of)
+        head = ", ".join([f"for i{depth} < {self.names.dim(item.extent)}", *words])
         found = [f"{pad}{head}:"]
         for inner in item.items:
-            found += self.item(inner, depth + 1)
+            found += self.item(inner, (*around, item))
         return found
 
     def computation(self, c: Computation) -> list[str]:

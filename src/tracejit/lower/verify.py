@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tracejit.errors import InvalidGraphError
 from tracejit.ir import dims
 from tracejit.lower.access import memory_of
-from tracejit.lower.program import Computation, Kind, Loop, Program
+from tracejit.lower.program import Computation, Flat, Kind, Loop, Program
 
 
 def verify(program: Program, after: str = "schedule") -> None:
@@ -65,18 +65,18 @@ def _placed(program: Program) -> Iterator[tuple[Computation, tuple[Loop, ...]]]:
 
 
 def _repeats(c: Computation, loops: tuple[Loop, ...]) -> bool:
-    """Whether `c` is of a loop's next step (`Loop.twins`)."""
-    return any(own in loop.twins for own in c.loops for loop in loops)
+    """Whether `c` is of a loop's next step (`Loop.copies`)."""
+    return any(own in loop.copies for own in c.loops for loop in loops)
 
 
 def _nest_problems(c: Computation, loops: tuple[Loop, ...]) -> Iterator[str]:
     if c.kind in (Kind.MATMUL, Kind.LIBRARY):
         return
-    around = [loop for loop in loops if not loop.tiled]
-    own = [loop for loop in c.loops if not loop.tiled]
+    around = [loop for loop in loops if not loop.style.is_blocked()]
+    own = [loop for loop in c.loops if not loop.style.is_blocked()]
     if any(a is not b for a, b in zip(around, own, strict=False)):
         yield f"{c.target!r} lies in other loops than its own"
-    if len(around) == 1 and around[0].flat:
+    if len(around) == 1 and around[0].has(Flat):
         extents: tuple[dims.Dim, ...] = (dims.product(c.domain),)
     else:
         extents = tuple(c.domain[k] for k in c.order)
@@ -95,8 +95,8 @@ def _order_problems(
     if before[0] >= at[0]:
         yield f"{c.target!r} reads {d.target!r} before it is computed"
         return
-    shared = [loop for loop in at[1] if loop in before[1] and not loop.tiled]
-    if any(loop.flat for loop in shared) or not isinstance(index, tuple):
+    shared = [loop for loop in at[1] if loop in before[1] and not loop.style.is_blocked()]
+    if any(loop.has(Flat) for loop in shared) or not isinstance(index, tuple):
         return
     for loop in shared:
         if loop not in d.loops or loop not in c.loops:

@@ -220,13 +220,13 @@ def _executable(f: Callee, compiling: bool, graph: Graph, trace: SymbolicTrace, 
     stats = f.plan.stats
     if not compiling:
         return Interpreted(graph)
-    backend = imported("tracejit.cpu.backend")
-    compile_graph = imported("tracejit.lower").compile_graph
+    compile_graph = imported("tracejit.lower.executable").compile_graph
+    target = imported("tracejit.lower.registry").target()
     layouts = {name: storage_of(value) for name, value in trace.values.items()}
     kinds = ["array"] * len(graph.outputs)
     try:
         executable = compile_graph(
-            graph, layouts, backend.CPU(), name=f.name or "function", kinds=kinds, states=states
+            graph, layouts, target, name=f.name or "function", kinds=kinds, states=states
         )
     except InvalidGraphError:
         raise

@@ -45,6 +45,13 @@ def get(name: str) -> Any:
     return _values[name]
 
 
+def allow(name: str, value: Any) -> None:
+    """Let a flag have one more value."""
+    default, allowed = _FLAGS[name]
+    if value not in allowed:
+        _FLAGS[name] = default, (*allowed, value)
+
+
 def put(name: str, value: Any) -> None:
     """Set a flag. ValueError for a value that it cannot have."""
     allowed = _FLAGS[name][1]

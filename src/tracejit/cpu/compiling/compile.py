@@ -19,6 +19,7 @@ from numba.np.numpy_support import from_dtype
 from tracejit.config import config
 from tracejit.cpu.compiling.build import Builder
 from tracejit.cpu.compiling.function import Compiled, compiled, dumped, loaded
+from tracejit.cpu.environment import environment
 from tracejit.errors import CompileError
 from tracejit.lower import cache
 from tracejit.native import locks
@@ -53,7 +54,7 @@ def compile_entry(text: str, signature: tuple[Any, ...], late: int = 0) -> tuple
     any other type, it gives the code for a miss, or None, and converts nothing.
     """
     text = f"# {', '.join(map(str, signature))}\n{text}"
-    name = cache.program_name(text)
+    name = cache.program_name(text, environment())
     # Machine code from a cache has no text to show.
     shown = config.debug >= 5
     entry = None if shown else _entries.get(name)

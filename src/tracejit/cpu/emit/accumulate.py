@@ -15,14 +15,12 @@ from tracejit.cpu.emit import expressions
 from tracejit.cpu.emit.block import Block
 from tracejit.cpu.emit.emitting import Emitting
 from tracejit.cpu.emit.extremes import Extremes, if_better
+from tracejit.cpu.styles import BlockedDraws, Chunk
+from tracejit.intrinsics.blocks import BLOCK
 from tracejit.ir import build, ops
 from tracejit.ir.node import Node
-from tracejit.lower import windows
 from tracejit.lower.access import FLAT, Dynamic, Entry, Index
-from tracejit.lower.program import Buffer, Computation, Kind, Loop
-
-#: Elements a block of a floating sum.
-BLOCK = windows.BLOCK
+from tracejit.lower.program import Buffer, Computation, Flat, Kind, Loop
 
 
 class Version(NamedTuple):
@@ -58,7 +56,7 @@ class Accumulators:
         There are none to tell apart where `loop` itself is reduced over: what it leaves behind in
         a scalar must be known after either version.
         """
-        if loop.flat or any(c.order[0] in c.reduced for c in inside):
+        if loop.has(Flat) or any(c.order[0] in c.reduced for c in inside):
             return []
         rows = [c for c in inside if self.layered(c) or _is_floating_extreme(c)]
         lengths = {self.e.dim(c.domain[c.order[-1]]) for c in rows}
@@ -98,7 +96,7 @@ class Accumulators:
         if self.rows_short:
             self._open_parts(block, sums)
             sums = []
-        if not (cut or sums or extremes or counts or loop.draws):
+        if not (cut or sums or extremes or counts or loop.has(BlockedDraws)):
             steps = f"span({first}, {last})" if first else f"range({last})"
             plain = Block(f"for {var} in {steps}:")
             block.body.append(plain)
@@ -147,7 +145,7 @@ class Accumulators:
         for c in self.extremes.by_blocks(loop):
             self.extremes.pass_by(c, self.e.dim(loop.extent))
         for c in inside:
-            if loop is not self._first(c) or c.kind is Kind.SWEEP or loop.chunked:
+            if loop is not self._first(c) or c.kind is Kind.SWEEP or loop.has(Chunk):
                 continue
             name = self.total(c, loop) if self.layered(c) else self.accumulator(c)
             if c.kind is Kind.REDUCE and c.target.dtype.char == "e":
@@ -251,7 +249,7 @@ class Accumulators:
         return c.kind is Kind.REDUCE and c.target.op.name == "sum" and c.target.dtype.kind == "f"
 
     def _reduced_loops(self, c: Computation) -> list[Loop]:
-        if c.loops and c.loops[0].flat:
+        if c.loops and c.loops[0].has(Flat):
             return c.loops
         return [loop for axis, loop in zip(c.order, c.loops, strict=True) if axis in c.reduced]
 
@@ -378,7 +376,7 @@ class Accumulators:
             # An accumulator's name is assigned again in the next row.
             name = self.e.fresh("v")
             self.e.path[-1].add(f"{name} = {value}", c.target.origin)
-        if c.loops[0].flat:
+        if c.loops[0].has(Flat):
             self.e.store(c, name, FLAT)
             return
         loop_of = dict(zip(c.order, c.loops, strict=True))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tracejit.cpu.emit import expressions
-from tracejit.cpu.emit.accumulate import BLOCK, Version
+from tracejit.cpu.emit.accumulate import Version
 from tracejit.cpu.emit.block import Block, Line
 from tracejit.cpu.emit.emitting import Emitting
+from tracejit.cpu.passes.phases import BY_STREAMS
+from tracejit.intrinsics.blocks import BLOCK
 from tracejit.ir import dims, ops
 from tracejit.ir.node import Node
-from tracejit.lower.materialise import in_memory, matrix_source
-from tracejit.lower.phases import BY_STREAMS
+from tracejit.lower.placement import in_memory, matrix_source
 from tracejit.lower.program import Computation, Kind
 
 

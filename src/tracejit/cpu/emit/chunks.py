@@ -7,16 +7,16 @@ from dataclasses import replace
 from tracejit.cpu.emit.accumulate import kept_element, led
 from tracejit.cpu.emit.block import Block
 from tracejit.cpu.emit.emitting import Emitting
-from tracejit.lower.backend import Extra
-from tracejit.lower.chunks import (
+from tracejit.cpu.passes.chunks import (
     CHUNK,
-    EVEN,
-    ROWS,
-    TILE,
     inner_points,
     is_whole,
+    length_text,
+    number_text,
     own_computations,
 )
+from tracejit.cpu.source import Extra
+from tracejit.cpu.styles import Tile
 from tracejit.lower.program import Buffer, Computation, Kind, Loop
 
 
@@ -90,15 +90,10 @@ class Chunks:
         """The length of a loop's chunks, and their number."""
         points = self.e.dim(inner_points(loop))
         block, length, count = self.e.path[-1], str(CHUNK), self.e.fresh("i")
-        if loop.tiled:
+        if (tiled := loop.has(Tile)) or points != "1":
             length = self.e.fresh("i")
-            most = f"imax(idiv({TILE}, imax({points}, 1)), {ROWS})"
-            even = f"imax(({extent} + {EVEN - 1}) >> {EVEN.bit_length() - 1}, {ROWS // 2})"
-            block.add(f"{length} = (imin({most}, {even}) + 3) >> 2 << 2")
-        elif points != "1":
-            length = self.e.fresh("i")
-            block.add(f"{length} = imax(idiv({CHUNK}, imax({points}, 1)), 1)")
-        block.add(f"{count} = idiv({extent} + {length} - 1, {length})")
+            block.add(f"{length} = {length_text(extent, points, tiled)}")
+        block.add(f"{count} = {number_text(extent, length)}")
         return length, count
 
     def combine(self, loop: Loop, number: int) -> None:

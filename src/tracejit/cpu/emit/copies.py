@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tracejit.cpu.emit.emitting import Emitting
+from tracejit.cpu.styles import BlockedDraws, Jam
 from tracejit.ir import ops
 from tracejit.ir.node import Node
 from tracejit.lower.program import Computation, Kind, Loop
@@ -23,7 +24,7 @@ class Copies:
         if len(loop.items) > 1 or not isinstance(c, Computation) or c.loops != [loop]:
             return False
         source = self._source(c)
-        if source is None or loop.twins or loop.draws:
+        if source is None or loop.has(Jam) or loop.has(BlockedDraws):
             return False
         name = self.e.flat_name(self.e.array_name(source), source.ndim)
         for buffer in self.e.program.buffers[c.target]:

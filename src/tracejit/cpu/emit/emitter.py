@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tracejit.cpu.emit.accumulate import BLOCK, Accumulators, Version
+from tracejit.cpu.emit.accumulate import Accumulators, Version
 from tracejit.cpu.emit.block import Block, Line
 from tracejit.cpu.emit.calls import Calls
 from tracejit.cpu.emit.chunks import Chunks
@@ -30,14 +30,18 @@ from tracejit.cpu.emit.emitting import Emitting
 from tracejit.cpu.emit.guards import Guards
 from tracejit.cpu.emit.streams import Streams
 from tracejit.cpu.passes.jam import FAR, LONG
+from tracejit.cpu.passes.phases import Phase, with_slots
+from tracejit.cpu.source import CPUSource, Extra
+from tracejit.cpu.styles import Chunk, Jam
+from tracejit.intrinsics.blocks import BLOCK
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
 from tracejit.lower.access import FLAT, Dynamic, Entry, Index, Point
-from tracejit.lower.backend import Extra, Source
-from tracejit.lower.phases import Phase, with_slots
+from tracejit.lower.buffers import name_memory
 from tracejit.lower.program import (
     Buffer,
     Computation,
+    Flat,
     Kind,
     Loop,
     Program,
@@ -48,7 +52,7 @@ from tracejit.lower.program import (
 DONE, MISSED, REFUSED = 0, 1, 2
 
 
-def emit(program: Program, phases: Sequence[Phase] = (), streaming: bool = False) -> Source:
+def emit(program: Program, phases: Sequence[Phase] = (), streaming: bool = False) -> CPUSource:
     """The source of `program`; with `phases`, of an entry for a range of one of them."""
     return Emitter(program, phases, streaming).emit()
 
@@ -67,21 +71,13 @@ class Emitter(Emitting):
 
     # The whole function ----------------------------------------------------------------------
 
-    def emit(self) -> Source:
+    def emit(self) -> CPUSource:
         """Emit everything."""
         graph = self.program.graph
         for k, node in enumerate(graph.inputs):
             self.names[node.attr[0]] = f"x{k}"
-        unique = {id(b): b for bs in self.program.buffers.values() for b in bs}
-        early = [b for b in unique.values() if not b.late]
-        late = [b for b in unique.values() if b.late]
-        if self.phases:
-            self.extras = [Extra(b) for b in early if b.kept]
-            early = [b for b in early if not b.kept]
-        ordered = [b for b in early if b.output] + [b for b in early if not b.output]
-        ordered += self.program.parts.values()
-        for k, buffer in enumerate([*ordered, *late, *(e.buffer for e in self.extras)]):
-            buffer.name = f"b{k}"
+        ordered, late, kept = name_memory(self.program)
+        self.extras = [Extra(b) for b in kept]
         self.returned = [b for b in late if b.output]
         self.parameters = [f"x{k}" for k in range(len(graph.inputs))] + [b.name for b in ordered]
         self._checks()
@@ -91,7 +87,7 @@ class Emitter(Emitting):
                 self.open_phase(k)
             self.item(item)
             del self.path[1:]
-            if self.ranged is item and isinstance(item, Loop) and item.chunked:
+            if self.ranged is item and isinstance(item, Loop) and item.has(Chunk):
                 self.chunks.combine(item, k)
         if self.program.required is not None:
             self._require(self.program.required)
@@ -107,7 +103,7 @@ class Emitter(Emitting):
         head = self._head(parameters)
         text = "\n".join([*head, *(t for t, _ in lines)]) + "\n"
         origins = [*(None for _ in head), *(o for _, o in lines)]
-        return Source(text, origins, ordered, self.returned, bool(self.phases), self.extras)
+        return CPUSource(text, origins, ordered, self.returned, bool(self.phases), self.extras)
 
     def open_phase(self, number: int) -> None:
         """Open the block of a phase."""
@@ -212,7 +208,7 @@ class Emitter(Emitting):
         extent = self.dim(loop.extent)
         if self.accumulators.extremes.in_memory(loop):
             return
-        if loop.chunked:
+        if loop.has(Chunk):
             self.chunks.run(loop, extent)
         elif self.streaming:
             self.streams.run(loop, extent)
@@ -225,7 +221,7 @@ class Emitter(Emitting):
         """The iterations of a loop from `first` (from none: 0) up to `last`."""
         if self.copies.run(loop, first, last):
             return
-        # Without those of twins that are not there, where what they leave is done one by one.
+        # Without those of copies that are not there, where what they leave is done one by one.
         inside = [
             c
             for c in computations_in(loop)
@@ -235,8 +231,8 @@ class Emitter(Emitting):
         self.var_of[loop] = self.fresh("i")
         self.loops[id(loop)] = loop
         self.accumulators.before(loop, inside)
-        if loop.twins:
-            self._twin_loop(loop, first, last)
+        if (jam := loop.get(Jam)) is not None:
+            self._jammed(loop, jam, first, last)
         else:
             points = self.guards.points(loop)
             version = self.accumulators.open(loop, inside, first, last, bool(points))
@@ -267,31 +263,31 @@ class Emitter(Emitting):
         del self.depth_of[loop]
         self.accumulators.after(loop, inside)
 
-    def _twin_loop(self, loop: Loop, first: str, last: str) -> None:
+    def _jammed(self, loop: Loop, jam: Jam, first: str, last: str) -> None:
         """A loop that takes several steps at a time."""
-        steps, var = len(loop.twins) + 1, self.var_of[loop]
+        steps, var = len(jam.copies) + 1, self.var_of[loop]
         group = self.fresh("i")
         shift = steps.bit_length() - 1
         count, start = last, f"{group} << {shift}"
         if first:
             count, start = f"({last} - {first})", f"{first} + ({start})"
         groups = f"({count} + {steps - 1}) >> {shift}"
-        if loop.left:
+        if jam.remainder:
             groups, whole = self.fresh("i"), f"{count} >> {shift}"
             far = self._far(loop)
             self.path[-1].add(f"{groups} = {f'select({far}, 0, {whole})' if far else whole}")
         block = Block(f"for {group} in range({groups}):")
         block.add(f"{var} = {start}")
-        for k, twin in enumerate(loop.twins, 1):
-            self.loops[id(twin)], self.var_of[twin] = twin, self.fresh("i")
+        for k, copy in enumerate(jam.copies, 1):
+            self.loops[id(copy)], self.var_of[copy] = copy, self.fresh("i")
             step = f"{var} + {k}"
-            step = step if loop.left else f"imin({step}, {last} - 1)"
-            block.add(f"{self.var_of[twin]} = {step}")
-        self._open_items(block, loop, loop.twins)
-        if loop.left:
+            step = step if jam.remainder else f"imin({step}, {last} - 1)"
+            block.add(f"{self.var_of[copy]} = {step}")
+        self._open_items(block, loop, jam.copies)
+        if jam.remainder:
             rest = self.var_of[loop] = self.fresh("i")
             done = f"{first} + ({groups} << {shift})" if first else f"{groups} << {shift}"
-            self._open_items(Block(f"for {rest} in span({done}, {last}):"), loop, [])
+            self._open_items(Block(f"for {rest} in span({done}, {last}):"), loop, ())
 
     def _far(self, loop: Loop) -> str:
         """The condition under which a loop's rows come from memory; none where they do not."""
@@ -305,16 +301,16 @@ class Emitter(Emitting):
             return f"select({row} > {LONG}, 0, {rows} * {row}) > {FAR}"
         return ""
 
-    def _open_items(self, block: Block, loop: Loop, twins: list[Loop]) -> None:
+    def _open_items(self, block: Block, loop: Loop, copies: Sequence[Loop]) -> None:
         """The items of a loop in a block of its own."""
         self.path[-1].body.append(block)
         self.path.append(block)
-        for each in (loop, *twins):
+        for each in (loop, *copies):
             self.depth_of[each] = len(self.path) - 1
         for item in loop.items:
             self.item(item)
         self.path.pop()
-        for each in (loop, *twins):
+        for each in (loop, *copies):
             del self.depth_of[each]
 
     def _allocate(self, inside: list[Computation]) -> None:
@@ -346,7 +342,7 @@ class Emitter(Emitting):
         if not c.loops:
             self._allocate([c])
         if any(loop not in self.depth_of for loop in c.loops):
-            return  # a twin's, of which there is none here
+            return  # a copy's, of which there is none here
         self.current = c
         index = self.index_of(c)
         if c.kind is Kind.SCATTER:
@@ -375,7 +371,7 @@ class Emitter(Emitting):
 
     def index_of(self, c: Computation) -> Index:
         """The index vector of a computation's domain over the open loops."""
-        if c.loops and c.loops[0].flat:
+        if c.loops and c.loops[0].has(Flat):
             return FLAT
         loop_of = {axis: loop for axis, loop in zip(c.order, c.loops, strict=True)}
         return tuple(Entry(0, 1, id(loop_of[k])) for k in range(len(c.domain)))

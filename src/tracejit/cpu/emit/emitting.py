@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from tracejit.cpu.emit.values import Values
+from tracejit.cpu.passes.phases import Phase
+from tracejit.cpu.source import Extra
 from tracejit.lower.access import Index
-from tracejit.lower.backend import Extra
-from tracejit.lower.phases import Phase
 from tracejit.lower.program import Buffer, Computation, Loop, Program
 
 

@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 from tracejit.cpu.emit.block import Block
 from tracejit.cpu.emit.emitting import Emitting
+from tracejit.cpu.styles import BlockedDraws, Jam
+from tracejit.intrinsics.blocks import BLOCK
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.lower import access
 from tracejit.lower.access import Dynamic, Entry
 from tracejit.lower.program import Computation, Kind, Loop
-from tracejit.lower.windows import BLOCK
 
 
 class _Names(NamedTuple):
@@ -150,8 +151,9 @@ class Extremes:
     def by_blocks(self, loop: Loop) -> list[Computation]:
         """The computations of a loop that takes a block at a time; none where it does not."""
         inside = [c for c in loop.items if isinstance(c, Computation) and _by_blocks(c)]
-        whole = len(inside) == len(loop.items) and not loop.draws and not loop.twins
-        return inside if whole and all(c.loops[-1] is loop for c in inside) else []
+        whole = len(inside) == len(loop.items)
+        plain = not loop.has(BlockedDraws) and not loop.has(Jam)
+        return inside if whole and plain and all(c.loops[-1] is loop for c in inside) else []
 
     def open_block(self, c: Computation, loop: Loop, start: str) -> None:
         """Before a block's elements."""

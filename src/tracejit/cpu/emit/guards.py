@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from tracejit.cpu.emit.block import Block
 from tracejit.cpu.emit.emitting import Emitting
+from tracejit.cpu.styles import Jam
 from tracejit.ir import ops
 from tracejit.ir.node import Node, Origin
 from tracejit.lower import access
@@ -38,7 +39,7 @@ class Guards:
     def points(self, loop: Loop) -> list[Point]:
         """The guarded calls in an innermost loop; none where a block could not be done again."""
         inside = [c for c in loop.items if isinstance(c, Computation)]
-        if len(inside) < len(loop.items) or loop.draws or loop.twins or self.e.program.windows:
+        if len(inside) < len(loop.items) or loop.has(Jam) or self.e.program.windows:
             return []
         found: dict[Point, None] = {}
         for c in inside:

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from tracejit.cpu.emit.block import Block
 from tracejit.cpu.emit.emitting import Emitting
+from tracejit.cpu.styles import NonTemporal
+from tracejit.intrinsics.blocks import LINE
 from tracejit.lower.program import Buffer, Computation, Loop
-from tracejit.lower.streams import LINE, streamed
 
 
 class Streams:
@@ -30,7 +31,8 @@ class Streams:
     def run(self, loop: Loop, extent: str) -> None:
         """Emit `loop`: whole lines, and what is left of them."""
         outer, inner = self.e.fresh("i"), self.e.fresh("i")
-        buffers = streamed(self.e.program)
+        style = loop.get(NonTemporal)
+        buffers = style.results if style else ()
         whole = Block(f"for {outer} in lines({extent}):")
         line = Block(f"for {inner} in line({outer}):")
         for buffer in buffers:

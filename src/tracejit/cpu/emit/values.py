@@ -281,7 +281,7 @@ class Values:
         `moved` gives the position along some axes instead of `index`.
         """
         if (window := self.program.windows.get(buffer.node)) is not None:
-            return f"{buffer.name}[{self.var_of[window]} - {self.starts[window]}]"
+            return f"{buffer.name}[{self.var_of[window.loop]} - {self.starts[window.loop]}]"
         if not isinstance(index, tuple):
             return self.subscript(buffer.name, buffer.node, index)
         kept = [moved[k] if k in moved else self.index_text(index[k]) for k in buffer.axes]

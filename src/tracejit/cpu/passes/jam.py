@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tracejit.cpu.styles import Jam
 from tracejit.ir import ops
 from tracejit.ir.node import Node
 from tracejit.lower import access
 from tracejit.lower.access import Entry
-from tracejit.lower.program import Computation, Kind, Loop, Program
+from tracejit.lower.program import Computation, Flat, Kind, Loop, Program
 
 #: Steps at a time, powers of two: of a single loop, and of the outer and inner one of two.
 _ONE, _OUTER, _INNER = 4, 4, 2
@@ -34,7 +35,7 @@ _MOST_OPERATIONS = 6
 
 
 def jam(program: Program) -> None:
-    """Give loops around sums their twins.
+    """Jam the loops around sums.
 
     Guarantees: every element is computed by the same operations in the same order as before.
     """
@@ -53,11 +54,9 @@ def jam(program: Program) -> None:
             child = loop
         factors = (_INNER, _OUTER) if len(around) == 2 else (_ONE,)
         jammed = [c]
-        for loop in around[:1] if len(around) == 1 else ():
-            loop.left = True
         for loop, factor in zip(around, factors, strict=False):
-            loop.twins = [Loop(loop.extent) for _ in range(factor - 1)]
-            jammed = [_moved(d, loop, to) for to in (loop, *loop.twins) for d in jammed]
+            steps = _jam(loop, factor, remainder=len(around) == 1)
+            jammed = [_moved(d, loop, to) for to in steps for d in jammed]
         inner.items[:] = jammed
 
 
@@ -78,8 +77,15 @@ def _jam_sweep(inner: Loop, program: Program) -> None:
         return
     rows = sweeps[0].loops[0]
     if rows.items == [inner] and all(c.loops == [rows, inner] for c in sweeps):
-        rows.twins, rows.left = [Loop(rows.extent) for _ in range(_ONE - 1)], True
-        inner.items[:] = [_moved(c, rows, to) for to in (rows, *rows.twins) for c in sweeps]
+        steps = _jam(rows, _ONE, remainder=True)
+        inner.items[:] = [_moved(c, rows, to) for to in steps for c in sweeps]
+
+
+def _jam(loop: Loop, factor: int, remainder: bool) -> tuple[Loop, ...]:
+    """Let `loop` take `factor` steps at a time; the loops that stand for them."""
+    copies = tuple(Loop(loop.extent) for _ in range(factor - 1))
+    loop.style = Jam(loop.style, copies, remainder)
+    return (loop, *copies)
 
 
 def _only_sum(inner: Loop, program: Program) -> Computation | None:
@@ -99,7 +105,7 @@ def _sums_over(c: Computation, inner: Loop, program: Program) -> bool:
     """Whether `c` is a floating sum over `inner` alone, of values that are cheap to write down."""
     if c.kind is not Kind.REDUCE or not _is_plain(c, program):
         return False
-    return not inner.flat and c.reduced == (c.order[c.loops.index(inner)],)
+    return not inner.has(Flat) and c.reduced == (c.order[c.loops.index(inner)],)
 
 
 def _is_plain(c: Computation, program: Program) -> bool:

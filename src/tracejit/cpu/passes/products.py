@@ -13,7 +13,7 @@ from tracejit.ir import build, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph, rebuild
 from tracejit.ir.node import ArrayType, Node, make
-from tracejit.lower.materialise import matrix_source
+from tracejit.lower.placement import matrix_source
 
 
 def products_as_sums(graph: Graph, layouts: Mapping[str, str]) -> Graph:

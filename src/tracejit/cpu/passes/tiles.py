@@ -11,9 +11,10 @@ A loop that sums columns goes by such blocks, too, so that several threads may s
 
 from __future__ import annotations
 
+from tracejit.cpu.passes.chunks import by_chunks
 from tracejit.cpu.passes.jam import jams
-from tracejit.lower.chunks import by_chunks
-from tracejit.lower.program import Computation, Kind, Loop, Program, computations_in
+from tracejit.cpu.styles import Chunk, Tile
+from tracejit.lower.program import Computation, Flat, Kind, Loop, Program, computations_in
 
 #: What may be done to all rows of a block before the next thing is done to any.
 _BY_ROWS = (Kind.MAP, Kind.REDUCE, Kind.SWEEP)
@@ -31,8 +32,8 @@ def tile(program: Program) -> None:
         if _part_pairs(item, program) or (len(item.items) > 1 and _jams(item, program)):
             program.items[position] = _cut(item)
         elif any(_sums_rows(c) for c in computations_in(item)):
-            item.chunked = True
-            program.items[position] = Loop(item.extent, [item], chunked=True, tiled=True)
+            item.style = Chunk(item.style)
+            program.items[position] = Loop(item.extent, [item], style=Tile())
 
 
 def _fits(loop: Loop, program: Program) -> bool:
@@ -73,7 +74,7 @@ def _part_pairs(loop: Loop, program: Program) -> bool:
 def _is_of_pairs(loop: Loop, program: Program) -> bool:
     """Whether a loop takes a sum that would be jammed, and one result of its type takes it up."""
     first, *rest = loop.items
-    if loop.flat or len(rest) != 1 or not isinstance(first, Loop):
+    if loop.has(Flat) or len(rest) != 1 or not isinstance(first, Loop):
         return False
     (taker,), target = rest, computations_in(first)[0].target
     if not isinstance(taker, Computation) or taker.kind is not Kind.MAP:
@@ -94,9 +95,9 @@ def _cut(loop: Loop) -> Loop:
         alone = isinstance(item, Loop)
         if alone or not parts or any(isinstance(i, Loop) for i in parts[-1].items):
             cost = 0 if alone else loop.cost
-            parts.append(Loop(loop.extent, cost=cost, chunked=True))
+            parts.append(Loop(loop.extent, cost=cost, style=Chunk()))
         parts[-1].items.append(item)
     for part in parts:
         for c in computations_in(part):
             c.loops[0] = part
-    return Loop(loop.extent, list(parts), chunked=True, tiled=True)
+    return Loop(loop.extent, list(parts), style=Tile())

@@ -1,0 +1,101 @@
+"""How large calls are run on a CPU: by several threads, and with results stored past the caches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tracejit.cpu import threads
+from tracejit.cpu.emit.emitter import emit
+from tracejit.cpu.passes.phases import Phase, phases
+from tracejit.cpu.passes.split import Split, split
+from tracejit.cpu.styles import NonTemporal
+from tracejit.ir.dims import Dim
+from tracejit.ir.graph import Graph
+from tracejit.lower.driver import OURS, Driver
+from tracejit.lower.target import Made, Source
+
+#: See `CPU.compile`.
+Compile = Callable[[Source, Graph, Mapping[str, str]], tuple[Any, bool]]
+
+
+def launch(compile: Compile, made: Made) -> Launch | None:
+    """How a call of an entry may be divided: by rows of its arrays, or in phases; None if neither.
+
+    The entries that this takes are made with `compile` when they are first needed.
+    """
+    division = None if made.source.late else split(made.program)
+    divided = phases(made.program) if division is None else [division.phase]
+    return None if divided is None else Launch(compile, made, division, divided)
+
+
+class Launch:
+    """A call that is divided into `phases`, and each of these into parts, where there is much."""
+
+    def __init__(
+        self, compile: Compile, made: Made, division: Split | None, divided: Sequence[Phase]
+    ) -> None:
+        self.compile, self.made = compile, made
+        self.division, self.phases = division, divided
+        #: Rows of arrays of several widths do not divide alike.
+        self.shares_memory = division is None
+        first = len(made.graph.inputs)
+        streams = self._streams() if division is not None else set()
+        self.shared = threads.Shared(
+            made.entry,
+            threads.Later(self._spread),
+            division is not None,
+            threads.Later(self._spread_streaming),
+            [first + k for k, b in enumerate(made.source.buffers) if id(b) in streams],
+        )
+
+    @property
+    def works(self) -> Sequence[Dim]:
+        """What the phases do that may be divided."""
+        return [p.work for p in self.phases if p.rows != 0]
+
+    @property
+    def least(self) -> int:
+        """From so much on a call is worth dividing."""
+        return threads.LEAST_WORK
+
+    def call(self, driver: Driver, much: str, call: str, arguments: Sequence[str]) -> str:
+        """The call of the entry that several threads share, where there is enough to do."""
+        driver.namespace[f"{OURS}shared"] = self.shared
+        pairs = "".join(
+            f"({driver.dim(p.rows)}, {driver.dim(p.work)}, "
+            f"{-1 if p.chunked is None else driver.dim(p.chunked)}, {p.tiled}), "
+            for p in self.phases
+        )
+        divided = f"{OURS}shared(({pairs}), ({', '.join(arguments)},))"
+        return f"({divided} if {much} else {call})"
+
+    def _streams(self) -> set[int]:
+        """The results that may be stored past the caches."""
+        styles = [loop.get(NonTemporal) for loop in self.made.program.all_loops()]
+        return {id(b) for style in styles if style is not None for b in style.results}
+
+    def _spread(self) -> threads.Spread:
+        """The entry for several threads, and what it needs between phases."""
+        from tracejit.cpu.compiling.spread import spread
+
+        if self.division is not None:
+            return spread(self.made.entry, self._divided(self.division)), []
+        source = emit(self.made.program, self.phases)
+        entry, _ = self.compile(source, self.made.graph, self.made.layouts)
+        extras = [(e.buffer.node.dtype, e.phase, e.like) for e in source.extras]
+        return spread(entry, None), extras
+
+    def _spread_streaming(self) -> threads.Spread:
+        """The same for an entry whose results are stored past the caches."""
+        from tracejit.cpu.compiling.spread import spread
+
+        assert self.division is not None
+        source = emit(self.made.program, streaming=True)
+        entry, _ = self.compile(source, self.made.graph, self.made.layouts)
+        return spread(entry, self._divided(self.division)), []
+
+    def _divided(self, division: Split) -> list[bool]:
+        """Which arguments of the entry are divided by rows."""
+        divided = [node.attr[0] in division.inputs for node in self.made.graph.inputs]
+        return divided + [True] * len(self.made.source.buffers)

@@ -1,0 +1,32 @@
+"""Source for the CPU: also of entries for a range of a phase."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tracejit.lower.program import Buffer
+from tracejit.lower.target import Source
+
+
+class Extra(NamedTuple):
+    """Memory between the phases of an entry: a scalar, or something for each chunk of a `phase`.
+
+    That is an element, or as much as the argument at the position `like` has.
+    """
+
+    buffer: Buffer
+    phase: int | None = None
+    like: int | None = None
+
+
+@dataclass(frozen=True)
+class CPUSource(Source):
+    """The source of a Numba function, which takes the cells of `late` buffers last.
+
+    A `ranged` one also takes `extras`, the number of a phase, and its first and last iteration or
+    chunk.
+    """
+
+    ranged: bool = False
+    extras: list[Extra] = field(default_factory=list)

@@ -1,0 +1,92 @@
+"""How loops go through their iterations on a CPU; see `lower.program.Style`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tracejit.ir.node import Node
+from tracejit.lower.program import Buffer, Computation, Loop, Runner, Style
+
+#: Iterations of a block where a tile is interpreted: few, so that small arrays have several.
+_BLOCK = 6
+
+
+@dataclass(frozen=True)
+class Jam(Style):
+    """Unroll and jam: a step of its own and one of each of its `copies` at a time.
+
+    The last ones coincide, or are taken one by one, as a `remainder`.
+    """
+
+    copies: tuple[Loop, ...] = ()
+    remainder: bool = False
+
+    def words(self, name: Callable[[Node], str]) -> list[str]:
+        steps = f"jam {len(self.copies) + 1}"
+        return [*super().words(name), steps, *(["remainder"] if self.remainder else [])]
+
+    def together(self) -> tuple[Loop, ...]:
+        return self.copies
+
+    def run(self, loop: Loop, first: int, last: int, runner: Runner) -> None:
+        steps, count = 1 + len(self.copies), last - first
+        groups = count // steps if self.remainder else -(-count // steps)
+        for start in range(first, first + groups * steps, steps):
+            each = enumerate((loop, *self.copies))
+            runner.step(loop, {at: min(start + k, last - 1) for k, at in each})
+        super().run(loop, first + groups * steps, last, runner)
+
+
+@dataclass(frozen=True)
+class Chunk(Style):
+    """By chunks of a fixed length, each of which reduces by itself; they are combined in order."""
+
+    def words(self, name: Callable[[Node], str]) -> list[str]:
+        return [*super().words(name), "chunked"]
+
+
+@dataclass(frozen=True)
+class Tile(Chunk):
+    """By chunks that go through the loops inside in turn; it does no more by itself."""
+
+    def words(self, name: Callable[[Node], str]) -> list[str]:
+        return ["tiled"]
+
+    def is_blocked(self) -> bool:
+        return True
+
+    def run(self, loop: Loop, first: int, last: int, runner: Runner) -> None:
+        for member in loop.members:
+            runner.begin(member)
+        for start in range(first, last, _BLOCK):
+            for member in loop.members:
+                member.style.run(member, start, min(start + _BLOCK, last), runner)
+
+
+@dataclass(frozen=True)
+class BlockedDraws(Style):
+    """With random numbers that are drawn a block at a time, into memory that stays in the cache."""
+
+    drawn: tuple[Computation, ...] = ()
+
+    def words(self, name: Callable[[Node], str]) -> list[str]:
+        return [*super().words(name), *(f"draws {name(c.target)} by blocks" for c in self.drawn)]
+
+    def computes(self) -> tuple[Computation, ...]:
+        return self.drawn
+
+    def run(self, loop: Loop, first: int, last: int, runner: Runner) -> None:
+        for c in self.drawn:
+            runner.compute(c)
+        super().run(loop, first, last, runner)
+
+
+@dataclass(frozen=True)
+class NonTemporal(Style):
+    """With `results` that an entry for large calls stores past the caches."""
+
+    results: tuple[Buffer, ...] = ()
+
+    def words(self, name: Callable[[Node], str]) -> list[str]:
+        return [*super().words(name), "non-temporal"]

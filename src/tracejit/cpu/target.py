@@ -1,0 +1,73 @@
+"""The CPU as a target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tracejit.cpu.compiling.compile import array_type, compile_entry, scalar_type
+from tracejit.cpu.compiling.estimate import seconds
+from tracejit.cpu.emit.emitter import emit
+from tracejit.cpu.emit.expressions import storage
+from tracejit.cpu.launch import Launch, launch
+from tracejit.cpu.passes.chunks import mark_chunks
+from tracejit.cpu.passes.columns import positions_of_columns
+from tracejit.cpu.passes.jam import jam
+from tracejit.cpu.passes.masks import through_masks
+from tracejit.cpu.passes.numbers import extremes_of_numbers
+from tracejit.cpu.passes.products import products_as_sums
+from tracejit.cpu.passes.streams import mark_streams
+from tracejit.cpu.passes.tiles import tile
+from tracejit.cpu.passes.windows import draw_in_loops
+from tracejit.cpu.source import CPUSource
+from tracejit.ir.graph import Graph
+from tracejit.lower.program import Program
+from tracejit.lower.target import Costs, Made, Passes, Source
+
+
+class CPU:
+    """One Numba function a program."""
+
+    costs = Costs()
+    passes = Passes(
+        graph=(positions_of_columns, extremes_of_numbers, products_as_sums, through_masks),
+        placed=(tile, jam, draw_in_loops),
+        stored=(mark_chunks, mark_streams),
+    )
+
+    def render(self, program: Program) -> CPUSource:
+        """The Numba source of `program`."""
+        return emit(program)
+
+    def seconds(self, source: Source) -> float:
+        """About how long `compile` takes."""
+        return seconds(source.text)
+
+    def compile(self, source: Source, graph: Graph, layouts: Mapping[str, str]) -> tuple[Any, bool]:
+        """The compiled entry, and whether it had to be compiled."""
+        assert isinstance(source, CPUSource)
+        signature = []
+        for node in graph.inputs:
+            layout = layouts[node.attr[0]]
+            if layout:
+                readonly = layout.endswith("r")
+                kind = "A" if layout[0] == "R" else layout[0]
+                signature.append(array_type(storage(node.dtype), node.ndim, kind, readonly))
+            else:
+                dtype = np.dtype(np.float32) if node.dtype.char == "e" else node.dtype
+                signature.append(scalar_type(dtype))
+        signature.extend(
+            array_type(storage(b.node.dtype), len(b.shape), "C")
+            for b in (*source.buffers, *(extra.buffer for extra in source.extras))
+        )
+        if source.ranged:
+            signature += [scalar_type(np.dtype(np.int64))] * 3
+        if source.late:  # the cells
+            signature.append(array_type(np.dtype(np.int64), 1, "C"))
+        return compile_entry(source.text, tuple(signature), len(source.late))
+
+    def launch(self, made: Made) -> Launch | None:
+        """How several threads share large calls."""
+        return launch(self.compile, made)

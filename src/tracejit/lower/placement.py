@@ -1,0 +1,166 @@
+"""How ops are scheduled: one record a structural op, and one for each kind of the others.
+
+What a record means is what `materialise`, `schedule` and `buffers` make of it; what an op reads at
+a point is in `access`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from tracejit.ir import ops
+from tracejit.ir.node import Node
+from tracejit.lower import computations
+from tracejit.lower.computations import Maker
+
+#: Some operands of a node.
+Operands = Callable[[Node], tuple[Node, ...]]
+
+
+def _none(node: Node) -> tuple[Node, ...]:
+    return ()
+
+
+def _arrays(node: Node) -> tuple[Node, ...]:
+    return tuple(a for a in node.args if a.ndim)
+
+
+def _first(node: Node) -> tuple[Node, ...]:
+    return node.args[:1]
+
+
+def _matrices(node: Node) -> tuple[Node, ...]:
+    return tuple(matrix_source(a)[0] for a in node.args)
+
+
+def _sources(node: Node) -> tuple[Node, ...]:
+    """What the operands of a call are made of without moving anything."""
+    return tuple(map(in_memory, node.args))
+
+
+def _arrays_but_parts(node: Node) -> tuple[Node, ...]:
+    """The arrays among these, without parts of inputs that are read where they lie."""
+    return tuple(in_memory(a) for a in node.args if a.ndim and not is_part(node, a))
+
+
+def _one_axis(node: Node) -> tuple[Node, ...]:
+    """The compressed array, if it has one axis."""
+    return tuple(a for a in node.args[1:] if a.ndim == 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """How a node of an op is scheduled.
+
+    `computations`  what computes it where it is stored
+    `stored`        whether it lives in memory, whoever reads it
+    `register`      whether a call gives it as a scalar, in no memory
+    `cost`          what it costs to look an element up again, in additions
+    `memory`        the operands that it needs in memory, as they are
+    `in_order`      whether these are stored in C order for it
+    `flat`          those that it reads as contiguous memory in C order
+    `strided`       of these, the ones that it reads whatever their stride
+    `parts`         whether it reads parts of inputs where they lie
+    `whole`         what a call reads, all of it
+    `written_by`    the nodes whose computation writes it, too
+    """
+
+    computations: Maker = computations.mapped
+    stored: bool = False
+    register: bool = False
+    cost: int = 0
+    memory: Operands = _none
+    in_order: bool = False
+    flat: Operands = _none
+    strided: Operands = _none
+    parts: bool = False
+    whole: Operands = _none
+    written_by: Operands = _none
+
+
+_INLINED = Placement()
+_REDUCTION = Placement(stored=True, computations=computations.reduced)
+_CALL = Placement(
+    stored=True,
+    flat=_arrays_but_parts,
+    whole=_sources,
+    computations=computations.called,
+)
+_MASKED = replace(_CALL, parts=True)
+
+PLACEMENTS: Mapping[ops.Op, Placement] = {
+    **dict.fromkeys((ops.INPUT, ops.CONST, ops.DIM, ops.POLY, ops.IOTA, ops.VIEW), _INLINED),
+    ops.STRUCTURAL["custom"]: _INLINED,
+    ops.RESHAPE: Placement(flat=_arrays, computations=computations.filled),
+    ops.GATHER: Placement(memory=_first, in_order=True, cost=ops.DIVISION),
+    ops.CONCATENATE: Placement(stored=True, computations=computations.joined),
+    ops.SCAN: Placement(stored=True, computations=computations.scanned),
+    ops.SCATTER: Placement(stored=True, computations=computations.scattered),
+    ops.MATMUL: Placement(
+        stored=True,
+        memory=_matrices,
+        whole=_matrices,
+        computations=computations.multiplied,
+    ),
+    ops.SORT: _CALL,
+    ops.ARGSORT: _CALL,
+    ops.MIDDLE: _CALL,
+    ops.DRAW: _CALL,
+    ops.ADVANCE: replace(_CALL, written_by=_first),
+    ops.NONZERO: _MASKED,
+    ops.COUNT: replace(_MASKED, register=True),
+    ops.POSITIONS: _MASKED,
+    ops.COMPRESS: replace(_MASKED, strided=_one_axis),
+    ops.PLACE: replace(_MASKED, computations=computations.placed),
+}
+
+
+def placement(node: Node) -> Placement:
+    """How `node` is scheduled."""
+    if isinstance(node.op, ops.Reduction):
+        return _REDUCTION
+    if isinstance(node.op, ops.Elementwise):
+        return _CALL if _is_called(node, node.op) else _INLINED
+    return PLACEMENTS[node.op]
+
+
+def _is_called(node: Node, op: ops.Elementwise) -> bool:
+    """Whether NumPy's own loop is called for an array, as there is no expression for its dtypes.
+
+    The call costs little, and NumPy's loops are good; one scalar at a time it would cost ten times
+    the work.
+    """
+    if not node.ndim or op is ops.WHERE:
+        return False
+    return op.called(a.dtype.kind for a in node.args) and op.ufunc.nout == 1
+
+
+def op_cost(node: Node) -> int:
+    """What it costs to compute a value of `node`, without its operands, in additions."""
+    if not isinstance(node.op, ops.Elementwise):
+        return 0
+    if node.op.name == "absolute" and node.args[0].dtype.kind == "c":
+        return ops.TRANSCENDENTAL
+    return node.op.cost
+
+
+def is_part(node: Node, x: Node) -> bool:
+    """Whether `x` is a part of an input, which `node` reads where it lies."""
+    return placement(node).parts and x.op in (ops.VIEW, ops.RESHAPE)
+
+
+def in_memory(node: Node) -> Node:
+    """What a call reads for an operand: for a reshape what it is made of, as nothing moves."""
+    while node.op is ops.RESHAPE and node.args[0].ndim:
+        node = node.args[0]
+    return node
+
+
+def matrix_source(node: Node) -> tuple[Node, bool]:
+    """The array that a matmul reads for this operand, and whether it reads it transposed."""
+    if node.op is ops.VIEW and node.ndim == 2:
+        index, (x,) = node.attr[1], node.args
+        if index == ((0, 1, 1), (0, 1, 0)) and node.shape == x.shape[::-1]:  # all of it
+            return x, True
+    return node, False

@@ -1,0 +1,198 @@
+"""Bugs to be found: for each pass a module, its tests, and changes of its text."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Pass(NamedTuple):
+    """A module of the package, the files that test it, and wrong versions: what, old, new."""
+
+    module: str
+    tests: str
+    bugs: tuple[tuple[str, str, str], ...]
+
+
+PASSES = {
+    "materialise": Pass(
+        "lower/materialise.py",
+        "tests/lower/test_materialise.py",
+        (
+            ("bodies twice as large", "if size > largest_body", "if size > 2 * largest_body"),
+            ("two readers compute it again", "len(readers) > 1 or", "len(readers) > 2 or"),
+            ("broadcasts compute it again", "costs.rebroadcast and", "99 and"),
+            ("Fortran's memory is read as C's", '!= "C"', '== "A"'),
+        ),
+    ),
+    "order": Pass(
+        "lower/order.py",
+        "tests/lower/test_products_early.py",
+        (
+            ("before all it needs is there", "if item[1] <= placed", "if item[1] & placed"),
+            ("what others read moves too", "readers[d] == {n}", "n in readers[d]"),
+            ("nothing moves", "readers[d] == {n}]", "not readers[d]]"),
+        ),
+    ),
+    "inplace": Pass(
+        "lower/inplace.py",
+        "tests/lower/test_inplace.py",
+        (
+            ("an output is overwritten", "or x in program.outputs or", "or"),
+            ("it is read later", "place[r.target] < place[node]", "place[r.target] > -1"),
+            ("another element is read", "node is x and index == written", "node is x"),
+        ),
+    ),
+    "fusion": Pass(
+        "lower/fusion.py",
+        "tests/lower/test_fuse.py",
+        (
+            ("before what it reads", "if position < after or", "if position < after - 1 or"),
+            ("in a loop that still reduces", " or where in d.reduced:", ":"),
+            ("another extent", "loop = Loop(c.domain[axis])", "loop = Loop(c.domain[c.order[0]])"),
+            ("at another iteration", "index[place] != Entry(0, 1, axis)", "index[place] is None"),
+        ),
+    ),
+    "collapse": Pass(
+        "lower/collapse.py",
+        "tests/lower/test_collapse.py",
+        (
+            ("an axis is left out", "for loop in chain)", "for loop in chain[1:])"),
+            ("of one axis less", "c.reduced == axes)", "c.reduced)"),
+            ("what lies otherwise", "program.memory[node] != layout", 'layout == "A"'),
+        ),
+    ),
+    "looporder": Pass(
+        "lower/looporder.py",
+        "tests/lower/test_looporder.py",
+        (
+            ("Fortran's memory as C's", '== "F" else -1', '== "F" else 0'),
+            ("a vector counts as a matrix", "_VECTORS**full", "1"),
+            ("no sweeps", "!= 1:\n            return natural", "== 1:\n            return natural"),
+        ),
+    ),
+    "buffers": Pass(
+        "lower/buffers.py",
+        "tests/lower/test_buffers.py",
+        (
+            ("less memory than elements", "shared.add(place)", "shared.add(place + 1)"),
+            ("memory that is still read", "(dead) if end <", "(dead) if end <="),
+            ("arenas in use together", "(ends) if end <", "(ends) if end <="),
+            ("a row of what is not complete", "where is not None and where in c.reduced", "False"),
+            ("overwritten before it is read", "r.loops[depth] is last.loops[depth]", "False"),
+            ("another iteration's element", "at == identity for r, at", "True for r, at"),
+        ),
+    ),
+    "jam": Pass(
+        "cpu/passes/jam.py",
+        "tests/cpu/passes/test_jam.py",
+        (
+            ("a copy too few", "range(factor - 1)", "range(factor - 2)"),
+            ("rows are added twice", "_ONE, remainder=True)", "_ONE, remainder=False)"),
+            ("every copy at the same step", "to if each is loop else each for", "each for"),
+            ("a copy goes on too long", "Loop(loop.extent) for", "Loop(1) for"),
+            ("what rounds at each step", 'dtype.char == "e"', 'dtype.char == "?"'),
+        ),
+    ),
+    "tiles": Pass(
+        "cpu/passes/tiles.py",
+        "tests/cpu/passes/test_tiles.py",
+        (
+            ("the rest is computed twice", "child.items, child.cost = [sums], 0", "child.cost = 0"),
+            ("parts share a loop", "if alone or not parts or any(", "if not parts or any("),
+            ("loops of no part", "            c.loops[0] = part\n", "            pass\n"),
+            ("half rounds at each step", "and not by_chunks(c) for", "and False for"),
+        ),
+    ),
+    "windows": Pass(
+        "cpu/passes/windows.py",
+        "tests/cpu/passes/test_windows.py",
+        (
+            ("in another order", "index != access.identity(len(c.domain))", "False"),
+            ("of a loop that has begun anew", "or _is_late(loop, draw, program)", ""),
+            ("a result is a block", " or item.target in program.outputs", ""),
+            ("read by two loops", "any(loop is not reading[0] for loop in reading)", "False"),
+            ("a call reads a block", "(*reshaped, *_whole(c))", "(*reshaped,)"),
+        ),
+    ),
+    "chunks": Pass(
+        "cpu/passes/chunks.py",
+        "tests/cpu/passes/test_chunks.py",
+        (
+            ("a point too few", "points <= CHUNK", "points < CHUNK"),
+            ("half rounds at each step", 'c.target.dtype.char != "e"', "True"),
+            ("tiles a row too long", "+ 3) >> 2 << 2", "+ 4) >> 2 << 2"),
+            ("a chunk too many", "+ {length} - 1, {length}", "+ {length}, {length}"),
+            ("no rows at least", ", {ROWS // 2})) +", ", 1)) +"),
+        ),
+    ),
+    "streams": Pass(
+        "cpu/passes/streams.py",
+        "tests/cpu/passes/test_mark_streams.py",
+        (
+            ("what is no map", "or c.kind is not Kind.MAP or", "or"),
+            ("an addition more", "_MOST_COST = 40", "_MOST_COST = 41"),
+            ("bytes", "_SIZES = (4, 8)", "_SIZES = (1, 4, 8)"),
+            ("parts", "or c.partial", ""),
+        ),
+    ),
+    "split": Pass(
+        "cpu/passes/split.py",
+        "tests/cpu/passes/test_dividing.py",
+        (
+            ("parts of one result", "or c.partial", ""),
+            ("what is read whole", "if not divided or divided & whole:", "if not divided:"),
+            ("the length is used", "if lengths & set(postorder(values)):", "if False:"),
+            ("rows that are reduced", "if axis in c.reduced or", "if"),
+            ("from another place", "index[0] == Entry(0, 1, axis) and", ""),
+        ),
+    ),
+    "phases": Pass(
+        "cpu/passes/phases.py",
+        "tests/cpu/passes/test_dividing.py",
+        (
+            ("what is not alone", "else alone(c, item, program, written)", "else True"),
+            ("formulas in memory", "and not _formula(node)", "and _formula(node)"),
+            ("chunks of other points", "work, inner_points(item), item", "work, 1, item"),
+        ),
+    ),
+    "columns": Pass(
+        "cpu/passes/columns.py",
+        "tests/cpu/passes/test_graph_passes.py",
+        (
+            ("the other extreme", '"max" if node', '"min" if node'),
+            ("an axis too far", "(k >= axis)", "(k > axis)"),
+            ("no NaN", 'if x.dtype.kind == "f":', "if False:"),
+            ("the last place", 'make(ops.REDUCTIONS["min"]', 'make(ops.REDUCTIONS["max"]'),
+        ),
+    ),
+    "numbers": Pass(
+        "cpu/passes/numbers.py",
+        "tests/cpu/passes/test_graph_passes.py",
+        (
+            ("another start", '"fmax", -np.inf', '"fmax", 0.0'),
+            ("the other extreme", '("min", "fmin"', '("max", "fmin"'),
+            ("no NaN where there is no number", "(some, extreme, nan)", "(some, extreme, extreme)"),
+        ),
+    ),
+    "products": Pass(
+        "cpu/passes/products.py",
+        "tests/cpu/passes/test_graph_passes.py",
+        (
+            ("summed over the other axis", "(rows, length), 1, (0,)", "(rows, length), 0, (0,)"),
+            ("the other factor's axis", "view(b, shape, ((0, 1, 1)", "view(b, shape, ((0, 1, 0)"),
+            ("Fortran's memory as C's", "first != (transposed != fortran)", "first != transposed"),
+            ("what a library does better", " if matrix in summed}", "}"),
+        ),
+    ),
+    "masks": Pass(
+        "cpu/passes/masks.py",
+        "tests/cpu/passes/test_graph_passes.py",
+        (
+            ("chosen the other way", "(chosen, everywhere, x)", "(chosen, x, everywhere)"),
+            ("costly everywhere", "CHEAP = 3", "CHEAP = 30"),
+            ("masks that others read", "masks |= inputs - read", "masks |= inputs"),
+            ("parts with gaps", "along[0][0] == 1)", "along[0][0] >= 1)"),
+            ("counts of other masks", "_counted(before) in masks", "_counted(before) is not None"),
+        ),
+    ),
+}  # fmt: skip
