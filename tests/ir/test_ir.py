@@ -191,7 +191,7 @@ def test_text_of_graphs(golden):
         "structure": graph(
             build.reshape(X, (dims.mul(N, M),)),
             build.concatenate([v, E("negative", v)], 0),
-            build.scan("add", v, 0),
+            build.accumulate("add", v, 0),
             build.iota(dims.mul(2, N)),
             build.gather(X, (3, M), (("index", 0), ("axis", 1)), array("i", INT64, (3, M))),
             build.nonzero(mask),
@@ -267,7 +267,7 @@ ALSO_MALFORMED = {
         ops.VIEW, (V,), ((N,), ((0, -1, 0),)), full_type("f4", N)
     ),
     "reshape to another size": raw(ops.RESHAPE, (X,), (N,), full_type("f8", N)),
-    "scan along an axis there is not": raw(ops.SCAN, (V,), ("add", 3), V.type),
+    "scan along an axis there is not": raw(ops.ACCUMULATE, (V,), ("add", 3), V.type),
     "iota of another length": raw(ops.IOTA, (), N, full_type("i8", M)),
     "concatenation of another length": raw(
         ops.CONCATENATE, (V, V), (0, (N,)), full_type("f8", N)
@@ -500,7 +500,7 @@ STRUCTURAL: dict[str, tuple[Node, Any]] = {
         np.where(A > 0, np.cumsum(A > 0).reshape(3, 4) - 1.0, A),
     ),
     "concatenate": (build.concatenate([x34, build.flip(x34, (0,))], 1), np.hstack([A, A[::-1]])),
-    "scan": (build.scan("multiply", x34, 1), np.cumprod(A, axis=1)),
+    "accumulate": (build.accumulate("multiply", x34, 1), np.cumprod(A, axis=1)),
     "draw": (DRAWN, np.random.RandomState(3).normal(1.0, 2.0, (2, 3))),
     "advance": (AFTER, to_words(MOVED)),
     "sort": (build.sort(x34, 1), np.sort(A, axis=1)),

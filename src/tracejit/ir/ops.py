@@ -388,7 +388,7 @@ STRUCTURAL: dict[str, Op] = _rows(
         name="custom",
         doc="the first operand; its cotangent goes to the others by a user's rule; attr: a number",
     ),
-    Op(name="scan", doc="running reduction; attr: (elementwise name, axis)"),
+    Op(name="accumulate", doc="running reduction; attr: (elementwise name, axis)"),
     Op(name="sort", doc="in order along the last axis; attr: quicksort or stable"),
     Op(
         name="middle",
@@ -409,7 +409,7 @@ IOTA, VIEW, RESHAPE = (STRUCTURAL[n] for n in ("iota", "view", "reshape"))
 GATHER, NONZERO, CONCATENATE = (STRUCTURAL[n] for n in ("gather", "nonzero", "concatenate"))
 COUNT, POSITIONS = (STRUCTURAL[n] for n in ("count", "positions"))
 COMPRESS, PLACE = (STRUCTURAL[n] for n in ("compress", "place"))
-SCAN, MATMUL, SCATTER = (STRUCTURAL[n] for n in ("scan", "matmul", "scatter"))
+ACCUMULATE, MATMUL, SCATTER = (STRUCTURAL[n] for n in ("accumulate", "matmul", "scatter"))
 #: The number of a "custom" node whose second operand is another form of the first, for derivatives.
 EXACT = -1
 DRAW, ADVANCE = (STRUCTURAL[n] for n in ("draw", "advance"))

@@ -16,7 +16,7 @@ LARGEST_BODY = 1000
 #: A value broadcast over an outer axis is stored when it costs more than this.
 REBROADCAST = 1
 
-_ALWAYS = (ops.CONCATENATE, ops.SCAN, ops.SCATTER, ops.MATMUL)
+_ALWAYS = (ops.CONCATENATE, ops.ACCUMULATE, ops.SCATTER, ops.MATMUL)
 #: What is one call of compiled code for whole arrays.
 _CALLS = (ops.SORT, ops.ARGSORT, ops.MIDDLE, ops.DRAW, ops.ADVANCE, *MASKED)
 _LEAVES = (ops.INPUT, ops.CONST, ops.DIM, ops.POLY, ops.IOTA)

@@ -133,7 +133,7 @@ def _computations(
         x = node.args[0]
         kind = Kind.ARG if node.op in ops.ARG_REDUCTIONS else Kind.REDUCE
         return [_computation(kind, node, x, x.shape, stored, memory, reduced=node.attr)]
-    if node.op is ops.SCAN:
+    if node.op is ops.ACCUMULATE:
         x, axis = node.args[0], node.attr[1]
         return [_computation(Kind.SCAN, node, x, node.shape, stored, memory, axis=axis)]
     if node.op is ops.SCATTER:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from tracejit.ir.ops import Op
 from tracejit.ir.rules import (
+    accumulate,
     custom,
     indexing,
     leaves,
     products,
     random,
-    scans,
     sorting,
     views,
 )
@@ -22,7 +22,7 @@ RULES: Mapping[Op, Rule] = {
     **leaves.RULES,
     **views.RULES,
     **indexing.RULES,
-    **scans.RULES,
+    **accumulate.RULES,
     **sorting.RULES,
     **products.RULES,
     **random.RULES,
