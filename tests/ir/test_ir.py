@@ -226,7 +226,7 @@ def test_text_does_not_depend_on_what_was_made_before():
 def raw(op: ops.Op, args: tuple[Node, ...], attr: Any, type: ArrayType) -> Node:
     """A node that no builder would make, beside the table of nodes."""
     made = Node()
-    made.op, made.args, made.attr, made.type = op, args, attr, type
+    made.op, made.args, made.attr, made.type, made.several = op, args, attr, type, None
     made.dims = tuple(node.nodes_in(attr)) if op.dims_in_attr else ()
     made.origin, made.serial = None, -1
     return made

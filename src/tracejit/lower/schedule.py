@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
+from tracejit.errors import NotTraceable
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
@@ -53,6 +54,7 @@ def schedule(
     The outputs at the positions `aliases` are not computed, the last `states` ones are in C order.
     Guarantees: every stored node is computed once, before it is read.
     """
+    refuse_regions(graph)
     for prepare in passes.graph:
         graph = prepare(graph, layouts)
     graph = contiguous(through_masks(graph, layouts), layouts)
@@ -85,6 +87,15 @@ def schedule(
     assign_buffers(program, set(computed))
     mark_chunks(program)
     return program
+
+
+def refuse_regions(graph: Graph) -> None:
+    """Raise NotTraceable for a loop or a branch: there are no loops of a program for it."""
+    found = next((node for node in graph.nodes() if node.op.regions), None)
+    if found is not None:
+        refusal = NotTraceable(f"{found.op.name} is not compiled", "run it in NumPy")
+        refusal.place = found.origin
+        raise refusal
 
 
 def _order_of_copies(node: Node, stored: set[Node]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from tracejit.ir.ops import Op
 from tracejit.ir.rules import (
     accumulate,
+    control,
     custom,
     indexing,
     leaves,
@@ -27,4 +28,5 @@ RULES: Mapping[Op, Rule] = {
     **products.RULES,
     **random.RULES,
     **custom.RULES,
+    **control.RULES,
 }
