@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracejit.errors import InvalidGraphError
-from tracejit.ir import build, dims, node, ops
+from tracejit.ir import build, control, dims, node, ops
+from tracejit.ir.closing import Body
 from tracejit.ir.graph import Check, Graph, substitute
 from tracejit.ir.interpret import evaluate
-from tracejit.ir.node import ArrayType, Node, make
+from tracejit.ir.node import ArrayType, Node, TupleType, make
 from tracejit.ir.printer import to_text
 from tracejit.ir.simplify import simplify
 from tracejit.ir.types import BOOL, FLOAT32, FLOAT64, INT64
@@ -462,6 +463,17 @@ DRAWN, AFTER = build.draw(
     [c(1.0, np.float64), c(2.0, np.float64)], np.dtype(np.float64),
 )  # fmt: skip
 POSITIVE = E("greater", x34, c(0.0))
+PAIR = make(ops.TUPLE, (x34, N), None, TupleType((x34.type, N.type)))
+[CHOSEN] = control.cond(build.reduce("any", POSITIVE, (0, 1)), Body((E("exp", x34),)), Body((x34,)))
+[HALVED] = control.while_loop(
+    [c(6.0, np.float64)],
+    lambda carried: Body((E("greater", carried[0], c(1.0)),)),
+    lambda carried: Body((E("divide", carried[0], c(2.0)),)),
+)
+SUMMED, _ = control.scan(
+    3, [build.full((4,), c(0.0, np.float64))], [x34],
+    lambda k, carried, rows: Body((E("add", carried[0], rows[0]), build.cast(k, INT64))),
+)  # fmt: skip
 STRUCTURAL: dict[str, tuple[Node, Any]] = {
     "input": (x34, A),
     "const": (build.constant(np.float32(2.5)), np.float32(2.5)),
@@ -507,6 +519,11 @@ STRUCTURAL: dict[str, tuple[Node, Any]] = {
     "argsort": (build.sort(x34, 1, "stable", positions=True), np.argsort(A, axis=1)),
     "middle": (build.middle(x34), np.sort(A, axis=1)[:, 1:3]),
     "matmul": (build.matmul(x34, build.transpose(x34, (1, 0))), A @ A.T),
+    "tuple": (PAIR, (A, 3)),
+    "item": (make(ops.ITEM, (PAIR,), 1, N.type), 3),
+    "cond": (CHOSEN.args[0], (np.exp(A),)),
+    "while": (HALVED.args[0], (np.float64(0.75),)),
+    "scan": (SUMMED.args[0], (A.sum(axis=0), np.arange(3))),
 }  # fmt: skip
 STRUCTURAL["view"] = (
     STRUCTURAL["view"][0],
@@ -520,11 +537,16 @@ def test_interpreted_as_numpy_does(op):
     assert root.op is ops.STRUCTURAL[op]
     state = to_words(np.random.RandomState(3))
     [got] = evaluate([root], {"x": A, "i": PICKS, "m": A > 0, "s": state})
-    if root.type.weak:
-        assert type(got) is type(want)
+    if root.several is None:
+        got, want, types = (got,), (want,), (root.type,)
     else:
-        assert got.dtype == root.dtype == np.asarray(want).dtype
-    np.testing.assert_array_equal(got, want)
+        types = root.several
+    for value, other, type_ in zip(got, want, types, strict=True):
+        if type_.weak:
+            assert type(value) is type(other)
+        else:
+            assert value.dtype == type_.dtype == np.asarray(other).dtype
+        np.testing.assert_array_equal(value, other)
 
 
 # Depth ------------------------------------------------------------------------------------------

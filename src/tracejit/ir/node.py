@@ -101,11 +101,12 @@ def make(
     origin: Origin | None = None,
 ) -> Node:
     """The node of `op` with these operands: a new one, or the one that exists already."""
-    # Ids are safe keys: an entry's node keeps its operands alive. Types of several results follow
-    # from the operands and attributes.
-    key: tuple[Any, ...] = (op.name, attr, *map(id, args))
+    # Ids are safe keys: an entry's node keeps its operands alive.
+    key: tuple[Any, ...]
     if isinstance(type, ArrayType):
-        key += (type.dtype.num, type.weak)
+        key = (op.name, attr, type.dtype.num, type.weak, *map(id, args))
+    else:
+        key = (op.name, attr, *((t.dtype.num, t.weak) for t in type.items), *map(id, args))
     node = _table.get(key)
     if node is None:
         node = Node()

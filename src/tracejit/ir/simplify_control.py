@@ -6,15 +6,15 @@ parameter. A region with checks that would have to hold is not dissolved.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 
 from tracejit.ir import build, ops
 from tracejit.ir.closing import Body, opened, placeholder
 from tracejit.ir.control import branch, items, loop, steps_of, together
 from tracejit.ir.node import ArrayType, Node, postorder
 from tracejit.ir.region import regions_of
-from tracejit.ir.roles import Roles, roles
-from tracejit.ir.uses import needed
+from tracejit.ir.rules import roles
+from tracejit.ir.rules.record import Roles
 
 #: What becomes of a node inside when its operands have become others.
 Rule = Callable[[Node], Node]
@@ -28,7 +28,8 @@ def simplified(node: Node, read: Set[int], rule: Rule) -> Node:
     * What nobody reads is neither given, carried, captured nor read from a sequence.
     * Constants are not captured, and nothing is captured twice.
     """
-    return _SIMPLER[node.op](node, roles(node), read, rule)
+    simpler = _SIMPLER.get(node.op)
+    return node if simpler is None else simpler(node, roles(node), read, rule)
 
 
 def _branch(node: Node, parts: Roles, read: Set[int], rule: Rule) -> Node:
@@ -60,7 +61,7 @@ def _loop(node: Node, parts: Roles, read: Set[int], rule: Rule) -> Node:
         return together(starts)
     fixed, (condition, step) = _without_fixed(starts, params, bodies, rule)
     always = [*condition.roots(), *(c.condition for c in step.checks)]
-    kept = sorted(needed(step.results, params, read - fixed.keys(), always) - fixed.keys())
+    kept = sorted(_needed(step.results, params, read - fixed.keys(), always) - fixed.keys())
     if not kept:
         return _joined(node, fixed)
     new = loop(
@@ -87,7 +88,7 @@ def _scan(node: Node, parts: Roles, read: Set[int], rule: Rule) -> Node:
     body = body.replaced({e: other for e, other in again.items() if e is not other}, rule)
     fixed, [step] = _without_fixed(starts, carried, [body], rule)
     always = [c.condition for c in step.checks]
-    kept = sorted(needed(step.results, carried, read - fixed.keys(), always) - fixed.keys())
+    kept = sorted(_needed(step.results, carried, read - fixed.keys(), always) - fixed.keys())
     if not kept:
         return _joined(node, fixed)
     step = _part(step, kept)
@@ -132,6 +133,24 @@ def _without_fixed(
         fixed |= found
         table = {params[k]: start for k, start in found.items()}
         bodies = [body.replaced(table, rule) for body in bodies]
+
+
+def _needed(
+    results: Sequence[Node], params: Sequence[Node], read: Collection[int], always: Sequence[Node]
+) -> set[int]:
+    """The results of a step without which those that are `read` cannot be had.
+
+    The first are carried to the next step, by `params`; `always` is computed whatever is read.
+    """
+    asked = set(read)
+    reached: set[Node] = set()
+    new = [*always, *(results[k] for k in asked)]
+    while new:
+        reached.update(postorder(new, reached))
+        more = {k for k, param in enumerate(params) if param in reached} - asked
+        asked |= more
+        new = [results[k] for k in more]
+    return asked
 
 
 def _part(body: Body, kept: Sequence[int]) -> Body:

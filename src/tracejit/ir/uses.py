@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 
 from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
 from tracejit.ir.region import Region, regions_of
-from tracejit.ir.roles import roles
+from tracejit.ir.rules import roles
 
 #: By node, the positions of the results that are read.
 Uses = dict[Node, set[int]]
@@ -15,50 +15,54 @@ Uses = dict[Node, set[int]]
 
 def uses(roots: Iterable[Node]) -> Uses:
     """The results that `roots` need of each node with several, in all regions."""
-    found: Uses = {}
-    _walk(roots, found, set())
-    return found
+    walk = _Walk()
+    walk.live(roots)
+    return walk.found
 
 
-def _walk(roots: Iterable[Node], found: Uses, done: set[tuple[Region, frozenset[int]]]) -> None:
-    for node in reversed(postorder(roots)):  # who reads comes first
-        if node.op is ops.ITEM:
-            found.setdefault(node.args[0], set()).add(node.attr)
-        for region, read in _inside(node, found.get(node, set())) if node.op.regions else ():
-            if (region, read) not in done:
-                done.add((region, read))
-                checked = (c.condition for c in region.checks)
-                _walk([*checked, *(region.results[k] for k in read)], found, done)
+class _Walk:
+    """From results back to what they need, who reads before what is read."""
 
+    def __init__(self) -> None:
+        self.found: Uses = {}
+        self.done: dict[tuple[Region, frozenset[int]], set[int]] = {}
 
-def _inside(node: Node, read: set[int]) -> list[tuple[Region, frozenset[int]]]:
-    """The regions of `node`, each with the results that it must give where `read` are read."""
-    regions = regions_of(node)
-    if node.op is ops.COND:
-        return [(region, frozenset(read)) for region in regions]
-    step, count = regions[-1], len(roles(node).carried)
-    asked = set(read)
-    if node.op is ops.WHILE:
-        reached = set(regions[0].nodes())
-        asked |= {k for k, p in enumerate(regions[0].params[:count]) if p in reached}
-    checked = [c.condition for c in step.checks]
-    found = [(step, frozenset(needed(step.results, step.params[:count], asked, checked)))]
-    return [(regions[0], frozenset({0})), *found] if node.op is ops.WHILE else found
+    def live(self, roots: Iterable[Node]) -> set[Node]:
+        """What `roots` need."""
+        roots = list(roots)
+        needed = set(roots)
+        for node in reversed(postorder(roots)):
+            if node not in needed:
+                continue
+            if node.op is ops.ITEM:
+                self.found.setdefault(node.args[0], set()).add(node.attr)
+            needed.update(node.dims)
+            needed.update(self.operands(node) if node.op.regions else node.args)
+        return needed
 
+    def operands(self, node: Node) -> list[Node]:
+        """The operands that the results read of a branch or loop need."""
+        regions, parts = regions_of(node), roles(node)
+        asked, count = set(self.found.get(node, ())), len(parts.carried)
+        inside: set[int] = set()
+        for region in regions[: parts.tests]:
+            inside |= self.given(region, set(range(len(region.results))))
+        while True:
+            for region in regions[parts.tests :]:
+                inside |= self.given(region, asked)
+            more = {k for k in inside if k < count} - asked
+            if not more:
+                break
+            asked |= more
+        first = len(node.args) - len(parts.given)
+        carried = (parts.carried[k] for k in asked if k < count)
+        return [*carried, *parts.control, *(node.args[first + k] for k in inside if k >= count)]
 
-def needed(
-    results: Sequence[Node], params: Sequence[Node], read: Collection[int], always: Sequence[Node]
-) -> set[int]:
-    """The results of a step without which those that are `read` cannot be had.
-
-    The first are carried to the next step, by `params`; `always` is computed whatever is read.
-    """
-    asked = set(read)
-    reached: set[Node] = set()
-    new = [*always, *(results[k] for k in asked)]
-    while new:
-        reached.update(postorder(new, reached))
-        more = {k for k, param in enumerate(params) if param in reached} - asked
-        asked |= more
-        new = [results[k] for k in more]
-    return asked
+    def given(self, region: Region, read: set[int]) -> set[int]:
+        """The positions of the parameters that these results need."""
+        key = region, frozenset(read)
+        if key not in self.done:
+            checked = (c.condition for c in region.checks)
+            needed = self.live([*checked, *(region.results[k] for k in read)])
+            self.done[key] = {k for k, param in enumerate(region.params) if param in needed}
+        return self.done[key]

@@ -44,7 +44,7 @@ def _verify(graph: Graph, after: str, done: set[Region]) -> None:
         if output.several is not None:
             raise InvalidGraphError(f"after {after}: output {output!r} has several values")
     for check in graph.checks:
-        if check.condition.dtype != BOOL or check.condition.ndim:
+        if check.condition.several is not None or check.condition.type != ArrayType(BOOL):
             problem = f"check {check.condition!r} is no boolean scalar"
             raise InvalidGraphError(f"after {after}: {problem}")
 

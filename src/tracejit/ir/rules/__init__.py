@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tracejit.ir.node import Node
 from tracejit.ir.ops import Op
 from tracejit.ir.rules import (
     accumulate,
@@ -16,7 +17,7 @@ from tracejit.ir.rules import (
     sorting,
     views,
 )
-from tracejit.ir.rules.record import Rule
+from tracejit.ir.rules.record import Roles, Rule
 
 #: The record of each structural op.
 RULES: Mapping[Op, Rule] = {
@@ -30,3 +31,10 @@ RULES: Mapping[Op, Rule] = {
     **custom.RULES,
     **control.RULES,
 }
+
+
+def roles(node: Node) -> Roles:
+    """What the operands of a branch or loop are for."""
+    of = RULES[node.op].roles
+    assert of is not None
+    return of(node)

@@ -5,7 +5,7 @@ A region is to `evaluate` a function of its parameters' values; it comes before 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,12 @@ from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.node import ArrayType, Node
 from tracejit.ir.region import Region, regions_of
 from tracejit.ir.rewrite import replaced
-from tracejit.ir.roles import Roles, roles
 from tracejit.ir.rules.record import (
     Cotangents,
     Env,
+    Evaluate,
     NoDerivativeError,
+    Roles,
     Rule,
     Values,
     shape_of,
@@ -28,6 +29,32 @@ from tracejit.ir.types import BOOL
 
 #: A region, to the interpreter.
 Run = Callable[..., list[Any]]
+
+
+# Roles --------------------------------------------------------------------------------------------
+
+
+def _types(nodes: tuple[Node, ...]) -> tuple[ArrayType, ...]:
+    return tuple(node.type for node in nodes)
+
+
+def _cond_roles(node: Node) -> Roles:
+    captures = node.args[1:]
+    return Roles((), node.args[:1], (), captures, _types(captures))
+
+
+def _while_roles(node: Node) -> Roles:
+    [count] = node.attr[1]
+    return Roles(node.args[:count], (), (), node.args[count:], _types(node.args), tests=1)
+
+
+def _scan_roles(node: Node) -> Roles:
+    count, length = node.attr[1]
+    carried, steps, rest = node.args[:count], node.args[count], node.args[count + 1 :]
+    sequences, captures = rest[:length], rest[length:]
+    elements = tuple(ArrayType(s.dtype, s.shape[1:]) for s in sequences)
+    given = (*_types(carried), INT_SCALAR, *elements, *_types(captures))
+    return Roles(carried, (steps,), sequences, captures, given, steps=dims.from_node(steps))
 
 
 # Values -------------------------------------------------------------------------------------------
@@ -86,49 +113,29 @@ def _item_problem(node: Node) -> str | None:
     return None if node.type == several[node.attr] else "type is not that of the item"
 
 
-def _problem(node: Node) -> str | None:
-    """The faults of a loop or branch, but for lengths."""
-    if len(regions_of(node)) != len(node.op.regions):
-        return f"{len(regions_of(node))} regions, not {len(node.op.regions)}"
-    parts = roles(node)
-    for name, region in zip(node.op.regions, regions_of(node), strict=True):
+def _problem(node: Node, parts: Roles) -> str | None:
+    """The faults of any branch or loop, but for lengths."""
+    regions = regions_of(node)
+    if len(regions) != len(node.op.regions):
+        return f"{len(regions)} regions, not {len(node.op.regions)}"
+    for name, region in zip(node.op.regions, regions, strict=True):
         params = [p.type for p in region.params]
         if len(params) != len(parts.given):
             return f"{name} has {len(params)} parameters, not {len(parts.given)}"
         for k, (param, given) in enumerate(zip(params, parts.given, strict=True)):
             if not _alike(param, given):
                 return f"parameter {k} of {name} has another type than its operand"
+    if any(not s.ndim for s in parts.sequences):
+        return "a sequence has no axis"
     assert node.several is not None
-    for k, (found, made) in enumerate(zip(node.several, _made(node, parts), strict=False)):
-        if not _alike(found, made):
-            return f"result {k} has another type than its region's"
-    counts = {len(r.results) for r in _giving(node)}
-    return _role_problem(node, parts) or (
-        None if counts == {len(node.several)} else "regions have another number of results"
-    )
-
-
-def _role_problem(node: Node, parts: Roles) -> str | None:
-    """What is wrong with the values that the op itself looks at, or carries."""
-    regions = regions_of(node)
-    if node.op is ops.COND:
-        [predicate], (then, otherwise) = parts.control, regions
-        if predicate.type != ArrayType(BOOL):
-            return "the predicate is no boolean scalar"
-        pairs = zip(then.results, otherwise.results, strict=False)
-        if not all(_alike(a.type, b.type) for a, b in pairs):
-            return "the branches give several types"
-    if node.op is ops.WHILE and [r.type for r in regions[0].results] != [ArrayType(BOOL)]:
-        return "the condition is no boolean scalar"
-    if node.op is ops.SCAN:
-        if parts.control[0].type != INT_SCALAR:
-            return "the number of steps is no weak int64 scalar"
-        if any(not s.ndim for s in parts.sequences):
-            return "a sequence has no axis"
-    step = regions[-1]
-    for k in range(len(parts.carried)):
-        if step.results[k : k + 1] and step.results[k].type != step.params[k].type:
-            return f"carried value {k} has another type after a step"
+    for name, region in list(zip(node.op.regions, regions, strict=True))[parts.tests :]:
+        if len(region.results) != len(node.several):
+            return "regions have another number of results"
+        for k, result in enumerate(region.results):
+            if k < len(parts.carried) and result.type != region.params[k].type:
+                return f"carried value {k} has another type after a step"
+            if not _alike(node.several[k], _stacked(result.type, k, parts)):
+                return f"result {k} is not of the type that {name} gives"
     return None
 
 
@@ -136,58 +143,56 @@ def _alike(a: ArrayType, b: ArrayType) -> bool:
     return a.dtype == b.dtype and a.ndim == b.ndim and a.weak == b.weak
 
 
-def _giving(node: Node) -> Sequence[Region]:
-    """The regions that give the results of `node`."""
-    return regions_of(node)[1:] if node.op is ops.WHILE else regions_of(node)
+def _stacked(type: ArrayType, k: int, parts: Roles) -> ArrayType:
+    """The type of a result, from what a region gives in its place."""
+    if parts.steps is None or k < len(parts.carried):
+        return type
+    return ArrayType(type.dtype, (parts.steps, *type.shape))
 
 
-def _made(node: Node, parts: Roles) -> Iterator[ArrayType]:
-    """The types of the results, by the region that gives them, over its parameters."""
-    for k, result in enumerate(_giving(node)[0].results):
-        stacked = node.op is ops.SCAN and k >= len(parts.carried)
-        if stacked:
-            yield ArrayType(result.dtype, (dims.from_node(parts.control[0]), *result.shape))
-        else:
-            yield result.type
+def _cond_problem(node: Node, parts: Roles) -> str | None:
+    good = parts.control[0].type == ArrayType(BOOL)
+    return None if good else "the predicate is no boolean scalar"
 
 
-def _lengths_problem(node: Node) -> str | None:
+def _while_problem(node: Node, parts: Roles) -> str | None:
+    good = [r.type for r in regions_of(node)[0].results] == [ArrayType(BOOL)]
+    return None if good else "the condition is no boolean scalar"
+
+
+def _scan_problem(node: Node, parts: Roles) -> str | None:
+    good = parts.control[0].type == INT_SCALAR
+    return None if good else "the number of steps is no weak int64 scalar"
+
+
+def _lengths_problem(node: Node, parts: Roles) -> str | None:
     """What is wrong with lengths, said in terms of what is around."""
-    parts = roles(node)
-    for name, region in zip(node.op.regions, regions_of(node), strict=True):
-        known = _known(region, node, parts)
+    assert node.several is not None
+    for position, (name, region) in enumerate(zip(node.op.regions, regions_of(node), strict=True)):
+        known = _known(region, parts)
         for k, (param, given) in enumerate(zip(region.params, parts.given, strict=True)):
             if _shape(param.shape, known) != given.shape:
                 return f"parameter {k} of {name} has another shape than its operand"
-    assert node.several is not None
+        for k, result in enumerate(region.results if position >= parts.tests else ()):
+            type = ArrayType(result.dtype, _shape(result.shape, known))
+            if _stacked(type, k, parts).shape != node.several[k].shape:
+                return f"result {k} is not of the shape that {name} gives"
     if tuple(t.shape for t in node.several) != node.attr[2]:
         return "shapes are not those of its type"
-    for region in _giving(node):
-        known = _known(region, node, parts)
-        for k, result in enumerate(region.results):
-            shape = node.several[k].shape
-            if node.op is ops.SCAN and k >= len(parts.carried):
-                if shape[0] != dims.from_node(parts.control[0]):
-                    return f"result {k} is not of one element a step"
-                shape = shape[1:]
-            if _shape(result.shape, known) != shape:
-                return f"result {k} has another shape than its region's"
-    for s in parts.sequences:
-        if s.shape[0] != dims.from_node(parts.control[0]):
-            return "a sequence is not of one element a step"
+    if any(s.shape[0] != parts.steps for s in parts.sequences):
+        return "a sequence is not of one element a step"
     return None
 
 
-def _known(region: Region, node: Node, parts: Roles) -> dict[Node, Node]:
+def _known(region: Region, parts: Roles) -> dict[Node, Node]:
     """What the lengths in a region are outside: those of operands, and captured numbers."""
     known: dict[Node, Node] = {}
-    operands = [*[None] * (len(parts.given) - len(parts.captures)), *parts.captures]
-    for param, given, operand in zip(region.params, parts.given, operands, strict=True):
+    for param, given in zip(region.params, parts.given, strict=True):
         name, _, token = param.attr
         for axis, d in enumerate(given.shape):
             known[dims.dim(name, axis, token)] = dims.as_node(d)
-        if operand is not None and operand.type == INT_SCALAR:
-            known[param] = operand
+    captured = region.params[len(parts.given) - len(parts.captures) :]
+    known |= zip(captured, parts.captures, strict=True)
     return known
 
 
@@ -201,7 +206,8 @@ def _shape(shape: Sequence[Dim], known: Mapping[Node, Node]) -> tuple[Dim, ...]:
 
 def _static(names: Any, node: Node) -> str:
     words = ("carried", "sequences")
-    return ", ".join(f"{word} {n}" for word, n in zip(words, node.attr[1], strict=False))
+    text = ", ".join(f"{word} {n}" for word, n in zip(words, node.attr[1], strict=False))
+    return f"({text})" if text else ""
 
 
 # Derivatives --------------------------------------------------------------------------------------
@@ -213,11 +219,25 @@ def _item_pull(node: Node, g: Node) -> Cotangents:
     )
 
 
+def record(
+    evaluate: Evaluate,
+    roles: Callable[[Node], Roles],
+    problem: Callable[[Node, Roles], str | None],
+) -> Rule:
+    """The record of an op with regions; `problem` is what is wrong with its own operands."""
+    return Rule(
+        evaluate=evaluate,
+        problem=lambda node: _problem(node, roles(node)) or problem(node, roles(node)),
+        lengths=lambda node: _lengths_problem(node, roles(node)),
+        static=_static,
+        roles=roles,
+    )
+
+
 RULES = {
     ops.TUPLE: Rule(evaluate=_tuple, problem=_tuple_problem),
     ops.ITEM: Rule(evaluate=_item, problem=_item_problem, pull=_item_pull),
-    **{
-        op: Rule(evaluate=value, problem=_problem, lengths=_lengths_problem, static=_static)
-        for op, value in ((ops.COND, _cond), (ops.WHILE, _while), (ops.SCAN, _scan))
-    },
+    ops.COND: record(_cond, _cond_roles, _cond_problem),
+    ops.WHILE: record(_while, _while_roles, _while_problem),
+    ops.SCAN: record(_scan, _scan_roles, _scan_problem),
 }
