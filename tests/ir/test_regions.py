@@ -27,8 +27,12 @@ from tracejit.ir.interpret import evaluate
 from tracejit.ir.node import ArrayType, Node, TupleType, make
 from tracejit.ir.printer import to_text
 from tracejit.ir.region import parameter, region, regions_of, with_regions
-from tracejit.ir.rules.record import NoDerivativeError
+from tracejit.ir.rules import RULES
+from tracejit.ir.rules.control import record
+from tracejit.ir.rules.record import NoDerivativeError, Roles
+from tracejit.ir.simplify import simplify
 from tracejit.ir.types import BOOL, DTYPES, FLOAT32, FLOAT64, INT64
+from tracejit.ir.uses import uses
 from tracejit.ir.verify import verify
 from tracejit.lower.schedule import schedule
 from tracejit.plan.dispatch import Interpreted
@@ -529,7 +533,7 @@ def test_lengths_that_a_check_makes_equal_are_taken_on_trust():
     same = Check(E("equal", N, dims.dim("y", 0)), "as long")
     outputs = tuple(control.items(bad))
     verify(Graph((X, A, y), outputs, (same,)))
-    with pytest.raises(InvalidGraphError, match="another shape"):
+    with pytest.raises(InvalidGraphError, match="is not of the shape"):
         verify(Graph((X, A, y), outputs))
 
 
@@ -628,6 +632,51 @@ def test_a_chain_of_20_000_nodes_inside():
         gc.collect()
     finally:
         sys.setrecursionlimit(limit)
+
+
+def test_an_op_with_regions_is_a_row_and_a_record(monkeypatch):
+    """One that is added here, and that every pass of graphs treats as it does the others."""
+    twice = ops.Op(name="twice", regions=("do",), dims_in_attr=True)
+
+    def run(node: Node, args: list[Any], values: Any, env: Any) -> list[Any]:
+        step, *operands = args
+        count = len(node.several)
+        once = step(*operands)
+        return step(*once, *operands[count:])
+
+    def roles(node: Node) -> Roles:
+        count = len(node.several)
+        types = tuple(a.type for a in node.args)
+        return Roles(node.args[:count], (), (), node.args[count:], types)
+
+    def problem(node: Node, parts: Roles) -> str | None:
+        return None if parts.carried else "it has nothing to do"
+
+    monkeypatch.setitem(ops.STRUCTURAL, "twice", twice)
+    monkeypatch.setitem(RULES, twice, record(run, roles, problem))
+    carried = [placeholder(A.type), placeholder(X.type)]
+    grown = E("multiply", E("multiply", carried[0], c(1.0)), K)
+    body = Body((grown, E("add", carried[1], E("exp", X))))
+    regions, captures = close([body], carried)
+    types = (A.type, X.type)
+    node = make(twice, (A, X, *captures), (regions, (), ((), (N,))), TupleType(types))
+    g = graph(*control.items(node))
+    assert "= twice a x x k\n  do p0:float64, p1:float64[p1.0], p2:float64[p1.0], p3:weak" in str(g)
+    h = simplify(g)
+    verify(h)
+    assert str(h).count("\n") < str(g).count("\n")  # x * 1 is x
+    env = {"a": np.array(0.5), "x": VALUES, "k": 3}
+    for each in (g, h, rebuild(g, lambda node, before: node)):
+        a, b = evaluate(each.outputs, env)
+        assert a == 4.5
+        np.testing.assert_array_equal(b, VALUES + np.exp(VALUES) + np.exp(VALUES))
+    assert uses([control.items(node)[1]]) == {node: {1}}
+    bad = make(twice, (), ((region([], []),), (), ()), TupleType(()))
+    with pytest.raises(InvalidGraphError, match="it has nothing to do"):
+        verify(Graph((), (make(ops.ITEM, (bad,), 0, A.type),)))
+    with pytest.raises(NotTraceable, match="twice is not compiled") as caught:
+        schedule(g, {"a": "", "x": "C", "k": ""})
+    caught.value.forget()
 
 
 # Not yet ----------------------------------------------------------------------------------------
