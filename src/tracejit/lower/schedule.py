@@ -93,7 +93,7 @@ def refuse_regions(graph: Graph) -> None:
     """Raise NotTraceable for a loop or a branch: there are no loops of a program for it."""
     found = next((node for node in graph.nodes() if node.op.regions), None)
     if found is not None:
-        refusal = NotTraceable(f"{found.op.name} is not compiled", "run it in NumPy")
+        refusal = NotTraceable(f"{found.op.name} is not compiled", "use whole-array operations")
         refusal.place = found.origin
         raise refusal
 
