@@ -324,10 +324,18 @@ def test_late_lengths_are_captured_with_their_arrays():
     found = build.nonzero(E("greater", X, c(0.0)))
 
     def step(index: Node, carried: list[Node], elements: list[Node]) -> Body:
-        return Body((E("add", carried[0], c(1, INT64)), build.reduce("sum", found, (0, 1))))
+        ones = build.full(found.shape, c(1, INT64))
+        return Body((E("add", carried[0], ones), build.reduce("sum", found, (0, 1))))
 
     moved, sums = control.scan(2, [found], [], step, [found])
-    a, b = evaluate(graph(moved, sums).outputs, {"x": VALUES})
+    assert moved.args[0].args[2:] == (found,)
+    [sums] = control.scan(2, [], [], lambda k, v, e: Body(step(k, [found], e).results[1:]), [found])
+    assert sums.args[0].args[1:] == (found,)
+    filled = Body((build.full(found.shape, c(2, INT64)), found))
+    both = control.cond(E("less", A, c(9.0)), filled, Body((found, found)), [found])
+    assert both[0].args[0].args[1:] == (found,)
+    a, b, twos = evaluate(graph(moved, sums, both[0]).outputs, {"x": VALUES, "a": np.array(1.0)})
+    np.testing.assert_array_equal(twos, [[2], [2], [2]])
     np.testing.assert_array_equal(a, np.argwhere(VALUES > 0) + 2)
     np.testing.assert_array_equal(b, [5, 5])
 

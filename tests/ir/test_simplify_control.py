@@ -19,7 +19,6 @@ from tracejit.ir.printer import to_text
 from tracejit.ir.region import regions_of
 from tracejit.ir.simplify import simplify
 from tracejit.ir.types import BOOL, FLOAT64, INT64
-from tracejit.ir.uses import uses
 from tracejit.ir.verify import verify
 
 E, c = build.elementwise, build.constant
@@ -69,7 +68,7 @@ def rule_cases() -> dict[str, tuple[Node, ...]]:
     both = control.cond(NEGATIVE, body(exp, X, A), body(exp, E("negative", exp), A))
     unread = control.cond(NEGATIVE, body(X, E("exp", A)), body(E("negative", X), E("exp", B)))
     carried = counted(A, B, step=lambda k, u, v: (grow(u), E("add", v, u)))
-    chained = counted(A, B, A, step=lambda k, u, v, w: (v, w, grow(w)))
+    chained = counted(A, B, A, B, step=lambda k, u, v, w, t: (v, w, grow(w), grow(t)))
     twice = scan(
         N, [ZERO], [X, X, exp],
         lambda k, v, p, q, r: body(E("add", v, E("multiply", p, q)), r),
@@ -94,7 +93,7 @@ def rule_cases() -> dict[str, tuple[Node, ...]]:
             loop([A, X], lambda a, x: FALSE, lambda a, x: body(grow(a), E("add", x, a)))
         ),
         "a carried value that nobody reads": (carried[0], carried[1]),
-        "carried values that the one read needs": (chained[2],),
+        "carried values that the one read needs": (chained[1],),
         "a carried value that no step changes": tuple(fixed),
         "a carried value that is its start at each step": tuple(start),
         "one that is fixed when another one is": tuple(follows),
@@ -198,16 +197,6 @@ def test_equal_loops_are_computed_once():
     wordy = counted(A, B, step=lambda k, u, v: (E("negative", E("negative", grow(u))), v))[1]
     [first, second] = simplify(graph(counted(A, step=lambda k, u: (grow(u),))[1], wordy)).outputs
     assert first is second
-
-
-def test_uses_go_through_loops():
-    read = counted(A, B, A, step=lambda k, u, v, w: (v, w, w))
-    found = uses([read[1]])
-    assert found[read[0].args[0]] == {1}
-    outer = scan(N, [A, B], [X], lambda k, u, v, e: inner(u, v, e))
-    found = uses([outer[1]])
-    [nested] = {n for n in found if n.op is ops.WHILE and n is not read[0].args[0]}
-    assert found[outer[0].args[0]] == {1} and found[nested] == {2}
 
 
 # Random programs --------------------------------------------------------------------------------

@@ -176,6 +176,8 @@ def test_builders_refuse():
             [A, A], always, lambda v: Body((v[0],)))),
         (ShapeError, "several types", lambda: control.cond(
             c(True, BOOL), Body((X,)), Body((A,)))),
+        (ShapeError, "known only inside", lambda: control.cond(
+            c(True, BOOL), Body((positive,)), Body((positive,)))),
         (ShapeError, "one element a step", lambda: control.scan(
             3, [], [X], lambda k, v, e: Body(tuple(e)))),
         (ShapeError, "known only inside", lambda: control.scan(
