@@ -22,7 +22,7 @@ def pair() -> list[Node]:
 
 
 def read(*outputs: Node) -> dict[int, set[int]]:
-    """What `outputs` read of each loop, by how many results that has; simplified, they are alike."""
+    """What `outputs` read of each loop, by how many results it has, and that no more is needed."""
     found = uses(outputs)
     values = graph(*outputs)
     simpler = simplify(values)
