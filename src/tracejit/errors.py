@@ -62,6 +62,10 @@ class InvalidGraphError(TracejitError, AssertionError):
     """The verifier found a malformed graph: a defect of the pass before it."""
 
 
+class FailedCheckError(TracejitError, ValueError):
+    """A check inside of a region does not hold: the graph is not valid for these arguments."""
+
+
 class UnsupportedWarning(UserWarning):
     """A function, or a call of it, runs in plain NumPy."""
 

@@ -201,9 +201,9 @@ PROGRAMS = {
     "transpose": (lambda a: build.transpose(a, (1, 0)), X),
     "reshape": (lambda a: build.reshape(a, (2, 10)), X),
     "concatenate": (lambda a, b: build.concatenate([a, b, a], 0), X, P),
-    "cumsum": (lambda a: build.scan("add", a, 1), X),
-    "cumprod": (lambda a: build.scan("multiply", a, 0), X),
-    "cumprod with zeros": (lambda a: build.scan("multiply", a, 1), ZEROS),
+    "cumsum": (lambda a: build.accumulate("add", a, 1), X),
+    "cumprod": (lambda a: build.accumulate("multiply", a, 0), X),
+    "cumprod with zeros": (lambda a: build.accumulate("multiply", a, 1), ZEROS),
     "sort": (lambda a: build.sort(a, 0), X),
     "matmul": (build.matmul, X, X.T.copy()),
     "stacks": (build.matmul, RNG.normal(size=(3, 2, 4)), RNG.normal(size=(3, 4, 2))),
@@ -334,7 +334,7 @@ def test_what_stops_a_gradient():
 
 def test_a_missing_rule_names_the_op():
     x, y = variables(np.ones(3), np.ones(3))
-    z = build.scan("maximum", x, 0)
+    z = build.accumulate("maximum", x, 0)
     with pytest.raises(NoDerivativeError, match="running maximum"):
         vjp([z], [y], [x])
 

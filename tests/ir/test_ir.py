@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracejit.errors import InvalidGraphError
-from tracejit.ir import build, dims, node, ops
+from tracejit.ir import build, control, dims, node, ops
+from tracejit.ir.closing import Body
 from tracejit.ir.graph import Check, Graph, substitute
 from tracejit.ir.interpret import evaluate
-from tracejit.ir.node import ArrayType, Node, make
+from tracejit.ir.node import ArrayType, Node, TupleType, make
 from tracejit.ir.printer import to_text
 from tracejit.ir.simplify import simplify
 from tracejit.ir.types import BOOL, FLOAT32, FLOAT64, INT64
@@ -191,7 +192,7 @@ def test_text_of_graphs(golden):
         "structure": graph(
             build.reshape(X, (dims.mul(N, M),)),
             build.concatenate([v, E("negative", v)], 0),
-            build.scan("add", v, 0),
+            build.accumulate("add", v, 0),
             build.iota(dims.mul(2, N)),
             build.gather(X, (3, M), (("index", 0), ("axis", 1)), array("i", INT64, (3, M))),
             build.nonzero(mask),
@@ -226,7 +227,7 @@ def test_text_does_not_depend_on_what_was_made_before():
 def raw(op: ops.Op, args: tuple[Node, ...], attr: Any, type: ArrayType) -> Node:
     """A node that no builder would make, beside the table of nodes."""
     made = Node()
-    made.op, made.args, made.attr, made.type = op, args, attr, type
+    made.op, made.args, made.attr, made.type, made.several = op, args, attr, type, None
     made.dims = tuple(node.nodes_in(attr)) if op.dims_in_attr else ()
     made.origin, made.serial = None, -1
     return made
@@ -267,7 +268,7 @@ ALSO_MALFORMED = {
         ops.VIEW, (V,), ((N,), ((0, -1, 0),)), full_type("f4", N)
     ),
     "reshape to another size": raw(ops.RESHAPE, (X,), (N,), full_type("f8", N)),
-    "scan along an axis there is not": raw(ops.SCAN, (V,), ("add", 3), V.type),
+    "scan along an axis there is not": raw(ops.ACCUMULATE, (V,), ("add", 3), V.type),
     "iota of another length": raw(ops.IOTA, (), N, full_type("i8", M)),
     "concatenation of another length": raw(
         ops.CONCATENATE, (V, V), (0, (N,)), full_type("f8", N)
@@ -462,6 +463,17 @@ DRAWN, AFTER = build.draw(
     [c(1.0, np.float64), c(2.0, np.float64)], np.dtype(np.float64),
 )  # fmt: skip
 POSITIVE = E("greater", x34, c(0.0))
+PAIR = make(ops.TUPLE, (x34, N), None, TupleType((x34.type, N.type)))
+[CHOSEN] = control.cond(build.reduce("any", POSITIVE, (0, 1)), Body((E("exp", x34),)), Body((x34,)))
+[HALVED] = control.while_loop(
+    [c(6.0, np.float64)],
+    lambda carried: Body((E("greater", carried[0], c(1.0)),)),
+    lambda carried: Body((E("divide", carried[0], c(2.0)),)),
+)
+SUMMED, _ = control.scan(
+    3, [build.full((4,), c(0.0, np.float64))], [x34],
+    lambda k, carried, rows: Body((E("add", carried[0], rows[0]), build.cast(k, INT64))),
+)  # fmt: skip
 STRUCTURAL: dict[str, tuple[Node, Any]] = {
     "input": (x34, A),
     "const": (build.constant(np.float32(2.5)), np.float32(2.5)),
@@ -500,13 +512,18 @@ STRUCTURAL: dict[str, tuple[Node, Any]] = {
         np.where(A > 0, np.cumsum(A > 0).reshape(3, 4) - 1.0, A),
     ),
     "concatenate": (build.concatenate([x34, build.flip(x34, (0,))], 1), np.hstack([A, A[::-1]])),
-    "scan": (build.scan("multiply", x34, 1), np.cumprod(A, axis=1)),
+    "accumulate": (build.accumulate("multiply", x34, 1), np.cumprod(A, axis=1)),
     "draw": (DRAWN, np.random.RandomState(3).normal(1.0, 2.0, (2, 3))),
     "advance": (AFTER, to_words(MOVED)),
     "sort": (build.sort(x34, 1), np.sort(A, axis=1)),
     "argsort": (build.sort(x34, 1, "stable", positions=True), np.argsort(A, axis=1)),
     "middle": (build.middle(x34), np.sort(A, axis=1)[:, 1:3]),
     "matmul": (build.matmul(x34, build.transpose(x34, (1, 0))), A @ A.T),
+    "tuple": (PAIR, (A, 3)),
+    "item": (make(ops.ITEM, (PAIR,), 1, N.type), 3),
+    "cond": (CHOSEN.args[0], (np.exp(A),)),
+    "while": (HALVED.args[0], (np.float64(0.75),)),
+    "scan": (SUMMED.args[0], (A.sum(axis=0), np.arange(3))),
 }  # fmt: skip
 STRUCTURAL["view"] = (
     STRUCTURAL["view"][0],
@@ -520,11 +537,16 @@ def test_interpreted_as_numpy_does(op):
     assert root.op is ops.STRUCTURAL[op]
     state = to_words(np.random.RandomState(3))
     [got] = evaluate([root], {"x": A, "i": PICKS, "m": A > 0, "s": state})
-    if root.type.weak:
-        assert type(got) is type(want)
+    if root.several is None:
+        got, want, types = (got,), (want,), (root.type,)
     else:
-        assert got.dtype == root.dtype == np.asarray(want).dtype
-    np.testing.assert_array_equal(got, want)
+        types = root.several
+    for value, other, type_ in zip(got, want, types, strict=True):
+        if type_.weak:
+            assert type(value) is type(other)
+        else:
+            assert value.dtype == type_.dtype == np.asarray(other).dtype
+        np.testing.assert_array_equal(value, other)
 
 
 # Depth ------------------------------------------------------------------------------------------

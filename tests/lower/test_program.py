@@ -54,7 +54,7 @@ GRAPHS: dict[str, Callable[[], tuple[Node, ...]]] = {
     "all": lambda: (build.reduce("sum", M, (0, 1)),),
     "transposed": lambda: (E("exp", build.transpose(M, (1, 0))),),
     "joined": lambda: (build.concatenate([X, E("negative", Y)], 0),),
-    "running": lambda: (build.scan("add", E("exp", X), 0),),
+    "running": lambda: (build.accumulate("add", E("exp", X), 0),),
     "sorted": lambda: (E("exp", build.sort(E("negative", X), 0, "quicksort")),),
     "product": lambda: (E("exp", build.matmul(M, build.transpose(M, (1, 0)))),),
     "extreme": lambda: (build.reduce("argmax", E("exp", X), (0,)),),

@@ -197,7 +197,7 @@ def _by_scan(
     if ufunc in LOG_SUMS and x.dtype.char in "fd":
         result = _log_sum(x, axes, *LOG_SUMS[ufunc])
     else:
-        result = last(build.scan(row.name, x, axes[0]), axes[0])
+        result = last(build.accumulate(row.name, x, axes[0]), axes[0])
     return value(keep(result, axes) if keepdims is True else result)
 
 
@@ -231,7 +231,7 @@ def accumulate(ufunc: np.ufunc, array: Any, axis: Any, dtype: Any = None) -> Var
     x = build.cast(x, accumulator(ufunc, x.dtype, dtype))
     if row.trap and x.dtype.kind in row.trap_kinds:
         raise NotTraceable(f"{ufunc.__name__}.accumulate of integers is not compiled")
-    return value(build.scan(row.name, x, axis_index(axis, x.ndim)))
+    return value(build.accumulate(row.name, x, axis_index(axis, x.ndim)))
 
 
 def _function(ufunc: np.ufunc, *functions: Any) -> None:

@@ -22,8 +22,9 @@ from tracejit.ir.rules.reductions import PULLS
 
 
 def is_continuous(node: Node) -> bool:
-    """Whether a node's values have derivatives: floats and complex numbers."""
-    return node.dtype.kind in "fc"
+    """Whether a node's values, or some of several, have derivatives: floats, complex numbers."""
+    types = [node.type] if node.several is None else node.several
+    return any(type.dtype.kind in "fc" for type in types)
 
 
 def vjp(

@@ -235,9 +235,9 @@ def reduce(name: str, x: Node, axes: tuple[int, ...]) -> Node:
     return _make(row, (x,), axes, ArrayType(dtype, shape))
 
 
-def scan(name: str, x: Node, axis: int) -> Node:
+def accumulate(name: str, x: Node, axis: int) -> Node:
     """Running reduction of `x` along `axis` by elementwise row `name`."""
-    return _make(ops.SCAN, (x,), (name, axis), ArrayType(x.dtype, x.shape))
+    return _make(ops.ACCUMULATE, (x,), (name, axis), ArrayType(x.dtype, x.shape))
 
 
 def sort(x: Node, axis: int, kind: str = "quicksort", positions: bool = False) -> Node:

@@ -5,22 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from tracejit.ir import dims, ops
-from tracejit.ir.node import ArrayType, Node, Origin, make, map_nodes, postorder
+from tracejit.ir import dims
+from tracejit.ir.node import Node, postorder
 from tracejit.ir.printer import to_text
-
-
-@dataclass(frozen=True)
-class Check:
-    """A boolean scalar over dimensions and Python numbers that must be true, and why.
-
-    Of the answers to a question of `few`, hardly one comes again: each number has its own.
-    """
-
-    condition: Node
-    reason: str
-    origin: Origin | None = None
-    few: bool = False
+from tracejit.ir.region import Check, Region, region, regions_of, with_regions
+from tracejit.ir.rewrite import with_operands
 
 
 @dataclass(frozen=True)
@@ -43,39 +32,37 @@ class Graph:
         return postorder(self.roots())
 
 
+def body(region: Region) -> Graph:
+    """A region as a graph, whose inputs are the parameters."""
+    return Graph(region.params, region.results, region.checks)
+
+
 def rebuild(graph: Graph, rule: Callable[[Node, Node], Node]) -> Graph:
     """`graph` with each node replaced by ``rule(node, before)``, operands first.
 
-    ``rule`` gets the node with its operands already replaced, and as it was before.
+    ``rule`` gets the node with its operands, and what is in its regions, already replaced, and as
+    it was before.
     """
+    return _rebuilt(graph, rule, {})
+
+
+def _rebuilt(graph: Graph, rule: Callable[[Node, Node], Node], done: dict[Region, Region]) -> Graph:
     new: dict[Node, Node] = {}
     for node in graph.nodes():
-        new[node] = rule(with_operands(node, new), node)
+        changed = with_operands(node, new)
+        inside = regions_of(changed)
+        for each in inside:
+            if each not in done:
+                inner = _rebuilt(body(each), rule, done)
+                done[each] = region(inner.inputs, inner.outputs, inner.checks)
+        if inside:
+            changed = with_regions(changed, [done[each] for each in inside])
+        new[node] = rule(changed, node)
     return Graph(
         tuple(new.get(i, i) for i in graph.inputs),
         tuple(new[o] for o in graph.outputs),
         tuple(replace(c, condition=new[c.condition]) for c in graph.checks),
     )
-
-
-def with_operands(node: Node, new: Mapping[Node, Node]) -> Node:
-    """`node` over the replacements of its operands and dimensions."""
-    args = tuple(new.get(a, a) for a in node.args)
-    attr, type = node.attr, node.type
-    if node.dims:
-        attr = map_nodes(attr, lambda d: dims.from_node(new.get(d, d)))
-    shape = tuple(dims.from_node(new.get(d, d)) if isinstance(d, Node) else d for d in type.shape)
-    if shape != type.shape:
-        type = ArrayType(type.dtype, shape, type.weak)
-    if args == node.args and attr is node.attr and type is node.type:
-        return node
-    if node.op is ops.POLY:
-        total: dims.Dim = 0
-        for monomial, factor in node.attr:
-            term = dims.product([factor, *(dims.from_node(args[i]) for i in monomial)])
-            total = dims.add(total, term)
-        return dims.as_node(total)
-    return make(node.op, args, attr, type, node.origin)
 
 
 def substitute(graph: Graph, table: Mapping[Node, dims.Dim]) -> Graph:

@@ -6,13 +6,16 @@ It is the oracle of the tests, and what runs when compilation is off.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from tracejit.errors import FailedCheckError
 from tracejit.ir import ops
-from tracejit.ir.node import Node, postorder
+from tracejit.ir.node import ArrayType, Node, postorder
+from tracejit.ir.region import Region, regions_of
 from tracejit.ir.rules import RULES
 
 Values = dict[Node, Any]
@@ -31,26 +34,54 @@ def evaluate(roots: Iterable[Node], env: Mapping[str, Any]) -> list[Any]:
     array([1., 2., 3.])
     """
     roots = list(roots)
-    values: Values = {}
     with np.errstate(all="ignore"):
-        for node in postorder(roots):
-            try:
-                values[node] = _weaken(node, _evaluate(node, values, env))
-            except Exception as error:
-                error.__tracejit_node__ = node  # type: ignore[attr-defined]
-                raise
+        values = _computed(postorder(roots), env)
     return [values[r] for r in roots]
 
 
+def _computed(
+    order: Sequence[Node], env: Mapping[str, Any], checks: Mapping[Node, str] = MappingProxyType({})
+) -> Values:
+    values: Values = {}
+    for node in order:
+        try:
+            values[node] = _weaken(node, _evaluate(node, values, env))
+        except Exception as error:
+            if not hasattr(error, "__tracejit_node__"):  # a region knows more exactly
+                error.__tracejit_node__ = node  # type: ignore[attr-defined]
+            raise
+        if node in checks and not values[node]:
+            raise FailedCheckError(checks[node])
+    return values
+
+
+def _run(region: Region) -> Callable[..., list[Any]]:
+    """`region` as a function of the values of its parameters."""
+    order, names = region.nodes(), [p.attr[0] for p in region.params]
+    checks = {c.condition: c.reason for c in region.checks}
+
+    def run(*operands: Any) -> list[Any]:
+        values = _computed(order, dict(zip(names, operands, strict=True)), checks)
+        return [values[r] for r in region.results]
+
+    return run
+
+
 def _weaken(node: Node, value: Any) -> Any:
-    if node.type.weak:
+    if node.several is None:
+        return _as_type(node.type, value)
+    return tuple(map(_as_type, node.several, value))
+
+
+def _as_type(type: ArrayType, value: Any) -> Any:
+    if type.weak:
         return value.item() if isinstance(value, (np.generic, np.ndarray)) else value
     return np.asarray(value)
 
 
 def _evaluate(node: Node, values: Values, env: Mapping[str, Any]) -> Any:
     op = node.op
-    args = [values[a] for a in node.args]
+    args = [*map(_run, regions_of(node)), *(values[a] for a in node.args)]
     if isinstance(op, ops.Elementwise):
         return elementwise(node, op, args)
     if isinstance(op, ops.Reduction):

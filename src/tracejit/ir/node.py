@@ -7,7 +7,7 @@ object, dead code is what outputs do not reach, and comparing is ``is``.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
@@ -39,18 +39,27 @@ class ArrayType:
         return len(self.shape)
 
 
+@dataclass(frozen=True, slots=True)
+class TupleType:
+    """Type of several values at once, which op ``item`` takes one by one."""
+
+    items: tuple[ArrayType, ...]
+
+
 class Node:
     """`op` applied to `args` (nodes) with static data `attr`; its value has type `type`.
 
-    `dims` are the dimension nodes inside `attr`: dependencies that are not array operands.
+    `dims` are the dimension nodes inside `attr`: dependencies that are not array operands. A node
+    with several results has their types in `several`, and no `type`.
     """
 
-    __slots__ = ("__weakref__", "args", "attr", "dims", "op", "origin", "serial", "type")
+    __slots__ = ("__weakref__", "args", "attr", "dims", "op", "origin", "serial", "several", "type")
 
     op: Op
     args: tuple[Node, ...]
     attr: Any
     type: ArrayType
+    several: tuple[ArrayType, ...] | None
     dims: tuple[Node, ...]
     origin: Origin | None
     serial: int
@@ -71,8 +80,13 @@ class Node:
         return len(self.type.shape)
 
     def __repr__(self) -> str:
-        shape = ", ".join("?" if isinstance(d, Node) else str(d) for d in self.shape)
-        return f"<{self.op.name} {self.dtype}[{shape}] #{self.serial}>"
+        types = [self.type] if self.several is None else self.several
+        return f"<{self.op.name} {', '.join(map(_type_text, types))} #{self.serial}>"
+
+
+def _type_text(type: ArrayType) -> str:
+    shape = ", ".join("?" if isinstance(d, Node) else str(d) for d in type.shape)
+    return f"{'weak ' if type.weak else ''}{type.dtype}[{shape}]"
 
 
 _table: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
@@ -83,16 +97,24 @@ def make(
     op: Op,
     args: tuple[Node, ...],
     attr: Any,
-    type: ArrayType,
+    type: ArrayType | TupleType,
     origin: Origin | None = None,
 ) -> Node:
     """The node of `op` with these operands: a new one, or the one that exists already."""
     # Ids are safe keys: an entry's node keeps its operands alive.
-    key = (op.name, attr, type.dtype.num, type.weak, *map(id, args))
+    key: tuple[Any, ...]
+    if isinstance(type, ArrayType):
+        key = (op.name, attr, type.dtype.num, type.weak, *map(id, args))
+    else:
+        key = (op.name, attr, *((t.dtype.num, t.weak) for t in type.items), *map(id, args))
     node = _table.get(key)
     if node is None:
         node = Node()
-        node.op, node.args, node.attr, node.type, node.origin = op, args, attr, type, origin
+        node.op, node.args, node.attr, node.origin = op, args, attr, origin
+        if isinstance(type, ArrayType):
+            node.type, node.several = type, None
+        else:
+            node.several = type.items
         node.dims = tuple(nodes_in(attr)) if op.dims_in_attr else ()
         node.serial = next(_serials)
         _table[key] = node
@@ -117,8 +139,11 @@ def map_nodes(attr: Any, change: Callable[[Node], Any]) -> Any:
     return attr
 
 
-def postorder(roots: Iterable[Node]) -> list[Node]:
-    """Every node that `roots` reach, operands first; iterative, so that depth is no limit."""
+def postorder(roots: Iterable[Node], leaves: Container[Node] = ()) -> list[Node]:
+    """Every node that `roots` reach, operands first; iterative, so that depth is no limit.
+
+    Nothing is reached through the `leaves`.
+    """
     seen: set[Node] = set()
     order: list[Node] = []
     stack: list[tuple[Node, bool]] = [(root, False) for root in reversed(list(roots))]
@@ -128,6 +153,9 @@ def postorder(roots: Iterable[Node]) -> list[Node]:
             order.append(node)
         elif node not in seen:
             seen.add(node)
+            if node in leaves:
+                order.append(node)
+                continue
             stack.append((node, True))
             stack.extend((arg, False) for arg in reversed(node.args) if arg not in seen)
             stack.extend((dim, False) for dim in reversed(node.dims) if dim not in seen)

@@ -26,10 +26,14 @@ CHEAP, DIVISION, TRANSCENDENTAL = 1, 5, 20
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Op:
-    """What all ops have: a `name`, and whether `attr` holds dimension nodes."""
+    """What all ops have: a `name`, and whether `attr` holds dimension nodes.
+
+    `regions` are the names of its regions, the first things in `attr`.
+    """
 
     name: str
     dims_in_attr: bool = False
+    regions: tuple[str, ...] = ()
     doc: str = ""
 
 
@@ -388,7 +392,7 @@ STRUCTURAL: dict[str, Op] = _rows(
         name="custom",
         doc="the first operand; its cotangent goes to the others by a user's rule; attr: a number",
     ),
-    Op(name="scan", doc="running reduction; attr: (elementwise name, axis)"),
+    Op(name="accumulate", doc="running reduction; attr: (elementwise name, axis)"),
     Op(name="sort", doc="in order along the last axis; attr: quicksort or stable"),
     Op(
         name="middle",
@@ -403,16 +407,41 @@ STRUCTURAL: dict[str, Op] = _rows(
     ),
     Op(name="advance", doc="the state after a draw, its operand"),
     Op(name="matmul", doc="product of two matrices, or of stacks of them"),
+    Op(name="tuple", doc="several values as one"),
+    Op(name="item", doc="one of several values; attr: which"),
+    Op(
+        name="cond",
+        regions=("then", "else"),
+        dims_in_attr=True,
+        doc="of a bool and captures, which one region gets; attr: (regions, (), shapes)",
+    ),
+    Op(
+        name="while",
+        regions=("while", "do"),
+        dims_in_attr=True,
+        doc="of carried values and captures, which both regions get: the carried values when the "
+        "first says no; attr: (regions, (how many are carried,), shapes)",
+    ),
+    Op(
+        name="scan",
+        regions=("do",),
+        dims_in_attr=True,
+        doc="of carried values, a number of steps, sequences and captures; a step gets a step's "
+        "number and elements: the carried values at the end, then stacks of what each step leaves; "
+        "attr: (regions, (how many are carried, how many sequences), shapes)",
+    ),
 )
 INPUT, CONST, DIM, POLY = (STRUCTURAL[n] for n in ("input", "const", "dim", "poly"))
 IOTA, VIEW, RESHAPE = (STRUCTURAL[n] for n in ("iota", "view", "reshape"))
 GATHER, NONZERO, CONCATENATE = (STRUCTURAL[n] for n in ("gather", "nonzero", "concatenate"))
 COUNT, POSITIONS = (STRUCTURAL[n] for n in ("count", "positions"))
 COMPRESS, PLACE = (STRUCTURAL[n] for n in ("compress", "place"))
-SCAN, MATMUL, SCATTER = (STRUCTURAL[n] for n in ("scan", "matmul", "scatter"))
+ACCUMULATE, MATMUL, SCATTER = (STRUCTURAL[n] for n in ("accumulate", "matmul", "scatter"))
 #: The number of a "custom" node whose second operand is another form of the first, for derivatives.
 EXACT = -1
 DRAW, ADVANCE = (STRUCTURAL[n] for n in ("draw", "advance"))
+TUPLE, ITEM = (STRUCTURAL[n] for n in ("tuple", "item"))
+COND, WHILE, SCAN = (STRUCTURAL[n] for n in ("cond", "while", "scan"))
 SORT, ARGSORT, MIDDLE = (STRUCTURAL[n] for n in ("sort", "argsort", "middle"))
 
 _ROWS = {

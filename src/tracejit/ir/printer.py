@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from tracejit.ir.node import Node
+from tracejit.ir.node import ArrayType, Node
+from tracejit.ir.region import regions_of
 from tracejit.ir.rules import RULES
 
 
@@ -31,7 +32,7 @@ class Printable(Protocol):
 
 
 def to_text(graph: Printable) -> str:
-    """`graph` as text, a node a line: ``%2:float64[x.0] = add x %1``.
+    """`graph` as text, a node a line: ``%2:float64[x.0] = add x %1``. Regions are indented.
 
     >>> import numpy as np
     >>> from tracejit.ir import build, dims
@@ -42,15 +43,31 @@ def to_text(graph: Printable) -> str:
     %0:float64[x.0] = exp x
     return %0
     """
+    return "\n".join(_lines("inputs", graph.inputs, graph.nodes(), graph.checks, graph.outputs))
+
+
+def _lines(
+    word: str,
+    inputs: Sequence[Node],
+    nodes: Sequence[Node],
+    checks: Sequence[_Check],
+    outputs: Sequence[Node],
+) -> list[str]:
     names = Names()
-    inputs = ", ".join(f"{names.of(i)}:{names.type(i)}" for i in graph.inputs)
-    lines = [f"inputs {inputs}"]
-    for node in graph.nodes():
-        if names.inline(node) is None:
-            lines.append(names.line(node))
-    lines.extend(f"check {names.of(c.condition)}  # {c.reason}" for c in graph.checks)
-    lines.append("return " + ", ".join(names.of(o) for o in graph.outputs))
-    return "\n".join(lines)
+    declared = ", ".join(f"{names.of(i)}:{names.type(i)}" for i in inputs)
+    lines = [f"{word} {declared}".rstrip()]
+    for node in nodes:
+        if names.inline(node) is not None:
+            continue
+        lines.append(names.line(node))
+        for word, region in zip(node.op.regions, regions_of(node), strict=False):
+            head, *inside = _lines(
+                word, region.params, region.nodes(), region.checks, region.results
+            )
+            lines += [f"  {head}", *(f"    {line}" for line in inside)]
+    lines.extend(f"check {names.of(c.condition)}  # {c.reason}" for c in checks)
+    lines.append("return " + ", ".join(names.of(o) for o in outputs))
+    return lines
 
 
 class Names:
@@ -83,9 +100,14 @@ class Names:
 
     def type(self, node: Node) -> str:
         """The type of `node`."""
-        weak = "weak " if node.type.weak else ""
-        shape = ", ".join(map(self.dim, node.shape))
-        return f"{weak}{node.dtype}" + (f"[{shape}]" if node.shape else "")
+        if node.several is None:
+            return self._type(node.type)
+        return f"({', '.join(map(self._type, node.several))})"
+
+    def _type(self, type: ArrayType) -> str:
+        weak = "weak " if type.weak else ""
+        shape = ", ".join(map(self.dim, type.shape))
+        return f"{weak}{type.dtype}" + (f"[{shape}]" if type.shape else "")
 
     def dim(self, d: int | Node) -> str:
         """A dimension."""

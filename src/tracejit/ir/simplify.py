@@ -9,6 +9,8 @@ import numpy as np
 from tracejit.ir import build, dims, ops
 from tracejit.ir.graph import Graph, rebuild
 from tracejit.ir.node import Node, make
+from tracejit.ir.simplify_control import simplified
+from tracejit.ir.uses import uses
 
 
 def simplify(graph: Graph) -> Graph:
@@ -16,10 +18,18 @@ def simplify(graph: Graph) -> Graph:
 
     Needs: nothing. Guarantees: the same values to the bit, and no more nodes than before.
     """
-    return rebuild(graph, _simplify)
+    read = uses(graph.roots())
+    nothing: set[int] = set()
+
+    def rule(node: Node, before: Node) -> Node:
+        if node.op.regions:
+            return simplified(node, read.get(before, nothing), _simplify)
+        return _simplify(node)
+
+    return rebuild(graph, rule)
 
 
-def _simplify(node: Node, before: Node) -> Node:
+def _simplify(node: Node) -> Node:
     rule = _RULES.get(node.op.name)
     simpler = rule(node) if rule else None
     return node if simpler is None else simpler
@@ -160,6 +170,12 @@ def _identity(node: Node) -> Node | None:
     return node.args[0]
 
 
+def _item(node: Node) -> Node | None:
+    """One of several values that are known by themselves."""
+    [several] = node.args
+    return several.args[node.attr] if several.op is ops.TUPLE else None
+
+
 def _poly(node: Node) -> Node | None:
     dim = dims.from_poly(dims.poly(node))
     return dims.as_node(dim)
@@ -181,5 +197,6 @@ _RULES: dict[str, Callable[[Node], Node | None]] = {
     "positive": _identity,
     **dict.fromkeys(ops.MARKS, _identity),
     "custom": _identity,
+    "item": _item,
     "poly": _poly,
 }

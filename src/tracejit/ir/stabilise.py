@@ -80,7 +80,7 @@ class Rewriter:
     def rewritten(self, node: Node) -> Node:
         """`node` by its rules, one after the other until none applies."""
         for _ in range(8):  # the longest chain of rules is four
-            if node.dtype.kind != "f" or node in self.opaque:
+            if node.several is not None or node.dtype.kind != "f" or node in self.opaque:
                 return node
             for rule in self.rules.get(node.op.name, ()):
                 found = rule(self, node)

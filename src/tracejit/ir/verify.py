@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tracejit.errors import InvalidGraphError
 from tracejit.ir import build, ops
-from tracejit.ir.graph import Graph
-from tracejit.ir.node import Node
+from tracejit.ir.graph import Graph, body
+from tracejit.ir.node import ArrayType, Node
+from tracejit.ir.region import Region, regions_of
 from tracejit.ir.rules import RULES
 from tracejit.ir.types import BOOL, DTYPES, INT64
 
@@ -16,47 +17,74 @@ def verify(graph: Graph, after: str = "construction") -> None:
     Checked: dtypes are supported; dimensions are ints or weak int64 scalars; operands of an
     elementwise op have its shape or none, and the dtypes of a loop of its ufunc; axes, attributes
     and result types fit the op; every input that is reached is declared; checks are boolean
-    scalars. Lengths that a check makes equal are taken on trust.
+    scalars. Lengths that a check makes equal are taken on trust. Regions are graphs of their own,
+    and what a loop carries has one type at the start, as a parameter and as a result.
     """
+    _verify(graph, after, set())
+
+
+def _verify(graph: Graph, after: str, done: set[Region]) -> None:
+    """The same; regions that are `done` are left out."""
     declared = set(graph.inputs)
-    names = {i.attr[0] for i in graph.inputs}
+    names = {(i.attr[0], i.attr[2]) for i in graph.inputs}
     trusting = any(c.condition.op.name == "equal" for c in graph.checks)
     for node in graph.nodes():
-        problem = _problem(node) or _type_problem(node, trusting)
+        problem = _several_problem(node) or _problem(node) or _type_problem(node, trusting)
         if node.op is ops.INPUT and node not in declared:
             problem = f"input {node.attr[0]} is not declared"
-        if node.op is ops.DIM and node.attr[0] not in names:
+        if node.op is ops.DIM and (node.attr[0], node.attr[2]) not in names:
             problem = f"dimension of unknown input {node.attr[0]}"
         if problem:
             raise InvalidGraphError(f"after {after}: {node!r}: {problem}")
+        for region in regions_of(node):
+            if region not in done:
+                done.add(region)
+                _verify(body(region), after, done)
+    for output in graph.outputs:
+        if output.several is not None:
+            raise InvalidGraphError(f"after {after}: output {output!r} has several values")
     for check in graph.checks:
-        if check.condition.dtype != BOOL or check.condition.ndim:
+        if check.condition.several is not None or check.condition.type != ArrayType(BOOL):
             problem = f"check {check.condition!r} is no boolean scalar"
             raise InvalidGraphError(f"after {after}: {problem}")
+
+
+def _several_problem(node: Node) -> str | None:
+    """Whether a node other than ``item`` has an operand of several values."""
+    bad = [a for a in node.args if a.several is not None]
+    return f"operand {bad[0]!r} has several values" if bad and node.op is not ops.ITEM else None
 
 
 def _problem(node: Node) -> str | None:
     """What is wrong with the form of `node`: its operands, attributes and shape."""
     op = node.op
-    if node.dtype not in DTYPES:
-        return f"dtype {node.dtype}"
-    for d in node.shape:
-        if isinstance(d, Node):
-            if d.dtype != INT64 or d.ndim or not d.type.weak:
-                return f"dimension {d!r} is no weak int64 scalar"
-        elif d < 0:
-            return f"negative dimension {d}"
+    for type in [node.type] if node.several is None else node.several:
+        if problem := _form_problem(type):
+            return problem
     if isinstance(op, ops.Elementwise):
         if len(node.args) != op.nin:
             return f"{len(node.args)} operands, not {op.nin}"
         bad = [a for a in node.args if a.ndim and a.shape != node.shape]
         return f"operand {bad[0]!r} has another shape" if bad else None
-    x = node.args[0] if node.args else node
     if isinstance(op, ops.Reduction):
+        x = node.args[0]
         if any(not 0 <= k < x.ndim for k in node.attr):
             return f"axes {node.attr} of an operand of {x.ndim} dimensions"
         kept = tuple(d for k, d in enumerate(x.shape) if k not in node.attr)
         return None if kept == node.shape else "shape is not the operand's without the axes"
+    return None
+
+
+def _form_problem(type: ArrayType) -> str | None:
+    """What is wrong with a type by itself."""
+    if type.dtype not in DTYPES:
+        return f"dtype {type.dtype}"
+    for d in type.shape:
+        if isinstance(d, Node):
+            if d.dtype != INT64 or d.ndim or not d.type.weak:
+                return f"dimension {d!r} is no weak int64 scalar"
+        elif d < 0:
+            return f"negative dimension {d}"
     return None
 
 
@@ -65,9 +93,8 @@ def _type_problem(node: Node, trusting: bool) -> str | None:
     op = node.op
     if isinstance(op, ops.Elementwise):
         return _loop_problem(node, op)
-    x = node.args[0] if node.args else node
     if isinstance(op, ops.Reduction):
-        dtype = INT64 if op in ops.ARG_REDUCTIONS else x.dtype
+        dtype = INT64 if op in ops.ARG_REDUCTIONS else node.args[0].dtype
         return None if node.dtype == dtype else f"a reduction to {dtype} has dtype {node.dtype}"
     rule = RULES[op]
     found = rule.problem(node) if rule.problem is not None else None

@@ -95,7 +95,7 @@ PLACEMENTS: Mapping[ops.Op, Placement] = {
     ops.RESHAPE: Placement(flat=_arrays, computations=computations.filled),
     ops.GATHER: Placement(memory=_first, in_order=True, cost=ops.DIVISION),
     ops.CONCATENATE: Placement(stored=True, computations=computations.joined),
-    ops.SCAN: Placement(stored=True, computations=computations.scanned),
+    ops.ACCUMULATE: Placement(stored=True, computations=computations.scanned),
     ops.SCATTER: Placement(stored=True, computations=computations.scattered),
     ops.MATMUL: Placement(
         stored=True,

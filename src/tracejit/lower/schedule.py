@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tracejit.errors import NotTraceable
 from tracejit.ir import ops
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node, postorder
@@ -31,6 +32,7 @@ def schedule(
     The outputs at the positions `aliases` are not computed, the last `states` ones are in C order.
     Guarantees: every stored node is computed once, before it is read.
     """
+    refuse_regions(graph)
     for prepare in target.passes.graph:
         graph = prepare(graph, layouts)
     program = unplaced(graph, layouts, target.costs, aliases, states)
@@ -73,6 +75,15 @@ def unplaced(
                 c.order = c.order if c.partial else tuple(range(len(c.domain)))[::-1]
         memory[node] = _storage_order(stored[node], keep)
     return Program(graph, [], stored, {}, dict(layouts), memory, outputs=frozenset(computed))
+
+
+def refuse_regions(graph: Graph) -> None:
+    """Raise NotTraceable for a loop or a branch: there are no loops of a program for it."""
+    found = next((node for node in graph.nodes() if node.op.regions), None)
+    if found is not None:
+        refusal = NotTraceable(f"{found.op.name} is not compiled", "use whole-array operations")
+        refusal.place = found.origin
+        raise refusal
 
 
 def _order_of_copies(node: Node, stored: set[Node]) -> str:

@@ -28,7 +28,7 @@ def _position(entry: Any, values: Sequence[Any]) -> Any:
     """An entry of an index with its operands: what is computed of arrays stays an element."""
     if isinstance(entry, Slot) and isinstance(values[entry.index], Traced):
         node = values[entry.index].node
-        if not node.ndim and any(n.ndim for n in postorder([node])):
+        if not node.ndim and any(n.several is None and n.ndim for n in postorder([node])):
             return values[entry.index]
     return _filled(entry, values)
 

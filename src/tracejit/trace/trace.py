@@ -261,7 +261,7 @@ class Trace(build.Solver):
                 if top in memo:
                     stack.pop()
                     continue
-                if top.op is ops.INPUT or top.ndim:
+                if top.op is ops.INPUT or (top.several is None and top.ndim):
                     raise NotTraceable(
                         "the value of an array decides what Python does next",
                         "np.where(condition, a, b) chooses between values; "

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tracejit.ir.node import Node
 from tracejit.ir.ops import Op
 from tracejit.ir.rules import (
+    accumulate,
+    control,
     custom,
     indexing,
     leaves,
     products,
     random,
-    scans,
     sorting,
     views,
 )
-from tracejit.ir.rules.record import Rule
+from tracejit.ir.rules.record import Roles, Rule
 
 #: The record of each structural op.
 RULES: Mapping[Op, Rule] = {
     **leaves.RULES,
     **views.RULES,
     **indexing.RULES,
-    **scans.RULES,
+    **accumulate.RULES,
     **sorting.RULES,
     **products.RULES,
     **random.RULES,
     **custom.RULES,
+    **control.RULES,
 }
+
+
+def roles(node: Node) -> Roles:
+    """What the operands of a branch or loop are for."""
+    of = RULES[node.op].roles
+    assert of is not None
+    return of(node)

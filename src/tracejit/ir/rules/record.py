@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from tracejit.errors import NotTraceable
 from tracejit.ir import build
 from tracejit.ir.derivatives import Missing
 from tracejit.ir.dims import Dim
-from tracejit.ir.node import Node
+from tracejit.ir.node import ArrayType, Node
 
 Values = Mapping[Node, Any]
 Env = Mapping[str, Any]
@@ -31,6 +31,27 @@ Pull = Callable[[Node, Node], Cotangents]
 Text = Callable[[Any, Node], str]
 
 
+class Roles(NamedTuple):
+    """What the operands of a branch or loop are for; they have this order, but for `control`.
+
+    `carried`    where a loop's values start: they have the first parameters and the first results
+    `control`    what the op itself looks at: a predicate, a number of steps
+    `sequences`  what it reads an element of at each step
+    `captures`   what its regions take from around them: the last operands, and parameters
+    `given`      the types of the parameters, those of the last operands, in terms of what is around
+    `tests`      how many regions, the first ones, only decide; the others give the results
+    `steps`      results that are not carried are stacks of this length, if there is one
+    """
+
+    carried: tuple[Node, ...]
+    control: tuple[Node, ...]
+    sequences: tuple[Node, ...]
+    captures: tuple[Node, ...]
+    given: tuple[ArrayType, ...]
+    tests: int = 0
+    steps: Dim | None = None
+
+
 class NoDerivativeError(NotTraceable):
     """An op through which a gradient is asked for, and that has no derivative."""
 
@@ -47,6 +68,7 @@ class Rule:
     `batch`     a batched node; None where the result for one value is no array of the same shape
     `pull`      the cotangents of its operands; None where it has no derivative
     `masked`    whether `pull` holds for masks of cotangents too
+    `roles`     what its operands are for, if it has regions
     """
 
     evaluate: Evaluate
@@ -57,6 +79,7 @@ class Rule:
     batch: Batch | None = None
     pull: Pull | None = None
     masked: bool = False
+    roles: Callable[[Node], Roles] | None = None
 
 
 def length_of(d: Dim, values: Values) -> int:

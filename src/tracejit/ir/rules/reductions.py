@@ -45,7 +45,7 @@ def _product_before(x: Node, axis: int) -> Node:
     shifted = build.concatenate([one, x], axis)
     index = tuple((0, 1, k) for k in range(x.ndim))
     shape = (*x.shape[:axis], n, *x.shape[axis + 1 :])
-    return build.scan("multiply", build.view(shifted, shape, index), axis)
+    return build.accumulate("multiply", build.view(shifted, shape, index), axis)
 
 
 def _of_extreme(node: Node, g: Node) -> Cotangents:

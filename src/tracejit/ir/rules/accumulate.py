@@ -18,7 +18,7 @@ from tracejit.ir.rules.record import (
 )
 
 
-def _scan(node: Node, args: list[Any], values: Values, env: Env) -> Any:
+def _accumulate(node: Node, args: list[Any], values: Values, env: Env) -> Any:
     name, axis = node.attr
     return ops.ELEMENTWISE[name].ufunc.accumulate(args[0], axis=axis, dtype=node.dtype)
 
@@ -32,7 +32,7 @@ def _problem(node: Node) -> str | None:
 
 def _batch(node: Node, new: Batched, count: Dim) -> Node:
     name, axis = node.attr
-    return build.scan(name, new[node.args[0]], axis + 1)
+    return build.accumulate(name, new[node.args[0]], axis + 1)
 
 
 def _pull(node: Node, g: Node) -> Cotangents:
@@ -41,7 +41,7 @@ def _pull(node: Node, g: Node) -> Cotangents:
 
     def after(h: Node) -> Node:
         """The sum of `h` from each position on."""
-        return build.flip(build.scan("add", build.flip(h, (axis,)), axis), (axis,))
+        return build.flip(build.accumulate("add", build.flip(h, (axis,)), axis), (axis,))
 
     if name == "add":
         return (after(g),)
@@ -50,11 +50,11 @@ def _pull(node: Node, g: Node) -> Cotangents:
     # Up to the first 0 by division; at it, with a 1 in its place; after it, 0.
     zero, one = (build.constant(v, x.dtype) for v in (0, 1))
     is_zero = build.elementwise("equal", x, zero)
-    count = build.scan("add", build.cast(is_zero, x.dtype), axis)
+    count = build.accumulate("add", build.cast(is_zero, x.dtype), axis)
     before = build.elementwise("equal", count, zero)
     first = build.elementwise("logical_and", is_zero, build.elementwise("equal", count, one))
     filled = build.where(first, one, x)
-    product = build.scan("multiply", filled, axis)
+    product = build.accumulate("multiply", filled, axis)
     at_first = after(build.elementwise("multiply", g, product))
     safe = build.where(is_zero, one, x)
     ahead = build.elementwise("divide", after(build.elementwise("multiply", g, node)), safe)
@@ -76,11 +76,11 @@ def _products_without(x: Node, g: Node, axis: int) -> Node:
     one, zero = (build.constant(v, x.dtype) for v in (1, 0))
     rest = build.where(build.elementwise("equal", place, left), one, build.view(x, wide, same))
     products = build.elementwise(
-        "multiply", build.view(g, wide, same), build.scan("multiply", rest, axis)
+        "multiply", build.view(g, wide, same), build.accumulate("multiply", rest, axis)
     )
     later = build.where(build.elementwise("greater_equal", place, left), products, zero)
     total = build.reduce("sum", later, (axis,))
     return build.transpose(total, [*range(axis), last - 1, *range(axis, last - 1)])
 
 
-RULES = {ops.SCAN: Rule(evaluate=_scan, problem=_problem, batch=_batch, pull=_pull)}
+RULES = {ops.ACCUMULATE: Rule(evaluate=_accumulate, problem=_problem, batch=_batch, pull=_pull)}

@@ -1,0 +1,55 @@
+"""Nodes over other operands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from tracejit.ir import dims, ops
+from tracejit.ir.node import ArrayType, Node, TupleType, make, map_nodes, postorder
+
+
+def with_operands(node: Node, new: Mapping[Node, Node]) -> Node:
+    """`node` over the replacements of its operands and dimensions."""
+    args = tuple(new.get(a, a) for a in node.args)
+    attr, type = node.attr, _type(node, new)
+    if node.dims:
+        attr = map_nodes(attr, lambda d: dims.from_node(new.get(d, d)))
+    if args == node.args and attr is node.attr and type is None:
+        return node
+    if node.op is ops.POLY:
+        total: dims.Dim = 0
+        for monomial, factor in node.attr:
+            term = dims.product([factor, *(dims.from_node(args[i]) for i in monomial)])
+            total = dims.add(total, term)
+        return dims.as_node(total)
+    if type is None:
+        type = node.type if node.several is None else TupleType(node.several)
+    return make(node.op, args, attr, type, node.origin)
+
+
+def _type(node: Node, new: Mapping[Node, Node]) -> ArrayType | TupleType | None:
+    """The type of `node` over the replacements of dimensions, or None where it stays."""
+    if node.several is None:
+        return _retyped(node.type, new)
+    items = tuple(_retyped(type, new) or type for type in node.several)
+    return None if items == node.several else TupleType(items)
+
+
+def _retyped(type: ArrayType, new: Mapping[Node, Node]) -> ArrayType | None:
+    shape = tuple(dims.from_node(new.get(d, d)) if isinstance(d, Node) else d for d in type.shape)
+    return None if shape == type.shape else ArrayType(type.dtype, shape, type.weak)
+
+
+def replaced(
+    roots: Iterable[Node],
+    table: Mapping[Node, Node],
+    rule: Callable[[Node], Node] = lambda node: node,
+) -> list[Node]:
+    """`roots` with the nodes in `table` replaced, and `rule` applied to what reaches them."""
+    roots = list(roots)
+    new = dict(table)
+    for node in postorder(roots, leaves=new):
+        if node not in new:
+            changed = with_operands(node, new)
+            new[node] = node if changed is node else rule(changed)
+    return [new[root] for root in roots]

@@ -1,0 +1,76 @@
+"""A trace with a loop in it: such calls run in NumPy, or in the interpreter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tracejit
+import tracejit.arrays  # fills the table of functions
+from tracejit.errors import UnsupportedError, UnsupportedWarning
+from tracejit.ir import build, control
+from tracejit.ir.closing import Body
+from tracejit.ir.region import Check
+from tracejit.ir.types import FLOAT64
+from tracejit.trace.tables import FUNCTIONS
+from tracejit.trace.variable import value
+
+X = np.array([1.0, 2.0, 4.0])
+
+
+@pytest.fixture(autouse=True)
+def running_sum(monkeypatch):
+    """A function of NumPy's, traced as a loop: here a running sum of small numbers."""
+
+    def loop(x):
+        def step(index, carried, elements):
+            total = build.elementwise("add", carried[0], elements[0])
+            small = build.elementwise("less", total, build.constant(100.0))
+            return Body((total, total), (Check(small, "the sum is small"),))
+
+        start = build.constant(0.0, FLOAT64)
+        return value(control.scan(x.node.shape[0], [start], [x.node], step)[1])
+
+    monkeypatch.setitem(FUNCTIONS, np.cumsum, loop)
+
+
+def test_such_a_call_runs_in_numpy():
+    @tracejit.function(on_unsupported="warn")
+    def f(x):
+        return np.cumsum(x) + 1
+
+    with pytest.warns(UnsupportedWarning, match="reason: scan is not compiled"):
+        got = f(X)
+    np.testing.assert_array_equal(got, np.cumsum(X) + 1)
+    np.testing.assert_array_equal(f(X), np.cumsum(X) + 1)  # in silence
+
+    @tracejit.function
+    def strict(x):
+        return np.cumsum(x) + 1
+
+    with pytest.raises(UnsupportedError, match="scan is not compiled"):
+        strict(X)
+
+
+def test_such_a_derivative_is_refused():
+    @tracejit.grad
+    def g(x):
+        return np.cumsum(x).sum()
+
+    with pytest.raises(tracejit.TracejitError, match="scan has no derivative"):
+        g(X)
+
+
+def test_the_interpreter_runs_it():
+    with tracejit.config(compile=False, check=True):
+
+        @tracejit.function
+        def f(x):
+            return np.cumsum(x) + 1
+
+        for x in (X, np.arange(7.0), X[:0]):
+            np.testing.assert_array_equal(f(x), np.cumsum(x) + 1)
+        assert f.stats.traces == 1
+        # A check inside that fails is a miss, and then another trace, which fails alike.
+        with pytest.raises(UnsupportedError, match="does not take the arguments"):
+            f(X * 40)
