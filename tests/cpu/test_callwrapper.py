@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numba
@@ -18,10 +18,24 @@ from numba.core import types
 
 from tracejit.cpu.compiling.callwrapper import njit, python_callable
 from tracejit.cpu.compiling.compile import array_type, scalar_type
+from tracejit.intrinsics import late
 from tracejit.intrinsics.late import new_array
+from tracejit.native import abi
 
 SCALARS = [np.dtype(c) for c in "?bhilBHILfdFD"]
 MISS = 1
+
+
+@pytest.fixture(autouse=True, params=["machine code", "Python"])
+def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """What takes the arguments: Python does where NumPy keeps them otherwise."""
+    if request.param == "Python":
+        monkeypatch.setattr(abi.Array, "flags", abi.Array.rank)
+    for found in (abi.arrays, late._registered):
+        found.cache_clear()
+    yield request.param
+    for found in (abi.arrays, late._registered):
+        found.cache_clear()
 
 
 def compiled(function: Callable[..., Any], *signature: Any) -> Any:
@@ -41,6 +55,10 @@ def taking(*signature: Any) -> Any:
 def unaligned(x: np.ndarray) -> np.ndarray:
     memory = np.zeros(x.nbytes + 1, np.uint8)
     return memory[1:].view(x.dtype).reshape(x.shape)
+
+
+def test_who_reads_them(reader: str) -> None:
+    assert (type(taking(types.int64)) is type(len)) == (reader == "machine code")
 
 
 def read_only(x: np.ndarray) -> np.ndarray:
@@ -180,13 +198,13 @@ CELLS = array_type(np.dtype(np.int64), 1, "C")
 ZERO = 0
 
 
-def making(body: str, late: int, *signature: Any) -> Any:
+def making(body: str, count: int, *signature: Any) -> Any:
     """An entry that makes arrays in its last argument."""
     scope: dict[str, Any] = {"vector": new_array("d", 1), "matrix": new_array("e", 2)}
     exec(body, scope)
     dispatcher = njit(scope["entry"])
     dispatcher.compile((*signature, CELLS))
-    return python_callable(dispatcher, late=late)
+    return python_callable(dispatcher, late=count)
 
 
 def test_what_is_made_inside_is_numpys() -> None:
