@@ -176,7 +176,7 @@ def test_loops_are_compiled_without_tests_for_overlap():
 
     with tracejit.config(cache=False):
         x = np.arange(50.0)
-        path = f.graph(x, x) and f._records[-1]
+        path = f.graph(x, x) and f._paths[-1]
     entry = path.executable.entry.__self__.dispatcher
     (llvm,) = entry.inspect_llvm().values()
     assert "vector.body" in llvm and "memcheck" not in llvm

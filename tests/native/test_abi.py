@@ -124,7 +124,7 @@ state = tracejit.shared(np.zeros(3))
 step = tracejit.function([x], x.sum(), updates=[(state, state + x)])
 for k in range(3):
     assert step(np.ones(3)) == 3.0 and (state.get_value() == k + 1).all()
-paths = [path for f in compiled.values() for path in f._records]
+paths = [path for f in compiled.values() for path in f._paths]
 print(*sorted({{type(path.executable.entry).__name__ for path in paths}}))
 print(*(f.__name__ for f, own in compiled.items() if own.stats.fallbacks))
 print(np._core.multiarray.get_handler_name(compiled[large](rng.random((1000, 2000)))[0]))

@@ -381,10 +381,10 @@ def test_failures_change_nothing(mode):
 def test_an_exception_in_the_program_changes_nothing(mode, error, monkeypatch):
     from tracejit.symbolic import call as symbolic_call
 
-    real = symbolic_call._executable
+    real = symbolic_call.executable_of
 
-    def failing(*args):
-        executable = real(*args)
+    def failing(*args, **kwargs):
+        executable = real(*args, **kwargs)
         name = "_run" if mode == "FAST_COMPILE" else "entry"
         entry = getattr(executable, name)
 
@@ -397,7 +397,7 @@ def test_an_exception_in_the_program_changes_nothing(mode, error, monkeypatch):
         setattr(executable, name, call)
         return executable
 
-    monkeypatch.setattr(symbolic_call, "_executable", failing)
+    monkeypatch.setattr(symbolic_call, "executable_of", failing)
     f, a, b = two_states(mode)
     fail, zeros = False, np.zeros(3)
     f(zeros, 0)

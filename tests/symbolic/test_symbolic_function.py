@@ -619,16 +619,16 @@ def test_debug_mode_finds_a_wrong_compiled_function(monkeypatch):
 
     x = T.dvector("x")
     f = function([x], T.exp(x) * 2, mode="DebugMode")
-    real = symbolic_call._executable
+    real = symbolic_call.executable_of
 
-    def broken(f, compiling, graph, trace, states):
-        executable = real(f, compiling, graph, trace, states)
+    def broken(graph, *args, **kwargs):
+        executable = real(graph, *args, **kwargs)
         if len(graph.outputs) == 1:  # the function itself, where everything is fused
             entry = executable.entry
             executable.entry = lambda x, out: entry(x + 1, out)
         return executable
 
-    monkeypatch.setattr(symbolic_call, "_executable", broken)
+    monkeypatch.setattr(symbolic_call, "executable_of", broken)
     with pytest.raises(BadOptimization, match=r"multiply.*differs from NumPy's value"):
         f([1.0, 2.0])
 

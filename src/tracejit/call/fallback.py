@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.call.paths import Compiled
+from tracejit.call.compiled import Compiled
+from tracejit.call.paths import Paths
 from tracejit.capture.capture import Namespace
 from tracejit.capture.namespace import is_library_file
 from tracejit.config import COMPILER, config
@@ -275,32 +276,45 @@ def _shape_text(node: Node, trace: Trace) -> str:
     return f"[{', '.join('?' if n is None else str(n) for n in lengths)}]"
 
 
+def tell(paths: Paths[Any], text: str, place: Origin | None, mode: str) -> None:
+    """Count a call in plain NumPy, and warn once a line of the user's; raise, if `mode` is "error".
+
+    `text` says why the function of the `paths` runs so.
+    """
+    if mode == "error":
+        raise UnsupportedError(text) from None
+    paths.stats.fallbacks += 1
+    line = place and (place.file, place.line)
+    if line not in paths.told:
+        paths.told.add(line)
+        warnings.warn(text, UnsupportedWarning, stacklevel=stack_level())
+
+
 def refuse(
     fn: Compiled, refusal: Refusal, mode: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Run in plain NumPy with one warning a line; or raise, where `mode` is "error"."""
-    if mode == "error" or refusal.bound:
-        raise UnsupportedError(refusal.text(fn.__name__)) from None
-    fn.stats.fallbacks += 1
-    place = (refusal.origin.file, refusal.origin.line)
-    if place not in fn._warned:
-        fn._warned.add(place)
-        warnings.warn(refusal.text(fn.__name__), UnsupportedWarning, stacklevel=stack_level())
+    """Run in plain NumPy and `tell` so."""
+    _tell(fn, refusal, mode)
     return fn.__wrapped__(*args, **kwargs)
 
 
-def interpreted(fn: Compiled, problem: Exception, trace: Trace, mode: str) -> bool:
-    """Whether a traced program that the compiler refuses runs node by node, with one warning.
+def _tell(fn: Compiled, refusal: Refusal, mode: str) -> None:
+    mode = "error" if refusal.bound else mode
+    tell(fn._paths, refusal.text(fn.__name__), refusal.origin, mode)
+
+
+def interpreted(fn: Compiled, problem: Exception, trace: Trace) -> bool:
+    """Whether a traced program that the compiler refuses runs node by node, which is told.
 
     So runs what NumPy cannot run from its source: derivatives, and what uses shared variables.
     """
+    mode = fn.on_unsupported or config.on_unsupported
     bound = bool(bound_to(fn.__wrapped__) or trace.capture.states)
     if mode == "error" or not bound:
         return False  # to be raised as it is: a refusal keeps no traceback
     refusal = Refusal(problem, fn.__wrapped__, trace, compiling=True)
     refusal.bound = ""
-    fn.stats.fallbacks += 1
-    warnings.warn(refusal.text(fn.__name__), UnsupportedWarning, stacklevel=stack_level())
+    _tell(fn, refusal, mode)
     return True
 
 
@@ -332,8 +346,8 @@ def run_plain(
             raise
         raise located from None
     remember(fn, key, refusal)
-    # NumPy takes it: say that it is not compiled, but do not run it again.
-    return refuse(_Ran(fn, result), refusal, mode, args, kwargs)  # type: ignore[arg-type]
+    _tell(fn, refusal, mode)
+    return result
 
 
 def remember(fn: Compiled, key: Any, refusal: Refusal) -> None:
@@ -352,19 +366,6 @@ def refused_under(fn: Compiled, modes: str) -> Refusal:
         known = Refusal(problem, fn.__wrapped__)
         remember(fn, modes, known)
     return known
-
-
-class _Ran:
-    """A function whose plain run has been done."""
-
-    def __init__(self, fn: Compiled, result: Any) -> None:
-        self.__name__ = fn.__name__
-        self.stats = fn.stats
-        self._warned = fn._warned
-        self._result = result
-
-    def __wrapped__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._result
 
 
 def stack_level() -> int:

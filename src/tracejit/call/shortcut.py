@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tracejit.call.arguments import Description, layout
+from tracejit.call.compiled import Compiled
 from tracejit.call.fallback import Refusal, remember
-from tracejit.call.paths import Compiled
 from tracejit.capture.bytecode import scan
 from tracejit.capture.generators import is_generator
 from tracejit.config import Settings, settings
@@ -70,7 +70,7 @@ def run(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
                 fn.stats.fallbacks -= 1  # which the test has counted
                 fn._ask(path.driver, now)
                 return result
-        if not fn._records:
+        if not fn._paths:
             fn._ask(case.fits, now)
         return fn._plain(*args, **kwargs)
     return MISS
@@ -114,7 +114,7 @@ def note(fn: Compiled, refusal: Refusal, description: Description, mode: str) ->
             refusal.fits = _test(fn, _described(description), not description.values)
     if refusal.fits is not None:
         key = None if refusal.whatever else description.key
-        _add(fn, Case(settings(), refusal.fits, key, tuple(reversed(fn._paths.get(key, ())))))
+        _add(fn, Case(settings(), refusal.fits, key, fn._paths.of(key)[::-1]))
 
 
 def forget(fn: Compiled, key: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.call.arguments import Description
-from tracejit.call.paths import Compiled
+from tracejit.call.compiled import Compiled
 from tracejit.call.sharing import shared
 from tracejit.capture.capture import Capture
 from tracejit.errors import NotTraceable, take_refusal

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from tracejit.symbolic.call import targets_of
 from tracejit.symbolic.plan import Callee, made_profile
 from tracejit.symbolic.shared import Container, SharedVariable
 
@@ -60,6 +59,6 @@ def _over(
 
 
 def _check_targets(f: F) -> None:
-    targets = targets_of(f)
+    targets = f.targets()
     if len(set(targets)) < len(targets):
         raise ValueError("after the swap, a shared variable has two update expressions")
