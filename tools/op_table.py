@@ -37,7 +37,7 @@ from tracejit.ir.types import DTYPES
 from tracejit.lower.executable import _own_outputs
 from tracejit.lower.program import Program
 from tracejit.lower.schedule import schedule
-from tracejit.plan.dispatch import is_length
+from tracejit.plan.prologue import is_length
 from tracejit.trace.trace import Trace
 from tracejit.trace.variable import Variable
 

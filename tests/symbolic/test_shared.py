@@ -373,7 +373,7 @@ def test_failures_change_nothing(mode):
             assert a.get_value(borrow=True) is before[0] and b.get_value(borrow=True) is before[1]
     f(zeros, -1)
     assert (a.get_value().tolist(), b.get_value().tolist()) == ([7, 1, 7], [2, 2, 2])
-    assert len(f.plan.paths) <= 2  # the failures have left none; a negative index has its own
+    assert len(f.program.paths) <= 2  # the failures have left none; a negative index has its own
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -589,7 +589,7 @@ def test_settings_are_seen_by_functions_that_have_run():
     with tracejit.config(compile=False):
         f(a)
     f(a)
-    assert [path.key[0] for path in f.plan.paths] == [True, False] and f.stats.traces == 2
+    assert [path.key[0] for path in f.program.paths] == [True, False] and f.stats.traces == 2
 
 
 def test_debug_mode_finds_a_wrong_value(monkeypatch):
@@ -695,8 +695,8 @@ def test_lengths_must_agree(mode):
         with pytest.raises(ValueError, match=r"Input dimension mis-match") as caught:
             f([1.0], [2.0, 3.0])
     assert "test_symbolic_function.py" in str(caught.value) and "addbroadcast" in str(caught.value)
-    paths = len(f.plan.paths)
-    assert f([1.0, 2.0], [2.0, 3.0]).tolist() == [3, 5] and paths == len(f.plan.paths) == 1
+    paths = len(f.program.paths)
+    assert f([1.0, 2.0], [2.0, 3.0]).tolist() == [3, 5] and paths == len(f.program.paths) == 1
 
 
 # Constructors and flags --------------------------------------------------------------------------

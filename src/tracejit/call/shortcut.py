@@ -26,8 +26,8 @@ from tracejit.errors import MISS, PLAIN, NotTraceable
 from tracejit.ir import build
 from tracejit.ir.types import canonical_dtype
 from tracejit.native.caller import OTHERS
-from tracejit.plan.dispatch import Prologue
-from tracejit.plan.structure import ARRAY, Container, Leaf, Spec, children_of, converts, is_static
+from tracejit.plan.prologue import Prologue
+from tracejit.plan.structure import ARRAY, Leaf, Spec, Tree, children_of, converts, is_static
 from tracejit.plan.text import make_function
 
 MAX_CASES = 8
@@ -186,7 +186,7 @@ def _is_refused(value: Any, converting: bool) -> bool:
 
 def _steps_to_refused(
     value: Any, converting: bool, above: tuple[int, ...]
-) -> list[tuple[Container, int]] | None:
+) -> list[tuple[Tree, int]] | None:
     """The way from an argument to what is refused in it; None where nothing is found."""
     if _is_refused(value, converting):
         return []
@@ -204,7 +204,7 @@ def _steps_to_refused(
     return None
 
 
-def _step(prologue: Prologue, at: str, parts: Container, child: int) -> str:
+def _step(prologue: Prologue, at: str, parts: Tree, child: int) -> str:
     """The text of a child of what the text `at` gives, which is guarded to be there."""
     local = prologue.assign(at)
     prologue.miss_if(f"type({local}) is not {prologue.symbol(parts.cls)}")
@@ -234,7 +234,7 @@ def _described(description: Description) -> Prologue:
 def _leaves(spec: Spec) -> list[Leaf]:
     if isinstance(spec, Leaf):
         return [spec]
-    if isinstance(spec, Container):
+    if isinstance(spec, Tree):
         return [leaf for child in spec.children for leaf in _leaves(child)]
     return []
 

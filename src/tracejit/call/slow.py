@@ -24,7 +24,7 @@ from tracejit.call.fallback import (
 from tracejit.call.paths import Path, tracing
 from tracejit.call.reentry import aside, begins_trace, inlining
 from tracejit.call.retrace import asked_too_often, cause_of, promote_changed_numbers
-from tracejit.call.traced import Program, run_trace
+from tracejit.call.traced import TraceResult, run_trace
 from tracejit.capture.capture import Capture, Root
 from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.config import config, settings
@@ -36,7 +36,8 @@ from tracejit.ir.printer import to_text
 from tracejit.native import floatmodes, locks
 from tracejit.native.caller import OTHERS
 from tracejit.plan.callplan import CallPlan
-from tracejit.plan.dispatch import Signature, length_text, result_text
+from tracejit.plan.prologue import length_text, result_text
+from tracejit.plan.signature import Signature
 from tracejit.trace.explain import log
 from tracejit.trace.trace import Trace, current
 
@@ -213,7 +214,7 @@ def _new_path(fn: Compiled, description: Description) -> TracedPath | Refusal:
     return refusal if problem is None else Refusal(problem, fn.__wrapped__, trace)
 
 
-def _raising(trace: Trace, program: Program) -> list[Node]:
+def _raising(trace: Trace, program: TraceResult) -> list[Node]:
     """What NumPy computes, read or not."""
     return [*program.graph.outputs, *(r.node for r in trace.requirements)]
 
@@ -221,7 +222,7 @@ def _raising(trace: Trace, program: Program) -> list[Node]:
 @begins_trace
 def _traced(
     fn: Compiled, description: Description, tries: int = 3
-) -> tuple[Trace, Program] | Refusal:
+) -> tuple[Trace, TraceResult] | Refusal:
     """The trace of `fn` and what it gave; at most `tries` where other threads may have drawn."""
     start = time.perf_counter()
     promote_changed_numbers(fn)
@@ -263,7 +264,7 @@ def _path_of(fn: Compiled, description: Description) -> TracedPath | Refusal:
 
 
 def _known_path(
-    fn: Compiled, description: Description, traced: tuple[Trace, Program]
+    fn: Compiled, description: Description, traced: tuple[Trace, TraceResult]
 ) -> TracedPath | None:
     """The path that has been compiled from this trace's like."""
     trace, program = traced
@@ -274,7 +275,7 @@ def _known_path(
 
 
 def _compiled(
-    fn: Compiled, description: Description, traced: tuple[Trace, Program]
+    fn: Compiled, description: Description, traced: tuple[Trace, TraceResult]
 ) -> TracedPath | Refusal:
     trace, program = traced
     fn.stats.traces += 1
@@ -298,7 +299,9 @@ def _same_reads(a: list[Root], b: list[Root]) -> bool:
     return [(r.path, r.spec) for r in a] == [(r.path, r.spec) for r in b]
 
 
-def _compile(fn: Compiled, description: Description, trace: Trace, program: Program) -> TracedPath:
+def _compile(
+    fn: Compiled, description: Description, trace: Trace, program: TraceResult
+) -> TracedPath:
     capture = trace.capture
     prologue, signature = capture.prologue, description.signature
     prologue.namespace.update(signature.defaults)

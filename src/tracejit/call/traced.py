@@ -16,14 +16,14 @@ from tracejit.errors import NotTraceable, take_refusal
 from tracejit.ir import alias
 from tracejit.ir.graph import Graph
 from tracejit.ir.stabilise import stabilised
-from tracejit.plan.dispatch import is_length
+from tracejit.plan.prologue import is_length
 from tracejit.plan.structure import (
     ARRAY,
     SCALAR,
-    Container,
     Leaf,
     Spec,
     Static,
+    Tree,
     children_of,
     flatten,
 )
@@ -31,7 +31,7 @@ from tracejit.trace.requirements import unread
 from tracejit.trace.variable import Variable
 
 
-class Program:
+class TraceResult:
     """What a trace gave: the graph, its outputs' kinds, and text that builds the result."""
 
     def __init__(self, graph: Graph, kinds: list[str], spec: Spec, leaves: list[Any]) -> None:
@@ -47,7 +47,7 @@ class Program:
         self.required = False
 
 
-def run_trace(fn: Compiled, description: Description, capture: Capture) -> Program:
+def run_trace(fn: Compiled, description: Description, capture: Capture) -> TraceResult:
     """Run the traced copy of `fn` over variables for these arguments."""
     copy = capture.function(fn.__wrapped__)
     leaves, names, signature = iter(description.values), list[str](), description.signature
@@ -116,7 +116,7 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Progr
     if required is not None:
         outputs, kinds = [*outputs, required], [*kinds, "number"]
     graph = capture.trace.graph([*outputs, *(s.node for s in changed)])
-    program = Program(graph, [*kinds, *("array" for _ in changed)], spec, texts)
+    program = TraceResult(graph, [*kinds, *("array" for _ in changed)], spec, texts)
     program.inputs, program.views = names, views
     program.required = required is not None
     program.states = [s.container for s in changed]
@@ -136,7 +136,7 @@ def _require_own(names: set[Any], description: Description, capture: Capture) ->
 
 
 def _with_original_classes(spec: Spec, capture: Capture) -> Spec:
-    if not isinstance(spec, Container):
+    if not isinstance(spec, Tree):
         return spec
     children = tuple(_with_original_classes(c, capture) for c in spec.children)
     keys = spec.keys

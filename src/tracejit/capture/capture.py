@@ -30,7 +30,7 @@ from tracejit.capture.standin import real_of
 from tracejit.capture.stateful import StateVariable
 from tracejit.errors import NotTraceable
 from tracejit.ir.types import canonical_dtype
-from tracejit.plan.dispatch import Prologue
+from tracejit.plan.prologue import Prologue
 from tracejit.plan.structure import (
     ARRAY,
     GENERATOR,

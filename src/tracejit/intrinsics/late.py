@@ -2,7 +2,7 @@
 
 They own their memory, as NumPy's results do. A program runs without the interpreter's lock, which
 is taken for as long as it takes to make one. The array's address goes to its own cell of those that
-the entry gets for them (`enter`), whose first says which thread it is.
+the entry gets for them (`native.entry`), whose first says which thread it is.
 """
 
 from __future__ import annotations

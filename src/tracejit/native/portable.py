@@ -1,6 +1,6 @@
 """What machine code does with objects of NumPy, done by Python, for another NumPy than is known.
 
-It asks NumPy for what `enter` and `intrinsics.late` read where it lies, and is slower by far.
+It asks NumPy for what `entry` and `intrinsics.late` read where it lies, and is slower by far.
 """
 
 from __future__ import annotations
@@ -11,8 +11,15 @@ from typing import Any
 import numpy as np
 from numba.core import types
 
-from tracejit.native.slots import slots, total
-from tracejit.native.taken import OTHER_ARGUMENTS, PYTHONS, classes, dtype_of, flags_of
+from tracejit.native.slots import (
+    OTHER_ARGUMENTS,
+    PYTHONS,
+    classes,
+    dtype_of,
+    flags_of,
+    slots,
+    total,
+)
 
 _WORD = 8
 _program: Any = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
@@ -20,8 +27,8 @@ _release: Any = ctypes.pythonapi.Py_DecRef
 _hold: Any = ctypes.pythonapi.Py_IncRef
 
 
-class Entrance:
-    """Calls a program with arguments of a signature; see `enter.entrance`."""
+class PortableEntry:
+    """Calls a program with arguments of a signature; see `entry.make_entry`."""
 
     def __init__(
         self, name: str, program: int, signature: tuple[Any, ...], dispatcher: Any, late: int

@@ -27,7 +27,7 @@ from tracejit.native import locks
 from tracejit.symbolic.driver import driver_of
 from tracejit.symbolic.graph import Variable
 from tracejit.symbolic.plain import located, run_plain, tell_plain
-from tracejit.symbolic.plan import Callee, SymbolicPath
+from tracejit.symbolic.program import Callee, SymbolicPath
 from tracejit.symbolic.replay import SymbolicTrace, replay
 from tracejit.symbolic.type import TensorType
 from tracejit.trace.explain import log
@@ -94,7 +94,7 @@ def _compiling(f: Callee) -> bool:
 
 
 def _run(f: Callee, values: list[Any]) -> Any:
-    plan = f.plan
+    program = f.program
     scalars = [v[()] if not v.ndim else v for v in values]
     states = f.snapshot()
     key = (
@@ -106,7 +106,7 @@ def _run(f: Callee, values: list[Any]) -> Any:
     def run(path: SymbolicPath) -> Any:
         return _driver(f, path)(*scalars)
 
-    known, path, result = plan.paths.tried(key, run)
+    known, path, result = program.paths.tried(key, run)
     if path is not None:
         path.use()
         return result
@@ -114,7 +114,7 @@ def _run(f: Callee, values: list[Any]) -> Any:
         with aside(), config(compile=False):
             return _run(f, values)
     try:
-        path, result, new = plan.paths.settled(
+        path, result, new = program.paths.settled(
             known, key, run, lambda: _new_path(f, key, scalars, states)
         )
     except NotTraceable as refusal:
@@ -130,7 +130,7 @@ def _run(f: Callee, values: list[Any]) -> Any:
         result = run(new)
     finally:
         if result is not MISS:
-            plan.paths.keep(new)
+            program.paths.keep(new)
     if result is MISS:
         # A value at which NumPy raises: let it say so. A path like this one may be there already.
         f.drivers.pop(new, None)
@@ -140,15 +140,15 @@ def _run(f: Callee, values: list[Any]) -> Any:
 
 def _new_path(f: Callee, key: Any, values: list[Any], states: list[Any]) -> SymbolicPath:
     start = time.perf_counter()
-    plan, trace = f.plan, SymbolicTrace()
-    threaded = plan.threaded
+    program, trace = f.program, SymbolicTrace()
+    threaded = program.threaded
     env: dict[Variable, Any] = {}
     sources: list[tuple[str, Any]] = []
     outputs = [*threaded.outputs, *(expression for _, expression in threaded.updates)]
     take_refusal()
     with build.use_solver(trace):
         for kind, variables, found in (
-            ("input", plan.inputs, values), ("state", threaded.states, states)
+            ("input", program.inputs, values), ("state", threaded.states, states)
         ):  # fmt: skip
             for k, (v, value) in enumerate(zip(variables, found, strict=True)):
                 if not isinstance(v.type, TensorType):
@@ -160,7 +160,7 @@ def _new_path(f: Callee, key: Any, values: list[Any], states: list[Any]) -> Symb
         nodes = [
             build.cast(_node(r), v.type.numpy_dtype) for r, v in zip(results, outputs, strict=True)
         ]
-        if config.stabilise and not plan.exact:
+        if config.stabilise and not program.exact:
             nodes = stabilised(cancelled(nodes))
     for name in trace.constants:
         sources.append(("constant", trace.constants[name]))
@@ -169,12 +169,12 @@ def _new_path(f: Callee, key: Any, values: list[Any], states: list[Any]) -> Symb
     constants = iter(sources[len(env) :])
     placed = dict(zip([n for n in named if n not in trace.constants], sources, strict=False))
     placed.update({n: next(constants) for n in trace.constants})
-    plan.stats.traces += 1
-    plan.stats.seconds["trace"] += time.perf_counter() - start
+    program.stats.traces += 1
+    program.stats.seconds["trace"] += time.perf_counter() - start
     if config.debug >= 1:
         log(f"trace {f.name}: {len(graph.nodes())} nodes")
     executable = executable_of(
-        graph, trace, plan.stats, f.name or "function", ["array"] * len(graph.outputs),
+        graph, trace, program.stats, f.name or "function", ["array"] * len(graph.outputs),
         len(threaded.updates), compiling=key[0], refused=functools.partial(_interpreted, f),
     )  # fmt: skip
     return SymbolicPath(key, graph, executable, [placed[n.attr[0]] for n in graph.inputs])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from tracejit.symbolic.plan import Callee, made_profile
+from tracejit.symbolic.program import Callee, made_profile
 from tracejit.symbolic.shared import Container, SharedVariable
 
 F = TypeVar("F", bound=Callee)
@@ -55,7 +55,7 @@ def _over(
     slots = [s if share_memory else s.copy() for s in f.slots]
     fresh = {id(s.container): new.container for s, new in zip(f.slots, slots, strict=True)}
     containers = [fresh.get(id(c)) or c for c in containers]
-    return type(f)(f.plan, slots, containers, shared_variables, structure, name, f.mode, profile)
+    return type(f)(f.program, slots, containers, shared_variables, structure, name, f.mode, profile)
 
 
 def _check_targets(f: F) -> None:

@@ -11,7 +11,7 @@ from tracejit.errors import MISS
 from tracejit.plan.callplan import CallPlan
 from tracejit.plan.text import Parameters, make_function
 from tracejit.symbolic.io import Slot
-from tracejit.symbolic.plan import Callee, Plan, SymbolicPath
+from tracejit.symbolic.program import Callee, SymbolicPath, SymbolicProgram
 
 #: Locks that one statement takes.
 MAX_LOCKS = 16
@@ -19,7 +19,7 @@ MAX_LOCKS = 16
 
 def driver_of(f: Callee, path: SymbolicPath) -> Any:
     """The driver of a path over the containers of `f`."""
-    plan = f.plan
+    program = f.program
     namespace: dict[str, Any] = {"MISS": MISS, "_absent": _absent, "_ndarray": np.ndarray}
     names = {}
     for k, container in enumerate(f.containers):
@@ -37,7 +37,7 @@ def driver_of(f: Callee, path: SymbolicPath) -> Any:
     reads = [k for kind, k in path.sources if kind == "state"]
     if reads:
         places = ", ".join(f"_s{k}" for k in reads)
-        lines.append(f"{places} = {', '.join(_state_text(plan, names, k) for k in reads)}")
+        lines.append(f"{places} = {', '.join(_state_text(program, names, k) for k in reads)}")
     inputs = []
     for kind, which in path.sources:
         if kind == "constant":
@@ -72,8 +72,8 @@ class _Absent:
 _absent = _Absent()
 
 
-def _state_text(plan: Plan, names: dict[int, str], k: int) -> str:
-    scalar = plan.threaded.states[k].type.ndim == 0
+def _state_text(program: SymbolicProgram, names: dict[int, str], k: int) -> str:
+    scalar = program.threaded.states[k].type.ndim == 0
     return f"{names[k]}.value[()]" if scalar else f"{names[k]}.value"
 
 
@@ -83,7 +83,7 @@ def _parameter(f: Callee, slot: Slot, lines: list[str], namespace: dict[str, Any
         name = f"x{f.slots.index(slot)}"
         lines.append(f"if {name} is not _absent: return MISS")
         return f"{name}=_absent"
-    k, kind = f.plan.inputs.index(slot.variable), slot.variable.type
+    k, kind = f.program.inputs.index(slot.variable), slot.variable.type
     name = f"p{k}"
     if kind.ndim:
         test = [f"if type({name}) is not _ndarray: return MISS"]
@@ -115,7 +115,7 @@ def _parameter(f: Callee, slot: Slot, lines: list[str], namespace: dict[str, Any
 
 
 def _result_text(f: Callee, outputs: Sequence[str]) -> str:
-    outputs = outputs[: len(f.plan.threaded.outputs)]
+    outputs = outputs[: len(f.program.threaded.outputs)]
     items = ", ".join(outputs)
     if f.structure is None:
         return "None"

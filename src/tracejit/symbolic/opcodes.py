@@ -243,7 +243,7 @@ def _check_alloc(shape: Any, pattern: Any, target: Any) -> None:
 
 @opcode("numpy")
 def _numpy(attr: Any, *values: Any) -> Any:
-    """attr: (function's name, positional arguments, keywords), operands by `Slot`."""
+    """attr: (function's name, positional arguments, keywords), operands by `Operand`."""
     name, args, kwargs = attr
     function = getattr(xp if any(isinstance(v, Variable) for v in values) else np, name)
     return function(
@@ -252,7 +252,7 @@ def _numpy(attr: Any, *values: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Slot:
+class Operand:
     """Stands for operand `index` in static arguments; a `length` is an int to NumPy."""
 
     index: int
@@ -267,7 +267,7 @@ class Items:
 
 
 def _filled(item: Any, values: Any) -> Any:
-    if isinstance(item, Slot):
+    if isinstance(item, Operand):
         value = values[item.index]
         return length_of(value) if item.length else value
     if isinstance(item, Items):
@@ -320,4 +320,4 @@ def length_of(value: Any) -> Any:
     return number(make(ops.CAST, (node,), None, dims.INT_SCALAR, node.origin))
 
 
-__all__ = ["OPS", "Items", "Opcode", "Slot", "length_of", "node_of", "opcode", "xp"]
+__all__ = ["OPS", "Items", "Opcode", "Operand", "length_of", "node_of", "opcode", "xp"]

@@ -14,7 +14,7 @@ from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir.node import Origin
 from tracejit.plan.text import Parameters, commit, make_function
 from tracejit.symbolic.graph import Variable
-from tracejit.symbolic.plan import Callee
+from tracejit.symbolic.program import Callee
 from tracejit.symbolic.replay import replay
 from tracejit.symbolic.type import TensorType
 from tracejit.trace.explain import message
@@ -22,8 +22,8 @@ from tracejit.trace.explain import message
 
 def _values(f: Callee, values: Sequence[Any]) -> list[Any]:
     """The values of outputs and updates in plain NumPy; each has its own memory."""
-    threaded = f.plan.threaded
-    env: dict[Variable, Any] = dict(zip(f.plan.inputs, values, strict=True))
+    threaded = f.program.threaded
+    env: dict[Variable, Any] = dict(zip(f.program.inputs, values, strict=True))
     env.update(zip(threaded.states, f.snapshot(), strict=True))
     outputs = [*threaded.outputs, *(u for _, u in threaded.updates)]
     found = replay(outputs, env)
@@ -37,7 +37,7 @@ def tell_plain(f: Callee, place: Origin | None, reason: str, hint: str) -> None:
     """Count a call in plain NumPy, and say why; or raise, where that is asked for."""
     title = f"{f.name or 'a symbolic function'} runs in plain NumPy"
     text = message(title, place, reason, "", hint)
-    tell(f.plan.paths, text, place, config.on_unsupported)
+    tell(f.program.paths, text, place, config.on_unsupported)
 
 
 def run_plain(f: Callee, values: Sequence[Any], refusal: NotTraceable | None) -> Any:
@@ -50,7 +50,7 @@ def run_plain(f: Callee, values: Sequence[Any], refusal: NotTraceable | None) ->
         found = _values(f, values)
     except Exception as error:
         raise located(f, error) from error.__cause__
-    count = len(f.plan.threaded.outputs)
+    count = len(f.program.threaded.outputs)
     if f.updating:
         _committer(len(found) - count)(*f.targets(), *found[count:])
     return _structured(f, found[:count])

@@ -1,4 +1,4 @@
-"""Numba's compiler, with a wrapper of ours around each function (see `cpu.enter`)."""
+"""Numba's compiler, with a wrapper of ours around each function (see `native.entry`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
 
-from tracejit.native.enter import entrance
+from tracejit.native.entry import make_entry
 from tracejit.native.slots import INT, load
 
 #: What is returned where an array that the function needs could not be made: NumPy may raise.
@@ -38,7 +38,7 @@ define i64 @"{name}"(ptr %slots) {{
 
 
 def function_type(context: Any, fndesc: Any) -> ir.FunctionType:
-    """The type of a function that takes its arguments in slots (see `cpu.slots`)."""
+    """The type of a function that takes its arguments in slots (see `native.slots`)."""
     kind = context.call_conv.get_function_type(fndesc.restype, ())
     return ir.FunctionType(kind.return_type, [*kind.args, INT.as_pointer()])
 
@@ -113,7 +113,7 @@ njit: Any = functools.partial(
 
 
 def python_callable(dispatcher: Any, effort: int = 2, late: int = 0) -> Callable[..., Any]:
-    """What Python calls the only signature of `dispatcher` by; `effort`, `late` as in `entrance`.
+    """What Python calls the only signature of `dispatcher` by; `effort`, `late` as in `make_entry`.
 
     Called with arguments of any other type, it converts nothing. It has its dispatcher in
     ``__self__``, whose own call must not be used.
@@ -122,4 +122,4 @@ def python_callable(dispatcher: Any, effort: int = 2, late: int = 0) -> Callable
     fndesc = overload.fndesc
     program = overload.library.get_pointer_to_function(fndesc.llvm_cpython_wrapper_name)
     name = dispatcher.py_func.__name__
-    return entrance(name, program, fndesc.argtypes, dispatcher, effort, late)
+    return make_entry(name, program, fndesc.argtypes, dispatcher, effort, late)

@@ -43,7 +43,7 @@ class SymbolicPath(Path):
         self.sources = sources
 
 
-class Plan:
+class SymbolicProgram:
     """What copies of a function share: the threaded program and its compiled paths.
 
     `public` are the shared variables that the user knows; the other states belong to inputs.
@@ -66,11 +66,11 @@ class Callee(Caller):
     """A symbolic function as its calls see it; its users see a `symbolic.SymbolicFunction`."""
 
     def __init__(
-        self, plan: Plan, slots: Sequence[Slot], containers: Sequence[Container],
+        self, program: SymbolicProgram, slots: Sequence[Slot], containers: Sequence[Container],
         shared_variables: Sequence[Any], structure: Any, name: str | None, mode: str, profile: Any,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.plan = plan
+        self.program = program
         self.slots = list(slots)
         self.containers = list(containers)
         self.shared_variables = list(shared_variables)
@@ -87,7 +87,7 @@ class Callee(Caller):
         """The containers of the updates, in their order."""
         if not self.updating:
             return []
-        threaded = self.plan.threaded
+        threaded = self.program.threaded
         place = {s: k for k, s in enumerate(threaded.states)}
         return [self.containers[place[s]] for s, _ in threaded.updates]
 

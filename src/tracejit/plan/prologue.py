@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,8 @@ import numpy as np
 from tracejit.errors import MISS
 from tracejit.ir import ops
 from tracejit.ir.node import Node
-from tracejit.plan.structure import INT_LIMIT, Container, Leaf, Spec, Static, make_dataclass, same
-from tracejit.plan.text import Parameters, is_plain_name, make_function
+from tracejit.plan.structure import INT_LIMIT, Leaf, Spec, Static, Tree, make_dataclass, same
+from tracejit.plan.text import is_plain_name
 
 #: Static values that are equal only to themselves.
 _IDENTICAL = (types.FunctionType, types.CodeType, types.ModuleType, type, np.ufunc, property)
@@ -110,7 +110,7 @@ class Prologue:
             return [local]
         return self._unpack_container(spec, local, leaves)
 
-    def _unpack_container(self, spec: Container, local: str, leaves: Iterator[Any]) -> list[str]:
+    def _unpack_container(self, spec: Tree, local: str, leaves: Iterator[Any]) -> list[str]:
         self.miss_if(f"type({local}) is not {self.symbol(spec.cls)}")
         names: list[str] = []
         if spec.kind in ("tuple", "list", "namedtuple"):
@@ -170,60 +170,3 @@ def length_text(node: Node, expressions: Mapping[str, str]) -> str:
         for monomial, c in node.attr
     ]
     return f"({' + '.join(terms)})"
-
-
-class Signature:
-    """How a function takes its arguments: `bind` gives their values in the order of `names`.
-
-    `parameters` are those of functions that are generated for it, which know them by the names
-    `locals` and find defaults under the names in `defaults`.
-    """
-
-    def __init__(self, function: types.FunctionType) -> None:
-        code = function.__code__
-        self._made_for = code, function.__defaults__, function.__kwdefaults__
-        self._positional = code.co_argcount
-        plain = self._positional + code.co_kwonlyargcount
-        self._has_rest, self._has_named = bool(code.co_flags & 0x04), bool(code.co_flags & 0x08)
-        users = code.co_varnames[: plain + self._has_rest + self._has_named]
-        ours = [f"_tj_p{k}" for k in range(len(users))]
-        given = dict(function.__kwdefaults__ or {})
-        values = function.__defaults__ or ()
-        positional = users[: self._positional]
-        given.update(zip(positional[len(positional) - len(values) :], values, strict=True))
-        self.defaults = {f"_tj_d{k}": given[n] for k, n in enumerate(users[:plain]) if n in given}
-
-        def parameter(k: int) -> str:
-            return f"{ours[k]}=_tj_d{k}" if f"_tj_d{k}" in self.defaults else ours[k]
-
-        parts = [parameter(k) for k in range(self._positional)]
-        if code.co_posonlyargcount:
-            parts.insert(code.co_posonlyargcount, "/")
-        rest = [plain] if self._has_rest else []
-        if rest or plain > self._positional:
-            parts.append(f"*{ours[plain]}" if rest else "*")
-        parts += [parameter(k) for k in range(self._positional, plain)]
-        if self._has_named:
-            parts.append(f"**{ours[-1]}")
-        self.parameters = Parameters(", ".join(parts), users)
-        order = [*range(self._positional), *rest, *range(self._positional, plain)]
-        order += [len(users) - 1] if self._has_named else []
-        self.names, self.locals = [users[k] for k in order], [ours[k] for k in order]
-        self._keywords = users[self._positional : plain]
-        every = "".join(f"{name}, " for name in self.locals)
-        self.bind = make_function(self.parameters, [f"return ({every})"], dict(self.defaults))
-
-    def recall(self, f: Callable[..., Any], *values: Any) -> Any:
-        """Call `f` with values so bound."""
-        start = self._positional
-        given, named = values[:start], {}
-        if self._has_rest:
-            given, start = (*given, *values[start]), start + 1
-        if self._has_named:
-            named, values = values[-1], values[:-1]
-        return f(*given, **dict(zip(self._keywords, values[start:], strict=True)), **named)
-
-    def is_of(self, function: types.FunctionType) -> bool:
-        """Whether `function` still takes its arguments so."""
-        now = function.__code__, function.__defaults__, function.__kwdefaults__
-        return all(a is b for a, b in zip(self._made_for, now, strict=True))

@@ -18,8 +18,15 @@ import numpy as np
 from numba.core import types
 
 from tracejit.native import abi, llvm, portable
-from tracejit.native.slots import slots, total
-from tracejit.native.taken import OTHER_ARGUMENTS, PYTHONS, classes, dtype_of, flags_of
+from tracejit.native.slots import (
+    OTHER_ARGUMENTS,
+    PYTHONS,
+    classes,
+    dtype_of,
+    flags_of,
+    slots,
+    total,
+)
 
 _TEXT = """
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
@@ -292,7 +299,7 @@ def _row(ty: Any) -> list[int]:
     return [kind, python, id(known[0]), id(known[-1]), slots(ty), 0, 0, 0]
 
 
-def entrance(
+def make_entry(
     name: str,
     program: int,
     signature: tuple[Any, ...],
@@ -310,7 +317,7 @@ def entrance(
     call.
     """
     if not abi.arrays():
-        return portable.Entrance(name, program, signature, dispatcher, late).call
+        return portable.PortableEntry(name, program, signature, dispatcher, late).call
     given = signature[:-1] if late else signature
     numbers = [program, len(given), total(signature) + (1 + late if late else 0), late]
     for ty in given:
