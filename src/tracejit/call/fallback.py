@@ -33,7 +33,7 @@ from tracejit.ir.node import Node, Origin
 from tracejit.native import floatmodes
 from tracejit.trace.explain import log, message, source_line
 from tracejit.trace.trace import Trace, is_internal
-from tracejit.trace.variable import Variable
+from tracejit.trace.tracer import Tracer
 
 #: What to do about an error: by a part of NumPy's text, then by class.
 _HINTS_BY_TEXT = (
@@ -170,7 +170,7 @@ def _give_values(problem: BaseException, trace: Trace) -> None:
     """Put values in place of the traced ones that an exception holds, which is to be raised."""
 
     def valued(x: Any) -> Any:
-        if not isinstance(x, Variable):
+        if not isinstance(x, Tracer):
             return x
         value = interpret.evaluate([x.node], trace.values)[0]
         return np.asarray(value).item() if x.kind == "number" else value
@@ -178,7 +178,7 @@ def _give_values(problem: BaseException, trace: Trace) -> None:
     with contextlib.suppress(Exception):
         problem.args = tuple(map(valued, problem.args))
         for name, value in list(vars(problem).items()):
-            if isinstance(value, Variable):
+            if isinstance(value, Tracer):
                 setattr(problem, name, valued(value))
 
 
@@ -266,7 +266,7 @@ def _operands(origin: Origin, frame: types.FrameType, trace: Trace | None) -> st
     found = []
     for name in dict.fromkeys(re.findall(r"[^\W\d]\w*", source_line(origin))):
         value = frame.f_locals.get(name, dict.get(frame.f_globals, name))
-        if isinstance(value, Variable) and value.kind != "number":
+        if isinstance(value, Tracer) and value.kind != "number":
             found.append(f"{name} {value.node.dtype}{_shape_text(value.node, trace)}")
     return ", ".join(found[:6])
 

@@ -28,7 +28,7 @@ from tracejit.plan.structure import (
     flatten,
 )
 from tracejit.trace.requirements import unread
-from tracejit.trace.variable import Variable
+from tracejit.trace.tracer import Tracer
 
 
 class TraceResult:
@@ -62,7 +62,7 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     if swallowed is not None:
         raise swallowed
     capture.verify_unchanged()
-    values: list[Variable] = []
+    values: list[Tracer] = []
     places: dict[int, int] = {}
     texts: list[Any] = []
 
@@ -71,7 +71,7 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
         if known is not None:
             texts.append(("input", known[1]))
             return ARRAY
-        if isinstance(value, Variable):
+        if isinstance(value, Tracer):
             if value.kind == "number" and is_length(value.node):
                 texts.append(("length", value.node))
             else:

@@ -152,7 +152,7 @@ def children_of(value: Any) -> Tree | None:
         return Tree(cls.__name__, cls, (), tuple(value))
     if cls is dict:
         for key in value:
-            if type(key).__module__ == "tracejit.trace.variable":
+            if type(key).__module__ == "tracejit.trace.tracer":
                 raise NotTraceable("a length or number of the trace is the key of a dict")
         return Tree("dict", cls, tuple(value), tuple(value.values()))
     if isinstance(value, tuple) and is_namedtuple(cls):

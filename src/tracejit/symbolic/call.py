@@ -31,7 +31,7 @@ from tracejit.symbolic.program import Callee, SymbolicPath
 from tracejit.symbolic.replay import SymbolicTrace, replay
 from tracejit.symbolic.type import TensorType
 from tracejit.trace.explain import log
-from tracejit.trace.variable import Variable as Traced
+from tracejit.trace.tracer import Tracer
 
 # Running -----------------------------------------------------------------------------------------
 
@@ -183,7 +183,7 @@ def _new_path(f: Callee, key: Any, values: list[Any], states: list[Any]) -> Symb
 def _node(value: Any) -> Any:
     from tracejit.symbolic.opcodes import node_of
 
-    return value.node if isinstance(value, Traced) else node_of(value)
+    return value.node if isinstance(value, Tracer) else node_of(value)
 
 
 def _interpreted(f: Callee, problem: Exception) -> bool:

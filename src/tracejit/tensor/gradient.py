@@ -28,7 +28,7 @@ from tracejit.tensor.gradient_marks import (
     undefined_grad,
     zero_grad,
 )
-from tracejit.trace.variable import Variable as Traced
+from tracejit.trace.tracer import Tracer
 from tracejit.transform.walk import pulled, pushed, rows, value_of
 
 
@@ -71,7 +71,7 @@ class NullType:
 
 
 def _need_trace(values: Sequence[Any]) -> list[Node]:
-    if not any(isinstance(v, Traced) for v in values):
+    if not any(isinstance(v, Tracer) for v in values):
         raise NotTraceable("a gradient is taken of what is not compiled")
     return [node_of(v) for v in values]
 

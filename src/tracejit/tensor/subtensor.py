@@ -17,7 +17,7 @@ from tracejit.symbolic.opcodes import Operand, _filled, node_of, opcode
 from tracejit.symbolic.type import TensorType
 from tracejit.tensor import basic, creation, elementwise, joining
 from tracejit.tensor.nparray import numpy_op
-from tracejit.trace.variable import Variable as Traced
+from tracejit.trace.tracer import Tracer
 
 
 def _key(spec: Any, values: Sequence[Any]) -> tuple[Any, ...]:
@@ -26,7 +26,7 @@ def _key(spec: Any, values: Sequence[Any]) -> tuple[Any, ...]:
 
 def _position(entry: Any, values: Sequence[Any]) -> Any:
     """An entry of an index with its operands: what is computed of arrays stays an element."""
-    if isinstance(entry, Operand) and isinstance(values[entry.index], Traced):
+    if isinstance(entry, Operand) and isinstance(values[entry.index], Tracer):
         node = values[entry.index].node
         if not node.ndim and any(n.ndim for n in postorder([node])):
             return values[entry.index]
@@ -44,16 +44,16 @@ def _set_subtensor(attr: Any, x: Any, y: Any, *values: Any) -> Any:
     """attr: (mode, the index)."""
     mode, spec = attr
     key = _key(spec, values)
-    if not any(isinstance(v, Traced) for v in (x, y, *values)):
+    if not any(isinstance(v, Tracer) for v in (x, y, *values)):
         result = np.array(x)
         if mode == "add":
             np.add.at(result, key, y)
         else:
             result[key] = y
         return result
-    if not isinstance(x, Traced):
+    if not isinstance(x, Tracer):
         raise NotTraceable("a part of a constant is set")
-    return Traced(scatter(x, key, node_of(y), mode))
+    return Tracer(scatter(x, key, node_of(y), mode))
 
 
 # Building --------------------------------------------------------------------------------------

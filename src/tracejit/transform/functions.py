@@ -24,7 +24,7 @@ from tracejit.ir.node import Node, make
 from tracejit.ir.rules.custom import CustomRule, custom_rules
 from tracejit.plan.structure import Leaf, flatten, unflatten
 from tracejit.trace.trace import Trace, current, is_internal
-from tracejit.trace.variable import Variable, wrap
+from tracejit.trace.tracer import Tracer, wrap
 from tracejit.transform.walk import pulled, pushed, rows, serial, value_of
 
 
@@ -72,14 +72,14 @@ class _Marked:
     """An argument whose leaves are told from all else that has the same value."""
 
     def __init__(self, value: Any, what: str) -> None:
-        self.leaves: list[Variable] = []
+        self.leaves: list[Tracer] = []
         self.nodes: list[Node] = []
         self.spec = flatten(value, what, self._leaf)
         self.value = unflatten(self.spec, iter(self.leaves))
 
     def _leaf(self, value: Any, path: str) -> Leaf | None:
         number = isinstance(value, (float, complex, np.generic)) and not isinstance(value, bool)
-        if not (isinstance(value, Variable) or number):
+        if not (isinstance(value, Tracer) or number):
             if isinstance(value, int) and not isinstance(value, bool):
                 raise told(
                     DTypeError(f"{path} is an integer: its derivative is not defined"),
@@ -94,7 +94,7 @@ class _Marked:
             )
         node = marked(x.node, "mark", next(serial))
         self.nodes.append(node)
-        self.leaves.append(Variable(node, x.kind, owned=False))
+        self.leaves.append(Tracer(node, x.kind, owned=False))
         return Leaf("array")
 
     def like(self, nodes: Sequence[Node | None]) -> Any:
@@ -296,7 +296,7 @@ def custom_gradient(f: Any) -> Callable[..., Any]:
         operands = [wrap(a) for a in args]
 
         def pull(g: Node) -> list[Node | None]:
-            found = rule(Variable(g, y.kind if y.kind != "number" else "scalar"))
+            found = rule(Tracer(g, y.kind if y.kind != "number" else "scalar"))
             parts = found if isinstance(found, (tuple, list)) else (found,)
             if len(parts) != len(operands):
                 raise ShapeError(
@@ -311,7 +311,7 @@ def custom_gradient(f: Any) -> Callable[..., Any]:
         trace.kept.append(kept)
         nodes = (y.node, *(o.node for o in operands))
         node = make(ops.STRUCTURAL["custom"], nodes, number, y.node.type, y.node.origin)
-        return Variable(node, y.kind)
+        return Tracer(node, y.kind)
 
     return _transformed(f, "custom_gradient", transform)
 

@@ -13,7 +13,7 @@ from tracejit.ir.autodiff import jacobian, vjp
 from tracejit.ir.cancel import cancelled
 from tracejit.ir.node import Node, make
 from tracejit.ir.smooth import differentiable
-from tracejit.trace.variable import Variable
+from tracejit.trace.tracer import Tracer
 
 #: Serial numbers of nodes that are to be told from all else.
 serial = itertools.count()
@@ -76,8 +76,8 @@ def rows(
     return [jacobian(y, targets, stopped) for y in _formulas(outputs, targets, cancelling)]
 
 
-def value_of(g: Node | None, x: Node, dtype: np.dtype[Any] | None = None) -> Variable:
+def value_of(g: Node | None, x: Node, dtype: np.dtype[Any] | None = None) -> Tracer:
     """What Python gets of a cotangent of `x`; None is zero. Of this dtype, or that of `x`."""
     dtype = x.dtype if dtype is None else dtype
     found = build.full(x.shape, build.constant(0, dtype)) if g is None else g
-    return Variable(build.cast(found, dtype), "array" if found.ndim else "scalar")
+    return Tracer(build.cast(found, dtype), "array" if found.ndim else "scalar")
