@@ -11,7 +11,6 @@ from tracejit.call.arguments import Description, texts_of
 from tracejit.call.compiled import Compiled
 from tracejit.call.executables import executable_of
 from tracejit.call.fallback import (
-    RandomGuard,
     Refusal,
     bound_to,
     interpreted,
@@ -22,6 +21,7 @@ from tracejit.call.fallback import (
     run_plain,
 )  # fmt: skip
 from tracejit.call.paths import Path, tracing
+from tracejit.call.random_state import RandomGuard
 from tracejit.call.reentry import aside, begins_trace, inlining
 from tracejit.call.retrace import asked_too_often, cause_of, promote_changed_numbers
 from tracejit.call.traced import TraceResult, run_trace

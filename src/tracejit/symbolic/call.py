@@ -122,7 +122,7 @@ def _run(f: Callee, values: list[Any]) -> Any:
         return run_plain(f, values, refusal)
     except Exception as error:
         take_refusal()
-        raise located(f, error) from error.__cause__
+        raise located(error) from error.__cause__
     if path is not None:
         return result
     result = None

@@ -24,7 +24,6 @@ _FLOATING = frozenset(
     "erf erfc erfinv erfcinv erfcx gamma gammaln psi polygamma chi2sf j0 j1 i0 i1 iv jv expit "
     "logaddexp floor ceil trunc rint".split()
 )
-_KEEP_INTEGERS = frozenset("floor ceil trunc rint".split())
 
 
 def upgrade_to_float(dtype: str) -> str:
@@ -32,7 +31,7 @@ def upgrade_to_float(dtype: str) -> str:
     return "float32" if np.dtype(dtype).itemsize <= 2 else "float64"
 
 
-def apply_row(name: str, *args: Any, dtype: str | None = None) -> Any:
+def apply_row(name: str, *args: Any) -> Any:
     """Row `name` of the elementwise table over `args`. TypeError where NumPy has no such loop."""
     operands = [as_tensor_variable(a) for a in args]
     row = ops.ELEMENTWISE[name]

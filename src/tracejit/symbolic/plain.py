@@ -49,7 +49,7 @@ def run_plain(f: Callee, values: Sequence[Any], refusal: NotTraceable | None) ->
     try:
         found = _values(f, values)
     except Exception as error:
-        raise located(f, error) from error.__cause__
+        raise located(error) from error.__cause__
     count = len(f.program.threaded.outputs)
     if f.updating:
         _committer(len(found) - count)(*f.targets(), *found[count:])
@@ -76,7 +76,7 @@ def _structured(f: Callee, results: list[Any]) -> Any:
     return dict(zip(f.structure, results, strict=True))
 
 
-def located(f: Callee, error: Exception) -> Exception:
+def located(error: Exception) -> Exception:
     """`error` with the user's line that made the application which raised it."""
     apply = getattr(error, "__tracejit_apply__", None)
     if apply is None or apply.origin is None:

@@ -291,7 +291,7 @@ def angle(z: Any) -> Any:
     return apply_row("arctan2", imag(z), real(z))
 
 
-def special(name: str, arity: int = 1) -> Any:
+def special(name: str) -> Any:
     """The function `name` of ``scipy.special`` as a symbolic one."""
 
     def call(*args: Any) -> Any:

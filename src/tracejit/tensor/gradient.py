@@ -78,7 +78,10 @@ def _need_trace(values: Sequence[Any]) -> list[Node]:
 
 @opcode("grad", types=lambda attr, inputs: [_type_of(v) for v in inputs[: attr[0]]])
 def _grad(attr: Any, *values: Any) -> Any:
-    """attr: (how many are wrt, constants, outputs); operands: these, then the cotangents."""
+    """attr: (how many are wrt, constants, outputs, the gradients' dtypes, how many are known).
+
+    The operands are these, then the outputs' cotangents.
+    """
     wrt, constants, outputs, dtypes, known = attr
     nodes = _need_trace(values)
     targets, rest = nodes[:wrt], nodes[wrt:]

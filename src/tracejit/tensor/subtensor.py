@@ -72,7 +72,7 @@ def getitem(x: Any, key: Any) -> Any:
     operands: list[Variable] = []
     spec = tuple(_entry(e, operands) for e in entries)
     (kind,) = result_types("subtensor", spec, [x, *operands])
-    return apply("subtensor", [x, *operands], spec, [_pattern(x, spec, operands, kind)])[0]
+    return apply("subtensor", [x, *operands], spec, [_pattern(x, spec, kind)])[0]
 
 
 def _holds_bool(e: Any) -> bool:
@@ -145,7 +145,7 @@ def _operand(v: Any, operands: list[Variable], length: bool) -> Operand:
     return Operand(len(operands) - 1, length)
 
 
-def _pattern(x: Any, spec: tuple[Any, ...], operands: Any, kind: TensorType) -> TensorType:
+def _pattern(x: Any, spec: tuple[Any, ...], kind: TensorType) -> TensorType:
     """The type of a subtensor: an axis broadcasts if it is new, or did and is taken whole."""
     if any(isinstance(e, Operand) and not e.length for e in spec):
         return kind
