@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from tracejit.call.arguments import storage_of
 from tracejit.call.paths import Stats
@@ -13,6 +12,7 @@ from tracejit.ir.graph import Graph
 from tracejit.ir.printer import to_text
 from tracejit.ir.verify import verify
 from tracejit.native.apart import imported
+from tracejit.plan.callplan import Runnable
 from tracejit.plan.interpreted import Interpreted
 from tracejit.trace.explain import log
 from tracejit.trace.trace import Trace
@@ -29,7 +29,7 @@ def executable_of(
     compiling: bool,
     refused: Callable[[Exception], bool],
     budget: float = 0.0,
-) -> Any:
+) -> Runnable:
     """What runs `graph` for arguments as those of its trace; `kinds`, `states` as of a `CallPlan`.
 
     Where the compiler raises, `refused` says whether the interpreter runs it instead.
@@ -39,7 +39,7 @@ def executable_of(
             verify(graph)
         if config.debug >= 3:
             log(f"graph of {name} as traced:\n{to_text(graph)}")
-        executable: Any = Interpreted(graph)
+        executable: Runnable = Interpreted(graph)
     else:
         backend = imported("tracejit.cpu.backend")
         compile_graph = imported("tracejit.lower").compile_graph

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, overload
 from tracejit.errors import MISS
 from tracejit.ir.graph import Graph
 from tracejit.native import locks
+from tracejit.plan.callplan import Runnable
 
 #: Versions of a program that are kept at most.
 MOST = 128
@@ -40,7 +41,7 @@ class Stats:
             "trace": 0.0, "schedule": 0.0, "emit": 0.0, "compile": 0.0
         }  # fmt: skip
 
-    def count(self, executable: Any) -> None:
+    def count(self, executable: Runnable) -> None:
         """Add what the newest path has cost."""
         self.compiles += executable.compiled
         self.loops, self.passes = executable.loops, executable.passes
@@ -60,7 +61,7 @@ class Stats:
 class Path:
     """One compiled version of a program, for the arguments that `key` describes."""
 
-    def __init__(self, key: Any, graph: Graph, executable: Any) -> None:
+    def __init__(self, key: Any, graph: Graph, executable: Runnable) -> None:
         self.key = key
         self.graph = graph
         self.executable = executable

@@ -35,7 +35,7 @@ from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
 from tracejit.native import floatmodes, locks
 from tracejit.native.caller import OTHERS
-from tracejit.plan.callplan import CallPlan
+from tracejit.plan.callplan import CallPlan, Runnable
 from tracejit.plan.prologue import length_text, result_text
 from tracejit.plan.signature import Signature
 from tracejit.trace.explain import log
@@ -48,7 +48,7 @@ class TracedPath(Path):
     """A path of a decorated function, and what it was made for."""
 
     def __init__(
-        self, key: Any, graph: Graph, executable: Any, driver: Callable[..., Any], trace: Trace
+        self, key: Any, graph: Graph, executable: Runnable, driver: Callable[..., Any], trace: Trace
     ) -> None:
         super().__init__(key, graph, executable)
         self.driver = driver

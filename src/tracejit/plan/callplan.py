@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from tracejit.ir.alias import View
 from tracejit.plan.text import DrawText, Parameters, ResultText
@@ -34,3 +34,18 @@ class CallPlan:
     draws: Sequence[DrawText] = ()
     views: Mapping[int, View] = field(default_factory=dict)
     required: bool = False
+
+
+class Runnable(Protocol):
+    """What runs a graph: compiled for arguments of some layouts, or by the interpreter."""
+
+    compiled: bool
+    loops: int
+    passes: int
+    temporaries: int
+    seconds: dict[str, float]
+
+    @property
+    def source(self) -> str: ...
+
+    def driver(self, plan: CallPlan) -> Callable[..., Any]: ...

@@ -9,6 +9,7 @@ from typing import Any
 from tracejit.call.paths import Path, Paths
 from tracejit.ir.graph import Graph
 from tracejit.native.caller import Caller
+from tracejit.plan.callplan import Runnable
 from tracejit.symbolic.graph import Variable
 from tracejit.symbolic.io import Slot
 from tracejit.symbolic.shared import Container
@@ -37,7 +38,7 @@ class SymbolicPath(Path):
     """A path of a symbolic function: `sources` names the graph's inputs as (kind, position)."""
 
     def __init__(
-        self, key: Any, graph: Graph, executable: Any, sources: list[tuple[str, Any]]
+        self, key: Any, graph: Graph, executable: Runnable, sources: list[tuple[str, Any]]
     ) -> None:
         super().__init__(key, graph, executable)
         self.sources = sources
