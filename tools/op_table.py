@@ -37,9 +37,9 @@ from tracejit.lower.executable import _own_outputs
 from tracejit.lower.program import Program
 from tracejit.lower.registry import target
 from tracejit.lower.schedule import schedule
-from tracejit.plan.dispatch import is_length
+from tracejit.plan.prologue import is_length
 from tracejit.trace.trace import Trace
-from tracejit.trace.variable import Variable
+from tracejit.trace.tracer import Tracer
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "operations.md"
 LAYOUTS = "CFA"
@@ -112,8 +112,8 @@ def traced(
     return trace.graph([*(v.node for v in found), *bases]), frozenset(views)
 
 
-def _variables(result: Any) -> Iterator[Variable]:
-    if isinstance(result, Variable):
+def _variables(result: Any) -> Iterator[Tracer]:
+    if isinstance(result, Tracer):
         yield result
     elif isinstance(result, (tuple, list)):
         for item in result:
@@ -275,7 +275,7 @@ def _expression(text: str, dtype: np.dtype[Any]) -> str:
             return NONE
     numpy = replacement(np)
 
-    def call(**variables: Variable) -> Any:
+    def call(**variables: Tracer) -> Any:
         return eval(code, {"np": numpy, "dtype": dtype}, variables)
 
     with quiet():

@@ -12,7 +12,7 @@ from tracejit.symbolic.convert import as_tensor_variable
 from tracejit.symbolic.graph import Apply, Constant, Variable, toposort
 from tracejit.symbolic.infer import apply
 from tracejit.symbolic.opcodes import opcode
-from tracejit.trace.variable import Variable as Traced
+from tracejit.trace.tracer import Tracer
 
 _INFIX = {
     "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "floor_divide": "//",
@@ -96,7 +96,7 @@ def _formula(node: Apply, operands: list[str], v: Variable) -> str:
 @opcode("print", types=lambda attr, inputs: [inputs[0].type])
 def _print(attr: Any, x: Any) -> Any:
     """attr: (message, attributes to print)."""
-    if isinstance(x, Traced):
+    if isinstance(x, Tracer):
         raise NotTraceable("a value is printed at each call", "return it, and print it outside")
     text, names = attr
     for name in names:

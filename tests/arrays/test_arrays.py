@@ -1,6 +1,6 @@
 """NumPy's functions over traced values against NumPy: values, dtypes, shapes, kinds and refusals.
 
-Each case is an expression, evaluated once over arrays with NumPy and once over Variables whose
+Each case is an expression, evaluated once over arrays with NumPy and once over Tracers whose
 graph the interpreter computes.
 """
 
@@ -19,7 +19,7 @@ from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims, interpret, ops
 from tracejit.ir.node import Node
 from tracejit.ir.types import DTYPES
-from tracejit.trace.variable import Variable
+from tracejit.trace.tracer import Tracer
 
 
 def cases(text: str) -> list[str]:
@@ -33,7 +33,7 @@ class Known(build.Solver):
     def __init__(self, values: dict[str, Any]) -> None:
         self.values = dict(values)
         self.answers: list[tuple[Node, Any]] = []
-        self.constants: dict[int, tuple[Any, Variable]] = {}
+        self.constants: dict[int, tuple[Any, Tracer]] = {}
 
     def look(self, node: Node) -> Any:
         stack = [node]
@@ -69,14 +69,14 @@ class Known(build.Solver):
         self.answers.append((node, answer))
         return answer.item() if isinstance(answer, (np.generic, np.ndarray)) else answer
 
-    def array_input(self, value: np.ndarray) -> Variable:
+    def array_input(self, value: np.ndarray) -> Tracer:
         name = f"constant{len(self.constants)}"
-        v = Variable(build.input(name, value.dtype, value.shape), owned=False)
+        v = Tracer(build.input(name, value.dtype, value.shape), owned=False)
         self.values[name] = value
         self.constants[id(value)] = value, v
         return v
 
-    def known_array(self, value: np.ndarray) -> Variable | None:
+    def known_array(self, value: np.ndarray) -> Tracer | None:
         return self.constants.get(id(value), (None, None))[1]
 
 
@@ -94,11 +94,11 @@ class Namespace:
 def variable(name: str, value: Any) -> Any:
     if isinstance(value, np.ndarray):
         shape = tuple(1 if n == 1 else dims.dim(name, k) for k, n in enumerate(value.shape))
-        return Variable(build.input(name, value.dtype, shape), owned=False)
+        return Tracer(build.input(name, value.dtype, shape), owned=False)
     if isinstance(value, np.generic):
-        return Variable(build.input(name, value.dtype, ()), "scalar", owned=False)
+        return Tracer(build.input(name, value.dtype, ()), "scalar", owned=False)
     dtype = np.dtype(type(value))
-    return Variable(build.input(name, dtype, (), weak=dtype.kind != "b"), "number", owned=False)
+    return Tracer(build.input(name, dtype, (), weak=dtype.kind != "b"), "number", owned=False)
 
 
 def kind(x: Any) -> str:
@@ -152,7 +152,7 @@ def trace(source: str, values: dict[str, Any]) -> tuple[Outcome, Known]:
 
 def difference(mine: Any, theirs: Any, values: dict[str, Any]) -> str | None:
     """How a traced leaf differs from NumPy's."""
-    if not isinstance(mine, Variable):
+    if not isinstance(mine, Tracer):
         same = type(mine) is type(theirs) and (mine == theirs or mine != mine)
         return None if same else f"{mine!r} is not {theirs!r}"
     if mine.kind != kind(theirs):

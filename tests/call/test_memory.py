@@ -221,8 +221,8 @@ def test_a_dropped_function_releases_its_paths(compiled, no_new_nodes):
         f(weights)
         f(weights, "max")
         f(weights.astype("f4"), "max")
-    executable = f._records[0].executable
-    watched = [weakref.ref(o) for o in (f, f.__wrapped__, *f._records, executable, weights)]
+    executable = f._paths[0].executable
+    watched = [weakref.ref(o) for o in (f, f.__wrapped__, *f._paths, executable, weights)]
     assert f.stats.traces == 3
     del f, weights, executable
     gc.collect()
@@ -245,7 +245,7 @@ REBOUND = [np.ones(3)]
 
 def test_retracing_is_bounded(monkeypatch):
     """A function that looks at ever new values keeps the newest paths only."""
-    monkeypatch.setattr("tracejit.call.slow.MAX_PATHS", 16)
+    monkeypatch.setattr("tracejit.call.paths.MOST", 16)
     f = strict(lambda x, text: x * len(text))
     with tracejit.config(compile=False):
         x = np.ones(2)
@@ -256,7 +256,7 @@ def test_retracing_is_bounded(monkeypatch):
             f(x, "a" * k)
     assert f.stats.traces == 130
     assert settled() - before < 500
-    assert len(f._records) <= 16
+    assert len(f._paths) <= 16
 
 
 def test_a_shape_is_read_once_before_a_call(monkeypatch):

@@ -10,14 +10,14 @@ X = np.ones(3)
 
 
 def test_the_path_that_is_not_used_goes_first(monkeypatch):
-    monkeypatch.setattr("tracejit.call.slow.MAX_PATHS", 8)
+    monkeypatch.setattr("tracejit.call.paths.MOST", 8)
     g = tracejit.function(lambda x, name: x * len(name))
     with tracejit.config(compile=False):
         g(X, "often")
         for k in range(29):
             g(X, str(k))
             g(X, "often")
-    assert g.stats.traces == 30 and len(g._records) == 8
+    assert g.stats.traces == 30 and len(g._paths) == 8
 
 
 def test_a_call_that_a_path_takes_is_no_fallback():

@@ -119,8 +119,8 @@ def test_while_this_thread_traces(handler, monkeypatch) -> None:
         np.testing.assert_array_equal(f(X), np.tanh(X) * 2 + (X * 2 + 1))
         assert once.ran
         assert f.stats.traces == 1
-        assert len(f._records) == 1
-        assert len(str(f._records[0].graph)) == len(text)
+        assert len(f._paths) == 1
+        assert len(str(f._paths[0].graph)) == len(text)
         assert str(f.graph(X)).count("=") == text.count("=")
     assert not locks.busy()
 
@@ -192,7 +192,7 @@ def test_a_finalizer_of_the_library(monkeypatch) -> None:
         f = tracejit.function(lambda x: x - 3)
         np.testing.assert_array_equal(f(X), X - 3)
     assert type(found[0]) is np.ndarray
-    assert len(f._records[0].graph.outputs) == 1
+    assert len(f._paths[0].graph.outputs) == 1
 
 
 def test_a_trace_that_is_refused_is_refused_after_a_handler(monkeypatch) -> None:

@@ -18,7 +18,7 @@ import pytest
 import tracejit
 import tracejit.tensor as T
 from tracejit.plan import text as calltext
-from tracejit.plan.dispatch import Signature
+from tracejit.plan.signature import Signature
 
 Record = namedtuple("Record", "x scale")
 STREAM = np.random.default_rng(1)

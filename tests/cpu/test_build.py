@@ -111,7 +111,7 @@ def test_loops_are_compiled_without_tests_for_overlap():
 
     with tracejit.config(cache=False):
         x = np.arange(50.0)
-        path = f.graph(x, x) and f._records[-1]
+        path = f.graph(x, x) and f._paths[-1]
     llvm = path.executable.entry.__self__.compiled.llvm()
     assert "vector.body" in llvm and "memcheck" not in llvm
 

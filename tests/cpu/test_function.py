@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import tracemalloc
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,23 @@ from numba.core import types
 
 from tracejit.cpu.compiling.compile import array_type, scalar_type
 from tracejit.cpu.compiling.function import Compiled
+from tracejit.intrinsics import late
+from tracejit.native import abi
 
 SCALARS = [np.dtype(c) for c in "?bhilBHILfdFD"]
 MISS = 1
+
+
+@pytest.fixture(autouse=True, params=["machine code", "Python"])
+def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """What takes the arguments: Python does where NumPy keeps them otherwise."""
+    if request.param == "Python":
+        monkeypatch.setattr(abi.Array, "flags", abi.Array.rank)
+    for found in (abi.arrays, late._registered):
+        found.cache_clear()
+    yield request.param
+    for found in (abi.arrays, late._registered):
+        found.cache_clear()
 
 
 def taking(*signature: Any) -> Any:
@@ -31,6 +46,10 @@ def taking(*signature: Any) -> Any:
 def unaligned(x: np.ndarray) -> np.ndarray:
     memory = np.zeros(x.nbytes + 1, np.uint8)
     return memory[1:].view(x.dtype).reshape(x.shape)
+
+
+def test_who_reads_them(reader: str) -> None:
+    assert (type(taking(types.int64)) is type(len)) == (reader == "machine code")
 
 
 def read_only(x: np.ndarray) -> np.ndarray:
@@ -170,14 +189,14 @@ CELLS = array_type(np.dtype(np.int64), 1, "C")
 ZERO = 0
 
 
-def making(body: str, late: int, *signature: Any) -> Any:
+def making(body: str, count: int, *signature: Any) -> Any:
     """An entry that makes arrays in its last argument."""
     head = """
 from numba import uint16
 from tracejit.cpu.runtime import new_array
 vector, matrix = new_array("d", 1), new_array("e", 2)
 """
-    return kernel(head + body, *signature, CELLS, late=late)
+    return kernel(head + body, *signature, CELLS, late=count)
 
 
 def test_what_is_made_inside_is_numpys() -> None:

@@ -196,7 +196,7 @@ def test_without_a_second_entry_calls_go_on(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(threads, "available", lambda: 3)
     f = tracejit.function(lambda x: x[::-1] * 2, on_unsupported="error")
     f(LONG[:9])
-    executable = next(iter(f._records)).executable
+    executable = next(iter(f._paths)).executable
 
     def fail() -> Any:
         raise RuntimeError("no compiler")
@@ -241,7 +241,7 @@ def test_a_forked_child_has_threads_of_its_own() -> None:
     f = tracejit.function(lambda x: np.exp(-x) + 1, on_unsupported="error")
     for _ in range(3):
         want = f(LONG)
-    executable = next(iter(f._records)).executable
+    executable = next(iter(f._paths)).executable
     executable.launch.shared.plain.making.join()
     f(LONG)  # the team is there
     child = os.fork()
@@ -260,11 +260,10 @@ def test_few_streams_stay_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> No
 def test_no_path_runs_under_the_lock_of_traces(monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes the locks of shared variables, whose holder may want to trace."""
     from tracejit.call import slow as call
+    from tracejit.call.paths import tracing
 
     run, owned = call._run, []
-    monkeypatch.setattr(
-        call, "_run", lambda *a: owned.append(call.trace_lock()._is_owned()) or run(*a)
-    )
+    monkeypatch.setattr(call, "_run", lambda *a: owned.append(tracing._is_owned()) or run(*a))
     with tracejit.config(compile=False):
         f = tracejit.function(lambda x: x * 2)
         for n in (2, 1, 3):

@@ -13,6 +13,7 @@ from tracejit.ir.types import DTYPES
 from tracejit.ir.verify import verify
 from tracejit.lower import registry
 from tracejit.lower.executable import compile_graph
+from tracejit.plan.callplan import CallPlan
 from tracejit.plan.text import Parameters
 
 #: Rows whose kernel expression is our own mathematics: at most this many units in the last place
@@ -71,7 +72,8 @@ def run(outputs: list, arrays: dict[str, np.ndarray], inputs: list) -> list[np.n
     executable = compile_graph(graph, dict.fromkeys(arrays, "C"), registry.target(), kinds=kinds)
     names = list(arrays)
     parameters = Parameters(", ".join(names))
-    call = executable.driver(parameters, [], names, lambda o: f"({', '.join(o)},)", {}, kinds)
+    plan = CallPlan(parameters, [], names, lambda o: f"({', '.join(o)},)", {}, kinds)
+    call = executable.driver(plan)
     got = call(*arrays.values())
     assert got is not MISS
     return list(got)

@@ -24,7 +24,7 @@ LINE = build.reshape(E("exp", S), (build.size(S),))
 GRAPHS: dict[str, Callable[[], tuple[Node, ...]]] = {
     "a_register": lambda: (E("negative", build.reduce("sum", X, (0,))),),
     "at_its_iteration": lambda: (E("negative", E("exp", X)), E("square", E("exp", X))),
-    "running": lambda: (build.reduce("sum", build.scan("add", X, 0), (0,)),),
+    "running": lambda: (build.reduce("sum", build.accumulate("add", X, 0), (0,)),),
     "a_row": lambda: (build.reduce("max", E("divide", EXP, along(ROWS, M, 0)), (1,)),),
     "in_its_reader": lambda: (E("divide", EXP, along(ROWS, M, 0)),),
     "in_nobody": lambda: (
@@ -42,7 +42,7 @@ GRAPHS: dict[str, Callable[[], tuple[Node, ...]]] = {
     ),
     "another_shape": lambda: (build.sort(build.sort(LINE, 0), 0), build.reduce("sum", S, (0,))),
     "late": lambda: (build.gather(X, PLACES.shape, (("index", 0),), PLACES),),
-    "running_down": lambda: (build.reduce("sum", build.scan("add", M, 0), (0, 1)),),
+    "running_down": lambda: (build.reduce("sum", build.accumulate("add", M, 0), (0, 1)),),
 }  # fmt: skip
 
 

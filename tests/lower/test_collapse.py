@@ -24,7 +24,7 @@ GRAPHS: dict[str, tuple[tuple[Node, ...], dict[str, str], bool]] = {
     "rows_summed": ((build.reduce("sum", M, (1,)),), {}, False),
     "broadcast": ((E("add", M, along(build.reduce("sum", M, (1,)), M, 0)),), {}, False),
     "scalar": ((E("add", M, along(E("exp", build.reduce("sum", X, (0,))), M)),), {}, True),
-    "running": ((build.scan("add", M, 0),), {}, False),
+    "running": ((build.accumulate("add", M, 0),), {}, False),
     "numbers": (
         (E("add", M, along(build.cast(build.iota(M.shape[1]), M.dtype), M, 1)),),
         {},

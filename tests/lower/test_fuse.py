@@ -13,7 +13,7 @@ from tracejit.lower.fusion import fuse
 
 ROWS, COLUMNS = build.reduce("sum", M, (1,)), build.reduce("sum", M, (0,))
 EXP = E("exp", M)
-RUNNING = build.scan("add", X, 0)
+RUNNING = build.accumulate("add", X, 0)
 
 GRAPHS: dict[str, Callable[[], tuple[Node, ...]]] = {
     "siblings": lambda: (E("exp", X), E("negative", X)),
@@ -26,7 +26,7 @@ GRAPHS: dict[str, Callable[[], tuple[Node, ...]]] = {
     "reversed": lambda: (E("exp", X), E("negative", build.flip(E("exp", X), (0,)))),
     "transposed": lambda: (E("exp", S), E("negative", build.transpose(E("exp", S), (1, 0)))),
     "scan_stays_apart": lambda: (RUNNING, E("negative", X)),
-    "scans_share": lambda: (RUNNING, build.scan("multiply", X, 0)),
+    "scans_share": lambda: (RUNNING, build.accumulate("multiply", X, 0)),
     "positions_in_memory": lambda: (build.reduce("argmax", X, (0,)), build.reduce("max", X, (0,))),
     "written": lambda: (
         build.scatter(E("exp", X), Y, [K], [True], "add"),

@@ -28,7 +28,7 @@ GRAPHS: dict[str, Callable[[], tuple[Node, ...]]] = {
     "an_input": lambda: (put(X, Y),),
     "an_output": lambda: (put(BASE, Y), BASE),
     "read_before": lambda: (put(BASE, E("multiply", Y, build.reduce("sum", BASE, (0,)))),),
-    "read_later": lambda: (put(BASE, Y), E("sqrt", build.scan("add", BASE, 0))),
+    "read_later": lambda: (put(BASE, Y), E("sqrt", build.accumulate("add", BASE, 0))),
     "twice": lambda: (put(put(BASE, Y), E("negative", Y)),),
     "its_own_element": lambda: (build.scatter(BASE, E("negative", HEAD), [FIRST], [False], "set"),),
     "another_element": lambda: (

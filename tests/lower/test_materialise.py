@@ -38,7 +38,7 @@ GRAPHS: dict[str, tuple[tuple[Node, ...], list[str]]] = {
         ["exp", "add"],
     ),
     "a reduction": ((E("sqrt", build.reduce("sum", X, (0,))),), ["sum", "sqrt"]),
-    "a scan": ((E("sqrt", build.scan("add", X, 0)),), ["scan", "sqrt"]),
+    "a scan": ((E("sqrt", build.accumulate("add", X, 0)),), ["scan", "sqrt"]),
     "joined": ((E("sqrt", build.concatenate([X, Y], 0)),), ["concatenate", "sqrt"]),
     "a product": (
         (E("sqrt", build.matmul(E("exp", M), build.transpose(N, (1, 0)))),),

@@ -90,7 +90,7 @@ def test_beside_the_background_compiler() -> None:
         f = tracejit.function(lambda x, y: (x * 3 + y) * x)
         x = np.ones(1_000_000)
         f(x, x), f(x, x)
-        later = next(iter(f._records)).executable
+        later = next(iter(f._paths)).executable
         child = os.fork()
         if not child:
             signal.alarm(30)

@@ -373,7 +373,7 @@ def test_failures_change_nothing(mode):
             assert a.get_value(borrow=True) is before[0] and b.get_value(borrow=True) is before[1]
     f(zeros, -1)
     assert (a.get_value().tolist(), b.get_value().tolist()) == ([7, 1, 7], [2, 2, 2])
-    assert len(f.plan.paths) <= 2  # the failures have left none; a negative index has its own
+    assert len(f.program.paths) <= 2  # the failures have left none; a negative index has its own
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -381,10 +381,10 @@ def test_failures_change_nothing(mode):
 def test_an_exception_in_the_program_changes_nothing(mode, error, monkeypatch):
     from tracejit.symbolic import call as symbolic_call
 
-    real = symbolic_call._executable
+    real = symbolic_call.executable_of
 
-    def failing(*args):
-        executable = real(*args)
+    def failing(*args, **kwargs):
+        executable = real(*args, **kwargs)
         name = "_run" if mode == "FAST_COMPILE" else "entry"
         entry = getattr(executable, name)
 
@@ -397,7 +397,7 @@ def test_an_exception_in_the_program_changes_nothing(mode, error, monkeypatch):
         setattr(executable, name, call)
         return executable
 
-    monkeypatch.setattr(symbolic_call, "_executable", failing)
+    monkeypatch.setattr(symbolic_call, "executable_of", failing)
     f, a, b = two_states(mode)
     fail, zeros = False, np.zeros(3)
     f(zeros, 0)

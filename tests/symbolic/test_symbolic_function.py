@@ -589,7 +589,7 @@ def test_settings_are_seen_by_functions_that_have_run():
     with tracejit.config(compile=False):
         f(a)
     f(a)
-    assert [path.key[0] for path in f.plan.paths] == [True, False] and f.stats.traces == 2
+    assert [path.key[0] for path in f.program.paths] == [True, False] and f.stats.traces == 2
 
 
 def test_debug_mode_finds_a_wrong_value(monkeypatch):
@@ -619,16 +619,16 @@ def test_debug_mode_finds_a_wrong_compiled_function(monkeypatch):
 
     x = T.dvector("x")
     f = function([x], T.exp(x) * 2, mode="DebugMode")
-    real = symbolic_call._executable
+    real = symbolic_call.executable_of
 
-    def broken(f, compiling, graph, trace, states):
-        executable = real(f, compiling, graph, trace, states)
+    def broken(graph, *args, **kwargs):
+        executable = real(graph, *args, **kwargs)
         if len(graph.outputs) == 1:  # the function itself, where everything is fused
             entry = executable.entry
             executable.entry = lambda x, out: entry(x + 1, out)
         return executable
 
-    monkeypatch.setattr(symbolic_call, "_executable", broken)
+    monkeypatch.setattr(symbolic_call, "executable_of", broken)
     with pytest.raises(BadOptimization, match=r"multiply.*differs from NumPy's value"):
         f([1.0, 2.0])
 
@@ -695,8 +695,8 @@ def test_lengths_must_agree(mode):
         with pytest.raises(ValueError, match=r"Input dimension mis-match") as caught:
             f([1.0], [2.0, 3.0])
     assert "test_symbolic_function.py" in str(caught.value) and "addbroadcast" in str(caught.value)
-    paths = len(f.plan.paths)
-    assert f([1.0, 2.0], [2.0, 3.0]).tolist() == [3, 5] and paths == len(f.plan.paths) == 1
+    paths = len(f.program.paths)
+    assert f([1.0, 2.0], [2.0, 3.0]).tolist() == [3, 5] and paths == len(f.program.paths) == 1
 
 
 # Constructors and flags --------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import scipy.special
 
 import tracejit
 import tracejit.tensor as T
-from tracejit.symbolic.elemwise import upgrade_to_float
+from tracejit.symbolic.elementwise import upgrade_to_float
 from tracejit.symbolic.type import TensorType
 
 RNG = np.random.RandomState(7)

@@ -13,7 +13,7 @@ from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.types import BOOL, INT64, same_values
-from tracejit.trace.variable import Operand, Variable, number, operand, supported, wrap
+from tracejit.trace.tracer import Operand, Tracer, number, operand, supported, wrap
 
 CONDITION = ArrayType(BOOL)
 
@@ -76,14 +76,14 @@ def shown(shape: Iterable[Dim]) -> str:
 
 def whole_number(x: Any) -> int:
     """A Python int from a user's argument. Most of NumPy's functions take no bool for one."""
-    if isinstance(x, bool) or (isinstance(x, Variable) and x.node.dtype.kind == "b"):
+    if isinstance(x, bool) or (isinstance(x, Tracer) and x.node.dtype.kind == "b"):
         raise NotTraceable("a bool is given for an integer", "give an int")
     return operator.index(x)
 
 
 def length(x: Any) -> Dim:
     """A length or a Python int from a user's argument."""
-    if isinstance(x, Variable) and x.node.dtype.kind == "i" and not x.node.shape:
+    if isinstance(x, Tracer) and x.node.dtype.kind == "i" and not x.node.shape:
         if x.kind == "number":
             return dims.from_node(x.node)
         if x.node.op is ops.CAST and x.node.args[0].type == dims.INT_SCALAR:
@@ -94,7 +94,7 @@ def length(x: Any) -> Dim:
 
 def shape_argument(shape: Any) -> tuple[Dim, ...]:
     """A shape from an int or a sequence of ints, none of them negative."""
-    if isinstance(shape, Variable) and shape.node.shape:
+    if isinstance(shape, Tracer) and shape.node.shape:
         raise NotTraceable("a shape is taken from a traced array")
     if isinstance(shape, np.ndarray):
         shape = shape.tolist()
@@ -156,7 +156,7 @@ def refuse_others(options: dict[str, Any]) -> None:
     """Take ``device="cpu"`` and ``like=`` from a creator's options, and refuse other values."""
     if options.pop("device", None) not in (None, "cpu"):
         raise ValueError('Device not understood. Only "cpu" is allowed.')
-    if not isinstance(options.pop("like", None), (Variable, np.ndarray, type(None))):
+    if not isinstance(options.pop("like", None), (Tracer, np.ndarray, type(None))):
         raise NotTraceable("like= of another class is not compiled")
 
 
@@ -249,7 +249,7 @@ def check_output(
 # Writes -----------------------------------------------------------------------------------------
 
 
-def check_owned(target: Variable) -> None:
+def check_owned(target: Tracer) -> None:
     """NotTraceable for what is not the function's own."""
     if not target.owned:
         raise NotTraceable(
@@ -258,7 +258,7 @@ def check_owned(target: Variable) -> None:
         )
 
 
-def write(target: Variable, node: Node) -> None:
+def write(target: Tracer, node: Node) -> None:
     """Let `target` hold `node`, of its shape and dtype; its views and its base see it."""
     if target.memory is None:
         target.node = node

@@ -31,8 +31,8 @@ from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
 from tracejit.trace.memory import Memory
 from tracejit.trace.tables import FUNCTIONS, creates, implements
-from tracejit.trace.variable import (
-    Variable,
+from tracejit.trace.tracer import (
+    Tracer,
     as_array,
     is_number,
     operand,
@@ -45,39 +45,37 @@ from tracejit.trace.variable import (
 # Filled arrays ----------------------------------------------------------------------------------
 
 
-def _filled(shape: Any, fill: Any, dtype: np.dtype[Any], order: str, other: Any) -> Variable:
+def _filled(shape: Any, fill: Any, dtype: np.dtype[Any], order: str, other: Any) -> Tracer:
     wanted = shape_argument(shape)
     return _fresh(build.full(wanted, coerce(fill, dtype)), order, other)
 
 
-def _fresh(node: Node, order: str, other: dict[str, Any], orders: str = "CF") -> Variable:
+def _fresh(node: Node, order: str, other: dict[str, Any], orders: str = "CF") -> Tracer:
     """A fresh array in a known memory order; what else was asked for is looked at."""
     refuse_others(other)
     if other:
         raise TypeError(f"got an unexpected keyword argument {next(iter(other))!r}")
     if order not in orders or not order:
         raise ValueError(f"order must be one of {', '.join(orders)} (got {order!r})")
-    x = Variable(placed(node, order))
+    x = Tracer(placed(node, order))
     x.memory = Memory(x, whole=order == "C")
     return x
 
 
 @creates(np.zeros, np.empty)
-def zeros(shape: Any, dtype: Any = float, order: Any = "C", **other: Any) -> Variable:
+def zeros(shape: Any, dtype: Any = float, order: Any = "C", **other: Any) -> Tracer:
     """``np.zeros``; also ``np.empty``, whose content is anything."""
     return _filled(shape, 0, dtype_argument(dtype or float), order or "C", other)
 
 
 @creates(np.ones)
-def ones(shape: Any, dtype: Any = None, order: Any = "C", **other: Any) -> Variable:
+def ones(shape: Any, dtype: Any = None, order: Any = "C", **other: Any) -> Tracer:
     """``np.ones``."""
     return _filled(shape, 1, dtype_argument(dtype or float), order or "C", other)
 
 
 @creates(np.full)
-def full(
-    shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", **other: Any
-) -> Variable:
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", **other: Any) -> Tracer:
     """``np.full``."""
     fill = operand(fill_value)
     target = as_array(fill_value).node.dtype if dtype is None else dtype_argument(dtype)
@@ -93,7 +91,7 @@ def zeros_like(
     subok: bool = True,
     shape: Any = None,
     **other: Any,
-) -> Variable:
+) -> Tracer:
     """``np.zeros_like``."""
     return full_like(a, 0, dtype, order, subok, shape, **other)
 
@@ -106,7 +104,7 @@ def ones_like(
     subok: bool = True,
     shape: Any = None,
     **other: Any,
-) -> Variable:
+) -> Tracer:
     """``np.ones_like``."""
     return full_like(a, 1, dtype, order, subok, shape, **other)
 
@@ -120,7 +118,7 @@ def full_like(
     subok: bool = True,
     shape: Any = None,
     **other: Any,
-) -> Variable:
+) -> Tracer:
     """``np.full_like``."""
     like = as_array(a).node
     target = like.dtype if dtype is None else dtype_argument(dtype)
@@ -141,8 +139,8 @@ def array(
     order: str = "K",
     ndmin: int = 0,
     **other: Any,
-) -> Variable:
-    """``np.array``: a Variable's copy, or nested lists joined."""
+) -> Tracer:
+    """``np.array``: a Tracer's copy, or nested lists joined."""
     if copy is False and (order in ("C", "F") or not _is_array(object, dtype)):
         raise NotTraceable("whether copy=False is possible depends on the memory layout")
     refuse_others(other)
@@ -150,16 +148,16 @@ def array(
         object = list(object)
     if isinstance(object, (list, tuple)):
         result = _nested(object, dtype)
-        result = Variable(placed(result.node, "F")) if order == "F" else result
+        result = Tracer(placed(result.node, "F")) if order == "F" else result
     else:
         source = as_array(object)
         target = source.node.dtype if dtype is None else dtype_argument(dtype)
         if not copy and source.kind == "array" and target == source.node.dtype:
             result = in_order(source, order)
-        elif isinstance(object, Variable) and object.kind != "number":
-            result = Variable(placed(build.cast(source.node, target), order))
+        elif isinstance(object, Tracer) and object.kind != "number":
+            result = Tracer(placed(build.cast(source.node, target), order))
         else:
-            result = Variable(coerce(operand(object), target))
+            result = Tracer(coerce(operand(object), target))
     missing = whole_number(ndmin) - result.node.ndim
     if missing <= 0:
         return result
@@ -168,7 +166,7 @@ def array(
 
 def _is_array(x: Any, dtype: Any) -> bool:
     """Whether `x` is an array of `dtype`, if that is given."""
-    if not isinstance(x, Variable) or x.kind != "array":
+    if not isinstance(x, Tracer) or x.kind != "array":
         return False
     return dtype is None or dtype_argument(dtype) == x.node.dtype
 
@@ -176,25 +174,25 @@ def _is_array(x: Any, dtype: Any) -> bool:
 @creates(np.asarray, np.asanyarray)
 def asarray(
     a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, **other: Any
-) -> Variable:
-    """``np.asarray``: the Variable itself where nothing has to change."""
+) -> Tracer:
+    """``np.asarray``: the Tracer itself where nothing has to change."""
     return array(a, dtype, copy=copy, order=order or "K")
 
 
-def _contiguous(a: Any, dtype: Any, order: str) -> Variable:
+def _contiguous(a: Any, dtype: Any, order: str) -> Tracer:
     """`a` in memory order `order`, with at least one axis."""
     result = asarray(a, dtype, order)
     return result if result.node.ndim else view_of(result, lambda n: build.expand_dims(n, (0,)))
 
 
 @creates(np.ascontiguousarray)
-def ascontiguousarray(a: Any, dtype: Any = None, **other: Any) -> Variable:
+def ascontiguousarray(a: Any, dtype: Any = None, **other: Any) -> Tracer:
     """``np.ascontiguousarray``."""
     return _contiguous(a, dtype, "C")
 
 
 @creates(np.asfortranarray)
-def asfortranarray(a: Any, dtype: Any = None, **other: Any) -> Variable:
+def asfortranarray(a: Any, dtype: Any = None, **other: Any) -> Tracer:
     """``np.asfortranarray``."""
     return _contiguous(a, dtype, "F")
 
@@ -202,15 +200,15 @@ def asfortranarray(a: Any, dtype: Any = None, **other: Any) -> Variable:
 @creates(np.isscalar)
 def isscalar(element: Any) -> bool:
     """``np.isscalar``."""
-    return element.kind != "array" if isinstance(element, Variable) else np.isscalar(element)
+    return element.kind != "array" if isinstance(element, Tracer) else np.isscalar(element)
 
 
 def traced(x: Any) -> bool:
-    """Whether a nested list holds a Variable."""
+    """Whether a nested list holds a Tracer."""
     stack = [x]
     while stack:
         item = stack.pop()
-        if isinstance(item, Variable):
+        if isinstance(item, Tracer):
             return True
         if isinstance(item, (list, tuple)):
             stack.extend(item)
@@ -225,17 +223,17 @@ def _leaves(x: Any) -> Iterator[Any]:
         yield x
 
 
-def _nested(x: Any, dtype: Any) -> Variable:
+def _nested(x: Any, dtype: Any) -> Tracer:
     leaves = list(_leaves(x))
     if not traced(x) and not any(isinstance(leaf, np.ndarray) for leaf in leaves):
-        constant: Variable = build.solver().array_input(np.array(x, dtype))
-        return Variable(constant.node)
+        constant: Tracer = build.solver().array_input(np.array(x, dtype))
+        return Tracer(constant.node)
     if dtype is None:
         # In a list, Python numbers have NumPy's default dtypes.
         target = supported(np.result_type(*[as_array(leaf).node.dtype for leaf in leaves]))
     else:
         target = dtype_argument(dtype)
-    return Variable(_joined(x, target))
+    return Tracer(_joined(x, target))
 
 
 def _joined(x: Any, dtype: np.dtype[Any]) -> Node:
@@ -261,7 +259,7 @@ def _joined(x: Any, dtype: np.dtype[Any]) -> Node:
 @creates(np.eye)
 def eye(
     N: Any, M: Any = None, k: Any = 0, dtype: Any = float, order: str = "C", **other: Any
-) -> Variable:
+) -> Tracer:
     """``np.eye``."""
     rows, columns = shape_argument((N, N if M is None else M))
     row = build.expand_dims(span(rows, length(k)), (1,))
@@ -270,7 +268,7 @@ def eye(
 
 
 @creates(np.identity)
-def identity(n: Any, dtype: Any = None, **other: Any) -> Variable:
+def identity(n: Any, dtype: Any = None, **other: Any) -> Tracer:
     """``np.identity``."""
     return eye(n, dtype=dtype or float)
 
@@ -282,13 +280,13 @@ def lower_mask(rows: Dim, columns: Dim, k: Dim) -> Node:
 
 
 @creates(np.tri)
-def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = float, **other: Any) -> Variable:
+def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = float, **other: Any) -> Tracer:
     """``np.tri``."""
     rows, columns = shape_argument((N, N if M is None else M))
-    return Variable(build.cast(lower_mask(rows, columns, length(k)), dtype_argument(dtype)))
+    return Tracer(build.cast(lower_mask(rows, columns, length(k)), dtype_argument(dtype)))
 
 
-def _triangle(m: Any, k: Dim, lower: bool) -> Variable:
+def _triangle(m: Any, k: Dim, lower: bool) -> Tracer:
     x = as_array(m).node
     if not x.ndim:
         raise IndexError("tuple index out of range")
@@ -298,17 +296,17 @@ def _triangle(m: Any, k: Dim, lower: bool) -> Variable:
     if x.ndim == 1:
         x = build.broadcast_to(x, (rows, rows))
     mask = build.broadcast_to(mask, x.shape)
-    return Variable(select(mask, x, nothing) if lower else select(mask, nothing, x))
+    return Tracer(select(mask, x, nothing) if lower else select(mask, nothing, x))
 
 
 @implements(np.tril)
-def tril(m: Any, k: Any = 0) -> Variable:
+def tril(m: Any, k: Any = 0) -> Tracer:
     """``np.tril``."""
     return _triangle(m, length(k), True)
 
 
 @implements(np.triu)
-def triu(m: Any, k: Any = 0) -> Variable:
+def triu(m: Any, k: Any = 0) -> Tracer:
     """``np.triu``."""
     return _triangle(m, length(k), False)
 
@@ -316,7 +314,7 @@ def triu(m: Any, k: Any = 0) -> Variable:
 @implements(np.meshgrid)
 def meshgrid(
     *xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy"
-) -> Sequence[Variable]:
+) -> Sequence[Tracer]:
     """``np.meshgrid``."""
     if indexing not in ("xy", "ij"):
         raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
@@ -324,7 +322,7 @@ def meshgrid(
     if indexing == "xy" and len(xi) > 1:
         axes[0], axes[1] = 1, 0
 
-    def along(x: Any, axis: int) -> Variable:
+    def along(x: Any, axis: int) -> Tracer:
         shape: list[Dim] = [1] * len(xi)
         shape[axis] = build.size(x.node)
         return _reshaped(x, tuple(shape))
@@ -333,13 +331,13 @@ def meshgrid(
     if not sparse and grids:
         grids = broadcast_arrays(*grids)
     if copy:
-        return tuple(Variable(placed(g.node, "C")) for g in grids)
+        return tuple(Tracer(placed(g.node, "C")) for g in grids)
     return list(grids) if sparse else grids
 
 
 @implements(np.ix_)
 @creates(np.ix_)
-def ix_(*args: Any) -> tuple[Variable, ...]:
+def ix_(*args: Any) -> tuple[Tracer, ...]:
     """``np.ix_``."""
     lines = []
     for k, arg in enumerate(args):
@@ -348,15 +346,15 @@ def ix_(*args: Any) -> tuple[Variable, ...]:
             raise ValueError("Cross index must be 1 dimensional")
         if x.node.dtype == BOOL:
             [x] = nonzero(x)
-        elif not isinstance(arg, (Variable, np.ndarray)) and same(x.node.shape[0], 0):
-            x = Variable(build.cast(x.node, INT64))
+        elif not isinstance(arg, (Tracer, np.ndarray)) and same(x.node.shape[0], 0):
+            x = Tracer(build.cast(x.node, INT64))
         shape: list[Dim] = [1] * len(args)
         shape[k] = x.node.shape[0]
         lines.append(_reshaped(x, tuple(shape)))
     return tuple(lines)
 
 
-def _reshaped(x: Variable, shape: tuple[Dim, ...]) -> Variable:
+def _reshaped(x: Tracer, shape: tuple[Dim, ...]) -> Tracer:
     return view_of(x, lambda n: build.reshape(n, shape))
 
 
@@ -365,7 +363,7 @@ def _reshaped(x: Variable, shape: tuple[Dim, ...]) -> Variable:
 
 def _of_list(function: Any) -> None:
     def listed(a: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(a, Variable) or not traced([a, *args]):
+        if isinstance(a, Tracer) or not traced([a, *args]):
             return function(a, *args, **kwargs)
         if function is np.prod and not args and not kwargs and all(map(is_number, a)):
             whole = [wrap(v).node for v in a]

@@ -15,7 +15,7 @@ from tracejit.ir import build, dims
 from tracejit.ir.alias import Step
 from tracejit.ir.node import Node
 from tracejit.trace.tables import implements
-from tracejit.trace.variable import Variable, as_array, supported, value, view_of
+from tracejit.trace.tracer import Tracer, as_array, supported, value, view_of
 
 
 @implements(np.einsum)
@@ -26,7 +26,7 @@ def einsum(
     casting: str = "safe",
     optimize: Any = False,
     **other: Any,
-) -> Variable:
+) -> Tracer:
     """``np.einsum`` with subscripts in a string, or as lists of axes."""
     refuse_out(out)
     if isinstance(operands[0], str):

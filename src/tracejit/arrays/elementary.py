@@ -29,9 +29,9 @@ from tracejit.ir import build, ops
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL
 from tracejit.trace.tables import implements, method
-from tracejit.trace.variable import (
+from tracejit.trace.tracer import (
     Operand,
-    Variable,
+    Tracer,
     as_array,
     is_number,
     operand,
@@ -55,7 +55,7 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     dtype = common_dtype(*operands)
     left, right = (_wrapped(v, dtype) for v in operands)
     mask, left, right = broadcast(build.cast(strong(condition), BOOL), left, right)
-    return Variable(build.apply(ops.WHERE, (mask, left, right), left.dtype))
+    return Tracer(build.apply(ops.WHERE, (mask, left, right), left.dtype))
 
 
 def _wrapped(x: Operand, dtype: np.dtype[Any]) -> Node:
@@ -78,7 +78,7 @@ def clip(
     min: Any = np._NoValue,
     max: Any = np._NoValue,
     **kwargs: Any,
-) -> Variable:
+) -> Tracer:
     """``np.clip``."""
     refuse_out(out)
     if not (a_min is np._NoValue or min is np._NoValue) or not (
@@ -92,11 +92,11 @@ def clip(
     for b, below in ((low, True), (high, False)):
         bounds.append(_bound(operand(b), x.dtype, below) if given(b) else None)
     if bounds[0] is None and bounds[1] is None:
-        return ufunc_call(np.positive, Variable(x), **kwargs)
+        return ufunc_call(np.positive, Tracer(x), **kwargs)
     if bounds[0] is None or bounds[1] is None:
         row = np.minimum if bounds[0] is None else np.maximum
         bound = bounds[0] if bounds[1] is None else bounds[1]
-        return ufunc_call(row, Variable(x), _handed(bound), **kwargs)
+        return ufunc_call(row, Tracer(x), _handed(bound), **kwargs)
     dtypes = build.resolve(_CLIP, (x.dtype, told(bounds[0]), told(bounds[1])))
     if kwargs:
         raise NotTraceable(f"np.clip with {next(iter(kwargs))}= is not compiled")
@@ -145,19 +145,19 @@ def _bound(b: Operand, dtype: np.dtype[Any], below: bool) -> Operand | None:
 
 
 def _handed(b: Any) -> Any:
-    return Variable(b) if isinstance(b, Node) else b
+    return Tracer(b) if isinstance(b, Node) else b
 
 
 @method("clip")
 def clip_method(
-    x: Variable, min: Any = None, max: Any = None, out: Any = None, **kwargs: Any
-) -> Variable:
+    x: Tracer, min: Any = None, max: Any = None, out: Any = None, **kwargs: Any
+) -> Tracer:
     """``x.clip(min, max)``."""
     return clip(x, min, max, out, **kwargs)
 
 
 @implements(np.round)
-def round_(a: Any, decimals: Any = 0, out: Any = None) -> Variable:
+def round_(a: Any, decimals: Any = 0, out: Any = None) -> Tracer:
     """``np.round``: scale, ``rint``, scale back, as NumPy does."""
     refuse_out(out)
     x, digits = strong(a), operator.index(decimals)
@@ -181,7 +181,7 @@ implements(np.around)(round_)
 
 
 @implements(np.fix)
-def fix(x: Any, out: Any = None) -> Variable:
+def fix(x: Any, out: Any = None) -> Tracer:
     """``np.fix``: towards zero."""
     refuse_out(out)
     node = strong(x)
@@ -191,12 +191,12 @@ def fix(x: Any, out: Any = None) -> Variable:
 
 
 @method("conj", "conjugate")
-def conj(x: Variable) -> Variable:
+def conj(x: Tracer) -> Tracer:
     """``x.conj()``: the array itself where it is real."""
     if x.node.dtype.kind != "c":
         return +x if x.kind == "number" else x  # a bool's is an int
     result = call("conjugate", x.node)
-    return Variable(build.weak(result), "number") if x.kind == "number" else value(result)
+    return Tracer(build.weak(result), "number") if x.kind == "number" else value(result)
 
 
 @implements(np.isclose)
@@ -206,7 +206,7 @@ def isclose(a: Any, b: Any, rtol: Any = 1.0e-5, atol: Any = 1.0e-8, equal_nan: b
     if isinstance(y, Node) and not y.type.weak:
         y = build.cast(y, common_dtype(y, 1.0))
     elif isinstance(y, Node):
-        y = strong(Variable(y)) if y.dtype.kind != "i" else build.cast(y, np.dtype(float))
+        y = strong(Tracer(y)) if y.dtype.kind != "i" else build.cast(y, np.dtype(float))
     else:
         y = complex(y) if isinstance(y, complex) else float(y)
     if not isinstance(x, Node):
@@ -221,8 +221,8 @@ def isclose(a: Any, b: Any, rtol: Any = 1.0e-5, atol: Any = 1.0e-8, equal_nan: b
     return value(result)
 
 
-def _all(x: Node) -> Variable:
-    return Variable(build.reduce("all", x, tuple(range(x.ndim))), "number")
+def _all(x: Node) -> Tracer:
+    return Tracer(build.reduce("all", x, tuple(range(x.ndim))), "number")
 
 
 @implements(np.allclose)
@@ -251,7 +251,7 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
 @implements(np.nan_to_num)
 def nan_to_num(
     x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
-) -> Variable:
+) -> Tracer:
     """``np.nan_to_num``."""
     node = strong(x)
     if node.dtype.kind == "c":
@@ -279,7 +279,7 @@ def _fill(x: Operand, like: Node) -> Node:
 
 
 @implements(np.select)
-def select_(condlist: Any, choicelist: Any, default: Any = 0) -> Variable:
+def select_(condlist: Any, choicelist: Any, default: Any = 0) -> Tracer:
     """``np.select``."""
     if len(condlist) != len(choicelist):
         raise ValueError("list of cases must be same length as list of conditions")
@@ -296,11 +296,11 @@ def select_(condlist: Any, choicelist: Any, default: Any = 0) -> Variable:
         list(zip(nodes[: len(masks)], nodes[len(masks) : -1], strict=True))
     ):
         result = select(mask, choice, result)
-    return Variable(result)
+    return Tracer(result)
 
 
 @implements(np.sinc)
-def sinc(x: Any) -> Variable:
+def sinc(x: Any) -> Tracer:
     """``np.sinc``, by NumPy's formula."""
     node = strong(x)
     y = call("multiply", np.pi, node)
@@ -314,7 +314,7 @@ def sinc(x: Any) -> Variable:
 
 
 @implements(np.angle)
-def angle(z: Any, deg: bool = False) -> Variable:
+def angle(z: Any, deg: bool = False) -> Tracer:
     """``np.angle``."""
     node = strong(z)
     if node.dtype.kind == "c":
@@ -336,7 +336,7 @@ def isreal(x: Any) -> Any:
 
 
 @implements(np.iscomplex)
-def iscomplex(x: Any) -> Variable:
+def iscomplex(x: Any) -> Tracer:
     """``np.iscomplex``."""
     node = strong(x)
     if node.dtype.kind == "c":
@@ -361,7 +361,7 @@ def result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
     """``np.result_type``."""
     samples: list[Any] = []
     for a in arrays_and_dtypes:
-        if isinstance(a, Variable):
+        if isinstance(a, Tracer):
             kind = told(operand(a))
             samples.append(kind if isinstance(kind, np.dtype) else kind(1))
         else:
@@ -372,12 +372,12 @@ def result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
 @implements(np.can_cast)
 def can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
     """``np.can_cast``."""
-    source = from_.node.dtype if isinstance(from_, Variable) else from_
+    source = from_.node.dtype if isinstance(from_, Tracer) else from_
     return np.can_cast(source, to, casting)  # type: ignore[arg-type]
 
 
 @implements(np.real_if_close)
-def real_if_close(a: Any, tol: Any = 100) -> Variable:
+def real_if_close(a: Any, tol: Any = 100) -> Tracer:
     """``np.real_if_close`` of real arrays."""
     x = as_array(a)
     if x.node.dtype.kind == "c":

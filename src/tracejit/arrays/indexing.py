@@ -20,7 +20,7 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
 from tracejit.trace.tables import method
-from tracejit.trace.variable import Variable, view_of, wrap
+from tracejit.trace.tracer import Tracer, view_of, wrap
 
 
 @dataclass
@@ -38,13 +38,13 @@ class _Layout:
 
 
 @method("item", "tolist")
-def item(x: Variable, *args: Any) -> Any:
+def item(x: Tracer, *args: Any) -> Any:
     """The Python number, where it depends only on shapes and numbers; arrays become no lists."""
     return getitem(x, args).concrete() if args else x.concrete()
 
 
 @method("getitem")
-def getitem(x: Variable, key: Any) -> Variable:
+def getitem(x: Tracer, key: Any) -> Tracer:
     """``x[key]``."""
     if x.kind == "scalar" and not (key is None or key is Ellipsis or isinstance(key, tuple)):
         raise IndexError("invalid index to scalar variable.")
@@ -55,12 +55,12 @@ def getitem(x: Variable, key: Any) -> Variable:
         source = build.view(x.node, tuple(layout.shape), tuple(layout.index))
         node = _gather(source, layout)
         copied = node.shape or any(e is Ellipsis for e in entries)
-        return Variable(node, "array" if copied else "scalar")
+        return Tracer(node, "array" if copied else "scalar")
     shape, index = basic_index(x.node, entries)
     if not shape and not any(e is Ellipsis for e in entries):
-        return Variable(build.view(x.node, shape, index), "scalar")
+        return Tracer(build.view(x.node, shape, index), "scalar")
     if x.kind == "scalar":
-        return Variable(build.view(x.node, shape, index))
+        return Tracer(build.view(x.node, shape, index))
     return view_of(x, lambda n: build.view(n, shape, index))
 
 
@@ -102,7 +102,7 @@ def _entry(k: Any) -> Any:
         return _Int(int(k))
     if isinstance(k, (list, tuple, range)) and not k:
         k = build.solver().array_input(np.zeros(0, np.intp))
-    if isinstance(k, (Variable, list, tuple, range, np.ndarray)):
+    if isinstance(k, (Tracer, list, tuple, range, np.ndarray)):
         v = wrap(k)
         if v.kind == "number" and v.node.dtype.kind == "i":
             return _Int(dims.from_node(v.node))
@@ -114,7 +114,7 @@ def _entry(k: Any) -> Any:
             return v.node
         if v.kind == "array":
             raise IndexError("arrays used as indices must be of integer (or boolean) type")
-    if hasattr(k, "__index__") and not isinstance(k, Variable):
+    if hasattr(k, "__index__") and not isinstance(k, Tracer):
         return _Int(k.__index__())
     raise IndexError(
         "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or "
@@ -228,7 +228,7 @@ def _gather(source: Node, layout: _Layout) -> Node:
     return result
 
 
-def scatter(x: Variable, key: Any, y: Node, mode: str) -> Node:
+def scatter(x: Tracer, key: Any, y: Node, mode: str) -> Node:
     """`x` with `y` put ("set") or added ("add") at ``x[key]``, as a new array.
 
     `y` is cast to the dtype of `x`, and broadcast as in ``x[key] = y``. Raises what NumPy raises.

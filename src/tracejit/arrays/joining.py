@@ -27,19 +27,19 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL
 from tracejit.trace.tables import implements
-from tracejit.trace.variable import Variable, as_array, supported, value, view_of, wrap
+from tracejit.trace.tracer import Tracer, as_array, supported, value, view_of, wrap
 
 # Joining ----------------------------------------------------------------------------------------
 
 
-def _sequence(arrays: Any) -> list[Variable]:
+def _sequence(arrays: Any) -> list[Tracer]:
     """The arrays of a list, or the rows of one array."""
-    if isinstance(arrays, Variable):
+    if isinstance(arrays, Tracer):
         return list(arrays)
     return [as_array(a) for a in arrays]
 
 
-def _join(parts: list[Variable], axis: int, dtype: Any, casting: str) -> Variable:
+def _join(parts: list[Tracer], axis: int, dtype: Any, casting: str) -> Tracer:
     nodes = [p.node for p in parts]
     if dtype is None:
         target = supported(np.result_type(*[n.dtype for n in nodes]))
@@ -48,7 +48,7 @@ def _join(parts: list[Variable], axis: int, dtype: Any, casting: str) -> Variabl
     for n in nodes:
         check_cast(n.dtype, target, casting)
     joined = build.concatenate([build.cast(n, target) for n in nodes], axis)
-    return Variable(joined)
+    return Tracer(joined)
 
 
 @implements(np.concatenate)
@@ -60,14 +60,14 @@ def concatenate(
     *,
     dtype: Any = None,
     casting: str = "same_kind",
-) -> Variable:
+) -> Tracer:
     """``np.concatenate``."""
     refuse_out(out)
     parts = _sequence(arrays)
     if not parts:
         raise ValueError("need at least one array to concatenate")
     if axis is None:
-        parts = [Variable(build.reshape(p.node, (build.size(p.node),))) for p in parts]
+        parts = [Tracer(build.reshape(p.node, (build.size(p.node),))) for p in parts]
         axis = 0
     ndim = parts[0].node.ndim
     if not ndim:
@@ -91,7 +91,7 @@ def stack(
     *,
     dtype: Any = None,
     casting: str = "same_kind",
-) -> Variable:
+) -> Tracer:
     """``np.stack``."""
     refuse_out(out)
     parts = _sequence(arrays)
@@ -104,12 +104,12 @@ def stack(
         ):
             raise ShapeError("all input arrays must have the same shape")
     k = axis_index(axis, len(first) + 1)
-    wide = [Variable(build.expand_dims(p.node, (k,))) for p in parts]
+    wide = [Tracer(build.expand_dims(p.node, (k,))) for p in parts]
     return _join(wide, k, dtype, casting)
 
 
 @implements(np.hstack)
-def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Variable:
+def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Tracer:
     """``np.hstack``."""
     parts = [_at_least_1d(p) for p in _sequence(tup)]
     axis = 0 if parts and parts[0].node.ndim == 1 else 1
@@ -117,30 +117,30 @@ def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Variab
 
 
 @implements(np.vstack)
-def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Variable:
+def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Tracer:
     """``np.vstack``."""
     parts = [_at_least_2d(p) for p in _sequence(tup)]
     return concatenate(parts, 0, dtype=dtype, casting=casting)
 
 
 @implements(np.dstack)
-def dstack(tup: Any) -> Variable:
+def dstack(tup: Any) -> Tracer:
     """``np.dstack``."""
     return concatenate([_at_least_3d(p) for p in _sequence(tup)], 2)
 
 
 @implements(np.column_stack)
-def column_stack(tup: Any) -> Variable:
+def column_stack(tup: Any) -> Tracer:
     """``np.column_stack``."""
     parts = [
-        p if p.node.ndim > 1 else Variable(build.transpose(_at_least_2d(p).node, (1, 0)))
+        p if p.node.ndim > 1 else Tracer(build.transpose(_at_least_2d(p).node, (1, 0)))
         for p in _sequence(tup)
     ]
     return concatenate(parts, 1)
 
 
 @implements(np.append)
-def append(arr: Any, values: Any, axis: Any = None) -> Variable:
+def append(arr: Any, values: Any, axis: Any = None) -> Tracer:
     """``np.append``."""
     return concatenate((arr, values), axis)
 
@@ -148,13 +148,13 @@ def append(arr: Any, values: Any, axis: Any = None) -> Variable:
 # Splitting --------------------------------------------------------------------------------------
 
 
-def _piece(x: Variable, axis: int, start: Dim, count: Dim) -> Variable:
+def _piece(x: Tracer, axis: int, start: Dim, count: Dim) -> Tracer:
     shape = (*x.node.shape[:axis], count, *x.node.shape[axis + 1 :])
     index = tuple((start if k == axis else 0, 1, k) for k in range(x.node.ndim))
     return view_of(x, lambda n: build.view(n, shape, index))
 
 
-def _at(x: Variable, indices: Any, axis: int) -> list[Variable]:
+def _at(x: Tracer, indices: Any, axis: int) -> list[Tracer]:
     n = x.node.shape[axis]
     bounds = [0, *indices, None]
     pieces = []
@@ -164,7 +164,7 @@ def _at(x: Variable, indices: Any, axis: int) -> list[Variable]:
     return pieces
 
 
-def _sections(x: Variable, sections: int, axis: int) -> list[Variable]:
+def _sections(x: Tracer, sections: int, axis: int) -> list[Tracer]:
     n = x.node.shape[axis]
     if sections <= 0:
         raise ValueError("number sections must be larger than 0.")
@@ -172,7 +172,7 @@ def _sections(x: Variable, sections: int, axis: int) -> list[Variable]:
     extra = rest if isinstance(rest, int) else int(build.solver().concrete(rest))
     each = dims.exact_div(dims.sub(n, extra), sections)
     size = dims.floordiv(n, sections) if each is None else each
-    pieces: list[Variable] = []
+    pieces: list[Tracer] = []
     start: Dim = 0
     for k in range(sections):
         count = dims.add(size, 1) if k < extra else size
@@ -182,7 +182,7 @@ def _sections(x: Variable, sections: int, axis: int) -> list[Variable]:
 
 
 @implements(np.array_split)
-def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Variable]:
+def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Tracer]:
     """``np.array_split``."""
     x = as_array(ary)
     k = axis_index(axis, x.node.ndim)
@@ -196,7 +196,7 @@ def _index(i: Any) -> Any:
 
 
 @implements(np.split)
-def split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Variable]:
+def split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Tracer]:
     """``np.split``."""
     x = as_array(ary)
     if not isinstance(indices_or_sections, (list, tuple, np.ndarray)):
@@ -207,7 +207,7 @@ def split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Variable]:
 
 
 @implements(np.hsplit)
-def hsplit(ary: Any, indices_or_sections: Any) -> list[Variable]:
+def hsplit(ary: Any, indices_or_sections: Any) -> list[Tracer]:
     """``np.hsplit``."""
     x = as_array(ary)
     if not x.node.ndim:
@@ -216,7 +216,7 @@ def hsplit(ary: Any, indices_or_sections: Any) -> list[Variable]:
 
 
 @implements(np.vsplit)
-def vsplit(ary: Any, indices_or_sections: Any) -> list[Variable]:
+def vsplit(ary: Any, indices_or_sections: Any) -> list[Tracer]:
     """``np.vsplit``."""
     if as_array(ary).node.ndim < 2:
         raise ValueError("vsplit only works on arrays of 2 or more dimensions")
@@ -224,7 +224,7 @@ def vsplit(ary: Any, indices_or_sections: Any) -> list[Variable]:
 
 
 @implements(np.dsplit)
-def dsplit(ary: Any, indices_or_sections: Any) -> list[Variable]:
+def dsplit(ary: Any, indices_or_sections: Any) -> list[Tracer]:
     """``np.dsplit``."""
     if as_array(ary).node.ndim < 3:
         raise ValueError("dsplit only works on arrays of 3 or more dimensions")
@@ -232,7 +232,7 @@ def dsplit(ary: Any, indices_or_sections: Any) -> list[Variable]:
 
 
 @implements(np.unstack)
-def unstack(x: Any, /, *, axis: Any = 0) -> tuple[Variable, ...]:
+def unstack(x: Any, /, *, axis: Any = 0) -> tuple[Tracer, ...]:
     """``np.unstack``."""
     v = as_array(x)
     if not v.node.ndim:
@@ -246,13 +246,13 @@ def unstack(x: Any, /, *, axis: Any = 0) -> tuple[Variable, ...]:
 
 
 @implements(np.repeat)
-def repeat(a: Any, repeats: Any, axis: Any = None) -> Variable:
+def repeat(a: Any, repeats: Any, axis: Any = None) -> Tracer:
     """``np.repeat`` by one count."""
     x = as_array(a).node
     if isinstance(repeats, (list, tuple)) and len(repeats) == 1:
         repeats = repeats[0]
     if isinstance(repeats, (list, tuple, np.ndarray)) or (
-        isinstance(repeats, Variable) and repeats.node.ndim
+        isinstance(repeats, Tracer) and repeats.node.ndim
     ):
         raise NotTraceable("np.repeat by an array of counts is not compiled")
     times = length(repeats)
@@ -264,7 +264,7 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Variable:
     wide = build.expand_dims(x, (k + 1,))
     wide = build.broadcast_to(wide, (*x.shape[: k + 1], times, *x.shape[k + 1 :]))
     shape = (*x.shape[:k], dims.mul(x.shape[k], times), *x.shape[k + 1 :])
-    return Variable(build.reshape(wide, shape))
+    return Tracer(build.reshape(wide, shape))
 
 
 #: Parts that an array is joined from; of more, one loop repeats it.
@@ -272,7 +272,7 @@ _PARTS = 8
 
 
 @implements(np.tile)
-def tile(A: Any, reps: Any) -> Variable:
+def tile(A: Any, reps: Any) -> Tracer:
     """``np.tile``."""
     x = as_array(A).node
     entries = reps if isinstance(reps, (tuple, list)) else (reps,)
@@ -286,18 +286,18 @@ def tile(A: Any, reps: Any) -> Variable:
         [k] = repeated
         count = times[k]
         if isinstance(count, int) and 1 < count <= _PARTS:  # each part is written where it belongs
-            return Variable(build.concatenate([x] * count, k))
+            return Tracer(build.concatenate([x] * count, k))
     wide: list[Dim] = []
     shape: list[Dim] = []
     for t, d in zip(times, x.shape, strict=True):
         wide += [t, d]
         shape.append(dims.mul(t, d))
     x = build.expand_dims(x, range(0, 2 * x.ndim, 2))
-    return Variable(build.reshape(build.broadcast_to(x, tuple(wide)), tuple(shape)))
+    return Tracer(build.reshape(build.broadcast_to(x, tuple(wide)), tuple(shape)))
 
 
 @implements(np.roll)
-def roll(a: Any, shift: Any, axis: Any = None) -> Variable:
+def roll(a: Any, shift: Any, axis: Any = None) -> Tracer:
     """``np.roll``."""
     x = as_array(a).node
     if axis is None:
@@ -305,7 +305,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Variable:
         shifts = shift if isinstance(shift, (tuple, list)) else (shift,)
         for s in shifts:
             flat = _rolled(flat, length(s), 0)
-        return Variable(build.reshape(flat, x.shape))
+        return Tracer(build.reshape(flat, x.shape))
     entries = axis if isinstance(axis, (tuple, list)) else (axis,)
     axes = tuple(axis_index(k, x.ndim) for k in entries)
     shifts = shift if isinstance(shift, (tuple, list)) else (shift,)
@@ -314,7 +314,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Variable:
     count = max(len(axes), len(shifts))
     for s, k in zip(shifts * (count // len(shifts)), axes * (count // len(axes)), strict=True):
         x = _rolled(x, length(s), k)
-    return Variable(x)
+    return Tracer(x)
 
 
 def _rolled(x: Node, shift: Dim, axis: int) -> Node:
@@ -327,13 +327,13 @@ def _rolled(x: Node, shift: Dim, axis: int) -> Node:
         by = dims.add(n, shift)
     else:
         by = dims.mod(shift, n)
-    v = Variable(x)
+    v = Tracer(x)
     first = _piece(v, axis, dims.sub(n, by), by).node
     return build.concatenate([first, _piece(v, axis, 0, dims.sub(n, by)).node], axis)
 
 
 @implements(np.rot90)
-def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Variable:
+def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Tracer:
     """``np.rot90``."""
     x = as_array(m)
     if len(axes) != 2:
@@ -362,7 +362,7 @@ def diff(
     axis: Any = -1,
     prepend: Any = np._NoValue,
     append: Any = np._NoValue,
-) -> Variable:
+) -> Tracer:
     """``np.diff``."""
     if n == 0:
         return wrap(a)
@@ -379,27 +379,27 @@ def diff(
     row = "not_equal" if x.node.dtype == BOOL else "subtract"
     node = x.node
     for _ in range(n):
-        v = Variable(node)
+        v = Tracer(node)
         start, _, count = slice_bounds(slice(1, None), node.shape[k])
         _, _, other = slice_bounds(slice(None, -1), node.shape[k])
         node = call(row, _piece(v, k, start, count).node, _piece(v, k, 0, other).node)
     return value(node)
 
 
-def _border(p: Any, x: Node, axis: int) -> Variable:
+def _border(p: Any, x: Node, axis: int) -> Tracer:
     v = as_array(p)
     if v.node.ndim:
         return v
     shape = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
-    return Variable(build.broadcast_to(v.node, shape))
+    return Tracer(build.broadcast_to(v.node, shape))
 
 
 @implements(np.ediff1d)
-def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Variable:
+def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Tracer:
     """``np.ediff1d`` without ends."""
     if to_end is not None or to_begin is not None:
         raise NotTraceable("np.ediff1d with ends is not compiled")
     x = as_array(ary).node
-    flat = Variable(build.reshape(x, (build.size(x),)))
-    result: Variable = flat[1:] - flat[:-1]
+    flat = Tracer(build.reshape(x, (build.size(x),)))
+    result: Tracer = flat[1:] - flat[:-1]
     return result

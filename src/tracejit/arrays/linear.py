@@ -15,7 +15,7 @@ from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.trace.tables import implements
-from tracejit.trace.variable import Variable, value
+from tracejit.trace.tracer import Tracer, value
 
 SIGNATURES = {
     "matmul": "(n?,k),(k,m?)->(n?,m?)",
@@ -57,7 +57,7 @@ def product(x: Node, y: Node) -> Node:
     return build.matmul(x, y)
 
 
-def matmul(a: Any, b: Any, *, dtype: Any = None, axes: Any = None, **other: Any) -> Variable:
+def matmul(a: Any, b: Any, *, dtype: Any = None, axes: Any = None, **other: Any) -> Tracer:
     """``np.matmul``."""
     _plain("matmul", axes, other)
     x, y = _common(a, b, dtype)
@@ -86,12 +86,12 @@ def _conjugated(x: Node) -> Node:
 
 def vecdot(
     a: Any, b: Any, *, axis: Any = -1, dtype: Any = None, axes: Any = None, **other: Any
-) -> Variable:
+) -> Tracer:
     """``np.vecdot``: the first operand is conjugated."""
     _plain("vecdot", axes, other)
     x, y = _common(a, b, dtype)
     _need_axes("vecdot", (x, 1), (y, 1))
-    x, y = (moveaxis(Variable(n), axis, -1).node for n in (x, y))
+    x, y = (moveaxis(Tracer(n), axis, -1).node for n in (x, y))
     if not build.solver().equal(x.shape[-1], y.shape[-1]):
         raise _mismatch("vecdot", 1, 0, y.shape[-1], x.shape[-1])
     left = build.expand_dims(_conjugated(x), (x.ndim - 1,))
@@ -99,7 +99,7 @@ def vecdot(
     return value(build.squeeze(result, (result.ndim - 2, result.ndim - 1)))
 
 
-def matvec(a: Any, b: Any, *, dtype: Any = None, axes: Any = None, **other: Any) -> Variable:
+def matvec(a: Any, b: Any, *, dtype: Any = None, axes: Any = None, **other: Any) -> Tracer:
     """``np.matvec``."""
     _plain("matvec", axes, other)
     x, y = _common(a, b, dtype)
@@ -110,7 +110,7 @@ def matvec(a: Any, b: Any, *, dtype: Any = None, axes: Any = None, **other: Any)
     return value(build.squeeze(result, (result.ndim - 1,)))
 
 
-def vecmat(a: Any, b: Any, *, dtype: Any = None, axes: Any = None, **other: Any) -> Variable:
+def vecmat(a: Any, b: Any, *, dtype: Any = None, axes: Any = None, **other: Any) -> Tracer:
     """``np.vecmat``: the vector is conjugated."""
     _plain("vecmat", axes, other)
     x, y = _common(a, b, dtype)
@@ -140,7 +140,7 @@ def _tight(x: Node) -> str:
 
 
 @implements(np.dot)
-def dot(a: Any, b: Any, out: Any = None) -> Variable:
+def dot(a: Any, b: Any, out: Any = None) -> Tracer:
     """``np.dot``: the last axis of `a` with the last but one of `b`."""
     refuse_out(out)
     x, y = _common(a, b)
@@ -152,7 +152,7 @@ def dot(a: Any, b: Any, out: Any = None) -> Variable:
 
 
 @implements(np.inner)
-def inner(a: Any, b: Any, /) -> Variable:
+def inner(a: Any, b: Any, /) -> Tracer:
     """``np.inner``: the last axes of both."""
     x, y = _common(a, b)
     if not x.ndim or not y.ndim:
@@ -162,7 +162,7 @@ def inner(a: Any, b: Any, /) -> Variable:
 
 
 @implements(np.outer)
-def outer(a: Any, b: Any, out: Any = None) -> Variable:
+def outer(a: Any, b: Any, out: Any = None) -> Tracer:
     """``np.outer`` of the raveled operands."""
     refuse_out(out)
     x, y = (build.reshape(n, (build.size(n),)) for n in (strong(a), strong(b)))
@@ -170,7 +170,7 @@ def outer(a: Any, b: Any, out: Any = None) -> Variable:
 
 
 @implements(np.vdot)
-def vdot(a: Any, b: Any, /) -> Variable:
+def vdot(a: Any, b: Any, /) -> Tracer:
     """``np.vdot``: both raveled, the first conjugated."""
     x, y = (build.reshape(n, (build.size(n),)) for n in _common(a, b))
     if not build.solver().equal(x.shape[0], y.shape[0]):
@@ -182,7 +182,7 @@ def vdot(a: Any, b: Any, /) -> Variable:
     return _contracted(_conjugated(x), y, (0,), (0,))
 
 
-def _contracted(x: Node, y: Node, left: tuple[int, ...], right: tuple[int, ...]) -> Variable:
+def _contracted(x: Node, y: Node, left: tuple[int, ...], right: tuple[int, ...]) -> Tracer:
     return value(contract(x, y, left, right))
 
 
@@ -201,7 +201,7 @@ def contract(x: Node, y: Node, left: tuple[int, ...], right: tuple[int, ...]) ->
 
 
 @implements(np.tensordot)
-def tensordot(a: Any, b: Any, axes: Any = 2) -> Variable:
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Tracer:
     """``np.tensordot``: an array, also 0-d."""
     x, y = _common(a, b)
     if isinstance(axes, (tuple, list)):
@@ -217,11 +217,11 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Variable:
     j = tuple(axis_index(k, y.ndim) for k in right)
     if not all(build.solver().equal(x.shape[p], y.shape[q]) for p, q in zip(i, j, strict=True)):
         raise ShapeError("shape-mismatch for sum")
-    return Variable(contract(x, y, i, j))
+    return Tracer(contract(x, y, i, j))
 
 
 @implements(np.kron)
-def kron(a: Any, b: Any) -> Variable:
+def kron(a: Any, b: Any) -> Tracer:
     """``np.kron``."""
     x, y = strong(a), strong(b)
     ndim = max(x.ndim, y.ndim)

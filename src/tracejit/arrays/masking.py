@@ -14,7 +14,7 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
 from tracejit.trace.tables import implements
-from tracejit.trace.variable import Variable
+from tracejit.trace.tracer import Tracer
 
 
 @implements(np.putmask)
@@ -39,7 +39,7 @@ def putmask(a: Any, /, mask: Any, values: Any) -> None:
 def place(arr: Any, mask: Any, vals: Any) -> None:
     """``np.place``: the values in turn."""
     where, v = _operands("place", arr, mask, vals)
-    if isinstance(vals, Variable) and vals.memory is not None and vals.memory is arr.memory:
+    if isinstance(vals, Tracer) and vals.memory is not None and vals.memory is arr.memory:
         raise NotTraceable("np.place puts an array into itself: what it reads, it has written")
     x = arr.node
     if v.ndim and not at_least(v.shape[0], 1):
@@ -62,7 +62,7 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
 
 def _operands(name: str, a: Any, mask: Any, values: Any) -> tuple[Node, Node]:
     """The mask in the array's shape, and the values of its dtype: a scalar, or one axis of them."""
-    if not isinstance(a, Variable) or a.kind != "array" or not a.node.ndim:
+    if not isinstance(a, Tracer) or a.kind != "array" or not a.node.ndim:
         raise NotTraceable(f"np.{name} into an array that is not traced")
     check_owned(a)
     x, where = a.node, build.cast(strong(mask), BOOL)
@@ -72,13 +72,13 @@ def _operands(name: str, a: Any, mask: Any, values: Any) -> tuple[Node, Node]:
             raise ShapeError(f"{name}: mask and data must be the same size")
         where = build.reshape(where, x.shape)
     if isinstance(values, (list, tuple)):
-        values = Variable(strong(values))
+        values = Tracer(strong(values))
         if not np.can_cast(values.node.dtype, x.dtype, "safe"):
             raise NotTraceable(f"np.{name} of numbers of another type is not compiled")
     if isinstance(values, (np.ndarray, np.generic)) or (
-        isinstance(values, Variable) and not values.node.type.weak
+        isinstance(values, Tracer) and not values.node.type.weak
     ):
-        values = Variable(strong(values))
+        values = Tracer(strong(values))
         check_cast(values.node.dtype, x.dtype, "safe")
     v = value_of(values, x.dtype)
     return where, build.reshape(v, (build.size(v),)) if v.ndim else v

@@ -14,7 +14,7 @@ from tracejit.ir import build
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
 from tracejit.trace.tables import implements
-from tracejit.trace.variable import Variable, value
+from tracejit.trace.tracer import Tracer, value
 
 
 def _replaced(x: Node, fill: float) -> tuple[Node, Node | None]:
@@ -38,7 +38,7 @@ def nanmin(
     keepdims: Any = False,
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
-) -> Variable:
+) -> Tracer:
     """``np.nanmin``: NaN where all are."""
     refuse_out(out)
     return reduce(np.fmin, a, axis, None, _flag(keepdims), initial, where)
@@ -52,7 +52,7 @@ def nanmax(
     keepdims: Any = False,
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
-) -> Variable:
+) -> Tracer:
     """``np.nanmax``: NaN where all are."""
     refuse_out(out)
     return reduce(np.fmax, a, axis, None, _flag(keepdims), initial, where)
@@ -67,11 +67,11 @@ def nansum(
     keepdims: Any = False,
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
-) -> Variable:
+) -> Tracer:
     """``np.nansum``."""
     refuse_out(out)
     x, _ = _replaced(strong(a), 0)
-    return reduce(np.add, Variable(x), axis, dtype, _flag(keepdims), initial, where)
+    return reduce(np.add, Tracer(x), axis, dtype, _flag(keepdims), initial, where)
 
 
 @implements(np.nanprod)
@@ -83,30 +83,30 @@ def nanprod(
     keepdims: Any = False,
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
-) -> Variable:
+) -> Tracer:
     """``np.nanprod``."""
     refuse_out(out)
     x, _ = _replaced(strong(a), 1)
-    return reduce(np.multiply, Variable(x), axis, dtype, _flag(keepdims), initial, where)
+    return reduce(np.multiply, Tracer(x), axis, dtype, _flag(keepdims), initial, where)
 
 
 @implements(np.nancumsum)
-def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Variable:
+def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Tracer:
     """``np.nancumsum``."""
     x, _ = _replaced(strong(a), 0)
-    return reductions.cumsum(Variable(x), axis, dtype, out)
+    return reductions.cumsum(Tracer(x), axis, dtype, out)
 
 
 @implements(np.nancumprod)
-def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Variable:
+def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Tracer:
     """``np.nancumprod``."""
     x, _ = _replaced(strong(a), 1)
-    return reductions.cumprod(Variable(x), axis, dtype, out)
+    return reductions.cumprod(Tracer(x), axis, dtype, out)
 
 
-def _position(function: Any, a: Any, axis: Any, fill: float, keepdims: Any) -> Variable:
+def _position(function: Any, a: Any, axis: Any, fill: float, keepdims: Any) -> Tracer:
     x, mask = _replaced(strong(a), fill)
-    result = function(Variable(x), axis, keepdims=_flag(keepdims))
+    result = function(Tracer(x), axis, keepdims=_flag(keepdims))
     if mask is None:
         return result
     axes = reduced_axes(axis, x.ndim)
@@ -120,14 +120,14 @@ def _position(function: Any, a: Any, axis: Any, fill: float, keepdims: Any) -> V
 
 
 @implements(np.nanargmin)
-def nanargmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Variable:
+def nanargmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Tracer:
     """``np.nanargmin``."""
     refuse_out(out)
     return _position(reductions.argmin, a, axis, np.inf, keepdims)
 
 
 @implements(np.nanargmax)
-def nanargmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Variable:
+def nanargmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Tracer:
     """``np.nanargmax``."""
     refuse_out(out)
     return _position(reductions.argmax, a, axis, -np.inf, keepdims)
@@ -152,13 +152,13 @@ def nanmean(
     keepdims: Any = False,
     *,
     where: Any = np._NoValue,
-) -> Variable:
+) -> Tracer:
     """``np.nanmean``."""
     refuse_out(out)
     keepdims = _flag(keepdims)
     x, mask = _replaced(strong(a), 0)
     if mask is None:
-        return statistics.mean(Variable(x), axis, dtype, keepdims=keepdims, where=where)
+        return statistics.mean(Tracer(x), axis, dtype, keepdims=keepdims, where=where)
     _need_inexact(dtype)
     count = _present(mask, axis, keepdims, where)
     return value(statistics.divide(statistics.total(x, axis, dtype, keepdims, where), count))
@@ -176,14 +176,14 @@ def nanvar(
     where: Any = np._NoValue,
     mean: Any = np._NoValue,
     correction: Any = np._NoValue,
-) -> Variable:
+) -> Tracer:
     """``np.nanvar``: NaN where there are no more than `ddof` numbers."""
     refuse_out(out)
     keepdims = _flag(keepdims)
     x, mask = _replaced(strong(a), 0)
     if mask is None:
         return statistics.var(
-            Variable(x), axis, dtype, None, ddof, keepdims,
+            Tracer(x), axis, dtype, None, ddof, keepdims,
             where=where, mean=mean, correction=correction,
         )  # fmt: skip
     _need_inexact(dtype)
@@ -221,7 +221,7 @@ def nanstd(
     where: Any = np._NoValue,
     mean: Any = np._NoValue,
     correction: Any = np._NoValue,
-) -> Variable:
+) -> Tracer:
     """``np.nanstd``."""
     node = nanvar(
         a, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction

@@ -13,11 +13,11 @@ from tracejit.ir import build
 from tracejit.ir.node import Node
 from tracejit.ir.types import FLOAT64
 from tracejit.trace.tables import implements
-from tracejit.trace.variable import Variable, as_array, value
+from tracejit.trace.tracer import Tracer, as_array, value
 
 
 @implements(np.linalg.norm)
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Variable:
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Tracer:
     """``np.linalg.norm`` but for the norms of singular values."""
     a = as_array(x).node
     if a.dtype.kind not in "fc":
@@ -36,12 +36,12 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Va
     raise ShapeError("Improper number of dimensions to norm.")
 
 
-def _result(x: Node, axes: tuple[int, ...], keepdims: Any) -> Variable:
+def _result(x: Node, axes: tuple[int, ...], keepdims: Any) -> Tracer:
     return value(keep(x, sorted(axes)) if keepdims else x)
 
 
 def _over(ufunc: np.ufunc, x: Node, axes: tuple[int, ...]) -> Node:
-    return reduce(ufunc, Variable(x), axes).node
+    return reduce(ufunc, Tracer(x), axes).node
 
 
 def _euclidean(x: Node, axes: tuple[int, ...]) -> Node:

@@ -19,7 +19,7 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.types import BOOL, COMPLEX128, FLOAT64, INT64
 from tracejit.trace.tables import method
-from tracejit.trace.variable import Variable, operand, plain_number, wrap
+from tracejit.trace.tracer import Tracer, operand, plain_number, wrap
 
 PYTHON: dict[np.ufunc, Callable[..., Any]] = {
     np.add: operator.add,
@@ -124,7 +124,7 @@ def _small_power(exponent: Any) -> bool:
     return isinstance(exponent, int) and 0 <= exponent <= 12
 
 
-def _power_of_constant(operands: list[Any]) -> Variable | None:
+def _power_of_constant(operands: list[Any]) -> Tracer | None:
     """1, -1 and 2 to an int that is not negative, nor too large; else None."""
     base, exponent = operands
     if base == 2 and isinstance(exponent, Node):
@@ -137,7 +137,7 @@ def _power_of_constant(operands: list[Any]) -> Variable | None:
     return _result(dims.as_node(1 if base == 1 else dims.sub(1, dims.mul(2, odd))))
 
 
-def _power_of_two(exponent: Node) -> Variable | None:
+def _power_of_two(exponent: Node) -> Tracer | None:
     """``1 << exponent``; None where Python must see the exponent."""
     truth = build.solver().truth
     length = dims.from_node(exponent)
@@ -146,7 +146,7 @@ def _power_of_two(exponent: Node) -> Variable | None:
     return _weak(np.left_shift, (dims.as_node(1), exponent), "i")
 
 
-def _float_power(base: Node, exponent: Node) -> Variable | None:
+def _float_power(base: Node, exponent: Node) -> Tracer | None:
     """Python's ``**`` of floats; None where it gives a complex number or may raise."""
     zero = build.constant(0.0)
     if not _ask("greater", base, zero):
@@ -167,8 +167,8 @@ def _ask(name: str, *operands: Node) -> bool:
 
 def _as_int(x: Any) -> Any:
     """A bool as the int that Python's arithmetic takes it for."""
-    if isinstance(x, Variable) and x.node.dtype == BOOL:
-        return Variable(make(ops.CAST, (x.node,), None, dims.INT_SCALAR), "number")
+    if isinstance(x, Tracer) and x.node.dtype == BOOL:
+        return Tracer(make(ops.CAST, (x.node,), None, dims.INT_SCALAR), "number")
     return int(x) if isinstance(x, bool) else x
 
 
@@ -177,20 +177,20 @@ def _as_dim(x: Any) -> Dim:
 
 
 def _kind(x: Any) -> str:
-    if isinstance(x, Variable):
+    if isinstance(x, Tracer):
         return x.node.dtype.kind
     return {bool: "b", int: "i", float: "f", complex: "c"}[type(x)]
 
 
-def _result(node: Node) -> Variable:
-    return Variable(node, "number")
+def _result(node: Node) -> Tracer:
+    return Tracer(node, "number")
 
 
 def _node(op: ops.Op, args: tuple[Node, ...], type: ArrayType) -> Node:
     return make(op, args, None, type, build.solver().origin())
 
 
-def _weak(ufunc: np.ufunc, args: tuple[Node, ...], kind: str) -> Variable:
+def _weak(ufunc: np.ufunc, args: tuple[Node, ...], kind: str) -> Tracer:
     return _result(_node(ops.ELEMENTWISE[ufunc.__name__], args, _weak_type(kind)))
 
 
@@ -295,14 +295,14 @@ def _atom_bits(atom: Node) -> int:
 
 def _concretised(python: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     """The operation over the numbers at hand, under a guard; a plain Python number."""
-    return python(*[a.concrete() if isinstance(a, Variable) else a for a in args])
+    return python(*[a.concrete() if isinstance(a, Tracer) else a for a in args])
 
 
 # Conversions ------------------------------------------------------------------------------------
 
 
 @method("whole")
-def whole(rounding: str, x: Variable) -> Variable | None:
+def whole(rounding: str, x: Tracer) -> Tracer | None:
     """`x` rounded to a Python int by a row of the op table; None where Python must see `x`."""
     if x.kind == "number" and x.node.dtype.kind in "ib":
         return _result(dims.as_node(_as_dim(operand(_as_int(x)))))
@@ -318,7 +318,7 @@ def whole(rounding: str, x: Variable) -> Variable | None:
 
 
 @method("convert")
-def convert(cls: type, x: Variable) -> Any:
+def convert(cls: type, x: Tracer) -> Any:
     """``int``, ``float`` or ``complex`` of a traced value."""
     if cls is int:
         result = whole("trunc", x)
@@ -332,7 +332,7 @@ def convert(cls: type, x: Variable) -> Any:
     return result if cls is not complex else _result(_alike([result.node], "c")[0])
 
 
-def _known_float(x: Variable) -> Node | None:
+def _known_float(x: Tracer) -> Node | None:
     """The Python float for a number or a NumPy scalar that depends on no array, and is not
     differentiated."""
     node = x.node

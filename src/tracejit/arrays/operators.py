@@ -10,7 +10,7 @@ from tracejit.arrays import numbers, ufuncs
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build
 from tracejit.trace.tables import method
-from tracejit.trace.variable import Variable, is_number
+from tracejit.trace.tracer import Tracer, is_number
 
 
 @method("operator")
@@ -22,20 +22,20 @@ def operate(ufunc: np.ufunc, a: Any, b: Any) -> Any:
     if text and ufunc in (np.equal, np.not_equal) and not (is_number(a) or is_number(b)):
         raise NotTraceable("an array is compared with what is no number", "use `is None`")
     for x in (a, b):
-        if isinstance(x, (Variable, int, float, complex, np.generic, np.ndarray)):
+        if isinstance(x, (Tracer, int, float, complex, np.generic, np.ndarray)):
             continue
         if not isinstance(x, (list, tuple)) or is_number(a) or is_number(b):
             if not (is_number(a) or is_number(b)) and _takes_elements(ufunc, x):
                 raise NotTraceable(f"a {type(x).__name__} meets a traced array")
             return NotImplemented
-    if is_number(a) and told_complex(a) and isinstance(b, Variable) and told_complex(b):
+    if is_number(a) and told_complex(a) and isinstance(b, Tracer) and told_complex(b):
         # np.complex128 is a subclass of complex, whose own operator comes first.
         raise NotTraceable(
             "a Python complex number on the left of a NumPy complex scalar",
             "write the scalar on the left",
         )
     if ufunc is np.matmul and not (has_axes(a) or has_axes(b)):
-        names = [x._python_name() if isinstance(x, Variable) else type(x).__name__ for x in (a, b)]
+        names = [x._python_name() if isinstance(x, Tracer) else type(x).__name__ for x in (a, b)]
         raise TypeError(f"unsupported operand type(s) for @: {names[0]!r} and {names[1]!r}")
     if ufunc is np.power:
         return ufuncs.power(a, b)
@@ -58,26 +58,26 @@ def _takes_elements(ufunc: np.ufunc, x: Any) -> bool:
 
 def told_complex(x: Any) -> bool:
     """Whether `x` is a Python complex number or a ``np.complex128`` scalar."""
-    if isinstance(x, Variable):
+    if isinstance(x, Tracer):
         return x.kind != "array" and x.node.dtype == np.complex128
     return isinstance(x, complex)
 
 
 def has_axes(x: Any) -> bool:
     """Whether `x` is an array to NumPy, 0-d ones included."""
-    if isinstance(x, Variable):
+    if isinstance(x, Tracer):
         return x.kind == "array"
     return isinstance(x, (np.ndarray, list, tuple))
 
 
 @method("unary")
-def operate_one(ufunc: np.ufunc, x: Variable) -> Any:
+def operate_one(ufunc: np.ufunc, x: Tracer) -> Any:
     """Python's unary operator whose ufunc is `ufunc`."""
     return numbers.arithmetic(ufunc, x) if x.kind == "number" else ufuncs.call(ufunc, x)
 
 
 @method("update")
-def update(ufunc: np.ufunc, target: Variable, other: Any) -> Any:
+def update(ufunc: np.ufunc, target: Tracer, other: Any) -> Any:
     """The in-place operator of `ufunc`: `target`, rebound to the result cast to its dtype."""
     try:
         result = operate(ufunc, target, other)

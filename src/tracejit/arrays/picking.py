@@ -30,11 +30,11 @@ from tracejit.ir.build import Index
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
 from tracejit.trace.tables import implements, method
-from tracejit.trace.variable import Variable, as_array, value, view_of, wrap
+from tracejit.trace.tracer import Tracer, as_array, value, view_of, wrap
 
 
 @implements(np.nonzero)
-def nonzero(a: Any) -> tuple[Variable, ...]:
+def nonzero(a: Any) -> tuple[Tracer, ...]:
     """``np.nonzero``: one array of positions an axis."""
     x = strong(a)
     if not x.ndim:
@@ -44,29 +44,29 @@ def nonzero(a: Any) -> tuple[Variable, ...]:
         )
     places = build.nonzero(build.cast(x, BOOL))
     return tuple(
-        Variable(build.view(places, places.shape[:1], ((0, 1, 0), (k, 0, None))))
+        Tracer(build.view(places, places.shape[:1], ((0, 1, 0), (k, 0, None))))
         for k in range(x.ndim)
     )
 
 
 @implements(np.flatnonzero)
-def flatnonzero(a: Any) -> Variable:
+def flatnonzero(a: Any) -> Tracer:
     """``np.flatnonzero``."""
     x = strong(a)
-    return nonzero(Variable(build.reshape(x, (build.size(x),))))[0]
+    return nonzero(Tracer(build.reshape(x, (build.size(x),))))[0]
 
 
 @implements(np.argwhere)
-def argwhere(a: Any) -> Variable:
+def argwhere(a: Any) -> Tracer:
     """``np.argwhere``."""
     x = strong(a)
     if not x.ndim:
         raise NotTraceable("np.argwhere of a scalar is not compiled")
-    return Variable(build.nonzero(build.cast(x, BOOL)))
+    return Tracer(build.nonzero(build.cast(x, BOOL)))
 
 
 @implements(np.take)
-def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Variable:
+def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Tracer:
     """``np.take``."""
     refuse_out(out)
     x, i = strong(a), strong(indices)
@@ -105,7 +105,7 @@ def _taken(x: Node, i: Node, axis: int) -> Node:
 
 
 @implements(np.take_along_axis)
-def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Variable:
+def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Tracer:
     """``np.take_along_axis``."""
     x, i = strong(arr), strong(indices)
     if i.dtype.kind not in "iu":
@@ -126,11 +126,11 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Variable:
     picks = tuple(("index", 0) if j == k else ("axis", j) for j in range(x.ndim))
     result = build.gather(x, shape, picks, i)
     require_positions(result, i, x.shape[k], shape)
-    return Variable(result)
+    return Tracer(result)
 
 
 @implements(np.compress)
-def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Variable:
+def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Tracer:
     """``np.compress``: the elements, or slices, where the condition holds."""
     refuse_out(out)
     x, mask = strong(a), strong(condition)
@@ -142,25 +142,25 @@ def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Varia
     same = build.solver().equal(x.shape[k], mask.shape[0])
     if not same and not at_least(x.shape[k], mask.shape[0]):
         raise NotTraceable("np.compress by a condition longer than the axis is not compiled")
-    return Variable(_taken(x, nonzero(Variable(mask))[0].node, k))
+    return Tracer(_taken(x, nonzero(Tracer(mask))[0].node, k))
 
 
 @method("compress")
-def compress_method(x: Variable, condition: Any, axis: Any = None, out: Any = None) -> Variable:
+def compress_method(x: Tracer, condition: Any, axis: Any = None, out: Any = None) -> Tracer:
     """``x.compress(condition)``."""
     return compress(condition, x, axis, out)
 
 
 @implements(np.extract)
-def extract(condition: Any, arr: Any) -> Variable:
+def extract(condition: Any, arr: Any) -> Tracer:
     """``np.extract``."""
     mask, x = strong(condition), strong(arr)
-    flat = [Variable(build.reshape(n, (build.size(n),))) for n in (mask, x)]
+    flat = [Tracer(build.reshape(n, (build.size(n),))) for n in (mask, x)]
     return compress(flat[0], flat[1])
 
 
 @implements(np.diagonal)
-def diagonal(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Variable:
+def diagonal(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Tracer:
     """``np.diagonal``: a read-only view."""
     i, j = operator.index(axis1), operator.index(axis2)
 
@@ -172,7 +172,7 @@ def diagonal(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Variabl
 
 
 @implements(np.linalg.diagonal)
-def matrix_diagonal(x: Any, /, *, offset: Any = 0) -> Variable:
+def matrix_diagonal(x: Any, /, *, offset: Any = 0) -> Tracer:
     """``np.linalg.diagonal``."""
     return diagonal(x, offset, -2, -1)
 
@@ -199,7 +199,7 @@ def diagonal_of(x: Node, offset: Any, axis1: Any, axis2: Any) -> Node:
 
 
 @implements(np.diag)
-def diag(v: Any, k: Any = 0) -> Variable:
+def diag(v: Any, k: Any = 0) -> Tracer:
     """``np.diag``: the diagonal of a matrix, or the matrix of a diagonal."""
     x = as_array(v).node
     if x.ndim == 2:
@@ -217,16 +217,16 @@ def diag(v: Any, k: Any = 0) -> Variable:
     place = build.broadcast_to(place, (side, side))
     inside = call("minimum", place, dim_node(dims.sub(x.shape[0], 1)))
     if is_empty(x.shape):
-        return Variable(build.full((side, side), zero(x.dtype)))
+        return Tracer(build.full((side, side), zero(x.dtype)))
     values = build.gather(x, (side, side), (("index", 0),), inside)
-    return Variable(select(on, values, zero(x.dtype)))
+    return Tracer(select(on, values, zero(x.dtype)))
 
 
 @implements(np.trace)
 def trace(
     a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1, dtype: Any = None, out: Any = None
-) -> Variable:
+) -> Tracer:
     """``np.trace``."""
     refuse_out(out)
     node = diagonal_of(wrap(a).node, offset, axis1, axis2)
-    return reduce(np.add, Variable(node), -1, dtype)
+    return reduce(np.add, Tracer(node), -1, dtype)

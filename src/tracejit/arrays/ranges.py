@@ -26,11 +26,11 @@ from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.types import INT64
 from tracejit.trace.tables import creates, implements
-from tracejit.trace.variable import Variable, operand, supported, value, wrap
+from tracejit.trace.tracer import Tracer, operand, supported, value, wrap
 
 
 @creates(np.arange)
-def arange(*args: Any, **keywords: Any) -> Variable:
+def arange(*args: Any, **keywords: Any) -> Tracer:
     """``np.arange``; traced floats among its arguments are asked for under a guard."""
     refuse_others(keywords)
     start, stop, step, dtype = _range_arguments(args, keywords)
@@ -46,7 +46,7 @@ def arange(*args: Any, **keywords: Any) -> Variable:
         low, high, by = length(start), length(stop), length(step)
         count = _int_range(low, high, by)
         if target.kind in "iu":
-            return Variable(build.cast(span(count, low, by), target))
+            return Tracer(build.cast(span(count, low, by), target))
         first = dim_node(low)
         second = dim_node(dims.add(low, by))
     else:
@@ -60,7 +60,7 @@ def arange(*args: Any, **keywords: Any) -> Variable:
         raise NotTraceable("np.arange of bools is not compiled")
     delta = build.cast(call("subtract", second, first), target)
     ramp = build.cast(build.iota(count), target)
-    return Variable(call("add", first, call("multiply", ramp, delta)))
+    return Tracer(call("add", first, call("multiply", ramp, delta)))
 
 
 def _range_arguments(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
@@ -93,7 +93,7 @@ def _int_range(low: Dim, high: Dim, step: Dim) -> Dim:
 
 
 def _python(x: Any) -> Any:
-    if isinstance(x, Variable):
+    if isinstance(x, Tracer):
         return x.concrete()
     return x.item() if isinstance(x, np.generic) else x
 
@@ -150,7 +150,7 @@ def linspace(
         y = build.transpose(y, order)
     if target.kind in "iu":
         y = call("floor", y)
-    result = Variable(build.cast(y, target))
+    result = Tracer(build.cast(y, target))
     if not retstep:
         return result
     return result, np.nan if step is None else value(step)

@@ -25,7 +25,7 @@ from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64, UINT8
 from tracejit.trace.tables import implements
-from tracejit.trace.variable import Variable, operand, supported, value, wrap
+from tracejit.trace.tracer import Tracer, operand, supported, value, wrap
 
 UINT64 = np.dtype(np.uint64)
 #: Reduction row of a ufunc.
@@ -59,7 +59,7 @@ def reduce(
     keepdims: Any = False,
     initial: Any = np._NoValue,
     where: Any = True,
-) -> Variable:
+) -> Tracer:
     """``ufunc.reduce`` with NumPy's dtypes, empty cases, ``initial`` and ``where``."""
     x = strong(array)
     axes = reduced_axes(axis, x.ndim)
@@ -177,7 +177,7 @@ def refuse_empty(x: Node, axes: tuple[int, ...], text: str) -> None:
 
 def _by_scan(
     ufunc: np.ufunc, x: Node, axes: tuple[int, ...], keepdims: Any, initial: Any, where: Any
-) -> Variable:
+) -> Tracer:
     """A reduction that has no row: the last of the running one."""
     if len(axes) > 1:
         raise ValueError(
@@ -220,7 +220,7 @@ def last(x: Node, axis: int) -> Node:
     return build.view(x, tuple(x.shape[k] for k in kept), index)
 
 
-def accumulate(ufunc: np.ufunc, array: Any, axis: Any, dtype: Any = None) -> Variable:
+def accumulate(ufunc: np.ufunc, array: Any, axis: Any, dtype: Any = None) -> Tracer:
     """``ufunc.accumulate``."""
     x = strong(array)
     if x.ndim == 0:
@@ -244,7 +244,7 @@ def _function(ufunc: np.ufunc, *functions: Any) -> None:
         keepdims: Any = False,
         initial: Any = np._NoValue,
         where: Any = True,
-    ) -> Variable:
+    ) -> Tracer:
         refuse_out(out)
         return reduce(ufunc, a, axis, None, keepdims, initial, where)
 
@@ -256,7 +256,7 @@ def _function(ufunc: np.ufunc, *functions: Any) -> None:
         keepdims: Any = False,
         initial: Any = np._NoValue,
         where: Any = True,
-    ) -> Variable:
+    ) -> Tracer:
         refuse_out(out)
         return reduce(ufunc, a, axis, dtype, keepdims, initial, where)
 
@@ -272,7 +272,7 @@ _function(np.minimum, np.min, np.amin)
 @implements(np.any)
 def any_(
     a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
-) -> Variable:
+) -> Tracer:
     """``np.any``."""
     refuse_out(out)
     return reduce(np.logical_or, a, axis, None, keepdims, np._NoValue, where)
@@ -281,14 +281,14 @@ def any_(
 @implements(np.all)
 def all_(
     a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
-) -> Variable:
+) -> Tracer:
     """``np.all``."""
     refuse_out(out)
     return reduce(np.logical_and, a, axis, None, keepdims, np._NoValue, where)
 
 
 @implements(np.count_nonzero)
-def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = False) -> Variable:
+def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = False) -> Tracer:
     """``np.count_nonzero``."""
     x = strong(a)
     axes = reduced_axes(axis, x.ndim)
@@ -296,7 +296,7 @@ def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = False) -> Variabl
     return value(keep(result, axes) if keepdims is True else result)
 
 
-def _position(name: str, a: Any, axis: Any, keepdims: Any) -> Variable:
+def _position(name: str, a: Any, axis: Any, keepdims: Any) -> Tracer:
     x = strong(a)
     if given(axis) and not x.ndim:
         axis_index(axis, 1)
@@ -311,45 +311,45 @@ def _position(name: str, a: Any, axis: Any, keepdims: Any) -> Variable:
 
 
 @implements(np.argmax)
-def argmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Variable:
+def argmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Tracer:
     """``np.argmax``."""
     refuse_out(out)
     return _position("argmax", a, axis, keepdims)
 
 
 @implements(np.argmin)
-def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Variable:
+def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Tracer:
     """``np.argmin``."""
     refuse_out(out)
     return _position("argmin", a, axis, keepdims)
 
 
-def _running(ufunc: np.ufunc, a: Any, axis: Any, dtype: Any) -> Variable:
+def _running(ufunc: np.ufunc, a: Any, axis: Any, dtype: Any) -> Tracer:
     x = wrap(a)
     if not given(axis) or not x.node.ndim:
         if given(axis):
             axis_index(axis, 1)
         node = strong(x)
-        x, axis = Variable(build.reshape(node, (build.size(node),))), 0
+        x, axis = Tracer(build.reshape(node, (build.size(node),))), 0
     return accumulate(ufunc, x, axis, dtype)
 
 
 @implements(np.cumsum)
-def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Variable:
+def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Tracer:
     """``np.cumsum``."""
     refuse_out(out)
     return _running(np.add, a, axis, dtype)
 
 
 @implements(np.cumprod)
-def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Variable:
+def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Tracer:
     """``np.cumprod``."""
     refuse_out(out)
     return _running(np.multiply, a, axis, dtype)
 
 
 @implements(np.ptp)
-def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Variable:
+def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Tracer:
     """``np.ptp``: maximum less minimum."""
     refuse_out(out)
     high = reduce(np.maximum, a, axis, None, keepdims)

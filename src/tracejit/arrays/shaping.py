@@ -27,7 +27,7 @@ from tracejit.ir.alias import Step
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.trace.tables import implements, method
-from tracejit.trace.variable import Variable, as_array, number, value, view_of, wrap
+from tracejit.trace.tracer import Tracer, as_array, number, value, view_of, wrap
 
 # Attributes -------------------------------------------------------------------------------------
 
@@ -56,31 +56,31 @@ def size(a: Any, axis: Any = None) -> Any:
 
 
 @method("dtype")
-def dtype(x: Variable) -> np.dtype[Any]:
+def dtype(x: Tracer) -> np.dtype[Any]:
     """``x.dtype``."""
     return x.node.dtype
 
 
 @method("itemsize")
-def itemsize(x: Variable) -> int:
+def itemsize(x: Tracer) -> int:
     """``x.itemsize``."""
     return x.node.dtype.itemsize
 
 
 @method("nbytes")
-def nbytes(x: Variable) -> Any:
+def nbytes(x: Tracer) -> Any:
     """``x.nbytes``."""
     return number(dims.mul(build.size(x.node), x.node.dtype.itemsize))
 
 
 @method("T")
-def transposed(x: Variable) -> Variable:
+def transposed(x: Tracer) -> Tracer:
     """``x.T``."""
     return transpose(x)
 
 
 @method("mT")
-def matrix_transposed(x: Variable) -> Variable:
+def matrix_transposed(x: Tracer) -> Tracer:
     """``x.mT``."""
     if x.node.ndim < 2:
         raise ShapeError("matrix transpose with ndim < 2 is undefined")
@@ -95,7 +95,7 @@ def real(val: Any) -> Any:
     if x.node.dtype.kind != "c":
         return +x if x.kind == "number" else x  # a bool's is an int
     if x.kind == "number":
-        return Variable(build.weak(build.real(x.node)), "number")
+        return Tracer(build.weak(build.real(x.node)), "number")
     return view_of(x, build.real, read_only=True)
 
 
@@ -106,11 +106,11 @@ def imag(val: Any) -> Any:
     x = wrap(val)
     if x.kind == "number":
         if x.node.dtype.kind == "c":
-            return Variable(build.weak(build.imag(x.node)), "number")
+            return Tracer(build.weak(build.imag(x.node)), "number")
         return 0.0 if x.node.dtype.kind == "f" else 0
     if x.node.dtype.kind != "c":
         fill = build.constant(x.node.dtype.type(0), x.node.dtype)
-        zeros = Variable(build.full(x.node.shape, fill), x.kind)
+        zeros = Tracer(build.full(x.node.shape, fill), x.kind)
         return view_of(zeros, Step(lambda n: n, _locked, distinct=True), read_only=True)
     return view_of(x, build.imag, read_only=True)
 
@@ -123,7 +123,7 @@ def _locked(x: np.ndarray) -> np.ndarray:
 # Copies -----------------------------------------------------------------------------------------
 
 
-def in_order(x: Variable, order: Any) -> Variable:
+def in_order(x: Tracer, order: Any) -> Tracer:
     """`x` itself if it is contiguous in memory order `order`, or a copy that is."""
     if order not in ("C", "F") or x.kind != "array" or not x.node.ndim:
         return x
@@ -140,50 +140,50 @@ def astype(
     casting: str = "unsafe",
     subok: bool = True,
     copy: bool = True,
-) -> Variable:
+) -> Tracer:
     """``x.astype(dtype)``."""
     source, target = as_array(x), dtype_argument(dtype)
     check_cast(source.node.dtype, target, casting)
     if not copy and source.node.dtype == target:
         return in_order(source, order)
-    return Variable(placed(build.cast(source.node, target), order), source.kind)
+    return Tracer(placed(build.cast(source.node, target), order), source.kind)
 
 
 @method("copy")
-def copied(x: Variable, order: str = "C") -> Variable:
+def copied(x: Tracer, order: str = "C") -> Tracer:
     """``x.copy()``."""
-    return Variable(placed(x.node, order))
+    return Tracer(placed(x.node, order))
 
 
 @implements(np.copy)
-def copy(a: Any, order: str = "K", subok: bool = False) -> Variable:
+def copy(a: Any, order: str = "K", subok: bool = False) -> Tracer:
     """``np.copy``."""
-    return Variable(placed(as_array(a).node, order))
+    return Tracer(placed(as_array(a).node, order))
 
 
 @method("flatten")
-def flatten(x: Variable, order: str = "C") -> Variable:
+def flatten(x: Tracer, order: str = "C") -> Tracer:
     """``x.flatten()``."""
-    return Variable(ravel(x, order).node)
+    return Tracer(ravel(x, order).node)
 
 
 # reshape ----------------------------------------------------------------------------------------
 
 
 @method("reshape")
-def reshape_method(x: Variable, *shape: Any, order: str = "C", copy: Any = None) -> Variable:
+def reshape_method(x: Tracer, *shape: Any, order: str = "C", copy: Any = None) -> Tracer:
     """``x.reshape(2, -1)``."""
     return reshape(x, shape[0] if len(shape) == 1 else shape, order, copy=copy)
 
 
 @implements(np.reshape)
-def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: Any = None) -> Variable:
+def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: Any = None) -> Tracer:
     """``np.reshape``; one length may be -1."""
     x = as_array(a)
     if copy is False:
         raise NotTraceable("reshape(copy=False) depends on the memory layout", "leave copy out")
     if copy:
-        x = Variable(x.node)
+        x = Tracer(x.node)
     new = _new_shape(x.node, shape)
     if _reversed(x.node, order):
         return view_of(x, lambda n: _backwards(build.reshape(_backwards(n), new[::-1])))
@@ -235,7 +235,7 @@ def _shape_text(shape: Sequence[Dim]) -> str:
 
 
 @implements(np.ravel)
-def ravel(a: Any, order: str = "C") -> Variable:
+def ravel(a: Any, order: str = "C") -> Tracer:
     """``np.ravel``."""
     x = as_array(a)
     backwards = _reversed(x.node, order)
@@ -252,13 +252,13 @@ def ravel(a: Any, order: str = "C") -> Variable:
 
 
 @method("transpose")
-def transpose_method(x: Variable, *axes: Any) -> Variable:
+def transpose_method(x: Tracer, *axes: Any) -> Tracer:
     """``x.transpose(1, 0)``."""
     return transpose(x, axes[0] if len(axes) == 1 else axes or None)
 
 
 @implements(np.transpose, np.permute_dims)
-def transpose(a: Any, axes: Any = None) -> Variable:
+def transpose(a: Any, axes: Any = None) -> Tracer:
     """``np.transpose``."""
     x = as_array(a)
     if axes is None:
@@ -271,7 +271,7 @@ def transpose(a: Any, axes: Any = None) -> Variable:
 
 
 @implements(np.swapaxes)
-def swapaxes(a: Any, axis1: Any, axis2: Any) -> Variable:
+def swapaxes(a: Any, axis1: Any, axis2: Any) -> Tracer:
     """``np.swapaxes``."""
     x = as_array(a)
     order = list(range(x.node.ndim))
@@ -282,13 +282,13 @@ def swapaxes(a: Any, axis1: Any, axis2: Any) -> Variable:
 
 
 @implements(np.matrix_transpose, np.linalg.matrix_transpose)
-def matrix_transpose(x: Any, /) -> Variable:
+def matrix_transpose(x: Any, /) -> Tracer:
     """``np.matrix_transpose``."""
     return matrix_transposed(as_array(x))
 
 
 @implements(np.moveaxis)
-def moveaxis(a: Any, source: Any, destination: Any) -> Variable:
+def moveaxis(a: Any, source: Any, destination: Any) -> Tracer:
     """``np.moveaxis``."""
     x = as_array(a)
     n = x.node.ndim
@@ -305,7 +305,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Variable:
 
 
 @implements(np.rollaxis)
-def rollaxis(a: Any, axis: Any, start: Any = 0) -> Variable:
+def rollaxis(a: Any, axis: Any, start: Any = 0) -> Tracer:
     """``np.rollaxis``."""
     x = as_array(a)
     n = x.node.ndim
@@ -320,7 +320,7 @@ def rollaxis(a: Any, axis: Any, start: Any = 0) -> Variable:
 
 
 @implements(np.expand_dims)
-def expand_dims(a: Any, axis: Any) -> Variable:
+def expand_dims(a: Any, axis: Any) -> Tracer:
     """``np.expand_dims``."""
     x = as_array(a)
     count = len(axis) if isinstance(axis, (tuple, list)) else 1
@@ -329,7 +329,7 @@ def expand_dims(a: Any, axis: Any) -> Variable:
 
 
 @implements(np.squeeze)
-def squeeze(a: Any, axis: Any = None) -> Variable:
+def squeeze(a: Any, axis: Any = None) -> Tracer:
     """``np.squeeze``."""
     x = as_array(a)
     shape = x.node.shape
@@ -342,16 +342,16 @@ def squeeze(a: Any, axis: Any = None) -> Variable:
     return view_of(x, lambda n: build.squeeze(n, axes)) if axes else x
 
 
-def _at_least_1d(x: Variable) -> Variable:
+def _at_least_1d(x: Tracer) -> Tracer:
     return x if x.node.ndim else view_of(x, lambda n: build.expand_dims(n, (0,)))
 
 
-def _at_least_2d(x: Variable) -> Variable:
+def _at_least_2d(x: Tracer) -> Tracer:
     x = _at_least_1d(x)
     return x if x.node.ndim > 1 else view_of(x, lambda n: build.expand_dims(n, (0,)))
 
 
-def _at_least_3d(x: Variable) -> Variable:
+def _at_least_3d(x: Tracer) -> Tracer:
     x = _at_least_2d(_at_least_1d(x)) if not x.node.ndim else _at_least_1d(x)
     if x.node.ndim == 1:
         return view_of(x, lambda n: build.expand_dims(n, (0, 2)))
@@ -375,7 +375,7 @@ implements(np.atleast_3d)(_each(_at_least_3d))
 
 
 @implements(np.broadcast_to)
-def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Variable:
+def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Tracer:
     """``np.broadcast_to``: a read-only view."""
     x, target = as_array(array), shape_argument(shape)
     if len(target) < x.node.ndim:
@@ -389,7 +389,7 @@ def _broadcast_to(x: np.ndarray, *shape: int) -> np.ndarray:
 
 
 @implements(np.broadcast_arrays)
-def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Variable, ...]:
+def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Tracer, ...]:
     """``np.broadcast_arrays``."""
     arrays = [as_array(a) for a in args]
     target = build.broadcast_shapes([a.node.shape for a in arrays])
@@ -417,7 +417,7 @@ def _broadcast(x: np.ndarray, *shape: int) -> np.ndarray:
 
 
 @implements(np.flip)
-def flip(m: Any, axis: Any = None) -> Variable:
+def flip(m: Any, axis: Any = None) -> Tracer:
     """``np.flip``."""
     x = as_array(m)
     axes = range(x.node.ndim) if axis is None else axis_tuple(axis, x.node.ndim)
@@ -427,7 +427,7 @@ def flip(m: Any, axis: Any = None) -> Variable:
 
 
 @implements(np.flipud)
-def flipud(m: Any) -> Variable:
+def flipud(m: Any) -> Tracer:
     """``np.flipud``."""
     if not as_array(m).node.ndim:
         raise ShapeError("Input must be >= 1-d.")
@@ -435,7 +435,7 @@ def flipud(m: Any) -> Variable:
 
 
 @implements(np.fliplr)
-def fliplr(m: Any) -> Variable:
+def fliplr(m: Any) -> Tracer:
     """``np.fliplr``."""
     if as_array(m).node.ndim < 2:
         raise ShapeError("Input must be >= 2-d.")

@@ -23,7 +23,7 @@ from tracejit.ir import build, dims
 from tracejit.ir.node import Node
 from tracejit.ir.types import FLOAT32, FLOAT64, INT64
 from tracejit.trace.tables import implements
-from tracejit.trace.variable import Variable, value
+from tracejit.trace.tracer import Tracer, value
 
 #: As NumPy 2.4 does, a heapsort is what its default is: neither promises an order of equals.
 KINDS = {
@@ -69,23 +69,23 @@ def _sorted(a: Any, axis: Any, kind: str, positions: bool) -> Node:
 @implements(np.sort)
 def sort(
     a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
-) -> Variable:
+) -> Tracer:
     """``np.sort``."""
-    return Variable(_sorted(a, axis, kind_of(kind, order, stable), False))
+    return Tracer(_sorted(a, axis, kind_of(kind, order, stable), False))
 
 
 @implements(np.argsort)
 def argsort(
     a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
-) -> Variable:
+) -> Tracer:
     """``np.argsort``."""
-    return Variable(_sorted(a, axis, kind_of(kind, order, stable), True))
+    return Tracer(_sorted(a, axis, kind_of(kind, order, stable), True))
 
 
 @implements(np.median)
 def median(
     a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False
-) -> Variable:
+) -> Tracer:
     """``np.median``: the middle element, or the mean of the middle two."""
     refuse_out(out)
     if overwrite_input:
@@ -100,7 +100,7 @@ def nanmedian(
     out: Any = None,
     overwrite_input: bool = False,
     keepdims: Any = np._NoValue,
-) -> Variable:
+) -> Tracer:
     """``np.nanmedian``: of what is not NaN; NaN where there is nothing else."""
     refuse_out(out)
     if overwrite_input:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tracejit.arrays.shaping import squeeze
 from tracejit.errors import NotTraceable
-from tracejit.trace.variable import as_array
+from tracejit.trace.tracer import as_array
 
 #: By name: SciPy is not imported for them.
 SPECIAL: dict[str, Callable[..., Any]] = {}

@@ -23,12 +23,12 @@ from tracejit.ir import build, dims
 from tracejit.ir.node import Node
 from tracejit.ir.types import FLOAT32, FLOAT64, INT64
 from tracejit.trace.tables import implements
-from tracejit.trace.variable import Variable, value, wrap
+from tracejit.trace.tracer import Tracer, value, wrap
 
 
 def total(x: Node, axis: Any, dtype: Any, keepdims: Any, where: Any) -> Node:
     """``np.sum`` of a node."""
-    return reduce(np.add, Variable(x), axis, dtype, keepdims, np._NoValue, where).node
+    return reduce(np.add, Tracer(x), axis, dtype, keepdims, np._NoValue, where).node
 
 
 def divide(x: Node, count: Any) -> Node:
@@ -43,7 +43,7 @@ def _count(x: Node, axis: Any, keepdims: Any, where: Any) -> Node:
         if axis is not None:
             axes = [axis_index(k, x.ndim) for k in (axis if isinstance(axis, tuple) else (axis,))]
         return dim_node(dims.product(x.shape[k] for k in axes))
-    mask = broadcast_to(where, Variable(x).shape).node
+    mask = broadcast_to(where, Tracer(x).shape).node
     return total(mask, axis, INT64, keepdims, True)
 
 
@@ -60,7 +60,7 @@ def mean(
     keepdims: Any = False,
     *,
     where: Any = True,
-) -> Variable:
+) -> Tracer:
     """``np.mean``: integers in float64, float16 through float32."""
     refuse_out(out)
     x, where = strong(a), _mask(where)
@@ -100,7 +100,7 @@ def var(
     where: Any = True,
     mean: Any = np._NoValue,
     correction: Any = np._NoValue,
-) -> Variable:
+) -> Tracer:
     """``np.var``: the mean of squared deviations, in two passes."""
     refuse_out(out)
     x, where = strong(a), _mask(where)
@@ -132,7 +132,7 @@ def std(
     where: Any = True,
     mean: Any = np._NoValue,
     correction: Any = np._NoValue,
-) -> Variable:
+) -> Tracer:
     """``np.std``: the square root of the variance."""
     node = var(
         a, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction

@@ -27,7 +27,7 @@ from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node, make
 from tracejit.ir.types import BOOL, same_values
 from tracejit.trace.tables import UFUNC_METHODS
-from tracejit.trace.variable import Operand, Variable, is_number, operand, supported, value, wrap
+from tracejit.trace.tracer import Operand, Tracer, is_number, operand, supported, value, wrap
 
 #: Ufuncs with several outputs: one row each.
 SEVERAL = {
@@ -110,7 +110,7 @@ def _elementwise(ufunc: np.ufunc, args: list[Operand], casting: str, signature: 
     return value(result)
 
 
-def _out_of_range(ufunc: np.ufunc, args: list[Operand], dtypes: Any) -> Variable | None:
+def _out_of_range(ufunc: np.ufunc, args: list[Operand], dtypes: Any) -> Tracer | None:
     """A comparison of an integer array with a Python int that its dtype cannot hold."""
     for k in (0, 1):
         dtype, x, other = dtypes[k], args[k], args[1 - k]
@@ -150,32 +150,32 @@ def _into(out: Any, result: Any, ufunc: np.ufunc, casting: str) -> Any:
     if all(t is None for t in targets):
         return result
     if len(targets) == 1 and targets[0] is ...:
-        return Variable(result.node, "array")
+        return Tracer(result.node, "array")
     results = result if isinstance(result, tuple) else (result,)
     for target, r in zip(targets, results, strict=True):
         if target is not None:
-            if not isinstance(target, Variable) or target.kind != "array":
+            if not isinstance(target, Tracer) or target.kind != "array":
                 raise NotTraceable("out= is given an array that is not traced")
             rebind(target, r.node, ufunc, casting)
     final = tuple(r if t is None else t for t, r in zip(targets, results, strict=True))
     return final if isinstance(result, tuple) else final[0]
 
 
-def _kept(ufunc: np.ufunc, out: Any) -> Variable:
+def _kept(ufunc: np.ufunc, out: Any) -> Tracer:
     """The array of ``out=`` that keeps its elements where ``where=`` is false."""
     target = out[0] if isinstance(out, tuple) and len(out) == 1 else out
     if target is None or target is ...:
         raise NotTraceable(
             "where= of a ufunc leaves elements without a value", "use np.where(condition, a, b)"
         )
-    if not isinstance(target, Variable) or ufunc in GENERALISED or ufunc.nout > 1:
+    if not isinstance(target, Tracer) or ufunc in GENERALISED or ufunc.nout > 1:
         raise NotTraceable("where= of this ufunc is not compiled", "use np.where(condition, a, b)")
     if ufunc is np.power:  # which may refuse what is not asked for
         raise NotTraceable("where= of np.power is not compiled", "use np.where(condition, a, b)")
     return target
 
 
-def _chosen(where: Any, node: Node, kept: Variable, ufunc: np.ufunc, casting: str) -> Variable:
+def _chosen(where: Any, node: Node, kept: Tracer, ufunc: np.ufunc, casting: str) -> Tracer:
     """`node` where a mask is true, and what `kept` has elsewhere."""
     mask, dtype = strong(where), kept.node.dtype
     shape = kept.node.shape
@@ -188,7 +188,7 @@ def _chosen(where: Any, node: Node, kept: Variable, ufunc: np.ufunc, casting: st
     return value(build.where(mask, new, kept.node))
 
 
-def rebind(target: Variable, node: Node, ufunc: np.ufunc, casting: str = "same_kind") -> None:
+def rebind(target: Tracer, node: Node, ufunc: np.ufunc, casting: str = "same_kind") -> None:
     """Let `target`, an array of the function's own, have the value `node`."""
     check_owned(target)
     check_output(ufunc, node.dtype, target.node.dtype, casting)
@@ -207,7 +207,7 @@ def rebind(target: Variable, node: Node, ufunc: np.ufunc, casting: str = "same_k
 
 def power(base: Any, exponent: Any) -> Any:
     """``base ** exponent``: an array to a Python number has NumPy's short cuts."""
-    if isinstance(base, Variable) and base.kind == "array" and is_number(exponent):
+    if isinstance(base, Tracer) and base.kind == "array" and is_number(exponent):
         short = _short_cut(base.node.dtype, exponent)
         if short is not None:
             return call(short, base)
@@ -216,7 +216,7 @@ def power(base: Any, exponent: Any) -> Any:
 
 def _short_cut(dtype: np.dtype[Any], exponent: Any) -> np.ufunc | None:
     kind = type(exponent)
-    if isinstance(exponent, Variable):
+    if isinstance(exponent, Tracer):
         kind = {"i": int, "f": float}.get(exponent.node.dtype.kind, complex)
     inexact = dtype.kind in "fc"
     if kind is int:
@@ -241,19 +241,19 @@ def reduce(
     keepdims: bool = False,
     initial: Any = np._NoValue,
     where: Any = True,
-) -> Variable:
+) -> Tracer:
     """``ufunc.reduce(array, …)``."""
     result = reductions.reduce(ufunc, array, axis, dtype, keepdims, initial, where)
-    returned: Variable = _into(out, result, ufunc, "same_kind")
+    returned: Tracer = _into(out, result, ufunc, "same_kind")
     return returned
 
 
 def accumulate(
     ufunc: np.ufunc, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None
-) -> Variable:
+) -> Tracer:
     """``ufunc.accumulate(array, …)``."""
     result = reductions.accumulate(ufunc, array, axis, dtype)
-    returned: Variable = _into(out, result, ufunc, "same_kind")
+    returned: Tracer = _into(out, result, ufunc, "same_kind")
     return returned
 
 
@@ -263,7 +263,7 @@ def outer(ufunc: np.ufunc, a: Any, b: Any, **kwargs: Any) -> Any:
     if right.node.shape and left.node.shape:
         ndim = left.node.ndim
         axes = [ndim + k for k in range(right.node.ndim)]
-        left = Variable(build.expand_dims(left.node, axes))
+        left = Tracer(build.expand_dims(left.node, axes))
     return call(ufunc, left, right, **kwargs)
 
 

@@ -27,7 +27,7 @@ from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL
 from tracejit.trace.memory import follow
 from tracejit.trace.tables import UFUNC_METHODS, implements, method
-from tracejit.trace.variable import Variable, operand, view_of, wrap
+from tracejit.trace.tracer import Tracer, operand, view_of, wrap
 
 
 def value_of(y: Any, dtype: np.dtype[Any]) -> Node:
@@ -44,7 +44,7 @@ def value_of(y: Any, dtype: np.dtype[Any]) -> Node:
 
 
 @method("setitem")
-def setitem(x: Variable, key: Any, y: Any) -> None:
+def setitem(x: Tracer, key: Any, y: Any) -> None:
     """``x[key] = y``."""
     if x.kind != "array":
         raise TypeError(f"{x._python_name()!r} object does not support item assignment")
@@ -64,7 +64,7 @@ def setitem(x: Variable, key: Any, y: Any) -> None:
             write(x, indexing.scatter(x, key, node, "set"))
         return
     shape, index = indexing.basic_index(x.node, entries)
-    if isinstance(y, Variable) and _is_there(x, y, lambda n: build.view(n, shape, index)):
+    if isinstance(y, Tracer) and _is_there(x, y, lambda n: build.view(n, shape, index)):
         return  # ``x[key] += z`` has done it
     node = value_of(y, x.node.dtype)
     if node.ndim > len(shape) and (not shape or isinstance(y, (list, tuple))):
@@ -79,7 +79,7 @@ def setitem(x: Variable, key: Any, y: Any) -> None:
     write(view_of(x, lambda n: build.view(n, shape, index)), node)
 
 
-def _is_there(x: Variable, y: Variable, step: Callable[[Node], Node]) -> bool:
+def _is_there(x: Tracer, y: Tracer, step: Callable[[Node], Node]) -> bool:
     """Whether `y` sees just what `step` leads to from `x`."""
     if y.memory is None or y.memory is not x.memory:
         return False
@@ -98,7 +98,7 @@ def _spread_mask(mask: Node, x: Node) -> Node:
 
 
 @method("fill")
-def fill(x: Variable, value: Any) -> None:
+def fill(x: Tracer, value: Any) -> None:
     """``x.fill(value)``."""
     check_owned(x)
     node = value_of(value, x.node.dtype)
@@ -109,7 +109,7 @@ def fill(x: Variable, value: Any) -> None:
 
 @method("sort")
 def sort(
-    x: Variable, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+    x: Tracer, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
 ) -> None:
     """``x.sort()``, in place."""
     check_owned(x)
@@ -120,10 +120,10 @@ def sort(
 @implements(np.copyto)
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     """``np.copyto``."""
-    if not isinstance(dst, Variable) or dst.kind != "array":
+    if not isinstance(dst, Tracer) or dst.kind != "array":
         raise NotTraceable("np.copyto into an array that is not traced")
     check_owned(dst)
-    source = strong(src) if isinstance(src, (Variable, np.ndarray, list, tuple)) else None
+    source = strong(src) if isinstance(src, (Tracer, np.ndarray, list, tuple)) else None
     if source is not None and not np.can_cast(source.dtype, dst.node.dtype, casting):  # type: ignore[arg-type]
         raise DTypeError(
             f"Cannot cast array data from {source.dtype!r} to {dst.node.dtype!r} according to the "
@@ -139,7 +139,7 @@ def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) ->
 @implements(np.fill_diagonal)
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     """``np.fill_diagonal`` with a scalar."""
-    if not isinstance(a, Variable) or wrap or a.node.ndim != 2:
+    if not isinstance(a, Tracer) or wrap or a.node.ndim != 2:
         raise NotTraceable("np.fill_diagonal is compiled for a matrix, without wrap")
     check_owned(a)
     node = value_of(val, a.node.dtype)
@@ -154,7 +154,7 @@ def add_at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = None) -> None:
     """``np.add.at`` and ``np.subtract.at``: repeated indices add up."""
     if ufunc not in (np.add, np.subtract):
         raise NotTraceable(f"{ufunc.__name__}.at is not compiled")
-    if not isinstance(a, Variable) or a.kind != "array":
+    if not isinstance(a, Tracer) or a.kind != "array":
         raise NotTraceable(f"np.{ufunc.__name__}.at into an array that is not traced")
     check_owned(a)
     y, target = wrap(b), a.node.dtype

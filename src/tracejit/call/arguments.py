@@ -11,7 +11,7 @@ from tracejit.capture.generators import is_generator
 from tracejit.config import config
 from tracejit.errors import NotTraceable
 from tracejit.ir.types import canonical_dtype
-from tracejit.plan.dispatch import Signature
+from tracejit.plan.signature import Signature
 from tracejit.plan.structure import (
     ARRAY,
     CONVERSIONS,
@@ -19,9 +19,9 @@ from tracejit.plan.structure import (
     INT_LIMIT,
     NUMBER,
     SCALAR,
-    Container,
     Leaf,
     Spec,
+    Tree,
     converts,
     flatten,
     own_rules,
@@ -173,7 +173,7 @@ def texts_of(description: Description) -> dict[str, tuple[Any, str]]:
 def _static_texts(spec: Spec, path: str) -> dict[str, tuple[Any, str]]:
     if isinstance(spec, Leaf):
         return {}
-    if not isinstance(spec, Container):
+    if not isinstance(spec, Tree):
         return {path: (spec, value_text(spec.value))}
     keys = [getattr(k, "value", k) for k in spec.keys] or list(range(len(spec.children)))
     text = f"{spec.cls.__name__} of {len(keys)}"

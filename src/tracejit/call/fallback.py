@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-import threading
 import types
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.call.paths import Compiled
+from tracejit.call.compiled import Compiled
+from tracejit.call.paths import Paths
 from tracejit.capture.capture import Namespace
 from tracejit.capture.namespace import is_library_file
-from tracejit.config import COMPILER, config
+from tracejit.config import config
 from tracejit.errors import (
     AxisError,
     DTypeError,
@@ -32,7 +32,7 @@ from tracejit.ir.node import Node, Origin
 from tracejit.native import floatmodes
 from tracejit.trace.explain import log, message, source_line
 from tracejit.trace.trace import Trace, is_internal
-from tracejit.trace.variable import Variable
+from tracejit.trace.tracer import Tracer
 
 #: What to do about an error: by a part of NumPy's text, then by class.
 _HINTS_BY_TEXT = (
@@ -169,7 +169,7 @@ def _give_values(problem: BaseException, trace: Trace) -> None:
     """Put values in place of the traced ones that an exception holds, which is to be raised."""
 
     def valued(x: Any) -> Any:
-        if not isinstance(x, Variable):
+        if not isinstance(x, Tracer):
             return x
         value = interpret.evaluate([x.node], trace.values)[0]
         return np.asarray(value).item() if x.kind == "number" else value
@@ -177,7 +177,7 @@ def _give_values(problem: BaseException, trace: Trace) -> None:
     with contextlib.suppress(Exception):
         problem.args = tuple(map(valued, problem.args))
         for name, value in list(vars(problem).items()):
-            if isinstance(value, Variable):
+            if isinstance(value, Tracer):
                 setattr(problem, name, valued(value))
 
 
@@ -265,7 +265,7 @@ def _operands(origin: Origin, frame: types.FrameType, trace: Trace | None) -> st
     found = []
     for name in dict.fromkeys(re.findall(r"[^\W\d]\w*", source_line(origin))):
         value = frame.f_locals.get(name, dict.get(frame.f_globals, name))
-        if isinstance(value, Variable) and value.kind != "number":
+        if isinstance(value, Tracer) and value.kind != "number":
             found.append(f"{name} {value.node.dtype}{_shape_text(value.node, trace)}")
     return ", ".join(found[:6])
 
@@ -275,32 +275,45 @@ def _shape_text(node: Node, trace: Trace) -> str:
     return f"[{', '.join('?' if n is None else str(n) for n in lengths)}]"
 
 
+def tell(paths: Paths[Any], text: str, place: Origin | None, mode: str) -> None:
+    """Count a call in plain NumPy, and warn once a line of the user's; raise, if `mode` is "error".
+
+    `text` says why the function of the `paths` runs so.
+    """
+    if mode == "error":
+        raise UnsupportedError(text) from None
+    paths.stats.fallbacks += 1
+    line = place and (place.file, place.line)
+    if line not in paths.told:
+        paths.told.add(line)
+        warnings.warn(text, UnsupportedWarning, stacklevel=stack_level())
+
+
 def refuse(
     fn: Compiled, refusal: Refusal, mode: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Run in plain NumPy with one warning a line; or raise, where `mode` is "error"."""
-    if mode == "error" or refusal.bound:
-        raise UnsupportedError(refusal.text(fn.__name__)) from None
-    fn.stats.fallbacks += 1
-    place = (refusal.origin.file, refusal.origin.line)
-    if place not in fn._warned:
-        fn._warned.add(place)
-        warnings.warn(refusal.text(fn.__name__), UnsupportedWarning, stacklevel=stack_level())
+    """Run in plain NumPy and `tell` so."""
+    _tell(fn, refusal, mode)
     return fn.__wrapped__(*args, **kwargs)
 
 
-def interpreted(fn: Compiled, problem: Exception, trace: Trace, mode: str) -> bool:
-    """Whether a traced program that the compiler refuses runs node by node, with one warning.
+def _tell(fn: Compiled, refusal: Refusal, mode: str) -> None:
+    mode = "error" if refusal.bound else mode
+    tell(fn._paths, refusal.text(fn.__name__), refusal.origin, mode)
+
+
+def interpreted(fn: Compiled, problem: Exception, trace: Trace) -> bool:
+    """Whether a traced program that the compiler refuses runs node by node, which is told.
 
     So runs what NumPy cannot run from its source: derivatives, and what uses shared variables.
     """
+    mode = fn.on_unsupported or config.on_unsupported
     bound = bool(bound_to(fn.__wrapped__) or trace.capture.states)
     if mode == "error" or not bound:
         return False  # to be raised as it is: a refusal keeps no traceback
     refusal = Refusal(problem, fn.__wrapped__, trace, compiling=True)
     refusal.bound = ""
-    fn.stats.fallbacks += 1
-    warnings.warn(refusal.text(fn.__name__), UnsupportedWarning, stacklevel=stack_level())
+    _tell(fn, refusal, mode)
     return True
 
 
@@ -332,8 +345,8 @@ def run_plain(
             raise
         raise located from None
     remember(fn, key, refusal)
-    # NumPy takes it: say that it is not compiled, but do not run it again.
-    return refuse(_Ran(fn, result), refusal, mode, args, kwargs)  # type: ignore[arg-type]
+    _tell(fn, refusal, mode)
+    return result
 
 
 def remember(fn: Compiled, key: Any, refusal: Refusal) -> None:
@@ -354,69 +367,9 @@ def refused_under(fn: Compiled, modes: str) -> Refusal:
     return known
 
 
-class _Ran:
-    """A function whose plain run has been done."""
-
-    def __init__(self, fn: Compiled, result: Any) -> None:
-        self.__name__ = fn.__name__
-        self.stats = fn.stats
-        self._warned = fn._warned
-        self._result = result
-
-    def __wrapped__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._result
-
-
 def stack_level() -> int:
     """How many frames above its caller the user's is, for a warning."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and is_internal(frame.f_code.co_filename):
         level, frame = level + 1, frame.f_back
     return level
-
-
-class RandomGuard:
-    """Notices draws from the global random states during a trace.
-
-    What the traced function itself would draw by name is refused before it does; this is about
-    libraries that it calls. Their draws are undone where no other thread could have drawn: else
-    its numbers would come twice.
-    """
-
-    def __init__(self) -> None:
-        #: Whether nobody else may draw; our own compiler does not.
-        self.alone = all(
-            t is threading.current_thread() or t.name == COMPILER for t in threading.enumerate()
-        )
-        self._numpy = self._numpy_state()
-        self._python = self._python_state()
-
-    @staticmethod
-    def _numpy_state() -> Any:
-        return np.random.get_state() if "numpy.random" in sys.modules else None
-
-    @staticmethod
-    def _python_state() -> Any:
-        return sys.modules["random"].getstate() if "random" in sys.modules else None
-
-    def _changed(self) -> tuple[bool, bool]:
-        python = self._python is not None and self._python_state() != self._python
-        if self._numpy is None:
-            return False, python
-        now = self._numpy_state()
-        same = now[2:] == self._numpy[2:] and np.array_equal(now[1], self._numpy[1])
-        return not same, python
-
-    def drawn(self) -> bool:
-        """Whether something was drawn, by whomever."""
-        return any(self._changed())
-
-    def restore(self) -> None:
-        """Put the states back, where that takes nothing from others."""
-        if not self.alone:
-            return
-        numpy, python = self._changed()
-        if numpy:
-            np.random.set_state(self._numpy)
-        if python:
-            sys.modules["random"].setstate(self._python)

@@ -11,7 +11,7 @@ import functools
 import types
 from typing import Any
 
-from tracejit.call.paths import Compiled
+from tracejit.call.compiled import Compiled
 from tracejit.errors import MISS
 from tracejit.native import floatmodes
 from tracejit.native.apart import imported

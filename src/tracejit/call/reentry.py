@@ -16,7 +16,7 @@ from tracejit.capture.namespace import is_library_file
 from tracejit.errors import restore_refusal, take_refusal
 from tracejit.ir import build
 from tracejit.trace.trace import Trace, current, is_internal
-from tracejit.trace.variable import Variable
+from tracejit.trace.tracer import Tracer
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -40,7 +40,7 @@ def inlining(operands: Iterable[Any]) -> Trace | None:
 def _is_traced(value: Any) -> bool:
     if isinstance(value, dict):
         value = list(value.values())
-    return isinstance(value, Variable) or (
+    return isinstance(value, Tracer) or (
         isinstance(value, (tuple, list)) and any(map(_is_traced, value))
     )
 

@@ -6,8 +6,8 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
+from tracejit.call.compiled import Compiled
 from tracejit.call.fallback import Refusal
-from tracejit.call.paths import Compiled
 from tracejit.errors import NotTraceable
 from tracejit.ir import interpret
 from tracejit.ir.node import Node
@@ -37,7 +37,7 @@ def _changed_captures(path: Any) -> list[tuple[str, Any, Any]]:
 
 def promote_changed_numbers(fn: Compiled) -> None:
     """Captured numbers that changed since a path was traced become inputs of the next one."""
-    for path in fn._records[-4:]:
+    for path in fn._paths[-4:]:
         for name, before, now in _changed_captures(path):
             if type(before) in (int, float, complex) and type(now) in (int, float, complex):
                 fn._dynamic.add(name)
@@ -54,7 +54,7 @@ def asked_too_often(fn: Compiled, key: Any, trace: Trace) -> Refusal | None:
         return interpret.evaluate([node], trace.values)[0]
 
     asked: dict[Any, int] = {}
-    for path in fn._paths.get(key, ()):
+    for path in fn._paths.of(key):
         check = first_failed(path.graph.checks, evaluate)
         if check is None:
             continue
@@ -83,9 +83,9 @@ def _is_float_value(test: Node) -> bool:
 
 def cause_of(fn: Compiled, new: Any, values: Mapping[str, Any]) -> str:
     """What made `fn` trace again, with both values; empty for the first path."""
-    if not fn._records:
+    if not fn._paths:
         return ""
-    old = next((p for p in reversed(fn._records) if p.key == new.key), fn._records[-1])
+    old = next((p for p in reversed(fn._paths) if p.key == new.key), fn._paths[-1])
     if old.key != new.key:
         if old.key[0] != new.key[0]:
             return f"config.compile: {old.key[0]} → {new.key[0]}"
@@ -108,7 +108,7 @@ def cause_of(fn: Compiled, new: Any, values: Mapping[str, Any]) -> str:
 def explain(fn: Compiled) -> str:
     """The paths of `fn` as text."""
     lines = [f"{fn.__name__}: {fn.stats.traces} traces, {fn.stats.compiles} compiles"]
-    for k, path in enumerate(fn._records, 1):
+    for k, path in enumerate(fn._paths, 1):
         arguments = ", ".join(f"{p}: {t}" for p, (_, t) in path.texts.items())
         lines.append(f"path {k}: {arguments or 'no arguments'}")
         if path.cause:

@@ -11,10 +11,10 @@ from tracejit.ir.build import Index
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.trace.memory import Memory, follow
-from tracejit.trace.variable import Variable
+from tracejit.trace.tracer import Tracer
 
 
-def shared(results: Sequence[Variable]) -> tuple[dict[int, alias.View], list[Node]]:
+def shared(results: Sequence[Tracer]) -> tuple[dict[int, alias.View], list[Node]]:
     """The results that are views, by position, and arrays to be made for them beside the results.
 
     Results that could not tell, since no element is in two of them, have memory of their own.
@@ -44,7 +44,7 @@ def shared(results: Sequence[Variable]) -> tuple[dict[int, alias.View], list[Nod
     return views, bases
 
 
-def _told_apart(memory: Memory, members: Sequence[Variable]) -> bool:
+def _told_apart(memory: Memory, members: Sequence[Tracer]) -> bool:
     """Whether arrays of their own are as good as these views of an array that nobody else has."""
     if any(getattr(step, "distinct", False) for x in members for step in x.path):
         return False

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tracejit.call.arguments import Description, layout
+from tracejit.call.compiled import Compiled
 from tracejit.call.fallback import Refusal, remember
-from tracejit.call.paths import Compiled
 from tracejit.capture.bytecode import scan
 from tracejit.capture.generators import is_generator
 from tracejit.config import Settings, settings
@@ -26,8 +26,8 @@ from tracejit.errors import MISS, PLAIN, NotTraceable
 from tracejit.ir import build
 from tracejit.ir.types import canonical_dtype
 from tracejit.native.caller import OTHERS
-from tracejit.plan.dispatch import Prologue
-from tracejit.plan.structure import ARRAY, Container, Leaf, Spec, children_of, converts, is_static
+from tracejit.plan.prologue import Prologue
+from tracejit.plan.structure import ARRAY, Leaf, Spec, Tree, children_of, converts, is_static
 from tracejit.plan.text import make_function
 
 MAX_CASES = 8
@@ -70,7 +70,7 @@ def run(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
                 fn.stats.fallbacks -= 1  # which the test has counted
                 fn._ask(path.driver, now)
                 return result
-        if not fn._records:
+        if not fn._paths:
             fn._ask(case.fits, now)
         return fn._plain(*args, **kwargs)
     return MISS
@@ -114,7 +114,7 @@ def note(fn: Compiled, refusal: Refusal, description: Description, mode: str) ->
             refusal.fits = _test(fn, _described(description), not description.values)
     if refusal.fits is not None:
         key = None if refusal.whatever else description.key
-        _add(fn, Case(settings(), refusal.fits, key, tuple(reversed(fn._paths.get(key, ())))))
+        _add(fn, Case(settings(), refusal.fits, key, fn._paths.of(key)[::-1]))
 
 
 def forget(fn: Compiled, key: Any) -> None:
@@ -186,7 +186,7 @@ def _is_refused(value: Any, converting: bool) -> bool:
 
 def _steps_to_refused(
     value: Any, converting: bool, above: tuple[int, ...]
-) -> list[tuple[Container, int]] | None:
+) -> list[tuple[Tree, int]] | None:
     """The way from an argument to what is refused in it; None where nothing is found."""
     if _is_refused(value, converting):
         return []
@@ -204,7 +204,7 @@ def _steps_to_refused(
     return None
 
 
-def _step(prologue: Prologue, at: str, parts: Container, child: int) -> str:
+def _step(prologue: Prologue, at: str, parts: Tree, child: int) -> str:
     """The text of a child of what the text `at` gives, which is guarded to be there."""
     local = prologue.assign(at)
     prologue.miss_if(f"type({local}) is not {prologue.symbol(parts.cls)}")
@@ -234,7 +234,7 @@ def _described(description: Description) -> Prologue:
 def _leaves(spec: Spec) -> list[Leaf]:
     if isinstance(spec, Leaf):
         return [spec]
-    if isinstance(spec, Container):
+    if isinstance(spec, Tree):
         return [leaf for child in spec.children for leaf in _leaves(child)]
     return []
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from tracejit.call import shortcut
-from tracejit.call.arguments import Description, storage_of, texts_of
+from tracejit.call.arguments import Description, texts_of
+from tracejit.call.compiled import Compiled
+from tracejit.call.executables import executable_of
 from tracejit.call.fallback import (
-    RandomGuard,
     Refusal,
     bound_to,
     interpreted,
@@ -20,55 +20,43 @@ from tracejit.call.fallback import (
     refused_under,
     run_plain,
 )  # fmt: skip
-from tracejit.call.paths import Compiled
+from tracejit.call.paths import Path, tracing
+from tracejit.call.random_state import RandomGuard
 from tracejit.call.reentry import aside, begins_trace, inlining
 from tracejit.call.retrace import asked_too_often, cause_of, promote_changed_numbers
-from tracejit.call.traced import Program, run_trace
+from tracejit.call.traced import TraceResult, run_trace
 from tracejit.capture.capture import Capture, Root
 from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.config import config, settings
-from tracejit.errors import MISS, InvalidGraphError, NotTraceable, take_refusal
+from tracejit.errors import MISS, NotTraceable, take_refusal
 from tracejit.ir import build
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
-from tracejit.ir.verify import verify
 from tracejit.native import floatmodes, locks
-from tracejit.native.apart import imported
 from tracejit.native.caller import OTHERS
-from tracejit.plan.dispatch import Interpreted, Signature, length_text, result_text
+from tracejit.plan.callplan import CallPlan, Runnable
+from tracejit.plan.prologue import length_text, result_text
+from tracejit.plan.signature import Signature
 from tracejit.trace.explain import log
 from tracejit.trace.trace import Trace, current
 
-MAX_PATHS = 128
 MAX_RECENT = 4
-_uses = itertools.count()
-# Nodes are hash-consed in one table, so one trace runs at a time.
-_lock = locks.make(exclusive=True)
 
 
-def trace_lock() -> Any:
-    """The lock under which a trace runs."""
-    return _lock
-
-
-class Path:
-    """One compiled version of a function, and what it was made for."""
+class TracedPath(Path):
+    """A path of a decorated function, and what it was made for."""
 
     def __init__(
-        self, key: Any, graph: Graph, executable: Any, driver: Callable[..., Any], trace: Trace
+        self, key: Any, graph: Graph, executable: Runnable, driver: Callable[..., Any], trace: Trace
     ) -> None:
-        self.key = key
-        self.graph = graph
-        self.executable = executable
+        super().__init__(key, graph, executable)
         self.driver = driver
         self.names = trace.names
         self.texts: dict[str, tuple[Any, str]] = {}
         self.roots: list[Root] = trace.capture.roots
         self.namespace: dict[str, Any] = trace.capture.prologue.namespace
         self.cause = ""
-        #: When it was last found: the one that was not used for longest goes first.
-        self.used = next(_uses)
         #: Whether the function uses shared variables.
         self.states = bool(trace.capture.states)
         #: Whether a call draws, or gives a shared variable a new value.
@@ -99,7 +87,7 @@ def call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
                     return result
     if locks.busy():
         return _call_aside(fn, args, kwargs)
-    return _call(fn, args, kwargs)[1]
+    return _call(fn, args, kwargs)
 
 
 def _call_aside(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -108,28 +96,28 @@ def _call_aside(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
         if not bound_to(fn.__wrapped__):
             return fn.__wrapped__(*args, **kwargs)
         with config(compile=False):
-            return _call(fn, args, kwargs)[1]
+            return _call(fn, args, kwargs)
 
 
-def _put_first(fn: Compiled, path: Path) -> None:
+def _put_first(fn: Compiled, path: TracedPath) -> None:
     """`path` is the next call's best guess."""
-    path.used = next(_uses)
+    path.use()
     if not fn._recent or fn._recent[0] is not path:
         others = [p for p in fn._recent if p is not path]
         fn._recent = (path, *others[: MAX_RECENT - 1])
     fn._ask(path.driver, settings() if config.debug < 2 else None)
 
 
-def path_for(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:
+def path_for(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TracedPath:
     """The path that these arguments take, which is not run.
 
     UnsupportedError where they run in plain NumPy.
     """
     description = _description(fn, args, kwargs)
     if isinstance(description, Description):
-        with _lock:
+        with tracing:
             found = _path_of(fn, description)
-        if isinstance(found, Path):
+        if isinstance(found, TracedPath):
             return found
         run_plain(fn, found, "error", args, kwargs, description.key)
     elif description is not None:
@@ -158,62 +146,49 @@ def _description(
         return Refusal(problem, fn.__wrapped__)
 
 
-def _call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Path | None, Any]:
+def _call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     description = _description(fn, args, kwargs)
     if description is None:
-        return None, fn.__wrapped__(*args, **kwargs)  # raises Python's own message
+        return fn.__wrapped__(*args, **kwargs)  # raises Python's own message
     mode = fn.on_unsupported or config.on_unsupported
     if isinstance(description, Refusal):
         shortcut.note_argument(fn, description, args, kwargs, mode)
-        return None, refuse(fn, description, mode, args, kwargs)
-    seen = tuple(fn._paths.get(description.key, ()))
-    path, result = _try_paths(fn, description)
+        return refuse(fn, description, mode, args, kwargs)
+    key = description.key
+
+    def run(path: TracedPath) -> Any:
+        return _run(fn, path, description)
+
+    known, path, result = fn._paths.tried(key, run)
     if path is None:
-        refusal = fn._refused.get(description.key)
+        refusal = fn._refused.get(key)
         if refusal is not None and refusal.holds():
             shortcut.note(fn, refusal, description, mode)
-            return None, refuse(fn, refusal, mode, args, kwargs)
-        new: Path | Refusal | None = None
-        while path is None and new is None:
-            with _lock:
-                now = tuple(fn._paths.get(description.key, ()))
-                if now == seen:
-                    new = _new_path(fn, description)
-            if new is None:  # another thread was faster
-                # Not under the lock: a path takes those of the shared variables, under which
-                # another thread may wait for it.
-                seen, (path, result) = now, _try_paths(fn, description)
-        if path is None:
-            if isinstance(new, Path):
-                path, result = new, _run(fn, new, description)
-                if result is MISS:
-                    # A path that refuses the arguments it was made for met a value at which NumPy
-                    # raises; the plain run says so. Where there is none, a second trace does, which
-                    # finds the same path.
-                    refusal = Refusal(None, fn.__wrapped__)
-                    if path.states or refusal.bound:
-                        with _lock:
-                            again = _new_path(fn, description)
-                        refusal = again if isinstance(again, Refusal) else refusal
-                    new = refusal
-            if isinstance(new, Refusal):
-                if isinstance(new.problem, NotTraceable):
-                    shortcut.note(fn, new, description, mode)
-                return None, run_plain(fn, new, mode, args, kwargs, description.key)
+            return refuse(fn, refusal, mode, args, kwargs)
+        path, result, new = fn._paths.settled(known, key, run, lambda: _new_path(fn, description))
+    if path is None:
+        if isinstance(new, TracedPath):
+            path, result = new, run(new)
+            if result is MISS:
+                # A path that refuses the arguments it was made for met a value at which NumPy
+                # raises; the plain run says so. Where there is none, a second trace does, which
+                # finds the same path.
+                refusal = Refusal(None, fn.__wrapped__)
+                if path.states or refusal.bound:
+                    with tracing:
+                        again = _new_path(fn, description)
+                    refusal = again if isinstance(again, Refusal) else refusal
+                new = refusal
+        if isinstance(new, Refusal):
+            if isinstance(new.problem, NotTraceable):
+                shortcut.note(fn, new, description, mode)
+            return run_plain(fn, new, mode, args, kwargs, key)
     assert path is not None
     _put_first(fn, path)
-    return path, result
+    return result
 
 
-def _try_paths(fn: Compiled, description: Description) -> tuple[Path | None, Any]:
-    for path in reversed(fn._paths.get(description.key, ())):
-        result = _run(fn, path, description)
-        if result is not MISS:
-            return path, result
-    return None, MISS
-
-
-def _run(fn: Compiled, path: Path, description: Description) -> Any:
+def _run(fn: Compiled, path: TracedPath, description: Description) -> Any:
     start = time.perf_counter()
     result = description.call(path.driver)
     if config.debug >= 2 and result is not MISS:
@@ -224,7 +199,7 @@ def _run(fn: Compiled, path: Path, description: Description) -> Any:
 # Tracing ----------------------------------------------------------------------------------------
 
 
-def _new_path(fn: Compiled, description: Description) -> Path | Refusal:
+def _new_path(fn: Compiled, description: Description) -> TracedPath | Refusal:
     """Trace and compile `fn` for these arguments, which no known path takes."""
     traced = _traced(fn, description)
     if isinstance(traced, Refusal):
@@ -239,7 +214,7 @@ def _new_path(fn: Compiled, description: Description) -> Path | Refusal:
     return refusal if problem is None else Refusal(problem, fn.__wrapped__, trace)
 
 
-def _raising(trace: Trace, program: Program) -> list[Node]:
+def _raising(trace: Trace, program: TraceResult) -> list[Node]:
     """What NumPy computes, read or not."""
     return [*program.graph.outputs, *(r.node for r in trace.requirements)]
 
@@ -247,7 +222,7 @@ def _raising(trace: Trace, program: Program) -> list[Node]:
 @begins_trace
 def _traced(
     fn: Compiled, description: Description, tries: int = 3
-) -> tuple[Trace, Program] | Refusal:
+) -> tuple[Trace, TraceResult] | Refusal:
     """The trace of `fn` and what it gave; at most `tries` where other threads may have drawn."""
     start = time.perf_counter()
     promote_changed_numbers(fn)
@@ -278,7 +253,7 @@ def _traced(
     return trace, program
 
 
-def _path_of(fn: Compiled, description: Description) -> Path | Refusal:
+def _path_of(fn: Compiled, description: Description) -> TracedPath | Refusal:
     """The path for these arguments, known or new."""
     traced = _traced(fn, description)
     if isinstance(traced, Refusal):
@@ -289,19 +264,19 @@ def _path_of(fn: Compiled, description: Description) -> Path | Refusal:
 
 
 def _known_path(
-    fn: Compiled, description: Description, traced: tuple[Trace, Program]
-) -> Path | None:
+    fn: Compiled, description: Description, traced: tuple[Trace, TraceResult]
+) -> TracedPath | None:
     """The path that has been compiled from this trace's like."""
     trace, program = traced
-    for path in fn._paths.get(description.key, ()):
+    for path in fn._paths.of(description.key):
         if _equal(path.graph, program.graph) and _same_reads(path.roots, trace.capture.roots):
             return path
     return None
 
 
 def _compiled(
-    fn: Compiled, description: Description, traced: tuple[Trace, Program]
-) -> Path | Refusal:
+    fn: Compiled, description: Description, traced: tuple[Trace, TraceResult]
+) -> TracedPath | Refusal:
     trace, program = traced
     fn.stats.traces += 1
     try:
@@ -310,7 +285,8 @@ def _compiled(
         return Refusal(problem, fn.__wrapped__, trace, compiling=True)
     path.texts = texts_of(description)
     path.cause = cause_of(fn, path, trace.values)
-    _keep(fn, path)
+    fn._paths.keep(path)
+    shortcut.forget(fn, path.key)
     return path
 
 
@@ -323,7 +299,9 @@ def _same_reads(a: list[Root], b: list[Root]) -> bool:
     return [(r.path, r.spec) for r in a] == [(r.path, r.spec) for r in b]
 
 
-def _compile(fn: Compiled, description: Description, trace: Trace, program: Program) -> Path:
+def _compile(
+    fn: Compiled, description: Description, trace: Trace, program: TraceResult
+) -> TracedPath:
     capture = trace.capture
     prologue, signature = capture.prologue, description.signature
     prologue.namespace.update(signature.defaults)
@@ -352,10 +330,8 @@ def _compile(fn: Compiled, description: Description, trace: Trace, program: Prog
         texts = (_leaf_text(leaf, outputs, expressions, prologue) for leaf in program.leaves)
         return result_text(program.spec, texts, prologue)
 
-    executable = _executable(fn, trace, program)
     locked = sorted(program.states, key=id)  # one order for all functions
-    drawn = [draw.text(expressions, prologue.symbol) for draw in trace.draws]
-    driver = executable.driver(
+    plan = CallPlan(
         signature.parameters,
         lines,
         [expressions[node.attr[0]] for node in program.graph.inputs],
@@ -364,14 +340,15 @@ def _compile(fn: Compiled, description: Description, trace: Trace, program: Prog
         program.kinds,
         [prologue.symbol(s, "s") for s in program.states],
         ", ".join(f"{prologue.symbol(s, 's')}.lock" for s in locked),
-        drawn,
+        [draw.text(expressions, prologue.symbol) for draw in trace.draws],
         program.views,
     )
-    for phase, seconds in executable.seconds.items():
-        fn.stats.seconds[phase] = fn.stats.seconds.get(phase, 0.0) + seconds
-    fn.stats.loops, fn.stats.passes = executable.loops, executable.passes
-    fn.stats.temporaries = executable.temporaries
-    return Path(description.key, program.graph, executable, driver, trace)
+    executable = executable_of(
+        program.graph, trace, fn.stats, fn.__name__, plan.kinds, len(plan.states),
+        compiling=bool(config.compile), budget=trace.budget,
+        refused=lambda problem: interpreted(fn, problem, trace),
+    )  # fmt: skip
+    return TracedPath(description.key, program.graph, executable, executable.driver(plan), trace)
 
 
 def _leaf_text(
@@ -385,40 +362,3 @@ def _leaf_text(
     if kind == "length":
         return length_text(what, expressions)
     return expressions[what] if kind == "input" else prologue.symbol(what, "r")
-
-
-def _executable(fn: Compiled, trace: Trace, program: Program) -> Any:
-    if not config.compile:
-        if config.check:
-            verify(program.graph)
-        if config.debug >= 3:
-            log(f"graph of {fn.__name__} as traced:\n{to_text(program.graph)}")
-        return Interpreted(program.graph)
-    compile_graph = imported("tracejit.lower.executable").compile_graph
-    target = imported("tracejit.lower.registry").target()
-    layouts = {name: storage_of(value) for name, value in trace.values.items()}
-    try:
-        executable = compile_graph(
-            program.graph, layouts, target, name=fn.__name__, kinds=program.kinds,
-            states=len(program.states), budget=trace.budget,
-        )  # fmt: skip
-    except InvalidGraphError:
-        raise
-    except Exception as problem:
-        if not interpreted(fn, problem, trace, fn.on_unsupported or config.on_unsupported):
-            raise
-        return Interpreted(program.graph)
-    fn.stats.compiles += executable.compiled
-    return executable
-
-
-def _keep(fn: Compiled, path: Path) -> None:
-    fn._records.append(path)
-    shortcut.forget(fn, path.key)
-    fn._paths.setdefault(path.key, []).append(path)
-    if len(fn._records) > MAX_PATHS:
-        old = min(fn._records, key=lambda p: int(p.used))
-        fn._records.remove(old)
-        fn._paths[old.key].remove(old)
-        if not fn._paths[old.key]:
-            del fn._paths[old.key]

@@ -9,29 +9,29 @@ from typing import Any
 import numpy as np
 
 from tracejit.call.arguments import Description
-from tracejit.call.paths import Compiled
+from tracejit.call.compiled import Compiled
 from tracejit.call.sharing import shared
 from tracejit.capture.capture import Capture
 from tracejit.errors import NotTraceable, take_refusal
 from tracejit.ir import alias
 from tracejit.ir.graph import Graph
 from tracejit.ir.stabilise import stabilised
-from tracejit.plan.dispatch import is_length
+from tracejit.plan.prologue import is_length
 from tracejit.plan.structure import (
     ARRAY,
     SCALAR,
-    Container,
     Leaf,
     Spec,
     Static,
+    Tree,
     children_of,
     flatten,
 )
 from tracejit.trace.requirements import unread
-from tracejit.trace.variable import Variable
+from tracejit.trace.tracer import Tracer
 
 
-class Program:
+class TraceResult:
     """What a trace gave: the graph, its outputs' kinds, and text that builds the result."""
 
     def __init__(self, graph: Graph, kinds: list[str], spec: Spec, leaves: list[Any]) -> None:
@@ -45,7 +45,7 @@ class Program:
         self.states: list[Any] = []
 
 
-def run_trace(fn: Compiled, description: Description, capture: Capture) -> Program:
+def run_trace(fn: Compiled, description: Description, capture: Capture) -> TraceResult:
     """Run the traced copy of `fn` over variables for these arguments."""
     copy = capture.function(fn.__wrapped__)
     leaves, names, signature = iter(description.values), list[str](), description.signature
@@ -60,7 +60,7 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Progr
     if swallowed is not None:
         raise swallowed
     capture.verify_unchanged()
-    values: list[Variable] = []
+    values: list[Tracer] = []
     places: dict[int, int] = {}
     texts: list[Any] = []
 
@@ -69,7 +69,7 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Progr
         if known is not None:
             texts.append(("input", known[1]))
             return ARRAY
-        if isinstance(value, Variable):
+        if isinstance(value, Tracer):
             if value.kind == "number" and is_length(value.node):
                 texts.append(("length", value.node))
             else:
@@ -114,7 +114,7 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Progr
     if required is not None:
         outputs, kinds = [*outputs, required], [*kinds, "required"]
     graph = capture.trace.graph([*outputs, *(s.node for s in changed)])
-    program = Program(graph, [*kinds, *("array" for _ in changed)], spec, texts)
+    program = TraceResult(graph, [*kinds, *("array" for _ in changed)], spec, texts)
     program.inputs, program.views = names, views
     program.states = [s.container for s in changed]
     return program
@@ -133,7 +133,7 @@ def _require_own(names: set[Any], description: Description, capture: Capture) ->
 
 
 def _with_original_classes(spec: Spec, capture: Capture) -> Spec:
-    if not isinstance(spec, Container):
+    if not isinstance(spec, Tree):
         return spec
     children = tuple(_with_original_classes(c, capture) for c in spec.children)
     keys = spec.keys

@@ -30,7 +30,7 @@ from tracejit.capture.standin import real_of
 from tracejit.capture.stateful import StateVariable
 from tracejit.errors import NotTraceable
 from tracejit.ir.types import canonical_dtype
-from tracejit.plan.dispatch import Prologue
+from tracejit.plan.prologue import Prologue
 from tracejit.plan.structure import (
     ARRAY,
     GENERATOR,
@@ -51,7 +51,7 @@ from tracejit.plan.structure import (
     require_plain,
 )
 from tracejit.trace.trace import Trace, is_internal
-from tracejit.trace.variable import Variable
+from tracejit.trace.tracer import Tracer
 
 
 class Root:
@@ -203,7 +203,7 @@ class Capture:
         return self._values[expression]
 
     def _read(self, value: Any, expression: str, path: str) -> Any:
-        if isinstance(value, Variable):
+        if isinstance(value, Tracer):
             raise NotTraceable(f"{path} holds a value of another trace")
         if _is_constant(value):
             self.guard(value, expression, path)

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from tracejit.capture.bytecode import reads_outside
 from tracejit.capture.standin import ORIGINAL, real_of
 from tracejit.errors import NotTraceable
-from tracejit.plan.dispatch import Prologue
+from tracejit.plan.prologue import Prologue
 from tracejit.plan.structure import is_namedtuple, is_static
 
 #: Members of a metaclass that act when a class is made, and not later.
@@ -25,7 +25,7 @@ _MAKING = frozenset("__new__ __init__ __prepare__ __module__ __qualname__ __doc_
 _HOOKS = frozenset("__init_subclass__ __class_getitem__ __subclasshook__ __new__".split())
 
 
-class Capture(Protocol):
+class SupportsCapture(Protocol):
     """What members of classes are captured by: a `capture.Capture`."""
 
     prologue: Prologue
@@ -46,7 +46,7 @@ class _NoHook:
         pass
 
 
-def copy_of_class(capture: Capture, cls: type) -> type:
+def copy_of_class(capture: SupportsCapture, cls: type) -> type:
     """The copy of `cls` for one trace."""
     bases = tuple(b for b in map(capture.traced_class, cls.__bases__) if real_of(b) is not b)
     body = {
@@ -127,7 +127,7 @@ def _is_library(meta: type) -> bool:
     return meta.__module__ in ("builtins", "abc", "typing", "_py_abc")
 
 
-def require_plain_enum(capture: Capture, cls: type[Enum]) -> None:
+def require_plain_enum(capture: SupportsCapture, cls: type[Enum]) -> None:
     """Raise NotTraceable for an enumeration whose methods see more than its members.
 
     Its members are one object each, so there are no copies.
@@ -148,7 +148,7 @@ def require_plain_enum(capture: Capture, cls: type[Enum]) -> None:
 # Members -----------------------------------------------------------------------------------------
 
 
-def _members(capture: Capture, cls: type, bases: tuple[type, ...]) -> dict[str, Any]:
+def _members(capture: SupportsCapture, cls: type, bases: tuple[type, ...]) -> dict[str, Any]:
     """What the copy of `cls` has of its own."""
     fields = getattr(cls, "__dataclass_fields__", ()) or getattr(cls, "_fields", ())
     inherited = {n for b in bases for c in type.mro(b) if real_of(c) is not c for n in vars(c)}
@@ -163,7 +163,7 @@ def _members(capture: Capture, cls: type, bases: tuple[type, ...]) -> dict[str, 
     return members
 
 
-def _is_users_member(capture: Capture, member: Any, name: str) -> bool:
+def _is_users_member(capture: SupportsCapture, member: Any, name: str) -> bool:
     """Whether a class attribute is the user's, not one that Python or a library has made."""
     if isinstance(member, property):
         return any(f and _is_users_member(capture, f, name) for f in (member.fget, member.fset))
@@ -180,7 +180,7 @@ def _is_users_member(capture: Capture, member: Any, name: str) -> bool:
 class _Member:
     """A class attribute of the user's, read in a trace: captured when it is first looked up."""
 
-    def __init__(self, capture: Capture, cls: type, name: str, member: Any) -> None:
+    def __init__(self, capture: SupportsCapture, cls: type, name: str, member: Any) -> None:
         self._name = name
         self._class = cls
         self._read = functools.cache(lambda owner: _read(capture, member, owner, name))
@@ -193,7 +193,7 @@ class _Member:
         return value.__get__(instance, owner) if hasattr(type(value), "__get__") else value
 
 
-def _read(capture: Capture, member: Any, cls: type, name: str) -> Any:
+def _read(capture: SupportsCapture, member: Any, cls: type, name: str) -> Any:
     """The traced stand-in for a class attribute; another one traces again."""
     expression = capture.prologue.attribute(capture.prologue.symbol(cls), name)
     path = f"{cls.__qualname__}.{name}"

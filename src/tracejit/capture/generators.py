@@ -22,7 +22,7 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, postorder
 from tracejit.plan.text import DrawText
 from tracejit.trace.trace import Trace
-from tracejit.trace.variable import Kind, Variable
+from tracejit.trace.tracer import Kind, Tracer
 
 _HINT = "draw outside and pass the numbers as an argument"
 #: Methods that give numbers for each element of `size`, or of the parameters.
@@ -111,13 +111,13 @@ class TracedGenerator:
         if not (method in _ELEMENTS or method in _ROWS or method in ("choice", "permutation")):
             raise NotTraceable(f"{self._path}.{method} is not compiled", _HINT)
 
-        def draw(*args: Any, **kwargs: Any) -> Variable:
+        def draw(*args: Any, **kwargs: Any) -> Tracer:
             return self._draw(method, args, kwargs)
 
         draw.__name__ = method
         return draw
 
-    def _draw(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Variable:
+    def _draw(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tracer:
         if kwargs.get("out") is not None:
             raise NotTraceable(f"{self._path}.{method}(out=…) writes into an array", "leave out=")
         given = self._known(args)
@@ -136,7 +136,7 @@ class TracedGenerator:
         """`value` with what is traced marked. NotTraceable where it depends on what is computed."""
         if isinstance(value, (tuple, list)):
             return type(value)(self._known(v) for v in value)
-        if isinstance(value, Variable):
+        if isinstance(value, Tracer):
             node = value.node
             inputs = [n for n in postorder([node]) if n.op is ops.INPUT]
             if node.op is not ops.INPUT and (node.ndim or any(n.ndim for n in inputs)):
@@ -204,4 +204,4 @@ class TracedGenerator:
 
 
 def _shape_of(x: Any) -> tuple[Dim, ...]:
-    return x.node.shape if isinstance(x, Variable) else tuple(map(int, np.shape(x)))
+    return x.node.shape if isinstance(x, Tracer) else tuple(map(int, np.shape(x)))

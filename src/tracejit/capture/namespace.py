@@ -28,7 +28,7 @@ from tracejit.ir import build
 from tracejit.ir.types import DTYPES, FLOAT64
 from tracejit.native.floatmodes import errstate
 from tracejit.trace.trace import current
-from tracejit.trace.variable import METHODS, Variable, wrap
+from tracejit.trace.tracer import METHODS, Tracer, wrap
 
 RANDOM_HINT = "pass a generator (np.random.default_rng()) as an argument, and draw from that"
 #: Modules of the standard library whose answers change from call to call.
@@ -214,7 +214,7 @@ _MATH = {
 def _math_function(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any) -> Any:
         trace = current()
-        if trace is None or not any(isinstance(a, Variable) for a in args):
+        if trace is None or not any(isinstance(a, Tracer) for a in args):
             return real(*args)
         nodes = [wrap(a).node for a in args]
         if any(n.shape for n in nodes):
@@ -235,7 +235,7 @@ def _math_function(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         strong = [build.cast(n, FLOAT64) for n in nodes]
         node = build.elementwise(_MATH[name], *strong)
         trace.truth(build.elementwise("isfinite", node))
-        return Variable(build.weak(node), "number")
+        return Tracer(build.weak(node), "number")
 
     return call
 
@@ -257,7 +257,7 @@ def is_scalar_type(value: Any) -> bool:
 
 
 def _cast(real: Any, *args: Any) -> Any:
-    if len(args) != 1 or not isinstance(args[0], Variable):
+    if len(args) != 1 or not isinstance(args[0], Tracer):
         return real(*args)
     if real in CONVERSIONS:  # Python's
         return METHODS["convert"](real, args[0])
@@ -267,10 +267,10 @@ def _cast(real: Any, *args: Any) -> Any:
     if x.node.shape and x.node.dtype == dtype:
         return x  # NumPy's constructors take an array for what it is
     node = build.cast(x.node, dtype)
-    return Variable(node, "array" if node.shape else "scalar")
+    return Tracer(node, "array" if node.shape else "scalar")
 
 
-def _is_in_range(x: Variable, dtype: np.dtype[Any]) -> bool:
+def _is_in_range(x: Tracer, dtype: np.dtype[Any]) -> bool:
     """Whether NumPy makes a scalar of `dtype` of the Python number `x`; remembered as a check."""
     kind = x.node.dtype.kind
     if kind == "c":
@@ -288,7 +288,7 @@ def _is_in_range(x: Variable, dtype: np.dtype[Any]) -> bool:
 
 def python_type(x: Any) -> type:
     """The class that `x`, or the value it stands for, has."""
-    if not isinstance(x, Variable):
+    if not isinstance(x, Tracer):
         return type(real_of(x))
     if x.kind == "array":
         return np.ndarray
@@ -312,10 +312,10 @@ def _real_classes(info: Any) -> Any:
 
 def traced_isinstance(x: Any, info: Any) -> bool:
     """``isinstance`` that takes a traced value for what it stands for."""
-    return isinstance(_example(x) if isinstance(x, Variable) else real_of(x), _real_classes(info))
+    return isinstance(_example(x) if isinstance(x, Tracer) else real_of(x), _real_classes(info))
 
 
-def _example(x: Variable) -> Any:
+def _example(x: Tracer) -> Any:
     """A value of the class that `x` stands for, of its dtype and rank."""
     if x.kind == "array":
         return np.empty((0,) * x.node.ndim, x.node.dtype)
@@ -337,7 +337,7 @@ def traced_type(*args: Any) -> Any:
 
 def traced_len(x: Any) -> Any:
     """``len``; of a traced array it stays symbolic."""
-    if isinstance(x, Variable) and x.kind == "array" and x.node.shape:
+    if isinstance(x, Tracer) and x.kind == "array" and x.node.shape:
         return x.shape[0]
     return len(x)
 
@@ -363,12 +363,12 @@ def _import(name: str, *args: Any, **kwargs: Any) -> Any:
 
 def traced_hasattr(x: Any, name: str) -> bool:
     """``hasattr`` of what a traced value stands for."""
-    return hasattr(python_type(x) if isinstance(x, Variable) else x, name)
+    return hasattr(python_type(x) if isinstance(x, Tracer) else x, name)
 
 
 def traced_getattr(x: Any, name: str, *default: Any) -> Any:
     """``getattr`` of what a traced value stands for."""
-    if isinstance(x, Variable) and not traced_hasattr(x, name):
+    if isinstance(x, Tracer) and not traced_hasattr(x, name):
         return getattr(_example(x), name, *default)  # raises what Python raises
     return getattr(x, name, *default)
 
@@ -377,7 +377,7 @@ def traced_dir(*args: Any) -> list[str]:
     """``dir`` of what a traced value stands for."""
     if len(args) != 1:
         raise NotTraceable("dir() looks at what a trace cannot see")
-    return dir(_example(args[0]) if isinstance(args[0], Variable) else real_of(args[0]))
+    return dir(_example(args[0]) if isinstance(args[0], Tracer) else real_of(args[0]))
 
 
 def traced_builtins() -> dict[str, Any]:

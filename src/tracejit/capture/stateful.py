@@ -9,10 +9,10 @@ import numpy as np
 from tracejit.errors import DTypeError, ShapeError
 from tracejit.ir import build
 from tracejit.ir.node import Node
-from tracejit.trace.variable import Variable, as_array
+from tracejit.trace.tracer import Tracer, as_array
 
 
-class StateVariable(Variable):
+class StateVariable(Tracer):
     """What stands for a shared variable during a trace.
 
     Its node is the value at this point of the function; what it is in the end becomes the new value
@@ -31,9 +31,9 @@ class StateVariable(Variable):
         """Whether the function gives the state a new value."""
         return self.node is not self.before
 
-    def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> Variable:
+    def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> Tracer:
         """The value at this point."""
-        return Variable(self.node)
+        return Tracer(self.node)
 
     def set_value(self, new_value: Any, borrow: bool = False) -> None:
         """Give the state a new value of its dtype and rank.
@@ -51,7 +51,7 @@ class StateVariable(Variable):
         self.node = build.cast(node, dtype)
 
     @property
-    def value(self) -> Variable:
+    def value(self) -> Tracer:
         """The value at this point; assigning to it is `set_value`."""
         return self.get_value()
 
@@ -61,6 +61,6 @@ class StateVariable(Variable):
 
 
 def _is_number(x: Any) -> bool:
-    if isinstance(x, Variable):
+    if isinstance(x, Tracer):
         return x.kind == "number"
     return isinstance(x, (int, float, complex)) and not isinstance(x, np.generic)

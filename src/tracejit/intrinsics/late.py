@@ -2,7 +2,7 @@
 
 They own their memory, as NumPy's results do. A program runs without the interpreter's lock, which
 is taken for as long as it takes to make one. The array's address goes to its own cell of those that
-the entry gets for them (`enter`), whose first says which thread it is.
+the entry gets for them (`native.entry`), whose first says which thread it is.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from numba.np.numpy_support import from_dtype
 
 from tracejit.intrinsics.define import define
 from tracejit.intrinsics.temporary import release
+from tracejit.native import abi, portable
 from tracejit.native import llvm as native
 
-#: The places of ``PyArray_New`` and of the type of arrays in NumPy's table for C.
-_NEW, _TYPE = 93, 2
 _SYMBOL = "tracejit_new_array"
 _INT, _RANK = ir.IntType(64), ir.IntType(32)
 _BYTES = ir.IntType(8).as_pointer()
@@ -53,14 +52,18 @@ _PYTHON = ("PyEval_RestoreThread", "PyEval_SaveThread", "PyErr_Clear")
 
 @functools.cache
 def _registered() -> str:
+    llvm.add_symbol(_SYMBOL, _compiled() if abi.arrays() else native.callback(portable.new_array))
+    return _SYMBOL
+
+
+def _compiled() -> int:
     text = _TEXT.format(
-        new=native.numpy(_NEW),
-        type=native.numpy(_TYPE),
-        data_at=object.__basicsize__,
+        new=native.pointer(abi.numpy("PyArray_New")),
+        type=native.pointer(id(np.ndarray)),
+        data_at=abi.HEAD + abi.Array.data.offset,
         **{name: native.python(name) for name in _PYTHON},
     )
-    llvm.add_symbol(_SYMBOL, native.compiled(text, 0)("new_array"))
-    return _SYMBOL
+    return native.compiled(text, 0)("new_array")
 
 
 def new_array(char: str, ndim: int) -> Any:

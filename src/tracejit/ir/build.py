@@ -66,11 +66,11 @@ class Solver:
         return self.concrete(node)
 
     def array_input(self, value: np.ndarray) -> Any:
-        """A constant array made inside the trace, as a Variable over a hidden input."""
+        """A constant array made inside the trace, as a tracer over a hidden input."""
         raise NotTraceable("a constant array is made where no function is being traced")
 
     def known_array(self, value: np.ndarray) -> Any:
-        """The Variable that stands for this concrete array, or None if its origin is unknown."""
+        """The tracer that stands for this concrete array, or None if its origin is unknown."""
         return None
 
     def origin(self) -> Origin | None:

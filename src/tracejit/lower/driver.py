@@ -326,7 +326,7 @@ class Driver:
     def make(
         self,
         parameters: Parameters,
-        prologue: list[str],
+        prologue: Sequence[str],
         body: list[str],
         result: str,
         namespace: dict[str, Any],

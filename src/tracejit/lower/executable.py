@@ -6,13 +6,11 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tracejit.config import config
 from tracejit.errors import OverBudget
 from tracejit.ir import build, dims, ops
-from tracejit.ir.alias import View
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node, make
 from tracejit.ir.printer import to_text
@@ -24,7 +22,8 @@ from tracejit.lower.schedule import schedule
 from tracejit.lower.target import Made, Target
 from tracejit.lower.text import to_text as program_text
 from tracejit.lower.verify import verify as verify_program
-from tracejit.plan.text import DrawText, Parameters, ResultText, commit
+from tracejit.plan.callplan import CallPlan
+from tracejit.plan.text import commit
 
 if TYPE_CHECKING:
     from tracejit.lower.program import Program
@@ -68,33 +67,16 @@ class Executable:
         """The emitted source, each statement with the user's line that it comes from."""
         return self.emitted.annotated()
 
-    def driver(
-        self,
-        parameters: Parameters,
-        prologue: list[str],
-        inputs: Sequence[str],
-        result: ResultText,
-        namespace: dict[str, Any],
-        kinds: Sequence[str],
-        states: Sequence[str] = (),
-        locks: str = "",
-        draws: Sequence[DrawText] = (),
-        views: Mapping[int, View] = MappingProxyType({}),
-    ) -> Callable[..., Any]:
-        """A Python function ``call(parameters)``: guards, allocation, the entry, the results.
+    def driver(self, plan: CallPlan) -> Callable[..., Any]:
+        """A Python function of the plan's parameters: guards, allocation, the entry, the results.
 
-        `inputs` are expressions for the graph's inputs; `result` gives the text of the result from
-        those of the outputs; `kinds` says for each whether NumPy gives an "array", a "scalar", a
-        "number", or an "alias", which is made as `views` say; of what is "required" the entry gives
-        a code alone. The last outputs become the values of the containers that `states` name, all
-        at once, after everything else has succeeded. `locks` are held for the whole call. `draws`
-        are done first. It returns MISS where the arguments do not fit, or where what the program
-        requires is false.
+        It returns MISS where the arguments do not fit.
         """
-        driver = Driver(self.graph, inputs)
+        states = plan.states
+        driver = Driver(self.graph, plan.inputs)
         buffers = self.emitted.buffers
         driver.tell_halves_apart(self.layouts)
-        driver.draw(draws)
+        driver.draw(plan.draws)
         outputs = self.program.graph.outputs
         results, new = outputs[: len(outputs) - len(states)], outputs[len(outputs) - len(states) :]
         homes = {
@@ -133,7 +115,7 @@ class Executable:
             body.append(f"{names} = {late}")
         texts: list[str] = []
         seen: set[Node] = set()
-        for k, (node, kind) in enumerate(zip(outputs, kinds, strict=True)):
+        for k, (node, kind) in enumerate(zip(outputs, plan.kinds, strict=True)):
             if k in self.aliases or kind == "required":
                 texts.append("")
                 continue
@@ -146,10 +128,10 @@ class Executable:
                 text = f"{OURS}result{k}"
             texts.append(text)
         made: dict[Any, str] = {}
-        for k, view in views.items():
+        for k, view in plan.views.items():
             body += driver.view(view, texts, made)
             texts[k] = made[view]
-        final = result(texts)
+        final = plan.result(texts)
         if states:
             # What may fail comes before.
             fresh = [f"{OURS}new{k}" for k in range(len(states))]
@@ -161,8 +143,8 @@ class Executable:
             body.append(f"{OURS}result = {final}")
             final = f"{OURS}result"
         body += given_back
-        scope = {**namespace, f"{OURS}entry": self.entry}
-        return driver.make(parameters, prologue, body, final, scope, locks)
+        scope = {**plan.namespace, f"{OURS}entry": self.entry}
+        return driver.make(plan.parameters, plan.prologue, body, final, scope, plan.locks)
 
 
 def compile_graph(
@@ -180,7 +162,7 @@ def compile_graph(
     OverBudget where it would take more than `budget` seconds, if that is not 0.
 
     A layout is "C", "F", "R" (rows without gaps) or "A" for an array, with "r" appended where it is
-    read-only, and "" for a scalar. `kinds` as in `Executable.driver`; "alias" outputs are not
+    read-only, and "" for a scalar. `kinds` as in `CallPlan`; "alias" outputs are not
     computed, and where one that is "required" is false, NumPy would raise. The last `states`
     outputs are stored in C order.
     """

@@ -12,7 +12,7 @@ from typing import Any
 
 from tracejit.config import Settings, settings
 from tracejit.errors import MISS, PLAIN
-from tracejit.native import llvm
+from tracejit.native import abi, llvm
 from tracejit.native.floatmodes import CONTEXT
 
 #: What a driver raises for arguments that it is not for.
@@ -157,10 +157,10 @@ def _compile() -> None:
     probe._ask(_no_driver, settings())
     try:
         places = {
-            "settings_at": llvm.offset(probe, id(probe._settings)),
-            "driver_at": llvm.offset(probe, id(probe._driver)),
-            "modes_at": llvm.offset(probe, id(probe._modes)),
-            "plain_at": llvm.offset(probe, id(probe._plain)),
+            "settings_at": abi.offset(probe, id(probe._settings)),
+            "driver_at": abi.offset(probe, id(probe._driver)),
+            "modes_at": abi.offset(probe, id(probe._modes)),
+            "plain_at": abi.offset(probe, id(probe._plain)),
         }
         constants = {
             "settings": current.__self__, "miss": MISS, "plain": PLAIN, "others": OTHERS,
@@ -172,7 +172,8 @@ def _compile() -> None:
             **{name: llvm.python(name) for name in _PYTHON},
         )
         address = llvm.compiled(text, effort=0)("call")
-    except (AttributeError, RuntimeError, LookupError):  # another one: Python's own call stays
+    except (AttributeError, RuntimeError, LookupError):
+        abi.differs("Python's objects are", "calls go by Python")
         return
     llvm.keep(*constants.values())
     Caller.__call__ = llvm.method("__call__", address, Caller)  # type: ignore[method-assign]

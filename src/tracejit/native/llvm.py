@@ -7,7 +7,6 @@ goes, and threads may run machine code, later than anything that could keep it.
 from __future__ import annotations
 
 import ctypes
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -35,9 +34,6 @@ _new_function: Any = ctypes.PYFUNCTYPE(_object, _address, _object, _address)(
 )
 _new_method: Any = ctypes.PYFUNCTYPE(_object, _object, _address)(
     ("PyDescr_NewMethod", ctypes.pythonapi)
-)
-_capsule_pointer: Any = ctypes.PYFUNCTYPE(_address, _object, ctypes.c_char_p)(
-    ("PyCapsule_GetPointer", ctypes.pythonapi)
 )
 
 
@@ -90,20 +86,12 @@ def _compiled(text: str, effort: int) -> Callable[[str], int]:
     return found
 
 
-def offset(thing: object, pointed: int) -> int:
-    """Where an object has a pointer to `pointed`, in bytes from its beginning."""
-    size = ctypes.sizeof(ctypes.c_void_p)
-    for at in range(object.__basicsize__, type(thing).__basicsize__, size):
-        if ctypes.c_void_p.from_address(id(thing) + at).value == pointed:
-            return at
-    raise LookupError("no field has the pointer")
-
-
-def numpy(place: int) -> str:
-    """The function at a place of NumPy's table for C, which does not change, in LLVM's text."""
-    table: Any = importlib.import_module("numpy._core._multiarray_umath")
-    start = _capsule_pointer(table._ARRAY_API, None)
-    return pointer(ctypes.cast(start, ctypes.POINTER(_address))[place])
+def callback(function: Any) -> int:
+    """The address of a callback of `ctypes`, for as long as the process lives."""
+    keep(function)
+    address = ctypes.cast(function, _address).value
+    assert address is not None
+    return address
 
 
 def pointer(address: int | None) -> str:

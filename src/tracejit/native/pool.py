@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.native import llvm
+from tracejit.native import abi, llvm
 
 #: Bytes from which on arrays are made here: the C library asks the system for each such array, or
 #: gives the end of its memory back between two of them.
@@ -26,8 +26,6 @@ LEAST = 1 << 17
 #: Seconds without a large array after which what is kept is given back.
 SECONDS = 20.0
 _SLOTS = 32
-#: The place of ``PyDataMem_SetHandler`` in NumPy's table for C.
-_SET_HANDLER = 304
 #: Functions of Python's that the compiled code calls.
 _PYTHON = ("PyObject_Vectorcall", "PyErr_Fetch", "PyErr_Restore", "Py_DecRef")
 
@@ -224,17 +222,6 @@ _ADVISE = """
 """
 
 
-class _Handler(ctypes.Structure):
-    """NumPy's ``PyDataMem_Handler``."""
-
-    _fields_ = (
-        ("name", ctypes.c_char * 127),
-        ("version", ctypes.c_uint8),
-        ("context", ctypes.c_void_p),
-        *((name, ctypes.c_void_p) for name in ("malloc", "calloc", "realloc", "free")),
-    )
-
-
 def limit() -> int:
     """Bytes that are kept at most: a thirty-second of the machine's memory, or 256 MB."""
     try:
@@ -251,7 +238,7 @@ class Pool:
         python: Any = ctypes.pythonapi
         python.PyCapsule_New.restype = ctypes.py_object
         python.PyCapsule_New.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
-        handler = _Handler(b"tracejit", 1)
+        handler = abi.Handler(b"tracejit", 1)
         capsule = python.PyCapsule_New(ctypes.addressof(handler), b"mem_handler", None)
         linux = sys.platform.startswith("linux")
         text = _TEXT.format(
@@ -263,7 +250,7 @@ class Pool:
             malloc="@aligned_alloc(i64 64, " if linux else "@malloc(",
             madvise="declare i32 @madvise(ptr, i64, i32)" if linux else "",
             advise=_ADVISE if linux else "",
-            set_handler=llvm.numpy(_SET_HANDLER),
+            set_handler=llvm.pointer(abi.numpy("PyDataMem_SetHandler")),
             capsule=llvm.pointer(id(capsule)),
             numpy_empty=llvm.pointer(id(_EMPTY)),
             **{name: llvm.python(name) for name in _PYTHON},
@@ -300,9 +287,10 @@ def pool() -> Pool | None:
     global _pool, _usable
     if _pool is None and _usable:
         try:
-            _pool = Pool()
-        except Exception:  # an interpreter or a NumPy of another kind
-            _usable = False
+            _pool = Pool() if abi.handlers() else None
+        except Exception as error:  # an interpreter of another kind
+            abi.differs(f"allocators are ({error})", "all arrays are NumPy's own")
+        _usable = _pool is not None
     return _pool
 
 

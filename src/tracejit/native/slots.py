@@ -1,5 +1,5 @@
-"""How the arguments of a program lie in memory: in slots of eight bytes, one argument's after
-another's.
+"""The arguments of a program: which objects they may be, and how they lie in memory: in slots of
+eight bytes, one argument's after another's.
 
 An array is its data, lengths and strides, a complex number two floating ones. A function takes all
 of them by one pointer. As Numba would pass them, an array is seven arguments or more, and for a few
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.np.arrayobj import populate_array
@@ -84,3 +85,34 @@ def store(
                 b, ty, value, b.bitcast(here, context.get_data_type(ty).as_pointer())
             )
         at += slots(ty)
+
+
+# Objects ----------------------------------------------------------------------------------------
+
+#: Flags of an array.
+_C, _F, _ALIGNED, _WRITEABLE = 0x1, 0x2, 0x100, 0x400
+#: Which flags tell a layout, and which of them are set: what is contiguous both ways is C.
+_LAYOUTS = {"C": (_C, _C), "F": (_C | _F, _F), "A": (_C | _F, 0)}
+#: Every type of number: NumPy's, and Python's with how each is read.
+_NUMBERS: list[type] = [np.dtype(char).type for char in np.typecodes["All"] if char not in "SUV"]
+PYTHONS: dict[type, int] = {int: 1, float: 2, complex: 3, bool: 4}
+#: What is raised where there are more arguments or fewer.
+OTHER_ARGUMENTS = "an entry takes other arguments"
+
+
+def dtype_of(ty: Any) -> np.dtype[Any]:
+    """The dtype of an argument, or of its elements."""
+    found: np.dtype[Any] = as_dtype(ty.dtype if isinstance(ty, types.Array) else ty)
+    return found
+
+
+def classes(dtype: np.dtype[Any]) -> list[type]:
+    """NumPy's type of scalars of this dtype: of C's two integers of 64 bits one is another."""
+    return [cls for cls in _NUMBERS if np.dtype(cls).num == dtype.num]
+
+
+def flags_of(ty: Any) -> tuple[int, int]:
+    """Which flags of an array are looked at, and which of them it has."""
+    mask, flags = _LAYOUTS[ty.layout]
+    wanted = flags | _ALIGNED | (_WRITEABLE if ty.mutable else 0)
+    return mask | _ALIGNED | _WRITEABLE, wanted

@@ -120,7 +120,7 @@ class Leaf(NamedTuple):
     kind: str  # "array" | "scalar" | "number" | "generator"
 
 
-class Container(NamedTuple):
+class Tree(NamedTuple):
     """`kind`: tuple, list, dict, namedtuple, dataclass; `keys`: dict keys or field names."""
 
     kind: str
@@ -129,7 +129,7 @@ class Container(NamedTuple):
     children: tuple[Any, ...]
 
 
-Spec = Leaf | Static | Container
+Spec = Leaf | Static | Tree
 ARRAY, SCALAR, NUMBER = Leaf("array"), Leaf("scalar"), Leaf("number")
 #: One of NumPy's random generators.
 GENERATOR = Leaf("generator")
@@ -145,22 +145,22 @@ def is_namedtuple(cls: type) -> bool:
     return issubclass(cls, tuple) and isinstance(getattr(cls, "_fields", None), tuple)
 
 
-def children_of(value: Any) -> Container | None:
+def children_of(value: Any) -> Tree | None:
     """`value` taken apart by one level (children are values), or None where it is no container."""
     cls = type(value)
     if cls is tuple or cls is list:
-        return Container(cls.__name__, cls, (), tuple(value))
+        return Tree(cls.__name__, cls, (), tuple(value))
     if cls is dict:
         for key in value:
-            if type(key).__module__ == "tracejit.trace.variable":
+            if type(key).__module__ == "tracejit.trace.tracer":
                 raise NotTraceable("a length or number of the trace is the key of a dict")
-        return Container("dict", cls, tuple(value), tuple(value.values()))
+        return Tree("dict", cls, tuple(value), tuple(value.values()))
     if isinstance(value, tuple) and is_namedtuple(cls):
-        return Container("namedtuple", cls, cls._fields, tuple(value))
+        return Tree("namedtuple", cls, cls._fields, tuple(value))
     if is_dataclass(value):
         names = tuple(cls.__dataclass_fields__)
         names = tuple(n for n in names if hasattr(value, n))
-        return Container("dataclass", cls, names, tuple(getattr(value, n) for n in names))
+        return Tree("dataclass", cls, names, tuple(getattr(value, n) for n in names))
     return None
 
 
@@ -208,7 +208,7 @@ def _flatten(
             for key, child in zip(names, parts.children, strict=True)
         )
         keys = tuple(Static(k) for k in parts.keys) if parts.kind == "dict" else parts.keys
-        return Container(parts.kind, parts.cls, keys, children)
+        return Tree(parts.kind, parts.cls, keys, children)
     if is_static(value):
         return Static(value)
     raise NotTraceable(
@@ -238,7 +238,7 @@ def unflatten(spec: Spec, leaves: Any, cls_of: Callable[[type], type] | None = N
     return assemble(spec, children, cls_of)
 
 
-def assemble(spec: Container, children: list[Any], cls_of: Any = None) -> Any:
+def assemble(spec: Tree, children: list[Any], cls_of: Any = None) -> Any:
     """A container like `spec` with these children."""
     if spec.kind == "list":
         return children

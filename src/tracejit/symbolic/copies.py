@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from tracejit.symbolic.call import targets_of
-from tracejit.symbolic.plan import Callee, made_profile
+from tracejit.symbolic.program import Callee, made_profile
 from tracejit.symbolic.shared import Container, SharedVariable
 
 F = TypeVar("F", bound=Callee)
@@ -56,10 +55,10 @@ def _over(
     slots = [s if share_memory else s.copy() for s in f.slots]
     fresh = {id(s.container): new.container for s, new in zip(f.slots, slots, strict=True)}
     containers = [fresh.get(id(c)) or c for c in containers]
-    return type(f)(f.plan, slots, containers, shared_variables, structure, name, f.mode, profile)
+    return type(f)(f.program, slots, containers, shared_variables, structure, name, f.mode, profile)
 
 
 def _check_targets(f: F) -> None:
-    targets = targets_of(f)
+    targets = f.targets()
     if len(set(targets)) < len(targets):
         raise ValueError("after the swap, a shared variable has two update expressions")

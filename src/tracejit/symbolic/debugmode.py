@@ -13,7 +13,7 @@ import numpy as np
 
 from tracejit.symbolic import call as symbolic_call
 from tracejit.symbolic.graph import Variable, toposort
-from tracejit.symbolic.plan import Callee, Plan
+from tracejit.symbolic.program import Callee, SymbolicProgram
 from tracejit.symbolic.replay import replay
 from tracejit.symbolic.state import Threaded
 from tracejit.trace.explain import message
@@ -66,19 +66,19 @@ def guard(f: Callee, values: Sequence[Any]) -> None:
 
 
 def _results(f: Callee) -> list[Variable]:
-    threaded = f.plan.threaded
+    threaded = f.program.threaded
     return [*threaded.outputs, *(u for _, u in threaded.updates if f.updating)]
 
 
 def _every_value(f: Callee) -> list[Variable]:
     """What is given, and then what is computed, operands first."""
     computed = (v for node in toposort(_results(f)) for v in node.outputs)
-    return [*f.plan.inputs, *f.plan.threaded.states, *computed]
+    return [*f.program.inputs, *f.program.threaded.states, *computed]
 
 
 def _in_numpy(f: Callee, every: list[Variable], values: Sequence[Any]) -> list[Any]:
-    env: dict[Variable, Any] = dict(zip(f.plan.inputs, values, strict=True))
-    env.update((v, c.value) for v, c in zip(f.plan.threaded.states, f.containers, strict=True))
+    env: dict[Variable, Any] = dict(zip(f.program.inputs, values, strict=True))
+    env.update((v, c.value) for v, c in zip(f.program.threaded.states, f.containers, strict=True))
     return replay(every, env)
 
 
@@ -87,11 +87,11 @@ def _probe(f: Callee, outputs: list[Variable]) -> Callee:
     probes: dict[Any, Callee] = f.__dict__.setdefault("_probes", {})
     key = tuple(outputs)
     if key not in probes:
-        threaded = Threaded(outputs, [], f.plan.threaded.states)
-        plan = Plan(f.plan.inputs, threaded, "FAST_RUN", f.plan.public)
-        plan.exact = True  # NumPy does not know of better behaved forms
+        threaded = Threaded(outputs, [], f.program.threaded.states)
+        program = SymbolicProgram(f.program.inputs, threaded, "FAST_RUN", f.program.public)
+        program.exact = True  # NumPy does not know of better behaved forms
         probes[key] = type(f)(
-            plan, f.slots, f.containers, f.shared_variables, "list", f.name, "FAST_RUN", None
+            program, f.slots, f.containers, f.shared_variables, "list", f.name, "FAST_RUN", None
         )
     return probes[key]
 

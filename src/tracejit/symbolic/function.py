@@ -19,7 +19,7 @@ from tracejit.symbolic.convert import as_tensor_variable
 from tracejit.symbolic.copies import copied, duplicate
 from tracejit.symbolic.graph import Variable, leaves, toposort
 from tracejit.symbolic.io import In, Out, Slot, bind, named
-from tracejit.symbolic.plan import Callee, Plan, made_profile
+from tracejit.symbolic.program import Callee, SymbolicProgram, made_profile
 from tracejit.symbolic.replacing import replacements
 from tracejit.symbolic.shared import Container, SharedVariable, TensorSharedVariable
 from tracejit.symbolic.state import MissingInputError, Threaded, excluded, thread_state
@@ -60,7 +60,7 @@ class SymbolicFunction(Callee):
         """Of an index, or of a key where the outputs are a dict."""
         if isinstance(self.structure, tuple):
             return self.structure.index(key)
-        return range(len(self.plan.threaded.outputs))[key]
+        return range(len(self.program.threaded.outputs))[key]
 
     # State -----------------------------------------------------------------------------------
 
@@ -107,8 +107,8 @@ class SymbolicFunction(Callee):
 
     def get_shared(self) -> list[Any]:
         """The shared variables that the function uses."""
-        pairs = zip(self.shared_variables, self.plan.threaded.states, strict=True)
-        return list(dict.fromkeys(v for v, s in pairs if s in self.plan.public))
+        pairs = zip(self.shared_variables, self.program.threaded.states, strict=True)
+        return list(dict.fromkeys(v for v, s in pairs if s in self.program.public))
 
     def free(self) -> None:
         """Give back the arrays that are kept for new values of states."""
@@ -130,7 +130,7 @@ class SymbolicFunction(Callee):
     @property
     def outputs(self) -> list[Variable]:
         """The output variables."""
-        return list(self.plan.threaded.outputs)
+        return list(self.program.threaded.outputs)
 
     @property
     def inputs(self) -> list[Variable]:
@@ -140,15 +140,15 @@ class SymbolicFunction(Callee):
     @property
     def stats(self) -> Any:
         """Counts and times of the traces and compilations, shared with the copies."""
-        return self.plan.stats
+        return self.program.stats
 
     def source(self) -> str:
         """The emitted source of the newest path; empty before the first call."""
-        return self.plan.paths[-1].executable.source if self.plan.paths else ""
+        return self.program.paths[-1].executable.source if self.program.paths else ""
 
     def graph(self) -> Any:
         """The array graph of the newest path, or None before the first call."""
-        return self.plan.paths[-1].graph if self.plan.paths else None
+        return self.program.paths[-1].graph if self.program.paths else None
 
     def __repr__(self) -> str:
         names = ", ".join(str(slot.variable) for slot in self.slots)
@@ -181,8 +181,8 @@ class FunctionGraph:
     """The graph of a function: `inputs`, its states among them, and `outputs`, then new states."""
 
     def __init__(self, f: SymbolicFunction) -> None:
-        threaded = f.plan.threaded
-        self.inputs = [*f.plan.inputs, *threaded.states]
+        threaded = f.program.threaded
+        self.inputs = [*f.program.inputs, *threaded.states]
         updates = threaded.updates if f.updating else []
         self.outputs = [*threaded.outputs, *(u for _, u in updates)]
 
@@ -255,10 +255,10 @@ def symbolic_function(
     threaded = thread_state(public, items, pairs, {**private, **replaced}, without, rebuild_strict)
     _check_used(specs, private, threaded, on_unused_input)
     kept = set(private.values())
-    plan = Plan(public, threaded, mode, {s for s in threaded.states if s not in kept})
+    program = SymbolicProgram(public, threaded, mode, {s for s in threaded.states if s not in kept})
     containers = [s.container for s in threaded.states]
     return SymbolicFunction(
-        plan, slots, containers, threaded.states, structure, name, mode, made_profile(profile)
+        program, slots, containers, threaded.states, structure, name, mode, made_profile(profile)
     )
 
 

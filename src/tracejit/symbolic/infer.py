@@ -17,8 +17,7 @@ from tracejit.symbolic.opcodes import OPS
 from tracejit.symbolic.type import TensorType
 from tracejit.symbolic.variables import TensorVariable
 from tracejit.trace.trace import user_origin
-from tracejit.trace.variable import Variable as Traced
-from tracejit.trace.variable import number
+from tracejit.trace.tracer import Tracer, number
 
 #: What gives each new application its test values: `test_values`, which runs functions.
 observers: list[Callable[[Apply], None]] = []
@@ -54,19 +53,19 @@ class Abstract(build.Solver):
             for axis, b in enumerate(kind.broadcastable)
         )
         if isinstance(variable, Constant) and not variable.data.ndim:
-            return Traced(build.constant(variable.data[()], kind.numpy_dtype), "scalar")
+            return Tracer(build.constant(variable.data[()], kind.numpy_dtype), "scalar")
         if isinstance(variable, Constant):
             shape = tuple(variable.data.shape)
         owner = variable.owner
         if owner is not None and owner.op == "shape_i":
             return number(dims.dim(name, 0, self.token))
         node = build.input(name, kind.numpy_dtype, shape)
-        return Traced(node, "array" if shape else "scalar")
+        return Tracer(node, "array" if shape else "scalar")
 
     def array_input(self, value: np.ndarray) -> Any:
         """A constant array."""
         self.count += 1
-        return Traced(build.input(f"v{self.count}", value.dtype, tuple(value.shape)), "array")
+        return Tracer(build.input(f"v{self.count}", value.dtype, tuple(value.shape)), "array")
 
     def known_array(self, value: np.ndarray) -> Any:
         """As `array_input`."""
@@ -94,7 +93,7 @@ def result_types(op: str, attr: Any, inputs: Sequence[Variable]) -> list[Any]:
 
 
 def _type_of(value: Any) -> TensorType:
-    if not isinstance(value, Traced):
+    if not isinstance(value, Tracer):
         array = np.asarray(value)
         return TensorType(array.dtype, [n == 1 for n in array.shape])
     node = value.node

@@ -18,7 +18,7 @@ from tracejit.capture.namespace import replacement
 from tracejit.errors import ShapeError
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node, make
-from tracejit.trace.variable import Variable, number, view_of
+from tracejit.trace.tracer import Tracer, number, view_of
 
 #: NumPy as a traced function sees it: creation functions take traced lengths.
 xp: Any = replacement(np)
@@ -57,7 +57,7 @@ def _elemwise(attr: Any, *values: Any) -> Any:
     """attr: (row of the elementwise table, dtype, the operands' broadcast patterns)."""
     name, dtype, patterns = attr
     row = ops.ELEMENTWISE[name]
-    if not any(isinstance(v, Variable) for v in values):
+    if not any(isinstance(v, Tracer) for v in values):
         _check_lengths([np.shape(v) for v in values], patterns)
         return _reference(row, dtype, values)
     nodes = [node_of(v) for v in values]
@@ -146,12 +146,12 @@ def _shape_i(attr: Any, x: Any) -> Any:
 @opcode("make_vector")
 def _make_vector(attr: Any, *values: Any) -> Any:
     """attr: the dtype."""
-    if not any(isinstance(v, Variable) for v in values):
+    if not any(isinstance(v, Tracer) for v in values):
         return np.array([np.asarray(v) for v in values], attr).reshape(len(values))
     if not values:
         return xp.zeros(0, attr)
     cells = [build.expand_dims(build.cast(node_of(v), np.dtype(attr)), (0,)) for v in values]
-    return Variable(build.concatenate(cells, 0))
+    return Tracer(build.concatenate(cells, 0))
 
 
 @opcode("reshape")
@@ -170,7 +170,7 @@ def _rebroadcast(attr: Any, x: Any) -> Any:
 
 def _with_ones(x: Any, pattern: tuple[bool, ...]) -> Any:
     """`x`, whose axes that broadcast must have length 1."""
-    if not isinstance(x, Variable):
+    if not isinstance(x, Tracer):
         for axis, b in enumerate(pattern):
             if b and x.shape[axis] != 1:
                 raise _no_one(axis, x.shape[axis])
@@ -211,11 +211,11 @@ def _join(attr: Any, *parts: Any) -> Any:
 def _alloc(attr: Any, x: Any, *lengths: Any) -> Any:
     """attr: the operand's broadcast pattern, with leading axes."""
     shape = tuple(map(length_of, lengths))
-    if not isinstance(x, Variable) and not any(isinstance(n, Variable) for n in lengths):
+    if not isinstance(x, Tracer) and not any(isinstance(n, Tracer) for n in lengths):
         _check_alloc(np.shape(x), attr[len(attr) - np.ndim(x) :], shape)
         return np.broadcast_to(x, shape).copy()
     node = node_of(x)
-    target = tuple(dims.from_node(node_of(n)) if isinstance(n, Variable) else n for n in shape)
+    target = tuple(dims.from_node(node_of(n)) if isinstance(n, Tracer) else n for n in shape)
     lead = len(target) - node.ndim
     index: list[build.Index] = []
     for k, d in enumerate(node.shape):
@@ -226,7 +226,7 @@ def _alloc(attr: Any, x: Any, *lengths: Any) -> Any:
             a, b = (build.solver().value(v) for v in (d, target[lead + k]))
             raise ShapeError(f"Alloc: axis {lead + k} of the value has length {a}, not {b}")
         index.append((0, 1, lead + k))
-    return Variable(build.view(node, target, tuple(index)))
+    return Tracer(build.view(node, target, tuple(index)))
 
 
 def _check_alloc(shape: Any, pattern: Any, target: Any) -> None:
@@ -243,16 +243,16 @@ def _check_alloc(shape: Any, pattern: Any, target: Any) -> None:
 
 @opcode("numpy")
 def _numpy(attr: Any, *values: Any) -> Any:
-    """attr: (function's name, positional arguments, keywords), operands by `Slot`."""
+    """attr: (function's name, positional arguments, keywords), operands by `Operand`."""
     name, args, kwargs = attr
-    function = getattr(xp if any(isinstance(v, Variable) for v in values) else np, name)
+    function = getattr(xp if any(isinstance(v, Tracer) for v in values) else np, name)
     return function(
         *(_filled(a, values) for a in args), **{k: _filled(v, values) for k, v in kwargs}
     )
 
 
 @dataclass(frozen=True)
-class Slot:
+class Operand:
     """Stands for operand `index` in static arguments; a `length` is an int to NumPy."""
 
     index: int
@@ -267,7 +267,7 @@ class Items:
 
 
 def _filled(item: Any, values: Any) -> Any:
-    if isinstance(item, Slot):
+    if isinstance(item, Operand):
         value = values[item.index]
         return length_of(value) if item.length else value
     if isinstance(item, Items):
@@ -293,7 +293,7 @@ def _method(attr: Any, *values: Any) -> Any:
 
 def node_of(value: Any) -> Node:
     """The node of a value; a Python number or array of this trace becomes one."""
-    if isinstance(value, Variable):
+    if isinstance(value, Tracer):
         return value.node
     array = np.asarray(value)
     if array.ndim:
@@ -302,13 +302,13 @@ def node_of(value: Any) -> Node:
     return build.constant(array[()], array.dtype)
 
 
-def _result(node: Node) -> Variable:
-    return Variable(node, "array" if node.shape else "scalar")
+def _result(node: Node) -> Tracer:
+    return Tracer(node, "array" if node.shape else "scalar")
 
 
 def length_of(value: Any) -> Any:
     """A value as a length: a traced integer scalar becomes a traced Python number."""
-    if not isinstance(value, Variable):
+    if not isinstance(value, Tracer):
         return int(np.asarray(value)[()])
     node = value.node
     if node.op is ops.CONST:
@@ -320,4 +320,4 @@ def length_of(value: Any) -> Any:
     return number(make(ops.CAST, (node,), None, dims.INT_SCALAR, node.origin))
 
 
-__all__ = ["OPS", "Items", "Opcode", "Slot", "length_of", "node_of", "opcode", "xp"]
+__all__ = ["OPS", "Items", "Opcode", "Operand", "length_of", "node_of", "opcode", "xp"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tracejit.symbolic import elemwise, infer
+from tracejit.symbolic import elementwise, infer
 from tracejit.symbolic.convert import cast
 from tracejit.symbolic.graph import Apply, Variable, toposort
 
@@ -40,5 +40,5 @@ def _inferred(node: Apply, inputs: Sequence[Variable]) -> list[Variable]:
     """The outputs of the op over inputs of other types: an elementwise one broadcasts anew."""
     if node.op == "elemwise":
         row, dtype = node.attr[:2]
-        return [cast(inputs[0], dtype) if row == "cast" else elemwise.elemwise(row, *inputs)]
+        return [cast(inputs[0], dtype) if row == "cast" else elementwise.apply_row(row, *inputs)]
     return infer.apply(node.op, inputs, node.attr)

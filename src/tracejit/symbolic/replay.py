@@ -14,7 +14,7 @@ from tracejit.ir.node import Origin
 from tracejit.symbolic.graph import Apply, Constant, Variable, toposort
 from tracejit.symbolic.opcodes import OPS
 from tracejit.trace.trace import Trace, condition, scalar_text
-from tracejit.trace.variable import Variable as Traced
+from tracejit.trace.tracer import Tracer
 
 
 class SymbolicTrace(Trace):
@@ -28,7 +28,7 @@ class SymbolicTrace(Trace):
         """The line of the user's that made the application at hand."""
         return self.place
 
-    def typed_input(self, value: Any, path: str, pattern: Sequence[bool]) -> Traced:
+    def typed_input(self, value: Any, path: str, pattern: Sequence[bool]) -> Tracer:
         """The variable for an argument or a state: an array, or a NumPy scalar."""
         name = self._unique(path)
         shape: tuple[Dim, ...] = tuple(
@@ -36,7 +36,7 @@ class SymbolicTrace(Trace):
         )
         node = build.input(name, value.dtype, shape)
         self._register(node, value, path)
-        variable = Traced(node, "array" if shape else "scalar", owned=False)
+        variable = Tracer(node, "array" if shape else "scalar", owned=False)
         if shape:
             self._arrays[id(value)] = value, variable
         return variable
@@ -59,7 +59,7 @@ def constant_value(constant: Constant, trace: Trace | None) -> Any:
     if trace is None:
         return data
     if not data.ndim:
-        return Traced(build.constant(data[()], data.dtype), "scalar")
+        return Tracer(build.constant(data[()], data.dtype), "scalar")
     return trace.array_input(data)
 
 
@@ -99,7 +99,7 @@ def run(node: Apply, operands: list[Any], env: dict[Variable, Any]) -> None:
         raise
     results = result if isinstance(result, (tuple, list)) else (result,)
     for v, r in zip(node.outputs, results, strict=False):
-        env[v] = r if isinstance(r, Traced) else np.asarray(r, v.type.numpy_dtype)
+        env[v] = r if isinstance(r, Tracer) else np.asarray(r, v.type.numpy_dtype)
 
 
 def _last_uses(order: Sequence[Apply], outputs: Sequence[Variable]) -> dict[Apply, list[Variable]]:

@@ -19,7 +19,7 @@ from tracejit.symbolic.convert import (
     shape_padaxis,
     shape_padleft,
 )
-from tracejit.symbolic.elemwise import elemwise
+from tracejit.symbolic.elementwise import apply_row
 from tracejit.symbolic.graph import Constant
 from tracejit.symbolic.infer import apply
 from tracejit.symbolic.type import TensorType
@@ -53,7 +53,7 @@ def size(x: Any) -> Any:
     x = as_tensor_variable(x)
     total: Any = constant(np.int64(1))
     for k in range(x.ndim):
-        total = shape_i(x, k) if k == 0 else elemwise("multiply", total, shape_i(x, k))
+        total = shape_i(x, k) if k == 0 else apply_row("multiply", total, shape_i(x, k))
     return total
 
 

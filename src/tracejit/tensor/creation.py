@@ -8,7 +8,7 @@ import numpy as np
 
 from tracejit.config import config
 from tracejit.symbolic.convert import as_tensor_variable, cast, constant
-from tracejit.symbolic.elemwise import elemwise
+from tracejit.symbolic.elementwise import apply_row
 from tracejit.symbolic.graph import Constant, Variable
 from tracejit.symbolic.infer import apply
 from tracejit.symbolic.type import TensorType, dtype_name
@@ -83,7 +83,7 @@ def eye(n: Any, m: Any = None, k: Any = 0, dtype: Any = None) -> Any:
     m = n if m is None else as_tensor_variable(m)
     rows = basic.dimshuffle(arange(n), (0, "x"))
     columns = basic.dimshuffle(arange(m), ("x", 0))
-    return cast(elemwise("equal", elemwise("add", rows, k), columns), dtype)
+    return cast(apply_row("equal", apply_row("add", rows, k), columns), dtype)
 
 
 def identity_like(x: Any) -> Any:
@@ -97,7 +97,7 @@ def tri(n: Any, m: Any = None, k: Any = 0, dtype: Any = None) -> Any:
     dtype = dtype_name("floatX" if dtype is None else dtype)
     m = n if m is None else m
     rows, columns = basic.dimshuffle(arange(n), (0, "x")), basic.dimshuffle(arange(m), ("x", 0))
-    return cast(elemwise("greater_equal", elemwise("add", rows, k), columns), dtype)
+    return cast(apply_row("greater_equal", apply_row("add", rows, k), columns), dtype)
 
 
 def tril(m: Any, k: Any = 0) -> Any:
@@ -107,7 +107,7 @@ def tril(m: Any, k: Any = 0) -> Any:
 
 def triu(m: Any, k: Any = 0) -> Any:
     """The upper triangle of a matrix, zeros elsewhere."""
-    return _triangle(m, elemwise("subtract", k, 1), False)
+    return _triangle(m, apply_row("subtract", k, 1), False)
 
 
 def _triangle(m: Any, k: Any, lower: bool) -> Any:
@@ -115,7 +115,7 @@ def _triangle(m: Any, k: Any, lower: bool) -> Any:
     m = as_tensor_variable(m)
     below = tri(basic.shape_i(m, 0), basic.shape_i(m, 1), k, "bool")
     zero = constant(np.zeros((), m.dtype))
-    return elemwise("where", below, *((m, zero) if lower else (zero, m)))
+    return apply_row("where", below, *((m, zero) if lower else (zero, m)))
 
 
 def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from tracejit.config import config
 from tracejit.ir import ops
 from tracejit.symbolic.convert import as_tensor_variable, cast, constant
-from tracejit.symbolic.elemwise import elemwise, function_of_row
+from tracejit.symbolic.elementwise import apply_row, function_of_row
 from tracejit.tensor.creation import zeros_like
 
 # Rows of the table ---------------------------------------------------------------------------
@@ -57,7 +57,7 @@ neq = function_of_row("not_equal", "neq", 2)
 def _several(row: str, first: Any, rest: tuple[Any, ...]) -> Any:
     result = as_tensor_variable(first)
     for x in rest:
-        result = elemwise(row, result, x)
+        result = apply_row(row, result, x)
     return result
 
 
@@ -73,12 +73,12 @@ def mul(a: Any, *others: Any) -> Any:
 
 def sub(a: Any, b: Any) -> Any:
     """``a - b``."""
-    return elemwise("subtract", a, b)
+    return apply_row("subtract", a, b)
 
 
 def neg(x: Any) -> Any:
     """``-x``."""
-    return elemwise("negative", x)
+    return apply_row("negative", x)
 
 
 def true_div(a: Any, b: Any) -> Any:
@@ -86,7 +86,7 @@ def true_div(a: Any, b: Any) -> Any:
     x, y = as_tensor_variable(a), as_tensor_variable(b)
     if _is_discrete(x) and _is_discrete(y):
         x, y = cast(x, config.floatX), cast(y, config.floatX)
-    return elemwise("divide", x, y)
+    return apply_row("divide", x, y)
 
 
 def int_div(a: Any, b: Any) -> Any:
@@ -94,7 +94,7 @@ def int_div(a: Any, b: Any) -> Any:
     x, y = as_tensor_variable(a), as_tensor_variable(b)
     if any(v.dtype.startswith("complex") for v in (x, y)):
         raise TypeError("complex numbers have no // and no %")
-    return elemwise("floor_divide", x, y)
+    return apply_row("floor_divide", x, y)
 
 
 floor_div = int_div
@@ -105,7 +105,7 @@ def mod(a: Any, b: Any) -> Any:
     x, y = as_tensor_variable(a), as_tensor_variable(b)
     if any(v.dtype.startswith("complex") for v in (x, y)):
         raise TypeError("complex numbers have no // and no %")
-    return elemwise("remainder", x, y)
+    return apply_row("remainder", x, y)
 
 
 def divmod(a: Any, b: Any) -> Any:
@@ -119,14 +119,14 @@ def pow(a: Any, b: Any) -> Any:
     value = y.data[()] if hasattr(y, "data") and not y.ndim else None
     dtype = np.result_type(np.dtype(x.dtype), np.dtype(y.dtype)).name
     if value == 2:
-        return elemwise("square", cast(x, dtype))
+        return apply_row("square", cast(x, dtype))
     if value == 1:
         return cast(x, dtype)
     if value == 0.5 and dtype.startswith("float"):
-        return elemwise("sqrt", cast(x, dtype))
+        return apply_row("sqrt", cast(x, dtype))
     if value == -1 and dtype.startswith("float"):
-        return elemwise("reciprocal", cast(x, dtype))
-    return elemwise("power", x, y)
+        return apply_row("reciprocal", cast(x, dtype))
+    return apply_row("power", x, y)
 
 
 power = pow
@@ -148,7 +148,7 @@ def _bits(row: str, logical: str, a: Any, b: Any) -> Any:
     x, y = as_tensor_variable(a), as_tensor_variable(b)
     if not (_is_discrete(x) and _is_discrete(y)):
         raise TypeError(f"{logical} is for integers and booleans, not {x.dtype} and {y.dtype}")
-    return elemwise(row, x, y)
+    return apply_row(row, x, y)
 
 
 def and_(a: Any, b: Any) -> Any:
@@ -168,7 +168,7 @@ def xor(a: Any, b: Any) -> Any:
 
 def invert(x: Any) -> Any:
     """Bitwise not; of booleans the logical one."""
-    return elemwise("invert", x)
+    return apply_row("invert", x)
 
 
 bitwise_and, bitwise_or, bitwise_xor, bitwise_not = and_, or_, xor, invert
@@ -182,7 +182,7 @@ def ceil_intdiv(a: Any, b: Any) -> Any:
 
 def sgn(x: Any) -> Any:
     """The sign: -1, 0 or 1; nan of nan."""
-    return elemwise("sign", x)
+    return apply_row("sign", x)
 
 
 def ceil(x: Any) -> Any:
@@ -218,7 +218,7 @@ def iround(x: Any, mode: str | None = None) -> Any:
 
 def _rounded(row: str, x: Any) -> Any:
     x = as_tensor_variable(x)
-    return x if _is_discrete(x) else elemwise(row, x)
+    return x if _is_discrete(x) else apply_row(row, x)
 
 
 def clip(x: Any, min: Any, max: Any) -> Any:
@@ -226,12 +226,12 @@ def clip(x: Any, min: Any, max: Any) -> Any:
     x, low, high = map(as_tensor_variable, (x, min, max))
     dtype = np.result_type(*(np.dtype(v.dtype) for v in (x, low, high))).name
     x, low, high = (cast(v, dtype) for v in (x, low, high))
-    return elemwise("minimum", elemwise("maximum", x, low), high)
+    return apply_row("minimum", apply_row("maximum", x, low), high)
 
 
 def switch(condition: Any, ift: Any, iff: Any) -> Any:
     """`ift` where `condition` is not zero, else `iff`."""
-    return elemwise("where", condition, ift, iff)
+    return apply_row("where", condition, ift, iff)
 
 
 where = switch
@@ -241,7 +241,7 @@ def smallest(*args: Any) -> Any:
     """The least of the arguments, elementwise."""
     result = as_tensor_variable(args[0])
     for x in args[1:]:
-        result = elemwise("minimum", result, x)
+        result = apply_row("minimum", result, x)
     return result
 
 
@@ -249,7 +249,7 @@ def largest(*args: Any) -> Any:
     """The greatest of the arguments, elementwise."""
     result = as_tensor_variable(args[0])
     for x in args[1:]:
-        result = elemwise("maximum", result, x)
+        result = apply_row("maximum", result, x)
     return result
 
 
@@ -277,21 +277,21 @@ def complex_from_polar(abs: Any, angle: Any) -> Any:
 def real(x: Any) -> Any:
     """The real part."""
     x = as_tensor_variable(x)
-    return elemwise("real", x) if x.dtype.startswith("complex") else x
+    return apply_row("real", x) if x.dtype.startswith("complex") else x
 
 
 def imag(x: Any) -> Any:
     """The imaginary part."""
     x = as_tensor_variable(x)
-    return elemwise("imag", x) if x.dtype.startswith("complex") else zeros_like(x)
+    return apply_row("imag", x) if x.dtype.startswith("complex") else zeros_like(x)
 
 
 def angle(z: Any) -> Any:
     """The angle of complex numbers."""
-    return elemwise("arctan2", imag(z), real(z))
+    return apply_row("arctan2", imag(z), real(z))
 
 
-def special(name: str, arity: int = 1) -> Any:
+def special(name: str) -> Any:
     """The function `name` of ``scipy.special`` as a symbolic one."""
 
     def call(*args: Any) -> Any:
@@ -299,7 +299,7 @@ def special(name: str, arity: int = 1) -> Any:
 
         row = ops.row_of(getattr(scipy.special, name))
         assert row is not None
-        return elemwise(row.name, *args)
+        return apply_row(row.name, *args)
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = f"Elementwise ``scipy.special.{name}``."

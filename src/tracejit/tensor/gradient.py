@@ -10,12 +10,8 @@ import numpy as np
 
 from tracejit.config import config
 from tracejit.errors import NotTraceable
-from tracejit.ir import build, derivatives, ops
-from tracejit.ir.autodiff import jacobian as jacobian_of
-from tracejit.ir.autodiff import vjp
-from tracejit.ir.cancel import cancelled
-from tracejit.ir.node import Node, make
-from tracejit.ir.smooth import differentiable
+from tracejit.ir import derivatives
+from tracejit.ir.node import Node
 from tracejit.symbolic.convert import as_tensor_variable, constant
 from tracejit.symbolic.graph import Apply, Constant, Variable, toposort
 from tracejit.symbolic.infer import apply
@@ -32,7 +28,8 @@ from tracejit.tensor.gradient_marks import (
     undefined_grad,
     zero_grad,
 )
-from tracejit.trace.variable import Variable as Traced
+from tracejit.trace.tracer import Tracer
+from tracejit.transform.walk import pulled, pushed, rows, value_of
 
 
 class DisconnectedInputError(ValueError):
@@ -74,61 +71,34 @@ class NullType:
 
 
 def _need_trace(values: Sequence[Any]) -> list[Node]:
-    if not any(isinstance(v, Traced) for v in values):
+    if not any(isinstance(v, Tracer) for v in values):
         raise NotTraceable("a gradient is taken of what is not compiled")
     return [node_of(v) for v in values]
 
 
-def _formulas(outputs: Sequence[Node], targets: Sequence[Node]) -> list[Node]:
-    """What is differentiated: outputs without what cancels, in stable and smooth forms."""
-    if config.stabilise:
-        outputs = cancelled(outputs, targets)
-    return differentiable(outputs, targets)
-
-
-def _result(found: Node | None, x: Node, dtype: str) -> Traced:
-    node = found if found is not None else build.full(x.shape, build.constant(0, np.dtype(dtype)))
-    return Traced(build.cast(node, np.dtype(dtype)), "array" if node.shape else "scalar")
-
-
 @opcode("grad", types=lambda attr, inputs: [_type_of(v) for v in inputs[: attr[0]]])
 def _grad(attr: Any, *values: Any) -> Any:
-    """attr: (how many are wrt, constants, outputs); operands: these, then the cotangents."""
-    wrt, constants, outputs, _, known = attr
+    """attr: (how many are wrt, constants, outputs, the gradients' dtypes, how many are known).
+
+    The operands are these, then the outputs' cotangents.
+    """
+    wrt, constants, outputs, dtypes, known = attr
     nodes = _need_trace(values)
     targets, rest = nodes[:wrt], nodes[wrt:]
     stopped, rest = rest[:constants], rest[constants:]
-    graph = _formulas(rest[:outputs], targets)
-    seeds = [_seed(g, y) for g, y in zip(rest[outputs:], graph, strict=True)]
-    found = vjp(graph, seeds, targets, stopped, known)
-    results = [
-        _result(g, x, attr[3][k]) for k, (g, x) in enumerate(zip(found, targets, strict=True))
-    ]
-    return tuple(results)
-
-
-def _seed(g: Node, y: Node) -> Node:
-    return build.cast(g if g.ndim == y.ndim else build.full(y.shape, g), y.dtype)
+    given = pulled(rest[:outputs], rest[outputs:], targets, stopped, known, config.stabilise)
+    dtypes = map(np.dtype, dtypes)
+    return tuple(value_of(g, x, d) for g, x, d in zip(given, targets, dtypes, strict=True))
 
 
 @opcode("rop", types=lambda attr, inputs: [v.type for v in inputs[: attr[0]]])
 def _rop(attr: Any, *values: Any) -> Any:
-    """attr: (how many are outputs, wrt); operands: outputs, wrt, points.
-
-    The product of the Jacobian and the points is the derivative of its product with a cotangent,
-    which that is linear in.
-    """
+    """attr: (how many are outputs, wrt); operands: outputs, wrt, points."""
     outputs, wrt = attr
     nodes = _need_trace(values)
-    ys = _formulas(nodes[:outputs], nodes[outputs : outputs + wrt])
-    xs, points = nodes[outputs : outputs + wrt], nodes[outputs + wrt :]
-    dummies = [
-        make(ops.INPUT, (), (f"cotangent {k}", y.shape, id(y)), y.type) for k, y in enumerate(ys)
-    ]
-    pulled = vjp(ys, dummies, xs, forward=True)
-    pairs = [(g, p) for g, p in zip(pulled, points, strict=True) if g is not None]
-    found = vjp([g for g, _ in pairs], [build.cast(p, g.dtype) for g, p in pairs], dummies)
-    return tuple(_result(f, y, y.dtype.name) for f, y in zip(found, ys, strict=True))
+    ys, xs, points = nodes[:outputs], nodes[outputs : outputs + wrt], nodes[outputs + wrt :]
+    found = pushed(ys, xs, points, config.stabilise)
+    return tuple(map(value_of, found, ys))
 
 
 @opcode("jacobian", types=lambda attr, inputs: _jacobian_types(attr, inputs))
@@ -137,9 +107,8 @@ def _jacobian(attr: Any, *values: Any) -> Any:
     wrt, _ = attr
     nodes = _need_trace(values)
     targets, stopped, y = nodes[:wrt], nodes[wrt:-1], nodes[-1]
-    [better] = _formulas([y], targets)
-    found = jacobian_of(better, targets, stopped)
-    return tuple(Traced(build.cast(j, y.dtype)) for j in found)
+    [found] = rows([y], targets, stopped, config.stabilise)
+    return tuple(value_of(j, j, y.dtype) for j in found)
 
 
 def _jacobian_types(attr: Any, inputs: Sequence[Any]) -> list[TensorType]:

@@ -8,7 +8,7 @@ from tracejit.ir.marks import marked
 from tracejit.symbolic.convert import as_tensor_variable
 from tracejit.symbolic.infer import apply
 from tracejit.symbolic.opcodes import opcode
-from tracejit.trace.variable import Variable as Traced
+from tracejit.trace.tracer import Tracer
 
 
 @opcode("disconnected", types=lambda attr, inputs: [inputs[0].type])
@@ -18,7 +18,7 @@ def _cut_here(attr: Any, x: Any) -> Any:
 
 
 def _marked(x: Any, mark: str, attr: Any = None) -> Any:
-    return Traced(marked(x.node, mark, attr), x.kind) if isinstance(x, Traced) else x
+    return Tracer(marked(x.node, mark, attr), x.kind) if isinstance(x, Tracer) else x
 
 
 @opcode("undefined", types=lambda attr, inputs: [inputs[0].type])

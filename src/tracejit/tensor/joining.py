@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.symbolic.convert import as_tensor_variable, constant, join, stack
-from tracejit.symbolic.elemwise import elemwise
+from tracejit.symbolic.elementwise import apply_row
 from tracejit.tensor import basic
 from tracejit.tensor.nparray import numpy_op
 
@@ -52,7 +52,7 @@ def split(x: Any, splits_size: Any, n_splits: int, axis: int = 0) -> list[Any]:
     axis %= x.ndim
     stops = [constant(np.int64(0))]
     for n in sizes:
-        stops.append(elemwise("add", stops[-1], n))
+        stops.append(apply_row("add", stops[-1], n))
     whole = [basic.shape_i(x, k) for k in range(x.ndim)]
     whole[axis] = stops[-1]
     x = basic.specify_shape(x, whole)

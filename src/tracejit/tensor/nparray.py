@@ -10,7 +10,7 @@ import numpy as np
 from tracejit.symbolic.convert import as_tensor_variable
 from tracejit.symbolic.graph import Variable
 from tracejit.symbolic.infer import apply
-from tracejit.symbolic.opcodes import Items, Slot
+from tracejit.symbolic.opcodes import Items, Operand
 
 
 class _NumpyOp:
@@ -33,7 +33,7 @@ class _NumpyOp:
 
     def attr(self, name: str, arity: int) -> Any:
         """The static data of ``name(*operands)``."""
-        return name, tuple(Slot(k) for k in range(arity)), ()
+        return name, tuple(Operand(k) for k in range(arity)), ()
 
 
 numpy_op = _NumpyOp()
@@ -44,7 +44,7 @@ def _slotted(item: Any, operands: list[Variable], lengths: bool) -> Any:
         scalar = item.type.ndim == 0 and item.type.numpy_dtype.kind in "iu"
         if item not in operands:
             operands.append(item)
-        return Slot(operands.index(item), lengths and scalar)
+        return Operand(operands.index(item), lengths and scalar)
     if isinstance(item, list):
         return Items(tuple(_slotted(i, operands, lengths) for i in item))
     if isinstance(item, tuple):

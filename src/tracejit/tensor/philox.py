@@ -25,7 +25,7 @@ from tracejit.symbolic.type import TensorType
 from tracejit.tensor.draws import shape as shape_of
 from tracejit.tensor.draws import spread
 from tracejit.tensor.gradient_marks import fixed_parameter
-from tracejit.trace.variable import Variable as Traced
+from tracejit.trace.tracer import Tracer
 
 _U64, _I64, _F64 = (np.dtype(d) for d in (np.uint64, np.int64, np.float64))
 #: Each row of a draw begins at a multiple of this many places.
@@ -122,7 +122,7 @@ def _philox(attr: Any, state: Any, *operands: Any) -> Any:
     what, name, dtype, count = attr
     row = DISTRIBUTIONS[name]
     lengths, given = operands[: count or 0], operands[count or 0 :]
-    if not isinstance(state, Traced):
+    if not isinstance(state, Tracer):
         shape = shape_of(lengths, count, row.shapes([*map(np.asarray, given)]), np.broadcast_shapes)
         return _in_numpy(what, row, np.dtype(dtype), np.asarray(state), shape, given)
     node = node_of(state)
@@ -138,9 +138,9 @@ def _philox(attr: Any, state: Any, *operands: Any) -> Any:
     second = build.cast(build.elementwise("equal", build.iota(2), build.constant(1, _I64)), _U64)
     second = build.view(second, node.shape, ((0, 1, 0),))
     return (
-        Traced(build.elementwise("add", node, second)),
-        Traced(numbers, "array" if shape else "scalar"),
-        *(Traced(p, "array" if p.ndim else "scalar") for p in parameters),
+        Tracer(build.elementwise("add", node, second)),
+        Tracer(numbers, "array" if shape else "scalar"),
+        *(Tracer(p, "array" if p.ndim else "scalar") for p in parameters),
     )
 
 
@@ -148,7 +148,7 @@ def in_domain(row: Distribution, parameters: Sequence[Node]) -> list[Node]:
     """Parameters of a distribution; a program whose call has others stops, and NumPy raises."""
     if row.domain is None:
         return list(parameters)
-    good = eval(f"lambda {row.domain}")(*map(Traced, parameters))
+    good = eval(f"lambda {row.domain}")(*map(Tracer, parameters))
     op = ops.PHILOX[f"checked_{row.name}"]
     return [build.apply(op, (p, good.node, *parameters), p.dtype) for p in parameters]
 

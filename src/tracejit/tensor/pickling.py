@@ -20,7 +20,7 @@ from tracejit.ir.node import Origin
 from tracejit.symbolic.function import SymbolicFunction
 from tracejit.symbolic.graph import Apply, Constant, Variable, leaves, toposort
 from tracejit.symbolic.io import Slot
-from tracejit.symbolic.plan import Plan
+from tracejit.symbolic.program import SymbolicProgram
 from tracejit.symbolic.shared import SharedVariable
 from tracejit.symbolic.state import Threaded
 
@@ -161,26 +161,35 @@ def reduce_variable(v: Variable) -> Any:
 
 def reduce_function(f: Any) -> Any:
     """What ``__reduce__`` gives for a symbolic function."""
-    threaded = f.plan.threaded
+    threaded = f.program.threaded
     targets = [s for s, _ in threaded.updates]
     graph = rows_of([*threaded.outputs, *(u for _, u in threaded.updates)])
     return _function, (
-        graph, f.plan.inputs, targets, threaded.states, list(f.plan.public), f.plan.mode,
+        graph, f.program.inputs, targets, threaded.states, list(f.program.public), f.program.mode,
         [(s.spec, s.container, s.default) for s in f.slots], f.containers, f.shared_variables,
         f.structure, f.name, f.mode, f.updating,
     )  # fmt: skip
 
 
 def _function(
-    graph: Rows, inputs: Any, targets: Any, states: Any, public: Any, plan_mode: str, slots: Any,
+    graph: Rows, inputs: Any, targets: Any, states: Any, public: Any, program_mode: str, slots: Any,
     containers: Any, shared_variables: Any, structure: Any, name: Any, mode: str, updating: bool,
 ) -> Any:  # fmt: skip
     values = from_rows(graph)
     count = len(values) - len(targets)
     updates = list(zip(targets, values[count:], strict=True))
-    plan = Plan(inputs, Threaded(values[:count], updates, states), plan_mode, set(public))
+    program = SymbolicProgram(
+        inputs, Threaded(values[:count], updates, states), program_mode, set(public)
+    )
     f = SymbolicFunction(
-        plan, [Slot(*s) for s in slots], containers, shared_variables, structure, name, mode, None
+        program,
+        [Slot(*s) for s in slots],
+        containers,
+        shared_variables,
+        structure,
+        name,
+        mode,
+        None,
     )
     f.updating = updating
     return f

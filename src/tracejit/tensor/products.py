@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.symbolic.convert import as_tensor_variable, cast
-from tracejit.symbolic.elemwise import elemwise
+from tracejit.symbolic.elementwise import apply_row
 from tracejit.symbolic.infer import apply
 from tracejit.symbolic.type import TensorType
 from tracejit.tensor import basic
@@ -24,7 +24,7 @@ def dot(a: Any, b: Any) -> Any:
     """The product of vectors and matrices; of a scalar elementwise; else NumPy's ``dot``."""
     a, b = _same_float(a, b)
     if not (a.ndim and b.ndim):
-        return elemwise("multiply", a, b)
+        return apply_row("multiply", a, b)
     if b.ndim > 2 or a.ndim > 2:
         return tensordot(a, b, [[a.ndim - 1], [max(0, b.ndim - 2)]])
     pattern = [*a.broadcastable[:-1], *(b.broadcastable[1:])]
@@ -35,7 +35,7 @@ def dot(a: Any, b: Any) -> Any:
 def outer(x: Any, y: Any) -> Any:
     """The outer product of two arrays as vectors."""
     x, y = (v if v.ndim == 1 else basic.flatten(v) for v in map(as_tensor_variable, (x, y)))
-    return elemwise("multiply", basic.dimshuffle(x, (0, "x")), basic.dimshuffle(y, ("x", 0)))
+    return apply_row("multiply", basic.dimshuffle(x, (0, "x")), basic.dimshuffle(y, ("x", 0)))
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
@@ -57,7 +57,7 @@ def batched_dot(a: Any, b: Any) -> Any:
     if a.ndim == 1 or b.ndim == 1:
         small, large = (a, b) if a.ndim == 1 else (b, a)
         order = [0, *["x"] * (large.ndim - 1)]
-        return elemwise("multiply", basic.dimshuffle(small, order), large)
+        return apply_row("multiply", basic.dimshuffle(small, order), large)
     return batched_tensordot(a, b, [[a.ndim - 1], [max(1, b.ndim - 2)]])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from tracejit.arrays import FUNCTIONS
 from tracejit.ir import ops
 from tracejit.symbolic.convert import as_tensor_variable, cast
-from tracejit.symbolic.elemwise import elemwise
+from tracejit.symbolic.elementwise import apply_row
 from tracejit.tensor import reductions
 from tracejit.tensor.nparray import numpy_op
 
@@ -26,7 +26,7 @@ def ufunc(function: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Any)
         row = ops.row_of(function)
         if row is None:
             return NotImplemented
-        result = elemwise(row.name, *inputs)
+        result = apply_row(row.name, *inputs)
         return result if dtype is None else cast(result, dtype)
     if method == "reduce" and function in _REDUCTIONS:
         reduce = getattr(reductions, _REDUCTIONS[function])

@@ -24,7 +24,7 @@ from tracejit.symbolic.type import TensorType, dtype_name
 from tracejit.tensor import basic, philox
 from tracejit.tensor.draws import row_length, spread
 from tracejit.tensor.draws import shape as shape_of
-from tracejit.trace.variable import Variable as Traced
+from tracejit.trace.tracer import Tracer
 
 
 class RandomStateType(TensorType):
@@ -83,7 +83,7 @@ def _random(attr: Any, state: Any, *operands: Any) -> Any:
     name, count, dtype = attr
     lengths, given = operands[: count or 0], operands[count or 0 :]
     row = DISTRIBUTIONS[name]
-    if not isinstance(state, Traced):
+    if not isinstance(state, Tracer):
         arrays = [np.asarray(p, KINDS[k]) for p, k in row.pairs(given)]
         shape = shape_of(lengths, count, row.shapes(arrays), np.broadcast_shapes)
         if row.form == ROW:
@@ -107,7 +107,7 @@ def _random(attr: Any, state: Any, *operands: Any) -> Any:
     else:
         values, after = build.draw(name, node_of(state), shape, nodes, KINDS[row.result])
     values = build.cast(values, np.dtype(dtype))
-    return Traced(after), Traced(values, "array" if shape else "scalar")
+    return Tracer(after), Tracer(values, "array" if shape else "scalar")
 
 
 def _uniform(state: Any, shape: Any, bounds: Any) -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.symbolic.convert import as_tensor_variable, cast, constant, is_made
-from tracejit.symbolic.elemwise import elemwise
+from tracejit.symbolic.elementwise import apply_row
 from tracejit.symbolic.infer import apply
 from tracejit.symbolic.opcodes import opcode
 from tracejit.symbolic.type import TensorType, dtype_name
@@ -103,7 +103,7 @@ def count_of(x: Any, axes: tuple[int, ...], dtype: str) -> Any:
     """How many elements a reduction over `axes` takes, as a scalar of `dtype`."""
     total: Any = constant(np.int64(1))
     for k in axes:
-        total = elemwise("multiply", total, basic.shape_i(x, k))
+        total = apply_row("multiply", total, basic.shape_i(x, k))
     return cast(total, dtype)
 
 
@@ -126,7 +126,7 @@ def mean(
     if np.dtype(total.dtype).kind in "biu":
         total = cast(total, "float64")
     count = count_of(x, axes, "float64" if total.dtype == "float64" else total.dtype)
-    result = elemwise("divide", total, count)
+    result = apply_row("divide", total, count)
     result.name = "mean"
     return result
 
@@ -139,18 +139,18 @@ def var(
     axes = axes_of(x, axis)
     if x.dtype == "float16":
         return _of_half(var, "var", x, axes, ddof, keepdims, corrected)
-    centred = elemwise("subtract", x, mean(x, axes, keepdims=True))
+    centred = apply_row("subtract", x, mean(x, axes, keepdims=True))
     squares = elementwise.sqr(elementwise.abs_(centred))
     if ddof == 0:
         result = mean(squares, axes, keepdims=keepdims)
     else:
         total = sum(squares, axes, keepdims=keepdims)
         count = elementwise.sub(count_of(x, axes, total.dtype), constant(ddof, dtype=total.dtype))
-        result = elemwise("divide", total, count)
+        result = apply_row("divide", total, count)
     if corrected:
         error = sum(centred, axes, keepdims=keepdims)
         count = count_of(x, axes, error.dtype)
-        result = elementwise.sub(result, elementwise.sqr(elemwise("divide", error, count)))
+        result = elementwise.sub(result, elementwise.sqr(apply_row("divide", error, count)))
     result.name = "var"
     return result
 
@@ -226,7 +226,7 @@ def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def _truth(name: str, x: Any, axis: Any, keepdims: bool) -> Any:
     x = as_tensor_variable(x)
     if x.dtype != "bool":
-        x = elemwise("not_equal", x, constant(0))
+        x = apply_row("not_equal", x, constant(0))
     return _reduced(name, x, axes_of(x, axis), keepdims, "bool")
 
 

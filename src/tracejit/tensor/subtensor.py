@@ -13,11 +13,11 @@ from tracejit.ir.node import postorder
 from tracejit.symbolic.convert import as_tensor_variable, cast, is_made
 from tracejit.symbolic.graph import Constant, Variable
 from tracejit.symbolic.infer import apply, result_types
-from tracejit.symbolic.opcodes import Slot, _filled, node_of, opcode
+from tracejit.symbolic.opcodes import Operand, _filled, node_of, opcode
 from tracejit.symbolic.type import TensorType
 from tracejit.tensor import basic, creation, elementwise, joining
 from tracejit.tensor.nparray import numpy_op
-from tracejit.trace.variable import Variable as Traced
+from tracejit.trace.tracer import Tracer
 
 
 def _key(spec: Any, values: Sequence[Any]) -> tuple[Any, ...]:
@@ -26,7 +26,7 @@ def _key(spec: Any, values: Sequence[Any]) -> tuple[Any, ...]:
 
 def _position(entry: Any, values: Sequence[Any]) -> Any:
     """An entry of an index with its operands: what is computed of arrays stays an element."""
-    if isinstance(entry, Slot) and isinstance(values[entry.index], Traced):
+    if isinstance(entry, Operand) and isinstance(values[entry.index], Tracer):
         node = values[entry.index].node
         if not node.ndim and any(n.several is None and n.ndim for n in postorder([node])):
             return values[entry.index]
@@ -44,16 +44,16 @@ def _set_subtensor(attr: Any, x: Any, y: Any, *values: Any) -> Any:
     """attr: (mode, the index)."""
     mode, spec = attr
     key = _key(spec, values)
-    if not any(isinstance(v, Traced) for v in (x, y, *values)):
+    if not any(isinstance(v, Tracer) for v in (x, y, *values)):
         result = np.array(x)
         if mode == "add":
             np.add.at(result, key, y)
         else:
             result[key] = y
         return result
-    if not isinstance(x, Traced):
+    if not isinstance(x, Tracer):
         raise NotTraceable("a part of a constant is set")
-    return Traced(scatter(x, key, node_of(y), mode))
+    return Tracer(scatter(x, key, node_of(y), mode))
 
 
 # Building --------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ def getitem(x: Any, key: Any) -> Any:
     operands: list[Variable] = []
     spec = tuple(_entry(e, operands) for e in entries)
     (kind,) = result_types("subtensor", spec, [x, *operands])
-    return apply("subtensor", [x, *operands], spec, [_pattern(x, spec, operands, kind)])[0]
+    return apply("subtensor", [x, *operands], spec, [_pattern(x, spec, kind)])[0]
 
 
 def _holds_bool(e: Any) -> bool:
@@ -126,7 +126,7 @@ def _entry(e: Any, operands: list[Variable]) -> Any:
         raise IndexError(f"an index must be of integers or booleans, not {v.dtype}")
     if not v.ndim:
         return _bound(v, operands)
-    return _slot(v, operands, False)
+    return _operand(v, operands, False)
 
 
 def _bound(v: Any, operands: list[Variable]) -> Any:
@@ -137,17 +137,17 @@ def _bound(v: Any, operands: list[Variable]) -> Any:
         raise TypeError(f"a bound of an index is an integer scalar, not {v} of {v.type}")
     if isinstance(v, Constant):
         return int(v.data)
-    return _slot(v, operands, True)
+    return _operand(v, operands, True)
 
 
-def _slot(v: Any, operands: list[Variable], length: bool) -> Slot:
+def _operand(v: Any, operands: list[Variable], length: bool) -> Operand:
     operands.append(v)
-    return Slot(len(operands) - 1, length)
+    return Operand(len(operands) - 1, length)
 
 
-def _pattern(x: Any, spec: tuple[Any, ...], operands: Any, kind: TensorType) -> TensorType:
+def _pattern(x: Any, spec: tuple[Any, ...], kind: TensorType) -> TensorType:
     """The type of a subtensor: an axis broadcasts if it is new, or did and is taken whole."""
-    if any(isinstance(e, Slot) and not e.length for e in spec):
+    if any(isinstance(e, Operand) and not e.length for e in spec):
         return kind
     pattern: list[bool] = []
     axis = 0

@@ -19,7 +19,7 @@ import numpy as np
 from tracejit.errors import NotTraceable
 from tracejit.symbolic.replay import replay
 from tracejit.symbolic.type import TensorType
-from tracejit.trace.variable import Variable as Traced
+from tracejit.trace.tracer import Tracer
 
 #: Of each traced function, and each family in it, the generators of its calls, in order.
 _known: WeakKeyDictionary[FunctionType, dict[int, tuple[Any, list[list[Any]]]]] = (
@@ -54,7 +54,7 @@ class TracedStreams:
         def symbolic(x: Any) -> Any:
             if isinstance(x, (tuple, list)):
                 return type(x)(map(symbolic, x))
-            if not isinstance(x, Traced):
+            if not isinstance(x, Tracer):
                 return x
             pattern = tuple(isinstance(n, int) and n == 1 for n in x.node.shape)
             variable = TensorType(x.node.dtype.name, pattern)()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.symbolic import elemwise
+from tracejit.symbolic import elementwise
 from tracejit.symbolic.function import symbolic_function
 from tracejit.symbolic.type import TensorType
 from tracejit.tensor import gradient, reductions
@@ -138,7 +138,7 @@ def verify_grad(
     if isinstance(output, (list, tuple)):
         raise NotImplementedError("can't (yet) autotest gradient of fun with multiple outputs")
     weights = TensorType(output.dtype, output.broadcastable)("projection")
-    cost = reductions.sum(elemwise.elemwise("multiply", weights, output))
+    cost = reductions.sum(elementwise.apply_row("multiply", weights, output))
     options: dict[str, Any] = {"on_unused_input": "ignore", "mode": mode}
     value_of = symbolic_function([*inputs], output, **options)
     cost_of = symbolic_function([*inputs, weights], cost, **options)

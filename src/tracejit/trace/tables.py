@@ -11,7 +11,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 #: NumPy functions that do not dispatch: a traced function's own `np` calls these instead.
 CREATORS: dict[Any, Callable[..., Any]] = {}
-#: Methods of ndarray that are no function of NumPy's, and hooks of `Variable`, by name.
+#: Methods of ndarray that are no function of NumPy's, and hooks of `Tracer`, by name.
 METHODS: dict[str, Callable[..., Any]] = {}
 #: Methods of a ufunc, as `__array_ufunc__` names them.
 UFUNC_METHODS: dict[str, Callable[..., Any]] = {}
@@ -40,7 +40,7 @@ def creates(*functions: Any) -> Callable[[F], F]:
 
 
 def method(*names: str) -> Callable[[F], F]:
-    """Declare a method of ndarray, or a hook of Variable."""
+    """Declare a method of ndarray, or a hook of Tracer."""
 
     def declare(implementation: F) -> F:
         for name in names:

@@ -29,7 +29,7 @@ from tracejit.trace.memory import Memory
 from tracejit.trace.requirements import Requirement
 
 if TYPE_CHECKING:
-    from tracejit.trace.variable import Kind, Variable
+    from tracejit.trace.tracer import Kind, Tracer
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _DEMO = f"{_PACKAGE}demo{os.sep}"
@@ -108,7 +108,7 @@ class Trace(build.Solver):
         self._memo: dict[Node, Any] = {}
         self._marked: dict[Node, bool] = {}
         self._order: dict[str, int] = {}
-        self._arrays: dict[int, tuple[np.ndarray, Variable]] = {}
+        self._arrays: dict[int, tuple[np.ndarray, Tracer]] = {}
         #: Draws of the arguments' generators, in order (see `generators`), and their inputs.
         self.draws: list[Any] = []
         self.drawn_inputs: set[str] = set()
@@ -128,12 +128,12 @@ class Trace(build.Solver):
 
     # Inputs ----------------------------------------------------------------------------------
 
-    def input(self, value: Any, path: str) -> Variable:
+    def input(self, value: Any, path: str) -> Tracer:
         """The variable for an argument: an array, a NumPy scalar or a Python number.
 
         Needs: a dtype of ``types.DTYPES``. An axis of length 1 is the literal 1.
         """
-        from tracejit.trace.variable import Variable
+        from tracejit.trace.tracer import Tracer
 
         name = self._unique(path)
         shape: tuple[Dim, ...] = ()
@@ -151,20 +151,20 @@ class Trace(build.Solver):
         assert dtype is not None
         node = build.input(name, dtype, shape, weak=kind == "number")
         self._register(node, value, path)
-        variable = Variable(node, kind, owned=False)
+        variable = Tracer(node, kind, owned=False)
         if isinstance(value, np.ndarray):
             variable.memory = Memory(variable, outside=True)
             self._arrays[id(value)] = value, variable
         return variable
 
-    def known_array(self, value: np.ndarray) -> Variable | None:
+    def known_array(self, value: np.ndarray) -> Tracer | None:
         """The variable that stands for this array object, where it is an input of the trace."""
         known = self._arrays.get(id(value))
         return None if known is None else known[1]
 
-    def array_input(self, value: np.ndarray) -> Variable:
+    def array_input(self, value: np.ndarray) -> Tracer:
         """A hidden input for a constant array that was made inside the trace."""
-        from tracejit.trace.variable import Variable
+        from tracejit.trace.tracer import Tracer
 
         known = self.known_array(value)
         if known is None:
@@ -184,16 +184,16 @@ class Trace(build.Solver):
             self.constants[name] = array
             node = build.input(name, dtype, tuple(map(int, array.shape)))
             self._register(node, array, name)
-            known = Variable(node, "array", owned=False)
+            known = Tracer(node, "array", owned=False)
             self._arrays[id(value)] = value, known
         return known
 
-    def drawn(self, sample: Any, shape: tuple[Dim, ...], path: str) -> Variable:
+    def drawn(self, sample: Any, shape: tuple[Dim, ...], path: str) -> Tracer:
         """The variable for what a generator gives at each call: `sample`, or the like of it.
 
         Nothing that Python does may depend on its values.
         """
-        from tracejit.trace.variable import Variable
+        from tracejit.trace.tracer import Tracer
 
         dtype = canonical_dtype(np.asarray(sample).dtype)
         if dtype is None:
@@ -205,7 +205,7 @@ class Trace(build.Solver):
         self._register(node, sample, path)
         self._memo.pop(node, None)
         self.drawn_inputs.add(name)
-        return Variable(node, "number" if number else kind)
+        return Tracer(node, "number" if number else kind)
 
     def _register(self, node: Node, value: Any, path: str) -> None:
         name = node.attr[0]

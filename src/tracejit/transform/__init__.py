@@ -1,1 +1,1 @@
-"""Derivatives of Python functions."""
+"""Derivatives of Python functions, and the walk that gives derivatives of nodes."""

@@ -8,7 +8,6 @@ together with what uses them.
 from __future__ import annotations
 
 import functools
-import itertools
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,17 +19,13 @@ from tracejit.call.function import Function
 from tracejit.call.reentry import inlining
 from tracejit.errors import DTypeError, ShapeError, UnsupportedError, told
 from tracejit.ir import build, ops
-from tracejit.ir.autodiff import jacobian as jacobian_of
-from tracejit.ir.autodiff import vjp as cotangents_of
 from tracejit.ir.marks import marked
 from tracejit.ir.node import Node, make
 from tracejit.ir.rules.custom import CustomRule, custom_rules
-from tracejit.ir.smooth import differentiable
 from tracejit.plan.structure import Leaf, flatten, unflatten
 from tracejit.trace.trace import Trace, current, is_internal
-from tracejit.trace.variable import Variable, wrap
-
-_marks = itertools.count()
+from tracejit.trace.tracer import Tracer, wrap
+from tracejit.transform.walk import pulled, pushed, rows, serial, value_of
 
 
 def _python_function(f: Any) -> Callable[..., Any]:
@@ -77,14 +72,14 @@ class _Marked:
     """An argument whose leaves are told from all else that has the same value."""
 
     def __init__(self, value: Any, what: str) -> None:
-        self.leaves: list[Variable] = []
+        self.leaves: list[Tracer] = []
         self.nodes: list[Node] = []
         self.spec = flatten(value, what, self._leaf)
         self.value = unflatten(self.spec, iter(self.leaves))
 
     def _leaf(self, value: Any, path: str) -> Leaf | None:
         number = isinstance(value, (float, complex, np.generic)) and not isinstance(value, bool)
-        if not (isinstance(value, Variable) or number):
+        if not (isinstance(value, Tracer) or number):
             if isinstance(value, int) and not isinstance(value, bool):
                 raise told(
                     DTypeError(f"{path} is an integer: its derivative is not defined"),
@@ -97,20 +92,20 @@ class _Marked:
                 DTypeError(f"{path} has dtype {x.node.dtype}: its derivative is not defined"),
                 "pass 3.0 in place of 3, floats in place of integers, or choose other argnums",
             )
-        node = marked(x.node, "mark", next(_marks))
+        node = marked(x.node, "mark", next(serial))
         self.nodes.append(node)
-        self.leaves.append(Variable(node, x.kind, owned=False))
+        self.leaves.append(Tracer(node, x.kind, owned=False))
         return Leaf("array")
 
     def like(self, nodes: Sequence[Node | None]) -> Any:
         """`nodes`, zeros for None, in the structure of the argument."""
-        return unflatten(self.spec, (_value(g, x) for g, x in zip(nodes, self.nodes, strict=True)))
+        return unflatten(
+            self.spec, (value_of(g, x) for g, x in zip(nodes, self.nodes, strict=True))
+        )
 
 
-def _value(g: Node | None, x: Node) -> Variable:
-    if g is None:
-        g = build.full(x.shape, build.constant(0, x.dtype))
-    return Variable(build.cast(g, x.dtype), "array" if x.ndim else "scalar")
+def _outputs(result: Any) -> _Marked:
+    return _Marked(result, "the result")
 
 
 def _argument_numbers(argnums: Any, count: int) -> list[int]:
@@ -177,8 +172,7 @@ def value_and_grad(f: Any, argnums: int | Sequence[int] = 0, has_aux: bool = Fal
         if node.dtype.kind != "f":
             raise DTypeError(f"a gradient is taken of a real number, not of {node.dtype}")
         leaves = [n for k in numbers for n in marked[k].nodes]
-        [better] = differentiable([node], leaves)
-        found = iter(cotangents_of([better], [build.constant(1, node.dtype)], leaves))
+        found = iter(pulled([node], [build.constant(1, node.dtype)], leaves))
         gradients = tuple(marked[k].like([next(found) for _ in marked[k].nodes]) for k in numbers)
         gradient = gradients[0] if isinstance(argnums, int) else gradients
         return ((cost, aux) if has_aux else cost), gradient
@@ -231,23 +225,18 @@ def jacobian(f: Any, argnums: int | Sequence[int] = 0) -> Any:
     def transform(copy: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         numbers = _argument_numbers(argnums, len(args))
         marked = {k: _Marked(args[k], f"argument {k}") for k in numbers}
-        outputs = _Marked(
-            copy(*(marked[k].value if k in marked else a for k, a in enumerate(args)), **kwargs),
-            "the result",
+        outputs = _outputs(
+            copy(*(marked[k].value if k in marked else a for k, a in enumerate(args)), **kwargs)
         )
         leaves = [n for k in numbers for n in marked[k].nodes]
         blocks = []
-        for better in differentiable(outputs.nodes, leaves):
-            rows = map(_as_result, jacobian_of(better, leaves))
-            found = tuple(unflatten(marked[k].spec, rows) for k in numbers)
+        for derivatives in rows(outputs.nodes, leaves):
+            each = map(value_of, derivatives, derivatives)
+            found = tuple(unflatten(marked[k].spec, each) for k in numbers)
             blocks.append(found[0] if isinstance(argnums, int) else found)
         return unflatten(outputs.spec, iter(blocks))
 
     return _transformed(f, "jacobian", transform)
-
-
-def _as_result(node: Node) -> Variable:
-    return Variable(node, "array" if node.ndim else "scalar")
 
 
 def hessian(f: Any, argnums: int | Sequence[int] = 0) -> Any:
@@ -263,10 +252,6 @@ def hessian(f: Any, argnums: int | Sequence[int] = 0) -> Any:
            [ 6.,  0.]])
     """
     return jacobian(grad(f, argnums), argnums)
-
-
-def _outputs(result: Any) -> _Marked:
-    return _Marked(result, "the result")
 
 
 def _check_alike(given: _Marked, wanted: _Marked, what: str, of: str) -> None:
@@ -311,7 +296,7 @@ def custom_gradient(f: Any) -> Callable[..., Any]:
         operands = [wrap(a) for a in args]
 
         def pull(g: Node) -> list[Node | None]:
-            found = rule(Variable(g, y.kind if y.kind != "number" else "scalar"))
+            found = rule(Tracer(g, y.kind if y.kind != "number" else "scalar"))
             parts = found if isinstance(found, (tuple, list)) else (found,)
             if len(parts) != len(operands):
                 raise ShapeError(
@@ -319,14 +304,14 @@ def custom_gradient(f: Any) -> Callable[..., Any]:
                 )
             return [None if p is None else wrap(p).node for p in parts]
 
-        number = next(_marks)
+        number = next(serial)
         trace = current()
         assert trace is not None
         kept = custom_rules[number] = CustomRule(pull)
         trace.kept.append(kept)
         nodes = (y.node, *(o.node for o in operands))
         node = make(ops.STRUCTURAL["custom"], nodes, number, y.node.type, y.node.origin)
-        return Variable(node, y.kind)
+        return Tracer(node, y.kind)
 
     return _transformed(f, "custom_gradient", transform)
 
@@ -343,12 +328,9 @@ def pullback(f: Any) -> Callable[..., Any]:
         seeds = _outputs(cotangent)
         _check_alike(seeds, outputs, "the cotangent", "the result")
         leaves = [n for m in marked for n in m.nodes]
-        better = differentiable(outputs.nodes, leaves)
-        cast = [
-            build.broadcast_to(build.cast(s, y.dtype), y.shape)
-            for s, y in zip(seeds.nodes, better, strict=True)
-        ]
-        found = iter(cotangents_of(better, cast, leaves))
+        pairs = zip(seeds.nodes, outputs.nodes, strict=True)
+        cotangents = [build.broadcast_to(s, y.shape) for s, y in pairs]
+        found = iter(pulled(outputs.nodes, cotangents, leaves))
         return tuple(m.like([next(found) for _ in m.nodes]) for m in marked)
 
     return _transformed(f, "vjp", transform)
@@ -421,28 +403,9 @@ def _pushed(f: Callable[..., Any]) -> Callable[..., Any]:
         for k, (m, t) in enumerate(zip(marked, moves, strict=True)):
             _check_alike(t, m, f"tangent {k}", f"argument {k}")
         points = [n for t in moves for n in t.nodes]
-        ys = differentiable(outputs.nodes, leaves)
-        return result, outputs.like(pushforward(ys, leaves, points))
+        return result, outputs.like(pushed(outputs.nodes, leaves, points))
 
     return _transformed(f, "jvp", transform)
-
-
-def pushforward(
-    ys: Sequence[Node], xs: Sequence[Node], points: Sequence[Node]
-) -> list[Node | None]:
-    """The derivatives of `ys` where `xs` move along `points`.
-
-    The pull-back is linear in its cotangent; the derivative of that map, at any cotangent, is the
-    push-forward.
-    """
-    dummies = [
-        make(ops.INPUT, (), (f"cotangent {k}", y.shape, next(_marks)), y.type)
-        for k, y in enumerate(ys)
-    ]
-    pulled = cotangents_of(ys, dummies, xs, forward=True)
-    pairs = [(g, p) for g, p in zip(pulled, points, strict=True) if g is not None]
-    seeds = [build.broadcast_to(build.cast(p, g.dtype), g.shape) for g, p in pairs]
-    return cotangents_of([g for g, _ in pairs], seeds, dummies)
 
 
 __all__ = [

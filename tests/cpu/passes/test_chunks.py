@@ -36,7 +36,7 @@ GRAPHS: dict[str, tuple[Callable[[], tuple[Node, ...]], bool]] = {
     "sum_of_all": (lambda: (build.reduce("sum", M, (0, 1)),), True),
     "map": (lambda: (E("exp", X),), False),
     "rows": (lambda: (build.reduce("sum", M, (1,)),), False),
-    "running": (lambda: (build.scan("add", X, 0), build.scan("multiply", X, 0)), False),
+    "running": (lambda: (build.accumulate("add", X, 0), build.accumulate("multiply", X, 0)), False),
     "sum_of_rows_too": (
         lambda: (ROWS, build.reduce("sum", ROWS, (0,))),
         True,

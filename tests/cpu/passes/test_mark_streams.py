@@ -32,7 +32,7 @@ GRAPHS: dict[str, tuple[Callable[[], tuple[Node, ...]], int]] = {
     "complex": (lambda: (build.cast(X, np.dtype(complex)),), 0),
     "single": (lambda: (E("negative", array("f", 1, "f")),), 1),
     "joined": (lambda: (build.concatenate([X, EXP], 0),), 0),
-    "running": (lambda: (build.scan("add", X, 0),), 0),
+    "running": (lambda: (build.accumulate("add", X, 0),), 0),
 }
 
 

@@ -37,7 +37,7 @@ GRAPHS: dict[str, tuple[Callable[[], tuple[Node, ...]], bool]] = {
     "only_the_sums": (lambda: (SUMS,), False),
     "rows": (lambda: (build.reduce("sum", M, (1,)),), False),
     "nothing_summed": (lambda: (E("exp", M),), False),
-    "running": (lambda: (E("negative", build.scan("add", M, 1)),), False),
+    "running": (lambda: (E("negative", build.accumulate("add", M, 1)),), False),
     "half_columns": (lambda: (build.reduce("sum", H, (0,)),), False),
 }  # fmt: skip
 H = build.input("h", np.dtype("e"), M.shape)

@@ -1,6 +1,6 @@
 """Functions in machine code: what is built for a signature, by Numba's means, and kept in files.
 
-Python calls one by an entry (`native.enter`), which gives it its arguments in slots of memory, and
+Python calls one by an entry (`native.entry`), which gives it its arguments in slots of memory, and
 other machine code by its address.
 """
 
@@ -15,7 +15,7 @@ from numba.core import callconv, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
-from tracejit.native.enter import entrance
+from tracejit.native.entry import make_entry
 from tracejit.native.slots import INT, load
 
 #: What is returned where an array that the function needs could not be made: NumPy may raise.
@@ -38,11 +38,11 @@ class Compiled:
         self.address: int = library.get_pointer_to_function(symbol)
 
     def callable(self, effort: int = 2, late: int = 0) -> Callable[..., Any]:
-        """What Python calls it by, and nothing but its signature (see `entrance`).
+        """What Python calls it by, and nothing but its signature (see `make_entry`).
 
         It has this in ``__self__.compiled``.
         """
-        return entrance("entry", self.address, self.signature, self, effort, late)
+        return make_entry("entry", self.address, self.signature, self, effort, late)
 
     def llvm(self) -> str:
         """Its instructions, as LLVM has optimised them."""

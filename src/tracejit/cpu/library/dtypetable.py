@@ -6,9 +6,6 @@ symbols.
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import importlib
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -16,32 +13,22 @@ import numpy as np
 from numba.core import types
 from numba.np.numpy_support import from_dtype
 
-__all__ = ["ARGMAX", "ARGMIN", "FIRST_ARGSORT", "FIRST_SORT", "element_type", "registered"]
+from tracejit.native.abi import functions_of
 
-#: Where `_PyDataType_GetArrFuncs` stands in NumPy's C interface, and functions in what it gives:
-#: 21 casts come first there (``PyArray_ArrFuncs`` of ``ndarraytypes.h``).
-_GET_FUNCTIONS = 365
-ARGMAX, FIRST_SORT, FIRST_ARGSORT, ARGMIN = 26, 33, 36, 46
+__all__ = ["element_type", "registered"]
 
 
-@functools.cache
-def _functions(char: str) -> Any:
-    """The table of functions of a dtype, as an array of addresses."""
-    capsule = importlib.import_module("numpy._core._multiarray_umath")._ARRAY_API
-    pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
-        ("PyCapsule_GetPointer", ctypes.pythonapi)
-    )
-    interface = ctypes.cast(pointer(capsule, None), ctypes.POINTER(ctypes.c_void_p))
-    get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object)(interface[_GET_FUNCTIONS])
-    return ctypes.cast(get(np.dtype(char)), ctypes.POINTER(ctypes.c_void_p))
+#: The places of sorts among each other; between these stands a heapsort.
+_KINDS = {"quicksort": 0, "stable": 2}
 
 
-def registered(name: str, char: str, place: int) -> str:
-    """The symbol, known to the linker, of a function of a dtype at a place of its table."""
-    symbol = f"tracejit_{name}_{char.replace('?', 't')}"
-    address = _functions(char)[place]
+def registered(name: str, char: str, kind: str = "") -> str:
+    """The symbol, known to the linker, of a function of a dtype; of its sorts the one of a kind."""
+    field = getattr(functions_of(char), name)
+    address = field[_KINDS[kind]] if kind else field
     if not address:
         raise LookupError(f"NumPy has no {name} for {np.dtype(char)}")
+    symbol = f"tracejit_{name}{kind}_{char.replace('?', 't')}"
     llvm.add_symbol(symbol, address)
     return symbol
 

@@ -11,7 +11,6 @@ machine code is loaded.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import importlib
 from typing import Any, NamedTuple
@@ -25,7 +24,7 @@ from numba.np.numpy_support import from_dtype
 
 from tracejit.intrinsics.define import define
 from tracejit.intrinsics.half import narrow, widen
-from tracejit.native import locks
+from tracejit.native import abi, locks
 
 __all__ = ["matmul_loop", "ufunc_loop"]
 
@@ -39,24 +38,6 @@ _LOOP_TYPE = ir.FunctionType(
 )
 _MATMUL = "(n?,k),(k,m?)->(n?,m?)"
 _KERNEL_TYPES = "?bhilqBHILQefdFD"
-
-
-class _CallInfo(ctypes.Structure):
-    """`ufunc_call_info` of NumPy's interface for just-in-time compilers."""
-
-    _fields_ = (
-        ("strided_loop", ctypes.c_void_p),
-        ("context", ctypes.c_void_p),
-        ("auxdata", ctypes.c_void_p),
-        ("requires_pyapi", ctypes.c_ubyte),
-        ("no_floatingpoint_errors", ctypes.c_ubyte),
-    )
-
-
-_CAPSULE_NAME = b"numpy_1.24_ufunc_call_info"
-_capsule_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
-    ("PyCapsule_GetPointer", ctypes.pythonapi)
-)
 
 
 class _Loop(NamedTuple):
@@ -108,7 +89,7 @@ def _register(symbol: str, module: str, name: str, dtypes: str, core: str | None
         raise LookupError(f"{module}.{name} has no loop for {dtypes!r}: {error}") from error
     if resolved != wanted:
         raise LookupError(f"{module}.{name} has no loop for {dtypes!r}, only {resolved}")
-    info = _CallInfo.from_address(_capsule_pointer(capsule, _CAPSULE_NAME))
+    info = abi.call_info(capsule)
     if info.requires_pyapi:
         raise LookupError(f"the loop of {module}.{name} for {dtypes!r} needs the interpreter")
     llvm.add_symbol(f"{symbol}_fn", info.strided_loop)

@@ -8,7 +8,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
-from tracejit.cpu.library.dtypetable import ARGMAX, ARGMIN, element_type, registered
+from tracejit.cpu.library.dtypetable import element_type, registered
 from tracejit.intrinsics.define import define
 from tracejit.intrinsics.structure import element_address
 
@@ -17,7 +17,6 @@ __all__ = ["position_in"]
 _INT, _POINTER = ir.IntType(64), ir.IntType(8).as_pointer()
 #: status = function(data, count, where the position goes, an array that none of them needs)
 _FUNCTION = ir.FunctionType(ir.IntType(32), [_POINTER, _INT, _INT.as_pointer(), _POINTER])
-_PLACES = {"argmax": ARGMAX, "argmin": ARGMIN}
 
 
 @functools.cache
@@ -26,7 +25,7 @@ def position_in(name: str, char: str, ndim: int) -> Any:
 
     `array` has `ndim` axes and elements of the dtype `char`, of which `count` lie side by side.
     """
-    symbol = registered(name, char, _PLACES[name])
+    symbol = registered(name, char)
     element = element_type(char)
 
     def result(array: Any, *index: Any) -> Any:

@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.np.arrayobj import make_array
 
-from tracejit.cpu.library.dtypetable import FIRST_SORT, element_type, registered
+from tracejit.cpu.library.dtypetable import element_type, registered
 from tracejit.intrinsics.define import complex_parts, define, is_nan, is_signed, kind
 from tracejit.intrinsics.logic import compare_complex
 
@@ -270,7 +270,7 @@ def middle_rows(char: str, numbers: bool) -> Any:
     there are some; of `numbers` alone, where there is nothing else. `x` and `out` are 1-D
     contiguous arrays of the dtype `char`.
     """
-    symbol = registered("sort_quicksort", char, FIRST_SORT)
+    symbol = registered("sort", char, "quicksort")
     element = element_type(char)
 
     def result(x: Any, length: Any, out: Any) -> Any:

@@ -14,13 +14,11 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.np.arrayobj import make_array
 
-from tracejit.cpu.library.dtypetable import FIRST_ARGSORT, FIRST_SORT, element_type, registered
+from tracejit.cpu.library.dtypetable import element_type, registered
 from tracejit.intrinsics.define import define
 
 __all__ = ["argsort_rows", "sort_rows"]
 
-#: Their places among the sorts; between them stands a heapsort.
-KINDS = {"quicksort": 0, "stable": 2}
 _INT, _BYTE = ir.IntType(64), ir.IntType(8)
 _POINTER = _BYTE.as_pointer()
 _STATUS = ir.IntType(32)
@@ -40,7 +38,7 @@ def sort_rows(char: str, kind: str) -> Any:
 
     Both are 1-D contiguous arrays of one size and of the dtype `char`, float16 as uint16.
     """
-    symbol = registered(f"sort_{kind}", char, FIRST_SORT + KINDS[kind])
+    symbol = registered("sort", char, kind)
     element = element_type(char)
     function = ir.FunctionType(_STATUS, [_POINTER, _INT, _POINTER])
 
@@ -63,7 +61,7 @@ def sort_rows(char: str, kind: str) -> Any:
 @functools.cache
 def argsort_rows(char: str, kind: str) -> Any:
     """An intrinsic ``argsort(x, length, out)``: the int64 positions that sort each row of `x`."""
-    symbol = registered(f"argsort_{kind}", char, FIRST_ARGSORT + KINDS[kind])
+    symbol = registered("argsort", char, kind)
     element = element_type(char)
     function = ir.FunctionType(_STATUS, [_POINTER, _POINTER, _INT, _POINTER])
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.symbolic.convert import as_tensor_variable, cast, constant
-from tracejit.symbolic.elemwise import function_of_row, upgrade_to_float
+from tracejit.symbolic.elementwise import function_of_row, upgrade_to_float
 from tracejit.symbolic.infer import apply
 from tracejit.symbolic.opcodes import opcode
 from tracejit.tensor import elementwise

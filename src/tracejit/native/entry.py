@@ -16,26 +16,21 @@ from typing import Any
 
 import numpy as np
 from numba.core import types
-from numba.np.numpy_support import as_dtype
 
-from tracejit.native import llvm
-from tracejit.native.slots import slots, total
-
-#: Bytes of an object before what is its own; its type comes last.
-_HEAD = object.__basicsize__
-#: Flags of an array.
-_C, _F, _ALIGNED, _WRITEABLE = 0x1, 0x2, 0x100, 0x400
-#: Which flags tell a layout, and which of them are set: what is contiguous both ways is C.
-_LAYOUTS = {"C": (_C, _C), "F": (_C | _F, _F), "A": (_C | _F, 0)}
-#: The place of ``PyArray_ScalarAsCtype`` in NumPy's table for C.
-_SCALAR_AS_CTYPE = 62
-#: Every type of number: NumPy's, and Python's with how each is read.
-_NUMBERS: list[type] = [np.dtype(char).type for char in np.typecodes["All"] if char not in "SUV"]
-_PYTHONS: dict[type, int] = {int: 1, float: 2, complex: 3, bool: 4}
+from tracejit.native import abi, llvm, portable
+from tracejit.native.slots import (
+    OTHER_ARGUMENTS,
+    PYTHONS,
+    classes,
+    dtype_of,
+    flags_of,
+    slots,
+    total,
+)
 
 _TEXT = """
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
-@message = internal constant [31 x i8] c"an entry takes other arguments\\00"
+@message = internal constant [{message_size} x i8] c"{message}\\00"
 
 define ptr @enter(ptr %self, ptr %arguments, i64 %count) {{
 start:
@@ -266,19 +261,24 @@ _PYTHON = (
 def _enter(effort: int) -> int:
     """The address of the function, compiled with this effort."""
     probe = (ctypes.c_int64 * 1)()
+    places = {
+        "data_at": abi.Array.data,
+        "rank_at": abi.Array.rank,
+        "lengths_at": abi.Array.lengths,
+        "strides_at": abi.Array.strides,
+        "dtype_at": abi.Array.dtype,
+        "flags_at": abi.Array.flags,
+        "order_at": abi.Dtype.order,
+        "number_at": abi.Dtype.number,
+    }
     text = _TEXT.format(
-        table_at=llvm.offset(probe, ctypes.addressof(probe)),
-        class_at=_HEAD - ctypes.sizeof(ctypes.c_void_p),
-        data_at=_HEAD,
-        rank_at=_HEAD + 8,
-        lengths_at=_HEAD + 16,
-        strides_at=_HEAD + 24,
-        dtype_at=_HEAD + 40,
-        flags_at=_HEAD + 48,
-        order_at=_HEAD + 10,
-        number_at=_HEAD + 12,
+        table_at=abi.offset(probe, ctypes.addressof(probe)),
+        class_at=abi.CLASS,
+        **{name: abi.HEAD + field.offset for name, field in places.items()},
         swapped=ord(np.dtype(np.float64).newbyteorder("S").byteorder),
-        scalar_as_ctype=llvm.numpy(_SCALAR_AS_CTYPE),
+        message=OTHER_ARGUMENTS,
+        message_size=len(OTHER_ARGUMENTS) + 1,
+        scalar_as_ctype=llvm.pointer(abi.numpy("PyArray_ScalarAsCtype")),
         true=llvm.pointer(id(True)),
         none=llvm.pointer(id(None)),
         type_error=llvm.pointer(id(TypeError)),
@@ -287,29 +287,19 @@ def _enter(effort: int) -> int:
     return llvm.compiled(text, effort)("enter")
 
 
-def _classes(dtype: np.dtype[Any]) -> list[type]:
-    """NumPy's type of scalars of this dtype: of C's two integers of 64 bits one is another."""
-    return [cls for cls in _NUMBERS if np.dtype(cls).num == dtype.num]
-
-
 def _row(ty: Any) -> list[int]:
     """What the table says of an argument."""
+    dtype = dtype_of(ty)
+    known = classes(dtype)
     if isinstance(ty, types.Array):
-        dtype = as_dtype(ty.dtype)
-        mask, flags = _LAYOUTS[ty.layout]
-        wanted = flags | _ALIGNED | (_WRITEABLE if ty.mutable else 0)
-        numbers = [np.dtype(cls).num for cls in _classes(dtype)]
-        numbers = [numbers[0], numbers[-1]]
-        mask |= _ALIGNED | _WRITEABLE
-        return [0, id(np.ndarray), ty.ndim, mask, wanted, *numbers, 0]
-    dtype = as_dtype(ty)
-    read = {cls: kind for cls, kind in _PYTHONS.items() if np.dtype(cls) == dtype}
+        numbers = [np.dtype(cls).num for cls in (known[0], known[-1])]
+        return [0, id(np.ndarray), ty.ndim, *flags_of(ty), *numbers, 0]
+    read = {cls: kind for cls, kind in PYTHONS.items() if np.dtype(cls) == dtype}
     python, kind = next(((id(cls), kind) for cls, kind in read.items()), (0, 1))
-    numpys = [id(cls) for cls in _classes(dtype)]
-    return [kind, python, numpys[0], numpys[-1], slots(ty), 0, 0, 0]
+    return [kind, python, id(known[0]), id(known[-1]), slots(ty), 0, 0, 0]
 
 
-def entrance(
+def make_entry(
     name: str,
     program: int,
     signature: tuple[Any, ...],
@@ -326,6 +316,8 @@ def entrance(
     ms once, 35 where LLVM has compiled nothing yet; with 0 it takes 3, and 0.02 µs more at each
     call.
     """
+    if not abi.arrays():
+        return portable.PortableEntry(name, program, signature, owner, late).call
     given = signature[:-1] if late else signature
     numbers = [program, len(given), total(signature) + (1 + late if late else 0), late]
     for ty in given:

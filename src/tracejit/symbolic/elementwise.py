@@ -24,7 +24,6 @@ _FLOATING = frozenset(
     "erf erfc erfinv erfcinv erfcx gamma gammaln psi polygamma chi2sf j0 j1 i0 i1 iv jv expit "
     "logaddexp floor ceil trunc rint".split()
 )
-_KEEP_INTEGERS = frozenset("floor ceil trunc rint".split())
 
 
 def upgrade_to_float(dtype: str) -> str:
@@ -32,7 +31,7 @@ def upgrade_to_float(dtype: str) -> str:
     return "float32" if np.dtype(dtype).itemsize <= 2 else "float64"
 
 
-def elemwise(name: str, *args: Any, dtype: str | None = None) -> Any:
+def apply_row(name: str, *args: Any) -> Any:
     """Row `name` of the elementwise table over `args`. TypeError where NumPy has no such loop."""
     operands = [as_tensor_variable(a) for a in args]
     row = ops.ELEMENTWISE[name]
@@ -68,7 +67,7 @@ def _of_lengths(name: str, operands: list[Any]) -> Any:
         found = parts.get(v)
         return v if found is None else found[k % len(found)]
 
-    scalars = [elemwise(name, *(at(v, k) for v in operands)) for k in range(count)]
+    scalars = [apply_row(name, *(at(v, k) for v in operands)) for k in range(count)]
     return make_vector(*scalars) if {s.dtype for s in scalars} == {"int64"} else None
 
 
@@ -78,7 +77,7 @@ _ARITHMETIC = frozenset("add subtract multiply floor_divide remainder maximum mi
 def _where(condition: Any, x: Any, y: Any) -> Any:
     dtype = np.result_type(np.dtype(x.dtype), np.dtype(y.dtype)).name
     if condition.dtype != "bool":
-        condition = elemwise("not_equal", condition, constant(0))
+        condition = apply_row("not_equal", condition, constant(0))
     return applied("where", [condition, cast(x, dtype), cast(y, dtype)], dtype)
 
 
@@ -88,7 +87,7 @@ def function_of_row(row: str, name: str, arity: int, doc: str = "") -> Callable[
     def call(*args: Any) -> Any:
         if len(args) != arity:
             raise TypeError(f"{name}() takes {arity} operands, not {len(args)}")
-        return elemwise(row, *args)
+        return apply_row(row, *args)
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = doc or f"Elementwise ``{row}``, as `numpy.{row}`."

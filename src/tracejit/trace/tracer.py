@@ -1,6 +1,6 @@
 """The traced value: a handle over a node, with NumPy's operators, attributes and protocols.
 
-A `Variable` stands where NumPy would hold an array, a NumPy scalar or a Python number (its
+A `Tracer` stands where NumPy would hold an array, a NumPy scalar or a Python number (its
 `kind`). It is a handle, never the node: an in-place operator on an array that the traced function
 made itself gives the handle a new node.
 """
@@ -44,7 +44,7 @@ class _Method:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, obj: Variable | None, owner: Any = None) -> Any:
+    def __get__(self, obj: Tracer | None, owner: Any = None) -> Any:
         if obj is None:
             return self
         if obj.kind == "number" and not hasattr(PYTHON_TYPES[obj.node.dtype.kind], self.name):
@@ -62,27 +62,27 @@ class _Method:
 class _Attribute(_Method):
     """An ndarray attribute, computed like a method without arguments."""
 
-    def __get__(self, obj: Variable | None, owner: Any = None) -> Any:
+    def __get__(self, obj: Tracer | None, owner: Any = None) -> Any:
         return self if obj is None else super().__get__(obj, owner)()
 
 
-def _scalar_method(function: Callable[..., Any], x: Variable, *args: Any, **kwargs: Any) -> Any:
+def _scalar_method(function: Callable[..., Any], x: Tracer, *args: Any, **kwargs: Any) -> Any:
     result = function(x, *args, **kwargs)
-    if isinstance(result, Variable) and result.kind == "array" and not result.node.shape:
-        return Variable(result.node, "scalar")
+    if isinstance(result, Tracer) and result.kind == "array" and not result.node.shape:
+        return Tracer(result.node, "scalar")
     return result
 
 
 def _operators(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
     """The operator of `ufunc`, its reflection and its in-place form."""
 
-    def forward(self: Variable, other: Any) -> Any:
+    def forward(self: Tracer, other: Any) -> Any:
         return METHODS["operator"](ufunc, self, other)
 
-    def reflected(self: Variable, other: Any) -> Any:
+    def reflected(self: Tracer, other: Any) -> Any:
         return METHODS["operator"](ufunc, other, self)
 
-    def inplace(self: Variable, other: Any) -> Any:
+    def inplace(self: Tracer, other: Any) -> Any:
         if self.kind != "array":
             return METHODS["operator"](ufunc, self, other)
         return METHODS["update"](ufunc, self, other)
@@ -94,7 +94,7 @@ def _comparison(ufunc: np.ufunc) -> Any:
     return _operators(ufunc)[0]
 
 
-class Variable:
+class Tracer:
     """A traced value of `kind` "array", "scalar" (a NumPy scalar) or "number" (a Python number).
 
     `owned` is False for arguments, captures and what is read-only or cannot be followed, into which
@@ -212,7 +212,7 @@ class Variable:
         self._need_axis("len() of unsized object", "object of type {} has no len()")
         return solver_value(self.node.shape[0])
 
-    def __iter__(self) -> Iterator[Variable]:
+    def __iter__(self) -> Iterator[Tracer]:
         self._need_axis("iteration over a 0-d array", "{} object is not iterable")
         length = solver_value(self.node.shape[0])
         if length > UNROLL_LIMIT:
@@ -237,10 +237,10 @@ class Variable:
         self._need_axis("iteration over a 0-d array", "argument of type {} is not iterable")
         return bool((self == value).any())
 
-    def __getitem__(self, key: Any) -> Variable:
+    def __getitem__(self, key: Any) -> Tracer:
         if self.kind == "number":
             raise TypeError(f"{self._python_name()!r} object is not subscriptable")
-        result: Variable = METHODS["getitem"](self, key)
+        result: Tracer = METHODS["getitem"](self, key)
         return result
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -330,11 +330,11 @@ class Variable:
     def __reduce__(self) -> Any:
         raise NotTraceable("a traced value is pickled", "pickle what the function returns")
 
-    def __copy__(self) -> Variable:
-        return Variable(self.node, self.kind)
+    def __copy__(self) -> Tracer:
+        return Tracer(self.node, self.kind)
 
-    def __deepcopy__(self, memo: Any) -> Variable:
-        return Variable(self.node, self.kind)
+    def __deepcopy__(self, memo: Any) -> Tracer:
+        return Tracer(self.node, self.kind)
 
 
 # Wrapping ---------------------------------------------------------------------------------------
@@ -380,7 +380,7 @@ def plain_number(x: Any) -> Any:
 
 def operand(x: Any) -> Operand:
     """What an operation gets for `x`: a node, or a Python number that takes the dtype it meets."""
-    if isinstance(x, Variable):
+    if isinstance(x, Tracer):
         node = x.node
         if node.type.weak and node.op is ops.CONST:
             number: int | float | complex = build.constant_value(node).item()
@@ -396,23 +396,23 @@ def operand(x: Any) -> Operand:
     return wrap(x).node
 
 
-def wrap(x: Any) -> Variable:
-    """`x` as a Variable: a Variable itself, a Python number, a NumPy scalar, a nested list."""
-    if isinstance(x, Variable):
+def wrap(x: Any) -> Tracer:
+    """`x` as a Tracer: a Tracer itself, a Python number, a NumPy scalar, a nested list."""
+    if isinstance(x, Tracer):
         return x
     if isinstance(x, np.generic):
-        return Variable(build.constant(x, supported(x.dtype)), "scalar")
+        return Tracer(build.constant(x, supported(x.dtype)), "scalar")
     if isinstance(x, bool):
-        return Variable(build.constant(x, np.bool_), "number")
+        return Tracer(build.constant(x, np.bool_), "number")
     if isinstance(x, (int, float, complex)):
         plain = plain_number(x)
         if plain is not x:  # NumPy makes an array of a subclass's: it is not weak
-            return Variable(build.constant(plain, np.dtype(type(plain))), "scalar")
+            return Tracer(build.constant(plain, np.dtype(type(plain))), "scalar")
         if isinstance(x, int) and not -(2**63) <= x < 2**63:
             raise NotTraceable(f"the Python integer {x} is beyond 64 bits")
-        return Variable(build.constant(x), "number")
+        return Tracer(build.constant(x), "number")
     if isinstance(x, (list, tuple, range)):
-        array: Variable = CREATORS[np.array](x)
+        array: Tracer = CREATORS[np.array](x)
         return array
     if isinstance(x, np.ndarray):
         known = build.solver().known_array(x)
@@ -420,32 +420,32 @@ def wrap(x: Any) -> Variable:
             raise NotTraceable(
                 "a concrete array of unknown origin meets a traced one", "pass it as an argument"
             )
-        result: Variable = known
+        result: Tracer = known
         return result
     raise NotTraceable(f"a {type(x).__name__} meets a traced array")
 
 
-def as_array(x: Any) -> Variable:
+def as_array(x: Any) -> Tracer:
     """`wrap`, with a Python number as the 0-d array that NumPy makes of it."""
     v = wrap(x)
     if v.kind != "number":
         return v
-    return Variable(build.cast(v.node, v.node.dtype))
+    return Tracer(build.cast(v.node, v.node.dtype))
 
 
-def value(node: Node) -> Variable:
+def value(node: Node) -> Tracer:
     """The result of a computation: a NumPy scalar where it has no axes."""
-    return Variable(node, "array" if node.shape else "scalar")
+    return Tracer(node, "array" if node.shape else "scalar")
 
 
-def number(length: Dim | float) -> Variable:
+def number(length: Dim | float) -> Tracer:
     """A dimension, or a Python number, as a traced Python number."""
     if isinstance(length, Node):
-        return Variable(length, "number")
+        return Tracer(length, "number")
     return wrap(length)
 
 
-def view_of(base: Variable, step: Callable[[Node], Node], read_only: bool = False) -> Variable:
+def view_of(base: Tracer, step: Callable[[Node], Node], read_only: bool = False) -> Tracer:
     """What `step` makes of `base`, as a view: the two handles share their memory.
 
     A function of nodes may only slice, reorder axes, reshape, or take the real or imaginary part;
@@ -454,9 +454,9 @@ def view_of(base: Variable, step: Callable[[Node], Node], read_only: bool = Fals
     step = step if isinstance(step, Step) else Step(step)
     node = step(base.node)
     if base.kind != "array" and node.shape:
-        base = Variable(base.node)  # NumPy makes an array of a scalar first
+        base = Tracer(base.node)  # NumPy makes an array of a scalar first
     kind: Kind = "array" if node.shape or base.kind == "array" else "scalar"
-    result = Variable(node, kind, (base.owned or base.kind != "array") and not read_only)
+    result = Tracer(node, kind, (base.owned or base.kind != "array") and not read_only)
     if result.kind == "array" and base.kind == "array":
         if base.memory is None:
             base.memory = Memory(base)
@@ -481,7 +481,7 @@ def solver_value(length: Dim) -> int:
 
 def is_number(x: Any) -> bool:
     """Whether `x` is, or stands for, a Python number."""
-    if isinstance(x, Variable):
+    if isinstance(x, Tracer):
         return x.kind == "number"
     return isinstance(x, (int, float, complex)) and not isinstance(x, np.generic)
 
@@ -489,4 +489,4 @@ def is_number(x: Any) -> bool:
 # The implementations import this module, so they are loaded after it is complete.
 from tracejit.trace.tables import CREATORS, FUNCTIONS, METHODS, UFUNC_METHODS  # noqa: E402
 
-__all__ = ["CREATORS", "FUNCTIONS", "Variable", "as_array", "operand", "wrap"]
+__all__ = ["CREATORS", "FUNCTIONS", "Tracer", "as_array", "operand", "wrap"]

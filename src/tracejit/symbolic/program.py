@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
-from tracejit.call.paths import Stats
+from tracejit.call.paths import Path, Paths
 from tracejit.ir.graph import Graph
 from tracejit.native.caller import Caller
+from tracejit.plan.callplan import Runnable
 from tracejit.symbolic.graph import Variable
 from tracejit.symbolic.io import Slot
 from tracejit.symbolic.shared import Container
@@ -32,19 +34,17 @@ def made_profile(profile: Any) -> Any:
     return Profile() if profile is True else profile or None
 
 
-class Path:
-    """One compiled version: `inputs` names the graph's inputs as (kind, position)."""
+class SymbolicPath(Path):
+    """A path of a symbolic function: `sources` names the graph's inputs as (kind, position)."""
 
     def __init__(
-        self, key: Any, graph: Graph, executable: Any, sources: list[tuple[str, Any]]
+        self, key: Any, graph: Graph, executable: Runnable, sources: list[tuple[str, Any]]
     ) -> None:
-        self.key = key
-        self.graph = graph
-        self.executable = executable
+        super().__init__(key, graph, executable)
         self.sources = sources
 
 
-class Plan:
+class SymbolicProgram:
     """What copies of a function share: the threaded program and its compiled paths.
 
     `public` are the shared variables that the user knows; the other states belong to inputs.
@@ -57,9 +57,8 @@ class Plan:
         self.threaded = threaded
         self.mode = mode
         self.public = public
-        self.paths: list[Path] = []
-        self.stats = Stats()
-        self.warned = False
+        self.paths: Paths[SymbolicPath] = Paths()
+        self.stats = self.paths.stats
         #: Formulas are computed as they are written, and not in a form that is better behaved.
         self.exact = False
 
@@ -68,11 +67,11 @@ class Callee(Caller):
     """A symbolic function as its calls see it; its users see a `symbolic.SymbolicFunction`."""
 
     def __init__(
-        self, plan: Plan, slots: Sequence[Slot], containers: Sequence[Container],
+        self, program: SymbolicProgram, slots: Sequence[Slot], containers: Sequence[Container],
         shared_variables: Sequence[Any], structure: Any, name: str | None, mode: str, profile: Any,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.plan = plan
+        self.program = program
         self.slots = list(slots)
         self.containers = list(containers)
         self.shared_variables = list(shared_variables)
@@ -84,3 +83,22 @@ class Callee(Caller):
         #: Whether calls update the states.
         self.updating = True
         self.drivers: dict[Any, Any] = {}
+
+    def targets(self) -> list[Container]:
+        """The containers of the updates, in their order."""
+        if not self.updating:
+            return []
+        threaded = self.program.threaded
+        place = {s: k for k, s in enumerate(threaded.states)}
+        return [self.containers[place[s]] for s, _ in threaded.updates]
+
+    def updated(self) -> list[Container]:
+        """The containers that calls update, in the order in which their locks are taken."""
+        return sorted(set(self.targets()), key=id)
+
+    def snapshot(self) -> list[Any]:
+        """The values of all states at one moment: nothing comes between what C does."""
+        return list(map(_value_of, self.containers))
+
+
+_value_of = attrgetter("value")

@@ -1,0 +1,40 @@
+"""What a compiled function consists of: its options, and its paths."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+from tracejit.call.paths import Paths
+from tracejit.native.caller import Caller
+
+
+class Compiled(Caller):
+    """A function and its compiled paths, as its calls see it; `function.Function` is the user's."""
+
+    def __init__(
+        self,
+        f: types.FunctionType,
+        name: str | None = None,
+        on_unsupported: str | None = None,
+        stabilise: bool = False,
+        convert_arrays: bool = False,
+    ) -> None:
+        super().__init__(f)
+        self.__wrapped__ = f
+        self.__name__ = name or f.__name__
+        self.__qualname__ = f.__qualname__
+        self.__module__ = f.__module__
+        self.__doc__ = f.__doc__
+        self.on_unsupported = on_unsupported
+        self.stabilise = stabilise
+        self.convert_arrays = convert_arrays
+        self._paths: Paths[Any] = Paths()
+        self.stats = self._paths.stats
+        self._recent: tuple[Any, ...] = ()
+        self._refused: dict[Any, Any] = {}
+        #: Calls that are known to run plainly, and what runs them: see `shortcut`.
+        self._shortcuts: tuple[Any, ...] = ()
+        self._shortcut: Any = None
+        self._dynamic: set[str] = set()
+        self._signature: Any = None
