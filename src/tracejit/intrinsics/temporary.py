@@ -38,7 +38,7 @@ _held: WeakKeyDictionary[ir.Function, list[ir.Value]] = WeakKeyDictionary()
 def _registered() -> None:
     """Give the names of Python's allocator, which needs no lock, to the linker."""
     for symbol, name in _NAMES.items():
-        llvm.add_symbol(symbol, native.python(name))
+        llvm.add_symbol(symbol, native.address(name))
 
 
 def _function(b: ir.IRBuilder, symbol: str) -> ir.Function:

@@ -99,6 +99,13 @@ def pointer(address: int | None) -> str:
     return f"inttoptr (i64 {address} to ptr)"
 
 
+def address(name: str) -> int:
+    """Where a function of Python's C interface is."""
+    found = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
+    assert found is not None
+    return found
+
+
 def python(name: str) -> str:
     """A function of Python's C interface in LLVM's text."""
-    return pointer(ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
+    return pointer(address(name))
