@@ -50,13 +50,12 @@ def _rebuilt(graph: Graph, rule: Callable[[Node, Node], Node], done: dict[Region
     new: dict[Node, Node] = {}
     for node in graph.nodes():
         changed = with_operands(node, new)
-        inside = regions_of(changed)
-        for each in inside:
-            if each not in done:
-                inner = _rebuilt(body(each), rule, done)
-                done[each] = region(inner.inputs, inner.outputs, inner.checks)
-        if inside:
-            changed = with_regions(changed, [done[each] for each in inside])
+        if node.op.regions:
+            for each in regions_of(node):
+                if each not in done:
+                    inner = _rebuilt(body(each), rule, done)
+                    done[each] = region(inner.inputs, inner.outputs, inner.checks)
+            changed = with_regions(changed, [done[each] for each in regions_of(node)])
         new[node] = rule(changed, node)
     return Graph(
         tuple(new.get(i, i) for i in graph.inputs),

@@ -26,10 +26,7 @@ CHEAP, DIVISION, TRANSCENDENTAL = 1, 5, 20
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Op:
-    """What all ops have: a `name`, and whether `attr` holds dimension nodes.
-
-    `regions` are the names of its regions, the first things in `attr`.
-    """
+    """What all ops have: a `name`, whether `attr` holds dimension nodes, and names of `regions`."""
 
     name: str
     dims_in_attr: bool = False
@@ -409,27 +406,10 @@ STRUCTURAL: dict[str, Op] = _rows(
     Op(name="matmul", doc="product of two matrices, or of stacks of them"),
     Op(name="tuple", doc="several values as one"),
     Op(name="item", doc="one of several values; attr: which"),
-    Op(
-        name="cond",
-        regions=("then", "else"),
-        dims_in_attr=True,
-        doc="of a bool and captures, which one region gets; attr: (regions, (), shapes)",
-    ),
-    Op(
-        name="while",
-        regions=("while", "do"),
-        dims_in_attr=True,
-        doc="of carried values and captures, which both regions get: the carried values when the "
-        "first says no; attr: (regions, (how many are carried,), shapes)",
-    ),
-    Op(
-        name="scan",
-        regions=("do",),
-        dims_in_attr=True,
-        doc="of carried values, a number of steps, sequences and captures; a step gets a step's "
-        "number and elements: the carried values at the end, then stacks of what each step leaves; "
-        "attr: (regions, (how many are carried, how many sequences), shapes)",
-    ),
+    # attr: (regions, how many operands are carried, or are sequences; shapes of the results)
+    Op(name="cond", regions=("then", "else"), dims_in_attr=True, doc="one region or the other"),
+    Op(name="while", regions=("while", "do"), dims_in_attr=True, doc="one while the other holds"),
+    Op(name="scan", regions=("do",), dims_in_attr=True, doc="a number of steps over sequences"),
 )
 INPUT, CONST, DIM, POLY = (STRUCTURAL[n] for n in ("input", "const", "dim", "poly"))
 IOTA, VIEW, RESHAPE = (STRUCTURAL[n] for n in ("iota", "view", "reshape"))
@@ -440,8 +420,7 @@ ACCUMULATE, MATMUL, SCATTER = (STRUCTURAL[n] for n in ("accumulate", "matmul", "
 #: The number of a "custom" node whose second operand is another form of the first, for derivatives.
 EXACT = -1
 DRAW, ADVANCE = (STRUCTURAL[n] for n in ("draw", "advance"))
-TUPLE, ITEM = (STRUCTURAL[n] for n in ("tuple", "item"))
-COND, WHILE, SCAN = (STRUCTURAL[n] for n in ("cond", "while", "scan"))
+TUPLE, ITEM, COND, WHILE, SCAN = (STRUCTURAL[n] for n in "tuple item cond while scan".split())
 SORT, ARGSORT, MIDDLE = (STRUCTURAL[n] for n in ("sort", "argsort", "middle"))
 
 _ROWS = {

@@ -11,10 +11,17 @@ from tracejit.ir.node import ArrayType, Node, TupleType, make, map_nodes, postor
 def with_operands(node: Node, new: Mapping[Node, Node]) -> Node:
     """`node` over the replacements of its operands and dimensions."""
     args = tuple(new.get(a, a) for a in node.args)
-    attr, type = node.attr, _type(node, new)
+    attr = node.attr
     if node.dims:
         attr = map_nodes(attr, lambda d: dims.from_node(new.get(d, d)))
-    if args == node.args and attr is node.attr and type is None:
+    several = node.several
+    if several is None:
+        type: ArrayType | TupleType = _over(node.type, new)
+        same = type is node.type
+    else:
+        items = tuple(_over(each, new) for each in several)
+        type, same = TupleType(items), items == several
+    if args == node.args and attr is node.attr and same:
         return node
     if node.op is ops.POLY:
         total: dims.Dim = 0
@@ -22,22 +29,13 @@ def with_operands(node: Node, new: Mapping[Node, Node]) -> Node:
             term = dims.product([factor, *(dims.from_node(args[i]) for i in monomial)])
             total = dims.add(total, term)
         return dims.as_node(total)
-    if type is None:
-        type = node.type if node.several is None else TupleType(node.several)
     return make(node.op, args, attr, type, node.origin)
 
 
-def _type(node: Node, new: Mapping[Node, Node]) -> ArrayType | TupleType | None:
-    """The type of `node` over the replacements of dimensions, or None where it stays."""
-    if node.several is None:
-        return _retyped(node.type, new)
-    items = tuple(_retyped(type, new) or type for type in node.several)
-    return None if items == node.several else TupleType(items)
-
-
-def _retyped(type: ArrayType, new: Mapping[Node, Node]) -> ArrayType | None:
+def _over(type: ArrayType, new: Mapping[Node, Node]) -> ArrayType:
+    """`type` over the replacements of dimensions."""
     shape = tuple(dims.from_node(new.get(d, d)) if isinstance(d, Node) else d for d in type.shape)
-    return None if shape == type.shape else ArrayType(type.dtype, shape, type.weak)
+    return type if shape == type.shape else ArrayType(type.dtype, shape, type.weak)
 
 
 def replaced(

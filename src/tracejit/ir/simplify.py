@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -18,12 +19,11 @@ def simplify(graph: Graph) -> Graph:
 
     Needs: nothing. Guarantees: the same values to the bit, and no more nodes than before.
     """
-    read = uses(graph.roots())
-    nothing: set[int] = set()
+    read = cache(lambda: uses(graph.roots()))
 
     def rule(node: Node, before: Node) -> Node:
         if node.op.regions:
-            return simplified(node, read.get(before, nothing), _simplify)
+            return simplified(node, read().get(before, set()), _simplify)
         return _simplify(node)
 
     return rebuild(graph, rule)

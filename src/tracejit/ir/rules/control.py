@@ -1,5 +1,16 @@
 """Several values at once, branches and loops.
 
+=======  ==========================================  ==============================================
+op       operands, in this order                     results
+=======  ==========================================  ==============================================
+cond     a bool, captures                            of one region, which gets the captures
+while    carried, captures                           carried, when the first region says no; both
+                                                     regions get the operands
+scan     carried, number of steps, sequences,        carried after the last step, then stacks of
+         captures                                    what each step leaves; a step gets its number
+                                                     and an element of each sequence
+=======  ==========================================  ==============================================
+
 A region is to `evaluate` a function of its parameters' values; it comes before the operands.
 """
 
