@@ -30,7 +30,7 @@ from tracejit.trace.variable import Variable, operand, supported, value, wrap
 UINT64 = np.dtype(np.uint64)
 LOGICAL = (np.logical_or, np.logical_and, np.logical_xor)
 #: What does the same to truth values.
-SAME = {np.logical_xor: np.bitwise_xor}
+SAME: dict[np.ufunc, np.ufunc] = {np.logical_xor: np.bitwise_xor}
 #: Functions of which one reduction is the logarithm of a sum of powers.
 LOG_SUMS = {np.logaddexp: ("exp", "log"), np.logaddexp2: ("exp2", "log2")}
 #: Ufuncs whose vector loops do not reduce from left to right.
