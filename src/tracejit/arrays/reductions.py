@@ -28,25 +28,12 @@ from tracejit.trace.tables import implements
 from tracejit.trace.tracer import Tracer, operand, supported, value, wrap
 
 UINT64 = np.dtype(np.uint64)
-#: Reduction row of a ufunc.
-ROWS = {
-    np.add: "sum",
-    np.multiply: "prod",
-    np.maximum: "max",
-    np.minimum: "min",
-    np.fmax: "fmax_reduce",
-    np.fmin: "fmin_reduce",
-    np.logical_or: "any",
-    np.logical_and: "all",
-    np.bitwise_or: "or_reduce",
-    np.bitwise_and: "and_reduce",
-    np.bitwise_xor: "xor_reduce",
-    np.logical_xor: "xor_reduce",
-}
 LOGICAL = (np.logical_or, np.logical_and, np.logical_xor)
-#: Ufuncs whose vector loops do not reduce from left to right.
+#: What does the same to truth values.
+SAME: dict[np.ufunc, np.ufunc] = {np.logical_xor: np.bitwise_xor}
 #: Functions of which one reduction is the logarithm of a sum of powers.
 LOG_SUMS = {np.logaddexp: ("exp", "log"), np.logaddexp2: ("exp2", "log2")}
+#: Ufuncs whose vector loops do not reduce from left to right.
 UNFIT = (np.power, np.arctan2)
 WITHOUT_IDENTITY = ("max", "min", "fmax_reduce", "fmin_reduce")
 
@@ -64,9 +51,10 @@ def reduce(
     x = strong(array)
     axes = reduced_axes(axis, x.ndim)
     x = build.cast(x, accumulator(ufunc, x.dtype, dtype))
-    if ufunc not in ROWS:
+    row = ops.REDUCED.get(SAME.get(ufunc, ufunc))
+    if row is None:
         return _by_scan(ufunc, x, axes, keepdims, initial, where)
-    name = ROWS[ufunc]
+    name = row.name
     if not given(where):
         where = True
     if (name in WITHOUT_IDENTITY or initial is None) and not given(initial):

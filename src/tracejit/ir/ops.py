@@ -4,8 +4,9 @@ ELEMENTWISE   one row a ufunc: its reference, what a CPU kernel emits for a scal
 REDUCTIONS    built on an elementwise combine.
 STRUCTURAL    data movement, each with an index map where it has one.
 
-To add an elementwise op, add a row. A row without ``cpu`` calls the ufunc's own compiled loop for
-an element, which is right by construction for every dtype that the ufunc has.
+To add an op, add a row: here, or by `add` from outside. An elementwise one without ``cpu`` calls
+the ufunc's own compiled loop for an element, which is right by construction for every dtype that
+it has.
 """
 
 from __future__ import annotations
@@ -423,12 +424,29 @@ DRAW, ADVANCE = (STRUCTURAL[n] for n in ("draw", "advance"))
 TUPLE, ITEM, COND, WHILE, SCAN = (STRUCTURAL[n] for n in "tuple item cond while scan".split())
 SORT, ARGSORT, MIDDLE = (STRUCTURAL[n] for n in ("sort", "argsort", "middle"))
 
-_ROWS = {
+#: Rows by the ufuncs that they are of, and reductions by those that they combine by.
+UFUNCS: dict[np.ufunc, Elementwise] = {
     getattr(np, row.reference_name or row.name): row
     for row in ELEMENTWISE.values()
     if row.module == "numpy" and row.output == 0 and row.cpu_kinds != "c"
     if isinstance(getattr(np, row.reference_name or row.name, None), np.ufunc)
 }
+REDUCED: dict[np.ufunc, Reduction] = {
+    ELEMENTWISE[row.combine].ufunc: row for row in REDUCTIONS.values() if row not in ARG_REDUCTIONS
+}
+
+
+def add(row: Op) -> None:
+    """Add a row to its table, and to what is found by ufuncs."""
+    if isinstance(row, Elementwise):
+        ELEMENTWISE[row.name] = row
+        if not row.plain:
+            UFUNCS[row.ufunc] = row
+    elif isinstance(row, Reduction):
+        REDUCTIONS[row.name] = row
+        REDUCED[ELEMENTWISE[row.combine].ufunc] = row
+    else:
+        STRUCTURAL[row.name] = row
 
 
 def row_of(ufunc: np.ufunc) -> Elementwise | None:
@@ -436,7 +454,7 @@ def row_of(ufunc: np.ufunc) -> Elementwise | None:
 
     A ufunc of ``scipy.special`` with one output that has no row gets one: its own loop is called.
     """
-    row = _ROWS.get(ufunc)
+    row = UFUNCS.get(ufunc)
     if row is None and ufunc.nout == 1 and ufunc.signature is None:
         name = ufunc.__name__
         if (module := _special_module(ufunc)) is None:
@@ -446,7 +464,7 @@ def row_of(ufunc: np.ufunc) -> Elementwise | None:
             name = name if row is None else f"special_{name}"
             row = _loop(name, ufunc.nin, module=module, reference_name=ufunc.__name__)
             ELEMENTWISE[name] = row
-        _ROWS[ufunc] = row
+        UFUNCS[ufunc] = row
     return row
 
 
