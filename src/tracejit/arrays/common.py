@@ -253,7 +253,7 @@ def check_owned(target: Tracer) -> None:
     """NotTraceable for what is not the function's own."""
     if not target.owned:
         raise NotTraceable(
-            "in-place write into an argument, a captured array or a read-only view",
+            "in-place write into what is read-only or differentiated",
             "write into a copy: x = x.copy()",
         )
 

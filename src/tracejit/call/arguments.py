@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -40,7 +42,7 @@ class Description:
 
     def __init__(self, signature: Signature, bound: tuple[Any, ...], converting: bool) -> None:
         self.bound = bound
-        self._converting = converting
+        self.converting = converting
         self.signature = signature
         self.values: list[Any] = []
         self.paths: list[str] = []
@@ -51,7 +53,23 @@ class Description:
             flatten(value, name, self._leaf)
             for name, value in zip(signature.names, bound, strict=True)
         )
-        self.key = (config.compile, self.specs, tuple(self._keys))
+        self.key: tuple[Any, ...] = (config.compile, self.specs, tuple(self._keys))
+
+    @functools.cached_property
+    def overlaps(self) -> list[tuple[str, str]]:
+        """The arguments that may share memory, pair by pair."""
+        arrays = [
+            (p, v) for p, v in zip(self.paths, self.values, strict=True) if type(v) is np.ndarray
+        ]
+        return [
+            (p, q)
+            for (p, x), (q, y) in itertools.combinations(arrays, 2)
+            if np.may_share_memory(x, y)
+        ]
+
+    def tell_overlaps(self) -> None:
+        """Let paths depend on which arguments share memory."""
+        self.key = (*self.key, tuple(self.overlaps))
 
     def _leaf(self, value: Any, path: str) -> Leaf | None:
         kind = type(value)
@@ -77,13 +95,13 @@ class Description:
             return self._add(value, path, kind, GENERATOR)
         elif not converts(value):
             return None
-        elif not self._converting:
+        elif not self.converting:
             raise NotTraceable(
                 own_rules(value, path), f"pass its array, np.asarray({path}); {_CONVERTING}"
             )
         self.converted = True
         array = _as_array(value, path)
-        own = self._converting or kind is not np.memmap
+        own = self.converting or kind is not np.memmap
         if not own:
             self.replaced.append(array)
         return self._array(array, path, own)

@@ -83,6 +83,8 @@ class Paths(Sequence[P]):
         self.stats = Stats()
         #: Where calls run in plain NumPy, and the user has been told so.
         self.told: set[Any] = set()
+        #: Whether one writes into arguments: it matters then which of them share memory.
+        self.write = False
         self._all: list[P] = []
         self._of: dict[Any, list[P]] = {}
 

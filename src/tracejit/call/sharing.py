@@ -30,7 +30,7 @@ def shared(results: Sequence[Tracer]) -> tuple[dict[int, alias.View], list[Node]
         assert memory is not None
         base: str | int
         if memory.outside:
-            base = memory.node.attr[0]
+            base = memory.outside
         elif _told_apart(memory, [results[k] for k in members]):
             continue
         else:

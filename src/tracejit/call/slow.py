@@ -140,7 +140,10 @@ def _description(
     except TypeError:
         return None
     try:
-        return Description(fn._signature, bound, fn.convert_arrays)
+        description = Description(fn._signature, bound, fn.convert_arrays)
+        if fn._paths.write:
+            description.tell_overlaps()
+        return description
     except NotTraceable as problem:
         problem.forget()
         return Refusal(problem, fn.__wrapped__)
@@ -163,7 +166,8 @@ def _call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if path is None:
         refusal = fn._refused.get(key)
         if refusal is not None and refusal.holds():
-            shortcut.note(fn, refusal, description, mode)
+            if not (fn._paths.write and description.overlaps):
+                shortcut.note(fn, refusal, description, mode)
             return refuse(fn, refusal, mode, args, kwargs)
         path, result, new = fn._paths.settled(known, key, run, lambda: _new_path(fn, description))
     if path is None:
@@ -180,7 +184,10 @@ def _call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
                     refusal = again if isinstance(again, Refusal) else refusal
                 new = refusal
         if isinstance(new, Refusal):
-            if isinstance(new.problem, NotTraceable):
+            # That arguments share memory is asked only of functions that are known to write.
+            if isinstance(new.problem, NotTraceable) and not (
+                fn._paths.write and description.overlaps
+            ):
                 shortcut.note(fn, new, description, mode)
             return run_plain(fn, new, mode, args, kwargs, key)
     assert path is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from tracejit.call.compiled import Compiled
 from tracejit.call.sharing import shared
 from tracejit.capture.capture import Capture
 from tracejit.errors import NotTraceable, take_refusal
-from tracejit.ir import alias
+from tracejit.ir import alias, ops
 from tracejit.ir.graph import Graph
+from tracejit.ir.node import make
 from tracejit.ir.stabilise import stabilised
 from tracejit.plan.prologue import is_length
 from tracejit.plan.structure import (
@@ -27,6 +29,7 @@ from tracejit.plan.structure import (
     children_of,
     flatten,
 )
+from tracejit.trace.memory import Memory
 from tracejit.trace.requirements import unread
 from tracejit.trace.tracer import Tracer
 
@@ -100,24 +103,51 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
 
     spec = _with_original_classes(flatten(result, "the result", leaf), capture)
     views, bases = shared(values)
-    given = {view.base for view in views.values()}
+    written = [m for m in capture.trace.memories.values() if m.node is not m.start]
+    if written:
+        _require_apart(fn, description, written)
+    given = {view.base for view in views.values()} | {m.outside for m in written}
     given |= {name for kind, name in texts if kind == "input"}
     _require_own(given, description, capture)
     outputs = [*(v.node for v in values), *bases]
     kinds = ["alias" if k in views else v.kind for k, v in enumerate(values)]
     kinds += ["array"] * (len(outputs) - len(kinds))
+    contents = [m.node for m in written]
     if fn.stabilise:
-        outputs = stabilised(outputs)
+        stable = stabilised([*outputs, *contents])
+        outputs, contents = stable[: len(outputs)], stable[len(outputs) :]
     changed = [s for s in capture.states.values() if s.changed]
-    computed = [node for k, node in enumerate(outputs) if k not in views]
+    computed = [node for k, node in enumerate(outputs) if k not in views] + contents
     required = unread(capture.trace.requirements, [*computed, *(s.node for s in changed)])
     if required is not None:
         outputs, kinds = [*outputs, required], [*kinds, "required"]
+    outputs += [
+        make(ops.ASSIGN, (m.start, node), required is not None, m.start.type, node.origin)
+        for m, node in zip(written, contents, strict=True)
+    ]
+    kinds += ["write"] * len(written)
     graph = capture.trace.graph([*outputs, *(s.node for s in changed)])
     program = TraceResult(graph, [*kinds, *("array" for _ in changed)], spec, texts)
     program.inputs, program.views = names, views
     program.states = [s.container for s in changed]
     return program
+
+
+def _require_apart(fn: Compiled, description: Description, written: Sequence[Memory]) -> None:
+    """NotTraceable where an array that is written into shares memory with another argument."""
+    fn._paths.write = True
+    names = {m.outside for m in written}
+    for pair in description.overlaps:
+        if names & set(pair):
+            raise NotTraceable(
+                f"{' and '.join(pair)} share memory, and one of them is written into",
+                "pass arrays that do not overlap, or a copy of one",
+            )
+    if description.converting:
+        raise NotTraceable(
+            "it writes into an argument, which may be an object that only converts to an array",
+            "leave convert_arrays out, and pass arrays",
+        )
 
 
 def _require_own(names: set[Any], description: Description, capture: Capture) -> None:
@@ -126,8 +156,8 @@ def _require_own(names: set[Any], description: Description, capture: Capture) ->
         value = capture.trace.values.get(name)
         if type(value) is np.memmap or any(value is array for array in description.replaced):
             raise NotTraceable(
-                f"the result has the memory of {capture.trace.names[name]}, which is a memory map "
-                "or not aligned",
+                f"it returns, or writes into, the memory of {capture.trace.names[name]}, which is "
+                "a memory map or not aligned",
                 "return a copy",
             )
 

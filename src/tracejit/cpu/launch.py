@@ -14,6 +14,7 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.lower.driver import OURS, Driver
 from tracejit.lower.target import Made, Source
+from tracejit.lower.writes import written
 
 #: See `CPU.compile`.
 Compile = Callable[[Source, Graph, Mapping[str, str]], tuple[Any, bool]]
@@ -24,6 +25,8 @@ def launch(compile: Compile, made: Made) -> Launch | None:
 
     The entries that this takes are made with `compile` when they are first needed.
     """
+    if written(made.graph):
+        return None
     division = None if made.source.late else split(made.program)
     divided = phases(made.program) if division is None else [division.phase]
     return None if divided is None else Launch(compile, made, division, divided)

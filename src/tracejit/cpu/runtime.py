@@ -26,6 +26,7 @@ from tracejit.intrinsics.masks import (
     put_true_rows,
 )
 from tracejit.intrinsics.memory import (
+    apart,
     block_memory,
     copy_range,
     flat,
@@ -91,6 +92,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "absolute",
+    "apart",
     "arctan2",
     "argsort_rows",
     "aside",

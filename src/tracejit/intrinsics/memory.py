@@ -89,6 +89,38 @@ rows = define(
 )
 
 
+def _span(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Where an array's memory begins and ends."""
+    made = context.make_array(ty)(context, b, array)
+    low = b.ptrtoint(made.data, _INT)
+    high = b.add(low, made.itemsize)
+    nothing = _INT(0)
+    for length, stride in zip(
+        *(cgutils.unpack_tuple(b, t, ty.ndim) for t in (made.shape, made.strides)), strict=True
+    ):
+        reach = b.mul(stride, b.sub(length, _INT(1)))
+        backwards = b.icmp_signed("<", reach, nothing)
+        low = b.add(low, b.select(backwards, reach, nothing))
+        high = b.add(high, b.select(backwards, nothing, reach))
+    return low, b.select(b.icmp_signed("==", made.nitems, nothing), low, high)
+
+
+def _apart(context: Any, b: ir.IRBuilder, tys: Any, x: ir.Value, y: ir.Value) -> ir.Value:
+    (low, high), (other, end) = (
+        _span(context, b, ty, a) for ty, a in zip(tys, (x, y), strict=True)
+    )
+    before = b.icmp_unsigned("<=", high, other)
+    return b.or_(before, b.icmp_unsigned("<=", end, low))
+
+
+def _are_arrays(x: Any, y: Any) -> Any:
+    return types.boolean if all(isinstance(a, types.Array) for a in (x, y)) else None
+
+
+#: ``apart(x, y)``: whether two arrays lie in different parts of memory.
+apart = define("apart", 2, _are_arrays, _apart, all_types=True, with_context=True)
+
+
 def _copy_range(
     context: Any, b: ir.IRBuilder, tys: Any, out: ir.Value, x: ir.Value, *bounds: ir.Value
 ) -> ir.Value:

@@ -385,6 +385,11 @@ STRUCTURAL: dict[str, Op] = _rows(
         "true; all or none of the last ones where y has too few, unless they come again; attr: "
         "that, or None",
     ),
+    Op(
+        name="assign",
+        doc="of an input and what takes its place in the caller's memory, of the same type: that; "
+        "an output only; attr: whether all other outputs must be known before",
+    ),
     Op(name="concatenate", dims_in_attr=True, doc="attr: (axis, shape)"),
     Op(
         name="custom",
@@ -416,7 +421,7 @@ INPUT, CONST, DIM, POLY = (STRUCTURAL[n] for n in ("input", "const", "dim", "pol
 IOTA, VIEW, RESHAPE = (STRUCTURAL[n] for n in ("iota", "view", "reshape"))
 GATHER, NONZERO, CONCATENATE = (STRUCTURAL[n] for n in ("gather", "nonzero", "concatenate"))
 COUNT, POSITIONS = (STRUCTURAL[n] for n in ("count", "positions"))
-COMPRESS, PLACE = (STRUCTURAL[n] for n in ("compress", "place"))
+COMPRESS, PLACE, ASSIGN = (STRUCTURAL[n] for n in ("compress", "place", "assign"))
 ACCUMULATE, MATMUL, SCATTER = (STRUCTURAL[n] for n in ("accumulate", "matmul", "scatter"))
 #: The number of a "custom" node whose second operand is another form of the first, for derivatives.
 EXACT = -1

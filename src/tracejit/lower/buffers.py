@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import Entry, memory_of
+from tracejit.lower.inplace import memory_taken
 from tracejit.lower.placement import placement
 from tracejit.lower.program import Buffer, Computation, Flat, Kind, Loop, Program
 
@@ -26,7 +28,12 @@ def assign_buffers(program: Program) -> None:
         is_late = any(d in late for d in node.shape)
         layout = program.memory[node]
         buffers = []
-        if node in program.windows:
+        home = _home(node, program)
+        if home is not None:
+            where = program.layouts[home.attr[0]]
+            order = "C" if where == "C" else "A"  # its axes are the input's, whatever its order is
+            buffers = [Buffer(node, node.shape, axes, order, home=home.attr[0])]
+        elif node in program.windows:
             buffers = [Buffer(node, (program.windows[node].length,), (0,))]
         elif node in program.outputs:
             buffers = [Buffer(node, node.shape, axes, layout, output=True, late=is_late)]
@@ -39,15 +46,24 @@ def assign_buffers(program: Program) -> None:
         program.buffers[node] = buffers
     _share(program, readers)
     for node, overwritten in reversed(list(program.inplace.items())):
-        program.buffers[overwritten] = program.buffers[node]
+        if overwritten.op is not ops.INPUT and not program.buffers[node][0].home:
+            program.buffers[overwritten] = program.buffers[node]
     _reuse(program, readers)
+
+
+def _home(node: Node, program: Program) -> Node | None:
+    """The input whose memory a stored node has."""
+    if node.op is ops.ASSIGN:
+        return node.args[0]
+    taken = memory_taken(node, program)
+    return taken if taken.op is ops.INPUT else None
 
 
 def name_memory(program: Program) -> tuple[list[Buffer], list[Buffer], list[Buffer]]:
     """The memory that an entry takes, results first; what it makes itself; what is kept between
     its calls. Each gets the name that it has in the entry.
     """
-    unique = list({id(b): b for bs in program.buffers.values() for b in bs}.values())
+    unique = {id(b): b for bs in program.buffers.values() for b in bs if not b.home}.values()
     early = [b for b in unique if not b.late and not b.kept]
     given = [b for b in early if b.output] + [b for b in early if not b.output]
     given += program.parts.values()
@@ -136,16 +152,18 @@ def _share(
     order = {c: k for k, c in enumerate(_in_order(program))}
     taken: set[Node] = set()
     for node in reversed(list(program.buffers)):
-        buffers, writer = program.buffers[node], program.stored[node][0]
+        buffers = program.buffers[node]
         if node in program.windows:
             continue
-        if not buffers or buffers[0].output or not buffers[0].axes or not readers[node]:
+        if not buffers or buffers[0].is_callers or not buffers[0].axes or not readers[node]:
             continue
+        writer = program.stored[node][0]
         last, _ = max(readers[node], key=lambda r: order[r[0]])
         home = program.buffers[last.target]
         identity = tuple(Entry(0, 1, k) for k in range(node.ndim))
         if (
             home
+            and not home[0].home
             and last.target not in taken
             and (buffers[0].late or not home[0].late)
             and last.kind is Kind.MAP
@@ -177,6 +195,8 @@ def _reuse(program: Program, readers: dict[Node, list[Reader]]) -> None:
     place |= {program.stored[node][0]: loops[id(w.loop)] for node, w in program.windows.items()}
     lives: dict[int, tuple[int, int]] = {}
     for node, buffers in program.buffers.items():
+        if buffers and buffers[0].home:
+            continue
         used = [place[c] for c in program.stored[node]]
         used += [place[r] for r, _ in readers[node]]
         for writer in placement(node).written_by(node):
@@ -187,12 +207,12 @@ def _reuse(program: Program, readers: dict[Node, list[Reader]]) -> None:
     free: dict[object, list[tuple[int, Buffer]]] = {}
     given: dict[int, Buffer] = {}
     order = sorted(
-        {id(b): b for bs in program.buffers.values() for b in bs}.values(),
+        {id(b): b for bs in program.buffers.values() for b in bs if not b.home}.values(),
         key=lambda b: lives[id(b)],
     )
     for b in order:
         whole = b.axes == tuple(range(b.node.ndim)) and b.node.ndim > 0
-        if b.output or b.late or not whole:
+        if b.is_callers or b.late or not whole:
             continue
         first, last = lives[id(b)]
         kind = (b.shape, b.node.dtype.char, b.layout)

@@ -22,6 +22,12 @@ def mapped(node: Node, stored: set[Node], memory: Memory) -> list[Computation]:
     return [_computation(Kind.MAP, node, node, node.shape, stored, memory)]
 
 
+def assigned(node: Node, stored: set[Node], memory: Memory) -> list[Computation]:
+    """The second operand, element by element, where the first one is."""
+    y = node.args[1]
+    return [_computation(Kind.MAP, node, y, y.shape, stored, memory)]
+
+
 def joined(node: Node, stored: set[Node], memory: Memory) -> list[Computation]:
     """The operands one after the other, each where it belongs."""
     return _parts(node, node, stored, memory)

@@ -116,7 +116,7 @@ class Executable:
         texts: list[str] = []
         seen: set[Node] = set()
         for k, (node, kind) in enumerate(zip(outputs, plan.kinds, strict=True)):
-            if k in self.aliases or kind == "required":
+            if k in self.aliases or kind in ("required", "write"):
                 texts.append("")
                 continue
             text = driver.result(self.program.buffers[node][0], kind)
@@ -163,7 +163,8 @@ def compile_graph(
 
     A layout is "C", "F", "R" (rows without gaps) or "A" for an array, with "r" appended where it is
     read-only, and "" for a scalar. `kinds` as in `CallPlan`; "alias" outputs are not
-    computed, and where one that is "required" is false, NumPy would raise. The last `states`
+    computed; where one that is "required" is false, NumPy would raise; and a "write" is an
+    `assign`, of whose result the caller's array is all there is. The last `states`
     outputs are stored in C order.
     """
     seconds: dict[str, float] = {}

@@ -14,8 +14,10 @@ from tracejit.ir import ops
 from tracejit.ir.node import Node
 from tracejit.lower import access
 from tracejit.lower.access import Entry
+from tracejit.lower.inplace import readers_of
 from tracejit.lower.materialise import own_cost
 from tracejit.lower.program import Computation, Flat, Kind, Loop, Program
+from tracejit.lower.writes import are_late, reads_of
 
 
 def fuse(program: Program, largest_body: int) -> None:
@@ -38,6 +40,10 @@ class _Placer:
         self.inputs: set[Computation] = {
             d for node in self._producers() for d in program.stored.get(node, ())
         }
+        #: The input that is overwritten, if one is.
+        self.x = computation.target.args[0] if computation.target.op is ops.ASSIGN else None
+        if self.x is not None:
+            self.inputs |= readers_of(self.x, program) - {computation}
 
     def _producers(self) -> set[Node]:
         """The stored nodes that must be complete, or complete enough, before ours is computed."""
@@ -90,7 +96,8 @@ class _Placer:
         c = self.c
         items = self.program.items
         joined: list[Loop] = []
-        for axis in c.order if c.kind is not Kind.SCATTER else ():
+        alone = c.kind is Kind.SCATTER or (self.x is not None and are_late(self.program.graph))
+        for axis in c.order if not alone else ():
             loop = self._join(items, axis)
             if loop is None:
                 break
@@ -177,6 +184,12 @@ class _Placer:
             place = d.kept.index(where)
             if d.target in self.scalars:
                 return False
+            if self.x is not None:
+                for node, index in reads_of(self.x, d.reads, d.target):
+                    if isinstance(index, access._Flat) or node is not self.x:
+                        return False
+                    if index[axis] != Entry(0, 1, where):
+                        return False
             for node, index in self.c.reads:
                 if access.memory_of(node, self.c.target, self.program.stored) is not d.target:
                     continue

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Container
 
 from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
-from tracejit.lower.access import Entry, identity, memory_of, view_index
+from tracejit.lower.access import memory_of
 from tracejit.lower.placement import placement
 from tracejit.lower.program import Computation, Kind, Program
+from tracejit.lower.writes import may_refuse, place_of, written
 
 
 def write_in_place(program: Program) -> None:
@@ -18,27 +19,34 @@ def write_in_place(program: Program) -> None:
     Guarantees: `program.inplace` names the operand whose memory the result takes over.
     """
     place = {node: k for k, node in enumerate(program.stored)}
-    readers: dict[Node, list[Computation]] = {node: [] for node in program.stored}
+    writes = {} if may_refuse(program.graph) else written(program.graph)
+    readers: dict[Node, list[Computation]] = {node: [] for node in (*program.stored, *writes)}
     for computations in program.stored.values():
         for c in computations:
-            for node in read_by(c, program):
+            for node in read_by(c, readers):
                 readers[node].append(c)
     for node, computations in program.stored.items():
         copy, *scatter = computations
         if not scatter or node.op not in (ops.SCATTER, ops.PLACE):
             continue
         x = copy.value
-        if x not in program.stored or x in program.outputs or x in program.inplace.values():
+        if x not in readers or x in program.outputs or x in program.inplace.values():
             continue
         late = any(n in place for d in x.shape if isinstance(d, Node) for n in postorder([d]))
         done = all(
             r is copy or place[r.target] < place[node] or (r is scatter[0] and _reads_first(r, x))
             for r in readers[x]
         )
-        if done and not late and program.memory[x] == program.memory[node] == "C":
+        # Whatever the order of an input is, the elements that are put there are put one by one.
+        callers = memory_taken(x, program).op is ops.INPUT and node.op is ops.SCATTER
+        if done and not late and (callers or program.memory[x] == program.memory[node] == "C"):
             program.inplace[node] = x
+            program.memory[node] = program.memory[x]
             program.stored[node] = scatter
             scatter[0].reads += [r for r in copy.reads if r not in scatter[0].reads]
+    for x, node in writes.items():
+        if memory_taken(node.args[1], program) is x:
+            program.stored[node] = []  # it is there already
 
 
 def _reads_first(c: Computation, x: Node) -> bool:
@@ -47,27 +55,29 @@ def _reads_first(c: Computation, x: Node) -> bool:
         return c.value.args[2] is not x
     if not c.domain:
         return True
-    written = tuple(map(_entry, c.positions))
+    place = tuple(map(place_of, c.positions))
     return all(
-        node is x and index == written
+        node is x and index == place
         for node, index in c.reads
         if memory_of(node, c.target, (x,)) is x
     )
 
 
-def _entry(position: Node) -> Entry | None:
-    """Where an axis is written, as an entry of an index vector; None where it is looked up."""
-    if position.op is ops.IOTA:
-        return Entry(0, 1, 0)
-    if position.op is not ops.VIEW or position.args[0].op is not ops.IOTA:
-        return None
-    [entry] = cast(tuple[Entry], view_index(position, identity(position.ndim)))
-    return entry
+def memory_taken(node: Node, program: Program) -> Node:
+    """What `node` overwrites in place, as far as that goes; itself where it does not."""
+    while node in program.inplace:
+        node = program.inplace[node]
+    return node
 
 
-def read_by(c: Computation, program: Program) -> set[Node]:
-    """The stored nodes that a computation reads."""
-    found = {memory_of(node, c.target, program.stored) for node, _ in c.reads}
+def readers_of(x: Node, program: Program) -> set[Computation]:
+    """What reads the memory of an input."""
+    return {c for cs in program.stored.values() for c in cs if read_by(c, (x,))}
+
+
+def read_by(c: Computation, known: Container[Node]) -> set[Node]:
+    """Those of the `known` nodes that a computation reads in memory."""
+    found = {memory_of(node, c.target, known) for node, _ in c.reads}
     if c.kind in (Kind.MATMUL, Kind.LIBRARY):
         found.update(placement(c.value).whole(c.value))
-    return found & set(program.stored)
+    return {node for node in found if node in known}

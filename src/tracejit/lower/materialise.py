@@ -10,6 +10,7 @@ from tracejit.ir.node import Node, make
 from tracejit.lower.computations import is_filled
 from tracejit.lower.placement import op_cost, placement
 from tracejit.lower.target import Costs
+from tracejit.lower.writes import held_back
 
 
 def materialise(graph: Graph, costs: Costs) -> list[Node]:
@@ -41,6 +42,7 @@ def materialise(graph: Graph, costs: Costs) -> list[Node]:
         stored.update(a for a in needed if a.op is not ops.INPUT)
     _cut(nodes, stored, costs.largest_body)
     _store_expensive(nodes, users, stored, costs)
+    stored |= held_back(graph, stored)
     return [n for n in nodes if n in stored]
 
 

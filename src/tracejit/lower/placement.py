@@ -94,6 +94,7 @@ PLACEMENTS: Mapping[ops.Op, Placement] = {
     ops.STRUCTURAL["custom"]: _INLINED,
     ops.RESHAPE: Placement(flat=_arrays, computations=computations.filled),
     ops.GATHER: Placement(memory=_first, in_order=True, cost=ops.DIVISION),
+    ops.ASSIGN: Placement(stored=True, computations=computations.assigned),
     ops.CONCATENATE: Placement(stored=True, computations=computations.joined),
     ops.ACCUMULATE: Placement(stored=True, computations=computations.scanned),
     ops.SCATTER: Placement(stored=True, computations=computations.scattered),

@@ -170,7 +170,8 @@ class Computation:
 class Buffer:
     """Memory for a stored node: all of it, or only what one iteration of outer loops needs.
 
-    What is `kept` would be in a register, but for an entry that is called several times.
+    What is `kept` would be in a register, but for an entry that is called several times. Where
+    there is a `home`, it is that input's memory.
     """
 
     node: Node
@@ -180,7 +181,13 @@ class Buffer:
     output: bool = False
     late: bool = False
     kept: bool = False
+    home: str = ""
     name: str = ""
+
+    @property
+    def is_callers(self) -> bool:
+        """Whether the caller sees what is in it."""
+        return self.output or bool(self.home)
 
     @property
     def is_passing(self) -> bool:
@@ -244,7 +251,7 @@ class Program:
     def temporaries(self) -> int:
         """Number of arrays that are no outputs."""
         unique = {id(b): b for bs in self.buffers.values() for b in bs}
-        return sum(not b.output for b in unique.values()) + len(self.parts)
+        return sum(not b.is_callers for b in unique.values()) + len(self.parts)
 
 
 def work_of(item: Loop | Computation) -> Dim:

@@ -58,6 +58,7 @@ def unplaced(
     graph = contiguous(graph, layouts)
     computed = tuple(o for k, o in enumerate(graph.outputs) if k not in aliases)
     nodes = products_early(materialise(Graph(graph.inputs, computed, graph.checks), costs))
+    nodes.sort(key=lambda node: node.op is ops.ASSIGN)  # what was there has been read then
     stored: dict[Node, list[Computation]] = {}
     keep = set(nodes)
     flat = set(graph.outputs[len(graph.outputs) - states :])
@@ -74,6 +75,8 @@ def unplaced(
             for c in stored[node]:
                 c.order = c.order if c.partial else tuple(range(len(c.domain)))[::-1]
         memory[node] = _storage_order(stored[node], keep)
+        if node.op is ops.ASSIGN:
+            memory[node] = memory[node.args[0]]
     return Program(graph, [], stored, {}, dict(layouts), memory, outputs=frozenset(computed))
 
 

@@ -17,10 +17,10 @@ class CallPlan:
     `prologue` are the lines of guards, and `inputs` expressions for the graph's inputs, over the
     names in `namespace`. `result` gives the text of the result from those of the outputs; `kinds`
     says for each whether NumPy gives an "array", a "scalar", a "number", or an "alias", which is
-    made as `views` say; of what is "required" the entry gives a code alone. The last outputs become
-    the values of the containers that `states` name, all at once, after everything else has
-    succeeded. `locks` are held for the whole call. `draws` are done first. The call returns MISS
-    where the arguments do not fit, or where what is required is false.
+    made as `views` say; of what is "required" the entry gives a code alone, and a "write" is in the
+    caller's array. The last outputs become the values of the containers that `states` name, all at
+    once, after everything else has succeeded. `locks` are held for the whole call. `draws` are done
+    first. The call returns MISS where the arguments do not fit, or where what is required is false.
     """
 
     parameters: Parameters

@@ -53,6 +53,16 @@ class Interpreted:
                 *(draw.line(lambda node: next(names)) for draw in draws),
             ]
         miss = f"_tj_put_back({SAVED}) or MISS" if draws else "MISS"
+        texts = dict(zip(self._names, inputs, strict=True))
+        writes = {
+            k: texts[node.args[0].attr[0]]
+            for k, node in enumerate(self.graph.outputs)
+            if plan.kinds[k] == "write"
+        }
+        if writes:
+            for x in writes.values():
+                others = "".join(f"{y}, " for y in inputs if y != x and y not in targets)
+                lines.append(f"if not _tj_apart({x}, ({others})): return {miss}")
         lines += [
             f"_tj_o = _tj_run(({''.join(f'{i}, ' for i in inputs)}))",
             f"if _tj_o is MISS: return {miss}",
@@ -62,6 +72,7 @@ class Interpreted:
                 for k, kind in enumerate(plan.kinds)
                 if kind == "required"
             ),
+            *(f"_tj_copyto({x}, {outputs[k]})" for k, x in writes.items()),
             commit(states, outputs[len(outputs) - len(states) :]) if states else "pass",
             f"return {plan.result(outputs)}",
         ]
@@ -72,6 +83,8 @@ class Interpreted:
             "_tj_known": lambda inputs: self._known(inputs, nodes),
             "_tj_state_of": state_of,
             "_tj_put_back": put_back,
+            "_tj_copyto": np.copyto,
+            "_tj_apart": _apart,
         }
         return make_function(plan.parameters, lines, scope, plan.locks)
 
@@ -112,6 +125,11 @@ class Interpreted:
         }
         made |= {k: alias.evaluate(view, env, made) for k, view in self._views.items()}
         return [made[k] for k in range(len(values))]
+
+
+def _apart(x: np.ndarray, others: Sequence[Any]) -> bool:
+    """Whether an array that is written into shares no memory with the others."""
+    return not any(np.may_share_memory(x, y) for y in others if isinstance(y, np.ndarray))
 
 
 def _as_kind(value: Any, kind: str) -> Any:

@@ -1,8 +1,9 @@
 """Writes into arrays that views share, without side effects.
 
-The traced function's own arrays are values. An array and its views are handles of one memory; each
+Arrays are values. An array and its views are handles of one memory; each
 knows the steps that lead from the base to it. A write makes a new value for the base, and every
-handle that is still in use gets the value that its steps find there.
+handle that is still in use gets the value that its steps find there. What the memory of an argument
+is at the end, the program puts into the caller's array.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ class Memory:
     """A base array, and the handles that see it: an array of its own and the views of it.
 
     Of a `whole` one it is known that its elements have no gaps between them, in C order. One
-    `outside` is the caller's: an argument, or what is captured.
+    `outside` is the caller's: the input of this name, an argument or what is captured.
     """
 
-    __slots__ = ("handles", "node", "outside", "whole")
+    __slots__ = ("handles", "node", "outside", "start", "whole")
 
-    def __init__(self, first: Any, whole: bool = False, outside: bool = False) -> None:
+    def __init__(self, first: Any, whole: bool = False, outside: str = "") -> None:
+        self.start: Node = first.node
         self.node: Node = first.node
         self.outside = outside
         self.whole = whole or self.node.ndim <= 1
@@ -57,7 +59,7 @@ class Memory:
     def write(self, target: Any, node: Node) -> None:
         """Let what the handle `target` sees have the value `node`, of its shape and dtype."""
         others = [h for h in self.handles.values() if h is not target]
-        if not others:
+        if not others and not (self.outside and target.path):
             self.node = target.node = node
             target.path = ()
             return

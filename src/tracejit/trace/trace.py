@@ -109,6 +109,8 @@ class Trace(build.Solver):
         self._marked: dict[Node, bool] = {}
         self._order: dict[str, int] = {}
         self._arrays: dict[int, tuple[np.ndarray, Tracer]] = {}
+        #: The memory of each input that is an array, by its name.
+        self.memories: dict[str, Memory] = {}
         #: Draws of the arguments' generators, in order (see `generators`), and their inputs.
         self.draws: list[Any] = []
         self.drawn_inputs: set[str] = set()
@@ -151,10 +153,12 @@ class Trace(build.Solver):
         assert dtype is not None
         node = build.input(name, dtype, shape, weak=kind == "number")
         self._register(node, value, path)
-        variable = Tracer(node, kind, owned=False)
-        if isinstance(value, np.ndarray):
-            variable.memory = Memory(variable, outside=True)
-            self._arrays[id(value)] = value, variable
+        if not isinstance(value, np.ndarray):
+            return Tracer(node, kind, owned=False)
+        variable = Tracer(node, kind, owned=value.flags.writeable)
+        memory = Memory(variable, whole=value.flags.c_contiguous, outside=name)
+        self.memories[name] = variable.memory = memory
+        self._arrays[id(value)] = value, variable
         return variable
 
     def known_array(self, value: np.ndarray) -> Tracer | None:

@@ -47,6 +47,7 @@ from tracejit.lower.program import (
     Program,
     computations_in,
 )
+from tracejit.lower.writes import are_late, written
 
 #: What an entry returns.
 DONE, MISSED, REFUSED = 0, 1, 2
@@ -68,20 +69,28 @@ class Emitter(Emitting):
         self.copies = Copies(self)
         self.guards = Guards(self)
         self.streams = Streams(self)
+        #: Whether nothing is left that could give another code than that all is done.
+        self.left = False
 
     # The whole function ----------------------------------------------------------------------
 
     def emit(self) -> CPUSource:
         """Emit everything."""
         graph = self.program.graph
+        self.written = set(written(graph))
         for k, node in enumerate(graph.inputs):
             self.names[node.attr[0]] = f"x{k}"
         ordered, late, kept = name_memory(self.program)
+        for buffer in (b for bs in self.program.buffers.values() for b in bs if b.home):
+            buffer.name = self.names[buffer.home]
         self.extras = [Extra(b) for b in kept]
         self.returned = [b for b in late if b.output]
         self.parameters = [f"x{k}" for k in range(len(graph.inputs))] + [b.name for b in ordered]
         self._checks()
+        is_late = are_late(graph)
         for k, item in enumerate(self.program.items):
+            if is_late and not self.left and _assigns(item):
+                self._leave()
             if phases := self.phases:
                 self.ranged = item if phases[k].rows != 0 else None
                 self.open_phase(k)
@@ -89,12 +98,8 @@ class Emitter(Emitting):
             del self.path[1:]
             if self.ranged is item and isinstance(item, Loop) and item.has(Chunk):
                 self.chunks.combine(item, k)
-        if self.program.required is not None:
-            self._require(self.program.required)
-        if self.traps:
-            self.body.body.insert(self.start, Line("bad = False"))
-            self.body.add("if told(bad):")
-            self.body.add(f"    return {REFUSED}")
+        if not self.left:
+            self._leave()
         self.body.add(f"return {DONE}")
         parameters = self.parameters + [e.buffer.name for e in self.extras]
         parameters += ["phase", "first", "last"] if self.phases else []
@@ -104,6 +109,16 @@ class Emitter(Emitting):
         text = "\n".join([*head, *(t for t, _ in lines)]) + "\n"
         origins = [*(None for _ in head), *(o for _, o in lines)]
         return CPUSource(text, origins, ordered, self.returned, bool(self.phases), self.extras)
+
+    def _leave(self) -> None:
+        """Leave after the work where the entry is for other arguments, or NumPy would raise."""
+        self.left = True
+        if self.program.required is not None:
+            self._require(self.program.required)
+        if self.traps:
+            self.body.body.insert(self.start, Line("bad = False"))
+            self.body.add("if told(bad):")
+            self.body.add(f"    return {REFUSED}")
 
     def open_phase(self, number: int) -> None:
         """Open the block of a phase."""
@@ -144,6 +159,12 @@ class Emitter(Emitting):
         layouts = self.program.layouts
         met = [f"rows({self.names[i.attr[0]]})" for i in inputs if layouts[i.attr[0]] == "R"]
         met += [self._met(check.condition) for check in self.program.graph.checks]
+        arrays = [i for i in inputs if layouts[i.attr[0]]]
+        for k, x in enumerate(arrays):
+            # What is written into shares no memory with another array.
+            for y in arrays[:k]:
+                if {x, y} & self.written:
+                    met.append(f"apart({self.names[y.attr[0]]}, {self.names[x.attr[0]]})")
         if met:
             every = met[0]
             for one in met[1:]:
@@ -432,6 +453,12 @@ class Emitter(Emitting):
                 old = f"half_load({element})" if half else element
                 text = self.accumulators.sum_of(c, old, value)
             block.add(f"{element} = {f'half_store({text})' if half else text}", origin)
+
+
+def _assigns(item: Loop | Computation) -> bool:
+    """Whether an item writes into an array of the caller's."""
+    inside = computations_in(item) if isinstance(item, Loop) else [item]
+    return any(c.target.op is ops.ASSIGN for c in inside)
 
 
 _NUMBA_NAMES = frozenset(

@@ -129,7 +129,15 @@ def _place(node: Node, args: list[Any], values: Values, env: Env) -> Any:
     return result
 
 
+def _assign_problem(node: Node) -> str | None:
+    x, y = node.args
+    if x.op is not ops.INPUT or not node.type == x.type == y.type:
+        return "no array of its type takes the place of an input"
+    return None
+
+
 RULES = {
+    ops.ASSIGN: Rule(evaluate=lambda node, args, values, env: args[1], problem=_assign_problem),
     ops.GATHER: Rule(
         evaluate=_gather, problem=_gather_problem, batch=_gather_batch, pull=_gather_pull
     ),

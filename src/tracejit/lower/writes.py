@@ -1,0 +1,95 @@
+"""What is written into the caller's arrays: when that may be done, and what must be known before.
+
+A program writes into an array of the caller's when nothing reads any longer what was there before,
+and when it is known that NumPy raises nothing: an entry that gives another code leaves all arrays
+as they were, for the plain run to begin anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+
+from tracejit.ir import ops
+from tracejit.ir.graph import Graph
+from tracejit.ir.node import Node, postorder
+from tracejit.lower import access
+from tracejit.lower.access import Access, Index, identity, memory_of
+
+
+def written(graph: Graph) -> dict[Node, Node]:
+    """The inputs whose memory is written, with the nodes that are there afterwards."""
+    return {n.args[0]: n for n in graph.outputs if n.op is ops.ASSIGN}
+
+
+def held_back(graph: Graph, stored: set[Node]) -> set[Node]:
+    """What is computed before anything is written, beside what is `stored` already.
+
+    It reads what is then overwritten: its own array at another place, or another array. So do the
+    elements that are put into an array, which then needs no copy.
+    """
+    writes = written(graph)
+    late = may_refuse(graph)
+    found = set()
+    for x, node in writes.items():
+        y = node.args[1]
+        if late or _reads_overwritten(y, identity(x.ndim), x, writes, stored):
+            found.add(y)
+        while y.op is ops.SCATTER and not late:
+            base, elements, *positions = y.args
+            place = tuple(map(place_of, positions))
+            if _reads_overwritten(elements, place, base, writes, stored):
+                found.add(elements)
+            y = base
+    return {n for n in found if n.ndim and n.op is not ops.INPUT}
+
+
+def _reads_overwritten(
+    y: Node, place: object, x: Node, writes: Container[Node], stored: set[Node]
+) -> bool:
+    """Whether `y` reads more of what is overwritten than the element of `x` that it becomes."""
+    if y in stored:
+        return False
+    for node, index in access.reads(y, identity(y.ndim), stored):
+        base = memory_of(node, y, stored)
+        if base is x and (node is not x or index != place):
+            return True
+        if base is not x and base in writes:
+            return True
+    return False
+
+
+def place_of(position: Node) -> access.Entry | None:
+    """Where an axis is written, as an entry of an index vector; None where it is looked up."""
+    if position.op is ops.IOTA:
+        return access.Entry(0, 1, 0)
+    if position.op is not ops.VIEW or position.args[0].op is not ops.IOTA:
+        return None
+    index = access.view_index(position, identity(position.ndim))
+    assert isinstance(index, tuple) and isinstance(index[0], access.Entry)
+    return index[0]
+
+
+def may_refuse(graph: Graph) -> bool:
+    """Whether NumPy may raise for the values of a graph that passes its checks."""
+    return any(map(_may_refuse, postorder(graph.outputs)))
+
+
+def are_late(graph: Graph) -> bool:
+    """Whether nothing may be written before all else has been computed."""
+    return bool(written(graph)) and may_refuse(graph)
+
+
+def _may_refuse(node: Node) -> bool:
+    op = node.op
+    if op is ops.ASSIGN:
+        return bool(node.attr)
+    if isinstance(op, ops.Elementwise):
+        return bool(op.trap) and node.args[0].dtype.kind in op.trap_kinds
+    if op is ops.SCATTER:
+        return any(node.attr[1])
+    return op in (ops.GATHER, ops.DRAW)
+
+
+def reads_of(x: Node, reads: list[Access], target: Node) -> Iterator[tuple[Node, Index]]:
+    """Those of `reads` that read the memory of `x`."""
+    return ((node, at) for node, at in reads if memory_of(node, target, ()) is x)
