@@ -250,10 +250,12 @@ def check_output(
 
 
 def check_owned(target: Tracer) -> None:
-    """NotTraceable for what is not the function's own."""
+    """NumPy's error for what is read-only; NotTraceable where what is written could not be told."""
     if not target.owned:
+        if target.memory is not None:
+            raise ValueError("assignment destination is read-only")
         raise NotTraceable(
-            "in-place write into what is read-only or differentiated",
+            "in-place write into what is differentiated, or a constant",
             "write into a copy: x = x.copy()",
         )
 

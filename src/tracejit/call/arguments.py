@@ -56,15 +56,14 @@ class Description:
         self.key: tuple[Any, ...] = (config.compile, self.specs, tuple(self._keys))
 
     @functools.cached_property
-    def overlaps(self) -> list[tuple[str, str]]:
-        """The arguments that may share memory, pair by pair."""
-        arrays = [
-            (p, v) for p, v in zip(self.paths, self.values, strict=True) if type(v) is np.ndarray
-        ]
+    def overlaps(self) -> list[tuple[str, str, bool]]:
+        """The arguments that may share memory, pair by pair, and whether they are one array."""
+        leaves = zip(self.paths, self.values, strict=True)
+        arrays = [(path, value) for path, value in leaves if type(value) is np.ndarray]
         return [
-            (p, q)
+            (p, q, x is y)
             for (p, x), (q, y) in itertools.combinations(arrays, 2)
-            if np.may_share_memory(x, y)
+            if x is y or np.may_share_memory(x, y)
         ]
 
     def tell_overlaps(self) -> None:

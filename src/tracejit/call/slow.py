@@ -24,7 +24,7 @@ from tracejit.call.paths import Path, tracing
 from tracejit.call.random_state import RandomGuard
 from tracejit.call.reentry import aside, begins_trace, inlining
 from tracejit.call.retrace import asked_too_often, cause_of, promote_changed_numbers
-from tracejit.call.traced import TraceResult, run_trace
+from tracejit.call.traced import Overlapping, TraceResult, run_trace
 from tracejit.capture.capture import Capture, Root
 from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.config import config, settings
@@ -208,7 +208,7 @@ def _run(fn: Compiled, path: TracedPath, description: Description) -> Any:
 
 def _new_path(fn: Compiled, description: Description) -> TracedPath | Refusal:
     """Trace and compile `fn` for these arguments, which no known path takes."""
-    traced = _traced(fn, description)
+    traced = _traced_apart(fn, description)
     if isinstance(traced, Refusal):
         return traced
     if _known_path(fn, description, traced) is None:
@@ -219,6 +219,15 @@ def _new_path(fn: Compiled, description: Description) -> TracedPath | Refusal:
     refusal = Refusal(None, fn.__wrapped__, trace)
     problem = raised(_raising(trace, program), trace.values) if refusal.bound else None
     return refusal if problem is None else Refusal(problem, fn.__wrapped__, trace)
+
+
+def _traced_apart(fn: Compiled, description: Description) -> tuple[Trace, TraceResult] | Refusal:
+    """`_traced`, again where it turns out to matter which arguments share memory."""
+    traced = _traced(fn, description)
+    if isinstance(traced, Refusal) and isinstance(traced.problem, Overlapping):
+        description.tell_overlaps()
+        traced = _traced(fn, description)
+    return traced
 
 
 def _raising(trace: Trace, program: TraceResult) -> list[Node]:
@@ -236,7 +245,7 @@ def _traced(
     trace = Trace(0.0 if bound_to(fn.__wrapped__) else config.budget)
     guard = RandomGuard()
     take_refusal()
-    capture = Capture(trace, fn.__wrapped__, fn._dynamic)
+    capture = Capture(trace, fn.__wrapped__, fn._dynamic, fn._paths.write)
     try:
         with build.use_solver(trace):
             program = run_trace(fn, description, capture)
@@ -262,7 +271,7 @@ def _traced(
 
 def _path_of(fn: Compiled, description: Description) -> TracedPath | Refusal:
     """The path for these arguments, known or new."""
-    traced = _traced(fn, description)
+    traced = _traced_apart(fn, description)
     if isinstance(traced, Refusal):
         return traced
     path = _known_path(fn, description, traced) or _compiled(fn, description, traced)
@@ -317,7 +326,11 @@ def _compile(
     for name, spec in zip(signature.locals, description.specs, strict=True):
         read += prologue.unpack(spec, name, leaves)
     prologue.flush()
-    expressions = dict(zip(program.inputs, read, strict=True))
+    expressions: dict[str, str] = {}
+    for name, text in zip(program.inputs, read, strict=True):
+        if expressions.setdefault(name, text) != text:  # one array, twice
+            prologue.miss_if(f"{text} is not {expressions[name]}")
+    prologue.flush()
     lines, prologue.lines = prologue.lines, []
     for root in capture.roots:
         names = prologue.unpack(root.spec, root.expression, iter(root.values))

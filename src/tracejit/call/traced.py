@@ -34,6 +34,13 @@ from tracejit.trace.requirements import unread
 from tracejit.trace.tracer import Tracer
 
 
+class Overlapping(NotTraceable):
+    """A function is found to write, and some of its arguments share memory: trace it again."""
+
+    def __init__(self) -> None:
+        super().__init__("arguments share memory, and one of them is written into")
+
+
 class TraceResult:
     """What a trace gave: the graph, its outputs' kinds, and text that builds the result."""
 
@@ -135,10 +142,12 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
 
 def _require_apart(fn: Compiled, description: Description, written: Sequence[Memory]) -> None:
     """NotTraceable where an array that is written into shares memory with another argument."""
-    fn._paths.write = True
+    told, fn._paths.write = fn._paths.write, True
+    if not told and description.overlaps:
+        raise Overlapping
     names = {m.outside for m in written}
-    for pair in description.overlaps:
-        if names & set(pair):
+    for *pair, same in description.overlaps:
+        if names & set(pair) and not same:
             raise NotTraceable(
                 f"{' and '.join(pair)} share memory, and one of them is written into",
                 "pass arrays that do not overlap, or a copy of one",

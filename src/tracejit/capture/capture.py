@@ -78,8 +78,10 @@ class Capture:
     `dynamic`   paths of numbers that changed between calls: they become inputs
     """
 
-    def __init__(self, trace: Trace, function: Any, dynamic: set[str]) -> None:
+    def __init__(self, trace: Trace, function: Any, dynamic: set[str], unify: bool = False) -> None:
         self.trace = trace
+        #: Whether arguments that are one array are one variable: it matters if it is written into.
+        self._unify = unify
         self.prologue = Prologue()
         self.roots: list[Root] = []
         self.states: dict[int, StateVariable] = {}
@@ -361,7 +363,10 @@ class Capture:
             self.handles[id(generator)] = generator, name
             return generator
         if isinstance(spec, Leaf):
-            variable = self.trace.input(next(values), path)
+            value = next(values)
+            variable = self.trace.known_array(value) if self._unify else None
+            if variable is None:
+                variable = self.trace.input(value, path)
             nodes.append(variable.node.attr[0])
             self.handles[id(variable)] = variable, variable.node.attr[0]
             return variable

@@ -97,8 +97,8 @@ def _comparison(ufunc: np.ufunc) -> Any:
 class Tracer:
     """A traced value of `kind` "array", "scalar" (a NumPy scalar) or "number" (a Python number).
 
-    `owned` is False for arguments, captures and what is read-only or cannot be followed, into which
-    an in-place operator must not write. Whose memory an array has, its `memory` says.
+    `owned` is False for what is read-only or cannot be followed, into which an in-place operator
+    must not write. Whose memory an array has, its `memory` says.
     """
 
     __slots__ = ("__weakref__", "kind", "memory", "node", "owned", "path")
