@@ -104,14 +104,15 @@ class Paths(Sequence[P]):
 
     def keep(self, path: P) -> None:
         """Add a path; of too many the one goes that was not used for longest."""
-        self._all.append(path)
-        self._of.setdefault(path.key, []).append(path)
-        if len(self._all) > MOST:
-            old = min(self._all, key=lambda p: p.used)
-            self._all.remove(old)
-            self._of[old.key].remove(old)
-            if not self._of[old.key]:
-                del self._of[old.key]
+        with tracing:
+            self._all.append(path)
+            self._of.setdefault(path.key, []).append(path)
+            if len(self._all) > MOST:
+                old = min(self._all, key=lambda p: p.used)
+                self._all.remove(old)
+                self._of[old.key].remove(old)
+                if not self._of[old.key]:
+                    del self._of[old.key]
 
     def tried(self, key: Any, run: Callable[[P], Any]) -> tuple[tuple[P, ...], P | None, Any]:
         """The paths for a `key`, and of these the one that takes the arguments, and its result."""

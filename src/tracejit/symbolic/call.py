@@ -26,6 +26,7 @@ from tracejit.ir.stabilise import stabilised
 from tracejit.native import locks
 from tracejit.symbolic.driver import driver_of
 from tracejit.symbolic.graph import Variable
+from tracejit.symbolic.opcodes import node_of
 from tracejit.symbolic.plain import located, run_plain, tell_plain
 from tracejit.symbolic.program import Callee, SymbolicPath
 from tracejit.symbolic.replay import SymbolicTrace, replay
@@ -181,8 +182,6 @@ def _new_path(f: Callee, key: Any, values: list[Any], states: list[Any]) -> Symb
 
 
 def _node(value: Any) -> Any:
-    from tracejit.symbolic.opcodes import node_of
-
     return value.node if isinstance(value, Tracer) else node_of(value)
 
 
