@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 import tracejit
+from programs.overlap import apart
 from programs.write import Program
 
 #: Which arguments each call is given: the second call finds a path, the third one other lengths.
@@ -49,7 +50,17 @@ class Report:
 
 def check(program: Program, decorate: Callable[..., Any] = tracejit.function) -> Report:
     """Run a program plainly and decorated, and compare after each call."""
-    plain, traced = load(program.source), load(program.source)
+    report = compared(program, program.source, decorate)
+    if report.difference:
+        as_documented = compared(program, apart(program.source), decorate)
+        if not as_documented.difference:
+            return as_documented
+    return report
+
+
+def compared(program: Program, source: str, decorate: Callable[..., Any]) -> Report:
+    """What differs between ``source``, run plainly, and the program, decorated."""
+    plain, traced = load(source), load(program.source)
     f = decorate(traced.program, on_unsupported="warn")
     lines: set[int] = set()
     difference, errors = "", 0
@@ -57,23 +68,26 @@ def check(program: Program, decorate: Callable[..., Any] = tracejit.function) ->
         warnings.simplefilter("ignore")
         for call, k in enumerate(CALLS):
             with watched(plain.program.__code__.co_filename, lines):
-                want = outcome(plain, plain.program, k)
-            got = outcome(traced, f, k)
+                want = outcome(plain.program, plain.arguments(k), TABLE=plain.TABLE)
+            got = outcome(f, traced.arguments(k), TABLE=traced.TABLE)
             errors += want.error is not None
             difference = differences(want, got, 0 if program.exact else OFF)
             if difference:
                 difference = f"call {call}, arguments({k}): {difference}"
                 break
-    how, reason = "compiled", ""
-    if errors == len(CALLS):
-        how = "raises"
-    elif f.stats.fallbacks or not f.stats.traces:
-        how = "NumPy"
-    if how != "compiled":
-        found = re.search(r"falls back at line \d+: (.*)", f.explain())
-        reason = found.group(1) if found else ""
+    how, reason = how_it_ran(f, errors)
     reached = set().union(*(c for line, c in program.constructs.items() if line in lines))
     return Report(program, how, reason, difference, reached)
+
+
+def how_it_ran(f: Any, errors: int) -> tuple[str, str]:
+    """Whether all calls were compiled, and why not."""
+    if errors == len(CALLS):
+        return "raises", ""
+    if f.stats.traces and not f.stats.fallbacks:
+        return "compiled", ""
+    found = re.search(r"falls back at line \d+: (.*)", f.explain())
+    return "NumPy", found.group(1) if found else ""
 
 
 def load(source: str) -> types.ModuleType:
@@ -107,9 +121,8 @@ class watched:
         return self._step
 
 
-def outcome(module: types.ModuleType, function: Callable[..., Any], k: int) -> Outcome:
-    """Call `function` with the module's arguments."""
-    arguments = module.arguments(k)
+def outcome(function: Callable[..., Any], arguments: tuple[Any, ...], **others: Any) -> Outcome:
+    """Call `function`; `others` are values that it may change besides."""
     result, error = None, None
     with np.errstate(all="ignore"):
         try:
@@ -118,8 +131,7 @@ def outcome(module: types.ModuleType, function: Callable[..., Any], k: int) -> O
             error = problem
     values = {f"arguments{path}": value for path, value in leaves(arguments)}
     values |= {f"result{path}": value for path, value in leaves(result)}
-    values["TABLE"] = module.TABLE
-    return Outcome(values, error)
+    return Outcome(values | others, error)
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from programs.compare import load
 from programs.write import Program
 
 
@@ -16,13 +17,22 @@ def reduce(program: Program, fails: Callable[[Program], bool]) -> Program:
     while True:
         for k, source in enumerate(itertools.islice(smaller(program.source), at, None), at):
             candidate = replace(program, source=source, constructs={})
-            if fails(candidate):
+            if is_program(candidate) and fails(candidate):
                 program, at = candidate, k
                 break
         else:
             if at == 0:
                 return program
             at = 0  # once more, from the start
+
+
+def is_program(program: Program) -> bool:
+    """Whether the module can be loaded, and makes arguments."""
+    try:
+        load(program.source).arguments(0)
+    except Exception:
+        return False
+    return True
 
 
 def smaller(source: str) -> Iterator[str]:

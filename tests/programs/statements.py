@@ -93,7 +93,8 @@ def swap(w: Writer) -> None:
 
 def view(w: Writer) -> None:
     """A name for a part of an array, or for another order of it."""
-    a = w.pick(w.arrays())
+    views = w.arrays(lambda a: a.name.startswith("v"))
+    a = w.pick(views if views and w.one_in(2) else w.arrays())
     name = w.fresh("v")
     forms: list[tuple[str, Shape]] = [(a.name, a.shape), (f"{a.name}[::-1]", a.shape)]
     first, *rest = a.shape
@@ -221,7 +222,8 @@ def branch(w: Writer) -> None:
         with w.block(f"elif {e.condition(w)}:", "elif"):
             body(w, 2)
     if w.one_in(2):
-        with w.block("else:", "else"):
+        with w.block("else:"):
+            w.note("else")
             body(w, 2)
 
 
@@ -308,7 +310,8 @@ def loop_while(w: Writer) -> None:
 def otherwise(w: Writer) -> None:
     """Now and then, what a loop does that was not broken off."""
     if w.one_in(8):
-        with w.block("else:", "else of a loop"):
+        with w.block("else:"):
+            w.note("else of a loop")
             body(w, 1)
 
 
@@ -439,10 +442,10 @@ SIMPLE = {
     write_mask: 2,
 }  # fmt: skip
 STATEMENTS = {
-    **SIMPLE, assign_array: 4, view: 4, new_array: 2, assign_integer: 2, new_indices: 1,
+    **SIMPLE, assign_array: 4, view: 5, new_array: 2, assign_integer: 3, new_indices: 1,
     write_indices: 2, write_call: 3, swap: 1, branch: 5, loop_range: 7, loop_short: 2,
-    loop_items: 3, loop_while: 3, leave: 3, leave_function: 1, assertion: 1, failure: 1,
-    guarded: 1, with_block: 1, call_helper: 2, closure: 2, new_list: 1, append: 2, write_part: 2,
+    loop_items: 3, loop_while: 3, leave: 5, leave_function: 1, assertion: 1, failure: 1,
+    guarded: 1, with_block: 1, call_helper: 2, closure: 2, new_list: 1, append: 3, write_part: 2,
 }  # fmt: skip
 
 #: As those of expressions that ask for values.

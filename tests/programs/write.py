@@ -88,6 +88,7 @@ class Parameter:
     arrays: tuple[Array, ...] = ()
     number: bool = False
     integer: bool = False
+    construct: str = ""
 
 
 def fill(scope: Scope, parameters: dict[str, Parameter]) -> None:
@@ -108,7 +109,7 @@ def write_arguments(w: Writer, dtype: str) -> dict[str, Parameter]:
         w.line("rng = np.random.default_rng(k)")
         w.line("n, m = 6 + k, 4 + k")
         for p in chosen.values():
-            w.line(f"{p.name} = {p.value}")
+            w.line(f"{p.name} = {p.value}", p.construct)
         if w.one_in(20):
             arrays = [p.name for p in chosen.values() if len(p.arrays) == 1]
             w.line(f"{w.pick(arrays)}.flags.writeable = False", "read-only argument")
@@ -125,13 +126,14 @@ def vector(w: Writer, name: str, dtype: str, others: list[Parameter]) -> Paramet
         text, less = w.pick(ALIASES)
         first, *rest = base.shape
         if len(base.shape) == 2 and w.one_in(2):
-            w.note("row of an argument")
-            return Parameter(name, f"{base.name}[1]", (Array(name, base.shape[1:], own=True),))
+            row = (Array(name, base.shape[1:], own=True),)
+            return Parameter(name, f"{base.name}[1]", row, construct="row of an argument")
         if less and first[1]:
             text, less = "{}", 0
-        w.note("argument twice" if text == "{}" else "overlapping arguments")
+        construct = "argument twice" if text == "{}" else "overlapping arguments"
         shape = ((first[0], first[1] - less), *rest)
-        return Parameter(name, text.format(base.name), (Array(name, shape, own=True),))
+        arrays = (Array(name, shape, own=True),)
+        return Parameter(name, text.format(base.name), arrays, construct=construct)
     forms = ["{}", "{}", "np.repeat({}, 2)[::2]", "{}[::-1]"]
     text = w.pick(forms).format(f"(rng.integers(-8, 9, n) / 4).astype({dtype})")
     return Parameter(name, text, (Array(name, VECTOR, own=True),))
@@ -165,10 +167,9 @@ def container(w: Writer, name: str, dtype: str, others: list[Parameter]) -> Para
     text, names = w.pick(
         [("{{'u': {0}, 'v': {1}}}", ("['u']", "['v']")), ("[{0}, {1}]", ("[0]", "[1]"))]
     )
-    w.note("arrays in a container")
     value = text.format(first.name, made)
     arrays = (Array(name + names[0], first.shape), Array(name + names[1], VECTOR))
-    return Parameter(name, value, arrays)
+    return Parameter(name, value, arrays, construct="arrays in a container")
 
 
 PARAMETERS = {"y": 4, "a": 4, "s": 4, "k": 3, "p": 2, "box": 1}
