@@ -68,8 +68,8 @@ def compared(program: Program, source: str, decorate: Callable[..., Any]) -> Rep
         warnings.simplefilter("ignore")
         for call, k in enumerate(CALLS):
             with watched(plain.program.__code__.co_filename, lines):
-                want = outcome(plain.program, plain.arguments(k), TABLE=plain.TABLE)
-            got = outcome(f, traced.arguments(k), TABLE=traced.TABLE)
+                want = outcome(plain.program, plain.arguments(k), **globals_of(plain))
+            got = outcome(f, traced.arguments(k), **globals_of(traced))
             errors += want.error is not None
             difference = differences(want, got, 0 if program.exact else OFF)
             if difference:
@@ -78,6 +78,11 @@ def compared(program: Program, source: str, decorate: Callable[..., Any]) -> Rep
     how, reason = how_it_ran(f, errors)
     reached = set().union(*(c for line, c in program.constructs.items() if line in lines))
     return Report(program, how, reason, difference, reached)
+
+
+def globals_of(module: types.ModuleType) -> dict[str, Any]:
+    """The arrays that a program may change besides its arguments."""
+    return {name: value for name, value in vars(module).items() if isinstance(value, np.ndarray)}
 
 
 def how_it_ran(f: Any, errors: int) -> tuple[str, str]:

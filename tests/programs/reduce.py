@@ -1,4 +1,4 @@
-"""Make a failing program small: leave out statements while it fails as before."""
+"""Make a failing program small: leave out statements and operations while it fails as before."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def is_program(program: Program) -> bool:
 
 
 def smaller(source: str) -> Iterator[str]:
-    """The program with a statement left out, its body in its place, or an expression simpler."""
+    """The program with a statement left out, its body in its place, or an operation simpler."""
     count = sum(1 for _ in ast.walk(ast.parse(source)))
     for k in range(count):
         for change in (without, unwrapped, plainer):
@@ -45,70 +45,55 @@ def smaller(source: str) -> Iterator[str]:
                 yield ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 
 
-def blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
-    for name in ("body", "orelse", "finalbody"):
-        block = getattr(node, name, None)
-        if isinstance(block, list):
-            yield block
-
-
-def place(tree: ast.AST, k: int) -> tuple[list[ast.stmt], int] | None:
-    """The block and the position of the k-th statement."""
-    seen = 0
-    for node in ast.walk(tree):
-        for block in blocks(node):
-            if seen <= k < seen + len(block):
-                return block, k - seen
-            seen += len(block)
-    return None
-
-
-def keeps_ending(statement: ast.stmt) -> bool:
-    """Whether a loop may depend on a statement to end."""
-    return "count" in ast.unparse(statement).split("\n")[0] or isinstance(statement, ast.Break)
-
-
 def without(tree: ast.AST, k: int) -> bool:
-    found = place(tree, k)
-    if found is None:
-        return False
-    block, at = found
-    if keeps_ending(block[at]) and not isinstance(block[at], ast.While):
-        return False
-    if any(keeps_ending(s) for s in ast.walk(block[at]) if isinstance(s, ast.stmt)) and isinstance(
-        block[at], ast.If
-    ):
-        return False
-    block[at : at + 1] = [] if len(block) > 1 else [ast.Pass()]
-    return True
+    """Leave out the k-th statement."""
+    for block, at in itertools.islice(statements(tree), k, k + 1):
+        if not ends_a_loop(block[at]):
+            block[at : at + 1] = [] if len(block) > 1 else [ast.Pass()]
+            return True
+    return False
 
 
 def unwrapped(tree: ast.AST, k: int) -> bool:
-    found = place(tree, k)
-    if found is None:
-        return False
-    block, at = found
-    inner = getattr(block[at], "body", None)
-    if not isinstance(inner, list) or isinstance(block[at], (ast.FunctionDef, ast.While)):
-        return False
-    block[at : at + 1] = inner
-    return True
+    """Put the body of the k-th statement in its place."""
+    for block, at in itertools.islice(statements(tree), k, k + 1):
+        inner = block[at]
+        if isinstance(inner, (ast.If, ast.For, ast.With, ast.Try)):
+            block[at : at + 1] = inner.body
+            return True
+    return False
 
 
 def plainer(tree: ast.AST, k: int) -> bool:
-    """The k-th operation replaced by its first operand."""
-    operations = [
-        (parent, name, child)
-        for parent in ast.walk(tree)
-        for name, child in ast.iter_fields(parent)
-        if isinstance(child, (ast.BinOp, ast.IfExp, ast.BoolOp, ast.UnaryOp))
-    ]
-    if k >= len(operations):
-        return False
-    parent, name, child = operations[k]
-    inner = getattr(child, "left", None) or getattr(child, "body", None)
-    inner = inner or getattr(child, "operand", None) or child.values[0]  # type: ignore[attr-defined]
-    if "count" in ast.unparse(child) and not isinstance(child, ast.BinOp):
-        return False
-    setattr(parent, name, inner)
-    return True
+    """Put its first operand in place of the k-th operation."""
+    for parent, name, operation in itertools.islice(operations(tree), k, k + 1):
+        if not ends_a_loop(operation):
+            setattr(parent, name, next(ast.iter_child_nodes(operation)))
+            return True
+    return False
+
+
+def statements(tree: ast.AST) -> Iterator[tuple[list[ast.stmt], int]]:
+    """Each statement, as a block and a position."""
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if isinstance(block, list):
+                yield from ((block, at) for at in range(len(block)))
+
+
+def operations(tree: ast.AST) -> Iterator[tuple[ast.AST, str, ast.expr]]:
+    """Each operation, as a field of its parent."""
+    for parent in ast.walk(tree):
+        for name, child in ast.iter_fields(parent):
+            if isinstance(child, (ast.BinOp, ast.IfExp, ast.Compare)):
+                yield parent, name, child
+
+
+def ends_a_loop(node: ast.AST) -> bool:
+    """Whether a loop may depend on it to end: on its break, its counter, or the test of one."""
+    if isinstance(node, ast.stmt) and not isinstance(node, (ast.AugAssign, ast.If)):
+        return isinstance(node, ast.Break)
+    tested = node.test if isinstance(node, ast.If) else node
+    names = (n.id for n in ast.walk(tested) if isinstance(n, ast.Name))
+    return any(name.startswith("count") for name in names)
