@@ -29,10 +29,11 @@ def reduce(program: Program, fails: Callable[[Program], bool]) -> Program:
 def is_program(program: Program) -> bool:
     """Whether the module can be loaded, and makes arguments."""
     try:
-        load(program.source).arguments(0)
+        module = load(program.source)
+        module.arguments(0)
     except Exception:
         return False
-    return True
+    return hasattr(module, "program")
 
 
 def smaller(source: str) -> Iterator[str]:

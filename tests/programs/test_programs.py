@@ -21,7 +21,7 @@ from programs.write import Program, write
 EXAMPLES = settings().max_examples
 INTERPRETED, COMPILED = 16 * EXAMPLES, 3 * EXAMPLES
 #: The least share of programs, of those that do not raise at every call, that run compiled.
-FLOOR = 0.1
+FLOOR = 0.3
 #: Kernels that do.
 WHOLLY_COMPILED = {"escape", "collatz"}
 #: Constructs without which the programs say little.
