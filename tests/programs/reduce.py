@@ -15,7 +15,7 @@ def reduce(program: Program, fails: Callable[[Program], bool]) -> Program:
     """The smallest program that was found for which `fails` is still true."""
     at = 0
     while True:
-        for k, source in enumerate(itertools.islice(smaller(program.source), at, None), at):
+        for k, source in smaller(program.source, at):
             candidate = replace(program, source=source, constructs={})
             if is_program(candidate) and fails(candidate):
                 program, at = candidate, k
@@ -36,14 +36,18 @@ def is_program(program: Program) -> bool:
     return hasattr(module, "program")
 
 
-def smaller(source: str) -> Iterator[str]:
-    """The program with a statement left out, its body in its place, or an operation simpler."""
-    count = sum(1 for _ in ast.walk(ast.parse(source)))
-    for k in range(count):
+def smaller(source: str, first: int) -> Iterator[tuple[int, str]]:
+    """The program with a statement left out, its body in its place, or an operation simpler.
+
+    Each with its number, from `first` on.
+    """
+    tree = ast.parse(source)
+    count = max(sum(1 for _ in found(tree)) for found in (statements, operations))
+    for k in range(first, count):
         for change in (without, unwrapped, plainer):
             tree = ast.parse(source)
             if change(tree, k):
-                yield ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+                yield k, ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 
 
 def without(tree: ast.AST, k: int) -> bool:
