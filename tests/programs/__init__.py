@@ -1,0 +1,1 @@
+"""Random statement programs and classic kernels, each run plainly and decorated, and compared."""
