@@ -129,7 +129,7 @@ def test_while_this_thread_traces(handler, monkeypatch) -> None:
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals")
 def test_while_this_thread_waits_for_the_compiler(handler, monkeypatch) -> None:
     once, ran = Once(handler, lambda: None), threading.Event()
-    compile_, here = compiler._dispatch, threading.get_ident()
+    compile_, here = compiler._build, threading.get_ident()
 
     def dispatch(*args):
         signal.pthread_kill(here, signal.SIGUSR1)
@@ -137,14 +137,14 @@ def test_while_this_thread_waits_for_the_compiler(handler, monkeypatch) -> None:
         return compile_(*args)
 
     def handle(number, frame):
-        monkeypatch.setattr(compiler, "_dispatch", compile_)
+        monkeypatch.setattr(compiler, "_build", compile_)
         try:
             once.around()()
         finally:
             ran.set()
 
     previous = signal.signal(signal.SIGUSR1, handle)
-    monkeypatch.setattr(compiler, "_dispatch", dispatch)
+    monkeypatch.setattr(compiler, "_build", dispatch)
     k = HANDLERS.index(handler) + 0.5
     scope = {"np": np}
     exec(f"def f(x): return np.sqrt(x) * {k}", scope)

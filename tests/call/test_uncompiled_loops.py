@@ -13,7 +13,7 @@ from tracejit.ir.closing import Body
 from tracejit.ir.region import Check
 from tracejit.ir.types import FLOAT64
 from tracejit.trace.tables import FUNCTIONS
-from tracejit.trace.variable import value
+from tracejit.trace.tracer import value
 
 X = np.array([1.0, 2.0, 4.0])
 

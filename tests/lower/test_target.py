@@ -25,7 +25,7 @@ def on_reference() -> Iterator[None]:
 
 
 def only(f: Any) -> Any:
-    [path] = f._records
+    [path] = f._paths
     return path.executable
 
 

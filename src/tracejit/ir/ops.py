@@ -387,8 +387,7 @@ STRUCTURAL: dict[str, Op] = _rows(
     ),
     Op(
         name="assign",
-        doc="of an input and what takes its place in the caller's memory, of the same type: that; "
-        "an output only; attr: whether all other outputs must be known before",
+        doc="what takes the place of an input in the caller's memory; attr: whether all else is first",
     ),
     Op(name="concatenate", dims_in_attr=True, doc="attr: (axis, shape)"),
     Op(

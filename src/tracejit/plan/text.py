@@ -48,6 +48,14 @@ def make_function(
     return made
 
 
+def identifier(path: str) -> str:
+    """A name made of the text of a path."""
+    name = "".join(c if c.isalnum() else "_" for c in path).strip("_")
+    while "__" in name:
+        name = name.replace("__", "_")
+    return name if name.isidentifier() else f"v_{name}"
+
+
 def is_plain_name(name: str) -> bool:
     """Whether `name` is itself in text: Python takes some names for others, and some for none."""
     return name.isascii() and name.isidentifier() and not keyword.iskeyword(name)

@@ -24,6 +24,7 @@ from tracejit.ir.graph import Check, Graph, substitute, with_operands
 from tracejit.ir.node import Node, Origin, postorder
 from tracejit.ir.types import BOOL, canonical_dtype
 from tracejit.native import floatmodes
+from tracejit.plan.text import identifier
 from tracejit.trace.explain import scalar_text
 from tracejit.trace.memory import Memory
 from tracejit.trace.requirements import Requirement
@@ -221,12 +222,8 @@ class Trace(build.Solver):
             self._memo[node] = value
 
     def _unique(self, path: str) -> str:
-        name = "".join(c if c.isalnum() else "_" for c in path).strip("_")
-        while "__" in name:
-            name = name.replace("__", "_")
-        if not name.isidentifier():
-            name = f"v_{name}"
-        free, k = name, 1
+        free = name = identifier(path)
+        k = 1
         while free in self.values:
             k += 1
             free = f"{name}_{k}"
