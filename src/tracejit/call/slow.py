@@ -327,14 +327,18 @@ def _compile(
         read += prologue.unpack(spec, name, leaves)
     prologue.flush()
     expressions: dict[str, str] = {}
-    for name, text in zip(program.inputs, read, strict=True):
-        if expressions.setdefault(name, text) != text:  # one array, twice
-            prologue.miss_if(f"{text} is not {expressions[name]}")
+
+    def bind(names: Sequence[str], texts: Sequence[str]) -> None:
+        for name, text in zip(names, texts, strict=True):
+            if expressions.setdefault(name, text) != text:  # one array, twice
+                prologue.miss_if(f"{text} is not {expressions[name]}")
+
+    bind(program.inputs, read)
     prologue.flush()
     lines, prologue.lines = prologue.lines, []
     for root in capture.roots:
         names = prologue.unpack(root.spec, root.expression, iter(root.values))
-        expressions.update(zip(root.nodes, names, strict=True))
+        bind(root.nodes, names)
         root.values = []  # arrays of this call, which the path must not keep
     prologue.flush()
     if prologue.lines:

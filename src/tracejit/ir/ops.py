@@ -387,7 +387,7 @@ STRUCTURAL: dict[str, Op] = _rows(
     ),
     Op(
         name="assign",
-        doc="what takes the place of an input in the caller's memory; attr: whether all else is first",
+        doc="what takes an input's place in the caller's memory; attr: whether all else is first",
     ),
     Op(name="concatenate", dims_in_attr=True, doc="attr: (axis, shape)"),
     Op(

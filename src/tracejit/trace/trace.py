@@ -222,8 +222,7 @@ class Trace(build.Solver):
             self._memo[node] = value
 
     def _unique(self, path: str) -> str:
-        free = name = identifier(path)
-        k = 1
+        free, k = (name := identifier(path)), 1
         while free in self.values:
             k += 1
             free = f"{name}_{k}"
