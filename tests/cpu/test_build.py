@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 import pytest
-from kernels import kernel
+from handwritten import kernel
 
 import tracejit
 from tracejit.intrinsics import structure

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kernels import wrapped
+from handwritten import wrapped
 from numba import carray, cfunc, types
 
 from tracejit.cpu.compiling.spread import spread

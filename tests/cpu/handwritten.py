@@ -24,5 +24,5 @@ def wrapped(function: Callable[..., Any], *signature: Any) -> Any:
     """An entry that calls a function, which returns its code."""
     FUNCTIONS.append(numba.njit(nogil=True, error_model="numpy")(function))
     names = ", ".join(f"a{k}" for k in range(len(signature)))
-    head = f"from kernels import FUNCTIONS\nbody = FUNCTIONS[{len(FUNCTIONS) - 1}]\n"
+    head = f"from handwritten import FUNCTIONS\nbody = FUNCTIONS[{len(FUNCTIONS) - 1}]\n"
     return kernel(f"{head}def entry({names}):\n    return body({names})\n", *signature)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kernels import kernel, wrapped
+from handwritten import kernel, wrapped
 from numba.core import types
 
 from tracejit.cpu.compiling.compile import array_type, scalar_type
