@@ -6,7 +6,7 @@ a point is in `access`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tracejit.ir import ops
@@ -89,7 +89,7 @@ _CALL = Placement(
 )
 _MASKED = replace(_CALL, parts=True)
 
-PLACEMENTS: Mapping[ops.Op, Placement] = {
+PLACEMENTS: dict[ops.Op, Placement] = {
     **dict.fromkeys((ops.INPUT, ops.CONST, ops.DIM, ops.POLY, ops.IOTA, ops.VIEW), _INLINED),
     ops.STRUCTURAL["custom"]: _INLINED,
     ops.RESHAPE: Placement(flat=_arrays, computations=computations.filled),

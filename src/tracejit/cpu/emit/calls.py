@@ -27,7 +27,7 @@ class Calls:
         if c.kind is Kind.MATMUL:
             self._matmul(c)
         else:
-            self._library.get(c.value.op, self._ufunc)(c)
+            CALLS.get(c.value.op, Calls._ufunc)(self, c)
 
     def _matmul(self, c: Computation) -> None:
         a, b = c.value.args
@@ -53,26 +53,10 @@ class Calls:
         self.e.headers[f"{name}_over"] = (
             f'{name}_over = ufunc_over("{module}", "{ufunc}", "{types}")'
         )
-        operands = [self._flat(a) if a.ndim else self.e.value(a, ()) for a in c.value.args]
+        operands = [self.flat(a) if a.ndim else self.e.value(a, ()) for a in c.value.args]
         out = self.e.program.buffers[c.target][0]
         operands.append(self.e.flat_name(out.name, c.target.ndim))
         self.e.path[-1].add(f"{name}_over({', '.join(operands)})", c.value.origin)
-
-    @property
-    def _library(self) -> dict[ops.Op, Callable[[Computation], None]]:
-        """What emits a call of compiled code; the loop of a ufunc otherwise."""
-        return {
-            ops.COUNT: self._count,
-            ops.POSITIONS: self._positions,
-            ops.NONZERO: self._positions,
-            ops.COMPRESS: self._compress,
-            ops.PLACE: self._place,
-            ops.SORT: self._sort,
-            ops.ARGSORT: self._sort,
-            ops.MIDDLE: self._middle,
-            ops.DRAW: self._draw,
-            ops.ADVANCE: lambda c: None,  # the draw leaves it
-        }
 
     def _count(self, c: Computation) -> None:
         """How many elements of a mask are true, in a register."""
@@ -157,7 +141,7 @@ class Calls:
             self.e.dim(shape[-1]),
         ]
         for p in parameters:
-            operands.append(self._flat(p) if p.ndim else self.e.value(p, ()))
+            operands.append(self.flat(p) if p.ndim else self.e.value(p, ()))
         if name in BY_STREAMS:
             operands += ["first", "last"] if self.e.ranged is c else ["0", "-1"]
         self.e.trap(f"draw_{name}({', '.join(operands)})", len(self.e.path) - 1)
@@ -175,6 +159,9 @@ class Calls:
         line = Line(f"{name}_block({after}, {out}, {left})", c.value.origin)
         version.blocks[0].body.insert(0, line)
 
+    def _left(self, c: Computation) -> None:
+        """A state, which the draw before it leaves."""
+
     def _state_after(self, c: Computation) -> str:
         after = next(
             n for n in self.e.program.stored if n.op is ops.ADVANCE and n.args == (c.value,)
@@ -189,7 +176,7 @@ class Calls:
         self.e.headers[function] = f'{function} = {name}_rows("{char}", "{kind}")'
         out = self.e.program.buffers[c.target][0]
         operands = [
-            self._flat(x),
+            self.flat(x),
             self.e.dim(x.shape[-1]),
             self.e.flat_name(out.name, x.ndim),
         ]
@@ -203,13 +190,13 @@ class Calls:
         self.e.headers[function] = f'{function} = middle_rows("{char}", {numbers})'
         out = self.e.program.buffers[c.target][0]
         operands = [
-            self._flat(x),
+            self.flat(x),
             self.e.dim(x.shape[-1]),
             self.e.flat_name(out.name, c.value.ndim),
         ]
         self.e.path[-1].add(f"{function}({', '.join(operands)})", c.value.origin)
 
-    def _flat(self, operand: Node) -> str:
+    def flat(self, operand: Node) -> str:
         """The elements of an operand, which is contiguous in memory."""
         node = in_memory(operand)
         return self.e.flat_name(self.e.array_name(node), node.ndim)
@@ -222,3 +209,18 @@ class Calls:
 
 def _part(name: str, batch: list[str]) -> str:
     return f"{name}[{', '.join(batch)}, :, :]" if batch else name
+
+
+#: What emits the call of compiled code for an op; for an elementwise one it is its ufunc's loop.
+CALLS: dict[ops.Op, Callable[[Calls, Computation], None]] = {
+    ops.COUNT: Calls._count,
+    ops.POSITIONS: Calls._positions,
+    ops.NONZERO: Calls._positions,
+    ops.COMPRESS: Calls._compress,
+    ops.PLACE: Calls._place,
+    ops.SORT: Calls._sort,
+    ops.ARGSORT: Calls._sort,
+    ops.MIDDLE: Calls._middle,
+    ops.DRAW: Calls._draw,
+    ops.ADVANCE: Calls._left,
+}
