@@ -263,8 +263,8 @@ def test_a_shape_is_read_once_before_a_call(monkeypatch):
     lines = []
     much = Driver.much
 
-    def noting(driver, works):
-        name = much(driver, works)
+    def noting(driver, works, *least):
+        name = much(driver, works, *least)
         lines.append(list(driver.lines))
         return name
 
