@@ -44,7 +44,6 @@ MODULES = {
     "theano.tensor.var": "tracejit.symbolic.variables",
 }
 
-_RANDOM = "draw with NumPy outside, and pass the numbers as an input"
 _CONV = "scipy.signal computes convolutions outside of the graph"
 #: Names of Theano's that are not there: what they are, and what to use.
 MISSING = {

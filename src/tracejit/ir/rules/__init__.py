@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 
 from tracejit.ir.node import Node
 from tracejit.ir.ops import Op
@@ -20,7 +19,7 @@ from tracejit.ir.rules import (
 from tracejit.ir.rules.record import Roles, Rule
 
 #: The record of each structural op.
-RULES: Mapping[Op, Rule] = {
+RULES: dict[Op, Rule] = {
     **leaves.RULES,
     **views.RULES,
     **indexing.RULES,
