@@ -263,6 +263,7 @@ def check_owned(target: Tracer) -> None:
 def write(target: Tracer, node: Node) -> None:
     """Let `target` hold `node`, of its shape and dtype; its views and its base see it."""
     if target.memory is None:
+        build.solver().wrote(target)
         target.node = node
     else:
         target.memory.write(target, node)

@@ -77,6 +77,13 @@ class Solver:
         """The user's line that is being executed."""
         return None
 
+    def may_go_back(self) -> bool:
+        """Whether what is done now may be undone: handles keep to their memory then."""
+        return False
+
+    def wrote(self, array: Any) -> None:
+        """An array of the traced function's is about to be written into."""
+
     def require(self, node: Node, operand: Node, holds: Node) -> None:
         """`node` raises in NumPy where `holds`, a scalar over all of `operand`, is false."""
 

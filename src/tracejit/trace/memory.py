@@ -59,7 +59,11 @@ class Memory:
     def write(self, target: Any, node: Node) -> None:
         """Let what the handle `target` sees have the value `node`, of its shape and dtype."""
         others = [h for h in self.handles.values() if h is not target]
-        if not others and not (self.outside and target.path):
+        if not others and not target.path:
+            build.solver().wrote(self)
+            self.node = target.node = node
+            return
+        if not others and not self.outside and not build.solver().may_go_back():
             self.node = target.node = node
             target.path = ()
             return
@@ -68,6 +72,7 @@ class Memory:
                 "in-place write into an array that may share its memory with a reshaped one",
                 "reshape a copy: x.copy().reshape(...)",
             )
+        build.solver().wrote(self)
         self.node = _written(self.node, target.path, node) if target.path else node
         target.node = node
         for handle in others:

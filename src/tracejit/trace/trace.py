@@ -20,13 +20,16 @@ import numpy as np
 from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir import build, dims, interpret, lengths, ops
 from tracejit.ir.dims import Dim
-from tracejit.ir.graph import Check, Graph, substitute, with_operands
-from tracejit.ir.node import Node, Origin, postorder
+from tracejit.ir.graph import Check, Graph, substitute
+from tracejit.ir.node import Node, Origin
 from tracejit.ir.types import BOOL, canonical_dtype
 from tracejit.native import floatmodes
 from tracejit.plan.text import identifier
+from tracejit.trace.effects import Log
+from tracejit.trace.equality import EqualLengths
 from tracejit.trace.explain import scalar_text
 from tracejit.trace.memory import Memory
+from tracejit.trace.ranges import Steps, reaches, truth
 from tracejit.trace.requirements import Requirement
 
 if TYPE_CHECKING:
@@ -104,11 +107,13 @@ class Trace(build.Solver):
         self.names: dict[str, str] = {}
         self.constants: dict[str, np.ndarray] = {}
         self.checks: list[Check] = []
+        #: What stands for what, of equal lengths.
         self.substitutions: dict[Node, Dim] = {}
         self._answers: dict[Node, bool] = {}
         self._memo: dict[Node, Any] = {}
         self._marked: dict[Node, bool] = {}
         self._order: dict[str, int] = {}
+        self._equal = EqualLengths(self.substitutions, self._order)
         self._arrays: dict[int, tuple[np.ndarray, Tracer]] = {}
         #: The memory of each input that is an array, by its name.
         self.memories: dict[str, Memory] = {}
@@ -117,6 +122,9 @@ class Trace(build.Solver):
         self.drawn_inputs: set[str] = set()
         #: What NumPy would test that compiled loops may not.
         self.requirements: list[Requirement] = []
+        #: The loops and branches that are open: their steps, and what they write into.
+        self.steps: list[Steps] = []
+        self.logs: list[Log] = []
         self.capture: Any = None
         #: What must live as long as the trace.
         self.kept: list[Any] = []
@@ -244,6 +252,19 @@ class Trace(build.Solver):
                 raise floatmodes.refusal(modes)
         return user_origin()
 
+    def wrote(self, array: Any) -> None:
+        """Note a write in what may be undone."""
+        for log in self.logs:
+            log.note(array)
+
+    def may_go_back(self) -> bool:
+        """Whether the body of a loop or a branch is traced."""
+        return bool(self.logs)
+
+    def tables(self) -> tuple[dict[Any, Any], ...]:
+        """What has been found out, and may be forgotten again."""
+        return self.substitutions, self._answers
+
     def require(self, node: Node, operand: Node, holds: Node) -> None:
         """See `requirements`."""
         self.requirements.append(Requirement(node, operand, holds))
@@ -337,6 +358,8 @@ class Trace(build.Solver):
         difference = dims.sub(a, b)
         if isinstance(difference, int):
             return difference == 0
+        if any(reaches(difference, frozenset([steps.number])) for steps in self.steps):
+            return self.truth(condition("equal", a, b))
         va, vb = self.value(a), self.value(b)
         if va is None or vb is None:
             raise NotTraceable(
@@ -346,7 +369,7 @@ class Trace(build.Solver):
         test = condition("equal", a, b)
         self._record(test, va == vb)
         if va == vb:
-            self._unify(a, b)
+            self._equal.unify(a, b)
         return va == vb
 
     def truth(self, condition: Node) -> bool:
@@ -356,6 +379,9 @@ class Trace(build.Solver):
         known = self._answers.get(condition)
         if known is not None:
             return known
+        for steps in reversed(self.steps):
+            if reaches(condition, frozenset([steps.number])):
+                return truth(condition, steps, self._compared)
         if condition.op.name == "logical_not" and condition.args[0].dtype == BOOL:
             return not self.truth(condition.args[0])
         sides = lengths.sides(condition)
@@ -374,6 +400,11 @@ class Trace(build.Solver):
             condition = build.elementwise("not_equal", condition, zero)
         self._record(condition, answer)
         return answer
+
+    def _compared(self, name: str, difference: Dim) -> bool:
+        """The answer to a comparison of a length with 0."""
+        certain = lengths.certain(name, difference)
+        return self.truth(condition(name, difference, 0)) if certain is None else certain
 
     def concrete(self, node: Node) -> Any:
         """The value of a scalar as a Python number, which becomes a check.
@@ -424,52 +455,9 @@ class Trace(build.Solver):
         kept = test if answer else build.apply(ops.ELEMENTWISE["logical_not"], (test,), BOOL)
         self.checks.append(Check(kept, scalar_text(kept, self.names), user_origin()))
 
-    # Equal lengths ---------------------------------------------------------------------------
-
     def canonical(self, a: Dim) -> Dim:
         """`a` with every length replaced by the one that stands for it."""
-        if isinstance(a, int) or not self.substitutions:
-            return a
-        new: dict[Node, Node] = {}
-        for node in postorder([a]):
-            target = self.substitutions.get(node)
-            new[node] = with_operands(node, new) if target is None else dims.as_node(target)
-        return dims.from_node(new[a])
-
-    def _unify(self, a: Dim, b: Dim) -> None:
-        """From here on one of `a` and `b` (canonical, equal for these arguments) is the other."""
-        terms = dims.poly(dims.sub(a, b))
-        shared = math.gcd(*terms.values())
-        terms = {monomial: c // shared for monomial, c in terms.items()}
-        best: Node | None = None
-        for monomial, factor in terms.items():
-            if len(monomial) == 1 and abs(factor) == 1:
-                (atom,) = monomial
-                others = [x for m in terms if m != monomial for x in m]
-                if atom.op is not ops.INPUT and atom not in postorder(others):
-                    best = atom if best is None else max(best, atom, key=self._rank)
-        if best is not None:
-            factor = terms.pop((best,))
-            self._substitute(best, dims.mul(-factor, dims.from_poly(terms)))
-            return
-        for whole, other in ((b, a), (a, b)):
-            if isinstance(whole, Node) and whole.op is not ops.INPUT:
-                reached = postorder([other]) if isinstance(other, Node) else []
-                if whole not in reached:
-                    self._substitute(whole, other)
-                    return
-
-    def _rank(self, atom: Node) -> tuple[int, int, int]:
-        """What is derived gives way first, then the lengths of later inputs."""
-        if atom.op is ops.DIM:
-            return (0, self._order[atom.attr[0]], atom.attr[1])
-        return (1, atom.serial, 0)
-
-    def _substitute(self, key: Node, target: Dim) -> None:
-        self.substitutions[key] = target
-        for old, other in list(self.substitutions.items()):
-            if old is not key:
-                self.substitutions[old] = self.canonical(other)
+        return self._equal.canonical(a)
 
     # The result ------------------------------------------------------------------------------
 
