@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from tracejit.ir.node import Node
 from tracejit.ir.ops import Op
 from tracejit.ir.rules import (
