@@ -194,6 +194,23 @@ def test_arguments_that_share_memory(first) -> None:
     assert g.stats.fallbacks == sum(make in (overlapping, interleaved) for make in calls)
 
 
+@pytest.mark.filterwarnings("ignore::tracejit.errors.UnsupportedWarning")
+def test_an_array_some_of_whose_elements_are_one() -> None:
+    def f(x):
+        x[...] += x[0] + 1
+
+    def windows() -> np.ndarray:
+        x = np.arange(5.0)
+        return np.lib.stride_tricks.as_strided(x, (3, 3), (8, 8))
+
+    g = tracejit.function(f, on_unsupported="warn")
+    for make in (windows, lambda: np.arange(9.0).reshape(3, 3), windows, lambda: X[:3, ::3].copy()):
+        ours, theirs = make(), make()
+        g(ours)
+        f(theirs)
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_overlap_is_said_once_with_what_to_do() -> None:
     g = tracejit.function(shift, on_unsupported="warn")
     with pytest.warns(tracejit.errors.UnsupportedWarning, match="x and y share memory"):

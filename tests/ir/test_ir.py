@@ -511,6 +511,7 @@ STRUCTURAL: dict[str, tuple[Node, Any]] = {
         make(ops.PLACE, (POSITIVE, x34, build.cast(build.iota(6), FLOAT64)), None, x34.type),
         np.where(A > 0, np.cumsum(A > 0).reshape(3, 4) - 1.0, A),
     ),
+    "assign": (make(ops.ASSIGN, (x34, build.flip(x34, (0,))), False, x34.type), A[::-1]),
     "concatenate": (build.concatenate([x34, build.flip(x34, (0,))], 1), np.hstack([A, A[::-1]])),
     "accumulate": (build.accumulate("multiply", x34, 1), np.cumprod(A, axis=1)),
     "draw": (DRAWN, np.random.RandomState(3).normal(1.0, 2.0, (2, 3))),

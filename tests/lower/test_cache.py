@@ -20,12 +20,15 @@ from tracejit.lower import progress
 PROGRAM = """
 import sys, warnings
 import numpy as np, tracejit
+from tracejit.cpu.compiling import compile as compiler
+compiled, built = [], compiler.built
+compiler.built = lambda *args: compiled.append(args) or built(*args)
 f = tracejit.function(lambda x: np.exp(-x) * 3 + x.sum(), on_unsupported="error")
 x = np.linspace(0, 1, 100)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     np.testing.assert_allclose(f(x), np.exp(-x) * 3 + x.sum(), rtol=1e-14)
-print(f.stats.compiles, len(caught))
+print(len(compiled), len(caught))
 """
 
 

@@ -13,6 +13,7 @@ from tracejit.capture.generators import is_generator
 from tracejit.config import config
 from tracejit.errors import NotTraceable
 from tracejit.ir.types import canonical_dtype
+from tracejit.plan.memory import distinct
 from tracejit.plan.signature import Signature
 from tracejit.plan.structure import (
     ARRAY,
@@ -57,14 +58,18 @@ class Description:
 
     @functools.cached_property
     def overlaps(self) -> list[tuple[str, str, bool]]:
-        """The arguments that may share memory, pair by pair, and whether they are one array."""
+        """The arguments that may share memory, pair by pair, and whether they are one array.
+
+        One of which elements are one with others shares it with itself.
+        """
         leaves = zip(self.paths, self.values, strict=True)
         arrays = [(path, value) for path, value in leaves if type(value) is np.ndarray]
-        return [
+        pairs = [
             (p, q, x is y)
             for (p, x), (q, y) in itertools.combinations(arrays, 2)
             if x is y or np.may_share_memory(x, y)
         ]
+        return [*pairs, *((p, p, False) for p, x in arrays if not distinct(x))]
 
     def tell_overlaps(self) -> None:
         """Let paths depend on which arguments share memory."""

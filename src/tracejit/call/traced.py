@@ -148,8 +148,9 @@ def _require_apart(fn: Compiled, description: Description, written: Sequence[Mem
     names = {m.outside for m in written}
     for *pair, same in description.overlaps:
         if names & set(pair) and not same:
+            shared = " and ".join(pair) if len(set(pair)) > 1 else f"elements of {pair[0]}"
             raise NotTraceable(
-                f"{' and '.join(pair)} share memory, and one of them is written into",
+                f"{shared} share memory, and what is there is written into",
                 "pass arrays that do not overlap, or a copy of one",
             )
     if description.converting:

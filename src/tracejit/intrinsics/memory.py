@@ -113,6 +113,37 @@ def _apart(context: Any, b: ir.IRBuilder, tys: Any, x: ir.Value, y: ir.Value) ->
     return b.or_(before, b.icmp_unsigned("<=", end, low))
 
 
+def _distinct(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value) -> ir.Value:
+    made = context.make_array(ty)(context, b, array)
+    lengths = cgutils.unpack_tuple(b, made.shape, ty.ndim)
+    steps = [_absolute(b, s) for s in cgutils.unpack_tuple(b, made.strides, ty.ndim)]
+    one = [b.icmp_signed("<=", n, _INT(1)) for n in lengths]
+    result: ir.Value = ir.Constant(ir.IntType(1), 1)
+    for k, step in enumerate(steps):
+        far = b.icmp_signed(">=", step, made.itemsize)
+        result = b.and_(result, b.or_(one[k], far))
+        for j in range(k):
+            over = b.icmp_signed(">=", step, b.mul(steps[j], lengths[j]))
+            under = b.icmp_signed(">=", steps[j], b.mul(step, lengths[k]))
+            either = b.or_(b.or_(one[k], one[j]), b.or_(over, under))
+            result = b.and_(result, either)
+    return result
+
+
+def _absolute(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
+    return b.select(b.icmp_signed("<", x, x.type(0)), b.neg(x), x)
+
+
+#: ``distinct(x)``: whether no two elements are one, as far as is seen axis by axis.
+distinct = define(
+    "distinct",
+    1,
+    lambda array: types.boolean if isinstance(array, types.Array) else None,
+    _distinct,
+    with_context=True,
+)
+
+
 def _are_arrays(x: Any, y: Any) -> Any:
     return types.boolean if all(isinstance(a, types.Array) for a in (x, y)) else None
 

@@ -12,6 +12,7 @@ from tracejit.ir import alias, interpret
 from tracejit.ir.graph import Graph, rebuild
 from tracejit.ir.node import Node
 from tracejit.plan.callplan import CallPlan
+from tracejit.plan.memory import apart
 from tracejit.plan.text import SAVED, commit, make_function, note_states, put_back, state_of
 
 
@@ -84,7 +85,7 @@ class Interpreted:
             "_tj_state_of": state_of,
             "_tj_put_back": put_back,
             "_tj_copyto": np.copyto,
-            "_tj_apart": _apart,
+            "_tj_apart": apart,
         }
         return make_function(plan.parameters, lines, scope, plan.locks)
 
@@ -125,11 +126,6 @@ class Interpreted:
         }
         made |= {k: alias.evaluate(view, env, made) for k, view in self._views.items()}
         return [made[k] for k in range(len(values))]
-
-
-def _apart(x: np.ndarray, others: Sequence[Any]) -> bool:
-    """Whether an array that is written into shares no memory with the others."""
-    return not any(np.may_share_memory(x, y) for y in others if isinstance(y, np.ndarray))
 
 
 def _as_kind(value: Any, kind: str) -> Any:

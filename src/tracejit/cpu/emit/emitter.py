@@ -160,6 +160,8 @@ class Emitter(Emitting):
         met = [f"rows({self.names[i.attr[0]]})" for i in inputs if layouts[i.attr[0]] == "R"]
         met += [self._met(check.condition) for check in self.program.graph.checks]
         arrays = [i for i in inputs if layouts[i.attr[0]]]
+        gaps = [i for i in arrays if i in self.written and layouts[i.attr[0]] in ("R", "A")]
+        met += [f"distinct({self.names[i.attr[0]]})" for i in gaps]
         for k, x in enumerate(arrays):
             # What is written into shares no memory with another array.
             for y in arrays[:k]:
