@@ -1,7 +1,7 @@
 """Loops and branches whose bodies are traced once: regions.
 
-A body is a function of Python's that assigns the names of the function around it. It is traced to
-see what it changes, undone, and traced again with placeholders in the place of that, until it
+A body is a function of Python's that assigns the variables of the function around it. It is traced
+to see what it changes, undone, and traced again with placeholders in the place of that, until it
 changes nothing else. What it has made of the placeholders is the region. Where a value has another
 type after the first step than before it (``s = 0`` that becomes a float64), that step is traced by
 itself, and the loop begins with the next.
@@ -13,21 +13,24 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tracejit.errors import NotTraceable
-from tracejit.ir import build, control, dims
+from tracejit.ir import build, control, dims, ops
 from tracejit.ir.closing import Body, placeholder
 from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.node import ArrayType, Node, postorder
-from tracejit.ir.region import Check
 from tracejit.ir.rewrite import replaced
-from tracejit.trace.effects import Log, Names, State, contents, put, require_same
+from tracejit.ir.types import BOOL
+from tracejit.trace.effects import Log, State, Variables, contents, put, require_same
+from tracejit.trace.memory import births
 from tracejit.trace.ranges import Steps, reaches
 from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap
 
-#: What a name has that has no value yet.
-UNBOUND: Any = object()
+#: What is as good inside of a region, from what it reads.
+_MOVED = (ops.POLY, ops.DIM, ops.CONST, ops.IOTA, ops.VIEW, ops.RESHAPE)
 #: Steps that are traced by themselves before a loop, at most.
 PEELED = 2
+#: What a carried number of Python's may grow by at each step: more could leave 64 bits.
+GROWTH = 1 << 20
 
 
 class _Unsettled(Exception):
@@ -35,19 +38,23 @@ class _Unsettled(Exception):
 
 
 class _Carried(NamedTuple):
-    """What a loop carries: names, by their places, and arrays; their types and placeholders."""
+    """What a loop carries: variables, by their places, and arrays; starts and placeholders."""
 
-    names: list[int]
+    places: list[int]
     arrays: list[Any]
     starts: list[Tracer]
     params: list[Node]
 
 
 class _Found(NamedTuple):
-    """What a body changes: places of names and their new values, arrays and their new nodes."""
+    """What a piece changes: places of variables and their values, arrays and their nodes."""
 
-    names: dict[int, Any]
+    values: dict[int, Any]
     arrays: dict[int, tuple[Any, Node]]
+    result: Any = None
+
+
+# Loops --------------------------------------------------------------------------------------------
 
 
 def for_steps(
@@ -55,8 +62,8 @@ def for_steps(
     first: Dim,
     count: Dim,
     by: int,
-    body: Callable[[Tracer], None],
-    names: Names,
+    body: Callable[[Tracer], Any],
+    variables: Variables,
     held: Sequence[Any] = (),
 ) -> None:
     """A loop of `count` steps, whose number goes from `first` by steps of `by`.
@@ -65,23 +72,23 @@ def for_steps(
     """
     for peeled in range(PEELED + 1):
         rest = dims.sub(count, peeled)
-        if isinstance(rest, int) and rest <= 0:
-            return
-        if not isinstance(rest, int) and not trace.truth(condition("greater", rest, 0)):
+        if not _is_positive(trace, rest):
             return
         start = dims.add(first, by * peeled)
-        if not (isinstance(rest, int) and rest == 1):
+        if rest != 1:
             try:
-                _scanned(trace, start, rest, by, body, names, held)
+                return _scanned(trace, start, rest, by, body, variables, held)
             except _Unsettled:
                 pass
-            else:
-                return
         body(wrap_length(start))
     raise NotTraceable(
-        f"the type of {' or '.join(names.names)} changes at each step of a loop",
-        "give it the type that it has in the end before the loop",
+        "the type of a variable changes at each step of a loop",
+        "give it, before the loop, the type that it has in the end",
     )
+
+
+def _is_positive(trace: Trace, d: Dim) -> bool:
+    return d > 0 if isinstance(d, int) else trace.truth(condition("greater", d, 0))
 
 
 def wrap_length(d: Dim) -> Tracer:
@@ -90,7 +97,13 @@ def wrap_length(d: Dim) -> Tracer:
 
 
 def _scanned(
-    trace: Trace, first: Dim, count: Dim, by: int, body: Any, names: Names, held: Sequence[Any]
+    trace: Trace,
+    first: Dim,
+    count: Dim,
+    by: int,
+    body: Callable[[Tracer], Any],
+    variables: Variables,
+    held: Sequence[Any],
 ) -> None:
     step = placeholder(INT_SCALAR)
     number = dims.add(first, dims.mul(by, step))
@@ -103,23 +116,22 @@ def _scanned(
         finally:
             trace.steps.pop()
 
-    carried, found, checks = _settled(trace, run, names, held)
-    results = _results(carried, found)
+    carried, found = _settled(trace, run, variables, held)
     starts, params, results, [total] = _canonical(
-        trace, [s.node for s in carried.starts], [*carried.params, step], results,
-        [dims.as_node(count)],
+        trace, [s.node for s in carried.starts], [*carried.params, step],
+        _results(carried, found), [dims.as_node(count)],
     )  # fmt: skip
-    made = Body(tuple(results), tuple(checks))
+    made = Body(tuple(results))
     around = _around(made, frozenset(params))
     node = control.steps_of(starts, total, [], params, made, around, trace.origin())
-    _take(control.items(node), carried, names)
+    _take(control.items(node), carried, variables)
 
 
 def while_true(
     trace: Trace,
     test: Callable[[], Any],
-    body: Callable[[], None],
-    names: Names,
+    body: Callable[[], Any],
+    variables: Variables,
     held: Sequence[Any] = (),
 ) -> None:
     """A loop that goes on while `test`, which is of a traced value, holds."""
@@ -127,166 +139,287 @@ def while_true(
         decisions: list[Node] = []
 
         def run(decisions: list[Node] = decisions) -> None:
-            decisions[:] = [_decision(test())]
+            decisions[:] = [predicate(test())]
             body()
 
         try:
-            carried, found, checks = _settled(trace, run, names, held)
+            carried, found = _settled(trace, run, variables, held)
         except _Unsettled:
             # The first step by itself: it is done where the test holds.
-            if_true(trace, test(), body, lambda: None, names, held)
+            if_true(trace, test(), body, lambda: None, variables, held)
             continue
-        if checks:
-            raise NotTraceable("what holds at each step of a loop cannot be tested before it")
-        starts, params, results, decisions = _canonical(
+        starts, params, results, decided = _canonical(
             trace, [s.node for s in carried.starts], carried.params, _results(carried, found),
             decisions,
         )  # fmt: skip
-        made, decided = Body(tuple(results)), Body((decisions[0],))
-        around = _around(made, frozenset(params)) | _around(decided, frozenset(params))
-        node = control.loop(starts, params, decided, made, around, trace.origin())
-        _take(control.items(node), carried, names)
+        made, tested = Body(tuple(results)), Body(tuple(decided))
+        around = _around(made, frozenset(params)) | _around(tested, frozenset(params))
+        node = control.loop(starts, params, tested, made, around, trace.origin())
+        _take(control.items(node), carried, variables)
         return
-    raise NotTraceable("the type of a value changes at each step of a loop")
+    raise NotTraceable("the type of a variable changes at each step of a loop")
+
+
+# Branches -----------------------------------------------------------------------------------------
 
 
 def if_true(
     trace: Trace,
     test: Any,
-    then: Callable[[], None],
-    otherwise: Callable[[], None],
-    names: Names,
+    then: Callable[[], Any],
+    otherwise: Callable[[], Any],
+    variables: Variables,
     held: Sequence[Any] = (),
-) -> None:
-    """One of two pieces, by a traced value: each is traced, and one of them runs."""
-    predicate = _decision(test)
-    state, before = State(trace), names.read()
-    sides = [_traced(trace, piece, names, held, state, before) for piece in (then, otherwise)]
-    places = sorted({*sides[0].names, *sides[1].names})
-    arrays = {**{k: a for s in sides for k, (a, _) in s.arrays.items()}}
-    results: list[list[Tracer]] = []
+) -> Any:
+    """One of two pieces, by a traced value, and what it returns: each is traced, one is run."""
+    decided, before = predicate(test), variables.get()
+    sides = [_traced(trace, piece, variables, held) for piece in (then, otherwise)]
+    names = variables.names
+    places = sorted(k for k in {*sides[0].values, *sides[1].values} if names[k] in variables.live)
+    arrays = {k: a for side in sides for k, (a, _) in side.arrays.items()}
+    gives = any(side.result is not None for side in sides)
+    groups: list[list[Tracer]] = []
     for side in sides:
-        values = [_value(side.names.get(k, before[k]), names.names[k]) for k in places]
-        nodes = [side.arrays[k][1] if k in side.arrays else a.node for k, a in arrays.items()]
-        results.append([*values, *(Tracer(n) for n in nodes)])
-    for k, (a, b) in enumerate(zip(*results, strict=True)):
+        values = [_value(side.values.get(k, before[k]), names[k], variables) for k in places]
+        nodes = (side.arrays[k][1] if k in side.arrays else a.node for k, a in arrays.items())
+        values += map(Tracer, nodes)
+        groups.append([*values, *([_value(side.result, "a value", variables)] if gives else [])])
+    for a, b in zip(*groups, strict=True):
         if (a.kind, a.node.type) != (b.kind, b.node.type):
-            what = names.names[places[k]] if k < len(places) else "an array"
-            raise NotTraceable(f"{what} has another type on each side of a branch")
-    if not results[0]:
-        return
-    *sides_, [predicate] = _canonical(
-        trace, *([v.node for v in side] for side in results), [predicate]
-    )
-    bodies = [Body(tuple(nodes)) for nodes in sides_]
-    around = _around(bodies[0], frozenset()) | _around(bodies[1], frozenset())
-    known = set(postorder([a.node for a in arrays.values()]))
-    node = control.branch(predicate, bodies[0], bodies[1], around & known, trace.origin())
-    items = control.items(node)
-    now = list(names.read())
-    for k, item, value in zip(places, items, results[0], strict=False):
-        now[k] = Tracer(item, value.kind)
-    names.assign(tuple(now))
-    for array, item in zip(arrays.values(), items[len(places) :], strict=True):
+            raise NotTraceable(
+                "a variable has another type on each side of a branch",
+                "convert it: float(x), np.float64(x), x.astype(...)",
+            )
+    if not groups[0]:
+        return None
+    *both, [decided] = _canonical(trace, *([v.node for v in g] for g in groups), [decided])
+    bodies = [Body(tuple(nodes)) for nodes in both]
+    known = set(postorder([decided, *(a.node for a in arrays.values())]))
+    known |= set(postorder([v.node for v in before if isinstance(v, Tracer)]))
+    around = (_around(bodies[0], frozenset()) | _around(bodies[1], frozenset())) & known
+    node = control.branch(decided, bodies[0], bodies[1], around, trace.origin())
+    items = iter(control.items(node))
+    now = variables.get()
+    for k, value in zip(places, groups[0], strict=False):
+        now[k] = Tracer(next(items), value.kind)
+    variables.set(now)
+    for array in arrays.values():
         build.solver().wrote(array)
-        put(array, item)
+        put(array, next(items))
+    return Tracer(next(items), groups[0][-1].kind) if gives else None
+
+
+def either(
+    trace: Trace, name: str, first: Tracer, other: Callable[[], Any], held: Sequence[Any]
+) -> Any:
+    """``first and other()``, or ``or``, of truth values."""
+    log = Log()
+    trace.logs.append(log)
+    try:
+        second = other()
+    finally:
+        trace.logs.pop()
+    a, b = first.node, wrap(second).node
+    if isinstance(second, Tracer) and second.kind != first.kind:
+        raise NotTraceable("`and` of a NumPy bool and one of Python's", "write: bool(...)")
+    if a.dtype != BOOL or b.dtype != BOOL or b.shape or log.before:
+        raise NotTraceable("`and` and `or` of traced values that are no truth values", "compare")
+    known = set(postorder([a]))
+    if any(_may_raise(node) for node in postorder([b]) if node not in known):
+        raise NotTraceable("what `and` or `or` guards may raise", "write it as nested ifs")
+    kind = first.kind
+    return Tracer(build.elementwise(name, build.cast(a, BOOL), build.cast(b, BOOL)), kind)
+
+
+def negated(value: Tracer) -> Tracer:
+    """``not value``."""
+    return Tracer(build.elementwise("logical_not", predicate(value)), "number")
+
+
+def _may_raise(node: Node) -> bool:
+    return node.op in (ops.GATHER, ops.SCATTER) or bool(getattr(node.op, "trap", None))
+
+
+def predicate(test: Any) -> Node:
+    """The truth of a value, as a branch or a loop takes it."""
+    node = wrap(test).node
+    if node.shape:
+        raise NotTraceable("the truth value of an array with axes is asked for", "use any or all")
+    if node.dtype != BOOL:
+        zero = build.constant(node.dtype.type(0).item(), node.dtype)
+        node = build.elementwise("not_equal", node, zero)
+    return node if node.type == ArrayType(BOOL) else build.cast(node, BOOL)
 
 
 # Tracing a piece ----------------------------------------------------------------------------------
 
 
+def tried(
+    trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
+) -> None:
+    """Trace a piece, and undo all of it."""
+    state = State(trace)
+    try:
+        _traced(trace, piece, variables, held)
+    finally:
+        state.restore()
+
+
 def _traced(
-    trace: Trace,
-    piece: Callable[[], None],
-    names: Names,
-    held: Sequence[Any],
-    state: State,
-    before: tuple[Any, ...],
-    keep: bool = False,
+    trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
 ) -> _Found:
-    """What `piece` changes, which is then undone, but for what was asked if that is to `keep`."""
-    log, parts = Log(), contents([*held, *before])
+    """What a piece does, which is then undone, but for the questions that have been asked."""
+    before, log, state, since = variables.get(), Log(), State(trace), next(births)
+    parts = contents([*held, *before])
     trace.logs.append(log)
     try:
-        piece()
+        result = piece()
         require_same(parts, [*held, *before])
-        after = names.read()
-        written = {k: (a, a.node) for k, (a, _) in log.before.items()}
+        state.require_pure()
+        after = variables.get()
+        written = {k: (a, a.node) for k, (a, _) in log.before.items() if a.born < since}
     finally:
         trace.logs.pop()
         for array, node in log.before.values():
             put(array, node)
-        names.assign(before)
-    if not keep:
-        state.restore()
+        variables.set(before)
     changed = {k: v for k, v in enumerate(after) if v is not before[k]}
-    return _Found(changed, written)
+    _require_own([*changed.values(), result], since)
+    return _Found(changed, written, result)
 
 
-def _settled(
-    trace: Trace, run: Callable[[], None], names: Names, held: Sequence[Any]
-) -> tuple[_Carried, _Found, list[Check]]:
-    """What a body carries, what it makes of that, and what must hold at each step."""
-    before = names.read()
-    carried = _Carried([], [], [], [])
-    while True:
-        state = State(trace)
-        known = list(before)
-        saved = [(a, a.node) for a in carried.arrays]
-        for k, param, start in zip(carried.names, carried.params, carried.starts, strict=False):
-            known[k] = Tracer(param, start.kind)
-        for array, param in zip(carried.arrays, carried.params[len(carried.names) :], strict=True):
-            put(array, param)
-        names.assign(tuple(known))
-        try:
-            found = _traced(trace, run, names, held, state, tuple(known), keep=True)
-        finally:
-            for array, node in saved:
-                put(array, node)
-            names.assign(before)
-        fresh = [k for k in found.names if k not in carried.names]
-        arrays = [a for a, _ in found.arrays.values() if all(a is not c for c in carried.arrays)]
-        if not fresh and not arrays:
-            _require_settled(carried, found)
-            if len(trace.requirements) > state.requirements:
-                raise NotTraceable("positions that are looked up in a loop are not tested yet")
-            checks = trace.checks[state.checks :]
-            params = frozenset([*carried.params, *(s.number for s in trace.steps)])
-            inside = [c for c in checks if reaches(c.condition, params)]
-            if inside:
-                raise NotTraceable("a question in a loop has an answer at each step")
-            return carried, found, []
-        state.restore()
-        starts = [_value(before[k], names.names[k]) for k in [*carried.names, *fresh]]
-        every = [*carried.arrays, *arrays]
-        starts += [Tracer(a.node) for a in every]
-        carried = _Carried(
-            [*carried.names, *fresh], every, starts, [placeholder(s.node.type) for s in starts]
+def _require_own(values: Sequence[Any], since: int) -> None:
+    """NotTraceable for an array that has another name, by which it could be written into."""
+    arrays = [v for v in values if isinstance(v, Tracer) and v.kind == "array"]
+    if any(a.born < since for a in arrays) or len({id(a) for a in arrays}) < len(arrays):
+        raise NotTraceable(
+            "in a loop or a branch a variable becomes another array that has a name already",
+            "copy it: x = y.copy(), or write into it: x[...] = y",
         )
 
 
-def _value(value: Any, name: str) -> Tracer:
+def _settled(
+    trace: Trace, run: Callable[[], None], variables: Variables, held: Sequence[Any]
+) -> tuple[_Carried, _Found]:
+    """What a body carries, and what it makes of that."""
+    before = variables.get()
+    carried = _Carried([], [], [], [])
+    while True:
+        state = State(trace)
+        found = _with(trace, carried, run, variables, held)
+        fresh = [
+            k
+            for k in found.values
+            if k not in carried.places and variables.names[k] in variables.read | variables.live
+        ]
+        arrays = [a for a, _ in found.arrays.values() if all(a is not c for c in carried.arrays)]
+        if not fresh and not arrays:
+            _require_settled(carried, found, variables, trace)
+            return carried, found
+        state.restore()
+        places, every = [*carried.places, *fresh], [*carried.arrays, *arrays]
+        starts = list(carried.starts[: len(carried.places)])
+        starts += [_start(k, before[k], found.values[k], variables) for k in fresh]
+        starts += [Tracer(a.node) for a in every]
+        params = [placeholder(s.node.type) for s in starts]
+        carried = _Carried(places, every, starts, params)
+
+
+def _with(
+    trace: Trace, carried: _Carried, run: Callable[[], None], variables: Variables, held: Any
+) -> _Found:
+    """What a body makes of the placeholders."""
+    before, saved = variables.get(), [(a, a.node) for a in carried.arrays]
+    known, count = list(before), len(carried.places)
+    for k, param, start in zip(carried.places, carried.params, carried.starts, strict=False):
+        known[k] = Tracer(param, start.kind)
+    for array, param in zip(carried.arrays, carried.params[count:], strict=True):
+        put(array, param)
+    variables.set(known)
+    ints = {p for p in carried.params if p.type == INT_SCALAR}
+    trace.carried |= ints
+    try:
+        found = _traced(trace, run, variables, held)
+        if any(a is v for a, _ in found.arrays.values() for v in known):
+            raise NotTraceable(
+                "in a loop an array is written into, and its variable becomes another one",
+                "write into it alone: x[...] = y",
+            )
+        return found
+    finally:
+        trace.carried -= ints
+        for array, node in saved:
+            put(array, node)
+        variables.set(before)
+
+
+def _start(place: int, before: Any, after: Any, variables: Variables) -> Tracer:
+    """Where a variable starts: at nothing in particular, if it is only assigned."""
+    name = variables.names[place]
+    if name in variables.read:
+        return _value(before, name, variables)
+    value = _value(after, name, variables)
+    zero = build.constant(value.node.dtype.type(0).item(), value.node.dtype, value.node.type.weak)
+    if any(isinstance(d, Node) for d in value.node.shape):
+        raise NotTraceable(f"{name}, of an unknown length, is read after a loop")
+    return Tracer(build.broadcast_to(zero, value.node.shape), value.kind)
+
+
+def _value(value: Any, name: str, variables: Variables) -> Tracer:
     """A value that is carried, or that a branch gives."""
-    if value is UNBOUND:
+    if value is variables.unbound or value is None:
         raise NotTraceable(
-            f"{name} has no value before a loop or on one side of a branch", "give it one before"
+            f"{name} may have no value after a branch or a loop", "give it one before"
         )
     if not isinstance(value, (Tracer, int, float, complex)):
         raise NotTraceable(f"{name} is a {type(value).__name__}, which a loop cannot carry")
     tracer = wrap(value)
     if tracer.kind == "array" and tracer.memory is not None:
-        raise NotTraceable(f"{name} is another array after a step", "write into it: name[...] = x")
+        raise NotTraceable(
+            f"{name} is another array after a branch or a step", f"write into it: {name}[...] = x"
+        )
     return tracer
 
 
-def _require_settled(carried: _Carried, found: _Found) -> None:
-    for k, start in zip(carried.names, carried.starts, strict=False):
-        value = found.names.get(k)
-        if value is None:
+def _require_settled(carried: _Carried, found: _Found, variables: Variables, trace: Trace) -> None:
+    for k, start, param in zip(carried.places, carried.starts, carried.params, strict=False):
+        if k not in found.values:
             continue
-        tracer = wrap(value) if isinstance(value, (Tracer, int, float, complex)) else None
-        if tracer is None or (tracer.kind, tracer.node.type) != (start.kind, start.node.type):
+        value = _value(found.values[k], variables.names[k], variables)
+        if (value.kind, value.node.type) != (start.kind, start.node.type):
             raise _Unsettled
+        if value.node.type == INT_SCALAR and not _stays_small(value.node, param, trace):
+            raise NotTraceable(
+                f"{variables.names[k]}, an integer of Python's, may grow beyond 64 bits in a loop",
+                "make it one of NumPy's: np.int64(0)",
+            )
+
+
+def _stays_small(result: Node, param: Node, trace: Trace) -> bool:
+    """Whether a number of Python's grows by little at each step."""
+    if result is param or (result.op is ops.CONST):
+        return True
+    numbers = {steps.number for steps in trace.steps}
+    growth = dims.poly(dims.sub(dims.from_node(result), dims.from_node(param)))
+    constant = growth.pop((), 0)
+    if not any(reaches(atom, frozenset([param])) for m in growth for atom in m):
+        small = all(len(m) == 1 and (m[0].op is ops.DIM or m[0] in numbers) for m in growth)
+        return small and sum(map(abs, growth.values())) <= 1 and abs(constant) <= GROWTH
+    return _is_chosen(result, param, trace)
+
+
+def _is_chosen(result: Node, param: Node, trace: Trace) -> bool:
+    """Whether a number is what one side of a branch gives, each of which is small."""
+    if result.op is not ops.ITEM or result.args[0].op is not ops.COND:
+        return False
+    node = result.args[0]
+    regions, captures = node.attr[0], node.args[1:]
+    if param not in captures:
+        return False
+    place = captures.index(param)
+    return all(
+        _stays_small(region.results[result.attr], region.params[place], trace) for region in regions
+    )
 
 
 def _canonical(trace: Trace, *groups: Sequence[Node]) -> list[list[Node]]:
@@ -298,10 +431,10 @@ def _canonical(trace: Trace, *groups: Sequence[Node]) -> list[list[Node]]:
 
 def _results(carried: _Carried, found: _Found) -> list[Node]:
     """What the carried values are after a step."""
-    count = len(carried.names)
+    count = len(carried.places)
     results = [
-        wrap(found.names[k]).node if k in found.names else param
-        for k, param in zip(carried.names, carried.params, strict=False)
+        wrap(found.values[k]).node if k in found.values else param
+        for k, param in zip(carried.places, carried.params, strict=False)
     ]
     for array, param in zip(carried.arrays, carried.params[count:], strict=True):
         written = found.arrays.get(id(array))
@@ -309,13 +442,13 @@ def _results(carried: _Carried, found: _Found) -> list[Node]:
     return results
 
 
-def _take(items: Sequence[Node], carried: _Carried, names: Names) -> None:
-    """Let names and arrays have what a loop has come to."""
-    now = list(names.read())
-    count = len(carried.names)
-    for k, item, start in zip(carried.names, items, carried.starts, strict=False):
+def _take(items: Sequence[Node], carried: _Carried, variables: Variables) -> None:
+    """Let variables and arrays have what a loop has come to."""
+    now = variables.get()
+    count = len(carried.places)
+    for k, item, start in zip(carried.places, items, carried.starts, strict=False):
         now[k] = Tracer(item, start.kind)
-    names.assign(tuple(now))
+    variables.set(now)
     for array, item in zip(carried.arrays, items[count:], strict=True):
         build.solver().wrote(array)
         put(array, item)
@@ -331,16 +464,19 @@ def _around(body: Body, params: frozenset[Node]) -> set[Node]:
         if inside[node]:
             found.update(a for a in operands if not inside[a])
     found.update(r for r in body.roots() if not inside[r])
-    return found
+    return _computed(found)
 
 
-def _decision(test: Any) -> Node:
-    """The predicate of a branch or a loop."""
-    tracer = wrap(test)
-    if tracer.node.shape:
-        raise NotTraceable("the truth value of an array with axes is asked for")
-    node = tracer.node
-    if node.dtype.kind != "b":
-        zero = build.constant(node.dtype.type(0).item(), node.dtype)
-        node = build.elementwise("not_equal", node, zero)
-    return node if node.type == ArrayType(node.dtype) else build.cast(node, node.dtype)
+def _computed(nodes: set[Node]) -> set[Node]:
+    """What of `nodes` is worth a place: of what only moves elements, what it reads."""
+    result: set[Node] = set()
+    stack, seen = list(nodes), set(nodes)
+    while stack:
+        node = stack.pop()
+        if node.op not in _MOVED:
+            result.add(node)
+            continue
+        parts = [a for a in (*node.args, *node.dims) if a not in seen]
+        seen.update(parts)
+        stack += parts
+    return result

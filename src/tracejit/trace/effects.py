@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracejit.errors import NotTraceable
 from tracejit.ir.node import Node
@@ -48,28 +48,42 @@ class State:
         self.checks = len(trace.checks)
         self.requirements = len(trace.requirements)
         self.draws = len(trace.draws)
+        self.shared = self._shared()
         self.tables = [dict(table) for table in trace.tables()]
+
+    def require_pure(self) -> None:
+        """NotTraceable where something has happened that cannot be undone, or that must be told."""
+        if len(self.trace.draws) != self.draws:
+            raise NotTraceable("a loop or a branch draws", "draw before it, all at once")
+        if len(self.trace.requirements) != self.requirements:
+            raise NotTraceable("positions that are looked up in a loop or a branch")
+        if self._shared() != self.shared:
+            raise NotTraceable("a shared variable is given a value in a loop or a branch")
+
+    def _shared(self) -> list[Node]:
+        return [s.node for s in self.trace.capture.states.values()] if self.trace.capture else []
 
     def restore(self) -> None:
         """Forget what has been asked since."""
-        if len(self.trace.draws) != self.draws:
-            raise NotTraceable("a loop or a branch draws", "draw before it, all at once")
         del self.trace.checks[self.checks :], self.trace.requirements[self.requirements :]
         for table, known in zip(self.trace.tables(), self.tables, strict=True):
             table.clear()
             table.update(known)
 
 
-class Names:
-    """The names that a piece of a function assigns: how to read them all, and how to set them."""
+class Variables(NamedTuple):
+    """The variables that a piece of a function assigns, and how to read and set them all.
 
-    def __init__(
-        self,
-        names: Sequence[str],
-        read: Callable[[], tuple[Any, ...]],
-        assign: Callable[[tuple[Any, ...]], None],
-    ) -> None:
-        self.names, self.read, self.assign = tuple(names), read, assign
+    Of these `read` ones may be read before they are assigned, `live` ones afterwards; `unbound` is
+    the value of one that has none.
+    """
+
+    names: tuple[str, ...]
+    read: frozenset[str]
+    live: frozenset[str]
+    unbound: Any
+    get: Callable[[], list[Any]]
+    set: Callable[[Sequence[Any]], None]
 
 
 def contents(values: Sequence[Any]) -> list[Any]:

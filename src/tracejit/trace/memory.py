@@ -8,6 +8,7 @@ is at the end, the program puts into the caller's array.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -19,6 +20,8 @@ from tracejit.ir.alias import Step
 from tracejit.ir.node import Node
 
 Path = tuple[Step, ...]
+#: Numbers arrays in the order in which they are made.
+births = itertools.count()
 
 
 class Memory:
@@ -28,9 +31,10 @@ class Memory:
     `outside` is the caller's: the input of this name, an argument or what is captured.
     """
 
-    __slots__ = ("handles", "node", "outside", "start", "whole")
+    __slots__ = ("born", "handles", "node", "outside", "start", "whole")
 
     def __init__(self, first: Any, whole: bool = False, outside: str = "") -> None:
+        self.born = next(births)
         self.start: Node = first.node
         self.node: Node = first.node
         self.outside = outside

@@ -124,6 +124,7 @@ class Trace(build.Solver):
         self.requirements: list[Requirement] = []
         #: The loops and branches that are open: their steps, and what they write into.
         self.steps: list[Steps] = []
+        self.carried: set[Node] = set()
         self.logs: list[Log] = []
         self.capture: Any = None
         #: What must live as long as the trace.

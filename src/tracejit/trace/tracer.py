@@ -20,7 +20,7 @@ from tracejit.ir.alias import Step
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import canonical_dtype
-from tracejit.trace.memory import Memory, Path
+from tracejit.trace.memory import Memory, Path, births
 
 Kind = Literal["array", "scalar", "number"]
 #: What an operation gets for an operand: a node, or a Python number not yet given a dtype.
@@ -101,11 +101,12 @@ class Tracer:
     must not write. Whose memory an array has, its `memory` says.
     """
 
-    __slots__ = ("__weakref__", "kind", "memory", "node", "owned", "path")
+    __slots__ = ("__weakref__", "born", "kind", "memory", "node", "owned", "path")
 
     __array_priority__ = 1000.0
 
     def __init__(self, node: Node, kind: Kind = "array", owned: bool = True) -> None:
+        self.born = next(births)
         self.node = node
         self.kind: Kind = kind
         self.owned = owned

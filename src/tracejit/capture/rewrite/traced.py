@@ -1,0 +1,227 @@
+"""The runtime of rewritten functions in a trace: branches and loops by traced values are regions.
+
+What is decided by values that are known (sizes, numbers, answers of before) is decided as Python
+does, under a guard. A loop of few operations in all is unrolled; others become regions where they
+can, and are unrolled where they cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State
+from tracejit.errors import NotTraceable, OverBudget
+from tracejit.ir import dims
+from tracejit.ir.dims import Dim
+from tracejit.ir.node import Node
+from tracejit.trace import control
+from tracejit.trace.effects import Variables
+from tracejit.trace.trace import Trace
+from tracejit.trace.tracer import Tracer, wrap
+
+#: Steps and operations up to which a loop is unrolled: one loop over arrays is better then.
+FEW, SMALL = 4, 600
+
+
+class Range:
+    """``range`` of traced numbers, which nobody asks for as long as it is only looped over."""
+
+    def __init__(self, first: Dim, last: Dim, by: int) -> None:
+        self.first, self.last, self.by = first, last, by
+
+    def count(self) -> Dim:
+        """How many steps there are, if there are any."""
+        distance = (
+            dims.sub(self.last, self.first) if self.by > 0 else dims.sub(self.first, self.last)
+        )
+        size = abs(self.by)
+        return distance if size == 1 else dims.floordiv(dims.add(distance, size - 1), size)
+
+    def known(self) -> range:
+        """The range of these arguments, under a guard."""
+        return range(_index(self.first), _index(self.last), self.by)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.known())
+
+    def __len__(self) -> int:
+        return len(self.known())
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.known()[key]
+
+    def __contains__(self, value: object) -> bool:
+        return value in self.known()
+
+    def __reversed__(self) -> Iterator[int]:
+        return reversed(self.known())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.known(), name)
+
+
+def _index(d: Dim) -> int:
+    return int(control.wrap_length(d)) if isinstance(d, Node) else d
+
+
+def traced_range(*args: Any) -> Any:
+    """``range``, whose bounds may be traced numbers."""
+    tracers = [a for a in args if isinstance(a, Tracer)]
+    whole = all(a.kind == "number" and a.node.dtype.kind == "i" for a in tracers)
+    if not tracers or not whole or not 1 <= len(args) <= 3:
+        return range(*args)
+    first, last = (0, args[0]) if len(args) == 1 else args[:2]
+    by = args[2] if len(args) == 3 else 1
+    if isinstance(by, Tracer) or not by:
+        return range(*args)
+    ends = [dims.from_node(wrap(a).node) for a in (first, last)]
+    return Range(*ends, int(by))
+
+
+class TracedControl(PythonControl):
+    """Regions for what a trace cannot know."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+
+    def if_(
+        self,
+        condition: Any,
+        then: Callable[[], Any],
+        otherwise: Callable[[], Any] | None = None,
+        assigned: Names = (),
+        read: Names = (),
+        live: Names = (),
+    ) -> Any:
+        if not self._is_open(condition):
+            return super().if_(condition, then, otherwise, assigned, read, live)
+        names = _variables(assigned, read, live, then, otherwise)
+        return control.if_true(
+            self.trace, condition, then, otherwise or (lambda: None), names, _held(then, otherwise)
+        )
+
+    def for_(
+        self,
+        iterable: Iterable[Any],
+        body: Callable[[Any], None],
+        leave: Callable[[], Any] | None,
+        assigned: Names,
+        read: Names,
+        live: Names,
+    ) -> None:
+        steps = self._steps(iterable)
+        if steps is None or leave is not None:
+            return super().for_(iterable, body, leave, assigned, read, live)
+        first, count, by = steps
+        names = _variables(assigned, read, live, body)
+        held = _held(body)
+        size = self.trace.value(count)
+        if size is not None and size <= FEW:
+            return super().for_(iterable, body, leave, assigned, read, live)
+        try:
+            if size is not None and self._cost(first, body, names, held) * size <= SMALL:
+                return super().for_(iterable, body, leave, assigned, read, live)
+            control.for_steps(self.trace, first, count, by, body, names, held)
+        except NotTraceable as refusal:
+            # Unrolled, if that is in the budget; else this is the reason.
+            try:
+                super().for_(iterable, body, leave, assigned, read, live)
+            except OverBudget:
+                raise refusal from None
+        return None
+
+    def while_(
+        self,
+        test: Callable[[], Any],
+        body: Callable[[], None],
+        leave: Callable[[], Any] | None,
+        assigned: Names,
+        read: Names,
+        live: Names,
+    ) -> None:
+        while True:
+            condition = test()
+            if self._is_open(condition):
+                break
+            if not condition:
+                return
+            body()
+            if leave is not None:
+                left = leave()
+                if self._is_open(left):
+                    break
+                if left:
+                    return
+        names = _variables(assigned, read, live, body, test, leave)
+
+        def goes_on() -> Any:
+            # `leave` is not asked before the first step, where it is what it was before the loop.
+            return self.and_(self.not_(leave()), test) if leave is not None else test()
+
+        control.while_true(self.trace, goes_on, body, names, _held(body, test, leave))
+
+    def and_(self, first: Any, *others: Callable[[], Any]) -> Any:
+        for k, other in enumerate(others):
+            if self._is_open(first):
+                return self._both("logical_and", first, others[k:])
+            if not first:
+                return first
+            first = other()
+        return first
+
+    def or_(self, first: Any, *others: Callable[[], Any]) -> Any:
+        for k, other in enumerate(others):
+            if self._is_open(first):
+                return self._both("logical_or", first, others[k:])
+            if first:
+                return first
+            first = other()
+        return first
+
+    def not_(self, value: Any) -> Any:
+        return control.negated(value) if self._is_open(value) else not value
+
+    def _both(self, name: str, first: Any, others: tuple[Callable[[], Any], ...]) -> Any:
+        """Truth values, each computed only where the ones before leave it open."""
+        for other in others:
+            first = control.either(self.trace, name, first, other, _held(other))
+        return first
+
+    def _is_open(self, value: Any) -> bool:
+        """Whether Python's answer to a traced value would not be known."""
+        if not isinstance(value, Tracer) or value.node.shape:
+            return False
+        return not self.trace.is_known(value.node)
+
+    def _steps(self, iterable: Any) -> tuple[Dim, Dim, int] | None:
+        """First number, count, and distance of steps; None for what is no range."""
+        if type(iterable) is range:
+            return iterable.start, len(iterable), iterable.step
+        return (iterable.first, iterable.count(), iterable.by) if type(iterable) is Range else None
+
+    def _cost(self, first: Dim, body: Callable[[Any], None], names: Variables, held: Any) -> int:
+        """How many operations one step is."""
+        made = self.trace.made
+        control.tried(self.trace, lambda: body(control.wrap_length(first)), names, held)
+        return self.trace.made - made
+
+
+def _variables(
+    assigned: Names, read: Names, live: Names, *functions: Callable[..., Any] | None
+) -> Variables:
+    state = State(assigned, *functions)
+    names = tuple(state.cells)
+    return Variables(names, frozenset(read), frozenset(live), UNBOUND, state.get, state.set)
+
+
+def _held(*functions: Callable[..., Any] | None) -> list[Any]:
+    """The values of the variables that functions close over."""
+    found = []
+    for f in functions:
+        for cell in getattr(f, "__closure__", None) or ():
+            try:
+                found.append(cell.cell_contents)
+            except ValueError:  # none yet
+                continue
+    return found
