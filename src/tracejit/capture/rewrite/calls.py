@@ -1,0 +1,392 @@
+"""Control flow becomes calls of the runtime; its blocks become functions inside.
+
+Comprehensions stay Python's, but for what they go over first; so do conditional expressions,
+``and``, ``or`` and chained comparisons that bind a name by ``:=`` in a part that may not run.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from tracejit.capture.rewrite.exits import Exits, For, While
+from tracejit.capture.rewrite.flow import Liveness, Set, bound_after, read_first, step_of
+from tracejit.capture.rewrite.refusal import Reason, Refused, refusal
+from tracejit.capture.rewrite.scope import (
+    arguments,
+    assigned,
+    captured,
+    changed_inside,
+    declared,
+    local,
+    own,
+    read,
+)
+
+#: The runtime's name. No user has one with a dot.
+CONTROL = ".control"
+E = TypeVar("E", bound=ast.AST)
+
+
+class Record:
+    """What was done: constructs with their lines, and what stays as it is, and why."""
+
+    def __init__(self) -> None:
+        self.constructs: list[tuple[str, int]] = []
+        self.kept: list[Reason] = []
+
+
+def rewritten_tree(function: E, record: Record) -> E:
+    """A function's node, or a lambda's, with calls for its control flow; raises `Refused`."""
+    if isinstance(function, ast.Lambda):
+        lambda_ = copy.copy(function)
+        lambda_.body = _Calls(function, [], record).expression(function.body)
+        return lambda_
+    assert isinstance(function, ast.FunctionDef)
+    documented = ast.get_docstring(function, clean=False) is not None
+    head, body = function.body[:documented], function.body[documented:]
+    for statement in (ast.Global, ast.Nonlocal):
+        names = sorted(declared(body, statement))
+        head += [_at(function, statement(names))] if names else []
+    lowered = Exits().function([_Undeclared().visit(s) for s in body])
+    calls = _Calls(function, lowered, record)
+    done = calls.block(lowered, calls.bound)
+    missing = calls.variables - assigned(done).keys() - calls.bound
+    # An annotation makes a name a variable, and does nothing.
+    named = [n for n in (*local(function), *assigned(lowered)) if n in missing]
+    none = ast.Constant(None)
+    head += [
+        _at(function, ast.AnnAssign(ast.Name(n, ast.Store()), none, None, 1))
+        for n in dict.fromkeys(named)
+    ]
+    new = copy.copy(function)
+    new.body = [*head, *done] or [_at(function, ast.Pass())]
+    return new
+
+
+class _Undeclared(ast.NodeTransformer):
+    """Leaves out what is said again at the head of the function, and annotations of variables."""
+
+    def visit_Global(self, node: ast.Global | ast.Nonlocal) -> ast.stmt:
+        return _at(node, ast.Pass())
+
+    visit_Nonlocal = visit_Global
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        if not isinstance(node.target, ast.Name):
+            return node
+        new = ast.Assign([node.target], node.value) if node.value else ast.Pass()
+        return _at(node, new)
+
+    def visit_FunctionDef(self, node: ast.stmt) -> ast.stmt:
+        return node
+
+    visit_AsyncFunctionDef = visit_ClassDef = visit_FunctionDef
+
+
+class _Calls(ast.NodeTransformer):
+    """The calls of one function; `body` are its statements without exits."""
+
+    def __init__(self, function: ast.AST, body: list[ast.stmt], record: Record) -> None:
+        assert isinstance(function, (ast.FunctionDef, ast.Lambda))
+        self.record = record
+        whole = [function.body] if isinstance(function, ast.Lambda) else function.body
+        outer = declared(whole, ast.Nonlocal)
+        #: The function's own variables, and those by which it leaves.
+        self.variables = frozenset(local(function)) | assigned(body).keys() - outer
+        self.variables -= declared(whole, ast.Global)
+        self.changeable = self.variables | outer
+        self.changed_inside = changed_inside(whole) & self.changeable
+        self.always = (captured(whole) & self.variables) | outer
+        self.liveness = Liveness(self.always)
+        self.liveness.block(body, frozenset(self.always))
+        positional = [*function.args.posonlyargs, *function.args.args]
+        self.first = positional[0].arg if positional else ""
+        #: The variables that have a value; whether this is a block, a function of its own.
+        self.bound: Set = frozenset(a.arg for a in arguments(function.args))
+        self.inside = False
+
+    # Statements
+
+    def block(self, body: Sequence[ast.stmt], bound: Set) -> list[ast.stmt]:
+        done: list[ast.stmt] = []
+        before = self.bound
+        self.bound = bound
+        for statement in body:
+            new = self.visit(statement)
+            done += new if isinstance(new, list) else [new]
+            self.bound = bound_after([statement], self.bound, self.variables)
+        self.bound = before
+        return done
+
+    def function(
+        self, name: str, body: list[ast.stmt], at: ast.AST, bound: Set, names: Iterable[str]
+    ) -> ast.stmt:
+        """The function that a block becomes, which assigns `names`."""
+        with self.closure():
+            done = self.block(body, bound)
+        names = list(names)
+        head: list[ast.stmt] = [ast.Nonlocal(names)] if names else []
+        return _at(at, ast.FunctionDef(name, _parameters(), [*head, *done], [], None, None))
+
+    def visit_If(self, node: ast.If) -> list[ast.stmt]:
+        self.note("if", node)
+        sides = [node.body, node.orelse]
+        returns = any(isinstance(n, ast.Return) for side in sides for n in own(*side))
+        names = self.of(node, sides)
+        done: list[ast.stmt] = []
+        parts: list[ast.expr] = []
+        for name, body in zip((".then", ".otherwise"), sides, strict=True):
+            if body:
+                done.append(self.function(name, body, node, self.bound, self.names(body)))
+            parts.append(_load(name) if body else ast.Constant(None))
+        if isinstance(parts[1], ast.Constant):
+            parts.pop()
+        call = self.call("if_", node, self.expression(node.test), *parts, names=names)
+        return [*done, _at(node, ast.Return(call) if returns else ast.Expr(call))]
+
+    def visit_While(self, node: ast.While) -> list[ast.stmt]:
+        assert isinstance(node, While)
+        self.note("while", node)
+        names = self.of(node, [[_at(node, ast.Expr(node.test)), *node.body]])
+        body = self.function(".body", node.body, node, self.bound, self.names(node.body))
+        done = [body]
+        if assigned([node.test]):
+            value = _at(node.test, ast.Return(node.test))
+            changed = self.names([node.test])
+            done.append(self.function(".test", [value], node.test, self.bound, changed))
+            test = _load(".test")
+        else:
+            test = self.lazy(node.test)
+        call = self.call("while_", node, test, _load(".body"), self.leave(node), names=names)
+        return [*done, _at(node, ast.Expr(call))]
+
+    def visit_For(self, node: ast.For) -> list[ast.stmt]:
+        assert isinstance(node, For)
+        self.note("for", node)
+        step = step_of(node)
+        names = self.of(node, [step])
+        bound = self.bound | assigned([node.target]).keys()
+        body = self.function(".body", node.body, node, bound, self.names(step))
+        assert isinstance(body, ast.FunctionDef)
+        with self.closure():
+            target = self.visit(node.target)
+        first = _at(node.target, ast.Assign([target], _load(".item")))
+        head = isinstance(body.body[0], ast.Nonlocal)
+        body.body.insert(head, first)
+        body.args = _parameters(".item")
+        iterable = self.expression(node.iter)
+        call = self.call("for_", node, iterable, _load(".body"), self.leave(node), names=names)
+        return [ast.fix_missing_locations(body), _at(node, ast.Expr(call))]
+
+    def leave(self, node: While | For) -> ast.expr:
+        if not node.leave:
+            return ast.Constant(None)
+        names: list[ast.expr] = [_load(flag) for flag in node.leave]
+        either = names[0] if len(names) == 1 else _at(node, ast.BoolOp(ast.Or(), names))
+        return self.lazy(either)
+
+    def visit_Assert(self, node: ast.Assert) -> ast.stmt:
+        self.note("assert", node)
+        test = self.call("assert_", node.test, self.expression(node.test))
+        return _at(node, ast.Assert(test, node.msg and self.expression(node.msg)))
+
+    def visit_Try(self, node: ast.Try) -> ast.stmt:
+        body = self.block(node.body, self.bound)
+        handlers = []
+        for handler in node.handlers:
+            bound = self.bound | {handler.name or ""}
+            kind = handler.type and self.expression(handler.type)
+            caught = self.block(handler.body, bound)
+            handlers.append(_at(handler, ast.ExceptHandler(kind, handler.name, caught)))
+        through = bound_after(node.body, self.bound, self.variables)
+        orelse = self.block(node.orelse, through)
+        return _at(node, ast.Try(body, handlers, orelse, self.block(node.finalbody, self.bound)))
+
+    def visit_With(self, node: ast.With) -> ast.stmt:
+        items = [self.visit(item) for item in node.items]
+        bound = self.bound | assigned(node.items).keys()
+        return _at(node, ast.With(items, self.block(node.body, bound)))
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> list[ast.stmt]:
+        new = [self.generic_visit(node)]
+        if isinstance(node.target, ast.Name) and self.unsure(node.target.id):
+            check = self.visit(_at(node.target, _load(node.target.id)))
+            new.insert(0, _at(node, ast.Expr(check)))
+        return new  # type: ignore[return-value]
+
+    # Functions inside
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.stmt:
+        inner = copy.copy(node)
+        inner.args = self.visit(node.args)
+        inner.decorator_list = [self.expression(d) for d in node.decorator_list]
+        reason = refusal(node)
+        try:
+            if reason is None:
+                return rewritten_tree(inner, self.record)
+        except Refused as refused:
+            reason = refused.reason
+        self.record.kept.append(reason._replace(text=f"{node.name}() {reason.text}"))
+        return inner
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.Lambda:
+        if refusal(node):
+            return node
+        inner = copy.copy(node)
+        inner.args = self.visit(node.args)
+        return rewritten_tree(inner, self.record)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        return node
+
+    # Expressions
+
+    def expression(self, node: ast.expr) -> ast.expr:
+        new: ast.expr = self.visit(node)
+        return new
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if not (isinstance(node.ctx, ast.Load) and self.unsure(node.id)):
+            return node
+        name = ast.Constant(node.id)
+        return self.call("bound", node, name, _at(node, ast.Lambda(_parameters(), node)))
+
+    def unsure(self, name: str) -> bool:
+        """Whether Python would say that `name` has no value where it looks outside of a block."""
+        own = name in self.variables and not name.startswith(".")
+        return self.inside and own and name not in self.bound
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        kind = "and" if isinstance(node.op, ast.And) else "or"
+        first, *others = node.values
+        if self.binds(kind, others):
+            return self.python(node)
+        self.note(kind, node)
+        parts = [self.expression(first), *map(self.lazy, others)]
+        return self.call(f"{kind}_", node, *parts)
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        if self.binds("conditional expression", [node.body, node.orelse]):
+            return self.python(node)
+        self.note("conditional expression", node)
+        sides = map(self.lazy, (node.body, node.orelse))
+        return self.call("if_", node, self.expression(node.test), *sides)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        if not isinstance(node.op, ast.Not):
+            return self.python(node)
+        self.note("not", node)
+        return self.call("not_", node, self.expression(node.operand))
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        if len(node.ops) == 1:
+            return self.python(node)
+        if self.binds("chained comparison", node.comparators[1:]):
+            return self.python(node)
+        self.note("chained comparison", node)
+        return self.chain(node, self.expression(node.left), node.ops, node.comparators)
+
+    def chain(
+        self, node: ast.AST, left: ast.expr, ops: list[ast.cmpop], others: list[ast.expr]
+    ) -> ast.expr:
+        """``left < other < …``, each operand computed once."""
+        other = self.expression(others[0])
+        if len(ops) == 1:
+            return _at(node, ast.Compare(left, ops, [other]))
+        with self.closure():
+            rest = self.chain(node, _load(".right"), ops[1:], others[1:])
+        compared = ast.Compare(_load(".left"), ops[:1], [_load(".right")])
+        both = self.call("and_", node, compared, ast.Lambda(_parameters(), rest))
+        lambda_ = ast.Lambda(_parameters(".left", ".right"), both)
+        return _at(node, ast.Call(lambda_, [left, other], []))
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        plain = isinstance(node.func, ast.Name) and node.func.id == "super"
+        new = self.python(node)
+        if plain and self.inside and not node.args and self.first and "super" not in self.variables:
+            # A block is not the method that it is a part of.
+            new.args = [_at(node, _load("__class__")), _at(node, _load(self.first))]
+        return new
+
+    def visit_ListComp(self, node: ast.expr) -> ast.expr:
+        new = copy.copy(node)
+        assert isinstance(new, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp))
+        first = copy.copy(new.generators[0])
+        first.iter = self.expression(first.iter)
+        new.generators = [first, *new.generators[1:]]
+        return new
+
+    visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp
+
+    def lazy(self, node: ast.expr) -> ast.expr:
+        """The function that computes `node`."""
+        with self.closure():
+            body = self.expression(node)
+        return _at(node, ast.Lambda(_parameters(), body))
+
+    @contextmanager
+    def closure(self) -> Iterator[None]:
+        before, self.inside = self.inside, True
+        yield
+        self.inside = before
+
+    # Records
+
+    def python(self, node: E) -> E:
+        """A node that stays what it is, with what it holds."""
+        new: E = self.generic_visit(node)  # type: ignore[assignment]
+        return new
+
+    def binds(self, kind: str, parts: list[ast.expr]) -> bool:
+        """Whether parts that may not run bind a name, which a function inside could not."""
+        names = assigned(parts)
+        if names:
+            text = f"a part of `{kind}` binds {next(iter(names))} by `:=`"
+            self.record.kept.append(Reason(text, parts[0].lineno))
+        return bool(names)
+
+    def note(self, construct: str, node: ast.expr | ast.stmt) -> None:
+        names = read([node.test] if isinstance(node, ast.If) else [node])
+        if not names or not all(name.startswith(".") for name in names):  # not a test of flags
+            self.record.constructs.append((construct, node.lineno))
+
+    def names(self, body: Iterable[ast.AST]) -> list[str]:
+        """The names that a block may assign, and must declare."""
+        names = [name for name in assigned(body) if name in self.changeable]
+        return list(dict.fromkeys([*names, *sorted(self.changed_inside)]))
+
+    def of(self, node: ast.stmt, bodies: list[list[ast.stmt]]) -> list[ast.expr]:
+        """`assigned`, `read` and `live` of a block."""
+        names = self.names(statement for body in bodies for statement in body)
+        first = read_first(bodies, self.always)
+        after = self.liveness.after[id(node)]
+        sets = (names, [n for n in names if n in first], [n for n in names if n in after])
+        return [ast.Tuple([ast.Constant(n) for n in part], ast.Load()) for part in sets]
+
+    def call(
+        self, method: str, at: ast.AST, *parts: ast.expr, names: Sequence[ast.expr] = ()
+    ) -> ast.expr:
+        function = ast.Attribute(_load(CONTROL), method, ast.Load())
+        keywords = [
+            ast.keyword(key, value)
+            for key, value in zip(("assigned", "read", "live"), names, strict=False)
+        ]
+        return _at(at, ast.Call(function, list(parts), keywords))
+
+
+def _load(name: str) -> ast.expr:
+    return ast.Name(name, ast.Load())
+
+
+def _parameters(*names: str) -> ast.arguments:
+    return ast.arguments([], [ast.arg(name) for name in names], None, [], [], None, [])
+
+
+def _at(old: ast.AST, new: E) -> E:
+    return ast.fix_missing_locations(ast.copy_location(new, old))
