@@ -288,6 +288,52 @@ def loop_end_large(typingctx: Any) -> Any:
     return types.boolean(), lambda context, builder, signature, args: _end(builder, True)
 
 
+@dataclass
+class _Forever(_Open):
+    """A loop that is left from inside, which no vector goes through."""
+
+    serial: bool = True
+
+
+def _begin_forever(b: ir.IRBuilder) -> ir.Value:
+    body, after = (b.append_basic_block(f"loop.{part}") for part in ("body", "after"))
+    b.branch(body)
+    b.position_at_end(body)
+    nothing = ir.Constant(_INT, 0)
+    _open.setdefault(b.function, []).append(_Forever(nothing, nothing, body, after))
+    return _NOTHING
+
+
+def _end_forever(b: ir.IRBuilder) -> ir.Value:
+    loop = _open[b.function].pop()
+    b.branch(loop.body)
+    b.position_at_end(loop.after)
+    return _NOTHING
+
+
+def _leave(b: ir.IRBuilder) -> ir.Value:
+    b.branch(_open[b.function][-1].after)
+    return _NOTHING
+
+
+@intrinsic
+def loop_forever(typingctx: Any) -> Any:
+    """Open a loop that is only left from inside."""
+    return types.boolean(), lambda context, builder, signature, args: _begin_forever(builder)
+
+
+@intrinsic
+def loop_again_forever(typingctx: Any) -> Any:
+    """Close the loop that was opened last, which goes on for ever."""
+    return types.boolean(), lambda context, builder, signature, args: _end_forever(builder)
+
+
+@intrinsic
+def loop_leave(typingctx: Any) -> Any:
+    """Leave the loop that was opened last."""
+    return types.boolean(), lambda context, builder, signature, args: _leave(builder)
+
+
 # Places: names that are assigned more than once ------------------------------------------------
 
 

@@ -67,7 +67,10 @@ def name_memory(program: Program) -> tuple[list[Buffer], list[Buffer], list[Buff
     early = [b for b in unique if not b.late and not b.kept]
     given = [b for b in early if b.output] + [b for b in early if not b.output]
     given += program.parts.values()
-    late, kept = [b for b in unique if b.late], [b for b in unique if b.kept]
+    inside = [b for control in program.controls.values() for _, b in control.memory]
+    given += [b for b in inside if not b.late]
+    late = [b for b in (*unique, *inside) if b.late]
+    kept = [b for b in unique if b.kept]
     for k, buffer in enumerate([*given, *late, *kept]):
         buffer.name = f"b{k}"
     return given, late, kept

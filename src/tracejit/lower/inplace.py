@@ -9,7 +9,7 @@ from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import memory_of
 from tracejit.lower.placement import placement
 from tracejit.lower.program import Computation, Kind, Program
-from tracejit.lower.writes import may_refuse, place_of, written
+from tracejit.lower.writes import are_late, place_of, written
 
 
 def write_in_place(program: Program) -> None:
@@ -19,7 +19,7 @@ def write_in_place(program: Program) -> None:
     Guarantees: `program.inplace` names the operand whose memory the result takes over.
     """
     place = {node: k for k, node in enumerate(program.stored)}
-    writes = {} if may_refuse(program.graph) else written(program.graph)
+    writes = {} if are_late(program.graph) else written(program.graph)
     readers: dict[Node, list[Computation]] = {node: [] for node in (*program.stored, *writes)}
     for computations in program.stored.values():
         for c in computations:

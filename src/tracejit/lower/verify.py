@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tracejit.errors import InvalidGraphError
 from tracejit.ir import dims
 from tracejit.lower.access import memory_of
+from tracejit.lower.control import is_body
 from tracejit.lower.program import Computation, Flat, Kind, Loop, Program
 
 
@@ -20,6 +21,9 @@ def verify(program: Program, after: str = "schedule") -> None:
     problem = next(_problems(program), None)
     if problem is not None:
         raise InvalidGraphError(f"after {after}: {problem}")
+    for control in program.controls.values():
+        for each in control.programs:
+            verify(each, after)
 
 
 def _problems(program: Program) -> Iterator[str]:
@@ -46,7 +50,8 @@ def _problems(program: Program) -> Iterator[str]:
                 yield from _order_problems(c, places[id(c)], d, places[id(d)], index)
     outputs = set(program.graph.outputs)
     for node, buffers in program.buffers.items():
-        if node in outputs and not any(b.output for b in buffers):
+        register = is_body(program.graph) and not node.ndim
+        if node in outputs and not register and not any(b.is_callers for b in buffers):
             yield f"output {node!r} has no memory of the caller's"
 
 

@@ -12,6 +12,7 @@ from tracejit.cpu.passes.phases import BY_STREAMS
 from tracejit.intrinsics.blocks import BLOCK
 from tracejit.ir import dims, ops
 from tracejit.ir.node import Node
+from tracejit.lower.control import LEFT
 from tracejit.lower.placement import in_memory, matrix_source
 from tracejit.lower.program import Computation, Kind
 
@@ -72,6 +73,7 @@ class Calls:
             ops.MIDDLE: self._middle,
             ops.DRAW: self._draw,
             ops.ADVANCE: lambda c: None,  # the draw leaves it
+            LEFT: lambda c: None,  # a branch or a loop does
         }
 
     def _count(self, c: Computation) -> None:

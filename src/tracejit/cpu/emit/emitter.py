@@ -26,8 +26,9 @@ from tracejit.cpu.emit.block import Block, Line
 from tracejit.cpu.emit.calls import Calls
 from tracejit.cpu.emit.chunks import Chunks
 from tracejit.cpu.emit.copies import Copies
-from tracejit.cpu.emit.emitting import Emitting
+from tracejit.cpu.emit.emitting import DONE, MISSED, REFUSED, Emitting
 from tracejit.cpu.emit.guards import Guards
+from tracejit.cpu.emit.regions import Regions
 from tracejit.cpu.emit.streams import Streams
 from tracejit.cpu.passes.jam import FAR, LONG
 from tracejit.cpu.passes.phases import Phase, with_slots
@@ -38,6 +39,7 @@ from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
 from tracejit.lower.access import FLAT, Dynamic, Entry, Index, Point
 from tracejit.lower.buffers import name_memory
+from tracejit.lower.control import results
 from tracejit.lower.program import (
     Buffer,
     Computation,
@@ -49,10 +51,6 @@ from tracejit.lower.program import (
 )
 from tracejit.lower.writes import are_late, written
 
-#: What an entry returns.
-DONE, MISSED, REFUSED = 0, 1, 2
-
-
 def emit(program: Program, phases: Sequence[Phase] = (), streaming: bool = False) -> CPUSource:
     """The source of `program`; with `phases`, of an entry for a range of one of them."""
     return Emitter(program, phases, streaming).emit()
@@ -61,11 +59,18 @@ def emit(program: Program, phases: Sequence[Phase] = (), streaming: bool = False
 class Emitter(Emitting):
     """Walks a program's tree; holds the open blocks from the function's body inwards."""
 
-    def __init__(self, program: Program, phases: Sequence[Phase], streaming: bool) -> None:
-        super().__init__(with_slots(program) if phases else program, phases, streaming)
+    def __init__(
+        self,
+        program: Program,
+        phases: Sequence[Phase] = (),
+        streaming: bool = False,
+        around: Emitting | None = None,
+    ) -> None:
+        super().__init__(with_slots(program) if phases else program, phases, streaming, around)
         self.accumulators = Accumulators(self)
         self.chunks = Chunks(self)
         self.calls = Calls(self)
+        self.regions = Regions(self)
         self.copies = Copies(self)
         self.guards = Guards(self)
         self.streams = Streams(self)
@@ -109,6 +114,14 @@ class Emitter(Emitting):
         text = "\n".join([*head, *(t for t, _ in lines)]) + "\n"
         origins = [*(None for _ in head), *(o for _, o in lines)]
         return CPUSource(text, origins, ordered, self.returned, bool(self.phases), self.extras)
+
+    def inside(self, program: Program) -> Emitting:
+        return Emitter(program, around=self)
+
+    def everything(self) -> None:
+        for item in self.program.items:
+            self.item(item)
+            del self.path[1:]
 
     def _leave(self) -> None:
         """Leave after the work where the entry is for other arguments, or NumPy would raise."""
@@ -337,12 +350,20 @@ class Emitter(Emitting):
     def _allocate(self, inside: list[Computation]) -> None:
         """Allocate the arrays whose size is known only now, before the nest that fills them."""
         for c in inside:
-            for buffer in self.program.buffers[c.target]:
+            for buffer in self._memory(c):
                 if buffer.late and buffer.name not in self.allocated:
                     self.allocated.add(buffer.name)
                     self.path[-1].add(f"{buffer.name} = {self._new_array(buffer)}")
                     if not buffer.output:
                         self.path[-1].add(f"large_pages({buffer.name})")
+
+    def _memory(self, c: Computation) -> list[Buffer]:
+        """What a computation writes, or needs while it runs."""
+        control = self.program.controls.get(c.target)
+        if control is None:
+            return self.program.buffers[c.target]
+        found = [b for n in results(c.target) for b in self.program.buffers.get(n, ())]
+        return found + [b for _, b in control.memory]
 
     def _new_array(self, buffer: Buffer) -> str:
         """Memory that is given back at the end, or, for a result, an array of NumPy's."""
@@ -358,7 +379,7 @@ class Emitter(Emitting):
     def _computation(self, c: Computation) -> None:
         if c.kind in (Kind.MATMUL, Kind.LIBRARY):
             self._allocate([c])
-            self.calls.call(c)
+            (self.regions.run if c.target in self.program.controls else self.calls.call)(c)
             return
         if not c.loops:
             self._allocate([c])
