@@ -9,6 +9,7 @@ into a region: a region is a graph of its own, which `body` makes, and is schedu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
@@ -46,7 +47,7 @@ def flattened(graph: Graph) -> Graph:
             several[node] = _results(with_operands(node, new), len(several))
         else:
             new[node] = with_operands(node, new)
-    checks = graph.checks  # over dimensions and numbers: no region is in there
+    checks = tuple(replace(c, condition=new[c.condition]) for c in graph.checks)
     return Graph(graph.inputs, tuple(new[o] for o in graph.outputs), checks)
 
 

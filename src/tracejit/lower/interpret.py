@@ -51,10 +51,10 @@ class _MissedError(Exception):
 
 def _run(program: Program, env: Mapping[str, Any]) -> list[Any]:
     machine = _Machine(program, env)
-    if not all(machine.value(check.condition, ()) for check in program.graph.checks):
-        raise _MissedError
+    machine.check(program.conditions())
     for item in program.items:
         machine.item(item)
+    machine.check(program.conditions(late=True))
     outputs, computed = program.graph.outputs, program.outputs
     return [machine.result(node) if node in computed else None for node in outputs]
 
@@ -70,6 +70,11 @@ class _Machine:
         self.at: dict[Loop, int] = {}
         #: What a reduction has come to, by the place in its result.
         self.sums: dict[Node | Computation, dict[Index, Any]] = {}
+
+    def check(self, conditions: Sequence[Node]) -> None:
+        """Raise where one of these does not hold."""
+        if not all(self.value(condition, ()) for condition in conditions):
+            raise _MissedError
 
     # Loops -----------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from tracejit.ir import dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
-from tracejit.ir.node import Node
+from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import Access
 
 #: What a point of a loop costs beside its operations, and one of a library's, in additions.
@@ -240,6 +240,11 @@ class Program:
     controls: dict[Node, Control] = field(default_factory=dict)
     outputs: frozenset[Node] = frozenset()
     required: Node | None = None
+
+    def conditions(self, late: bool = False) -> list[Node]:
+        """What is checked before any work, or, in a region, `late`, of what has been computed."""
+        found = [check.condition for check in self.graph.checks]
+        return [n for n in found if late != self.stored.keys().isdisjoint(postorder([n]))]
 
     def all_loops(self) -> list[Loop]:
         """Every loop, outer before inner."""

@@ -61,7 +61,7 @@ class Regions:
             for node, output in zip(left, program.graph.outputs, strict=True):
                 if node.ndim:
                     self._names(program, output, self.e.array_name(node))
-            inner.everything()
+            self._everything(inner)
             for node, output in zip(left, program.graph.outputs, strict=True):
                 if not node.ndim:
                     inner.body.add(f"{given[node]} = {inner.value(output, ())}", output.origin)
@@ -79,12 +79,12 @@ class Regions:
         (test, step), (condition, body) = control.programs, regions_of(control.node)
         trapped, self.e.root.traps = self.e.root.traps, False
         inner = self._inside(test, condition, parts, names, block)
-        inner.everything()
+        self._everything(inner)
         leave = Block(f"if not {inner.value(test.graph.outputs[0], ())}:")
         leave.add("break")
         block.body.append(leave)
         inner = self._inside(step, body, parts, names, block)
-        inner.everything()
+        self._everything(inner)
         self._carry(inner, carried, parts)
         if self.e.root.traps:  # what goes on with a wrong value may never end
             refused = Block("if told(bad):")
@@ -118,7 +118,7 @@ class Regions:
                 self._names(program, output, rows[node])
         inner = self._inside(program, region, parts, names, block)
         inner.own.update(rows.values(), elements)
-        inner.everything()
+        self._everything(inner)
         for node, output in stacks:
             if not output.ndim:
                 text = inner.value(output, ())
@@ -183,6 +183,18 @@ class Regions:
         block.add(f"{row} = {name}[{', '.join([index, *[':'] * ndim])}]")
         return row
 
+    def _everything(self, inner: Emitting) -> None:
+        """All of a region, which leaves the entry where a check fails."""
+        self._check(inner, inner.program.conditions())
+        inner.everything()
+        self._check(inner, inner.program.conditions(late=True))
+
+    def _check(self, inner: Emitting, conditions: Sequence[Node]) -> None:
+        for condition in conditions:
+            missed = Block(f"if not {inner.value(condition, ())}:")
+            missed.add(f"return {MISSED}")
+            inner.body.body.append(missed)
+
     def _names(self, program: Program, output: Node, name: str) -> None:
         """Let a result be computed where it belongs."""
         for buffer in program.buffers[output]:
@@ -200,10 +212,6 @@ class Regions:
         for buffers in program.buffers.values():
             for buffer in buffers:
                 buffer.name = inner.names[buffer.home] if buffer.home else buffer.name
-        for check in program.graph.checks:
-            missed = Block(f"if not {inner.value(check.condition, ())}:")
-            missed.add(f"return {MISSED}")
-            inner.body.body.append(missed)
         return inner
 
 
