@@ -393,7 +393,7 @@ class Emitter(Emitting):
             return
         point = (c.value, index)
         if self.accumulators.takes_product(c) and self._known(*point) is None:
-            factors = [self.value(a, index) for a in c.value.args]
+            factors = [self.value(a, index if a.ndim else ()) for a in c.value.args]
             self.accumulators.step_product(c, factors[0], factors[-1])
             self.current = None
             return
