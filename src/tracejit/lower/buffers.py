@@ -38,15 +38,18 @@ def assign_buffers(program: Program) -> None:
         elif node in program.outputs:
             buffers = [Buffer(node, node.shape, axes, layout, output=True, late=is_late)]
         else:
-            shared = _shared_loops(node, computations, readers[node])
+            shared = _shared_loops(node, computations, readers[node]) if computations else set()
             axes = tuple(k for k in axes if k not in shared)
-            if axes or _needs_memory(computations, readers[node]):
+            if axes or (computations and _needs_memory(computations, readers[node])):
                 shape = tuple(node.shape[k] for k in axes)
                 buffers = [Buffer(node, shape, axes, layout, late=is_late)]
         program.buffers[node] = buffers
     _share(program, readers)
-    for node, overwritten in reversed(list(program.inplace.items())):
-        if overwritten.op is not ops.INPUT and not program.buffers[node][0].home:
+    for node in reversed(program.stored):
+        overwritten = program.inplace.get(node)
+        if overwritten is None or overwritten.op is ops.INPUT:
+            continue
+        if not program.buffers[node][0].home:
             program.buffers[overwritten] = program.buffers[node]
     _reuse(program, readers)
 
@@ -156,7 +159,7 @@ def _share(
     taken: set[Node] = set()
     for node in reversed(list(program.buffers)):
         buffers = program.buffers[node]
-        if node in program.windows:
+        if node in program.windows or not program.stored[node]:
             continue
         if not buffers or buffers[0].is_callers or not buffers[0].axes or not readers[node]:
             continue

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tracejit.errors import NotTraceable
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
@@ -45,10 +46,19 @@ def flattened(graph: Graph) -> Graph:
             new[node] = several[node.args[0]][node.attr]
         elif node.op in RUNS:
             several[node] = _results(with_operands(node, new), len(several))
+        elif node.op.regions:
+            raise refusal(node, f"{node.op.name} is not compiled", "use whole-array operations")
         else:
             new[node] = with_operands(node, new)
     checks = tuple(replace(c, condition=new[c.condition]) for c in graph.checks)
     return Graph(graph.inputs, tuple(new[o] for o in graph.outputs), checks)
+
+
+def refusal(node: Node, reason: str, advice: str) -> NotTraceable:
+    """That a node is not compiled, at its line."""
+    refused = NotTraceable(reason, advice)
+    refused.place = node.origin
+    return refused
 
 
 def _results(node: Node, number: int) -> list[Node]:

@@ -300,7 +300,6 @@ class _Machine:
             for buffer in self.program.buffers[node]:
                 self._array(buffer)[...] = result
 
-
     def _control(self, run: Node, values: Mapping[Node, Any]) -> None:
         """A branch or a loop, by the meaning of its op; carried arrays are written where they are."""
         control = self.program.controls[run]

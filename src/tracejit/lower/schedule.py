@@ -14,7 +14,15 @@ from tracejit.ir.rules import roles
 from tracejit.ir.rules.record import Roles
 from tracejit.lower.buffers import assign_buffers, late_dims, name_memory
 from tracejit.lower.collapse import collapse
-from tracejit.lower.control import body, carried_memory, flattened, is_run, original, outside
+from tracejit.lower.control import (
+    body,
+    carried_memory,
+    flattened,
+    is_run,
+    original,
+    outside,
+    refusal,
+)
 from tracejit.lower.fusion import fuse
 from tracejit.lower.inplace import write_in_place
 from tracejit.lower.materialise import contiguous, materialise
@@ -63,7 +71,7 @@ def _control(run: Node, program: Program, target: Target) -> Control:
     for k, region in enumerate(regions_of(node)):
         graph = body(region, parts, decides=k < parts.tests)
         if any(n.op is ops.DRAW for n in graph.nodes()):
-            raise _refusal(node, "draws of random numbers")
+            raise _refused(node, "random numbers are drawn")
         layouts = _layouts(region, parts, program)
         inner = schedule(graph, layouts, target)
         for output in inner.outputs:
@@ -75,12 +83,16 @@ def _control(run: Node, program: Program, target: Target) -> Control:
                 continue
             shape = outside(buffer.shape, region, parts)
             if shape is None or buffer.late:
-                raise _refusal(node, "an array whose size is known only inside")
+                raise _refused(node, "an array's size is known only")
             is_late = any(n in late for n in postorder(d for d in shape if isinstance(d, Node)))
             around = replace(buffer, shape=shape, late=is_late, axes=tuple(range(len(shape))))
             memory.append((buffer, around))
         programs.append(inner)
     return Control(node, tuple(programs), memory)
+
+
+def _refused(node: Node, what: str) -> NotTraceable:
+    return refusal(node, f"{what} inside of a {node.op.name}", "do that before it")
 
 
 def _layouts(region: Region, parts: Roles, program: Program) -> dict[str, str]:
@@ -96,12 +108,6 @@ def _layouts(region: Region, parts: Roles, program: Program) -> dict[str, str]:
             layout = "A" if k in sequences and layout != "C" else layout
         found[param.attr[0]] = layout
     return found
-
-
-def _refusal(node: Node, what: str) -> NotTraceable:
-    refusal = NotTraceable(f"{what} in a {node.op.name} is not compiled", "take it out of there")
-    refusal.place = node.origin
-    return refusal
 
 
 def unplaced(

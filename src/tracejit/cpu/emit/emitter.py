@@ -51,6 +51,7 @@ from tracejit.lower.program import (
 )
 from tracejit.lower.writes import are_late, written
 
+
 def emit(program: Program, phases: Sequence[Phase] = (), streaming: bool = False) -> CPUSource:
     """The source of `program`; with `phases`, of an entry for a range of one of them."""
     return Emitter(program, phases, streaming).emit()

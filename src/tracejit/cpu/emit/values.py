@@ -42,7 +42,11 @@ class Values:
         self.allocated: set[str] = set()
         self.headers: dict[str, str] = {}
         if around is not None:
-            self.count, self.allocated, self.headers = around.count, around.allocated, around.headers
+            self.count, self.allocated, self.headers = (
+                around.count,
+                around.allocated,
+                around.headers,
+            )
         self.names: dict[str, str] = {}
         #: Lengths of parameters in terms of what is around, and arrays that only this block has.
         self.lengths: dict[Node, Dim] = {}
