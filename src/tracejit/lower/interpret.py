@@ -301,7 +301,7 @@ class _Machine:
                 self._array(buffer)[...] = result
 
     def _control(self, run: Node, values: Mapping[Node, Any]) -> None:
-        """A branch or a loop, by the meaning of its op; carried arrays are written where they are."""
+        """A branch or a loop, by the meaning of its op; carried arrays are written in place."""
         control = self.program.controls[run]
         regions = [functools.partial(self._region, each) for each in control.programs]
         args = [*regions, *(values[a] for a in control.node.args)]

@@ -26,7 +26,7 @@ from llvmlite import ir
 from numba.core import types
 
 from tracejit.cpu import runtime
-from tracejit.intrinsics import memory, structure
+from tracejit.intrinsics import elements, memory, structure
 from tracejit.intrinsics.temporary import release
 
 #: Statements from which on LLVM is told how to vectorise a loop.
@@ -145,7 +145,7 @@ class Builder:
     def _assign(self, s: ast.Assign) -> None:
         (target,) = s.targets
         if isinstance(target, ast.Subscript):
-            self._access(target, structure.store, [self._value(s.value)])
+            self._access(target, elements.store, [self._value(s.value)])
             return
         name = _name(target)
         if name not in self.places:
@@ -232,7 +232,7 @@ class Builder:
     def _subscript(self, node: ast.Subscript) -> Value:
         if isinstance(node.value, ast.Attribute):  # array.shape
             axis = int(ast.literal_eval(node.slice))
-            return self._call(structure.length(axis), [self._value(node.value.value)])
+            return self._call(elements.length(axis), [self._value(node.value.value)])
         if isinstance(node.value, ast.Call):  # one of several results
             kind, several = self._value(node.value)
             k = int(ast.literal_eval(node.slice))
@@ -241,7 +241,7 @@ class Builder:
             outer = [self._value(i) for i in _index(node) if not isinstance(i, ast.Slice)]
             part = memory.part(len(outer), len(_index(node)) - len(outer))
             return self._call(part, [self._value(node.value), *outer])
-        return self._access(node, structure.load, [])
+        return self._access(node, elements.load, [])
 
     def _attribute(self, node: ast.Attribute) -> Value:
         assert node.attr == "T"
@@ -252,8 +252,8 @@ class Builder:
     ) -> Value:
         """A load or a store of one element."""
         name, index = _name(node.value), _index(node)
-        scope = self.scopes.get(self._memory(name), structure.READ_ONLY)
-        known = scope if scope < structure.SCOPES else None
+        scope = self.scopes.get(self._memory(name), elements.READ_ONLY)
+        known = scope if scope < elements.SCOPES else None
         intrinsic = make(len(index), known, name in self.rows)
         return self._call(intrinsic, [self.env[name], *value, *map(self._value, index)])
 

@@ -28,6 +28,7 @@ from tracejit.cpu.emit.chunks import Chunks
 from tracejit.cpu.emit.copies import Copies
 from tracejit.cpu.emit.emitting import DONE, MISSED, REFUSED, Emitting
 from tracejit.cpu.emit.guards import Guards
+from tracejit.cpu.emit.heading import heading
 from tracejit.cpu.emit.regions import Regions
 from tracejit.cpu.emit.streams import Streams
 from tracejit.cpu.passes.jam import FAR, LONG
@@ -111,7 +112,7 @@ class Emitter(Emitting):
         parameters += ["phase", "first", "last"] if self.phases else []
         parameters += ["late"] if self.returned else []
         lines = self.body.lines(1)
-        head = self._head(parameters)
+        head = heading("\n".join(t for t, _ in self.body.lines()), self.headers, parameters)
         text = "\n".join([*head, *(t for t, _ in lines)]) + "\n"
         origins = [*(None for _ in head), *(o for _, o in lines)]
         return CPUSource(text, origins, ordered, self.returned, bool(self.phases), self.extras)
@@ -138,30 +139,6 @@ class Emitter(Emitting):
         """Open the block of a phase."""
         self.path.append(Block(f"if phase == {number}:"))
         self.body.body.append(self.path[-1])
-
-    def _head(self, parameters: list[str]) -> list[str]:
-        text = "\n".join(t for t, _ in self.body.lines())
-        words = set(_words(text))
-        runtime = sorted(words & _runtime_names())
-        lines: list[str] = []
-        numba = sorted(words & _NUMBA_NAMES)
-        if words & {"inf", "nan"}:
-            lines.append("from math import inf, nan")
-        if numba:
-            lines.append(f"from numba import {', '.join(numba)}")
-        if runtime or self.headers:
-            names = sorted(
-                {*runtime, *(h.split("(")[0].split()[-1] for h in self.headers.values())}
-            )
-            lines.append(f"from tracejit.cpu.runtime import {', '.join(names)}")
-        if lines:
-            lines.append("")
-        lines.extend(self.headers[k] for k in sorted(self.headers))
-        if self.headers:
-            lines.append("")
-        lines.append("")
-        lines.append(f"def entry({', '.join(parameters)}):")
-        return lines
 
     def _checks(self) -> None:
         """Leave before any work where the arguments are not those that the trace was for.
@@ -483,30 +460,9 @@ def _assigns(item: Loop | Computation) -> bool:
     return any(c.target.op is ops.ASSIGN for c in inside)
 
 
-_NUMBA_NAMES = frozenset(
-    ["int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64", "float32", "complex64"]
-)
-
-
 def _moved(c: Computation, index: list[Entry | Dynamic]) -> Index:
     """The index into the whole of which `c` computes a part."""
     entry = index[c.axis]
     assert isinstance(entry, Entry)
     index[c.axis] = entry._replace(start=dims.add(entry.start, c.offset))
     return tuple(index)
-
-
-def _runtime_names() -> frozenset[str]:
-    global _names
-    if not _names:
-        from tracejit.cpu import runtime
-
-        _names = frozenset(n for n in dir(runtime) if not n.startswith("_")) - {"annotations"}
-    return _names
-
-
-_names: frozenset[str] = frozenset()
-
-
-def _words(text: str) -> list[str]:
-    return "".join(c if c.isalnum() or c == "_" else " " for c in text).split()

@@ -15,7 +15,6 @@ from tracejit.cpu.source import Extra
 from tracejit.lower.access import Index
 from tracejit.lower.program import Buffer, Computation, Loop, Program
 
-
 #: What an entry returns.
 DONE, MISSED, REFUSED = 0, 1, 2
 
