@@ -134,6 +134,13 @@ def test_a_loop_that_goes_wrong_ends() -> None:
     same(env["x"], ENV["x"])
 
 
+def test_a_loop_that_would_begin_with_a_wrong_value_is_not_begun() -> None:
+    _, call = compiled(GRAPHS["fed"]())
+    env = {**ENV, "x": np.array([7.0, 0.0, 1.0, 2.0])}
+    assert call({**env, "k": 3}) == [9]
+    assert call({**env, "k": 4}) is MISS
+
+
 def test_loops_are_for_one_thread() -> None:
     assert compiled(GRAPHS["recurrence"]())[0].launch is None
 

@@ -250,6 +250,17 @@ def looked_up() -> list[Node]:
     return loop([X, c(0)], lambda u, k: E("less", k, K), step)
 
 
+def fed() -> list[Node]:
+    """A loop that would never end, were it to begin with what is at a place outside."""
+
+    def step(k: Node, s: Node) -> list[Node]:
+        n = count(whole(at(X, E("add", k, c(1)))))
+        [n] = loop([n], lambda n: E("not_equal", n, c(3)), lambda n: [count(E("add", n, c(1)))])
+        return [count(E("add", s, n))]
+
+    return scan(dims.from_node(K), [c(0)], [], step)
+
+
 def positive() -> list[Node]:
     """A check at each step."""
 
@@ -275,7 +286,7 @@ GRAPHS: dict[str, Callable[[], list[Node]]] = {
     f.__name__: f
     for f in (
         recurrence, collatz, escape, running, product, diffusion, moved, swapped, backwards, rows,
-        halves, branches, again, started, kept, looked_up, positive, nothing,
+        halves, branches, again, started, kept, looked_up, fed, positive, nothing,
     )
 }  # fmt: skip
 

@@ -75,9 +75,12 @@ class Regions:
         parts = roles(control.node)
         carried = self._carried(parts)
         names = [*carried, *self._captures(parts)]
+        traps = self.e.root.traps
+        if traps:
+            self.e.path[-1].body.append(_refused())
+        self.e.root.endless += 1
         block = self._open("while True:")
         (test, step), (condition, body) = control.programs, regions_of(control.node)
-        trapped, self.e.root.traps = self.e.root.traps, False
         inner = self._inside(test, condition, parts, names, block)
         self._everything(inner)
         leave = Block(f"if not {inner.value(test.graph.outputs[0], ())}:")
@@ -86,11 +89,8 @@ class Regions:
         inner = self._inside(step, body, parts, names, block)
         self._everything(inner)
         self._carry(inner, carried, parts)
-        if self.e.root.traps:  # what goes on with a wrong value may never end
-            refused = Block("if told(bad):")
-            refused.add(f"return {REFUSED}")
-            block.body.append(refused)
-        self.e.root.traps |= trapped
+        if self.e.root.traps > traps:
+            block.body.append(_refused())
         self.e.path.pop()
         return self._places(left, carried)
 
@@ -100,6 +100,7 @@ class Regions:
         carried = self._carried(parts)
         captures = self._captures(parts)
         sequences = [self.e.array_name(s) for s in parts.sequences]
+        traps, endless = self.e.root.traps, self.e.root.endless
         index = self.e.fresh("i")
         count = self.e.value(parts.control[0], ())
         block = self._open(f"for {index} in range({count}):")
@@ -125,6 +126,8 @@ class Regions:
                 text = f"half_store({text})" if node.dtype.char == "e" else text
                 inner.body.add(f"{self.e.array_name(node)}[{index}] = {text}", output.origin)
         self._carry(inner, carried, parts)
+        if self.e.root.traps > traps and self.e.root.endless > endless:
+            block.body.append(_refused())
         self.e.path.pop()
         return self._places(left, carried)
 
@@ -213,6 +216,13 @@ class Regions:
             for buffer in buffers:
                 buffer.name = inner.names[buffer.home] if buffer.home else buffer.name
         return inner
+
+
+def _refused() -> Block:
+    """Leave where NumPy would have raised: a ``while`` may not end with what comes of that."""
+    block = Block("if told(bad):")
+    block.add(f"return {REFUSED}")
+    return block
 
 
 _EMIT: dict[ops.Op, Callable[[Regions, Control, Sequence[Node]], dict[Node, str]]] = {

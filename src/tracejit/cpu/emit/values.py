@@ -54,7 +54,8 @@ class Values:
         self.flat_names: dict[str, str] = {}
         #: Calls whose arguments have been found to be near ones (see `guards`).
         self.near: set[Point] = set()
-        self.traps = False
+        #: How many conditions there are under which NumPy raises, and loops that might not end.
+        self.traps = self.endless = 0
         self.current: Computation | None = None
 
     def array_name(self, node: Node) -> str:
@@ -162,7 +163,7 @@ class Values:
         return 0
 
     def trap(self, condition: str, depth: int) -> None:
-        self.root.traps = True
+        self.root.traps += 1
         inner = self.path[depth + 1] if depth + 1 < len(self.path) else None
         self.path[depth].insert(f"bad = bit_or(bad, {condition})", None, inner)
 
