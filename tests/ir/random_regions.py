@@ -42,7 +42,7 @@ class Program:
         """`scope` and what a few random operations make of it."""
         scope = list(scope)
         for _ in range(1 + self.pick(4)):
-            makers = [self.arithmetic, self.comparison, self.count]
+            makers = [self.arithmetic, self.comparison, self.count, self.moved]
             if depth:
                 makers += [self.branch, self.loop, self.scan]
             scope += self.one_of(makers)(scope, depth)
@@ -65,6 +65,22 @@ class Program:
         if self.pick(4) == 0:
             new = E("negative", E("negative", new))
         return [new, build.reduce("sum", new, (0,))] if new.ndim else [new]
+
+    def moved(self, scope: list[Node], depth: int) -> list[Node]:
+        """Elements at other places: read there, or put there."""
+        x, y = self.of(scope, VECTOR), self.of(scope, VECTOR)
+        last = dims.sub(N, 1)
+        backwards = ((last, -1, 0),)
+        places = build.iota(N)
+        if self.pick(2):
+            places = build.view(places, (N,), backwards)
+        makers = [
+            lambda: build.view(x, (N,), backwards),
+            lambda: build.gather(x, (N,), (("index", 0),), places),
+            lambda: build.scatter(x, y, [places], [False], self.one_of(["set", "add"])),
+            lambda: build.accumulate("add", x, 0),
+        ]
+        return [self.one_of(makers)()]
 
     def comparison(self, scope: list[Node], depth: int) -> list[Node]:
         type = self.one_of([SCALAR, WHOLE, COUNT])
