@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from random_regions import ENV as RANDOM_ENV
 from random_regions import INPUTS as RANDOM_INPUTS
 from random_regions import Program as RandomProgram
+from random_regions import Statements
 
 from tracejit.config import config
 from tracejit.cpu.target import CPU
@@ -44,7 +45,7 @@ def _memory_is_full_of_something(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def compiled(
-    outputs: list[Node], kinds: list[str] | None = None
+    outputs: list[Node], kinds: list[str] | None = None, layout: str = "C"
 ) -> tuple[Executable, Callable[..., Any]]:
     """The executable of a graph, and its call by an environment."""
     graph = graph_of(outputs)
@@ -53,7 +54,7 @@ def compiled(
             "array" if o.ndim else "number" if o.type.weak else "scalar" for o in graph.outputs
         ]
     with config(check=True):
-        made = compile_graph(graph, layouts_of(graph), CPU(), kinds=kinds)
+        made = compile_graph(graph, layouts_of(graph, layout), CPU(), kinds=kinds)
     names = [i.attr[0] for i in graph.inputs]
     plan = CallPlan(
         Parameters(", ".join(names)), [], names, lambda o: f"[{', '.join(o)}]", {}, kinds
@@ -91,6 +92,27 @@ def test_values(name: str) -> None:
             same(a, b)
     for x in INPUTS:
         same(env[x.attr[0]], ENV[x.attr[0]])
+
+
+def transposed(x: np.ndarray) -> np.ndarray:
+    return np.asfortranarray(x)
+
+
+def spread(x: np.ndarray) -> np.ndarray:
+    """Every other element of a larger array."""
+    larger = np.zeros([2 * n for n in x.shape], x.dtype)
+    larger[(slice(None, None, 2),) * x.ndim] = x
+    return larger[(slice(None, None, 2),) * x.ndim]
+
+
+@pytest.mark.parametrize("layout, of", [("F", transposed), ("A", spread)])
+@pytest.mark.parametrize("name", ["rows", "product"])
+def test_layouts(name: str, layout: str, of: Callable[[np.ndarray], np.ndarray]) -> None:
+    outputs = GRAPHS[name]()
+    env = {k: of(v) if isinstance(v, np.ndarray) else v for k, v in ENV.items()}
+    got = compiled(outputs, layout=layout)[1](env)
+    for a, b in zip(got, evaluate(outputs, ENV), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-14)
 
 
 def loops_in(source: str) -> list[str]:
@@ -145,10 +167,11 @@ def test_loops_are_for_one_thread() -> None:
     assert compiled(GRAPHS["recurrence"]())[0].launch is None
 
 
-@settings(max_examples=15)
-@given(st.data())
-def test_random_programs(data: st.DataObject) -> None:
-    outputs = RandomProgram(lambda n: data.draw(st.integers(0, n - 1))).outputs()
+@pytest.mark.parametrize("kind", [RandomProgram, Statements])
+@settings(max_examples=10)
+@given(data=st.data())
+def test_random_programs(kind: Any, data: st.DataObject) -> None:
+    outputs = kind(lambda n: data.draw(st.integers(0, n - 1))).outputs()
     outputs = list(dict.fromkeys(outputs))
     kinds = ["array" if o.ndim else "number" if o.type.weak else "scalar" for o in outputs]
     graph = Graph(RANDOM_INPUTS, tuple(outputs))

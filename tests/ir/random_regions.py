@@ -154,3 +154,77 @@ class Program:
         scope = scope + self.one_of([self.loop, self.scan, self.branch])(scope, 2)
         new = [n for n in scope if n not in start] or start
         return [self.one_of(new), self.one_of(new), new[-1]]
+
+
+class Statements:
+    """Random statements over a few vectors and a number, as loops have them that write arrays."""
+
+    def __init__(self, pick: Pick) -> None:
+        self.pick = pick
+
+    def outputs(self) -> list[Node]:
+        state = self.block([X, E("add", X, A), E("multiply", X, B), A], 2, None)
+        return [build.elementwise("add", s, c(0.0)) for s in state]
+
+    def block(self, state: list[Node], depth: int, index: Node | None) -> list[Node]:
+        """`state` after a few statements; an `index` is a place in vectors."""
+        state = list(state)
+        for _ in range(1 + self.pick(4)):
+            makers = [self.changed, self.changed, self.scattered, self.swapped, self.number]
+            if depth:
+                makers += [self.loop, self.branch]
+            makers += [self.element] if index is not None else []
+            state = makers[self.pick(len(makers))](state, depth, index)
+        return state
+
+    def source(self, state: list[Node]) -> Node:
+        x = state[self.pick(3)]
+        if self.pick(3) == 0:
+            x = build.view(x, (N,), ((dims.sub(N, 1), -1, 0),))
+        if self.pick(3) == 0:
+            x = E("add", E("multiply", x, c(0.5)), state[self.pick(4)])
+        return x
+
+    def changed(self, state: list[Node], depth: int, index: Node | None) -> list[Node]:
+        return self.put(state, self.source(state))
+
+    def put(self, state: list[Node], new: Node) -> list[Node]:
+        k = self.pick(3)
+        return [*state[:k], new, *state[k + 1 :]]
+
+    def scattered(self, state: list[Node], depth: int, index: Node | None) -> list[Node]:
+        places = build.iota(N)
+        if self.pick(2):
+            places = build.view(places, (N,), ((dims.sub(N, 1), -1, 0),))
+        k = self.pick(3)
+        new = build.scatter(state[k], self.source(state), [places], [False], "set")
+        return [*state[:k], new, *state[k + 1 :]]
+
+    def swapped(self, state: list[Node], depth: int, index: Node | None) -> list[Node]:
+        j, k = self.pick(3), self.pick(3)
+        state = list(state)
+        state[j], state[k] = state[k], state[j]
+        return state
+
+    def number(self, state: list[Node], depth: int, index: Node | None) -> list[Node]:
+        return [*state[:3], E("add", E("multiply", state[3], c(0.5)), B)]
+
+    def element(self, state: list[Node], depth: int, index: Node | None) -> list[Node]:
+        assert index is not None
+        place, j, k = build.cast(index, INT64), self.pick(3), self.pick(3)
+        value = E("add", build.gather(state[j], (), (("index", 0),), place), state[3])
+        new = build.scatter(state[k], value, [place], [False], "set")
+        return [*state[:k], new, *state[k + 1 :]]
+
+    def loop(self, state: list[Node], depth: int, index: Node | None) -> list[Node]:
+        everywhere = bool(self.pick(2))
+
+        def step(k: Node, v: list[Node], e: list[Node]) -> Body:
+            return Body(tuple(self.block(v, depth - 1, k if everywhere else None)))
+
+        return control.scan(N if everywhere else self.pick(4), state, [], step, state)
+
+    def branch(self, state: list[Node], depth: int, index: Node | None) -> list[Node]:
+        flag = E("less", state[3], c(float(self.pick(4))))
+        bodies = [Body(tuple(self.block(state, depth - 1, index))) for _ in range(2)]
+        return control.cond(flag, *bodies, [*state, *([index] if index is not None else [])])

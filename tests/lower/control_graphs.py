@@ -271,6 +271,20 @@ def positive() -> list[Node]:
     return control.scan(X.shape[0], [ONE], [X], step)
 
 
+def found() -> list[Node]:
+    """Arrays whose length depends on data: a start, a sequence and a stack."""
+    mask = build.nonzero(E("greater", X, c(0.5)))
+    n = mask.shape[0]
+    places = build.view(mask, (n,), ((0, 1, 0), (0, 0, None)))
+    picked = build.gather(X, (n,), (("index", 0),), places)
+
+    def step(k: Node, u: Node, s: Node, e: Node) -> list[Node]:
+        backwards = build.view(u, u.shape, ((dims.sub(u.shape[0], 1), -1, 0),))
+        return [E("add", backwards, e), E("add", s, e), E("multiply", e, s)]
+
+    return scan(n, [picked, ZERO], [picked], step, picked)
+
+
 def nothing() -> list[Node]:
     """Loops without a turn."""
     none = c(False, BOOL)
@@ -286,7 +300,8 @@ GRAPHS: dict[str, Callable[[], list[Node]]] = {
     f.__name__: f
     for f in (
         recurrence, collatz, escape, running, product, diffusion, moved, swapped, backwards, rows,
-        halves, branches, again, started, kept, looked_up, fed, positive, nothing,
+        halves, branches, again, started, kept, looked_up, fed, positive, found,
+        nothing,
     )
 }  # fmt: skip
 
@@ -299,5 +314,5 @@ def graph_of(outputs: list[Node]) -> Graph:
     return graph
 
 
-def layouts_of(graph: Graph) -> dict[str, str]:
-    return {i.attr[0]: "C" if i.ndim else "" for i in graph.inputs}
+def layouts_of(graph: Graph, array: str = "C") -> dict[str, str]:
+    return {i.attr[0]: array if i.ndim else "" for i in graph.inputs}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from random_regions import ENV as RANDOM_ENV
 from random_regions import INPUTS as RANDOM_INPUTS
 from random_regions import Program as RandomProgram
+from random_regions import Statements
 from reference.target import Reference
 
 from tracejit.cpu.target import CPU
@@ -69,7 +70,7 @@ def test_values(name: str, target: str) -> None:
 
 
 #: Arrays that are no results.
-TEMPORARIES = {"diffusion": 1, "kept": 1, "backwards": 1}
+TEMPORARIES = {"diffusion": 1, "kept": 1, "backwards": 1, "found": 3}
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -117,9 +118,10 @@ def test_the_verifier_looks_into_regions() -> None:
         verify(program)
 
 
-@given(st.data())
-def test_random_programs(data: st.DataObject) -> None:
-    outputs = RandomProgram(lambda n: data.draw(st.integers(0, n - 1))).outputs()
+@pytest.mark.parametrize("kind", [RandomProgram, Statements])
+@given(data=st.data())
+def test_random_programs(kind: Any, data: st.DataObject) -> None:
+    outputs = kind(lambda n: data.draw(st.integers(0, n - 1))).outputs()
     graph = Graph(RANDOM_INPUTS, tuple(outputs))
     for each in (graph, simplify(graph)):
         layouts = {i.attr[0]: "C" if i.ndim else "" for i in each.inputs}
