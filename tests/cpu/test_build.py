@@ -8,7 +8,7 @@ import pytest
 from handwritten import kernel
 
 import tracejit
-from tracejit.intrinsics import structure
+from tracejit.intrinsics import elements
 
 A1, A2 = numba.float64[::1], numba.float64[:, ::1]
 
@@ -93,7 +93,7 @@ def test_rows_with_gaps_between_them_are_read_without_strides():
 
 
 def test_more_arrays_than_scopes():
-    count = structure.SCOPES + 3
+    count = elements.SCOPES + 3
     names = [f"b{k}" for k in range(count)]
     body = "\n".join(f"        {b}[i0] = x0[i0] + {k}.0" for k, b in enumerate(names))
     head = f"def entry(x0, {', '.join(names)}):\n    for i0 in range(x0.shape[0]):\n"

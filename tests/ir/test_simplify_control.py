@@ -9,27 +9,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from random_regions import ENV, FALSE, INPUTS, NEGATIVE, TRUE, ZERO, A, B, K, N, Program, X
 
-from tracejit.ir import build, control, dims, ops
+from tracejit.ir import build, control, ops
 from tracejit.ir.closing import Body
 from tracejit.ir.graph import Check, Graph, rebuild
 from tracejit.ir.interpret import evaluate
-from tracejit.ir.node import ArrayType, Node
+from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
 from tracejit.ir.region import regions_of
 from tracejit.ir.simplify import simplify
-from tracejit.ir.types import BOOL, FLOAT64, INT64
+from tracejit.ir.types import FLOAT64
 from tracejit.ir.verify import verify
 
 E, c = build.elementwise, build.constant
-N = dims.dim("x", 0)
-X = build.input("x", FLOAT64, (N,))
-A, B = build.input("a", FLOAT64, ()), build.input("b", FLOAT64, ())
-K = build.input("k", INT64, (), weak=True)
-INPUTS = (X, A, B, K)
-ENV = {"x": np.array([0.5, -1.5, 2.0]), "a": np.array(0.25), "b": np.array(3.0), "k": 4}
-TRUE, FALSE, ZERO = c(True, BOOL), c(False, BOOL), c(0.0, FLOAT64)
-NEGATIVE = E("less", A, c(0.0))
 CHECK = Check(E("greater", A, c(0.0)), "a > 0")
 
 
@@ -201,124 +194,11 @@ def test_equal_loops_are_computed_once():
 
 # Random programs --------------------------------------------------------------------------------
 
-VECTOR, SCALAR = ArrayType(FLOAT64, (N,)), ArrayType(FLOAT64)
-WHOLE, COUNT, FLAG = ArrayType(INT64), dims.INT_SCALAR, ArrayType(BOOL)
-TYPES = (VECTOR, SCALAR, WHOLE, COUNT, FLAG)
-Pick = Callable[[int], int]
-
-
-class Program:
-    """Random nodes over those in scope; `pick` draws a number below another one."""
-
-    def __init__(self, pick: Pick) -> None:
-        self.pick = pick
-
-    def one_of(self, choices: Any) -> Any:
-        return choices[self.pick(len(choices))]
-
-    def extended(self, scope: list[Node], depth: int) -> list[Node]:
-        """`scope` and what a few random operations make of it."""
-        scope = list(scope)
-        for _ in range(1 + self.pick(4)):
-            makers = [self.arithmetic, self.comparison, self.count]
-            if depth:
-                makers += [self.branch, self.loop, self.scan]
-            scope += self.one_of(makers)(scope, depth)
-        return scope
-
-    def of(self, scope: list[Node], type: ArrayType) -> Node:
-        found = [n for n in scope if n.type == type]
-        return self.one_of(found)
-
-    def values(self, scope: list[Node], types: list[ArrayType]) -> tuple[Node, ...]:
-        return tuple(self.of(scope, type) for type in types)
-
-    def some_types(self) -> list[ArrayType]:
-        return [self.one_of(TYPES) for _ in range(1 + self.pick(3))]
-
-    def arithmetic(self, scope: list[Node], depth: int) -> list[Node]:
-        a = self.of(scope, self.one_of(TYPES[:3]))
-        b = self.of(scope, self.one_of([a.type, SCALAR if a.dtype == FLOAT64 else COUNT]))
-        new = E(self.one_of(["add", "subtract", "multiply", "maximum"]), a, b)
-        if self.pick(4) == 0:
-            new = E("negative", E("negative", new))
-        return [new, build.reduce("sum", new, (0,))] if new.ndim else [new]
-
-    def comparison(self, scope: list[Node], depth: int) -> list[Node]:
-        type = self.one_of([SCALAR, WHOLE, COUNT])
-        test = E(self.one_of(["less", "equal"]), self.of(scope, type), self.of(scope, type))
-        other = self.one_of([VECTOR, SCALAR])
-        chosen = build.where(test, *self.values(scope, [other, other]))
-        return [test, chosen]
-
-    def count(self, scope: list[Node], depth: int) -> list[Node]:
-        """A Python number, kept small: the number of a step, too."""
-        k = E("remainder", E("add", self.of(scope, COUNT), self.of(scope, WHOLE)), c(5))
-        return [build.weak(k), build.cast(k, INT64)]
-
-    def around(self, scope: list[Node]) -> list[Node]:
-        return scope if self.pick(2) else []
-
-    def checks(self, scope: list[Node]) -> tuple[Check, ...]:
-        """Sometimes one that holds."""
-        if self.pick(8):
-            return ()
-        a = self.of(scope, COUNT)
-        return (Check(E("equal", a, a), "a number is itself"),)
-
-    def inside(self, scope: list[Node], types: list[ArrayType], depth: int) -> Body:
-        scope = self.extended(scope, depth - 1)
-        return Body(self.values(scope, types), self.checks(scope))
-
-    def branch(self, scope: list[Node], depth: int) -> list[Node]:
-        types = self.some_types()
-        bodies = [self.inside(scope, types, depth) for _ in range(2)]
-        flag = self.one_of([self.of(scope, FLAG), TRUE])
-        return control.cond(flag, *bodies, self.around(scope))
-
-    def loop(self, scope: list[Node], depth: int) -> list[Node]:
-        """A few turns, counted."""
-        types, turns = self.some_types(), self.pick(4)
-        starts = [c(0), *self.values(scope, types)]
-
-        def condition(v: list[Node]) -> Body:
-            more = E("less", v[0], c(turns))
-            within = self.extended([*scope, *v], 0)
-            stop = E("logical_and", more, self.of(within, FLAG))
-            return Body((self.one_of([more, stop]),), self.checks(within))
-
-        def step(v: list[Node]) -> Body:
-            rest = self.inside([*scope, *v], types, depth)
-            return Body((build.weak(E("add", v[0], c(1))), *rest.results), rest.checks)
-
-        return control.while_loop(starts, condition, step, self.around(scope))
-
-    def scan(self, scope: list[Node], depth: int) -> list[Node]:
-        types, left = self.some_types(), [SCALAR] * self.pick(3)
-        steps = self.one_of([N, N, 0, 1, 3])
-        count = self.pick(3) if steps is N else 0
-        starts = list(self.values(scope, types))
-        sequences = [self.of(scope, VECTOR) for _ in range(count)]
-
-        def step(k: Node, v: list[Node], e: list[Node]) -> Body:
-            return self.inside([*scope, k, *v, *e], [*types, *left], depth)
-
-        found = control.scan(steps, starts, sequences, step, self.around(scope))
-        if steps is not N:
-            stacks = [build.reduce("sum", s, (0,)) for s in found[len(starts) :]]
-            found[len(starts) :] = stacks
-        return found
-
 
 @given(st.data())
 def test_random_programs(data):
     """The interpreter gives the same bits before and after, and passes keep graphs valid."""
-    program = Program(lambda n: data.draw(st.integers(0, n - 1)))
-    start = [*INPUTS, build.cast(K, INT64), NEGATIVE, c(2), ZERO]
-    scope = program.extended(start, 2)
-    scope = scope + program.one_of([program.loop, program.scan, program.branch])(scope, 2)
-    new = [n for n in scope if n not in start] or start
-    g = graph(*(program.one_of(new) for _ in range(2)), new[-1])
+    g = graph(*Program(lambda n: data.draw(st.integers(0, n - 1))).outputs())
     assert rebuild(g, lambda node, before: node).outputs == g.outputs
     h = simplify(g)
     verify(h, "simplify")

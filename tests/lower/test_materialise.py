@@ -7,6 +7,7 @@ from stages import COSTS, ENV, E, K, M, N, X, Y, along, graph_of, layouts_of, sa
 
 from tracejit.ir import build, ops
 from tracejit.ir.node import Node
+from tracejit.lower import control
 from tracejit.lower.materialise import contiguous, materialise, own_cost
 from tracejit.lower.placement import PLACEMENTS
 from tracejit.lower.target import Costs
@@ -103,6 +104,7 @@ def test_strided_inputs_are_copied_where_memory_is_read(layout: str) -> None:
 
 
 def test_a_record_for_each_structural_op() -> None:
-    control = {op for op in ops.STRUCTURAL.values() if op.regions} | {ops.TUPLE, ops.ITEM}
-    assert PLACEMENTS.keys() == set(ops.STRUCTURAL.values()) - control
+    several = {op for op in ops.STRUCTURAL.values() if op.regions or op in (ops.TUPLE, ops.ITEM)}
+    runs = {control.START, control.LEFT, *control.RUNS.values()}
+    assert PLACEMENTS.keys() == {*ops.STRUCTURAL.values()} - several | runs
     assert ENV["k"].max() < len(ENV["y"])

@@ -25,7 +25,8 @@ def launch(compile: Compile, made: Made) -> Launch | None:
 
     The entries that this takes are made with `compile` when they are first needed.
     """
-    if written(made.graph):
+    # Branches and loops are for one thread.
+    if written(made.graph) or made.program.controls:
         return None
     division = None if made.source.late else split(made.program)
     divided = phases(made.program) if division is None else [division.phase]

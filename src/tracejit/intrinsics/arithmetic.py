@@ -342,9 +342,17 @@ def _float_divmod(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> tuple[ir.Value, 
     return b.select(y_is_zero, ratio, whole), remainder_value
 
 
+def _power_of_two(y: ir.Value) -> int | None:
+    """The exponent of a constant that is a power of two: LLVM would go by way of a quotient."""
+    value = y.constant if isinstance(y, ir.Constant) else 0
+    return value.bit_length() - 1 if value > 0 and not value & (value - 1) else None
+
+
 def _floor_divide(b: ir.IRBuilder, ty: Any, x: ir.Value, y: ir.Value) -> ir.Value:
     if kind(ty) == FLOAT:
         return _float_divmod(b, x, y)[0]
+    if (shift := _power_of_two(y)) is not None:
+        return (b.ashr if is_signed(ty) else b.lshr)(x, constant(x, shift))
     divisor, is_zero = _safe_divisor(b, ty, x, y)
     if kind(ty) == UNSIGNED:
         return b.select(is_zero, zero(x), b.udiv(x, divisor))
@@ -359,6 +367,8 @@ def _floor_divide(b: ir.IRBuilder, ty: Any, x: ir.Value, y: ir.Value) -> ir.Valu
 def _remainder(b: ir.IRBuilder, ty: Any, x: ir.Value, y: ir.Value) -> ir.Value:
     if kind(ty) == FLOAT:
         return _float_divmod(b, x, y)[1]
+    if _power_of_two(y) is not None:
+        return b.and_(x, constant(x, y.constant - 1))
     divisor, is_zero = _safe_divisor(b, ty, x, y)
     if kind(ty) == UNSIGNED:
         return b.select(is_zero, zero(x), b.urem(x, divisor))

@@ -251,15 +251,15 @@ transposed = define(
 
 
 @functools.cache
-def matrix(outer: int) -> Any:
-    """The intrinsic ``matrix(array, *index)``: its last two axes, at an index of the others."""
+def part(outer: int, inner: int) -> Any:
+    """The intrinsic ``part(array, *index)``: its last axes, at an index of the others."""
 
     def made(array: Any) -> Any:
         layout: Any = "C" if array.layout == "C" else "A"
-        return types.Array(array.dtype, 2, layout, readonly=not array.mutable)
+        return types.Array(array.dtype, inner, layout, readonly=not array.mutable)
 
     def result(array: Any, *index: Any) -> Any:
-        fits = isinstance(array, types.Array) and array.ndim == outer + 2
+        fits = isinstance(array, types.Array) and array.ndim == outer + inner
         return made(array) if fits and all(ty == types.int64 for ty in index) else None
 
     def emit(context: Any, b: ir.IRBuilder, tys: Any, array: Any, *index: Any) -> ir.Value:
@@ -268,9 +268,10 @@ def matrix(outer: int) -> Any:
         for axis, i in enumerate(index):
             place = b.gep(place, [b.mul(i, b.extract_value(source.strides, axis))])
         data = b.bitcast(place, source.data.type)
-        return _part(context, b, made(tys[0]), source, data, (outer, outer + 1))
+        axes = range(outer, outer + inner)
+        return _part(context, b, made(tys[0]), source, data, axes)
 
-    return define("matrix", 1 + outer, result, emit, all_types=True, with_context=True)
+    return define("part", 1 + outer, result, emit, all_types=True, with_context=True)
 
 
 @functools.cache

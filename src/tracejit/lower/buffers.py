@@ -38,15 +38,18 @@ def assign_buffers(program: Program) -> None:
         elif node in program.outputs:
             buffers = [Buffer(node, node.shape, axes, layout, output=True, late=is_late)]
         else:
-            shared = _shared_loops(node, computations, readers[node])
+            shared = _shared_loops(node, computations, readers[node]) if computations else set()
             axes = tuple(k for k in axes if k not in shared)
-            if axes or _needs_memory(computations, readers[node]):
+            if axes or (computations and _needs_memory(computations, readers[node])):
                 shape = tuple(node.shape[k] for k in axes)
                 buffers = [Buffer(node, shape, axes, layout, late=is_late)]
         program.buffers[node] = buffers
     _share(program, readers)
-    for node, overwritten in reversed(list(program.inplace.items())):
-        if overwritten.op is not ops.INPUT and not program.buffers[node][0].home:
+    for node in reversed(program.stored):
+        overwritten = program.inplace.get(node)
+        if overwritten is None or overwritten.op is ops.INPUT:
+            continue
+        if not program.buffers[node][0].home:
             program.buffers[overwritten] = program.buffers[node]
     _reuse(program, readers)
 
@@ -67,7 +70,10 @@ def name_memory(program: Program) -> tuple[list[Buffer], list[Buffer], list[Buff
     early = [b for b in unique if not b.late and not b.kept]
     given = [b for b in early if b.output] + [b for b in early if not b.output]
     given += program.parts.values()
-    late, kept = [b for b in unique if b.late], [b for b in unique if b.kept]
+    inside = [b for control in program.controls.values() for _, b in control.memory]
+    given += [b for b in inside if not b.late]
+    late = [b for b in (*unique, *inside) if b.late]
+    kept = [b for b in unique if b.kept]
     for k, buffer in enumerate([*given, *late, *kept]):
         buffer.name = f"b{k}"
     return given, late, kept
@@ -153,7 +159,7 @@ def _share(
     taken: set[Node] = set()
     for node in reversed(list(program.buffers)):
         buffers = program.buffers[node]
-        if node in program.windows:
+        if node in program.windows or not program.stored[node]:
             continue
         if not buffers or buffers[0].is_callers or not buffers[0].axes or not readers[node]:
             continue

@@ -28,6 +28,12 @@ def assigned(node: Node, stored: set[Node], memory: Memory) -> list[Computation]
     return [_computation(Kind.MAP, node, y, y.shape, stored, memory)]
 
 
+def started(node: Node, stored: set[Node], memory: Memory) -> list[Computation]:
+    """The operand, element by element, into memory that a loop goes on with."""
+    x = node.args[0]
+    return [_computation(Kind.MAP, node, x, x.shape, stored, memory)]
+
+
 def joined(node: Node, stored: set[Node], memory: Memory) -> list[Computation]:
     """The operands one after the other, each where it belongs."""
     return _parts(node, node, stored, memory)

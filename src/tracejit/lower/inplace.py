@@ -7,46 +7,70 @@ from collections.abc import Container
 from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import memory_of
+from tracejit.lower.control import START, carried_memory
 from tracejit.lower.placement import placement
 from tracejit.lower.program import Computation, Kind, Program
-from tracejit.lower.writes import may_refuse, place_of, written
+from tracejit.lower.writes import are_late, place_of, written
 
 
 def write_in_place(program: Program) -> None:
-    """Drop the copy of each scatter whose first operand may be overwritten.
+    """Drop the copy of each scatter, and of each start of a loop, that may overwrite its operand.
 
     Needs: the computations in order, before they are placed in loops; outputs keep their memory.
-    Guarantees: `program.inplace` names the operand whose memory the result takes over.
+    Guarantees: `program.inplace` names the operand whose memory the result takes over. That is an
+    input's only for what is there at the end.
     """
     place = {node: k for k, node in enumerate(program.stored)}
-    writes = {} if may_refuse(program.graph) else written(program.graph)
+    writes = {} if are_late(program.graph) else written(program.graph)
+    ends = {n: x for x, node in writes.items() for n in _chain(node.args[1])}
     readers: dict[Node, list[Computation]] = {node: [] for node in (*program.stored, *writes)}
     for computations in program.stored.values():
         for c in computations:
             for node in read_by(c, readers):
                 readers[node].append(c)
     for node, computations in program.stored.items():
-        copy, *scatter = computations
-        if not scatter or node.op not in (ops.SCATTER, ops.PLACE):
+        if node.op not in _OVERWRITING:
             continue
+        copy, *after = computations
         x = copy.value
         if x not in readers or x in program.outputs or x in program.inplace.values():
             continue
         late = any(n in place for d in x.shape if isinstance(d, Node) for n in postorder([d]))
         done = all(
-            r is copy or place[r.target] < place[node] or (r is scatter[0] and _reads_first(r, x))
+            r is copy or place[r.target] < place[node] or (r in after and _reads_first(r, x))
             for r in readers[x]
         )
+        taken = memory_taken(x, program)
+        callers = taken.op is ops.INPUT
+        if not done or late or (callers and ends.get(node) is not taken):
+            continue
         # Whatever the order of an input is, the elements that are put there are put one by one.
-        callers = memory_taken(x, program).op is ops.INPUT and node.op is ops.SCATTER
-        if done and not late and (callers or program.memory[x] == program.memory[node] == "C"):
+        one_by_one = callers and node.op is ops.SCATTER
+        if one_by_one or program.memory[x] == program.memory[node] == "C":
             program.inplace[node] = x
             program.memory[node] = program.memory[x]
-            program.stored[node] = scatter
-            scatter[0].reads += [r for r in copy.reads if r not in scatter[0].reads]
+            program.stored[node] = after
+            for c in after:
+                c.reads += [r for r in copy.reads if r not in c.reads]
     for x, node in writes.items():
         if memory_taken(node.args[1], program) is x:
             program.stored[node] = []  # it is there already
+
+
+_OVERWRITING = (ops.SCATTER, ops.PLACE, START)
+
+
+def _chain(node: Node) -> list[Node]:
+    """`node`, and what it is the last version of."""
+    found = []
+    while True:
+        found.append(node)
+        if node.op in _OVERWRITING:
+            node = node.args[1 if node.op is ops.PLACE else 0]
+        elif (start := carried_memory(node)) is not None:
+            node = start
+        else:
+            return found
 
 
 def _reads_first(c: Computation, x: Node) -> bool:

@@ -6,6 +6,7 @@ anything being emitted or compiled. Floating sums are made in the order of the l
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.interpret import elementwise
 from tracejit.ir.node import Node
 from tracejit.ir.rules import RULES
+from tracejit.lower.control import LEFT, is_run, results
 from tracejit.lower.program import Buffer, Computation, Flat, Kind, Loop, Program
 
 Index = tuple[int, ...]
@@ -37,13 +39,24 @@ def evaluate(program: Program, env: Mapping[str, Any]) -> list[Any] | None:
     [np.float64(6.0)]
     """
     with np.errstate(all="ignore"):
-        machine = _Machine(program, env)
-        if not all(machine.value(check.condition, ()) for check in program.graph.checks):
+        try:
+            return _run(program, env)
+        except _MissedError:
             return None
-        for item in program.items:
-            machine.item(item)
-        outputs, computed = program.graph.outputs, program.outputs
-        return [machine.whole(node)[()] if node in computed else None for node in outputs]
+
+
+class _MissedError(Exception):
+    """A check that fails, of a graph or of a region."""
+
+
+def _run(program: Program, env: Mapping[str, Any]) -> list[Any]:
+    machine = _Machine(program, env)
+    machine.check(program.conditions())
+    for item in program.items:
+        machine.item(item)
+    machine.check(program.conditions(late=True))
+    outputs, computed = program.graph.outputs, program.outputs
+    return [machine.result(node) if node in computed else None for node in outputs]
 
 
 class _Machine:
@@ -57,6 +70,11 @@ class _Machine:
         self.at: dict[Loop, int] = {}
         #: What a reduction has come to, by the place in its result.
         self.sums: dict[Node | Computation, dict[Index, Any]] = {}
+
+    def check(self, conditions: Sequence[Node]) -> None:
+        """Raise where one of these does not hold."""
+        if not all(self.value(condition, ()) for condition in conditions):
+            raise _MissedError
 
     # Loops -----------------------------------------------------------------------------------
 
@@ -136,6 +154,11 @@ class _Machine:
         """The lengths of `node`."""
         return tuple(map(self.length, node.shape))
 
+    def result(self, node: Node) -> Any:
+        """An output, as its type is."""
+        found = self.whole(node)[()]
+        return found.item() if node.type.weak else found
+
     def whole(self, node: Node) -> Any:
         """All of `node`, as a library reads it."""
         if node in self.program.stored:
@@ -153,6 +176,8 @@ class _Machine:
 
     def _array(self, buffer: Buffer) -> np.ndarray:
         found = self.memory.get(id(buffer))
+        if buffer.home:
+            return np.asarray(self.env[buffer.home])
         if found is None:
             shape = tuple(self.length(buffer.node.shape[k]) for k in buffer.axes)
             op, dtype = buffer.node.op, buffer.node.dtype
@@ -257,6 +282,11 @@ class _Machine:
 
     def _call(self, c: Computation) -> None:
         node, values = c.value, _Whole(self)
+        if is_run(node):
+            self._control(node, values)
+            return
+        if node.op is LEFT:
+            return
         args = [values[a] for a in node.args]
         if node.op is ops.PLACE:  # into the copy that has been made
             args[1] = self.whole(node)
@@ -269,6 +299,23 @@ class _Machine:
         if node not in self.program.windows:
             for buffer in self.program.buffers[node]:
                 self._array(buffer)[...] = result
+
+    def _control(self, run: Node, values: Mapping[Node, Any]) -> None:
+        """A branch or a loop, by the meaning of its op; carried arrays are written in place."""
+        control = self.program.controls[run]
+        regions = [functools.partial(self._region, each) for each in control.programs]
+        args = [*regions, *(values[a] for a in control.node.args)]
+        found = RULES[control.node.op].evaluate(control.node, args, values, self.env)
+        for node, value in zip(results(run), found, strict=True):
+            if node not in self.program.stored:
+                continue
+            self.registers[node] = value
+            for buffer in self.program.buffers[node]:
+                self._array(buffer)[...] = value
+
+    def _region(self, program: Program, *args: Any) -> list[Any]:
+        inputs = program.graph.inputs
+        return _run(program, {p.attr[0]: a for p, a in zip(inputs, args, strict=True)})
 
 
 class _Whole(dict[Node, Any]):

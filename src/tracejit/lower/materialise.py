@@ -21,10 +21,8 @@ def materialise(graph: Graph, costs: Costs) -> list[Node]:
     reshape, gather or matmul reads is an input or stored; an expensive value is computed once.
     """
     nodes = graph.nodes()
-    # A draw leaves a state, whether or not it is asked for.
-    drawn = {n.args[0] for n in nodes if n.op is ops.ADVANCE}
-    for node in [n for n in nodes if n.op is ops.DRAW and n not in drawn]:
-        nodes.append(make(ops.ADVANCE, (node,), None, node.args[0].type))
+    known = set(nodes)
+    nodes += [left for node in nodes for left in placement(node).leaves(node) if left not in known]
     users: dict[Node, list[Node]] = {n: [] for n in nodes}
     for node in nodes:
         for arg in node.args:

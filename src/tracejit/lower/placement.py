@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tracejit.ir import ops
-from tracejit.ir.node import Node
-from tracejit.lower import computations
+from tracejit.ir.node import Node, make
+from tracejit.lower import computations, control
 from tracejit.lower.computations import Maker
 
 #: Some operands of a node.
@@ -44,6 +44,10 @@ def _arrays_but_parts(node: Node) -> tuple[Node, ...]:
     return tuple(in_memory(a) for a in node.args if a.ndim and not is_part(node, a))
 
 
+def _state_after(node: Node) -> tuple[Node, ...]:
+    return (make(ops.ADVANCE, (node,), None, node.args[0].type),)
+
+
 def _one_axis(node: Node) -> tuple[Node, ...]:
     """The compressed array, if it has one axis."""
     return tuple(a for a in node.args[1:] if a.ndim == 1)
@@ -64,6 +68,7 @@ class Placement:
     `parts`         whether it reads parts of inputs where they lie
     `whole`         what a call reads, all of it
     `written_by`    the nodes whose computation writes it, too
+    `leaves`        what its computation writes beside it, whether or not it is asked for
     """
 
     computations: Maker = computations.mapped
@@ -77,6 +82,7 @@ class Placement:
     parts: bool = False
     whole: Operands = _none
     written_by: Operands = _none
+    leaves: Operands = _none
 
 
 _INLINED = Placement()
@@ -88,6 +94,15 @@ _CALL = Placement(
     computations=computations.called,
 )
 _MASKED = replace(_CALL, parts=True)
+_RUN = Placement(
+    stored=True,
+    register=True,
+    memory=_arrays,
+    in_order=True,
+    whole=_arrays,
+    leaves=control.arrays_left,
+    computations=computations.called,
+)
 
 PLACEMENTS: dict[ops.Op, Placement] = {
     **dict.fromkeys((ops.INPUT, ops.CONST, ops.DIM, ops.POLY, ops.IOTA, ops.VIEW), _INLINED),
@@ -107,13 +122,16 @@ PLACEMENTS: dict[ops.Op, Placement] = {
     ops.SORT: _CALL,
     ops.ARGSORT: _CALL,
     ops.MIDDLE: _CALL,
-    ops.DRAW: _CALL,
+    ops.DRAW: replace(_CALL, leaves=_state_after),
     ops.ADVANCE: replace(_CALL, written_by=_first),
     ops.NONZERO: _MASKED,
     ops.COUNT: replace(_MASKED, register=True),
     ops.POSITIONS: _MASKED,
     ops.COMPRESS: replace(_MASKED, strided=_one_axis),
     ops.PLACE: replace(_MASKED, computations=computations.placed),
+    control.START: Placement(stored=True, computations=computations.started),
+    control.LEFT: replace(_CALL, register=True, flat=_none, whole=_first, written_by=_first),
+    **dict.fromkeys(control.RUNS.values(), _RUN),
 }
 
 

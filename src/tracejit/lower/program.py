@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from tracejit.ir import dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
-from tracejit.ir.node import Node
+from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import Access
 
 #: What a point of a loop costs beside its operations, and one of a library's, in additions.
@@ -203,6 +203,19 @@ class Window(NamedTuple):
 
 
 @dataclass(eq=False)
+class Control:
+    """A branch or a loop: a program for each of its regions.
+
+    What these need as `memory` is made once, before: their buffers, and those around that stand for
+    them.
+    """
+
+    node: Node
+    programs: tuple[Program, ...]
+    memory: list[tuple[Buffer, Buffer]]
+
+
+@dataclass(eq=False)
 class Program:
     """A scheduled graph: `items` in order, `buffers` by stored node, `layouts` by input name,
     `memory` order of every input and stored node. Of the graph's outputs it computes `outputs`.
@@ -210,8 +223,8 @@ class Program:
     Of `buffers[node]` every entry is written; readers use the first. A stored node without one
     lives in a scalar. `inplace` names what a result overwrites. Buffers of one of the `arenas` are
     never in use together. Of the nodes of `windows` a block is in memory, while their loop runs.
-    `parts` hold a part of a reduction, by its node, where that is an array. Where `required` is
-    false, the entry is for other arguments.
+    `parts` hold a part of a reduction, by its node, where that is an array. `controls` are what its
+    branches and loops run. Where `required` is false, the entry is for other arguments.
     """
 
     graph: Graph
@@ -224,8 +237,14 @@ class Program:
     arenas: list[list[Buffer]] = field(default_factory=list)
     windows: dict[Node, Window] = field(default_factory=dict)
     parts: dict[Node, Buffer] = field(default_factory=dict)
+    controls: dict[Node, Control] = field(default_factory=dict)
     outputs: frozenset[Node] = frozenset()
     required: Node | None = None
+
+    def conditions(self, late: bool = False) -> list[Node]:
+        """What is checked before any work, or, in a region, `late`, of what has been computed."""
+        found = [check.condition for check in self.graph.checks]
+        return [n for n in found if late != self.stored.keys().isdisjoint(postorder([n]))]
 
     def all_loops(self) -> list[Loop]:
         """Every loop, outer before inner."""
@@ -251,7 +270,8 @@ class Program:
     def temporaries(self) -> int:
         """Number of arrays that are no outputs."""
         unique = {id(b): b for bs in self.buffers.values() for b in bs}
-        return sum(not b.is_callers for b in unique.values()) + len(self.parts)
+        inside = sum(len(control.memory) for control in self.controls.values())
+        return sum(not b.is_callers for b in unique.values()) + len(self.parts) + inside
 
 
 def work_of(item: Loop | Computation) -> Dim:

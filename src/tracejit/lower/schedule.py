@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tracejit.errors import NotTraceable
 from tracejit.ir import ops
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node, postorder
-from tracejit.lower.buffers import assign_buffers
+from tracejit.ir.region import Region, regions_of
+from tracejit.ir.rules import roles
+from tracejit.ir.rules.record import Roles
+from tracejit.lower.buffers import assign_buffers, late_dims, name_memory
 from tracejit.lower.collapse import collapse
+from tracejit.lower.control import (
+    body,
+    carried_memory,
+    flattened,
+    is_run,
+    original,
+    outside,
+    refusal,
+)
 from tracejit.lower.fusion import fuse
 from tracejit.lower.inplace import write_in_place
 from tracejit.lower.materialise import contiguous, materialise
 from tracejit.lower.order import products_early
 from tracejit.lower.placement import placement
-from tracejit.lower.program import Computation, Kind, Program
+from tracejit.lower.program import Computation, Control, Kind, Program
 from tracejit.lower.target import Costs, Target
 
 
@@ -32,7 +45,7 @@ def schedule(
     The outputs at the positions `aliases` are not computed, the last `states` ones are in C order.
     Guarantees: every stored node is computed once, before it is read.
     """
-    refuse_regions(graph)
+    graph = flattened(graph)
     for prepare in target.passes.graph:
         graph = prepare(graph, layouts)
     program = unplaced(graph, layouts, target.costs, aliases, states)
@@ -44,7 +57,57 @@ def schedule(
     assign_buffers(program)
     for change in target.passes.stored:
         change(program)
+    for node in filter(is_run, program.stored):
+        program.controls[node] = _control(node, program, target)
     return program
+
+
+def _control(run: Node, program: Program, target: Target) -> Control:
+    """What a branch or a loop runs, and the memory that this takes."""
+    node = original(run)
+    parts = roles(node)
+    programs, memory = [], []
+    late = late_dims(program)
+    for k, region in enumerate(regions_of(node)):
+        graph = body(region, parts, decides=k < parts.tests)
+        if any(n.op is ops.DRAW for n in graph.nodes()):
+            raise _refused(node, "random numbers are drawn")
+        layouts = _layouts(region, parts, program)
+        inner = schedule(graph, layouts, target)
+        for output in inner.outputs:
+            if not output.ndim:
+                inner.buffers[output] = []
+        given, unknown, _ = name_memory(inner)
+        for buffer in (*given, *unknown):
+            if buffer.output:
+                continue
+            shape = outside(buffer.shape, region, parts)
+            if shape is None or buffer.late:
+                raise _refused(node, "an array's size is known only")
+            is_late = any(n in late for n in postorder(d for d in shape if isinstance(d, Node)))
+            around = replace(buffer, shape=shape, late=is_late, axes=tuple(range(len(shape))))
+            memory.append((buffer, around))
+        programs.append(inner)
+    return Control(node, tuple(programs), memory)
+
+
+def _refused(node: Node, what: str) -> NotTraceable:
+    return refusal(node, f"{what} inside of a {node.op.name}", "do that before it")
+
+
+def _layouts(region: Region, parts: Roles, program: Program) -> dict[str, str]:
+    """The layouts of parameters: as around, but for a row of a sequence, which may have gaps."""
+    own = [*parts.carried, *([None] if parts.steps is not None else [])]
+    operands = [*own, *parts.sequences, *parts.captures]
+    sequences = set(range(len(own), len(own) + len(parts.sequences)))
+    found = {}
+    for k, (param, operand) in enumerate(zip(region.params, operands, strict=True)):
+        layout = ""
+        if operand is not None and param.ndim:
+            layout = program.memory[operand]
+            layout = "A" if k in sequences and layout != "C" else layout
+        found[param.attr[0]] = layout
+    return found
 
 
 def unplaced(
@@ -77,16 +140,9 @@ def unplaced(
         memory[node] = _storage_order(stored[node], keep)
         if node.op is ops.ASSIGN:
             memory[node] = memory[node.args[0]]
-    return Program(graph, [], stored, {}, dict(layouts), memory, outputs=frozenset(computed))
-
-
-def refuse_regions(graph: Graph) -> None:
-    """Raise NotTraceable for a loop or a branch: there are no loops of a program for it."""
-    found = next((node for node in graph.nodes() if node.op.regions), None)
-    if found is not None:
-        refusal = NotTraceable(f"{found.op.name} is not compiled", "use whole-array operations")
-        refusal.place = found.origin
-        raise refusal
+    carried = {node: start for node in stored if (start := carried_memory(node)) is not None}
+    outputs = frozenset(computed)
+    return Program(graph, [], stored, {}, dict(layouts), memory, carried, outputs=outputs)
 
 
 def _order_of_copies(node: Node, stored: set[Node]) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tracejit.ir import ops
 from tracejit.ir.node import Node
 from tracejit.ir.printer import Names
 from tracejit.lower.access import memory_of
-from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
+from tracejit.lower.control import LEFT, results
+from tracejit.lower.program import Buffer, Computation, Control, Kind, Loop, Program
 
 
 def to_text(program: Program) -> str:
@@ -38,8 +41,8 @@ def _step(c: Computation, around: tuple[Loop, ...]) -> str:
 
 
 class _Printer:
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Program, word: str = "inputs") -> None:
+        self.program, self.word = program, word
         self.names = Names()
 
     def lines(self) -> list[str]:
@@ -47,9 +50,15 @@ class _Printer:
         inputs = [
             f"{names.of(i)}:{names.type(i)} {p.layouts[i.attr[0]]}".rstrip() for i in p.graph.inputs
         ]
-        found = ["inputs " + ", ".join(inputs)]
+        found = [f"{self.word} {', '.join(inputs)}".rstrip()]
         for item in p.items:
             found += self.item(item, ())
+        if self.word != "inputs":
+            checks = p.graph.checks
+            found += [f"check {names.of(c.condition)}  # {c.reason}" for c in checks]
+            found.append(f"return {', '.join(map(names.of, p.graph.outputs))}")
+        if not any(p.buffers.values()) and self.word != "inputs":
+            return found
         found.append("memory")
         memory: dict[int, tuple[Buffer, list[Node]]] = {}
         for node, buffers in p.buffers.items():
@@ -70,7 +79,7 @@ class _Printer:
         pad = "    " * depth
         if isinstance(item, Computation):
             lines = [pad + line for line in self.computation(item)]
-            return [*lines[:-1], lines[-1] + _step(item, around)]
+            return [*lines[:-1], *(line + _step(item, around) for line in lines[-1:])]
         words = item.style.words(self.names.of)
         head = ", ".join([f"for i{depth} < {self.names.dim(item.extent)}", *words])
         found = [f"{pad}{head}:"]
@@ -81,6 +90,10 @@ class _Printer:
     def computation(self, c: Computation) -> list[str]:
         """The lines of what is evaluated at a point, and of what is done with it."""
         names = self.names
+        if c.target in self.program.controls:
+            return self.control(self.program.controls[c.target], results(c.target))
+        if c.target.op is LEFT:
+            return []
         if c.kind in (Kind.MATMUL, Kind.LIBRARY):
             return [f"{c.kind.value} {names.line(c.target)}"]
         found: list[str] = []
@@ -98,6 +111,16 @@ class _Printer:
         value_text = " ".join(filter(None, [how, names.of(c.value)]))
         target = f"{names.of(c.target)}:{names.type(c.target)}"
         return [*found, f"{c.kind.value} {target} <- {value_text}{at}{self._where(c)}"]
+
+    def control(self, control: Control, left: Sequence[Node]) -> list[str]:
+        """A branch or a loop, and the program of each of its regions."""
+        names, node = self.names, control.node
+        given = ", ".join(f"{names.of(n)}:{names.type(n)}" for n in left)
+        found = [f"{node.op.name} {given} <- {names.operands(node)}"]
+        for word, program in zip(node.op.regions, control.programs, strict=True):
+            head, *inside = _Printer(program, word).lines()
+            found += [f"    {head}", *(f"        {line}" for line in inside)]
+        return found
 
     def _where(self, c: Computation) -> str:
         """What is not the usual of axes and places."""
@@ -136,6 +159,7 @@ class _Printer:
         shape = self.shape(b)
         layout = b.layout if len(b.shape) > 1 else ""
         flags = [f for f in ("output", "late", "kept") if getattr(b, f)]
+        flags += [f"in {b.home}"] if b.home else []
         text = ", ".join(map(self.names.of, nodes))
         return " ".join(filter(None, [text, f"({shape})" if shape else "", layout, *flags]))
 

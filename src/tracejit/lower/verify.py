@@ -15,14 +15,21 @@ def verify(program: Program, after: str = "schedule") -> None:
 
     Checked: every stored node is computed, and by nothing else; a computation lies in its loops,
     whose iterations are its domain's; what it reads has been completed before it, or at the same
-    iteration; outputs and what is read as a whole have memory.
+    iteration; outputs and what is read as a whole have memory, but for scalars of regions.
     """
-    problem = next(_problems(program), None)
+    _verify(program, after, inside=False)
+
+
+def _verify(program: Program, after: str, inside: bool) -> None:
+    problem = next(_problems(program, inside), None)
     if problem is not None:
         raise InvalidGraphError(f"after {after}: {problem}")
+    for control in program.controls.values():
+        for each in control.programs:
+            _verify(each, after, inside=True)
 
 
-def _problems(program: Program) -> Iterator[str]:
+def _problems(program: Program, inside: bool) -> Iterator[str]:
     # What a step of several repeats is checked as the step itself.
     placed = [(c, loops) for c, loops in _placed(program) if not _repeats(c, loops)]
     places: dict[int, tuple[int, tuple[Loop, ...]]] = {}
@@ -46,7 +53,8 @@ def _problems(program: Program) -> Iterator[str]:
                 yield from _order_problems(c, places[id(c)], d, places[id(d)], index)
     outputs = set(program.graph.outputs)
     for node, buffers in program.buffers.items():
-        if node in outputs and not any(b.output for b in buffers):
+        register = inside and not node.ndim
+        if node in outputs and not register and not any(b.is_callers for b in buffers):
             yield f"output {node!r} has no memory of the caller's"
 
 

@@ -14,6 +14,7 @@ from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node, postorder
 from tracejit.lower import access
 from tracejit.lower.access import Access, Index, identity, memory_of
+from tracejit.lower.control import is_body, regions_in
 
 
 def written(graph: Graph) -> dict[Node, Node]:
@@ -28,7 +29,7 @@ def held_back(graph: Graph, stored: set[Node]) -> set[Node]:
     elements that are put into an array, which then needs no copy.
     """
     writes = written(graph)
-    late = may_refuse(graph)
+    late = are_late(graph)
     found = set()
     for x, node in writes.items():
         y = node.args[1]
@@ -75,12 +76,18 @@ def may_refuse(graph: Graph) -> bool:
 
 
 def are_late(graph: Graph) -> bool:
-    """Whether nothing may be written before all else has been computed."""
-    return bool(written(graph)) and may_refuse(graph)
+    """Whether nothing may be written before all else has been computed.
+
+    What a region writes is its loop's own memory.
+    """
+    return bool(written(graph)) and not is_body(graph) and may_refuse(graph)
 
 
 def _may_refuse(node: Node) -> bool:
     op = node.op
+    for region in regions_in(node):
+        if region.checks or any(map(_may_refuse, region.nodes())):
+            return True
     if op is ops.ASSIGN:
         return bool(node.attr)
     if isinstance(op, ops.Elementwise):

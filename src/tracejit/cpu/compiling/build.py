@@ -26,7 +26,7 @@ from llvmlite import ir
 from numba.core import types
 
 from tracejit.cpu import runtime
-from tracejit.intrinsics import memory, structure
+from tracejit.intrinsics import elements, memory, structure
 from tracejit.intrinsics.temporary import release
 
 #: Statements from which on LLVM is told how to vectorise a loop.
@@ -73,7 +73,7 @@ class Builder:
         self.env: dict[str, Value] = dict(zip(names, arguments, strict=True))
         #: Arrays that are tested, at entry, for rows without gaps.
         self.rows: set[str] = set()
-        #: Of flat views, what they are views of.
+        #: Of flat views, and of parts, what they are views of.
         self.base: dict[str, str] = {}
         assigned: Counter[str] = Counter()
         written: dict[str, None] = {}
@@ -82,14 +82,19 @@ class Builder:
                 assigned[node.id] += 1
             elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
                 written[_name(node.value)] = None
-            elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-                if _name(node.value.func) == "flat":
-                    self.base[_name(node.targets[0])] = _name(node.value.args[0])
+            elif isinstance(node, ast.Assign) and (whole := _whole(node.value)):
+                self.base[_name(node.targets[0])] = whole
             elif isinstance(node, ast.Call) and _name(node.func) == "rows":
                 self.rows.add(_name(node.args[0]))
         self.places = {name for name, count in assigned.items() if count > 1}
-        memory_of = dict.fromkeys(self.base.get(name, name) for name in written)
+        memory_of = dict.fromkeys(map(self._memory, written))
         self.scopes = {name: k for k, name in enumerate(memory_of, 1)}
+
+    def _memory(self, name: str) -> str:
+        """The array that another one is a view of."""
+        while name in self.base:
+            name = self.base[name]
+        return name
 
     def build(self) -> None:
         """Build the whole function, from where the builder is."""
@@ -109,9 +114,27 @@ class Builder:
         large = _length(s.body) > LARGE
         self._call(structure.loop_end_large if large else structure.loop_end, [])
 
+    def _while(self, s: ast.While) -> None:
+        """A loop that goes on for ever, but for a ``break``."""
+        assert isinstance(s.test, ast.Constant) and s.test.value is True
+        self._call(structure.loop_forever, [])
+        self._statements(s.body)
+        self._call(structure.loop_again_forever, [])
+
+    def _break(self, s: ast.Break) -> None:
+        self._call(structure.loop_leave, [])
+
     def _if(self, s: ast.If) -> None:
-        with self.b.if_then(self._value(s.test)[1]):
-            self._statements(s.body)
+        condition = self._value(s.test)[1]
+        if not s.orelse:
+            with self.b.if_then(condition):
+                self._statements(s.body)
+            return
+        with self.b.if_else(condition) as (then, otherwise):
+            with then:
+                self._statements(s.body)
+            with otherwise:
+                self._statements(s.orelse)
 
     def _return(self, s: ast.Return) -> None:
         assert s.value is not None
@@ -122,7 +145,7 @@ class Builder:
     def _assign(self, s: ast.Assign) -> None:
         (target,) = s.targets
         if isinstance(target, ast.Subscript):
-            self._access(target, structure.store, [self._value(s.value)])
+            self._access(target, elements.store, [self._value(s.value)])
             return
         name = _name(target)
         if name not in self.places:
@@ -209,15 +232,16 @@ class Builder:
     def _subscript(self, node: ast.Subscript) -> Value:
         if isinstance(node.value, ast.Attribute):  # array.shape
             axis = int(ast.literal_eval(node.slice))
-            return self._call(structure.length(axis), [self._value(node.value.value)])
+            return self._call(elements.length(axis), [self._value(node.value.value)])
         if isinstance(node.value, ast.Call):  # one of several results
             kind, several = self._value(node.value)
             k = int(ast.literal_eval(node.slice))
             return kind[k], self.b.extract_value(several, k)
-        if any(isinstance(i, ast.Slice) for i in _index(node)):  # the matrix at an index
+        if any(isinstance(i, ast.Slice) for i in _index(node)):  # the part at an index
             outer = [self._value(i) for i in _index(node) if not isinstance(i, ast.Slice)]
-            return self._call(memory.matrix(len(outer)), [self._value(node.value), *outer])
-        return self._access(node, structure.load, [])
+            part = memory.part(len(outer), len(_index(node)) - len(outer))
+            return self._call(part, [self._value(node.value), *outer])
+        return self._access(node, elements.load, [])
 
     def _attribute(self, node: ast.Attribute) -> Value:
         assert node.attr == "T"
@@ -228,8 +252,8 @@ class Builder:
     ) -> Value:
         """A load or a store of one element."""
         name, index = _name(node.value), _index(node)
-        scope = self.scopes.get(self.base.get(name, name), structure.READ_ONLY)
-        known = scope if scope < structure.SCOPES else None
+        scope = self.scopes.get(self._memory(name), elements.READ_ONLY)
+        known = scope if scope < elements.SCOPES else None
         intrinsic = make(len(index), known, name in self.rows)
         return self._call(intrinsic, [self.env[name], *value, *map(self._value, index)])
 
@@ -262,6 +286,8 @@ class Builder:
 _STATEMENTS: dict[type, Callable[[Builder, Any], None]] = {
     ast.For: Builder._for,
     ast.If: Builder._if,
+    ast.While: Builder._while,
+    ast.Break: Builder._break,
     ast.Return: Builder._return,
     ast.Assign: Builder._assign,
     ast.Expr: Builder._expression,
@@ -283,6 +309,15 @@ def _intrinsic(op: ast.AST) -> Any:
 
 def _name(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
+
+
+def _whole(value: ast.expr) -> str:
+    """The array that an expression is a view of; nothing where it is another."""
+    if isinstance(value, ast.Call) and _name(value.func) == "flat":
+        return _name(value.args[0])
+    if isinstance(value, ast.Subscript) and isinstance(value.value, ast.Name):
+        return value.value.id if any(isinstance(i, ast.Slice) for i in _index(value)) else ""
+    return ""
 
 
 def _index(node: ast.Subscript) -> list[ast.expr]:

@@ -16,7 +16,7 @@ from tracejit.ir import ops
 #: argument, a line, and what costs as much as an addition.
 _START, _LOOP, _SHORT, _ARGUMENT, _LINE, _COST = 33.0, 6.7, 0.5, 4.0, 0.135, 0.18
 
-_FOR = re.compile(r"^ *for ", re.MULTILINE)
+_FOR = re.compile(r"^ *(?:for|while) ", re.MULTILINE)
 _SHORT_FOR = re.compile(r"^ *for \w+ in \w+\((?:\w+, )*\d{1,2}\):", re.MULTILINE)
 _CALL = re.compile(r"\b(\w+)\(")
 

@@ -12,6 +12,7 @@ from tracejit.cpu.passes.phases import BY_STREAMS
 from tracejit.intrinsics.blocks import BLOCK
 from tracejit.ir import dims, ops
 from tracejit.ir.node import Node
+from tracejit.lower.control import LEFT
 from tracejit.lower.placement import in_memory, matrix_source
 from tracejit.lower.program import Computation, Kind
 
@@ -223,4 +224,5 @@ CALLS: dict[ops.Op, Callable[[Calls, Computation], None]] = {
     ops.MIDDLE: Calls._middle,
     ops.DRAW: Calls._draw,
     ops.ADVANCE: Calls._left,
+    LEFT: Calls._left,
 }

@@ -26,8 +26,10 @@ from tracejit.cpu.emit.block import Block, Line
 from tracejit.cpu.emit.calls import Calls
 from tracejit.cpu.emit.chunks import Chunks
 from tracejit.cpu.emit.copies import Copies
-from tracejit.cpu.emit.emitting import Emitting
+from tracejit.cpu.emit.emitting import DONE, MISSED, REFUSED, Emitting
 from tracejit.cpu.emit.guards import Guards
+from tracejit.cpu.emit.heading import heading
+from tracejit.cpu.emit.regions import Regions
 from tracejit.cpu.emit.streams import Streams
 from tracejit.cpu.passes.jam import FAR, LONG
 from tracejit.cpu.passes.phases import Phase, with_slots
@@ -38,6 +40,7 @@ from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
 from tracejit.lower.access import FLAT, Dynamic, Entry, Index, Point
 from tracejit.lower.buffers import name_memory
+from tracejit.lower.control import results
 from tracejit.lower.program import (
     Buffer,
     Computation,
@@ -49,9 +52,6 @@ from tracejit.lower.program import (
 )
 from tracejit.lower.writes import are_late, written
 
-#: What an entry returns.
-DONE, MISSED, REFUSED = 0, 1, 2
-
 
 def emit(program: Program, phases: Sequence[Phase] = (), streaming: bool = False) -> CPUSource:
     """The source of `program`; with `phases`, of an entry for a range of one of them."""
@@ -61,11 +61,18 @@ def emit(program: Program, phases: Sequence[Phase] = (), streaming: bool = False
 class Emitter(Emitting):
     """Walks a program's tree; holds the open blocks from the function's body inwards."""
 
-    def __init__(self, program: Program, phases: Sequence[Phase], streaming: bool) -> None:
-        super().__init__(with_slots(program) if phases else program, phases, streaming)
+    def __init__(
+        self,
+        program: Program,
+        phases: Sequence[Phase] = (),
+        streaming: bool = False,
+        around: Emitting | None = None,
+    ) -> None:
+        super().__init__(with_slots(program) if phases else program, phases, streaming, around)
         self.accumulators = Accumulators(self)
         self.chunks = Chunks(self)
         self.calls = Calls(self)
+        self.regions = Regions(self)
         self.copies = Copies(self)
         self.guards = Guards(self)
         self.streams = Streams(self)
@@ -105,10 +112,18 @@ class Emitter(Emitting):
         parameters += ["phase", "first", "last"] if self.phases else []
         parameters += ["late"] if self.returned else []
         lines = self.body.lines(1)
-        head = self._head(parameters)
+        head = heading("\n".join(t for t, _ in self.body.lines()), self.headers, parameters)
         text = "\n".join([*head, *(t for t, _ in lines)]) + "\n"
         origins = [*(None for _ in head), *(o for _, o in lines)]
         return CPUSource(text, origins, ordered, self.returned, bool(self.phases), self.extras)
+
+    def inside(self, program: Program) -> Emitting:
+        return Emitter(program, around=self)
+
+    def everything(self) -> None:
+        for item in self.program.items:
+            self.item(item)
+            del self.path[1:]
 
     def _leave(self) -> None:
         """Leave after the work where the entry is for other arguments, or NumPy would raise."""
@@ -124,30 +139,6 @@ class Emitter(Emitting):
         """Open the block of a phase."""
         self.path.append(Block(f"if phase == {number}:"))
         self.body.body.append(self.path[-1])
-
-    def _head(self, parameters: list[str]) -> list[str]:
-        text = "\n".join(t for t, _ in self.body.lines())
-        words = set(_words(text))
-        runtime = sorted(words & _runtime_names())
-        lines: list[str] = []
-        numba = sorted(words & _NUMBA_NAMES)
-        if words & {"inf", "nan"}:
-            lines.append("from math import inf, nan")
-        if numba:
-            lines.append(f"from numba import {', '.join(numba)}")
-        if runtime or self.headers:
-            names = sorted(
-                {*runtime, *(h.split("(")[0].split()[-1] for h in self.headers.values())}
-            )
-            lines.append(f"from tracejit.cpu.runtime import {', '.join(names)}")
-        if lines:
-            lines.append("")
-        lines.extend(self.headers[k] for k in sorted(self.headers))
-        if self.headers:
-            lines.append("")
-        lines.append("")
-        lines.append(f"def entry({', '.join(parameters)}):")
-        return lines
 
     def _checks(self) -> None:
         """Leave before any work where the arguments are not those that the trace was for.
@@ -339,12 +330,20 @@ class Emitter(Emitting):
     def _allocate(self, inside: list[Computation]) -> None:
         """Allocate the arrays whose size is known only now, before the nest that fills them."""
         for c in inside:
-            for buffer in self.program.buffers[c.target]:
+            for buffer in self._memory(c):
                 if buffer.late and buffer.name not in self.allocated:
                     self.allocated.add(buffer.name)
                     self.path[-1].add(f"{buffer.name} = {self._new_array(buffer)}")
                     if not buffer.output:
                         self.path[-1].add(f"large_pages({buffer.name})")
+
+    def _memory(self, c: Computation) -> list[Buffer]:
+        """What a computation writes, or needs while it runs."""
+        control = self.program.controls.get(c.target)
+        if control is None:
+            return self.program.buffers[c.target]
+        found = [b for n in results(c.target) for b in self.program.buffers.get(n, ())]
+        return found + [b for _, b in control.memory]
 
     def _new_array(self, buffer: Buffer) -> str:
         """Memory that is given back at the end, or, for a result, an array of NumPy's."""
@@ -360,7 +359,7 @@ class Emitter(Emitting):
     def _computation(self, c: Computation) -> None:
         if c.kind in (Kind.MATMUL, Kind.LIBRARY):
             self._allocate([c])
-            self.calls.call(c)
+            (self.regions.run if c.target in self.program.controls else self.calls.call)(c)
             return
         if not c.loops:
             self._allocate([c])
@@ -374,7 +373,7 @@ class Emitter(Emitting):
             return
         point = (c.value, index)
         if self.accumulators.takes_product(c) and self._known(*point) is None:
-            factors = [self.value(a, index) for a in c.value.args]
+            factors = [self.value(a, index if a.ndim else ()) for a in c.value.args]
             self.accumulators.step_product(c, factors[0], factors[-1])
             self.current = None
             return
@@ -463,30 +462,9 @@ def _assigns(item: Loop | Computation) -> bool:
     return any(c.target.op is ops.ASSIGN for c in inside)
 
 
-_NUMBA_NAMES = frozenset(
-    ["int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64", "float32", "complex64"]
-)
-
-
 def _moved(c: Computation, index: list[Entry | Dynamic]) -> Index:
     """The index into the whole of which `c` computes a part."""
     entry = index[c.axis]
     assert isinstance(entry, Entry)
     index[c.axis] = entry._replace(start=dims.add(entry.start, c.offset))
     return tuple(index)
-
-
-def _runtime_names() -> frozenset[str]:
-    global _names
-    if not _names:
-        from tracejit.cpu import runtime
-
-        _names = frozenset(n for n in dir(runtime) if not n.startswith("_")) - {"annotations"}
-    return _names
-
-
-_names: frozenset[str] = frozenset()
-
-
-def _words(text: str) -> list[str]:
-    return "".join(c if c.isalnum() or c == "_" else " " for c in text).split()

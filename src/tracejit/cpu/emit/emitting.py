@@ -15,6 +15,9 @@ from tracejit.cpu.source import Extra
 from tracejit.lower.access import Index
 from tracejit.lower.program import Buffer, Computation, Loop, Program
 
+#: What an entry returns.
+DONE, MISSED, REFUSED = 0, 1, 2
+
 
 class Emitting(Values):
     """The state of an emitter, and what its parts call."""
@@ -23,8 +26,14 @@ class Emitting(Values):
     accumulators: Any
     guards: Any
 
-    def __init__(self, program: Program, phases: Sequence[Phase], streaming: bool) -> None:
-        super().__init__(program)
+    def __init__(
+        self,
+        program: Program,
+        phases: Sequence[Phase] = (),
+        streaming: bool = False,
+        around: Emitting | None = None,
+    ) -> None:
+        super().__init__(program, around)
         self.phases = phases
         self.streaming = streaming
         #: What only an entry for a range takes: the buffers between its calls (see `Source`).
@@ -38,6 +47,14 @@ class Emitting(Values):
 
     def item(self, item: Loop | Computation) -> None:
         """Emit a loop or a computation into the open block."""
+        raise NotImplementedError
+
+    def everything(self) -> None:
+        """Emit all items of the program."""
+        raise NotImplementedError
+
+    def inside(self, program: Program) -> Emitting:
+        """What emits the program of a region, in a block of this."""
         raise NotImplementedError
 
     def range_of(self, loop: Loop, first: str, last: str) -> None:

@@ -24,8 +24,11 @@ _NOWHERE: Mapping[int, str] = MappingProxyType({})
 class Values:
     """The open blocks from the function's body inwards, and the names known in them."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, around: Values | None = None) -> None:
         self.program = program
+        #: Of a region's program: what emits the block around it, and the whole function.
+        self.around = around
+        self.root: Values = self if around is None else around.root
         self.body = Block()
         self.path: list[Block] = [self.body]
         self.depth_of: dict[Loop, int] = {}
@@ -35,14 +38,24 @@ class Values:
         self.loops: dict[int, Loop] = {}
         #: How deep the program's outermost items lie.
         self.outermost = 1
-        self.count = dict.fromkeys(("v", "i", "s", "met"), 0)
+        self.count: dict[str, int] = dict.fromkeys(("v", "i", "s", "c", "met"), 0)
         self.allocated: set[str] = set()
         self.headers: dict[str, str] = {}
+        if around is not None:
+            self.count, self.allocated, self.headers = (
+                around.count,
+                around.allocated,
+                around.headers,
+            )
         self.names: dict[str, str] = {}
+        #: Lengths of parameters in terms of what is around, and arrays that only this block has.
+        self.lengths: dict[Node, Dim] = {}
+        self.own: set[str] = set()
         self.flat_names: dict[str, str] = {}
         #: Calls whose arguments have been found to be near ones (see `guards`).
         self.near: set[Point] = set()
-        self.traps = False
+        #: How many conditions there are under which NumPy raises, and loops that might not end.
+        self.traps = self.endless = 0
         self.current: Computation | None = None
 
     def array_name(self, node: Node) -> str:
@@ -112,6 +125,8 @@ class Values:
             if not node.ndim and node.attr[0] not in self.array_inputs():
                 return self.names[node.attr[0]], 0, True
             return self._load(node, index)
+        if op is ops.DIM and self.around is not None and node in self.lengths:
+            return self.around.dim(self.lengths[node]), 0, True
         if op is ops.DIM:
             return f"{self.names[node.attr[0]]}.shape[{node.attr[1]}]", 0, False
         if op is ops.RESHAPE:
@@ -148,7 +163,7 @@ class Values:
         return 0
 
     def trap(self, condition: str, depth: int) -> None:
-        self.traps = True
+        self.root.traps += 1
         inner = self.path[depth + 1] if depth + 1 < len(self.path) else None
         self.path[depth].insert(f"bad = bit_or(bad, {condition})", None, inner)
 
@@ -263,6 +278,8 @@ class Values:
         """A flat view of array `name`, made at the head of the function."""
         if ndim == 1:
             return name
+        if self.around is not None and name not in self.own:
+            return self.around.flat_name(name, ndim)
         if name not in self.flat_names:
             self.flat_names[name] = f"{name}_flat"
             inner = self.path[1] if len(self.path) > 1 else None

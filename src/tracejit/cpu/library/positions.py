@@ -10,7 +10,7 @@ from numba.core import types
 
 from tracejit.cpu.library.dtypetable import element_type, registered
 from tracejit.intrinsics.define import define
-from tracejit.intrinsics.structure import element_address
+from tracejit.intrinsics.elements import element_address
 
 __all__ = ["position_in"]
 

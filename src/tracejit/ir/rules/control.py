@@ -180,7 +180,7 @@ def _lengths_problem(node: Node, parts: Roles) -> str | None:
     """What is wrong with lengths, said in terms of what is around."""
     assert node.several is not None
     for position, (name, region) in enumerate(zip(node.op.regions, regions_of(node), strict=True)):
-        known = _known(region, parts)
+        known = lengths_outside(region, parts)
         for k, (param, given) in enumerate(zip(region.params, parts.given, strict=True)):
             if _shape(param.shape, known) != given.shape:
                 return f"parameter {k} of {name} has another shape than its operand"
@@ -195,7 +195,7 @@ def _lengths_problem(node: Node, parts: Roles) -> str | None:
     return None
 
 
-def _known(region: Region, parts: Roles) -> dict[Node, Node]:
+def lengths_outside(region: Region, parts: Roles) -> dict[Node, Node]:
     """What the lengths in a region are outside: those of operands, and captured numbers."""
     known: dict[Node, Node] = {}
     for param, given in zip(region.params, parts.given, strict=True):
