@@ -27,6 +27,8 @@ from tracejit.call.retrace import asked_too_often, cause_of, promote_changed_num
 from tracejit.call.traced import Overlapping, TraceResult, run_trace
 from tracejit.capture.capture import Capture, Root
 from tracejit.capture.namespace import RANDOM_HINT
+from tracejit.capture.rewrite.function import rewritten
+from tracejit.capture.rewrite.traced import TracedControl
 from tracejit.config import config, settings
 from tracejit.errors import MISS, NotTraceable, take_refusal
 from tracejit.ir import build
@@ -223,11 +225,29 @@ def _new_path(fn: Compiled, description: Description) -> TracedPath | Refusal:
 
 def _traced_apart(fn: Compiled, description: Description) -> tuple[Trace, TraceResult] | Refusal:
     """`_traced`, again where it turns out to matter which arguments share memory."""
-    traced = _traced(fn, description)
+    traced = _traced_by_regions(fn, description)
     if isinstance(traced, Refusal) and isinstance(traced.problem, Overlapping):
         description.tell_overlaps()
-        traced = _traced(fn, description)
+        traced = _traced_by_regions(fn, description)
     return traced
+
+
+def _traced_by_regions(
+    fn: Compiled, description: Description
+) -> tuple[Trace, TraceResult] | Refusal:
+    """`_traced`, again with branches and loops as regions where Python cannot decide them."""
+    traced = _traced(fn, description)
+    problem = traced.problem if isinstance(traced, Refusal) else None
+    if not isinstance(problem, NotTraceable) or isinstance(problem, Overlapping):
+        return traced
+    if rewritten(fn.__wrapped__.__code__).reason is not None:
+        return traced
+    again = _traced(fn, description, looping=True)
+    if isinstance(again, Refusal) and not isinstance(again.problem, Overlapping):
+        if config.debug >= 1:
+            log(f"{fn.__name__} by regions: {again.problem!r}")
+        return traced
+    return again
 
 
 def _raising(trace: Trace, program: TraceResult) -> list[Node]:
@@ -237,7 +257,7 @@ def _raising(trace: Trace, program: TraceResult) -> list[Node]:
 
 @begins_trace
 def _traced(
-    fn: Compiled, description: Description, tries: int = 3
+    fn: Compiled, description: Description, tries: int = 3, looping: bool = False
 ) -> tuple[Trace, TraceResult] | Refusal:
     """The trace of `fn` and what it gave; at most `tries` where other threads may have drawn."""
     start = time.perf_counter()
@@ -245,7 +265,8 @@ def _traced(
     trace = Trace(0.0 if bound_to(fn.__wrapped__) else config.budget)
     guard = RandomGuard()
     take_refusal()
-    capture = Capture(trace, fn.__wrapped__, fn._dynamic, fn._paths.write)
+    control = TracedControl(trace) if looping else None
+    capture = Capture(trace, fn.__wrapped__, fn._dynamic, fn._paths.write, control)
     try:
         with build.use_solver(trace):
             program = run_trace(fn, description, capture)
@@ -261,7 +282,7 @@ def _traced(
         capture.release()
         guard.restore()
     if drawn:
-        return _traced(fn, description, tries - 1)
+        return _traced(fn, description, tries - 1, looping)
     seconds = time.perf_counter() - start
     fn.stats.seconds["trace"] += seconds
     if config.debug >= 1:

@@ -26,6 +26,9 @@ from tracejit.capture.namespace import (
     is_library_module,
     replacement,
 )
+from tracejit.capture.rewrite.calls import CONTROL
+from tracejit.capture.rewrite.function import rewritten
+from tracejit.capture.rewrite.traced import TracedControl
 from tracejit.capture.standin import real_of
 from tracejit.capture.stateful import StateVariable
 from tracejit.errors import NotTraceable
@@ -78,8 +81,18 @@ class Capture:
     `dynamic`   paths of numbers that changed between calls: they become inputs
     """
 
-    def __init__(self, trace: Trace, function: Any, dynamic: set[str], unify: bool = False) -> None:
+    def __init__(
+        self,
+        trace: Trace,
+        function: Any,
+        dynamic: set[str],
+        unify: bool = False,
+        control: TracedControl | None = None,
+    ) -> None:
         self.trace = trace
+        #: The runtime of branches and loops; without one they are Python's.
+        self._control = control
+        self.builtins = BUILTINS if control is None else BUILTINS | control.builtins
         #: Whether arguments that are one array are one variable: it matters if it is written into.
         self._unify = unify
         self.prologue = Prologue()
@@ -130,8 +143,9 @@ class Capture:
             refusal = NotTraceable(f"{f.__qualname__}() {reason}", hint)
             refusal.place = f.__code__.co_filename, line, f.__code__.co_name
             raise refusal
-        cells = tuple(types.CellType() for _ in f.__closure__ or ())
-        code = mark_calls(f.__code__, functools.partial(is_cast, f))
+        source = f.__code__ if self._control is None else rewritten(f.__code__).code
+        cells = tuple(types.CellType() for _ in source.co_freevars)
+        code = mark_calls(source, functools.partial(is_cast, f))
         copy = types.FunctionType(
             code.replace(), self.namespace(f.__globals__), f.__name__, None, cells
         )
@@ -146,7 +160,12 @@ class Capture:
                 f.__dict__["__wrapped__"], f"{owner}.__wrapped__", f"{f.__name__}.__wrapped__"
             )
             copy.__dict__["__wrapped__"] = inner
-        for name, new, old in zip(f.__code__.co_freevars, cells, f.__closure__ or (), strict=True):
+        closure = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
+        for name, new in zip(source.co_freevars, cells, strict=True):
+            if name == CONTROL:
+                new.cell_contents = self._control
+                continue
+            old = closure[name]
             try:
                 content = old.cell_contents
             except ValueError:  # not assigned yet
@@ -446,7 +465,7 @@ class Namespace(dict[str, Any]):
     """Globals of a traced copy: a name is captured when it is first looked up."""
 
     def __init__(self, capture: Capture, real: dict[str, Any]) -> None:
-        super().__init__(__builtins__=BUILTINS, __name__=real.get("__name__"))
+        super().__init__(__builtins__=capture.builtins, __name__=real.get("__name__"))
         self._capture = capture
         self._real = real
 
@@ -459,7 +478,7 @@ class Namespace(dict[str, Any]):
             value = self._capture.read(self._real[name], f"{globals_}[{name!r}]", name)
         else:
             self._capture.guard(False, f"({name!r} in {globals_})", f"a global {name}")
-            value = BUILTINS[name]  # KeyError becomes Python's NameError
+            value = self._capture.builtins[name]  # KeyError becomes Python's NameError
         self[name] = value
         return value
 

@@ -23,7 +23,7 @@ _GENERATED = "."
 
 
 def function_of(code: types.CodeType) -> Function | None:
-    """The node that `code` was compiled from; None where there is none, or the source is another."""
+    """The node that `code` was compiled from; None where there is none that is its own."""
     try:
         lines, _ = inspect.findsource(code)
         functions = _functions("".join(lines))

@@ -8,7 +8,7 @@ can, and are unrolled where they cannot.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State
 from tracejit.errors import NotTraceable, OverBudget
@@ -75,12 +75,14 @@ def traced_range(*args: Any) -> Any:
     by = args[2] if len(args) == 3 else 1
     if isinstance(by, Tracer) or not by:
         return range(*args)
-    ends = [dims.from_node(wrap(a).node) for a in (first, last)]
-    return Range(*ends, int(by))
+    start, stop = (dims.from_node(wrap(a).node) for a in (first, last))
+    return Range(start, stop, int(by))
 
 
 class TracedControl(PythonControl):
-    """Regions for what a trace cannot know."""
+    """Regions for what a trace cannot know; `builtins` are those that see traced numbers."""
+
+    builtins: ClassVar[dict[str, Any]] = {"range": traced_range}
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
