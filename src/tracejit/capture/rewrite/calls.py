@@ -151,7 +151,7 @@ class _Calls(ast.NodeTransformer):
     def visit_While(self, node: ast.While) -> list[ast.stmt]:
         assert isinstance(node, While)
         self.note("while", node)
-        names = self.of(node, [[_at(node, ast.Expr(node.test)), *node.body]])
+        names = self.of(node, [step_of(node)])
         body = self.function(".body", node.body, node, self.bound, self.names(node.body))
         done = [body]
         if assigned([node.test]):

@@ -51,10 +51,9 @@ class Liveness:
             sides = (self.block(side, out, escape) for side in (node.body, node.orelse))
             return frozenset().union(*sides, read([node.test]))
         if isinstance(node, While):
-            return self.loop(node.body, out | read([node.test]) | set(node.leave), escape)
+            return self.loop(step_of(node), out | read([node.test]), escape)
         if isinstance(node, For):
-            step = self.loop(step_of(node), out | set(node.leave), escape)
-            return step | read([node.iter])
+            return self.loop(step_of(node), out, escape) | read([node.iter])
         if isinstance(node, ast.Try):
             return self.try_(node, out, escape)
         if isinstance(node, ast.With):
@@ -83,9 +82,12 @@ class Liveness:
         return self.block(node.body, otherwise, caught)
 
 
-def step_of(loop: For) -> list[ast.stmt]:
-    """What a step of a loop does with its element."""
-    return [ast.Assign([loop.target], ast.Constant(None)), *loop.body]
+def step_of(loop: For | While) -> list[ast.stmt]:
+    """What a step of a loop assigns and reads."""
+    leave = [ast.Expr(ast.Name(flag, ast.Load())) for flag in loop.leave]
+    if isinstance(loop, While):
+        return [ast.Expr(loop.test), *loop.body, *leave]
+    return [ast.Assign([loop.target], ast.Constant(None)), *loop.body, *leave]
 
 
 def read_first(bodies: Iterable[Sequence[ast.stmt]], always: Iterable[str]) -> Set:

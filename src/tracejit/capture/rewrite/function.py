@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from tracejit.capture.rewrite.calls import CONTROL, Record, rewritten_tree
 from tracejit.capture.rewrite.control import PYTHON, Control
 from tracejit.capture.rewrite.refusal import Reason, Refused, refusal
-from tracejit.capture.rewrite.source import compiled, function_of
+from tracejit.capture.rewrite.source import compiled, source_of
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,17 @@ def _rewritten(code: types.CodeType) -> Rewritten:
     if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
         reason = Reason("is a generator or asynchronous function", code.co_firstlineno)
         return Rewritten(code, reason)
-    node = function_of(code)
-    if node is None:
+    source = source_of(code)
+    if source is None:
         return Rewritten(code, Reason("has no source that it was made of", code.co_firstlineno))
+    node = source.node
     reason_ = refusal(node)
     if reason_ is not None or isinstance(node, ast.AsyncFunctionDef):
         return Rewritten(code, reason_)
     record = Record()
     try:
         tree = rewritten_tree(node, record)
-        new = compiled(tree, code, [CONTROL])
+        new = compiled(source, tree, [CONTROL])
     except Refused as refused:
         return Rewritten(code, refused.reason)
     except RecursionError:

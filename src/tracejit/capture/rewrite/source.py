@@ -10,8 +10,10 @@ import inspect
 import itertools
 import types
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from tracejit.capture.rewrite.scope import arguments
+from tracejit.capture.rewrite.scope import arguments, own
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _FUTURE = functools.reduce(
@@ -22,30 +24,53 @@ _FUTURE = functools.reduce(
 _GENERATED = "."
 
 
-def function_of(code: types.CodeType) -> Function | None:
-    """The node that `code` was compiled from; None where there is none that is its own."""
+class _File(NamedTuple):
+    """Functions by the first line and the name of their code; what the module itself imports."""
+
+    functions: dict[tuple[int, str], list[Function]]
+    imports: list[ast.stmt]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The `node` that `code` was compiled from."""
+
+    node: Function
+    code: types.CodeType
+    imports: list[ast.stmt]
+
+
+def source_of(code: types.CodeType) -> Source | None:
+    """The source of `code`; None without one, or where it has changed since."""
     try:
         lines, _ = inspect.findsource(code)
-        functions = _functions("".join(lines))
+        file = _file("".join(lines))
     except (OSError, SyntaxError, ValueError, RecursionError):
         return None
-    for node in functions.get((code.co_firstlineno, code.co_name), ()):
-        if [a.arg for a in arguments(node.args)] == _parameters(code) and _is_of(node, code):
-            return copy.deepcopy(node)
+    for node in file.functions.get((code.co_firstlineno, code.co_name), ()):
+        source = Source(copy.deepcopy(node), code, file.imports)
+        if [a.arg for a in arguments(node.args)] == _parameters(code) and _is_compiled(source):
+            return source
     return None
 
 
 @functools.lru_cache(maxsize=8)
-def _functions(text: str) -> dict[tuple[int, str], list[Function]]:
-    """The functions of a file, by the first line and the name of their code."""
+def _file(text: str) -> _File:
+    module = ast.parse(text)
     found: dict[tuple[int, str], list[Function]] = {}
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(module):
         if isinstance(node, ast.Lambda):
             found.setdefault((node.lineno, "<lambda>"), []).append(node)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
             found.setdefault((first, node.name), []).append(node)
-    return found
+    imports: list[ast.stmt] = [
+        node
+        for node in own(*module.body)
+        if isinstance(node, ast.Import)
+        or (isinstance(node, ast.ImportFrom) and node.module != "__future__")
+    ]
+    return _File(found, imports)
 
 
 def _parameters(code: types.CodeType) -> list[str]:
@@ -53,16 +78,18 @@ def _parameters(code: types.CodeType) -> list[str]:
     return list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + stars])
 
 
-def _is_of(node: Function, code: types.CodeType) -> bool:
-    """Whether `code` is that of `node`: a file may have changed, a line holds several lambdas."""
+def _is_compiled(source: Source) -> bool:
+    """Whether the code is that of the node: files change, and a line may hold several lambdas."""
     try:
-        own = compiled(node, code)
+        own_code = compiled(source, source.node)
     except (SyntaxError, ValueError, RecursionError):
         return False
-    if any(isinstance(n, ast.Assert) for n in ast.walk(node)):
+    code = source.code
+    if any(isinstance(n, ast.Assert) for n in ast.walk(source.node)):
         # A test runner makes more of it.
-        return own.co_freevars == code.co_freevars and set(own.co_names) <= set(code.co_names)
-    return _same(own, code)
+        known = set(own_code.co_names) <= set(code.co_names)
+        return known and own_code.co_freevars == code.co_freevars
+    return _same(own_code, code)
 
 
 def _same(a: types.CodeType, b: types.CodeType) -> bool:
@@ -77,8 +104,9 @@ def _same(a: types.CodeType, b: types.CodeType) -> bool:
     )
 
 
-def compiled(node: Function, code: types.CodeType, free: Iterable[str] = ()) -> types.CodeType:
-    """The code of `node` where that of `code` lies; `free` are variables of around besides."""
+def compiled(source: Source, node: Function, free: Iterable[str] = ()) -> types.CodeType:
+    """The code of `node` in the place of the source's; `free` are variables of around besides."""
+    code = source.code
     inner = copy.copy(node)
     args = inner.args = copy.copy(node.args)
     args.defaults, args.kw_defaults = [], [None for _ in args.kw_defaults]
@@ -99,7 +127,9 @@ def compiled(node: Function, code: types.CodeType, free: Iterable[str] = ()) -> 
         statement = ast.ClassDef(owner, [], [], [statement], [])
     parameters = ast.arguments([], [ast.arg(name) for name in around], None, [], [], None, [])
     factory = ast.FunctionDef(".factory", parameters, [statement], [], None, None)
-    module = ast.fix_missing_locations(ast.Module([ast.copy_location(factory, node)], []))
+    # Python calls functions of modules in another way than methods.
+    body = [*source.imports, ast.copy_location(factory, node)]
+    module = ast.fix_missing_locations(ast.Module(body, []))
     flags = code.co_flags & _FUTURE
     whole = compile(module, code.co_filename, "exec", flags, dont_inherit=True)
     found = next(_codes(whole, 2 + bool(owner), code.co_name))

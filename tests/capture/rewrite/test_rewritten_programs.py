@@ -1,0 +1,74 @@
+"""Random programs of statements do rewritten what they do in plain Python."""
+
+import random
+import types
+from collections import Counter
+
+import pytest
+from hypothesis import settings
+from programs.compare import differences, globals_of, load, outcome
+from programs.write import write
+from runtimes import Counting, Forgetful
+
+from tracejit.capture.rewrite.function import rewrite, rewritten
+
+PROGRAMS = 10 * settings().max_examples
+
+
+def rewritten_module(source, control, constructs):
+    """A module all whose functions are rewritten."""
+    module = load(source)
+    for name, f in vars(module).copy().items():
+        if isinstance(f, types.FunctionType):
+            what = rewritten(f.__code__)
+            assert what.reason is None, (what.reason, source)
+            constructs.update(kind for kind, _ in what.constructs)
+            setattr(module, name, rewrite(f, control))
+    return module
+
+
+def compare(seed, control, constructs):
+    """How a rewritten program differs from the plain one."""
+    source = write(random.Random(seed)).source
+    plain, other = load(source), rewritten_module(source, control, constructs)
+    for k in (0, 1):
+        want = outcome(plain.program, plain.arguments(k), **globals_of(plain))
+        got = outcome(other.program, other.arguments(k), **globals_of(other))
+        found = differences(want, got, 0)
+        if not found and str(want.error) != str(got.error):
+            found = f"{want.error!r} {got.error!r}"
+        if found:
+            return f"seed {seed}\n{source}\n{found}"
+    return ""
+
+
+def compare_all(seeds, control):
+    constructs = Counter()
+    for seed in seeds:
+        difference = compare(seed, control, constructs)
+        assert not difference, difference
+    for kind in ("for", "while", "if", "and", "or", "not", "assert"):
+        # Called wherever it is reached, which is more than once a program for most.
+        assert constructs[kind] > len(seeds) / 60, constructs
+        assert control.calls[kind] > len(seeds) / 60, control.calls
+    for kind in ("conditional expression", "chained comparison"):
+        assert constructs[kind] > len(seeds) / 60, constructs
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_programs():
+    compare_all(range(PROGRAMS), Counting())
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_is_not_live_is_not_needed():
+    control = Forgetful()
+    compare_all(range(PROGRAMS, 2 * PROGRAMS), control)
+    assert control.calls["forgotten"] > PROGRAMS
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("control", [Counting, Forgetful])
+def test_many_programs(control):
+    compare_all(range(10_000, 15_000), control())
