@@ -29,6 +29,7 @@ from tracejit.plan.structure import (
     children_of,
     flatten,
 )
+from tracejit.trace.control import Truth
 from tracejit.trace.memory import Memory
 from tracejit.trace.requirements import unread
 from tracejit.trace.tracer import Tracer
@@ -79,6 +80,8 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
         if known is not None:
             texts.append(("input", known[1]))
             return ARRAY
+        if isinstance(value, Truth):
+            raise NotTraceable(f"{path} is Python's or NumPy's truth value", "write: bool(...)")
         if isinstance(value, Tracer):
             if value.kind == "number" and is_length(value.node):
                 texts.append(("length", value.node))

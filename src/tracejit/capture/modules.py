@@ -19,7 +19,8 @@ def is_cast(f: types.FunctionType, call: Call) -> bool:
     if call.root == "local":
         found: Any = np
     elif call.root == "cell":
-        cell = (f.__closure__ or ())[f.__code__.co_freevars.index(call.names[0])]
+        cells = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
+        cell = cells.get(call.names[0], types.CellType())  # the runtime of branches is nobody's
         found = cell.cell_contents if cell != types.CellType() else None
     else:
         name = call.names[0]

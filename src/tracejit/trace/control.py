@@ -9,32 +9,58 @@ itself, and the loop begins with the next.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar, cast
 
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, control, dims, ops
 from tracejit.ir.closing import Body, placeholder
 from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.node import ArrayType, Node, postorder
+from tracejit.ir.region import Check
 from tracejit.ir.rewrite import replaced
 from tracejit.ir.types import BOOL
 from tracejit.trace.effects import Log, State, Variables, contents, put, require_same
 from tracejit.trace.memory import births
 from tracejit.trace.ranges import Steps, reaches
 from tracejit.trace.trace import Trace, condition
-from tracejit.trace.tracer import Tracer, wrap
+from tracejit.trace.tracer import Kind, Tracer, wrap
 
 #: What is as good inside of a region, from what it reads.
 _MOVED = (ops.POLY, ops.DIM, ops.CONST, ops.IOTA, ops.VIEW, ops.RESHAPE)
 #: Steps that are traced by themselves before a loop, at most.
 PEELED = 2
+F = TypeVar("F", bound=Callable[..., Any])
 #: What a carried number of Python's may grow by at each step: more could leave 64 bits.
 GROWTH = 1 << 20
 
 
 class _Unsettled(Exception):
     """A value has another type after a step than before it."""
+
+
+class _Structured(Exception):
+    """A variable is a tuple, of so many elements."""
+
+    def __init__(self, place: int, count: int) -> None:
+        self.place, self.count = place, count
+
+
+def _by_elements(f: F) -> F:
+    """`f` with a place for each element of variables that are tuples."""
+
+    @functools.wraps(f)
+    def call(trace: Trace, *args: Any) -> Any:
+        *others, variables, held = args
+        while True:
+            try:
+                return f(trace, *others, variables, held)
+            except _Structured as found:
+                variables = variables.split(found.place, found.count)
+
+    return cast(F, call)
 
 
 class _Carried(NamedTuple):
@@ -47,16 +73,23 @@ class _Carried(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """What a piece changes: places of variables and their values, arrays and their nodes."""
+    """What a piece changes: places of variables and their values, arrays and their nodes.
+
+    `result` is what it returns, and `checks` must hold where it runs. One that always raises has
+    another exception than NotTraceable.
+    """
 
     values: dict[int, Any]
     arrays: dict[int, tuple[Any, Node]]
     result: Any = None
+    checks: tuple[Check, ...] = ()
+    error: Exception | None = None
 
 
 # Loops --------------------------------------------------------------------------------------------
 
 
+@_by_elements
 def for_steps(
     trace: Trace,
     first: Dim,
@@ -64,7 +97,7 @@ def for_steps(
     by: int,
     body: Callable[[Tracer], Any],
     variables: Variables,
-    held: Sequence[Any] = (),
+    held: Sequence[Any],
 ) -> None:
     """A loop of `count` steps, whose number goes from `first` by steps of `by`.
 
@@ -85,6 +118,12 @@ def for_steps(
         "the type of a variable changes at each step of a loop",
         "give it, before the loop, the type that it has in the end",
     )
+
+
+def _body(results: Sequence[Node], checks: Sequence[Check], holds: Sequence[Node]) -> Body:
+    """A body with its checks, whose conditions are now those."""
+    new = (replace(c, condition=node) for c, node in zip(checks, holds, strict=True))
+    return Body(tuple(results), tuple(new))
 
 
 def _is_positive(trace: Trace, d: Dim) -> bool:
@@ -117,22 +156,23 @@ def _scanned(
             trace.steps.pop()
 
     carried, found = _settled(trace, run, variables, held)
-    starts, params, results, [total] = _canonical(
+    starts, params, results, [total], holds = _canonical(
         trace, [s.node for s in carried.starts], [*carried.params, step],
-        _results(carried, found), [dims.as_node(count)],
+        _results(carried, found), [dims.as_node(count)], [c.condition for c in found.checks],
     )  # fmt: skip
-    made = Body(tuple(results))
+    made = _body(results, found.checks, holds)
     around = _around(made, frozenset(params))
     node = control.steps_of(starts, total, [], params, made, around, trace.origin())
     _take(control.items(node), carried, variables)
 
 
+@_by_elements
 def while_true(
     trace: Trace,
     test: Callable[[], Any],
     body: Callable[[], Any],
     variables: Variables,
-    held: Sequence[Any] = (),
+    held: Sequence[Any],
 ) -> None:
     """A loop that goes on while `test`, which is of a traced value, holds."""
     for _ in range(PEELED + 1):
@@ -148,11 +188,11 @@ def while_true(
             # The first step by itself: it is done where the test holds.
             if_true(trace, test(), body, lambda: None, variables, held)
             continue
-        starts, params, results, decided = _canonical(
+        starts, params, results, decided, holds = _canonical(
             trace, [s.node for s in carried.starts], carried.params, _results(carried, found),
-            decisions,
+            decisions, [c.condition for c in found.checks],
         )  # fmt: skip
-        made, tested = Body(tuple(results)), Body(tuple(decided))
+        made, tested = _body(results, found.checks, holds), Body(tuple(decided))
         around = _around(made, frozenset(params)) | _around(tested, frozenset(params))
         node = control.loop(starts, params, tested, made, around, trace.origin())
         _take(control.items(node), carried, variables)
@@ -163,37 +203,51 @@ def while_true(
 # Branches -----------------------------------------------------------------------------------------
 
 
+@_by_elements
 def if_true(
     trace: Trace,
     test: Any,
     then: Callable[[], Any],
     otherwise: Callable[[], Any],
     variables: Variables,
-    held: Sequence[Any] = (),
+    held: Sequence[Any],
 ) -> Any:
     """One of two pieces, by a traced value, and what it returns: each is traced, one is run."""
     decided, before = predicate(test), variables.get()
-    sides = [_traced(trace, piece, variables, held) for piece in (then, otherwise)]
+    sides = [_side(trace, piece, variables, held) for piece in (then, otherwise)]
+    for k, other in ((0, otherwise), (1, then)):
+        if sides[k].error is not None:
+            if sides[1 - k].error is not None:
+                raise NotTraceable("both sides of a branch raise")
+            holds = decided if k else build.elementwise("logical_not", decided)
+            trace.require(holds, holds, holds)
+            return other()
     names = variables.names
     places = sorted(k for k in {*sides[0].values, *sides[1].values} if names[k] in variables.live)
     arrays = {k: a for side in sides for k, (a, _) in side.arrays.items()}
     gives = any(side.result is not None for side in sides)
+    values = [[side.values.get(k, before[k]) for k in places] for side in sides]
+    for n, k in enumerate(places):
+        _fill(names[k], values, n, variables)
     groups: list[list[Tracer]] = []
-    for side in sides:
-        values = [_value(side.values.get(k, before[k]), names[k], variables) for k in places]
+    for side, own in zip(sides, values, strict=True):
+        group = [_value(v, names[k], variables) for k, v in zip(places, own, strict=True)]
         nodes = (side.arrays[k][1] if k in side.arrays else a.node for k, a in arrays.items())
-        values += map(Tracer, nodes)
-        groups.append([*values, *([_value(side.result, "a value", variables)] if gives else [])])
+        group += map(Tracer, nodes)
+        groups.append([*group, *([_value(side.result, "a value", variables)] if gives else [])])
     for a, b in zip(*groups, strict=True):
         if (a.kind, a.node.type) != (b.kind, b.node.type):
             raise NotTraceable(
                 "a variable has another type on each side of a branch",
                 "convert it: float(x), np.float64(x), x.astype(...)",
             )
-    if not groups[0]:
+    if not groups[0] and not any(side.checks for side in sides):
         return None
-    *both, [decided] = _canonical(trace, *([v.node for v in g] for g in groups), [decided])
-    bodies = [Body(tuple(nodes)) for nodes in both]
+    a, b, [decided], c, d = _canonical(
+        trace, *([v.node for v in g] for g in groups), [decided],
+        *([c.condition for c in side.checks] for side in sides),
+    )  # fmt: skip
+    bodies = [_body(a, sides[0].checks, c), _body(b, sides[1].checks, d)]
     known = set(postorder([decided, *(a.node for a in arrays.values())]))
     known |= set(postorder([v.node for v in before if isinstance(v, Tracer)]))
     around = (_around(bodies[0], frozenset()) | _around(bodies[1], frozenset())) & known
@@ -209,8 +263,38 @@ def if_true(
     return Tracer(next(items), groups[0][-1].kind) if gives else None
 
 
+def _fill(name: str, sides: list[list[Any]], n: int, variables: Variables) -> None:
+    """A value for what has none on one side, and is asked for only where the other one ran."""
+    if not name.startswith("."):  # what a rewritten function returns
+        return
+    for own, other in (sides, sides[::-1]):
+        if own[n] is variables.unbound and other[n] is not variables.unbound:
+            like = _value(other[n], name, variables)
+            own[n] = _nothing(like, name)
+
+
+def _side(
+    trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
+) -> _Found:
+    """What one side of a branch changes; or what it raises, if that is the user's."""
+    state = State(trace)
+    try:
+        return _traced(trace, piece, variables, held)
+    except NotTraceable:
+        raise
+    except Exception as error:
+        state.restore()
+        return _Found({}, {}, error=error.with_traceback(None))
+
+
+class Truth(NamedTuple):
+    """A truth value that would be Python's or NumPy's, by what it is: for branches alone."""
+
+    node: Node
+
+
 def either(
-    trace: Trace, name: str, first: Tracer, other: Callable[[], Any], held: Sequence[Any]
+    trace: Trace, name: str, first: Any, other: Callable[[], Any], held: Sequence[Any]
 ) -> Any:
     """``first and other()``, or ``or``, of truth values."""
     log = Log()
@@ -219,19 +303,21 @@ def either(
         second = other()
     finally:
         trace.logs.pop()
-    a, b = first.node, wrap(second).node
-    if isinstance(second, Tracer) and second.kind != first.kind:
-        raise NotTraceable("`and` of a NumPy bool and one of Python's", "write: bool(...)")
-    if a.dtype != BOOL or b.dtype != BOOL or b.shape or log.before:
+    a, b = predicate(first), predicate(second)
+    truths = [getattr(v, "node", None) is None or v.node.dtype == BOOL for v in (first, second)]
+    if not all(truths) or log.before:
         raise NotTraceable("`and` and `or` of traced values that are no truth values", "compare")
     known = set(postorder([a]))
     if any(_may_raise(node) for node in postorder([b]) if node not in known):
         raise NotTraceable("what `and` or `or` guards may raise", "write it as nested ifs")
-    kind = first.kind
-    return Tracer(build.elementwise(name, build.cast(a, BOOL), build.cast(b, BOOL)), kind)
+    node = build.elementwise(name, a, b)
+    kinds = {getattr(v, "kind", "number") for v in (first, second)}
+    mixed = len(kinds) > 1 or any(isinstance(v, Truth) for v in (first, second))
+    kind: Kind = "scalar" if "scalar" in kinds else "number"
+    return Truth(node) if mixed else Tracer(node, kind)
 
 
-def negated(value: Tracer) -> Tracer:
+def negated(value: Any) -> Tracer:
     """``not value``."""
     return Tracer(build.elementwise("logical_not", predicate(value)), "number")
 
@@ -242,7 +328,7 @@ def _may_raise(node: Node) -> bool:
 
 def predicate(test: Any) -> Node:
     """The truth of a value, as a branch or a loop takes it."""
-    node = wrap(test).node
+    node = test.node if isinstance(test, Truth) else wrap(test).node
     if node.shape:
         raise NotTraceable("the truth value of an array with axes is asked for", "use any or all")
     if node.dtype != BOOL:
@@ -278,14 +364,18 @@ def _traced(
         state.require_pure()
         after = variables.get()
         written = {k: (a, a.node) for k, (a, _) in log.before.items() if a.born < since}
+        checks = state.take_requirements()
     finally:
         trace.logs.pop()
         for array, node in log.before.values():
             put(array, node)
         variables.set(before)
     changed = {k: v for k, v in enumerate(after) if v is not before[k]}
+    for k, v in changed.items():
+        if type(v) is tuple:
+            raise _Structured(k, len(v))
     _require_own([*changed.values(), result], since)
-    return _Found(changed, written, result)
+    return _Found(changed, written, result, checks)
 
 
 def _require_own(values: Sequence[Any], since: int) -> None:
@@ -358,11 +448,16 @@ def _start(place: int, before: Any, after: Any, variables: Variables) -> Tracer:
     name = variables.names[place]
     if name in variables.read:
         return _value(before, name, variables)
-    value = _value(after, name, variables)
-    zero = build.constant(value.node.dtype.type(0).item(), value.node.dtype, value.node.type.weak)
-    if any(isinstance(d, Node) for d in value.node.shape):
-        raise NotTraceable(f"{name}, of an unknown length, is read after a loop")
-    return Tracer(build.broadcast_to(zero, value.node.shape), value.kind)
+    return _nothing(_value(after, name, variables), name)
+
+
+def _nothing(like: Tracer, name: str) -> Tracer:
+    """A value of a type that nobody reads."""
+    node = like.node
+    if any(isinstance(d, Node) for d in node.shape):
+        raise NotTraceable(f"{name}, of an unknown length, is read after a loop or a branch")
+    zero = build.constant(node.dtype.type(0).item(), node.dtype, node.type.weak)
+    return Tracer(build.broadcast_to(zero, node.shape), like.kind)
 
 
 def _value(value: Any, name: str, variables: Variables) -> Tracer:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracejit.errors import NotTraceable
 from tracejit.ir.node import Node
+from tracejit.ir.region import Check
 from tracejit.trace.memory import Memory, follow
 
 if TYPE_CHECKING:
@@ -55,10 +56,14 @@ class State:
         """NotTraceable where something has happened that cannot be undone, or that must be told."""
         if len(self.trace.draws) != self.draws:
             raise NotTraceable("a loop or a branch draws", "draw before it, all at once")
-        if len(self.trace.requirements) != self.requirements:
-            raise NotTraceable("positions that are looked up in a loop or a branch")
         if self._shared() != self.shared:
             raise NotTraceable("a shared variable is given a value in a loop or a branch")
+
+    def take_requirements(self) -> tuple[Check, ...]:
+        """What NumPy tests there, as what must hold whenever the piece runs."""
+        new = self.trace.requirements[self.requirements :]
+        del self.trace.requirements[self.requirements :]
+        return tuple(Check(r.holds, "NumPy raises nothing", r.node.origin) for r in new)
 
     def _shared(self) -> list[Node]:
         return [s.node for s in self.trace.capture.states.values()] if self.trace.capture else []
@@ -84,6 +89,37 @@ class Variables(NamedTuple):
     unbound: Any
     get: Callable[[], list[Any]]
     set: Callable[[Sequence[Any]], None]
+
+    def split(self, place: int, count: int) -> Variables:
+        """The same, where the variable at a place is a tuple: its elements have places instead."""
+        name = self.names[place]
+        parts = tuple(f"{name}[{k}]" for k in range(count))
+        unbound = [self.unbound] * count
+
+        def get() -> list[Any]:
+            values = self.get()
+            value = values[place]
+            if value is not self.unbound and value is not None and not is_tuple(value, count):
+                raise NotTraceable(f"{name} is a tuple only in a loop or a branch")
+            values[place : place + 1] = value if is_tuple(value, count) else unbound
+            return values
+
+        def put(values: Sequence[Any]) -> None:
+            now, inside = list(values), tuple(values[place : place + count])
+            bound = all(v is not self.unbound for v in inside)
+            now[place : place + count] = [inside if bound else self.unbound]
+            self.set(now)
+
+        def among(names: frozenset[str]) -> frozenset[str]:
+            return names | {*parts} if name in names else names
+
+        every = (*self.names[:place], *parts, *self.names[place + 1 :])
+        return Variables(every, among(self.read), among(self.live), self.unbound, get, put)
+
+
+def is_tuple(value: Any, count: int) -> bool:
+    """Whether a value is a tuple of so many elements."""
+    return type(value) is tuple and len(value) == count
 
 
 def contents(values: Sequence[Any]) -> list[Any]:

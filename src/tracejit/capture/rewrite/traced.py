@@ -7,12 +7,13 @@ can, and are unrolled where they cannot.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State
 from tracejit.errors import NotTraceable, OverBudget
-from tracejit.ir import dims
+from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.trace import control
@@ -79,10 +80,26 @@ def traced_range(*args: Any) -> Any:
     return Range(start, stop, int(by))
 
 
+def _extreme(python: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    """``max`` or ``min``; of two traced scalars the first that nothing is beyond, as Python's."""
+    if len(args) != 2 or kwargs or not any(isinstance(a, Tracer) for a in args):
+        return python(*args, **kwargs)
+    first, second = map(wrap, args)
+    like = (first.kind, first.node.type) == (second.kind, second.node.type)
+    if first.node.shape or second.node.shape or not like:
+        return python(*args)
+    beyond = build.elementwise(name, second.node, first.node)
+    return Tracer(build.where(beyond, second.node, first.node), first.kind)
+
+
 class TracedControl(PythonControl):
     """Regions for what a trace cannot know; `builtins` are those that see traced numbers."""
 
-    builtins: ClassVar[dict[str, Any]] = {"range": traced_range}
+    builtins: ClassVar[dict[str, Any]] = {
+        "range": traced_range,
+        "max": functools.partial(_extreme, max, "greater"),
+        "min": functools.partial(_extreme, min, "less"),
+    }
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
@@ -192,6 +209,8 @@ class TracedControl(PythonControl):
 
     def _is_open(self, value: Any) -> bool:
         """Whether Python's answer to a traced value would not be known."""
+        if isinstance(value, control.Truth):
+            return True
         if not isinstance(value, Tracer) or value.node.shape:
             return False
         return not self.trace.is_known(value.node)
