@@ -24,7 +24,7 @@ from tracejit.ir.rewrite import replaced
 from tracejit.ir.types import BOOL
 from tracejit.trace.effects import Log, State, Variables, contents, put, require_same
 from tracejit.trace.memory import births
-from tracejit.trace.ranges import Steps, reaches
+from tracejit.trace.ranges import Steps
 from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Kind, Tracer, wrap
 
@@ -37,11 +37,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 GROWTH = 1 << 20
 
 
-class _Unsettled(Exception):
+class _Unsettled(BaseException):  # no handler of the user's is for it
     """A value has another type after a step than before it."""
 
 
-class _Structured(Exception):
+class _Structured(BaseException):
     """A variable is a tuple, of so many elements."""
 
     def __init__(self, place: int, count: int) -> None:
@@ -225,16 +225,22 @@ def if_true(
     names = variables.names
     places = sorted(k for k in {*sides[0].values, *sides[1].values} if names[k] in variables.live)
     arrays = {k: a for side in sides for k, (a, _) in side.arrays.items()}
+    given = [side.result if type(side.result) is tuple else (side.result,) for side in sides]
     gives = any(side.result is not None for side in sides)
+    if gives and (
+        len(given[0]) != len(given[1]) or len({type(s.result) is tuple for s in sides}) > 1
+    ):
+        raise NotTraceable("each side of a branch gives something else")
     values = [[side.values.get(k, before[k]) for k in places] for side in sides]
     for n, k in enumerate(places):
         _fill(names[k], values, n, variables)
     groups: list[list[Tracer]] = []
-    for side, own in zip(sides, values, strict=True):
+    for side, own, parts in zip(sides, values, given, strict=True):
         group = [_value(v, names[k], variables) for k, v in zip(places, own, strict=True)]
         nodes = (side.arrays[k][1] if k in side.arrays else a.node for k, a in arrays.items())
         group += map(Tracer, nodes)
-        groups.append([*group, *([_value(side.result, "a value", variables)] if gives else [])])
+        group += [_value(part, "a value", variables) for part in parts] if gives else []
+        groups.append(group)
     for a, b in zip(*groups, strict=True):
         if (a.kind, a.node.type) != (b.kind, b.node.type):
             raise NotTraceable(
@@ -260,7 +266,13 @@ def if_true(
     for array in arrays.values():
         build.solver().wrote(array)
         put(array, next(items))
-    return Tracer(next(items), groups[0][-1].kind) if gives else None
+    if not gives:
+        return None
+    result = tuple(
+        Tracer(item, value.kind)
+        for item, value in zip(items, groups[0][-len(given[0]) :], strict=True)
+    )
+    return result if type(sides[0].result) is tuple else result[0]
 
 
 def _fill(name: str, sides: list[list[Any]], n: int, variables: Variables) -> None:
@@ -340,6 +352,7 @@ def predicate(test: Any) -> Node:
 # Tracing a piece ----------------------------------------------------------------------------------
 
 
+@_by_elements
 def tried(
     trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
 ) -> None:
@@ -477,43 +490,55 @@ def _value(value: Any, name: str, variables: Variables) -> Tracer:
 
 
 def _require_settled(carried: _Carried, found: _Found, variables: Variables, trace: Trace) -> None:
-    for k, start, param in zip(carried.places, carried.starts, carried.params, strict=False):
+    whole = frozenset(carried.params) | trace.carried
+    for k, start in zip(carried.places, carried.starts, strict=False):
         if k not in found.values:
             continue
         value = _value(found.values[k], variables.names[k], variables)
         if (value.kind, value.node.type) != (start.kind, start.node.type):
             raise _Unsettled
-        if value.node.type == INT_SCALAR and not _stays_small(value.node, param, trace):
+        if value.node.type == INT_SCALAR and not _stays_small(value.node, whole, trace):
             raise NotTraceable(
                 f"{variables.names[k]}, an integer of Python's, may grow beyond 64 bits in a loop",
                 "make it one of NumPy's: np.int64(0)",
             )
 
 
-def _stays_small(result: Node, param: Node, trace: Trace) -> bool:
-    """Whether a number of Python's grows by little at each step."""
-    if result is param or (result.op is ops.CONST):
-        return True
+def _stays_small(result: Node, carried: frozenset[Node], trace: Trace) -> bool:
+    """Whether a number of Python's is one of the `carried` ones, or small, and little besides."""
+    if result.op is ops.CONST:
+        return abs(int(build.constant_value(result))) <= GROWTH
     numbers = {steps.number for steps in trace.steps}
-    growth = dims.poly(dims.sub(dims.from_node(result), dims.from_node(param)))
-    constant = growth.pop((), 0)
-    if not any(reaches(atom, frozenset([param])) for m in growth for atom in m):
-        small = all(len(m) == 1 and (m[0].op is ops.DIM or m[0] in numbers) for m in growth)
-        return small and sum(map(abs, growth.values())) <= 1 and abs(constant) <= GROWTH
-    return _is_chosen(result, param, trace)
+    terms = dims.poly(dims.from_node(result))
+    if abs(terms.pop((), 0)) > GROWTH:
+        return False
+    grown = small = 0
+    for monomial, factor in terms.items():
+        [atom, *others] = monomial
+        if others or (factor < 0 and atom in carried):
+            return False
+        if atom in carried or (atom.op is ops.ITEM and _is_chosen(atom, carried, trace)):
+            grown += factor
+        elif atom.op in (ops.DIM, ops.INPUT) or atom in numbers:
+            small += abs(factor)
+        else:
+            return False
+    return grown <= 1 and small <= 1
 
 
-def _is_chosen(result: Node, param: Node, trace: Trace) -> bool:
+def _is_chosen(result: Node, carried: frozenset[Node], trace: Trace) -> bool:
     """Whether a number is what one side of a branch gives, each of which is small."""
-    if result.op is not ops.ITEM or result.args[0].op is not ops.COND:
-        return False
     node = result.args[0]
-    regions, captures = node.attr[0], node.args[1:]
-    if param not in captures:
+    if node.op is not ops.COND:
         return False
-    place = captures.index(param)
+    regions, captures = node.attr[0], node.args[1:]
     return all(
-        _stays_small(region.results[result.attr], region.params[place], trace) for region in regions
+        _stays_small(
+            region.results[result.attr],
+            frozenset(p for p, c in zip(region.params, captures, strict=True) if c in carried),
+            trace,
+        )
+        for region in regions
     )
 
 

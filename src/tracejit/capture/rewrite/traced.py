@@ -179,6 +179,10 @@ class TracedControl(PythonControl):
             return self.and_(self.not_(leave()), test) if leave is not None else test()
 
         control.while_true(self.trace, goes_on, body, names, _held(body, test, leave))
+        if leave is not None and test() is True:
+            # What it was left by holds now.
+            left, values = leave(), names.get()
+            names.set([True if v is left else v for v in values])
 
     def and_(self, first: Any, *others: Callable[[], Any]) -> Any:
         for k, other in enumerate(others):
