@@ -7,10 +7,9 @@ from collections.abc import Container
 from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import memory_of
-from tracejit.lower.control import START, carried_memory
 from tracejit.lower.placement import placement
 from tracejit.lower.program import Computation, Kind, Program
-from tracejit.lower.writes import are_late, place_of, written
+from tracejit.lower.writes import OVERWRITING, are_late, place_of, versions, written
 
 
 def write_in_place(program: Program) -> None:
@@ -22,14 +21,14 @@ def write_in_place(program: Program) -> None:
     """
     place = {node: k for k, node in enumerate(program.stored)}
     writes = {} if are_late(program.graph) else written(program.graph)
-    ends = {n: x for x, node in writes.items() for n in _chain(node.args[1])}
+    ends = {n: x for x, node in writes.items() for n in versions(node.args[1])}
     readers: dict[Node, list[Computation]] = {node: [] for node in (*program.stored, *writes)}
     for computations in program.stored.values():
         for c in computations:
             for node in read_by(c, readers):
                 readers[node].append(c)
     for node, computations in program.stored.items():
-        if node.op not in _OVERWRITING:
+        if node.op not in OVERWRITING:
             continue
         copy, *after = computations
         x = copy.value
@@ -55,22 +54,6 @@ def write_in_place(program: Program) -> None:
     for x, node in writes.items():
         if memory_taken(node.args[1], program) is x:
             program.stored[node] = []  # it is there already
-
-
-_OVERWRITING = (ops.SCATTER, ops.PLACE, START)
-
-
-def _chain(node: Node) -> list[Node]:
-    """`node`, and what it is the last version of."""
-    found = []
-    while True:
-        found.append(node)
-        if node.op in _OVERWRITING:
-            node = node.args[1 if node.op is ops.PLACE else 0]
-        elif (start := carried_memory(node)) is not None:
-            node = start
-        else:
-            return found
 
 
 def _reads_first(c: Computation, x: Node) -> bool:
