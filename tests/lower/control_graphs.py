@@ -200,6 +200,23 @@ def rows() -> list[Node]:
     return scan(N, [ZERO, build.full((M,), ZERO)], [MATRIX], step)
 
 
+def history() -> list[Node]:
+    """What is carried, after each step; twice."""
+
+    def step(k: Node, u: Node) -> list[Node]:
+        new = put(u, E("add", at(u, k), A), k)
+        return [new, new, new]
+
+    return scan(X.shape[0], [X], [], step)
+
+
+def doubled() -> list[Node]:
+    """One array as two results."""
+    root = E("sqrt", X)
+    found = control.cond(E("greater", A, c(0.5)), Body((root, root)), Body((X, X)))
+    return [*found, E("add", *found)]
+
+
 def halves() -> list[Node]:
     one = c(1.0, FLOAT16)
 
@@ -321,8 +338,8 @@ GRAPHS: dict[str, Callable[[], list[Node]]] = {
     f.__name__: f
     for f in (
         recurrence, collatz, escape, running, product, diffusion, jacobi, moved, swapped,
-        backwards, rows, halves, branches, again, started, kept, looked_up, fed, positive, found,
-        nothing,
+        backwards, rows, history, doubled, halves, branches, again, started, kept,
+        looked_up, fed, positive, found, nothing,
     )
 }  # fmt: skip
 

@@ -41,7 +41,8 @@ def write_in_place(program: Program) -> None:
         )
         taken = memory_taken(x, program)
         callers = taken.op is ops.INPUT
-        if not done or late or (callers and ends.get(node) is not taken):
+        given = node in program.outputs  # in memory of its own
+        if not done or late or (callers and (given or ends.get(node) is not taken)):
             continue
         # Whatever the order of an input is, the elements that are put there are put one by one.
         one_by_one = callers and node.op is ops.SCATTER
