@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
 
 from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
@@ -20,6 +20,7 @@ def write_in_place(program: Program) -> None:
     input's only for what is there at the end.
     """
     place = {node: k for k, node in enumerate(program.stored)}
+    kept = {start: left for left, start in program.inplace.items()}
     writes = {} if are_late(program.graph) else written(program.graph)
     ends = {n: x for x, node in writes.items() for n in versions(node.args[1])}
     readers: dict[Node, list[Computation]] = {node: [] for node in (*program.stored, *writes)}
@@ -44,6 +45,8 @@ def write_in_place(program: Program) -> None:
         given = node in program.outputs  # in memory of its own
         if not done or late or (callers and (given or ends.get(node) is not taken)):
             continue
+        if callers and _assigned(kept.get(node, node), writes[taken], readers):
+            continue
         # Whatever the order of an input is, the elements that are put there are put one by one.
         one_by_one = callers and node.op is ops.SCATTER
         if one_by_one or program.memory[x] == program.memory[node] == "C":
@@ -55,6 +58,12 @@ def write_in_place(program: Program) -> None:
     for x, node in writes.items():
         if memory_taken(node.args[1], program) is x:
             program.stored[node] = []  # it is there already
+
+
+def _assigned(node: Node, end: Node, readers: Mapping[Node, Sequence[Computation]]) -> bool:
+    """Whether a version of an array is read when the last one, `end`, may be there already."""
+    late = [r for r in readers[node] if r.target.op is ops.ASSIGN]
+    return any(r.target is not end or r.value is not node for r in late)
 
 
 def _reads_first(c: Computation, x: Node) -> bool:
@@ -80,7 +89,13 @@ def memory_taken(node: Node, program: Program) -> Node:
 
 def readers_of(x: Node, program: Program) -> set[Computation]:
     """What reads the memory of an input."""
-    return {c for cs in program.stored.values() for c in cs if read_by(c, (x,))}
+    versions = in_memory_of(x, program)
+    return {c for cs in program.stored.values() for c in cs if read_by(c, versions)}
+
+
+def in_memory_of(x: Node, program: Program) -> set[Node]:
+    """An input, and the versions of it that take over its memory."""
+    return {x, *(node for node in program.inplace if memory_taken(node, program) is x)}
 
 
 def read_by(c: Computation, known: Container[Node]) -> set[Node]:

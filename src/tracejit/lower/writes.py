@@ -115,6 +115,8 @@ def _may_refuse(node: Node) -> bool:
     return op in (ops.GATHER, ops.DRAW)
 
 
-def reads_of(x: Node, reads: list[Access], target: Node) -> Iterator[tuple[Node, Index]]:
-    """Those of `reads` that read the memory of `x`."""
-    return ((node, at) for node, at in reads if memory_of(node, target, ()) is x)
+def reads_of(
+    versions: Container[Node], reads: list[Access], target: Node
+) -> Iterator[tuple[Node, Index]]:
+    """Those of `reads` that read the memory of one of these."""
+    return ((node, at) for node, at in reads if memory_of(node, target, versions) in versions)
