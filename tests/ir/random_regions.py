@@ -219,10 +219,21 @@ class Statements:
     def loop(self, state: list[Node], depth: int, index: Node | None) -> list[Node]:
         everywhere = bool(self.pick(2))
 
-        def step(k: Node, v: list[Node], e: list[Node]) -> Body:
-            return Body(tuple(self.block(v, depth - 1, k if everywhere else None)))
+        left = [self.pick(3) for _ in range(max(self.pick(4) - 1, 0))]
 
-        return control.scan(N if everywhere else self.pick(4), state, [], step, state)
+        def step(k: Node, v: list[Node], e: list[Node]) -> Body:
+            new = self.block(v, depth - 1, k if everywhere else None)
+            return Body((*new, *((new if self.pick(3) else v)[j] for j in left)))
+
+        steps = N if everywhere else self.pick(4)
+        found = control.scan(steps, state, [], step, state)
+        new, stacks = found[: len(state)], found[len(state) :]
+        for stack in stacks:
+            [total] = control.scan(
+                steps, new[:1], [stack], lambda k, v, e: Body((E("add", v[0], e[0]),))
+            )
+            new[0] = total
+        return new
 
     def branch(self, state: list[Node], depth: int, index: Node | None) -> list[Node]:
         flag = E("less", state[3], c(float(self.pick(4))))

@@ -148,6 +148,27 @@ def diffusion() -> list[Node]:
     return scan(dims.from_node(K), [X], [], step)
 
 
+def jacobi() -> list[Node]:
+    """A stencil from one array into another, which then is the one, as long as they differ."""
+    n, m = dims.sub(N, 2), dims.sub(M, 2)
+    places = [build.view(build.iota(d), (n, m), ((1, 1, k),)) for k, d in enumerate(MATRIX.shape)]
+
+    def step(u: Node, v: Node, error: Node, turns: Node) -> list[Node]:
+        around = [
+            build.view(u, (n, m), ((i, 1, 0), (j, 1, 1)))
+            for i, j in ((0, 1), (2, 1), (1, 0), (1, 2))
+        ]
+        total = E("add", E("add", E("add", around[0], around[1]), around[2]), around[3])
+        new = build.scatter(v, E("multiply", c(0.25), total), places, [False, False], "set")
+        error = build.reduce("max", E("absolute", E("subtract", new, u)), (0, 1))
+        return [new, new, error, count(E("add", turns, c(1)))]
+
+    def goes_on(u: Node, v: Node, error: Node, turns: Node) -> Node:
+        return E("logical_and", E("greater", error, c(1e-3)), E("less", turns, c(40)))
+
+    return loop([MATRIX, MATRIX, ONE, c(0)], goes_on, step)
+
+
 def moved() -> list[Node]:
     """Arrays and scalars that change places: nothing may be overwritten too early."""
 
@@ -177,6 +198,23 @@ def rows() -> list[Node]:
         return [E("add", total, build.reduce("sum", scaled, (0,))), E("add", sums, row), scaled]
 
     return scan(N, [ZERO, build.full((M,), ZERO)], [MATRIX], step)
+
+
+def history() -> list[Node]:
+    """What is carried, after each step; twice."""
+
+    def step(k: Node, u: Node) -> list[Node]:
+        new = put(u, E("add", at(u, k), A), k)
+        return [new, new, new]
+
+    return scan(X.shape[0], [X], [], step)
+
+
+def doubled() -> list[Node]:
+    """One array as two results."""
+    root = E("sqrt", X)
+    found = control.cond(E("greater", A, c(0.5)), Body((root, root)), Body((X, X)))
+    return [*found, E("add", *found)]
 
 
 def halves() -> list[Node]:
@@ -299,9 +337,9 @@ def nothing() -> list[Node]:
 GRAPHS: dict[str, Callable[[], list[Node]]] = {
     f.__name__: f
     for f in (
-        recurrence, collatz, escape, running, product, diffusion, moved, swapped, backwards, rows,
-        halves, branches, again, started, kept, looked_up, fed, positive, found,
-        nothing,
+        recurrence, collatz, escape, running, product, diffusion, jacobi, moved, swapped,
+        backwards, rows, history, doubled, halves, branches, again, started, kept,
+        looked_up, fed, positive, found, nothing,
     )
 }  # fmt: skip
 

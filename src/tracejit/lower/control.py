@@ -121,13 +121,14 @@ def body(region: Region, parts: Roles, decides: bool) -> Graph:
     and scalars into registers. One that `decides` gives a scalar alone.
     """
     found: list[Node] = []
+    carried = region.results[: len(parts.carried)]  # which are where their parameters were
     for k, result in enumerate(region.results):
         if decides or not result.ndim:
             found.append(result)
         elif k < len(parts.carried):
             found.append(_written(region.params[k], result))
         else:
-            while result.op is ops.INPUT or result in found:
+            while result.op is ops.INPUT or result in (*found, *carried):
                 result = _copy(result)
             found.append(result)
     return Graph(region.params, tuple(found), region.checks)

@@ -14,7 +14,7 @@ from tracejit.ir import ops
 from tracejit.ir.node import Node
 from tracejit.lower import access
 from tracejit.lower.access import Entry
-from tracejit.lower.inplace import readers_of
+from tracejit.lower.inplace import in_memory_of, readers_of
 from tracejit.lower.materialise import own_cost
 from tracejit.lower.program import Computation, Flat, Kind, Loop, Program
 from tracejit.lower.writes import are_late, reads_of
@@ -44,6 +44,7 @@ class _Placer:
         self.x = computation.target.args[0] if computation.target.op is ops.ASSIGN else None
         if self.x is not None:
             self.inputs |= readers_of(self.x, program) - {computation}
+            self.versions = in_memory_of(self.x, program)
 
     def _producers(self) -> set[Node]:
         """The stored nodes that must be complete, or complete enough, before ours is computed."""
@@ -185,8 +186,8 @@ class _Placer:
             if d.target in self.scalars:
                 return False
             if self.x is not None:
-                for node, index in reads_of(self.x, d.reads, d.target):
-                    if isinstance(index, access._Flat) or node is not self.x:
+                for node, index in reads_of(self.versions, d.reads, d.target):
+                    if isinstance(index, access._Flat) or node not in self.versions:
                         return False
                     if index[axis] != Entry(0, 1, where):
                         return False

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
 
 from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import memory_of
-from tracejit.lower.control import START, carried_memory
 from tracejit.lower.placement import placement
 from tracejit.lower.program import Computation, Kind, Program
-from tracejit.lower.writes import are_late, place_of, written
+from tracejit.lower.writes import OVERWRITING, are_late, place_of, versions, written
 
 
 def write_in_place(program: Program) -> None:
@@ -21,15 +20,16 @@ def write_in_place(program: Program) -> None:
     input's only for what is there at the end.
     """
     place = {node: k for k, node in enumerate(program.stored)}
+    kept = {start: left for left, start in program.inplace.items()}
     writes = {} if are_late(program.graph) else written(program.graph)
-    ends = {n: x for x, node in writes.items() for n in _chain(node.args[1])}
+    ends = {n: x for x, node in writes.items() for n in versions(node.args[1])}
     readers: dict[Node, list[Computation]] = {node: [] for node in (*program.stored, *writes)}
     for computations in program.stored.values():
         for c in computations:
             for node in read_by(c, readers):
                 readers[node].append(c)
     for node, computations in program.stored.items():
-        if node.op not in _OVERWRITING:
+        if node.op not in OVERWRITING:
             continue
         copy, *after = computations
         x = copy.value
@@ -42,7 +42,10 @@ def write_in_place(program: Program) -> None:
         )
         taken = memory_taken(x, program)
         callers = taken.op is ops.INPUT
-        if not done or late or (callers and ends.get(node) is not taken):
+        given = node in program.outputs  # in memory of its own
+        if not done or late or (callers and (given or ends.get(node) is not taken)):
+            continue
+        if callers and _assigned(kept.get(node, node), writes[taken], readers):
             continue
         # Whatever the order of an input is, the elements that are put there are put one by one.
         one_by_one = callers and node.op is ops.SCATTER
@@ -57,20 +60,10 @@ def write_in_place(program: Program) -> None:
             program.stored[node] = []  # it is there already
 
 
-_OVERWRITING = (ops.SCATTER, ops.PLACE, START)
-
-
-def _chain(node: Node) -> list[Node]:
-    """`node`, and what it is the last version of."""
-    found = []
-    while True:
-        found.append(node)
-        if node.op in _OVERWRITING:
-            node = node.args[1 if node.op is ops.PLACE else 0]
-        elif (start := carried_memory(node)) is not None:
-            node = start
-        else:
-            return found
+def _assigned(node: Node, end: Node, readers: Mapping[Node, Sequence[Computation]]) -> bool:
+    """Whether a version of an array is read when the last one, `end`, may be there already."""
+    late = [r for r in readers[node] if r.target.op is ops.ASSIGN]
+    return any(r.target is not end or r.value is not node for r in late)
 
 
 def _reads_first(c: Computation, x: Node) -> bool:
@@ -96,7 +89,13 @@ def memory_taken(node: Node, program: Program) -> Node:
 
 def readers_of(x: Node, program: Program) -> set[Computation]:
     """What reads the memory of an input."""
-    return {c for cs in program.stored.values() for c in cs if read_by(c, (x,))}
+    versions = in_memory_of(x, program)
+    return {c for cs in program.stored.values() for c in cs if read_by(c, versions)}
+
+
+def in_memory_of(x: Node, program: Program) -> set[Node]:
+    """An input, and the versions of it that take over its memory."""
+    return {x, *(node for node in program.inplace if memory_taken(node, program) is x)}
 
 
 def read_by(c: Computation, known: Container[Node]) -> set[Node]:

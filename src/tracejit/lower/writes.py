@@ -14,12 +14,28 @@ from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node, postorder
 from tracejit.lower import access
 from tracejit.lower.access import Access, Index, identity, memory_of
-from tracejit.lower.control import is_body, regions_in
+from tracejit.lower.control import START, carried_memory, is_body, regions_in
+
+#: What may write into its operand: a change of some elements, a loop that goes on with it.
+OVERWRITING = (ops.SCATTER, ops.PLACE, START)
 
 
 def written(graph: Graph) -> dict[Node, Node]:
     """The inputs whose memory is written, with the nodes that are there afterwards."""
     return {n.args[0]: n for n in graph.outputs if n.op is ops.ASSIGN}
+
+
+def versions(node: Node) -> list[Node]:
+    """`node`, and what it is a later version of, step by step."""
+    found = []
+    while True:
+        found.append(node)
+        if node.op in OVERWRITING:
+            node = node.args[1 if node.op is ops.PLACE else 0]
+        elif (start := carried_memory(node)) is not None:
+            node = start
+        else:
+            return found
 
 
 def held_back(graph: Graph, stored: set[Node]) -> set[Node]:
@@ -30,6 +46,8 @@ def held_back(graph: Graph, stored: set[Node]) -> set[Node]:
     """
     writes = written(graph)
     late = are_late(graph)
+    # What is written all at once is written when all that reads it is done.
+    in_place = {x for x, node in writes.items() if versions(node.args[1])[-1] is x}
     found = set()
     for x, node in writes.items():
         y = node.args[1]
@@ -38,7 +56,7 @@ def held_back(graph: Graph, stored: set[Node]) -> set[Node]:
         while y.op is ops.SCATTER and not late:
             base, elements, *positions = y.args
             place = tuple(map(place_of, positions))
-            if _reads_overwritten(elements, place, base, writes, stored):
+            if _reads_overwritten(elements, place, base, in_place, stored):
                 found.add(elements)
             y = base
     return {n for n in found if n.ndim and n.op is not ops.INPUT}
@@ -97,6 +115,8 @@ def _may_refuse(node: Node) -> bool:
     return op in (ops.GATHER, ops.DRAW)
 
 
-def reads_of(x: Node, reads: list[Access], target: Node) -> Iterator[tuple[Node, Index]]:
-    """Those of `reads` that read the memory of `x`."""
-    return ((node, at) for node, at in reads if memory_of(node, target, ()) is x)
+def reads_of(
+    versions: Container[Node], reads: list[Access], target: Node
+) -> Iterator[tuple[Node, Index]]:
+    """Those of `reads` that read the memory of one of these."""
+    return ((node, at) for node, at in reads if memory_of(node, target, versions) in versions)
