@@ -51,7 +51,8 @@ def rewritten_tree(function: E, record: Record) -> E:
     for statement in (ast.Global, ast.Nonlocal):
         names = sorted(declared(body, statement))
         head += [_at(function, statement(names))] if names else []
-    lowered = Exits().function([_Undeclared().visit(s) for s in body])
+    body = [statement for s in body if (statement := _Undeclared().visit(s)) is not None]
+    lowered = Exits().function(body)
     calls = _Calls(function, lowered, record)
     done = calls.block(lowered, calls.bound)
     missing = calls.variables - assigned(done).keys() - calls.bound
@@ -70,21 +71,28 @@ def rewritten_tree(function: E, record: Record) -> E:
 class _Undeclared(ast.NodeTransformer):
     """Leaves out what is said again at the head of the function, and annotations of variables."""
 
-    def visit_Global(self, node: ast.Global | ast.Nonlocal) -> ast.stmt:
-        return _at(node, ast.Pass())
+    def visit_Global(self, node: ast.Global | ast.Nonlocal) -> None:
+        return None
 
     visit_Nonlocal = visit_Global
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt | None:
         if not isinstance(node.target, ast.Name):
             return node
-        new = ast.Assign([node.target], node.value) if node.value else ast.Pass()
-        return _at(node, new)
+        return _at(node, ast.Assign([node.target], node.value)) if node.value else None
 
     def visit_FunctionDef(self, node: ast.stmt) -> ast.stmt:
         return node
 
     visit_AsyncFunctionDef = visit_ClassDef = visit_FunctionDef
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        before = {field for field in ("body", "finalbody") if getattr(node, field, None)}
+        super().generic_visit(node)
+        for field in before:
+            if not getattr(node, field):
+                setattr(node, field, [_at(node, ast.Pass())])
+        return node
 
 
 class _Calls(ast.NodeTransformer):
@@ -186,8 +194,8 @@ class _Calls(ast.NodeTransformer):
         if not node.leave:
             return ast.Constant(None)
         names: list[ast.expr] = [_load(flag) for flag in node.leave]
-        either = names[0] if len(names) == 1 else _at(node, ast.BoolOp(ast.Or(), names))
-        return self.lazy(either)
+        either = names[0] if len(names) == 1 else ast.BoolOp(ast.Or(), names)
+        return self.lazy(_at(node, either))
 
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:
         self.note("assert", node)
@@ -372,7 +380,9 @@ class _Calls(ast.NodeTransformer):
     def call(
         self, method: str, at: ast.AST, *parts: ast.expr, names: Sequence[ast.expr] = ()
     ) -> ast.expr:
-        function = ast.Attribute(_load(CONTROL), method, ast.Load())
+        function = _at(at, ast.Attribute(_load(CONTROL), method, ast.Load()))
+        # Python says that a method is called where its name ends.
+        function.end_lineno, function.end_col_offset = function.lineno, function.col_offset
         keywords = [
             ast.keyword(key, value)
             for key, value in zip(("assigned", "read", "live"), names, strict=False)

@@ -71,6 +71,8 @@ class Exits:
                 then, rest = [*then, *rest], []
             sides = [self.block(side, loop, last and not rest) for side in (then, otherwise)]
             lowered: list[ast.stmt] = [_like(first, ast.If(first.test, *sides))]
+            if last and not rest:
+                return lowered  # each side has ended by itself
         elif isinstance(first, (ast.While, ast.For)):
             lowered, otherwise = self.loop(first)
             rest = [*otherwise, *rest]
@@ -122,7 +124,7 @@ class Exits:
         if not node.orelse:
             return lowered, []
         whole = ast.If(_none_of([loop.broke], node), node.orelse, [])
-        return lowered, [_like(node.orelse[0], whole)]
+        return lowered, [_like(node, whole)]
 
     def guarded(self, node: ast.stmt, loop: _Loop | None, last: bool) -> ast.stmt:
         """A ``try`` or a ``with``."""

@@ -106,7 +106,7 @@ def _same(a: types.CodeType, b: types.CodeType) -> bool:
 
 def compiled(source: Source, node: Function, free: Iterable[str] = ()) -> types.CodeType:
     """The code of `node` in the place of the source's; `free` are variables of around besides."""
-    code = source.code
+    code, name = source.code, "<lambda>"
     inner = copy.copy(node)
     args = inner.args = copy.copy(node.args)
     args.defaults, args.kw_defaults = [], [None for _ in args.kw_defaults]
@@ -117,6 +117,7 @@ def compiled(source: Source, node: Function, free: Iterable[str] = ()) -> types.
         statement: ast.stmt = ast.Return(inner)
     else:
         inner.returns = None
+        inner.name = name = ".function"  # its own name may be that of a global variable
         statement = inner
     around = [*code.co_freevars, *free]
     owner = _class_around(code.co_qualname)
@@ -132,7 +133,7 @@ def compiled(source: Source, node: Function, free: Iterable[str] = ()) -> types.
     module = ast.fix_missing_locations(ast.Module(body, []))
     flags = code.co_flags & _FUTURE
     whole = compile(module, code.co_filename, "exec", flags, dont_inherit=True)
-    found = next(_codes(whole, 2 + bool(owner), code.co_name))
+    found = next(_codes(whole, 2 + bool(owner), name))
     return _named(found, code.co_name, code.co_qualname)
 
 
