@@ -18,6 +18,9 @@ from functions import (
     module_of,
     mutable_default,
 )
+from programs.compare import differences
+from programs.compare import outcome as outcome_of
+from programs.kernels import KERNELS
 from test_text import Derived
 
 from tracejit.capture.rewrite import control
@@ -113,6 +116,41 @@ def test_methods_and_private_names():
     assert [g(Derived(), n) for n in (0, 1, 5)] == [0, 1, 10]
     found = rewritten(Derived.value.__code__)
     assert found.code.co_qualname == "Derived.value" and "__class__" in found.code.co_freevars
+
+
+class _Owner:
+    def total(self, n):
+        for __k in range(n):
+            if __k:
+                __last = __k
+            else:
+                n = 2 * n
+        return __k, __last, n
+
+    def unbound(self, n):
+        for k in range(n):
+            __last = __last + k  # noqa: F821
+
+
+def test_private_variables():
+    f = rewrite(_Owner.total, runtimes.BothSides())
+    assert f is not _Owner.total and f(_Owner(), 3) == (2, 2, 6)
+    with pytest.raises(UnboundLocalError) as plain:
+        _Owner().unbound(1)
+    with pytest.raises(UnboundLocalError) as told:
+        rewrite(_Owner.unbound)(_Owner(), 1)
+    assert str(told.value) == str(plain.value)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernels(name):
+    kernel = KERNELS[name]
+    runtime = runtimes.Forgetful()
+    f = rewrite(kernel.function, runtime)
+    assert f is not kernel.function
+    want = outcome_of(kernel.function, kernel.arguments(kernel.small))
+    assert not differences(want, outcome_of(f, kernel.arguments(kernel.small)), 0)
+    assert want.error is None and runtime.calls["for"] + runtime.calls["while"]
 
 
 def test_lambdas_of_one_line():
