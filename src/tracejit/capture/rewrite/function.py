@@ -19,8 +19,8 @@ class Rewritten:
     """`code` reads the runtime from a variable `CONTROL` of around.
 
     Where the function stays as it is, the code is its own: it has a `reason`, or no control flow.
-    `constructs` are calls now, each with its line; `kept` says what inside stays, and why. `text` is
-    what the function would be as source.
+    `constructs` are calls now, each with its line; `kept` says what inside stays, and why. `text`
+    is what the function would be as source.
     """
 
     code: types.CodeType

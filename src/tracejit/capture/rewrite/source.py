@@ -111,7 +111,7 @@ def compiled(source: Source, node: Function, free: Iterable[str] = ()) -> types.
     args = _bare(node.args)
     if isinstance(node, ast.Lambda):
         name = "<lambda>"
-        inner: ast.stmt = ast.Return(at(node, ast.Lambda(args, node.body)))
+        inner: ast.stmt = ast.Expr(at(node, ast.Lambda(args, node.body)))
     else:
         name = ".function"  # its own name may be that of a global variable
         inner = at(node, define(name, args, node.body))
@@ -120,8 +120,6 @@ def compiled(source: Source, node: Function, free: Iterable[str] = ()) -> types.
     owner = class_around(code)
     if owner:  # for names that begin with __, and for super()
         around = [name for name in around if name != "__class__"]
-        if isinstance(inner, ast.Return):
-            inner = ast.Expr(inner.value)
         inner = define_class(owner, [inner])
     factory = define(".factory", parameters(*around), [inner])
     # Python calls functions of modules in another way than methods.
