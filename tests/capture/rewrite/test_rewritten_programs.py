@@ -21,8 +21,8 @@ def rewritten_module(source, control, constructs):
     for name, f in vars(module).copy().items():
         if isinstance(f, types.FunctionType):
             what = rewritten(f.__code__)
-            assert what.reason is None, (what.reason, source)
             constructs.update(kind for kind, _ in what.constructs)
+            constructs["left"] += what.reason is not None
             setattr(module, name, rewrite(f, control))
     return module
 
@@ -47,6 +47,7 @@ def compare_all(seeds, control):
     for seed in seeds:
         difference = compare(seed, control, constructs)
         assert not difference, difference
+    assert constructs["left"] <= len(seeds) / 1000
     for kind in ("for", "while", "if", "and", "or", "not", "assert"):
         # Called wherever it is reached, which is more than once a program for most.
         assert constructs[kind] > len(seeds) / 60, constructs

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from tracejit.capture.rewrite.exits import Exits, For, While
 from tracejit.capture.rewrite.flow import Liveness, Set, bound_after, read_first, step_of
+from tracejit.capture.rewrite.nodes import at, define, load, parameters
 from tracejit.capture.rewrite.refusal import Reason, Refused, refusal
 from tracejit.capture.rewrite.scope import (
     arguments,
@@ -32,9 +33,13 @@ E = TypeVar("E", bound=ast.AST)
 
 
 class Record:
-    """What was done: constructs with their lines, and what stays as it is, and why."""
+    """What was done: constructs with their lines, and what stays as it is, and why.
 
-    def __init__(self) -> None:
+    `owner` is the class around, which says what names that begin with ``__`` are.
+    """
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner.lstrip("_")
         self.constructs: list[tuple[str, int]] = []
         self.kept: list[Reason] = []
 
@@ -50,8 +55,9 @@ def rewritten_tree(function: E, record: Record) -> E:
     head, body = function.body[:documented], function.body[documented:]
     for statement in (ast.Global, ast.Nonlocal):
         names = sorted(declared(body, statement))
-        head += [_at(function, statement(names))] if names else []
-    lowered = Exits().function([_Undeclared().visit(s) for s in body])
+        head += [at(function, statement(names))] if names else []
+    body = [statement for s in body if (statement := _Undeclared().visit(s)) is not None]
+    lowered = Exits().function(body)
     calls = _Calls(function, lowered, record)
     done = calls.block(lowered, calls.bound)
     missing = calls.variables - assigned(done).keys() - calls.bound
@@ -59,32 +65,39 @@ def rewritten_tree(function: E, record: Record) -> E:
     named = [n for n in (*local(function), *assigned(lowered)) if n in missing]
     none = ast.Constant(None)
     head += [
-        _at(function, ast.AnnAssign(ast.Name(n, ast.Store()), none, None, 1))
+        at(function, ast.AnnAssign(ast.Name(n, ast.Store()), none, None, 1))
         for n in dict.fromkeys(named)
     ]
     new = copy.copy(function)
-    new.body = [*head, *done] or [_at(function, ast.Pass())]
+    new.body = [*head, *done] or [at(function, ast.Pass())]
     return new
 
 
 class _Undeclared(ast.NodeTransformer):
     """Leaves out what is said again at the head of the function, and annotations of variables."""
 
-    def visit_Global(self, node: ast.Global | ast.Nonlocal) -> ast.stmt:
-        return _at(node, ast.Pass())
+    def visit_Global(self, node: ast.Global | ast.Nonlocal) -> None:
+        return None
 
     visit_Nonlocal = visit_Global
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt | None:
         if not isinstance(node.target, ast.Name):
             return node
-        new = ast.Assign([node.target], node.value) if node.value else ast.Pass()
-        return _at(node, new)
+        return at(node, ast.Assign([node.target], node.value)) if node.value else None
 
     def visit_FunctionDef(self, node: ast.stmt) -> ast.stmt:
         return node
 
     visit_AsyncFunctionDef = visit_ClassDef = visit_FunctionDef
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        before = {field for field in ("body", "finalbody") if getattr(node, field, None)}
+        super().generic_visit(node)
+        for field in before:
+            if not getattr(node, field):
+                setattr(node, field, [at(node, ast.Pass())])
+        return node
 
 
 class _Calls(ast.NodeTransformer):
@@ -123,14 +136,14 @@ class _Calls(ast.NodeTransformer):
         return done
 
     def function(
-        self, name: str, body: list[ast.stmt], at: ast.AST, bound: Set, names: Iterable[str]
+        self, name: str, body: list[ast.stmt], place: ast.AST, bound: Set, names: Iterable[str]
     ) -> ast.stmt:
         """The function that a block becomes, which assigns `names`."""
         with self.closure():
             done = self.block(body, bound)
         names = list(names)
         head: list[ast.stmt] = [ast.Nonlocal(names)] if names else []
-        return _at(at, ast.FunctionDef(name, _parameters(), [*head, *done], [], None, None))
+        return at(place, define(name, parameters(), [*head, *done]))
 
     def visit_If(self, node: ast.If) -> list[ast.stmt]:
         self.note("if", node)
@@ -142,11 +155,11 @@ class _Calls(ast.NodeTransformer):
         for name, body in zip((".then", ".otherwise"), sides, strict=True):
             if body:
                 done.append(self.function(name, body, node, self.bound, self.names(body)))
-            parts.append(_load(name) if body else ast.Constant(None))
+            parts.append(load(name) if body else ast.Constant(None))
         if isinstance(parts[1], ast.Constant):
             parts.pop()
         call = self.call("if_", node, self.expression(node.test), *parts, names=names)
-        return [*done, _at(node, ast.Return(call) if returns else ast.Expr(call))]
+        return [*done, at(node, ast.Return(call) if returns else ast.Expr(call))]
 
     def visit_While(self, node: ast.While) -> list[ast.stmt]:
         assert isinstance(node, While)
@@ -155,14 +168,14 @@ class _Calls(ast.NodeTransformer):
         body = self.function(".body", node.body, node, self.bound, self.names(node.body))
         done = [body]
         if assigned([node.test]):
-            value = _at(node.test, ast.Return(node.test))
+            value = at(node.test, ast.Return(node.test))
             changed = self.names([node.test])
             done.append(self.function(".test", [value], node.test, self.bound, changed))
-            test = _load(".test")
+            test = load(".test")
         else:
             test = self.lazy(node.test)
-        call = self.call("while_", node, test, _load(".body"), self.leave(node), names=names)
-        return [*done, _at(node, ast.Expr(call))]
+        call = self.call("while_", node, test, load(".body"), self.leave(node), names=names)
+        return [*done, at(node, ast.Expr(call))]
 
     def visit_For(self, node: ast.For) -> list[ast.stmt]:
         assert isinstance(node, For)
@@ -174,25 +187,25 @@ class _Calls(ast.NodeTransformer):
         assert isinstance(body, ast.FunctionDef)
         with self.closure():
             target = self.visit(node.target)
-        first = _at(node.target, ast.Assign([target], _load(".item")))
+        first = at(node.target, ast.Assign([target], load(".item")))
         head = isinstance(body.body[0], ast.Nonlocal)
         body.body.insert(head, first)
-        body.args = _parameters(".item")
+        body.args = parameters(".item")
         iterable = self.expression(node.iter)
-        call = self.call("for_", node, iterable, _load(".body"), self.leave(node), names=names)
-        return [ast.fix_missing_locations(body), _at(node, ast.Expr(call))]
+        call = self.call("for_", node, iterable, load(".body"), self.leave(node), names=names)
+        return [at(node, body), at(node, ast.Expr(call))]
 
     def leave(self, node: While | For) -> ast.expr:
         if not node.leave:
             return ast.Constant(None)
-        names: list[ast.expr] = [_load(flag) for flag in node.leave]
-        either = names[0] if len(names) == 1 else _at(node, ast.BoolOp(ast.Or(), names))
-        return self.lazy(either)
+        names: list[ast.expr] = [load(flag) for flag in node.leave]
+        either = names[0] if len(names) == 1 else ast.BoolOp(ast.Or(), names)
+        return self.lazy(at(node, either))
 
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:
         self.note("assert", node)
         test = self.call("assert_", node.test, self.expression(node.test))
-        return _at(node, ast.Assert(test, node.msg and self.expression(node.msg)))
+        return at(node, ast.Assert(test, node.msg and self.expression(node.msg)))
 
     def visit_Try(self, node: ast.Try) -> ast.stmt:
         body = self.block(node.body, self.bound)
@@ -201,21 +214,21 @@ class _Calls(ast.NodeTransformer):
             bound = self.bound | {handler.name or ""}
             kind = handler.type and self.expression(handler.type)
             caught = self.block(handler.body, bound)
-            handlers.append(_at(handler, ast.ExceptHandler(kind, handler.name, caught)))
+            handlers.append(at(handler, ast.ExceptHandler(kind, handler.name, caught)))
         through = bound_after(node.body, self.bound, self.variables)
         orelse = self.block(node.orelse, through)
-        return _at(node, ast.Try(body, handlers, orelse, self.block(node.finalbody, self.bound)))
+        return at(node, ast.Try(body, handlers, orelse, self.block(node.finalbody, self.bound)))
 
     def visit_With(self, node: ast.With) -> ast.stmt:
         items = [self.visit(item) for item in node.items]
         bound = self.bound | assigned(node.items).keys()
-        return _at(node, ast.With(items, self.block(node.body, bound)))
+        return at(node, ast.With(items, self.block(node.body, bound)))
 
     def visit_AugAssign(self, node: ast.AugAssign) -> list[ast.stmt]:
         new = [self.generic_visit(node)]
         if isinstance(node.target, ast.Name) and self.unsure(node.target.id):
-            check = self.visit(_at(node.target, _load(node.target.id)))
-            new.insert(0, _at(node, ast.Expr(check)))
+            check = self.visit(at(node.target, load(node.target.id)))
+            new.insert(0, at(node, ast.Expr(check)))
         return new  # type: ignore[return-value]
 
     # Functions inside
@@ -254,8 +267,9 @@ class _Calls(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if not (isinstance(node.ctx, ast.Load) and self.unsure(node.id)):
             return node
-        name = ast.Constant(node.id)
-        return self.call("bound", node, name, _at(node, ast.Lambda(_parameters(), node)))
+        return self.call(
+            "bound", node, self.text(node.id), at(node, ast.Lambda(parameters(), node))
+        )
 
     def unsure(self, name: str) -> bool:
         """Whether Python would say that `name` has no value where it looks outside of a block."""
@@ -298,20 +312,20 @@ class _Calls(ast.NodeTransformer):
         """``left < other < …``, each operand computed once."""
         other = self.expression(others[0])
         if len(ops) == 1:
-            return _at(node, ast.Compare(left, ops, [other]))
+            return at(node, ast.Compare(left, ops, [other]))
         with self.closure():
-            rest = self.chain(node, _load(".right"), ops[1:], others[1:])
-        compared = ast.Compare(_load(".left"), ops[:1], [_load(".right")])
-        both = self.call("and_", node, compared, ast.Lambda(_parameters(), rest))
-        lambda_ = ast.Lambda(_parameters(".left", ".right"), both)
-        return _at(node, ast.Call(lambda_, [left, other], []))
+            rest = self.chain(node, load(".right"), ops[1:], others[1:])
+        compared = ast.Compare(load(".left"), ops[:1], [load(".right")])
+        both = self.call("and_", node, compared, ast.Lambda(parameters(), rest))
+        lambda_ = ast.Lambda(parameters(".left", ".right"), both)
+        return at(node, ast.Call(lambda_, [left, other], []))
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         plain = isinstance(node.func, ast.Name) and node.func.id == "super"
         new = self.python(node)
         if plain and self.inside and not node.args and self.first and "super" not in self.variables:
             # A block is not the method that it is a part of.
-            new.args = [_at(node, _load("__class__")), _at(node, _load(self.first))]
+            new.args = [at(node, load("__class__")), at(node, load(self.first))]
         return new
 
     def visit_ListComp(self, node: ast.expr) -> ast.expr:
@@ -328,7 +342,7 @@ class _Calls(ast.NodeTransformer):
         """The function that computes `node`."""
         with self.closure():
             body = self.expression(node)
-        return _at(node, ast.Lambda(_parameters(), body))
+        return at(node, ast.Lambda(parameters(), body))
 
     @contextmanager
     def closure(self) -> Iterator[None]:
@@ -367,26 +381,21 @@ class _Calls(ast.NodeTransformer):
         first = read_first(bodies, self.always)
         after = self.liveness.after[id(node)]
         sets = (names, [n for n in names if n in first], [n for n in names if n in after])
-        return [ast.Tuple([ast.Constant(n) for n in part], ast.Load()) for part in sets]
+        return [ast.Tuple([self.text(n) for n in part], ast.Load()) for part in sets]
+
+    def text(self, name: str) -> ast.expr:
+        """A name as Python knows it."""
+        private = name.startswith("__") and not name.endswith("__") and self.record.owner
+        return ast.Constant(f"_{self.record.owner}{name}" if private else name)
 
     def call(
-        self, method: str, at: ast.AST, *parts: ast.expr, names: Sequence[ast.expr] = ()
+        self, method: str, place: ast.AST, *parts: ast.expr, names: Sequence[ast.expr] = ()
     ) -> ast.expr:
-        function = ast.Attribute(_load(CONTROL), method, ast.Load())
+        function = at(place, ast.Attribute(load(CONTROL), method, ast.Load()))
+        # Python says that a method is called where its name ends.
+        function.end_lineno, function.end_col_offset = function.lineno, function.col_offset
         keywords = [
             ast.keyword(key, value)
             for key, value in zip(("assigned", "read", "live"), names, strict=False)
         ]
-        return _at(at, ast.Call(function, list(parts), keywords))
-
-
-def _load(name: str) -> ast.expr:
-    return ast.Name(name, ast.Load())
-
-
-def _parameters(*names: str) -> ast.arguments:
-    return ast.arguments([], [ast.arg(name) for name in names], None, [], [], None, [])
-
-
-def _at(old: ast.AST, new: E) -> E:
-    return ast.fix_missing_locations(ast.copy_location(new, old))
+        return at(place, ast.Call(function, list(parts), keywords))

@@ -9,14 +9,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
+from tracejit.capture.rewrite.nodes import at, load
 from tracejit.capture.rewrite.refusal import Refused
 from tracejit.capture.rewrite.scope import FUNCTIONS, assigned, own
 
 # No user has a name with a dot.
 RETURNED, RESULT = ".returned", ".result"
-N = TypeVar("N", bound=ast.AST)
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Exits:
         if isinstance(first, ast.Continue):
             assert loop is not None
             skips = _flag(loop.skipped, True, first)
-            return [_like(first, ast.Pass()) if last else skips]
+            return [at(first, ast.Pass()) if last else skips]
         if isinstance(first, ast.If):
             then, otherwise = first.body, first.orelse
             if may_leave(first) and _ends(then):
@@ -70,7 +69,9 @@ class Exits:
             elif may_leave(first) and _ends(otherwise):
                 then, rest = [*then, *rest], []
             sides = [self.block(side, loop, last and not rest) for side in (then, otherwise)]
-            lowered: list[ast.stmt] = [_like(first, ast.If(first.test, *sides))]
+            lowered: list[ast.stmt] = [at(first, ast.If(first.test, *sides))]
+            if last and not rest:
+                return lowered  # each side has ended by itself
         elif isinstance(first, (ast.While, ast.For)):
             lowered, otherwise = self.loop(first)
             rest = [*otherwise, *rest]
@@ -85,19 +86,19 @@ class Exits:
         flags = _flags(before, loop)
         rest = self.block(rest, loop, last)
         if RETURNED in flags and loop is None and last:
-            result = ast.Return(ast.Name(RESULT, ast.Load()))
-            test = ast.Name(RETURNED, ast.Load())
-            return [_like(before[0], ast.If(test, [_like(before[0], result)], rest))]
+            result = ast.Return(load(RESULT))
+            test = load(RETURNED)
+            return [at(before[0], ast.If(test, [at(before[0], result)], rest))]
         if flags and rest:
-            return [_like(before[0], ast.If(_none_of(flags, before[0]), rest, []))]
+            return [at(before[0], ast.If(_none_of(flags, before[0]), rest, []))]
         return rest
 
     def returned(self, node: ast.Return, loop: _Loop | None, last: bool) -> list[ast.stmt]:
         if loop is None and last:
             return [node]
-        value = node.value or ast.copy_location(ast.Constant(None), node)
+        value = node.value or at(node, ast.Constant(None))
         result = ast.Assign([ast.Name(RESULT, ast.Store())], value)
-        return [_like(node, result), _flag(RETURNED, True, node)]
+        return [at(node, result), _flag(RETURNED, True, node)]
 
     def loop(self, node: ast.While | ast.For) -> tuple[list[ast.stmt], list[ast.stmt]]:
         """The loop, and what its ``else`` makes of the statements that follow."""
@@ -115,14 +116,14 @@ class Exits:
         else:
             new = For(node.target, node.iter, body, [])
             new.leave = flags
-        lowered: list[ast.stmt] = [_like(node, new)]
+        lowered: list[ast.stmt] = [at(node, new)]
         if loop.broke not in bound:
             return lowered, node.orelse
         lowered.insert(0, _flag(loop.broke, False, node))
         if not node.orelse:
             return lowered, []
         whole = ast.If(_none_of([loop.broke], node), node.orelse, [])
-        return lowered, [_like(node.orelse[0], whole)]
+        return lowered, [at(node, whole)]
 
     def guarded(self, node: ast.stmt, loop: _Loop | None, last: bool) -> ast.stmt:
         """A ``try`` or a ``with``."""
@@ -131,7 +132,7 @@ class Exits:
             if _flags(body, loop) and (len(node.items) > 1 or any(map(_leaves_more, node.body))):
                 # An exception on the way out may end at the outer one: then nothing was left.
                 raise Refused("leaves several `with` or `finally` at once", node)
-            return _like(node, ast.With(node.items, body))
+            return at(node, ast.With(node.items, body))
         if not isinstance(node, ast.Try):
             return node
         for statement in node.finalbody:
@@ -141,15 +142,15 @@ class Exits:
         flags = _flags(body, loop)
         orelse = self.block(node.orelse, loop, last and not flags)
         if flags and orelse:
-            orelse = [_like(orelse[0], ast.If(_none_of(flags, orelse[0]), orelse, []))]
+            orelse = [at(orelse[0], ast.If(_none_of(flags, orelse[0]), orelse, []))]
         handlers = []
         for handler in node.handlers:
             # What left and then raised, in a `finally`, has not left.
             reset = [_flag(flag, False, handler) for flag in flags]
             caught = [*reset, *self.block(handler.body, loop, last)]
-            handlers.append(_like(handler, ast.ExceptHandler(handler.type, handler.name, caught)))
+            handlers.append(at(handler, ast.ExceptHandler(handler.type, handler.name, caught)))
         final = self.block(node.finalbody, loop, False)
-        return _like(node, ast.Try(body, handlers, orelse, final))
+        return at(node, ast.Try(body, handlers, orelse, final))
 
 
 def may_leave(node: ast.AST, inside: bool = False) -> bool:
@@ -188,16 +189,11 @@ def _flags(body: Iterable[ast.AST], loop: _Loop | None) -> list[str]:
     return [flag for flag in flags if flag in bound]
 
 
-def _flag(name: str, value: bool, at: ast.AST) -> ast.stmt:
-    return _like(at, ast.Assign([ast.Name(name, ast.Store())], ast.Constant(value)))
+def _flag(name: str, value: bool, place: ast.AST) -> ast.stmt:
+    return at(place, ast.Assign([ast.Name(name, ast.Store())], ast.Constant(value)))
 
 
-def _none_of(flags: Sequence[str], at: ast.AST) -> ast.expr:
-    names: list[ast.expr] = [ast.Name(flag, ast.Load()) for flag in flags]
+def _none_of(flags: Sequence[str], place: ast.AST) -> ast.expr:
+    names: list[ast.expr] = [load(flag) for flag in flags]
     either = names[0] if len(names) == 1 else ast.BoolOp(ast.Or(), names)
-    return _like(at, ast.UnaryOp(ast.Not(), either))
-
-
-def _like(old: ast.AST, new: N) -> N:
-    """`new` at the place of `old`."""
-    return ast.fix_missing_locations(ast.copy_location(new, old))
+    return at(place, ast.UnaryOp(ast.Not(), either))

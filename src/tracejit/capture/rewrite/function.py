@@ -11,16 +11,16 @@ from weakref import WeakKeyDictionary
 from tracejit.capture.rewrite.calls import CONTROL, Record, rewritten_tree
 from tracejit.capture.rewrite.control import PYTHON, Control
 from tracejit.capture.rewrite.refusal import Reason, Refused, refusal
-from tracejit.capture.rewrite.source import compiled, source_of
+from tracejit.capture.rewrite.source import class_around, compiled, source_of
 
 
 @dataclass(frozen=True)
 class Rewritten:
     """`code` reads the runtime from a variable `CONTROL` of around.
 
-    Where the function stays as it is, there is a `reason` and the code is its own. `constructs`
-    are calls now, each with its line; `kept` says what inside stays, and why. `text` is what the
-    function would be as source.
+    Where the function stays as it is, the code is its own: it has a `reason`, or no control flow.
+    `constructs` are calls now, each with its line; `kept` says what inside stays, and why. `text`
+    is what the function would be as source.
     """
 
     code: types.CodeType
@@ -53,10 +53,10 @@ def _rewritten(code: types.CodeType) -> Rewritten:
     reason_ = refusal(node)
     if reason_ is not None or isinstance(node, ast.AsyncFunctionDef):
         return Rewritten(code, reason_)
-    record = Record()
+    record = Record(class_around(code))
     try:
         tree = rewritten_tree(node, record)
-        new = compiled(source, tree, [CONTROL])
+        new = compiled(source, tree, [CONTROL]) if record.constructs else code
     except Refused as refused:
         return Rewritten(code, refused.reason)
     except RecursionError:

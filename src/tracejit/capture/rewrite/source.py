@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tracejit.capture.rewrite.nodes import at, define, define_class, parameters
 from tracejit.capture.rewrite.scope import arguments, own
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -107,38 +108,39 @@ def _same(a: types.CodeType, b: types.CodeType) -> bool:
 def compiled(source: Source, node: Function, free: Iterable[str] = ()) -> types.CodeType:
     """The code of `node` in the place of the source's; `free` are variables of around besides."""
     code = source.code
-    inner = copy.copy(node)
-    args = inner.args = copy.copy(node.args)
-    args.defaults, args.kw_defaults = [], [None for _ in args.kw_defaults]
-    for kind in ("posonlyargs", "args", "kwonlyargs"):
-        setattr(args, kind, [ast.arg(a.arg) for a in getattr(args, kind)])
-    args.vararg, args.kwarg = (a and ast.arg(a.arg) for a in (args.vararg, args.kwarg))
-    if isinstance(inner, ast.Lambda):
-        statement: ast.stmt = ast.Return(inner)
+    args = _bare(node.args)
+    if isinstance(node, ast.Lambda):
+        name = "<lambda>"
+        inner: ast.stmt = ast.Expr(at(node, ast.Lambda(args, node.body)))
     else:
-        inner.returns = None
-        statement = inner
+        name = ".function"  # its own name may be that of a global variable
+        inner = at(node, define(name, args, node.body))
+        inner.decorator_list = node.decorator_list  # the first of its lines
     around = [*code.co_freevars, *free]
-    owner = _class_around(code.co_qualname)
+    owner = class_around(code)
     if owner:  # for names that begin with __, and for super()
         around = [name for name in around if name != "__class__"]
-        if isinstance(inner, ast.Lambda):
-            statement = ast.Expr(inner)
-        statement = ast.ClassDef(owner, [], [], [statement], [])
-    parameters = ast.arguments([], [ast.arg(name) for name in around], None, [], [], None, [])
-    factory = ast.FunctionDef(".factory", parameters, [statement], [], None, None)
+        inner = define_class(owner, [inner])
+    factory = define(".factory", parameters(*around), [inner])
     # Python calls functions of modules in another way than methods.
-    body = [*source.imports, ast.copy_location(factory, node)]
-    module = ast.fix_missing_locations(ast.Module(body, []))
+    module = ast.Module([*source.imports, at(node, factory)], [])
     flags = code.co_flags & _FUTURE
     whole = compile(module, code.co_filename, "exec", flags, dont_inherit=True)
-    found = next(_codes(whole, 2 + bool(owner), code.co_name))
+    found = next(_codes(whole, 2 + bool(owner), name))
     return _named(found, code.co_name, code.co_qualname)
 
 
-def _class_around(qualname: str) -> str:
+def _bare(args: ast.arguments) -> ast.arguments:
+    """Parameters by their names alone."""
+    groups = (args.posonlyargs, args.args, args.kwonlyargs)
+    only, positional, keywords = ([ast.arg(a.arg) for a in group] for group in groups)
+    rest, others = (a and ast.arg(a.arg) for a in (args.vararg, args.kwarg))
+    return ast.arguments(only, positional, rest, keywords, [None for _ in keywords], others, [])
+
+
+def class_around(code: types.CodeType) -> str:
     """The innermost class that a function lies in."""
-    parts = qualname.split(".")
+    parts = code.co_qualname.split(".")
     classes = [a for a, b in itertools.pairwise(parts) if "<locals>" not in (a, b)]
     return classes[-1] if classes else ""
 
