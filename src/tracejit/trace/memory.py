@@ -34,7 +34,7 @@ class Memory:
     __slots__ = ("born", "handles", "node", "outside", "start", "whole")
 
     def __init__(self, first: Any, whole: bool = False, outside: str = "") -> None:
-        self.born = next(births)
+        self.born: int = first.born
         self.start: Node = first.node
         self.node: Node = first.node
         self.outside = outside
