@@ -39,7 +39,17 @@ PASSES = {
         (
             ("an output is overwritten", "or x in program.outputs or", "or"),
             ("it is read later", "place[r.target] < place[node]", "place[r.target] > -1"),
-            ("another element is read", "node is x and index == written", "node is x"),
+            ("another element is read", "node is x and index == place", "node is x"),
+        ),
+    ),
+    "control": Pass(
+        "lower/control.py",
+        "tests/lower/test_control.py",
+        (
+            ("what changes places is overwritten", "if result.op is ops.INPUT:", "if False:"),
+            ("loops share a start", "(number, k), s.type", "(0, k), s.type"),
+            ("two results share memory", "result in (*found, *carried)", "result in carried"),
+            ("what is left is the start", "in (*found, *carried):", "in found:"),
         ),
     ),
     "fusion": Pass(
