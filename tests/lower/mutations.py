@@ -42,6 +42,16 @@ PASSES = {
             ("another element is read", "node is x and index == place", "node is x"),
         ),
     ),
+    "control": Pass(
+        "lower/control.py",
+        "tests/lower/test_control.py",
+        (
+            ("what changes places is overwritten", "if result.op is ops.INPUT:", "if False:"),
+            ("loops share a start", "(number, k), s.type", "(0, k), s.type"),
+            ("two results share memory", "result in (*found, *carried)", "result in carried"),
+            ("what is left is the start", "in (*found, *carried):", "in found:"),
+        ),
+    ),
     "fusion": Pass(
         "lower/fusion.py",
         "tests/lower/test_fuse.py",

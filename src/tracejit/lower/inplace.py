@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container
 
 from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
@@ -42,10 +42,12 @@ def write_in_place(program: Program) -> None:
         )
         taken = memory_taken(x, program)
         callers = taken.op is ops.INPUT
-        given = node in program.outputs  # in memory of its own
-        if not done or late or (callers and (given or ends.get(node) is not taken)):
+        if not done or late or (callers and ends.get(node) is not taken):
             continue
-        if callers and _assigned(kept.get(node, node), writes[taken], readers):
+        version = kept.get(node, node)
+        last = callers and writes[taken].args[1] is version
+        read_late = not last and any(map(_is_late, readers[version]))
+        if callers and (read_late or version in program.outputs):
             continue
         # Whatever the order of an input is, the elements that are put there are put one by one.
         one_by_one = callers and node.op is ops.SCATTER
@@ -60,10 +62,9 @@ def write_in_place(program: Program) -> None:
             program.stored[node] = []  # it is there already
 
 
-def _assigned(node: Node, end: Node, readers: Mapping[Node, Sequence[Computation]]) -> bool:
-    """Whether a version of an array is read when the last one, `end`, may be there already."""
-    late = [r for r in readers[node] if r.target.op is ops.ASSIGN]
-    return any(r.target is not end or r.value is not node for r in late)
+def _is_late(c: Computation) -> bool:
+    """Whether a computation is among the last, in no order that is known yet."""
+    return c.target.op is ops.ASSIGN
 
 
 def _reads_first(c: Computation, x: Node) -> bool:
