@@ -295,7 +295,7 @@ def test_another_source_is_not_taken_for_it():
     lines = CELL.replace("x > 0", "x > 1").splitlines(keepends=True)
     linecache.cache["<changed>"] = 1, None, lines, "<changed>"
     assert rewrite(f) is f
-    assert rewritten(f.__code__).reason.text == "has no source that it was made of"
+    assert rewritten(f.__code__).reason.text == "has no source that it was compiled from"
 
 
 def test_equal_functions_of_two_files():
