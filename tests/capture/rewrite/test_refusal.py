@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from functions import generator_inside, module_of, walrus_in_part
+from functions import binding_forms, generator_inside, module_of, walrus_in_part
 
 from tracejit.capture.rewrite.function import rewrite, rewritten
 
@@ -89,7 +89,7 @@ REASONS = {
     leaves_two: "leaves several `with` or `finally` at once",
     leaves_with_and_finally: "leaves several `with` or `finally` at once",
     exception_group: "has an `except*`",
-    eval("lambda x: x or 1"): "has no source that it was made of",
+    eval("lambda x: x or 1"): "has no source that it was compiled from",
 }
 
 
@@ -103,7 +103,13 @@ def test_left_as_it_is(f):
 def test_what_inside_stays_is_told():
     kept = rewritten(generator_inside.__code__).kept
     assert [(r.text, r.line - generator_inside.__code__.co_firstlineno) for r in kept] == [
-        ("numbers() is a generator or asynchronous function", 4)
+        ("numbers() is a generator or asynchronous function", 1),
+        ("a comprehension stays Python's", 8),
+    ]
+    kept = rewritten(binding_forms.__code__).kept
+    assert [r.text for r in kept] == [
+        "the class Local is defined inside",
+        "a comprehension stays Python's",
     ]
     kept = rewritten(walrus_in_part.__code__).kept
     assert {r.text for r in kept} == {

@@ -256,6 +256,7 @@ class _Calls(ast.NodeTransformer):
         return rewritten_tree(inner, self.record)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        self.record.kept.append(Reason(f"the class {node.name} is defined inside", node.lineno))
         return node
 
     # Expressions
@@ -329,6 +330,7 @@ class _Calls(ast.NodeTransformer):
         return new
 
     def visit_ListComp(self, node: ast.expr) -> ast.expr:
+        self.record.kept.append(Reason("a comprehension stays Python's", node.lineno))
         new = copy.copy(node)
         assert isinstance(new, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp))
         first = copy.copy(new.generators[0])

@@ -48,7 +48,9 @@ def _rewritten(code: types.CodeType) -> Rewritten:
         return Rewritten(code, reason)
     source = source_of(code)
     if source is None:
-        return Rewritten(code, Reason("has no source that it was made of", code.co_firstlineno))
+        return Rewritten(
+            code, Reason("has no source that it was compiled from", code.co_firstlineno)
+        )
     node = source.node
     reason_ = refusal(node)
     if reason_ is not None or isinstance(node, ast.AsyncFunctionDef):

@@ -40,9 +40,8 @@ def refusal(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> Re
             looks = name in _FRAMES or (name in ("vars", "dir") and not node.args)
             if looks and name not in locals_:
                 return Reason(f"calls {name}(), which looks at local variables", node.lineno)
-        for kind, text in _STATEMENTS.items():
-            if isinstance(node, kind):
-                return Reason(text, getattr(node, "lineno", function.lineno))
+        if type(node) in _STATEMENTS:
+            return Reason(_STATEMENTS[type(node)], getattr(node, "lineno", function.lineno))
     return None
 
 

@@ -13,6 +13,7 @@ COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 SCOPES = (*FUNCTIONS, *COMPREHENSIONS, ast.ClassDef)
 #: Scopes that may run after the statement that they are part of.
 LASTING = (*FUNCTIONS, ast.GeneratorExp, ast.ClassDef)
+_LEAVES = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.cmpop)
 
 
 def own(*nodes: ast.AST) -> Iterator[ast.AST]:
@@ -21,8 +22,9 @@ def own(*nodes: ast.AST) -> Iterator[ast.AST]:
     while stack:
         node = stack.pop()
         yield node
-        below = _around(node) if isinstance(node, SCOPES) else ast.iter_child_nodes(node)
-        stack += reversed(list(below))
+        if not isinstance(node, _LEAVES):
+            below = _around(node) if isinstance(node, SCOPES) else ast.iter_child_nodes(node)
+            stack += reversed(list(below))
 
 
 def _around(scope: ast.AST) -> Iterator[ast.AST]:
