@@ -61,9 +61,7 @@ class Solver:
             "use np.where to choose between values, or whole-array operations",
         )
 
-    def spelled(self, node: Node) -> Any:
-        """The same of a number whose text or hash is asked for."""
-        return self.concrete(node)
+    spelled = concrete  # of a number whose text or hash is asked for
 
     def array_input(self, value: np.ndarray) -> Any:
         """A constant array made inside the trace, as a tracer over a hidden input."""
@@ -78,7 +76,7 @@ class Solver:
         return None
 
     def may_go_back(self) -> bool:
-        """Whether what is done now may be undone: handles keep to their memory then."""
+        """Whether what is done now may be undone."""
         return False
 
     def wrote(self, array: Any) -> None:

@@ -8,37 +8,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from tracejit.errors import NotTraceable
 from tracejit.ir.node import Node
 from tracejit.ir.region import Check
-from tracejit.trace.memory import Memory, follow
-
-if TYPE_CHECKING:
-    from tracejit.trace.trace import Trace
-
-#: An array that may be written into: what several handles share, or one that has its own.
-Written = "Memory | Tracer"
-
-
-class Log:
-    """The arrays that are written into while it is open, with the nodes that they had before."""
-
-    def __init__(self) -> None:
-        self.before: dict[int, tuple[Any, Node]] = {}
-
-    def note(self, array: Any) -> None:
-        """`array` is about to be written into."""
-        self.before.setdefault(id(array), (array, array.node))
-
-
-def put(array: Any, node: Node) -> None:
-    """Let an array have the value `node`, for all who see it."""
-    array.node = node
-    if isinstance(array, Memory):
-        for handle in array.handles.values():
-            handle.node = follow(handle.path, node)
+from tracejit.trace.trace import Trace
 
 
 class State:

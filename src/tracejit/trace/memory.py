@@ -103,3 +103,22 @@ def _positions(base: Node, axis: int) -> Node:
     if not base.ndim:
         return build.constant(0, np.int64)
     return build.view(build.iota(base.shape[axis]), base.shape, ((0, 1, axis),))
+
+
+class Log:
+    """The arrays that are written into while it is open, with the nodes that they had before."""
+
+    def __init__(self) -> None:
+        self.before: dict[int, tuple[Any, Node]] = {}
+
+    def note(self, array: Any) -> None:
+        """`array` is about to be written into."""
+        self.before.setdefault(id(array), (array, array.node))
+
+
+def put(array: Any, node: Node) -> None:
+    """Let an array have the value `node`, for all who see it."""
+    array.node = node
+    if isinstance(array, Memory):
+        for handle in array.handles.values():
+            handle.node = follow(handle.path, node)

@@ -25,10 +25,9 @@ from tracejit.ir.node import Node, Origin
 from tracejit.ir.types import BOOL, canonical_dtype
 from tracejit.native import floatmodes
 from tracejit.plan.text import identifier
-from tracejit.trace.effects import Log
 from tracejit.trace.equality import EqualLengths
 from tracejit.trace.explain import scalar_text
-from tracejit.trace.memory import Memory
+from tracejit.trace.memory import Log, Memory
 from tracejit.trace.ranges import Steps, reaches, truth
 from tracejit.trace.requirements import Requirement
 

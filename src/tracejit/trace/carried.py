@@ -1,0 +1,174 @@
+"""What a loop carries from step to step: variables, and arrays that are written into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from tracejit.errors import NotTraceable
+from tracejit.ir import build, dims, ops
+from tracejit.ir.closing import placeholder
+from tracejit.ir.dims import INT_SCALAR
+from tracejit.ir.node import Node
+from tracejit.trace.effects import State, Variables
+from tracejit.trace.memory import put
+from tracejit.trace.pieces import Found, nothing, traced, value_of
+from tracejit.trace.trace import Trace
+from tracejit.trace.tracer import Tracer, wrap
+
+#: What a carried number of Python's may grow by at each step: more could leave 64 bits.
+GROWTH = 1 << 20
+
+
+class Unsettled(BaseException):  # no handler of the user's is for it
+    """A value has another type after a step than before it."""
+
+
+class Carried(NamedTuple):
+    """What a loop carries: variables, by their places, and arrays; starts and placeholders."""
+
+    places: list[int]
+    arrays: list[Any]
+    starts: list[Tracer]
+    params: list[Node]
+
+
+def settled(
+    trace: Trace, run: Callable[[], None], variables: Variables, held: Sequence[Any]
+) -> tuple[Carried, Found]:
+    """What a body carries, and what it makes of that."""
+    before = variables.get()
+    carried = Carried([], [], [], [])
+    while True:
+        state = State(trace)
+        found = _with(trace, carried, run, variables, held)
+        fresh = [
+            k
+            for k in found.values
+            if k not in carried.places and variables.names[k] in variables.read | variables.live
+        ]
+        arrays = [a for a, _ in found.arrays.values() if all(a is not c for c in carried.arrays)]
+        if not fresh and not arrays:
+            _require_settled(carried, found, variables, trace)
+            return carried, found
+        state.restore()
+        places, every = [*carried.places, *fresh], [*carried.arrays, *arrays]
+        starts = list(carried.starts[: len(carried.places)])
+        starts += [_start(k, before[k], found.values[k], variables) for k in fresh]
+        starts += [Tracer(a.node) for a in every]
+        params = [placeholder(s.node.type) for s in starts]
+        carried = Carried(places, every, starts, params)
+
+
+def _with(
+    trace: Trace, carried: Carried, run: Callable[[], None], variables: Variables, held: Any
+) -> Found:
+    """What a body makes of the placeholders."""
+    before, saved = variables.get(), [(a, a.node) for a in carried.arrays]
+    known, count = list(before), len(carried.places)
+    for k, param, start in zip(carried.places, carried.params, carried.starts, strict=False):
+        known[k] = Tracer(param, start.kind)
+    for array, param in zip(carried.arrays, carried.params[count:], strict=True):
+        put(array, param)
+    variables.set(known)
+    ints = {p for p in carried.params if p.type == INT_SCALAR}
+    trace.carried |= ints
+    try:
+        found = traced(trace, run, variables, held)
+        if any(a is v for a, _ in found.arrays.values() for v in known):
+            raise NotTraceable(
+                "in a loop an array is written into, and its variable becomes another one",
+                "write into it alone: x[...] = y",
+            )
+        return found
+    finally:
+        trace.carried -= ints
+        for array, node in saved:
+            put(array, node)
+        variables.set(before)
+
+
+def _start(place: int, before: Any, after: Any, variables: Variables) -> Tracer:
+    """Where a variable starts: at nothing in particular, if it is only assigned."""
+    name = variables.names[place]
+    if name in variables.read:
+        return value_of(before, name, variables)
+    return nothing(value_of(after, name, variables), name)
+
+
+def _require_settled(carried: Carried, found: Found, variables: Variables, trace: Trace) -> None:
+    whole = frozenset(carried.params) | trace.carried
+    for k, start in zip(carried.places, carried.starts, strict=False):
+        if k not in found.values:
+            continue
+        value = value_of(found.values[k], variables.names[k], variables)
+        if (value.kind, value.node.type) != (start.kind, start.node.type):
+            raise Unsettled
+        if value.node.type == INT_SCALAR and not _stays_small(value.node, whole, trace):
+            raise NotTraceable(
+                f"{variables.names[k]}, an integer of Python's, may grow beyond 64 bits in a loop",
+                "make it one of NumPy's: np.int64(0)",
+            )
+
+
+def _stays_small(result: Node, carried: frozenset[Node], trace: Trace) -> bool:
+    """Whether a number of Python's is one of the `carried` ones, or small, and little besides."""
+    if result.op is ops.CONST:
+        return abs(int(build.constant_value(result))) <= GROWTH
+    numbers = {steps.number for steps in trace.steps}
+    terms = dims.poly(dims.from_node(result))
+    if abs(terms.pop((), 0)) > GROWTH:
+        return False
+    grown = small = 0
+    for monomial, factor in terms.items():
+        [atom, *others] = monomial
+        if others or (factor < 0 and atom in carried):
+            return False
+        if atom in carried or (atom.op is ops.ITEM and _is_chosen(atom, carried, trace)):
+            grown += factor
+        elif atom.op in (ops.DIM, ops.INPUT) or atom in numbers:
+            small += abs(factor)
+        else:
+            return False
+    return grown <= 1 and small <= 1
+
+
+def _is_chosen(result: Node, carried: frozenset[Node], trace: Trace) -> bool:
+    """Whether a number is what one side of a branch gives, each of which is small."""
+    node = result.args[0]
+    if node.op is not ops.COND:
+        return False
+    regions, captures = node.attr[0], node.args[1:]
+    return all(
+        _stays_small(
+            region.results[result.attr],
+            frozenset(p for p, c in zip(region.params, captures, strict=True) if c in carried),
+            trace,
+        )
+        for region in regions
+    )
+
+
+def results_of(carried: Carried, found: Found) -> list[Node]:
+    """What the carried values are after a step."""
+    count = len(carried.places)
+    results = [
+        wrap(found.values[k]).node if k in found.values else param
+        for k, param in zip(carried.places, carried.params, strict=False)
+    ]
+    for array, param in zip(carried.arrays, carried.params[count:], strict=True):
+        written = found.arrays.get(id(array))
+        results.append(param if written is None else written[1])
+    return results
+
+
+def take(items: Sequence[Node], carried: Carried, variables: Variables) -> None:
+    """Let variables and arrays have what a loop has come to."""
+    now = variables.get()
+    count = len(carried.places)
+    for k, item, start in zip(carried.places, items, carried.starts, strict=False):
+        now[k] = Tracer(item, start.kind)
+    variables.set(now)
+    for array, item in zip(carried.arrays, items[count:], strict=True):
+        build.solver().wrote(array)
+        put(array, item)

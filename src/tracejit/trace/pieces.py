@@ -1,0 +1,174 @@
+"""A piece of a function, traced for what it does, and then undone."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar, cast
+
+from tracejit.errors import NotTraceable
+from tracejit.ir import build, dims, ops
+from tracejit.ir.closing import Body
+from tracejit.ir.node import Node, postorder
+from tracejit.ir.region import Check
+from tracejit.ir.rewrite import replaced
+from tracejit.trace.effects import State, Variables, contents, require_same
+from tracejit.trace.memory import Log, births, put
+from tracejit.trace.trace import Trace
+from tracejit.trace.tracer import Tracer, wrap
+
+#: What is as good inside of a region, from what it reads.
+_MOVED = (ops.POLY, ops.DIM, ops.CONST, ops.IOTA, ops.VIEW, ops.RESHAPE)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Structured(BaseException):
+    """A variable is a tuple, of so many elements."""
+
+    def __init__(self, place: int, count: int) -> None:
+        self.place, self.count = place, count
+
+
+def by_elements(f: F) -> F:
+    """`f` with a place for each element of variables that are tuples."""
+
+    @functools.wraps(f)
+    def call(trace: Trace, *args: Any) -> Any:
+        *others, variables, held = args
+        while True:
+            try:
+                return f(trace, *others, variables, held)
+            except Structured as found:
+                variables = variables.split(found.place, found.count)
+
+    return cast(F, call)
+
+
+class Found(NamedTuple):
+    """What a piece changes: places of variables and their values, arrays and their nodes.
+
+    `result` is what it returns, and `checks` must hold where it runs. One that always raises has
+    another exception than NotTraceable.
+    """
+
+    values: dict[int, Any]
+    arrays: dict[int, tuple[Any, Node]]
+    result: Any = None
+    checks: tuple[Check, ...] = ()
+    error: Exception | None = None
+
+
+@by_elements
+def tried(
+    trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
+) -> None:
+    """Trace a piece, and undo all of it."""
+    state = State(trace)
+    try:
+        traced(trace, piece, variables, held)
+    finally:
+        state.restore()
+
+
+def traced(
+    trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
+) -> Found:
+    """What a piece does, which is then undone, but for the questions that have been asked."""
+    before, log, state, since = variables.get(), Log(), State(trace), next(births)
+    parts = contents([*held, *before])
+    trace.logs.append(log)
+    try:
+        result = piece()
+        require_same(parts, [*held, *before])
+        state.require_pure()
+        after = variables.get()
+        written = {k: (a, a.node) for k, (a, _) in log.before.items() if a.born < since}
+        checks = state.take_requirements()
+    finally:
+        trace.logs.pop()
+        for array, node in log.before.values():
+            put(array, node)
+        variables.set(before)
+    changed = {k: v for k, v in enumerate(after) if v is not before[k]}
+    for k, v in changed.items():
+        if type(v) is tuple:
+            raise Structured(k, len(v))
+    _require_own([*changed.values(), result], since)
+    return Found(changed, written, result, checks)
+
+
+def _require_own(values: Sequence[Any], since: int) -> None:
+    """NotTraceable for an array that has another name, by which it could be written into."""
+    arrays = [v for v in values if isinstance(v, Tracer) and v.kind == "array"]
+    if any(a.born < since for a in arrays) or len({id(a) for a in arrays}) < len(arrays):
+        raise NotTraceable(
+            "in a loop or a branch a variable becomes another array that has a name already",
+            "copy it: x = y.copy(), or write into it: x[...] = y",
+        )
+
+
+def value_of(value: Any, name: str, variables: Variables) -> Tracer:
+    """A value that is carried, or that a branch gives."""
+    if value is variables.unbound or value is None:
+        raise NotTraceable(
+            f"{name} may have no value after a branch or a loop", "give it one before"
+        )
+    if not isinstance(value, (Tracer, int, float, complex)):
+        raise NotTraceable(f"{name} is a {type(value).__name__}, which a loop cannot carry")
+    tracer = wrap(value)
+    if tracer.kind == "array" and tracer.memory is not None:
+        raise NotTraceable(
+            f"{name} is another array after a branch or a step", f"write into it: {name}[...] = x"
+        )
+    return tracer
+
+
+def nothing(like: Tracer, name: str) -> Tracer:
+    """A value of a type that nobody reads."""
+    node = like.node
+    if any(isinstance(d, Node) for d in node.shape):
+        raise NotTraceable(f"{name}, of an unknown length, is read after a loop or a branch")
+    zero = build.constant(node.dtype.type(0).item(), node.dtype, node.type.weak)
+    return Tracer(build.broadcast_to(zero, node.shape), like.kind)
+
+
+def canonical(trace: Trace, *groups: Sequence[Node]) -> list[list[Node]]:
+    """Groups of nodes, with lengths that stand for others replaced."""
+    table = {key: dims.as_node(target) for key, target in trace.substitutions.items()}
+    nodes = iter(replaced([node for group in groups for node in group], table))
+    return [[next(nodes) for _ in group] for group in groups]
+
+
+def around(body: Body, params: frozenset[Node]) -> set[Node]:
+    """What a body reads that does not change: it is computed once, before."""
+    found: set[Node] = set()
+    inside: dict[Node, bool] = {}
+    for node in postorder(body.roots()):
+        operands = (*node.args, *node.dims)
+        inside[node] = node in params or any(inside[a] for a in operands)
+        if inside[node]:
+            found.update(a for a in operands if not inside[a])
+    found.update(r for r in body.roots() if not inside[r])
+    return _computed(found)
+
+
+def _computed(nodes: set[Node]) -> set[Node]:
+    """What of `nodes` is worth a place: of what only moves elements, what it reads."""
+    result: set[Node] = set()
+    stack, seen = list(nodes), set(nodes)
+    while stack:
+        node = stack.pop()
+        if node.op not in _MOVED:
+            result.add(node)
+            continue
+        parts = [a for a in (*node.args, *node.dims) if a not in seen]
+        seen.update(parts)
+        stack += parts
+    return result
+
+
+def body_of(results: Sequence[Node], checks: Sequence[Check], holds: Sequence[Node]) -> Body:
+    """A body with its checks, whose conditions are now those."""
+    new = (replace(c, condition=node) for c, node in zip(checks, holds, strict=True))
+    return Body(tuple(results), tuple(new))
