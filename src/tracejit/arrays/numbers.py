@@ -287,6 +287,8 @@ def _atom_bits(atom: Node) -> int:
         return LENGTH_BITS
     if atom.op is ops.CAST and atom.args[0].dtype == BOOL:
         return 1
+    if atom.op is ops.ITEM or build.solver().is_carried(atom):
+        return ATOM_BITS
     if atom.op is ops.INPUT or atom.op is ops.CAST:
         return ARGUMENT_BITS
     bounds = [_bits(dims.from_node(a), ATOM_BITS) for a in atom.args if a.dtype.kind == "i"]

@@ -19,12 +19,13 @@ from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, Origin, make
 from tracejit.ir.types import BOOL, INT64
+from tracejit.ir.watcher import Watcher
 
 #: One entry of a view's index map: operand index = start + step * output index of `axis`.
 Index = tuple[Dim, int, int | None]
 
 
-class Solver:
+class Solver(Watcher):
     """Decides questions about dimensions. This one knows only what is certain."""
 
     #: Part of the identity of the inputs made under this solver.
@@ -61,7 +62,9 @@ class Solver:
             "use np.where to choose between values, or whole-array operations",
         )
 
-    spelled = concrete  # of a number whose text or hash is asked for
+    def spelled(self, node: Node) -> Any:
+        """The same of a number whose text or hash is asked for."""
+        return self.concrete(node)
 
     def array_input(self, value: np.ndarray) -> Any:
         """A constant array made inside the trace, as a tracer over a hidden input."""
@@ -74,16 +77,6 @@ class Solver:
     def origin(self) -> Origin | None:
         """The user's line that is being executed."""
         return None
-
-    def may_go_back(self) -> bool:
-        """Whether what is done now may be undone."""
-        return False
-
-    def wrote(self, array: Any) -> None:
-        """An array of the traced function's is about to be written into."""
-
-    def require(self, node: Node, operand: Node, holds: Node) -> None:
-        """`node` raises in NumPy where `holds`, a scalar over all of `operand`, is false."""
 
 
 #: In force where nothing is traced.

@@ -257,6 +257,10 @@ class Trace(build.Solver):
         for log in self.logs:
             log.note(array)
 
+    def is_carried(self, number: Node) -> bool:
+        """Whether a number is what an open loop has come to."""
+        return number in self.carried
+
     def may_go_back(self) -> bool:
         """Whether the body of a loop or a branch is traced."""
         return bool(self.logs)

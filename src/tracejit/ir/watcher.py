@@ -1,0 +1,25 @@
+"""What a trace is told of what is traced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracejit.ir.node import Node
+
+
+class Watcher:
+    """Is told of writes and of what NumPy tests. This one takes no note."""
+
+    def is_carried(self, number: Node) -> bool:
+        """Whether a number is what a loop has come to."""
+        return False
+
+    def may_go_back(self) -> bool:
+        """Whether what is done now may be undone."""
+        return False
+
+    def wrote(self, array: Any) -> None:
+        """An array of the traced function's is about to be written into."""
+
+    def require(self, node: Node, operand: Node, holds: Node) -> None:
+        """`node` raises in NumPy where `holds`, a scalar over all of `operand`, is false."""
