@@ -57,6 +57,8 @@ DIVISIONS = (np.divide, np.floor_divide, np.remainder)
 #: What an argument may be at most, as the trace's guards say, a length, anything that is no sum or
 #: product of others, and a number.
 ARGUMENT_BITS, LENGTH_BITS, ATOM_BITS, INT_BITS = 31, 30, 62, 62
+#: What a loop comes to, which grows by little at each step.
+CARRIED_BITS = 60
 DTYPES = {"i": INT64, "f": FLOAT64, "c": COMPLEX128}
 
 
@@ -288,7 +290,7 @@ def _atom_bits(atom: Node) -> int:
     if atom.op is ops.CAST and atom.args[0].dtype == BOOL:
         return 1
     if atom.op is ops.ITEM or build.solver().is_carried(atom):
-        return ATOM_BITS
+        return CARRIED_BITS
     if atom.op is ops.INPUT or atom.op is ops.CAST:
         return ARGUMENT_BITS
     bounds = [_bits(dims.from_node(a), ATOM_BITS) for a in atom.args if a.dtype.kind == "i"]

@@ -75,7 +75,8 @@ def _with(
     trace.carried |= ints
     try:
         found = traced(trace, run, variables, held)
-        if any(a is v for a, _ in found.arrays.values() for v in known):
+        own = [known[k] for k in carried.places]
+        if any(a is v for a, _ in found.arrays.values() for v in own):
             raise NotTraceable(
                 "in a loop an array is written into, and its variable becomes another one",
                 "write into it alone: x[...] = y",
@@ -92,6 +93,8 @@ def _start(place: int, before: Any, after: Any, variables: Variables) -> Tracer:
     """Where a variable starts: at nothing in particular, if it is only assigned."""
     name = variables.names[place]
     if name in variables.read:
+        if isinstance(before, Tracer) and before.kind == "array":
+            return Tracer(before.node)  # a value: whoever else has that array keeps it
         return value_of(before, name, variables)
     return nothing(value_of(after, name, variables), name)
 

@@ -205,6 +205,13 @@ class TracedControl(PythonControl):
     def not_(self, value: Any) -> Any:
         return control.negated(value) if self._is_open(value) else not value
 
+    def assert_(self, condition: Any) -> Any:
+        if not self._is_open(condition):
+            return condition
+        holds = control.predicate(condition)
+        self.trace.require(holds, holds, holds)
+        return True
+
     def _both(self, name: str, first: Any, others: tuple[Callable[[], Any], ...]) -> Any:
         """Truth values, each computed only where the ones before leave it open."""
         for other in others:
