@@ -290,9 +290,10 @@ def test_cells_of_notebooks():
     assert g is not f and g(4.0) == 2.0 and g(-1) == -1
 
 
-def test_another_source_is_not_taken_for_it():
-    f = module_of(CELL, "<changed>").f
-    lines = CELL.replace("x > 0", "x > 1").splitlines(keepends=True)
+@pytest.mark.parametrize("source", [CELL, CELL.replace("if x", "assert x\n    if x")])
+def test_another_source_is_not_taken_for_it(source):
+    f = module_of(source, "<changed>").f
+    lines = source.replace("x > 0", "x > 1").splitlines(keepends=True)
     linecache.cache["<changed>"] = 1, None, lines, "<changed>"
     assert rewrite(f) is f
     assert rewritten(f.__code__).reason.text == "has no source that it was compiled from"
