@@ -403,8 +403,8 @@ COUNTS = {
     "unbound_in_loop": 3, "unbound_in_place": 1, "deleted_exception": 1, "asserted": 4,
     "raises_in_test": 2, "raises_in_iterable": 1, "mutable_default": 1, "late_binding": 3,
     "inner_state": 3, "recursive": 2, "unpacking": 2, "binding_forms": 2, "star_arguments": 2,
-    "global_read": 2, "generator_inside": 1, "walrus_in_part": 1, "else_of_try": 2, "handler_reads": 3, "suppressed": 2,
-    "unbound_after_handler": 1,
+    "global_read": 2, "generator_inside": 1, "walrus_in_part": 1, "else_of_try": 2,
+    "handler_reads": 3, "suppressed": 2, "unbound_after_handler": 1,
 }  # fmt: skip
 
 
