@@ -346,6 +346,21 @@ def handler_reads(log, n):
     return n
 
 
+def finally_reads(log, n):
+    x = 0
+    try:
+        try:
+            if n:
+                x = n
+            if n > 1:
+                raise ValueError
+            x = 5
+        finally:
+            log(x)
+    except ValueError:
+        log("caught")
+
+
 def suppressed(log, n):
     with contextlib.suppress(ValueError):
         if n:
@@ -393,6 +408,7 @@ CASES = [
     (generator_inside, [(0,), (4,)]),
     (else_of_try, [(0, 0), (0, 1), (1, 0)]),
     (handler_reads, [(0,), (2,), (4,)]),
+    (finally_reads, [(0,), (1,), (2,)]),
     (suppressed, [(0,), (1,), (2,)]),
     (unbound_after_handler, [(0,), (1,), (9,)]),
     (walrus_in_part, [(0,), (2,), (9,)]),
@@ -404,7 +420,7 @@ COUNTS = {
     "raises_in_test": 2, "raises_in_iterable": 1, "mutable_default": 1, "late_binding": 3,
     "inner_state": 3, "recursive": 2, "unpacking": 2, "binding_forms": 2, "star_arguments": 2,
     "global_read": 2, "generator_inside": 1, "walrus_in_part": 1, "else_of_try": 2,
-    "handler_reads": 3, "suppressed": 2, "unbound_after_handler": 1,
+    "handler_reads": 3, "finally_reads": 2, "suppressed": 2, "unbound_after_handler": 1,
 }  # fmt: skip
 
 
