@@ -361,6 +361,23 @@ def finally_reads(log, n):
         log("caught")
 
 
+def declared_in_blocks(log, n):
+    count = 0
+
+    def step(by):
+        if by:
+            nonlocal count
+            count += by
+        if by == 3:
+            unset: int
+            log(unset)  # noqa: F821
+        return count
+
+    for k in range(n):
+        log(step(k))
+    return count
+
+
 def suppressed(log, n):
     with contextlib.suppress(ValueError):
         if n:
@@ -409,6 +426,7 @@ CASES = [
     (else_of_try, [(0, 0), (0, 1), (1, 0)]),
     (handler_reads, [(0,), (2,), (4,)]),
     (finally_reads, [(0,), (1,), (2,)]),
+    (declared_in_blocks, [(0,), (3,), (4,)]),
     (suppressed, [(0,), (1,), (2,)]),
     (unbound_after_handler, [(0,), (1,), (9,)]),
     (walrus_in_part, [(0,), (2,), (9,)]),
@@ -421,6 +439,7 @@ COUNTS = {
     "inner_state": 3, "recursive": 2, "unpacking": 2, "binding_forms": 2, "star_arguments": 2,
     "global_read": 2, "generator_inside": 1, "walrus_in_part": 1, "else_of_try": 2,
     "handler_reads": 3, "finally_reads": 2, "suppressed": 2, "unbound_after_handler": 1,
+    "declared_in_blocks": 3,
 }  # fmt: skip
 
 

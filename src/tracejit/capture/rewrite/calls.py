@@ -56,7 +56,7 @@ def rewritten_tree(function: E, record: Record) -> E:
     for statement in (ast.Global, ast.Nonlocal):
         names = sorted(declared(body, statement))
         head += [at(function, statement(names))] if names else []
-    body = [statement for s in body if (statement := _Undeclared().visit(s)) is not None]
+    body = [new for s in body if (new := _Undeclared().visit(copy.deepcopy(s))) is not None]
     lowered = Exits().function(body)
     calls = _Calls(function, lowered, record)
     done = calls.block(lowered, calls.bound)
