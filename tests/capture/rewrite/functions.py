@@ -378,6 +378,19 @@ def declared_in_blocks(log, n):
     return count
 
 
+def unbound_by_handler(log, n):
+    problem = "none"
+    for _ in range(n):
+        if n > 1:
+            log(str(problem))
+        try:
+            raise ValueError(n)
+        except ValueError as problem:
+            if n:
+                log(str(problem))
+    return n
+
+
 def suppressed(log, n):
     with contextlib.suppress(ValueError):
         if n:
@@ -427,6 +440,7 @@ CASES = [
     (handler_reads, [(0,), (2,), (4,)]),
     (finally_reads, [(0,), (1,), (2,)]),
     (declared_in_blocks, [(0,), (3,), (4,)]),
+    (unbound_by_handler, [(0,), (1,), (2,)]),
     (suppressed, [(0,), (1,), (2,)]),
     (unbound_after_handler, [(0,), (1,), (9,)]),
     (walrus_in_part, [(0,), (2,), (9,)]),
@@ -439,7 +453,7 @@ COUNTS = {
     "inner_state": 3, "recursive": 2, "unpacking": 2, "binding_forms": 2, "star_arguments": 2,
     "global_read": 2, "generator_inside": 1, "walrus_in_part": 1, "else_of_try": 2,
     "handler_reads": 3, "finally_reads": 2, "suppressed": 2, "unbound_after_handler": 1,
-    "declared_in_blocks": 3,
+    "declared_in_blocks": 3, "unbound_by_handler": 3,
 }  # fmt: skip
 
 

@@ -119,6 +119,9 @@ def test_methods_and_private_names():
 
 
 class _Owner:
+    def same(self, other):
+        return isinstance(other, _Owner) and other is self
+
     def total(self, n):
         for __k in range(n):
             if __k:
@@ -133,6 +136,13 @@ class _Owner:
 
 
 def test_private_variables():
+    one = _Owner()
+    assert [rewrite(_Owner.same)(one, other) for other in (one, _Owner(), 5)] == [
+        True,
+        False,
+        False,
+    ]
+    assert rewrite(_Owner.same) is not _Owner.same
     f = rewrite(_Owner.total, runtimes.BothSides())
     assert f is not _Owner.total and f(_Owner(), 3) == (2, 2, 6)
     with pytest.raises(UnboundLocalError) as plain:
