@@ -321,6 +321,96 @@ def walrus_in_part(log, n):
     return n if n < 5 else (n := 4)
 
 
+def else_of_try(log, x, y):
+    try:
+        if x:
+            return "body"
+    except ValueError:
+        log("never")
+    else:
+        if y:
+            return "else"
+        log("end")
+
+
+def handler_reads(log, n):
+    last = None
+    for k in range(n):
+        try:
+            if k:
+                last = k
+            if k == 2:
+                raise ValueError
+        except ValueError:
+            log(last)
+    return n
+
+
+def finally_reads(log, n):
+    x = 0
+    try:
+        try:
+            if n:
+                x = n
+            if n > 1:
+                raise ValueError
+            x = 5
+        finally:
+            log(x)
+    except ValueError:
+        log("caught")
+
+
+def declared_in_blocks(log, n):
+    count = 0
+
+    def step(by):
+        if by:
+            nonlocal count
+            count += by
+        if by == 3:
+            unset: int
+            log(unset)  # noqa: F821
+        return count
+
+    for k in range(n):
+        log(step(k))
+    return count
+
+
+def unbound_by_handler(log, n):
+    problem = "none"
+    for _ in range(n):
+        if n > 1:
+            log(str(problem))
+        try:
+            raise ValueError(n)
+        except ValueError as problem:
+            if n:
+                log(str(problem))
+    return n
+
+
+def suppressed(log, n):
+    with contextlib.suppress(ValueError):
+        if n:
+            x = 1
+        if n > 1:
+            raise ValueError
+        x = 2
+    return x
+
+
+def unbound_after_handler(log, n):
+    try:
+        x = [5][n]
+    except IndexError:
+        log("none")
+    if n < 9:
+        log(x)
+    return n
+
+
 CASES = [
     (inside_loops, [([[1, 0, 2], [3, -1, 4]],), ([[11, 1]],), ([[5], [101, 2]],), ([],), ([[0]],)]),
     (while_else, [(0, 0), (3, 9), (4, 2), (5, 4)]),
@@ -346,6 +436,13 @@ CASES = [
     (star_arguments, [(1,), (1, 5), (1, 5, 6, 7)]),
     (global_read, [(2,), (9,)]),
     (generator_inside, [(0,), (4,)]),
+    (else_of_try, [(0, 0), (0, 1), (1, 0)]),
+    (handler_reads, [(0,), (2,), (4,)]),
+    (finally_reads, [(0,), (1,), (2,)]),
+    (declared_in_blocks, [(0,), (3,), (4,)]),
+    (unbound_by_handler, [(0,), (1,), (2,)]),
+    (suppressed, [(0,), (1,), (2,)]),
+    (unbound_after_handler, [(0,), (1,), (9,)]),
     (walrus_in_part, [(0,), (2,), (9,)]),
 ]
 COUNTS = {
@@ -354,7 +451,9 @@ COUNTS = {
     "unbound_in_loop": 3, "unbound_in_place": 1, "deleted_exception": 1, "asserted": 4,
     "raises_in_test": 2, "raises_in_iterable": 1, "mutable_default": 1, "late_binding": 3,
     "inner_state": 3, "recursive": 2, "unpacking": 2, "binding_forms": 2, "star_arguments": 2,
-    "global_read": 2, "generator_inside": 1, "walrus_in_part": 1,
+    "global_read": 2, "generator_inside": 1, "walrus_in_part": 1, "else_of_try": 2,
+    "handler_reads": 3, "finally_reads": 2, "suppressed": 2, "unbound_after_handler": 1,
+    "declared_in_blocks": 3, "unbound_by_handler": 3,
 }  # fmt: skip
 
 

@@ -119,6 +119,9 @@ def test_methods_and_private_names():
 
 
 class _Owner:
+    def same(self, other):
+        return isinstance(other, _Owner) and other is self
+
     def total(self, n):
         for __k in range(n):
             if __k:
@@ -133,6 +136,13 @@ class _Owner:
 
 
 def test_private_variables():
+    one = _Owner()
+    assert [rewrite(_Owner.same)(one, other) for other in (one, _Owner(), 5)] == [
+        True,
+        False,
+        False,
+    ]
+    assert rewrite(_Owner.same) is not _Owner.same
     f = rewrite(_Owner.total, runtimes.BothSides())
     assert f is not _Owner.total and f(_Owner(), 3) == (2, 2, 6)
     with pytest.raises(UnboundLocalError) as plain:
@@ -290,9 +300,10 @@ def test_cells_of_notebooks():
     assert g is not f and g(4.0) == 2.0 and g(-1) == -1
 
 
-def test_another_source_is_not_taken_for_it():
-    f = module_of(CELL, "<changed>").f
-    lines = CELL.replace("x > 0", "x > 1").splitlines(keepends=True)
+@pytest.mark.parametrize("source", [CELL, CELL.replace("if x", "assert x\n    if x")])
+def test_another_source_is_not_taken_for_it(source):
+    f = module_of(source, "<changed>").f
+    lines = source.replace("x > 0", "x > 1").splitlines(keepends=True)
     linecache.cache["<changed>"] = 1, None, lines, "<changed>"
     assert rewrite(f) is f
     assert rewritten(f.__code__).reason.text == "has no source that it was compiled from"

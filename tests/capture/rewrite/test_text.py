@@ -113,6 +113,17 @@ def managed(x):
     return x
 
 
+def handled(x):
+    y = 0
+    try:
+        if x:
+            y = 1
+            return x[5]
+    except IndexError:
+        return y
+    return None
+
+
 def maybe_unbound(n):
     if n:
         y = 1
@@ -161,8 +172,8 @@ ROWS = {
     for f, count in [
         (branch, 2), (loop, 1), (loop_with_break, 2), (loop_with_continue, 3), (while_loop, 3),
         (while_with_return, 3), (while_that_binds, 1), (early_return, 3), (boolean, 3),
-        (chained, 1), (asserted, 2), (caught, 4), (managed, 1), (maybe_unbound, 2), (nested, 3),
-        (comprehension, 2),
+        (chained, 1), (asserted, 2), (caught, 4), (managed, 1), (handled, 1),
+        (maybe_unbound, 2), (nested, 3), (comprehension, 2),
     ]
 }  # fmt: skip
 ROWS["method"] = Derived.value, 1

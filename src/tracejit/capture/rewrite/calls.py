@@ -56,7 +56,7 @@ def rewritten_tree(function: E, record: Record) -> E:
     for statement in (ast.Global, ast.Nonlocal):
         names = sorted(declared(body, statement))
         head += [at(function, statement(names))] if names else []
-    body = [statement for s in body if (statement := _Undeclared().visit(s)) is not None]
+    body = [new for s in body if (new := _Undeclared().visit(copy.deepcopy(s))) is not None]
     lowered = Exits().function(body)
     calls = _Calls(function, lowered, record)
     done = calls.block(lowered, calls.bound)
@@ -118,6 +118,9 @@ class _Calls(ast.NodeTransformer):
         self.liveness.block(body, frozenset(self.always))
         positional = [*function.args.posonlyargs, *function.args.args]
         self.first = positional[0].arg if positional else ""
+        #: A handler takes the value from its variable, and is left in many ways.
+        caught = {n.name for n in own(*whole) if isinstance(n, ast.ExceptHandler)}
+        self.certain = self.variables - caught
         #: The variables that have a value; whether this is a block, a function of its own.
         self.bound: Set = frozenset(a.arg for a in arguments(function.args))
         self.inside = False
@@ -127,11 +130,11 @@ class _Calls(ast.NodeTransformer):
     def block(self, body: Sequence[ast.stmt], bound: Set) -> list[ast.stmt]:
         done: list[ast.stmt] = []
         before = self.bound
-        self.bound = bound
+        self.bound = bound & self.certain
         for statement in body:
             new = self.visit(statement)
             done += new if isinstance(new, list) else [new]
-            self.bound = bound_after([statement], self.bound, self.variables)
+            self.bound = bound_after([statement], self.bound, self.certain) & self.certain
         self.bound = before
         return done
 
@@ -211,11 +214,10 @@ class _Calls(ast.NodeTransformer):
         body = self.block(node.body, self.bound)
         handlers = []
         for handler in node.handlers:
-            bound = self.bound | {handler.name or ""}
             kind = handler.type and self.expression(handler.type)
-            caught = self.block(handler.body, bound)
+            caught = self.block(handler.body, self.bound)
             handlers.append(at(handler, ast.ExceptHandler(kind, handler.name, caught)))
-        through = bound_after(node.body, self.bound, self.variables)
+        through = bound_after(node.body, self.bound, self.certain)
         orelse = self.block(node.orelse, through)
         return at(node, ast.Try(body, handlers, orelse, self.block(node.finalbody, self.bound)))
 

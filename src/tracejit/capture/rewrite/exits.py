@@ -142,7 +142,7 @@ class Exits:
         flags = _flags(body, loop)
         orelse = self.block(node.orelse, loop, last and not flags)
         if flags and orelse:
-            orelse = [at(orelse[0], ast.If(_none_of(flags, orelse[0]), orelse, []))]
+            orelse = [at(node, ast.If(_none_of(flags, node), orelse, []))]
         handlers = []
         for handler in node.handlers:
             # What left and then raised, in a `finally`, has not left.

@@ -105,7 +105,7 @@ def bound_after(body: Sequence[ast.stmt], bound: Set, names: Set) -> Set:
         elif isinstance(node, ast.Try):
             through = bound_after([*node.body, *node.orelse], bound, names)
             for handler in node.handlers:
-                through &= bound_after(handler.body, bound, names) - {handler.name or ""}
+                through &= bound_after(handler.body, bound, names)
             bound = bound_after(node.finalbody, through, names)
         else:
             bound = bound | binds(node)

@@ -48,9 +48,8 @@ def _rewritten(code: types.CodeType) -> Rewritten:
         return Rewritten(code, reason)
     source = source_of(code)
     if source is None:
-        return Rewritten(
-            code, Reason("has no source that it was compiled from", code.co_firstlineno)
-        )
+        text = "has no source that it was compiled from"
+        return Rewritten(code, Reason(text, code.co_firstlineno))
     node = source.node
     reason_ = refusal(node)
     if reason_ is not None or isinstance(node, ast.AsyncFunctionDef):
@@ -63,8 +62,8 @@ def _rewritten(code: types.CodeType) -> Rewritten:
         return Rewritten(code, refused.reason)
     except RecursionError:
         return Rewritten(code, Reason("is nested too deeply", code.co_firstlineno))
-    text = ast.unparse(tree)
-    return Rewritten(new, None, tuple(record.constructs), tuple(record.kept), text)
+    constructs, kept = tuple(record.constructs), tuple(record.kept)
+    return Rewritten(new, None, constructs, kept, ast.unparse(tree))
 
 
 def rewrite(f: types.FunctionType, control: Control = PYTHON) -> types.FunctionType:

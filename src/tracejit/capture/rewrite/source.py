@@ -127,7 +127,8 @@ def compiled(source: Source, node: Function, free: Iterable[str] = ()) -> types.
     if owner:  # for names that begin with __, and for super()
         around = [name for name in around if name != "__class__"]
         inner = define_class(owner, [inner])
-    factory = define(".factory", parameters(*around), [inner])
+    outer: list[ast.stmt] = [ast.Global([owner])] if owner and owner not in around else []
+    factory = define(".factory", parameters(*around), [*outer, inner])
     # Python calls functions of modules in another way than methods.
     module = ast.Module([*source.imports, at(node, factory)], [])
     flags = code.co_flags & _FUTURE
