@@ -379,8 +379,18 @@ def declared_in_blocks(log, n):
 
 
 def unbound_by_handler(log, n):
-    problem = "none"
+    problem = other = "none"
+
+    def unbind():
+        nonlocal other
+        try:
+            raise ValueError
+        except ValueError:
+            return n
+
     for _ in range(n):
+        if unbind() > 2:
+            log(other)
         if n > 1:
             log(str(problem))
         try:
@@ -440,7 +450,7 @@ CASES = [
     (handler_reads, [(0,), (2,), (4,)]),
     (finally_reads, [(0,), (1,), (2,)]),
     (declared_in_blocks, [(0,), (3,), (4,)]),
-    (unbound_by_handler, [(0,), (1,), (2,)]),
+    (unbound_by_handler, [(0,), (1,), (2,), (3,)]),
     (suppressed, [(0,), (1,), (2,)]),
     (unbound_after_handler, [(0,), (1,), (9,)]),
     (walrus_in_part, [(0,), (2,), (9,)]),
@@ -453,7 +463,7 @@ COUNTS = {
     "inner_state": 3, "recursive": 2, "unpacking": 2, "binding_forms": 2, "star_arguments": 2,
     "global_read": 2, "generator_inside": 1, "walrus_in_part": 1, "else_of_try": 2,
     "handler_reads": 3, "finally_reads": 2, "suppressed": 2, "unbound_after_handler": 1,
-    "declared_in_blocks": 3, "unbound_by_handler": 3,
+    "declared_in_blocks": 3, "unbound_by_handler": 4,
 }  # fmt: skip
 
 

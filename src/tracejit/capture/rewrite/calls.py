@@ -25,6 +25,7 @@ from tracejit.capture.rewrite.scope import (
     local,
     own,
     read,
+    unbound,
 )
 
 #: The runtime's name. No user has one with a dot.
@@ -118,9 +119,8 @@ class _Calls(ast.NodeTransformer):
         self.liveness.block(body, frozenset(self.always))
         positional = [*function.args.posonlyargs, *function.args.args]
         self.first = positional[0].arg if positional else ""
-        #: A handler takes the value from its variable, and is left in many ways.
-        caught = {n.name for n in own(*whole) if isinstance(n, ast.ExceptHandler)}
-        self.certain = self.variables - caught
+        #: The variables that keep a value that they have.
+        self.certain = self.variables - unbound(whole)
         #: The variables that have a value; whether this is a block, a function of its own.
         self.bound: Set = frozenset(a.arg for a in arguments(function.args))
         self.inside = False

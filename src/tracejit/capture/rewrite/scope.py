@@ -139,3 +139,10 @@ def changed_inside(nodes: Iterable[ast.AST]) -> set[str]:
         if isinstance(node, ast.Nonlocal)
         for name in node.names
     } & {name for scope in inner for name in free(scope)}
+
+
+def unbound(nodes: Iterable[ast.AST]) -> set[str]:
+    """The names that lose their value: where a handler ends, and in functions inside."""
+    below = [n for node in nodes for n in ast.walk(node)]
+    deleted = {n.id for n in below if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Del)}
+    return deleted | {n.name for n in below if isinstance(n, ast.ExceptHandler) and n.name}
