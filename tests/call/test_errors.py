@@ -138,9 +138,11 @@ def branch_on_data(x):
 
 
 def loop_on_data(x):
+    found = []
     while x.sum() > 1:
         x = x / 2
-    return x
+        found.append(x)
+    return found
 
 
 def float_of_array(x):

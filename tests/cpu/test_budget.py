@@ -71,9 +71,17 @@ def swallowing(x: Any) -> Any:
     return x
 
 
+def history(u: Any, n: int) -> Any:
+    u, means = u.copy(), []
+    for _ in range(n):
+        u[1:-1] = u[1:-1] + 0.1 * (u[2:] - 2 * u[1:-1] + u[:-2])
+        means.append(u.mean())
+    return u
+
+
 GRID = np.random.default_rng(3).random((30, 30)) < 0.4
 LONG: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
-    (heat, (X, 400)),
+    (history, (X, 400)),
     (life, (GRID, 60)),
     (runge_kutta, (X, 500)),
     (escape, (60, 60, 50)),
@@ -114,10 +122,17 @@ def test_a_short_one_is_compiled_and_more_can_be_allowed() -> None:
     assert g.stats.compiles == 2
 
 
+def test_a_long_loop_is_one_region() -> None:
+    g = tracejit.function(heat, on_unsupported="error")
+    for n in (400, 500, 4000):
+        np.testing.assert_allclose(g(X, n), heat(X, n), rtol=1e-12)
+    assert g.stats.traces == 1
+
+
 def test_a_path_is_kept_when_a_larger_call_is_refused() -> None:
     g = tracejit.function(heat, on_unsupported="warn")
     g(X, 2)
-    with pytest.warns(UnsupportedWarning):
+    with pytest.warns(UnsupportedWarning), tracejit.config(budget=0.001):
         g(X, 500)
     g(X, 2)
     assert (g.stats.compiles, g.stats.fallbacks) == (1, 1)

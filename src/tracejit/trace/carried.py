@@ -12,7 +12,7 @@ from tracejit.ir.dims import INT_SCALAR
 from tracejit.ir.node import Node
 from tracejit.trace.effects import State, Variables
 from tracejit.trace.memory import put
-from tracejit.trace.pieces import Found, nothing, traced, value_of
+from tracejit.trace.pieces import Found, conjunction, nothing, traced, value_of
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
@@ -165,13 +165,37 @@ def results_of(carried: Carried, found: Found) -> list[Node]:
     return results
 
 
-def take(items: Sequence[Node], carried: Carried, variables: Variables) -> None:
-    """Let variables and arrays have what a loop has come to."""
+class Required(NamedTuple):
+    """One more carried value, where there are checks: whether all have held so far."""
+
+    starts: list[Node]
+    params: list[Node]
+    results: list[Node]
+
+    def take(self, trace: Trace, items: Sequence[Node]) -> None:
+        """Require what is left of the items of a loop."""
+        for ok in items:
+            trace.require(ok, ok, ok)
+
+
+def required(found: Found) -> Required:
+    """What must hold at each step, as a value that is carried."""
+    if not found.checks:
+        return Required([], [], [])
+    start = conjunction(())
+    ok = placeholder(start.type)
+    holds = build.elementwise("logical_and", ok, conjunction(found.checks))
+    return Required([start], [ok], [holds])
+
+
+def take(items: Sequence[Node], carried: Carried, variables: Variables) -> Sequence[Node]:
+    """Let variables and arrays have what a loop has come to; the items that are left."""
     now = variables.get()
     count = len(carried.places)
     for k, item, start in zip(carried.places, items, carried.starts, strict=False):
         now[k] = Tracer(item, start.kind)
     variables.set(now)
-    for array, item in zip(carried.arrays, items[count:], strict=True):
+    for array, item in zip(carried.arrays, items[count:], strict=False):
         build.solver().wrote(array)
         put(array, item)
+    return items[count + len(carried.arrays) :]

@@ -18,15 +18,15 @@ from tracejit.ir.closing import Body, placeholder
 from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.node import ArrayType, Node, postorder
 from tracejit.ir.types import BOOL
-from tracejit.trace.carried import Unsettled, results_of, settled, take
+from tracejit.trace.carried import Unsettled, required, results_of, settled, take
 from tracejit.trace.effects import State, Variables
 from tracejit.trace.memory import Log, put
 from tracejit.trace.pieces import (
     Found,
     around,
-    body_of,
     by_elements,
     canonical,
+    conjunction,
     nothing,
     traced,
     tried,
@@ -105,14 +105,16 @@ def _scanned(
             trace.steps.pop()
 
     carried, found = settled(trace, run, variables, held)
-    starts, params, results, [total], holds = canonical(
-        trace, [s.node for s in carried.starts], [*carried.params, step],
-        results_of(carried, found), [dims.as_node(count)], [c.condition for c in found.checks],
+    extra = required(found)
+    starts, params, results, [total] = canonical(
+        trace, [*(s.node for s in carried.starts), *extra.starts],
+        [*carried.params, *extra.params, step], [*results_of(carried, found), *extra.results],
+        [dims.as_node(count)],
     )  # fmt: skip
-    made = body_of(results, found.checks, holds)
+    made = Body(tuple(results))
     outside = around(made, frozenset(params))
     node = control.steps_of(starts, total, [], params, made, outside, trace.origin())
-    take(control.items(node), carried, variables)
+    extra.take(trace, take(control.items(node), carried, variables))
 
 
 @by_elements
@@ -137,14 +139,18 @@ def while_true(
             # The first step by itself: it is done where the test holds.
             if_true(trace, test(), body, lambda: None, variables, held)
             continue
-        starts, params, results, decided, holds = canonical(
-            trace, [s.node for s in carried.starts], carried.params, results_of(carried, found),
-            decisions, [c.condition for c in found.checks],
+        extra = required(found)
+        for ok in extra.params:  # what raises leaves the loop
+            decisions[:] = [build.elementwise("logical_and", ok, *decisions)]
+        starts, params, results, decided = canonical(
+            trace, [*(s.node for s in carried.starts), *extra.starts],
+            [*carried.params, *extra.params], [*results_of(carried, found), *extra.results],
+            decisions,
         )  # fmt: skip
-        made, tested = body_of(results, found.checks, holds), Body(tuple(decided))
+        made, tested = Body(tuple(results)), Body(tuple(decided))
         outside = around(made, frozenset(params)) | around(tested, frozenset(params))
         node = control.loop(starts, params, tested, made, outside, trace.origin())
-        take(control.items(node), carried, variables)
+        extra.take(trace, take(control.items(node), carried, variables))
         return
     raise NotTraceable("the type of a variable changes at each step of a loop")
 
@@ -193,13 +199,14 @@ def if_true(
                 "a variable has another type on each side of a branch",
                 "convert it: float(x), np.float64(x), x.astype(...)",
             )
-    if not groups[0] and not any(side.checks for side in sides):
+    checked = any(side.checks for side in sides)
+    if checked:
+        for group, side in zip(groups, sides, strict=True):
+            group.append(Tracer(conjunction(side.checks), "number"))
+    if not groups[0]:
         return None
-    a, b, [decided], c, d = canonical(
-        trace, *([v.node for v in g] for g in groups), [decided],
-        *([c.condition for c in side.checks] for side in sides),
-    )  # fmt: skip
-    bodies = [body_of(a, sides[0].checks, c), body_of(b, sides[1].checks, d)]
+    a, b, [decided] = canonical(trace, *([v.node for v in g] for g in groups), [decided])
+    bodies = [Body(tuple(a)), Body(tuple(b))]
     known = set(postorder([decided, *(a.node for a in arrays.values())]))
     known |= set(postorder([v.node for v in before if isinstance(v, Tracer)]))
     outside = (around(bodies[0], frozenset()) | around(bodies[1], frozenset())) & known
@@ -212,12 +219,14 @@ def if_true(
     for array in arrays.values():
         build.solver().wrote(array)
         put(array, next(items))
+    rest = list(items)
+    if checked:
+        ok = rest.pop()
+        trace.require(ok, ok, ok)
     if not gives:
         return None
-    result = tuple(
-        Tracer(item, value.kind)
-        for item, value in zip(items, groups[0][-len(given[0]) :], strict=True)
-    )
+    like = groups[0][-len(given[0]) - checked :]
+    result = tuple(Tracer(item, v.kind) for item, v in zip(rest, like, strict=False))
     return result if type(sides[0].result) is tuple else result[0]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar, cast
+
+import numpy as np
 
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims, ops
 from tracejit.ir.closing import Body
-from tracejit.ir.node import Node, postorder
+from tracejit.ir.node import ArrayType, Node, make, postorder
 from tracejit.ir.region import Check
 from tracejit.ir.rewrite import replaced
 from tracejit.trace.effects import State, Variables, contents, require_same
@@ -168,7 +169,10 @@ def _computed(nodes: set[Node]) -> set[Node]:
     return result
 
 
-def body_of(results: Sequence[Node], checks: Sequence[Check], holds: Sequence[Node]) -> Body:
-    """A body with its checks, whose conditions are now those."""
-    new = (replace(c, condition=node) for c, node in zip(checks, holds, strict=True))
-    return Body(tuple(results), tuple(new))
+def conjunction(checks: Sequence[Check]) -> Node:
+    """Whether all checks hold."""
+    result = build.constant(True, np.bool_)
+    result = make(ops.CONST, (), result.attr, ArrayType(result.dtype))
+    for check in checks:
+        result = build.elementwise("logical_and", result, check.condition)
+    return result

@@ -1,4 +1,4 @@
-"""A trace with a loop in it: such calls run in NumPy, or in the interpreter."""
+"""A trace with a loop in it, compiled and interpreted; it has no derivative."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 import tracejit
 import tracejit.arrays  # fills the table of functions
-from tracejit.errors import UnsupportedError, UnsupportedWarning
+from tracejit.errors import UnsupportedError
 from tracejit.ir import build, control
 from tracejit.ir.closing import Body
 from tracejit.ir.region import Check
@@ -34,22 +34,11 @@ def running_sum(monkeypatch):
     monkeypatch.setitem(FUNCTIONS, np.cumsum, loop)
 
 
-def test_such_a_call_runs_in_numpy():
-    @tracejit.function(on_unsupported="warn")
-    def f(x):
-        return np.cumsum(x) + 1
-
-    with pytest.warns(UnsupportedWarning, match="reason: scan is not compiled"):
-        got = f(X)
-    np.testing.assert_array_equal(got, np.cumsum(X) + 1)
-    np.testing.assert_array_equal(f(X), np.cumsum(X) + 1)  # in silence
-
-    @tracejit.function
-    def strict(x):
-        return np.cumsum(x) + 1
-
-    with pytest.raises(UnsupportedError, match="scan is not compiled"):
-        strict(X)
+def test_such_a_call_is_compiled():
+    f = tracejit.function(lambda x: np.cumsum(x) + 1, on_unsupported="error")
+    for x in (X, np.arange(7.0)):
+        np.testing.assert_array_equal(f(x), np.cumsum(x) + 1)
+    assert f.stats.traces == 1
 
 
 def test_such_a_derivative_is_refused():
