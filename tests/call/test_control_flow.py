@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -272,6 +273,50 @@ def renamed(x, n):
         z[0] += 1
         y = z * 1
     return y
+
+
+def gathered(x):
+    found, rest = [], iter(range(3, 99))
+    n = 0
+    for i in range(8):
+        found.append(x[i] * 2)
+        n += next(rest)
+        if x[i] > 0:
+            n += 1
+    return np.array(found), n
+
+
+def counted(x):
+    n = 0
+
+    def more(by):
+        nonlocal n
+        n += by
+        return n
+
+    for i in range(8):
+        if x[i] > 0:
+            more(i)
+    return n + more(1)
+
+
+def kept(x):
+    found = []
+    keep, n = found.append, 0
+    for i in range(8):
+        keep(i)
+        if x[i] > 0:
+            n += 1
+    return len(found) + n
+
+
+@pytest.mark.parametrize("f", [gathered, counted, kept])
+def test_a_piece_that_changes_more_than_arrays_is_traced_once_or_not_at_all(f, compiled) -> None:
+    g = tracejit.function(f, on_unsupported="warn")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        equal(g(X), f(X))
+        equal(g(X), f(X))
 
 
 @pytest.mark.filterwarnings("ignore::tracejit.errors.UnsupportedWarning")

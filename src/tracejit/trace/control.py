@@ -10,7 +10,7 @@ itself, and the loop begins with the next.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, control, dims, ops
@@ -254,10 +254,16 @@ def _side(
         return Found({}, {}, error=error.with_traceback(None))
 
 
-class Truth(NamedTuple):
+class Truth:
     """A truth value that would be Python's or NumPy's, by what it is: for branches alone."""
 
-    node: Node
+    __slots__ = ("node",)
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    def __bool__(self) -> bool:
+        raise NotTraceable("Python asks for a truth value that is Python's or NumPy's", "compare")
 
 
 def either(

@@ -6,14 +6,18 @@ again, arrays their nodes, and the checks that were found are forgotten.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
+import dis
+import types
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from tracejit.errors import NotTraceable
 from tracejit.ir.node import Node
 from tracejit.ir.region import Check
 from tracejit.trace.trace import Trace
+from tracejit.trace.tracer import Tracer
 
 
 class State:
@@ -97,31 +101,45 @@ def is_tuple(value: Any, count: int) -> bool:
     return type(value) is tuple and len(value) == count
 
 
-def contents(values: Sequence[Any]) -> list[Any]:
-    """All that lists, dicts and sets among `values`, and in them, hold: by identity, in order."""
-    found: list[Any] = []
-    seen: set[int] = set()
-    stack = list(values)
+#: What cannot be changed; classes and what is callable besides are as well.
+_FIXED = (
+    int, float, complex, str, bytes, type(None), type(Ellipsis), slice, range, np.generic, np.dtype,
+    types.ModuleType, Tracer,
+)  # fmt: skip
+_SETS = ("STORE_DEREF", "DELETE_DEREF")
+
+
+def require_fixed(values: Iterable[Any]) -> None:
+    """NotTraceable where something else than arrays could be changed by who has these `values`.
+
+    A piece is traced several times, and a list that it appends to would have too many elements.
+    """
+    stack, seen = list(values), set[int]()
     while stack:
         value = stack.pop()
-        if not isinstance(value, (list, tuple, dict, set)) or id(value) in seen:
+        if id(value) in seen or isinstance(value, _FIXED):
             continue
         seen.add(id(value))
-        parts = (
-            list(itertools.chain.from_iterable(value.items()))
-            if isinstance(value, dict)
-            else [*value]
-        )
-        found.append((id(value), [id(part) for part in parts], parts))
-        stack += parts
-    return found
+        if isinstance(value, types.FunctionType):
+            free = value.__code__.co_freevars
+            sets = (i for i in dis.get_instructions(value.__code__) if i.opname in _SETS)
+            if any(i.argval in free for i in sets):
+                raise NotTraceable("a function that is called assigns a variable of around")
+            stack += [_content(cell) for cell in value.__closure__ or ()]
+        elif type(value) is tuple:
+            stack += value
+        elif hasattr(value, "__next__") or not callable(value):
+            raise NotTraceable(
+                f"a loop or a branch sees a {type(value).__name__}, which it could change",
+                "use arrays of a known length: out[k] = value",
+            )
+        else:  # a method, or a partial call
+            owner = getattr(value, "__self__", None)
+            stack += [owner, *getattr(value, "args", ()), *getattr(value, "keywords", {}).values()]
 
 
-def require_same(before: list[Any], values: Sequence[Any]) -> None:
-    """NotTraceable where a container has been changed."""
-    after = contents(values)
-    if [c[:2] for c in before] != [c[:2] for c in after]:
-        raise NotTraceable(
-            "a list, a dict or a set is changed in a loop or a branch",
-            "collect arrays of a known length: out[k] = value",
-        )
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # none yet
+        return None

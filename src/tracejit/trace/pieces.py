@@ -14,7 +14,7 @@ from tracejit.ir.closing import Body
 from tracejit.ir.node import ArrayType, Node, make, postorder
 from tracejit.ir.region import Check
 from tracejit.ir.rewrite import replaced
-from tracejit.trace.effects import State, Variables, contents, require_same
+from tracejit.trace.effects import State, Variables, require_fixed
 from tracejit.trace.memory import Log, births, put
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
@@ -77,11 +77,10 @@ def traced(
 ) -> Found:
     """What a piece does, which is then undone, but for the questions that have been asked."""
     before, log, state, since = variables.get(), Log(), State(trace), next(births)
-    parts = contents([*held, *before])
+    require_fixed(v for v in (*held, *before) if v is not variables.unbound)
     trace.logs.append(log)
     try:
         result = piece()
-        require_same(parts, [*held, *before])
         state.require_pure()
         after = variables.get()
         written = {k: (a, a.node) for k, (a, _) in log.before.items() if a.born < since}

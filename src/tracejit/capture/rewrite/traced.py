@@ -248,12 +248,17 @@ def _variables(
 
 
 def _held(*functions: Callable[..., Any] | None) -> list[Any]:
-    """The values of the variables that functions close over."""
+    """The values of the variables that functions close over, but for what is ours."""
     found = []
     for f in functions:
         for cell in getattr(f, "__closure__", None) or ():
             try:
-                found.append(cell.cell_contents)
+                value = cell.cell_contents
             except ValueError:  # none yet
                 continue
+            if not isinstance(value, _OURS):
+                found.append(value)
     return found
+
+
+_OURS = (PythonControl, Range, control.Truth)
