@@ -1,8 +1,7 @@
 """The runtime of rewritten functions in a trace: branches and loops by traced values are regions.
 
 What is decided by values that are known (sizes, numbers, answers of before) is decided as Python
-does, under a guard. A loop of few operations in all is unrolled; others become regions where they
-can, and are unrolled where they cannot.
+does, under a guard. A loop of few operations in all is unrolled; others become regions.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State
-from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
@@ -138,17 +136,9 @@ class TracedControl(PythonControl):
         size = self.trace.value(count)
         if size is not None and size <= FEW:
             return super().for_(iterable, body, leave, assigned, read, live)
-        try:
-            if size is not None and self._cost(first, body, names, held) * size <= SMALL:
-                return super().for_(iterable, body, leave, assigned, read, live)
-            control.for_steps(self.trace, first, count, by, body, names, held)
-        except NotTraceable as refusal:
-            # Unrolled, if that is in the budget; else this is the reason.
-            try:
-                super().for_(iterable, body, leave, assigned, read, live)
-            except OverBudget:
-                raise refusal from None
-        return None
+        if size is not None and self._cost(first, body, names, held) * size <= SMALL:
+            return super().for_(iterable, body, leave, assigned, read, live)
+        return control.for_steps(self.trace, first, count, by, body, names, held)
 
     def while_(
         self,
