@@ -157,6 +157,27 @@ def calls(x):
     return helper(x.copy() + 10, 3.0) * 2
 
 
+def local(x):
+    z = x * 1
+    if x[0] > 0:
+        z *= 2
+        z[1:3] = 5
+    else:
+        z -= 1
+        z[::2] = 7
+    return z
+
+
+def through_views(x):
+    z, n = x * 1, 0
+    while z.sum() < 50:
+        z += 1
+        w = z[1:]
+        w *= 1.1
+        n += 1
+    return z, n
+
+
 def solve(a, b):
     n = len(b)
     for i in range(n):
@@ -176,6 +197,7 @@ CASES: list[tuple[Callable[..., Any], Callable[[], tuple[Any, ...]]]] = [
     (signs, lambda: (np.tile(X, 30),)), (collatz, lambda: (X,)),
     (running, lambda: (np.tile(X, 99), 500)), (steps, lambda: (X.copy(), 900)),
     (bodies, lambda: (X.copy(), X * 0, 40)), (sieve, lambda: (60,)),
+    (local, lambda: (X,)), (local, lambda: (-X,)), (through_views, lambda: (X,)),
     (bisect, lambda: (0, X, -3.0, 3.0)), (calls, lambda: (X.copy(),)),
     (solve, lambda: (np.tile(SQUARE, (4, 4)) + 50 * np.eye(20), np.tile(X, 3)[:20])),
 ]  # fmt: skip

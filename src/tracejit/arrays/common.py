@@ -13,6 +13,7 @@ from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.types import BOOL, INT64, same_values
+from tracejit.trace.memory import Memory
 from tracejit.trace.tracer import Operand, Tracer, number, operand, supported, wrap
 
 CONDITION = ArrayType(BOOL)
@@ -262,8 +263,9 @@ def check_owned(target: Tracer) -> None:
 
 def write(target: Tracer, node: Node) -> None:
     """Let `target` hold `node`, of its shape and dtype; its views and its base see it."""
+    if target.memory is None and build.solver().may_go_back():
+        target.memory = Memory(target)  # what is undone is undone for all its views
     if target.memory is None:
-        build.solver().wrote(target)
         target.node = node
     else:
         target.memory.write(target, node)

@@ -75,8 +75,8 @@ def _with(
     trace.carried |= ints
     try:
         found = traced(trace, run, variables, held)
-        own = [known[k] for k in carried.places]
-        if any(a is v for a, _ in found.arrays.values() for v in own):
+        own = [known[k].memory for k in carried.places]
+        if any(a is m for a, _ in found.arrays.values() for m in own):
             raise NotTraceable(
                 "in a loop an array is written into, and its variable becomes another one",
                 "write into it alone: x[...] = y",
