@@ -104,7 +104,7 @@ def _scanned(
         finally:
             trace.steps.pop()
 
-    carried, found = settled(trace, run, variables, held)
+    carried, found = settled(trace, run, variables, held, skipped=False)
     extra = required(found)
     starts, params, results, [total] = canonical(
         trace, [*(s.node for s in carried.starts), *extra.starts],
@@ -134,7 +134,7 @@ def while_true(
             body()
 
         try:
-            carried, found = settled(trace, run, variables, held)
+            carried, found = settled(trace, run, variables, held, skipped=True)
         except Unsettled:
             # The first step by itself: it is done where the test holds.
             if_true(trace, test(), body, lambda: None, variables, held)
