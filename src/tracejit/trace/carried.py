@@ -40,10 +40,15 @@ class Carried(NamedTuple):
 
 
 def settled(
-    trace: Trace, run: Callable[[], None], variables: Variables, held: Sequence[Any]
+    trace: Trace,
+    run: Callable[[], None],
+    variables: Variables,
+    held: Sequence[Any],
+    skipped: bool,
 ) -> tuple[Carried, Found]:
-    """What a body carries, and what it makes of that."""
+    """What a body carries, and what it makes of that; it may be `skipped`, and do no step."""
     before = variables.get()
+    kept = variables.read | variables.live if skipped else variables.read
     carried = Carried([], [], [], [])
     while True:
         state = State(trace)
@@ -60,7 +65,7 @@ def settled(
         state.restore()
         places, every = [*carried.places, *fresh], [*carried.arrays, *arrays]
         starts = list(carried.starts[: len(carried.places)])
-        starts += [_start(k, before[k], found.values[k], variables) for k in fresh]
+        starts += [_start(k, before[k], found.values[k], variables, kept) for k in fresh]
         starts += [Tracer(a.node) for a in every]
         params = [placeholder(s.node.type) for s in starts]
         carried = Carried(places, every, starts, params)
@@ -95,10 +100,15 @@ def _with(
         variables.set(before)
 
 
-def _start(place: int, before: Any, after: Any, variables: Variables) -> Tracer:
-    """Where a variable starts: at nothing in particular, if it is only assigned."""
+def _start(
+    place: int, before: Any, after: Any, variables: Variables, kept: frozenset[str]
+) -> Tracer:
+    """Where a variable starts: at nothing in particular, unless it is one whose value is `kept`.
+
+    What a rewritten function returns is read only after it has been assigned.
+    """
     name = variables.names[place]
-    if name in variables.read:
+    if name in kept and not (name.startswith(".") and before is variables.unbound):
         if isinstance(before, Tracer) and before.kind == "array":
             return Tracer(before.node)  # a value: whoever else has that array keeps it
         return value_of(before, name, variables)

@@ -143,8 +143,9 @@ def _counted(
                 trace.steps.pop()
         counter[0] = wrap_length(dims.add(position, 1))
 
+    skipped = predicate(goes_on()).op is not ops.CONST
     try:
-        _looped(trace, test, step, variables.counting(counter), held)
+        _looped(trace, test, step, variables.counting(counter), held, skipped)
     finally:
         trace.counts -= counts
 
@@ -178,7 +179,7 @@ def _scanned(
         finally:
             trace.steps.pop()
 
-    carried, found = settled(trace, run, variables, held)
+    carried, found = settled(trace, run, variables, held, skipped=False)
     extra = required(found)
     starts, params, results, [total] = canonical(
         trace, [*(s.node for s in carried.starts), *extra.starts],
@@ -202,7 +203,7 @@ def while_true(
     """A loop that goes on while `test`, which is of a traced value, holds."""
     for _ in range(PEELED + 1):
         try:
-            return _looped(trace, lambda: predicate(test()), body, variables, held)
+            return _looped(trace, lambda: predicate(test()), body, variables, held, skipped=True)
         except Unsettled:
             # The first step by itself: it is done where the test holds.
             if_true(trace, test(), body, lambda: None, variables, held)
@@ -215,15 +216,19 @@ def _looped(
     body: Callable[[], Any],
     variables: Variables,
     held: Sequence[Any],
+    skipped: bool,
 ) -> None:
-    """The region of a loop that goes on while `test` holds; raises `Unsettled`."""
+    """The region of a loop that goes on while `test` holds; raises `Unsettled`.
+
+    Where it may be `skipped`, the test may not hold at first.
+    """
     decisions: list[Node] = []
 
     def run() -> None:
         decisions[:] = [test()]
         body()
 
-    carried, found = settled(trace, run, variables, held)
+    carried, found = settled(trace, run, variables, held, skipped)
     extra = required(found)
     for ok in extra.params:  # what raises leaves the loop
         decisions[:] = [build.elementwise("logical_and", ok, *decisions)]
