@@ -39,7 +39,7 @@ from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap
 
 __all__ = [
-    "either", "for_steps", "if_true", "negated", "predicate", "tried", "while_true",
+    "either", "for_steps", "for_until", "if_true", "negated", "predicate", "tried", "while_true",
     "wrap_length",
 ]  # fmt: skip
 #: Steps that are traced by themselves before a loop, at most.
@@ -75,6 +75,81 @@ def for_steps(
         "the type of a variable changes at each step of a loop",
         "give it, before the loop, the type that it has in the end",
     )
+
+
+@by_parts
+def for_until(
+    trace: Trace,
+    first: Dim,
+    count: Dim,
+    by: int,
+    body: Callable[[Tracer], Any],
+    goes_on: Callable[[], Any],
+    variables: Variables,
+    held: Sequence[Any],
+) -> None:
+    """`for_steps` that ends before a step at which `goes_on`, of a traced value, does not hold."""
+    for peeled in range(PEELED + 1):
+        rest = dims.sub(count, peeled)
+        if not _is_positive(trace, rest):
+            return
+        start = dims.add(first, by * peeled)
+        try:
+            return _counted(trace, start, rest, by, body, goes_on, variables, held)
+        except Unsettled:
+            pass
+        going = predicate(goes_on())
+
+        def step(start: Dim = start) -> None:
+            body(wrap_length(start))
+
+        if going.op is not ops.CONST:
+            if_true(trace, Tracer(going), step, lambda: None, variables, held)
+        elif build.constant_value(going):
+            step()
+        else:
+            return
+    raise NotTraceable("the type of a variable changes at each step of a loop")
+
+
+def _counted(
+    trace: Trace,
+    first: Dim,
+    count: Dim,
+    by: int,
+    body: Callable[[Tracer], Any],
+    goes_on: Callable[[], Any],
+    variables: Variables,
+    held: Sequence[Any],
+) -> None:
+    """The loop as a ``while``, which carries the number of the step."""
+    counter: list[Any] = [wrap(0)]
+    counts: set[Node] = set()
+
+    def test() -> Node:
+        step = dims.from_node(counter[0].node)
+        below = condition("less", step, count)
+        return build.elementwise("logical_and", below, predicate(goes_on()))
+
+    def step() -> None:
+        number = counter[0].node
+        if number.op is not ops.CONST:
+            counts.add(number)
+            trace.counts.add(number)
+            trace.steps.append(Steps(number, 0, dims.sub(count, 1)))
+        position = dims.from_node(number)
+        try:
+            body(wrap_length(dims.add(first, dims.mul(by, position))))
+        finally:
+            if number.op is not ops.CONST:
+                trace.steps.pop()
+        counter[0] = wrap_length(dims.add(position, 1))
+
+    skipped = predicate(goes_on()).op is not ops.CONST
+    try:
+        _looped(trace, test, step, variables.counting(counter), held, skipped)
+    finally:
+        trace.counts -= counts
 
 
 def _is_positive(trace: Trace, d: Dim) -> bool:
@@ -129,32 +204,45 @@ def while_true(
 ) -> None:
     """A loop that goes on while `test`, which is of a traced value, holds."""
     for _ in range(PEELED + 1):
-        decisions: list[Node] = []
-
-        def run(decisions: list[Node] = decisions) -> None:
-            decisions[:] = [predicate(test())]
-            body()
-
         try:
-            carried, found = settled(trace, run, variables, held, skipped=True)
+            return _looped(trace, lambda: predicate(test()), body, variables, held, skipped=True)
         except Unsettled:
             # The first step by itself: it is done where the test holds.
             if_true(trace, test(), body, lambda: None, variables, held)
-            continue
-        extra = required(found)
-        for ok in extra.params:  # what raises leaves the loop
-            decisions[:] = [build.elementwise("logical_and", ok, *decisions)]
-        starts, params, results, decided = canonical(
-            trace, [*(s.node for s in carried.starts), *extra.starts],
-            [*carried.params, *extra.params], [*results_of(carried, found), *extra.results],
-            decisions,
-        )  # fmt: skip
-        made, tested = Body(tuple(results)), Body(tuple(decided))
-        outside = around(made, frozenset(params)) | around(tested, frozenset(params))
-        node = control.loop(starts, params, tested, made, outside, trace.origin())
-        extra.take(trace, take(control.items(node), carried, variables))
-        return
     raise NotTraceable("the type of a variable changes at each step of a loop")
+
+
+def _looped(
+    trace: Trace,
+    test: Callable[[], Node],
+    body: Callable[[], Any],
+    variables: Variables,
+    held: Sequence[Any],
+    skipped: bool,
+) -> None:
+    """The region of a loop that goes on while `test` holds; raises `Unsettled`.
+
+    Where it may be `skipped`, the test may not hold at first.
+    """
+    decisions: list[Node] = []
+
+    def run() -> None:
+        decisions[:] = [test()]
+        body()
+
+    carried, found = settled(trace, run, variables, held, skipped)
+    extra = required(found)
+    for ok in extra.params:  # what raises leaves the loop
+        decisions[:] = [build.elementwise("logical_and", ok, *decisions)]
+    starts, params, results, decided = canonical(
+        trace, [*(s.node for s in carried.starts), *extra.starts],
+        [*carried.params, *extra.params], [*results_of(carried, found), *extra.results],
+        decisions,
+    )  # fmt: skip
+    made, tested = Body(tuple(results)), Body(tuple(decided))
+    outside = around(made, frozenset(params)) | around(tested, frozenset(params))
+    node = control.loop(starts, params, tested, made, outside, trace.origin())
+    extra.take(trace, take(control.items(node), carried, variables))
 
 
 @by_parts
@@ -207,7 +295,7 @@ def if_true(
     a, b, [decided] = canonical(trace, *([v.node for v in g] for g in groups), [decided])
     bodies = [Body(tuple(a)), Body(tuple(b))]
     known = set(postorder([decided, *(a.node for a in arrays.values())]))
-    known |= set(postorder([v.node for v in before if isinstance(v, Tracer)]))
+    known |= set(postorder([v.node for v in (*before, *held) if isinstance(v, Tracer)]))
     outside = (around(bodies[0], frozenset()) | around(bodies[1], frozenset())) & known
     node = control.branch(decided, bodies[0], bodies[1], outside, trace.origin())
     items = iter(control.items(node))

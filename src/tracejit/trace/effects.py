@@ -20,6 +20,9 @@ from tracejit.trace.mixed import Mixed
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer
 
+#: The name of what counts the steps of a loop that may be left. No user has one with a dot.
+COUNTER = ".step"
+
 
 class State:
     """What a trace knows at a place, to go back to."""
@@ -98,6 +101,19 @@ class Variables(NamedTuple):
     unbound: Any
     get: Callable[[], list[Any]]
     set: Callable[[Sequence[Any]], None]
+
+    def counting(self, counter: list[Any]) -> Variables:
+        """The same, and one more, which a step reads: the only element of `counter`."""
+
+        def get() -> list[Any]:
+            return [*self.get(), *counter]
+
+        def put(values: Sequence[Any]) -> None:
+            self.set(values[:-1])
+            counter[:] = values[-1:]
+
+        names, read = (*self.names, COUNTER), self.read | {COUNTER}
+        return Variables(names, read, self.live, self.unbound, get, put)
 
     def split(self, place: int, form: Form) -> Variables:
         """The same, where the variable at a place has parts: these have places instead."""

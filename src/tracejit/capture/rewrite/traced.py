@@ -141,17 +141,43 @@ class TracedControl(PythonControl):
         live: Names,
     ) -> None:
         steps = self._steps(iterable)
-        if steps is None or leave is not None:
+        if steps is None:
             return super().for_(iterable, body, leave, assigned, read, live)
         first, count, by = steps
-        names = _variables(assigned, read, live, body)
-        held = _held(body)
+        names = _variables(assigned, read, live, body, leave)
+        held = _held(body, leave)
         size = self.trace.value(count)
-        if size is not None and size <= FEW:
-            return super().for_(iterable, body, leave, assigned, read, live)
-        if size is not None and self._cost(first, body, names, held) * size <= SMALL:
-            return super().for_(iterable, body, leave, assigned, read, live)
-        return control.for_steps(self.trace, first, count, by, body, names, held)
+        few = size is not None and (
+            size <= FEW or self._cost(first, body, names, held) * size <= SMALL
+        )
+        if few and (leave is None or not self._opens(first, body, leave, names, held)):
+            done = self._unrolled(iterable, body, leave)
+            if done is None:
+                return None
+            first, count = dims.add(first, by * done), dims.sub(count, done)
+        if leave is None:
+            return control.for_steps(self.trace, first, count, by, body, names, held)
+
+        def goes_on() -> Any:
+            return self.not_(leave())
+
+        return control.for_until(self.trace, first, count, by, body, goes_on, names, held)
+
+    def _unrolled(
+        self,
+        iterable: Iterable[Any],
+        body: Callable[[Any], None],
+        leave: Callable[[], Any] | None,
+    ) -> int | None:
+        """The number of steps after which a traced value says whether to leave; else None."""
+        for k, item in enumerate(iterable, 1):
+            body(item)
+            left = leave() if leave is not None else False
+            if self._is_open(left):
+                return k
+            if left:
+                break
+        return None
 
     def while_(
         self,
@@ -234,6 +260,24 @@ class TracedControl(PythonControl):
         if type(iterable) is range:
             return iterable.start, len(iterable), iterable.step
         return (iterable.first, iterable.count(), iterable.by) if type(iterable) is Range else None
+
+    def _opens(
+        self,
+        first: Dim,
+        body: Callable[[Any], None],
+        leave: Callable[[], Any],
+        names: Variables,
+        held: Any,
+    ) -> bool:
+        """Whether a traced value says after one step whether to leave."""
+        found = []
+
+        def step() -> None:
+            body(control.wrap_length(first))
+            found.append(self._is_open(leave()))
+
+        control.tried(self.trace, step, names, held)
+        return any(found)
 
     def _cost(self, first: Dim, body: Callable[[Any], None], names: Variables, held: Any) -> int:
         """How many operations one step is."""
