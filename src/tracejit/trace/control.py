@@ -60,16 +60,17 @@ def for_steps(
 
     `held` are values that the body reads; containers among them must stay as they are.
     """
+    known = ("peeled", getattr(body, "__code__", body))
     for peeled in range(PEELED + 1):
         rest = dims.sub(count, peeled)
         if not _is_positive(trace, rest):
             return
         start = dims.add(first, by * peeled)
-        if rest != 1:
+        if rest != 1 and peeled >= trace.learned.get(known, 0):
             try:
                 return _scanned(trace, start, rest, by, body, variables, held)
             except Unsettled:
-                pass
+                trace.learned[known] = peeled + 1
         body(wrap_length(start))
     raise NotTraceable(
         "the type of a variable changes at each step of a loop",
