@@ -355,7 +355,7 @@ def _compile(
                 prologue.miss_if(f"{text} is not {expressions[name]}")
 
     bind(program.inputs, read)
-    prologue.flush()
+    capture.sliced.guard(expressions, prologue)
     lines, prologue.lines = prologue.lines, []
     for root in capture.roots:
         names = prologue.unpack(root.spec, root.expression, iter(root.values))
