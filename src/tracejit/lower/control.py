@@ -13,8 +13,11 @@ from dataclasses import replace
 
 from tracejit.errors import NotTraceable
 from tracejit.ir import dims, ops
+from tracejit.ir.bounds import most
+from tracejit.ir.dims import INT_SCALAR as INT
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
+from tracejit.ir.inequalities import Ranges, never_negative
 from tracejit.ir.node import ArrayType, Node, TupleType, make, postorder
 from tracejit.ir.region import Region, regions_of
 from tracejit.ir.rewrite import replaced, with_operands
@@ -154,9 +157,36 @@ def is_body(graph: Graph) -> bool:
 def outside(shape: Sequence[Dim], region: Region, parts: Roles) -> tuple[Dim, ...] | None:
     """A shape of a region in terms of what is around; None where only the inside knows it."""
     nodes = replaced([dims.as_node(d) for d in shape], lengths_outside(region, parts))
+    return tuple(map(dims.from_node, nodes)) if _are_outside(nodes, region) else None
+
+
+def room(shape: Sequence[Dim], region: Region, parts: Roles) -> Dim | None:
+    """How many elements an array of a region has at most, at any step; None where none knows."""
+    if parts.steps is None:
+        return None
+    step = region.params[len(parts.carried)]
+    ranges: Ranges = {step: (0, dims.sub(parts.steps, 1))}
+    size: Dim = 1
+    for node in replaced([dims.as_node(d) for d in shape], lengths_outside(region, parts)):
+        length = most(dims.from_node(node), ranges)
+        if length is None or not _are_outside([dims.as_node(length)], region):
+            return None
+        size = dims.mul(size, _natural(length))
+    return size
+
+
+def _natural(length: Dim) -> Dim:
+    """A length that may be below 0 where no step is done."""
+    if isinstance(length, int) or never_negative(length, {}):
+        return length
+    return dims.from_node(make(ops.ELEMENTWISE["maximum"], (length, dims.as_node(0)), None, INT))
+
+
+def _are_outside(nodes: Sequence[Node], region: Region) -> bool:
+    """Whether nodes are computed without what only a region knows."""
     inner = {*region.params}
     numbers = {p.attr[2] for p in region.params}
-    for node in postorder(nodes):
-        if node in inner or (node.op is ops.DIM and node.attr[2] in numbers and node.attr[2] < -1):
-            return None
-    return tuple(map(dims.from_node, nodes))
+    return not any(
+        node in inner or (node.op is ops.DIM and node.attr[2] in numbers and node.attr[2] < -1)
+        for node in postorder(nodes)
+    )

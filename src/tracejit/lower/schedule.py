@@ -22,6 +22,7 @@ from tracejit.lower.control import (
     original,
     outside,
     refusal,
+    room,
 )
 from tracejit.lower.fusion import fuse
 from tracejit.lower.inplace import write_in_place
@@ -66,7 +67,7 @@ def _control(run: Node, program: Program, target: Target) -> Control:
     """What a branch or a loop runs, and the memory that this takes."""
     node = original(run)
     parts = roles(node)
-    programs, memory = [], []
+    programs, memory, own = [], [], []
     late = late_dims(program)
     for k, region in enumerate(regions_of(node)):
         graph = body(region, parts, decides=k < parts.tests)
@@ -81,14 +82,23 @@ def _control(run: Node, program: Program, target: Target) -> Control:
         for buffer in (*given, *unknown):
             if buffer.output:
                 continue
-            shape = outside(buffer.shape, region, parts)
-            if shape is None or buffer.late:
-                raise _refused(node, "an array's size is known only")
+            shape = outside(buffer.shape, region, parts) if not buffer.late else None
+            layout = buffer.layout
+            if shape is None:
+                buffer.late = True
+                size = room(buffer.shape, region, parts)
+                if size is None:
+                    own.append(buffer)
+                    continue
+                shape, layout = (size,), "C"
             is_late = any(n in late for n in postorder(d for d in shape if isinstance(d, Node)))
-            around = replace(buffer, shape=shape, late=is_late, axes=tuple(range(len(shape))))
+            axes = tuple(range(len(shape)))
+            around = replace(buffer, shape=shape, late=is_late, axes=axes, layout=layout)
+            if buffer.late:
+                buffer.room = around
             memory.append((buffer, around))
         programs.append(inner)
-    return Control(node, tuple(programs), memory)
+    return Control(node, tuple(programs), memory, own)
 
 
 def _refused(node: Node, what: str) -> NotTraceable:

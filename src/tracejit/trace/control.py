@@ -13,9 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tracejit.errors import NotTraceable
-from tracejit.ir import build, control, dims, ops
-from tracejit.ir.closing import Body, placeholder
-from tracejit.ir.dims import INT_SCALAR, Dim
+from tracejit.ir import build, control, lengths, ops
+from tracejit.ir.closing import Body
 from tracejit.ir.node import ArrayType, Node, postorder
 from tracejit.ir.types import BOOL
 from tracejit.trace.carried import Unsettled, required, results_of, settled, take
@@ -32,89 +31,14 @@ from tracejit.trace.pieces import (
     tried,
     value_of,
 )  # fmt: skip
-from tracejit.trace.ranges import Steps
-from tracejit.trace.trace import Trace, condition
+from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Kind, Tracer, wrap
 
 __all__ = [
-    "Truth", "either", "for_steps", "if_true", "negated", "predicate", "tried", "while_true",
-    "wrap_length",
+    "Truth", "either", "if_true", "negated", "predicate", "tried", "while_true",
 ]  # fmt: skip
 #: Steps that are traced by themselves before a loop, at most.
 PEELED = 2
-
-
-@by_elements
-def for_steps(
-    trace: Trace,
-    first: Dim,
-    count: Dim,
-    by: int,
-    body: Callable[[Tracer], Any],
-    variables: Variables,
-    held: Sequence[Any],
-) -> None:
-    """A loop of `count` steps, whose number goes from `first` by steps of `by`.
-
-    `held` are values that the body reads; containers among them must stay as they are.
-    """
-    for peeled in range(PEELED + 1):
-        rest = dims.sub(count, peeled)
-        if not _is_positive(trace, rest):
-            return
-        start = dims.add(first, by * peeled)
-        if rest != 1:
-            try:
-                return _scanned(trace, start, rest, by, body, variables, held)
-            except Unsettled:
-                pass
-        body(wrap_length(start))
-    raise NotTraceable(
-        "the type of a variable changes at each step of a loop",
-        "give it, before the loop, the type that it has in the end",
-    )
-
-
-def _is_positive(trace: Trace, d: Dim) -> bool:
-    return d > 0 if isinstance(d, int) else trace.truth(condition("greater", d, 0))
-
-
-def wrap_length(d: Dim) -> Tracer:
-    """A length, or a position, as a number of Python's."""
-    return Tracer(d, "number") if isinstance(d, Node) else wrap(d)
-
-
-def _scanned(
-    trace: Trace,
-    first: Dim,
-    count: Dim,
-    by: int,
-    body: Callable[[Tracer], Any],
-    variables: Variables,
-    held: Sequence[Any],
-) -> None:
-    step = placeholder(INT_SCALAR)
-    number = dims.add(first, dims.mul(by, step))
-    steps = Steps(step, 0, dims.sub(count, 1))
-
-    def run() -> None:
-        trace.steps.append(steps)
-        try:
-            body(wrap_length(number))
-        finally:
-            trace.steps.pop()
-
-    carried, found = settled(trace, run, variables, held, skipped=False)
-    extra = required(found)
-    starts, params, results, [total] = canonical(
-        trace, [*(s.node for s in carried.starts), *extra.starts],
-        [*carried.params, *extra.params, step], [*results_of(carried, found), *extra.results],
-        [dims.as_node(count)],
-    )  # fmt: skip
-    made = Body(tuple(results))
-    outside = around(made, frozenset(params))
-    node = control.steps_of(starts, total, [], params, made, outside, trace.origin())
-    extra.take(trace, take(control.items(node), carried, variables))
 
 
 @by_elements
@@ -166,7 +90,10 @@ def if_true(
 ) -> Any:
     """One of two pieces, by a traced value, and what it returns: each is traced, one is run."""
     decided, before = predicate(test), variables.get()
-    sides = [_side(trace, piece, variables, held) for piece in (then, otherwise)]
+    sides = [
+        _side(trace, piece, variables, held, assumed)
+        for piece, assumed in ((then, [decided]), (otherwise, _denied(decided)))
+    ]
     for k, other in ((0, otherwise), (1, then)):
         if sides[k].error is not None:
             if sides[1 - k].error is not None:
@@ -240,11 +167,25 @@ def _fill(name: str, sides: list[list[Any]], n: int, variables: Variables) -> No
             own[n] = nothing(like, name)
 
 
+def _denied(test: Node) -> list[Node]:
+    """What holds where a comparison does not."""
+    other = lengths.NEGATED.get(test.op.name)
+    return [build.elementwise(other, *test.args)] if other and not test.ndim else []
+
+
 def _side(
-    trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
+    trace: Trace,
+    piece: Callable[[], Any],
+    variables: Variables,
+    held: Sequence[Any],
+    assumed: Sequence[Node],
 ) -> Found:
-    """What one side of a branch changes; or what it raises, if that is the user's."""
+    """What one side of a branch changes; or what it raises, if that is the user's.
+
+    Where it runs, what is `assumed` holds.
+    """
     state = State(trace)
+    trace.assumed += assumed
     try:
         return traced(trace, piece, variables, held)
     except NotTraceable:
@@ -252,6 +193,8 @@ def _side(
     except Exception as error:
         state.restore()
         return Found({}, {}, error=error.with_traceback(None))
+    finally:
+        del trace.assumed[len(trace.assumed) - len(assumed) :]
 
 
 class Truth:

@@ -14,8 +14,9 @@ from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, Stat
 from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
-from tracejit.trace import control
+from tracejit.trace import control, counted
 from tracejit.trace.effects import Variables
+from tracejit.trace.ranges import always
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
@@ -61,7 +62,7 @@ class Range:
 
 
 def _index(d: Dim) -> int:
-    return int(control.wrap_length(d)) if isinstance(d, Node) else d
+    return int(counted.wrap_length(d)) if isinstance(d, Node) else d
 
 
 def traced_range(*args: Any) -> Any:
@@ -138,7 +139,7 @@ class TracedControl(PythonControl):
             return super().for_(iterable, body, leave, assigned, read, live)
         if size is not None and self._cost(first, body, names, held) * size <= SMALL:
             return super().for_(iterable, body, leave, assigned, read, live)
-        return control.for_steps(self.trace, first, count, by, body, names, held)
+        return counted.for_steps(self.trace, first, count, by, body, names, held)
 
     def while_(
         self,
@@ -214,7 +215,7 @@ class TracedControl(PythonControl):
             return True
         if not isinstance(value, Tracer) or value.node.shape:
             return False
-        return not self.trace.is_known(value.node)
+        return not self.trace.is_known(value.node) and always(value.node, self.trace) is None
 
     def _steps(self, iterable: Any) -> tuple[Dim, Dim, int] | None:
         """First number, count, and distance of steps; None for what is no range."""
@@ -225,7 +226,7 @@ class TracedControl(PythonControl):
     def _cost(self, first: Dim, body: Callable[[Any], None], names: Variables, held: Any) -> int:
         """How many operations one step is."""
         made = self.trace.made
-        control.tried(self.trace, lambda: body(control.wrap_length(first)), names, held)
+        control.tried(self.trace, lambda: body(counted.wrap_length(first)), names, held)
         return self.trace.made - made
 
 

@@ -313,7 +313,7 @@ def _name(node: ast.expr) -> str:
 
 def _whole(value: ast.expr) -> str:
     """The array that an expression is a view of; nothing where it is another."""
-    if isinstance(value, ast.Call) and _name(value.func) == "flat":
+    if isinstance(value, ast.Call) and _name(value.func).startswith(("flat", "shaped_")):
         return _name(value.args[0])
     if isinstance(value, ast.Subscript) and isinstance(value.value, ast.Name):
         return value.value.id if any(isinstance(i, ast.Slice) for i in _index(value)) else ""

@@ -37,7 +37,9 @@ class Regions:
         """Emit the branch or loop whose first result `c` computes."""
         control = self.e.program.controls[c.target]
         for inner, around in control.memory:
-            inner.name = around.name
+            inner.name = around.name if inner.room is None else self.e.fresh("s")
+        for inner in control.own:
+            inner.name = self.e.fresh("s")
         found = _EMIT[control.node.op](self, control, results(c.target))
         for node, name in found.items():
             if node in self.e.program.stored:
@@ -215,6 +217,8 @@ class Regions:
         for buffers in program.buffers.values():
             for buffer in buffers:
                 buffer.name = inner.names[buffer.home] if buffer.home else buffer.name
+                if buffer.late:
+                    inner.own.add(buffer.name)
         return inner
 
 
