@@ -145,6 +145,71 @@ RANDOM: tuple[tuple[str, str, float, Literal["higher", "lower"], str], ...] = (
     ("call", "the tutorial's `f()`, a 2 × 2 draw: one call", 3.0, "lower", "{:.2f} µs"),
 )
 
+#: Programs of array statements, and how many times faster than NumPy they are to be.
+OVER_NUMPY = (
+    ("jacobi", "Jacobi's steps for Poisson's equation on 500 × 500, until it converges", 3.0),
+    ("heat", "1,000 steps of the heat equation on 500 × 500", 3.0),
+    ("stencil", "a stencil of ten coefficients in three dimensions, masks, results given", 4.0),
+    ("thomas", "tridiagonal systems along the last axis of a 100 × 100 × 100 field", 8.0),
+    ("gauss_seidel_rows", "Gauss and Seidel's iteration by rows", 5.0),
+    ("gauss_seidel_elements", "Gauss and Seidel's iteration by elements", 100.0),
+    ("crank_nicolson", "Crank and Nicolson's scheme, 10,000 steps", 3.0),
+    ("nbody", "1,000 steps of 100 bodies, moved in place", 5.0),
+    ("floyd_warshall", "Floyd and Warshall's shortest paths by rows, n = 200", 3.0),
+    ("mandelbrot_masks", "Mandelbrot's set by masks in place", 3.0),
+)
+#: Programs of scalars in loops, and what share of the speed of Numba's of that source is asked for.
+OVER_NUMBA = (("matrix_product", "a matrix product in three loops", 0.9),)
+
+PROGRAMS = (
+    *(
+        Row(
+            f"program-{name.replace('_', '-')}",
+            f"{what}: speed-up over NumPy",
+            "programs",
+            required=required,
+            better="higher",
+            form="{:.1f} ×",
+            argument=f"{name}/NumPy",
+            one_thread=True,
+        )
+        for name, what, required in OVER_NUMPY
+    ),
+    *(
+        Row(
+            f"program-{name.replace('_', '-')}",
+            f"{what}: speed-up over Numba of that source",
+            "programs",
+            required=required,
+            better="higher",
+            form="{:.2f} ×",
+            argument=f"{name}/Numba",
+            one_thread=True,
+        )
+        for name, what, required in OVER_NUMBA
+    ),
+    Row(
+        "program-scan",
+        "a recurrence of 10,000 steps over ten numbers: one call",
+        "programs",
+        required=1.0,
+        better="lower",
+        form="{:.2f} ms",
+        argument="scan",
+        one_thread=True,
+    ),
+    Row(
+        "program-fallback",
+        "a function of which nothing is compiled: later calls, in times of the plain function's",
+        "programs",
+        required=1.05,
+        better="lower",
+        form="{:.2f}",
+        argument="fallback",
+        one_thread=True,
+    ),
+)
+
 ROWS = (
     Row(
         "small-call",
@@ -318,6 +383,7 @@ ROWS = (
         )
         for argument, what, required, better, form in RANDOM
     ),
+    *PROGRAMS,
     Row(
         "import",
         "`import tracejit` above `import numpy`",

@@ -57,13 +57,28 @@ def test_wrong_usage_is_refused(arguments: list[str], capsys: pytest.CaptureFixt
 
 
 def test_demo_trains_checks_and_prints_every_job(tmp_path: Path) -> None:
-    plot = tmp_path / "losses.png"
+    plot, picture = tmp_path / "losses.png", tmp_path / "simulation.png"
     done = python(
-        "-m", "tracejit", "demo", "--options", "1000", "--repeat", "1", "--plot", str(plot)
+        *("-m", "tracejit", "demo", "--options", "1000", "--repeat", "1", "--size", "24"),
+        *("--plot", str(plot), "--picture", str(picture)),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "FAILED" not in done.stdout and done.stdout.count("agrees") == 4
-    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert "equal to the bit" in done.stdout
+    assert all(p.read_bytes().startswith(b"\x89PNG") for p in (plot, picture))
+
+
+def test_demo_fails_when_the_simulation_differs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rich.console import Console
+
+    made = demo.example("reaction_diffusion")
+    monkeypatch.setattr(demo, "example", lambda name: made)
+    monkeypatch.setattr(demo, "SIMULATED", 2)
+    monkeypatch.setattr(tracejit, "function", lambda f, **_options: lambda *args: None)
+    assert not demo.simulation(Console(), 8, tmp_path / "none.png")
+    assert "FAILED" in capsys.readouterr().out
 
 
 def test_demo_fails_when_a_model_does_not_learn(capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,6 +106,7 @@ def test_demo_fails_when_a_check_fails(
     monkeypatch.setattr(tracejit, "function", shifted)
     monkeypatch.setattr(demo, "jobs", lambda options: [job])
     monkeypatch.setattr(demo, "training", lambda console, steps, plot: True)
+    monkeypatch.setattr(demo, "simulation", lambda console, size, picture: True)
     assert demo.run(options=1, repeat=1) == 1
     out = capsys.readouterr().out
     assert "FAILED" in out

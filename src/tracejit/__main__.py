@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     theano.add_argument("script", help="path of the script")
     theano.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
-    demo = commands.add_parser("demo", help="train a model and run five jobs on real data")
+    demo = commands.add_parser("demo", help="train a model, run five jobs on real data, simulate")
     demo.add_argument(
         "--options",
         type=_positive,
@@ -123,6 +123,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="PATH",
         help="where the picture of the losses goes (default: %(default)s)",
     )
+    demo.add_argument(
+        "--size",
+        type=_positive,
+        default=256,
+        metavar="N",
+        help="points along each side of the simulation (default: %(default)s)",
+    )
+    demo.add_argument(
+        "--picture",
+        type=Path,
+        default=Path("reaction_diffusion.png"),
+        metavar="PATH",
+        help="where the picture of the simulation goes (default: %(default)s)",
+    )
     arguments = parser.parse_args(argv)
     if arguments.command == "info":
         return info()
@@ -133,7 +147,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     from tracejit import demo as demo_module
 
-    return demo_module.run(arguments.options, arguments.repeat, arguments.steps, arguments.plot)
+    a = arguments
+    return demo_module.run(a.options, a.repeat, a.steps, a.plot, a.size, a.picture)
 
 
 def _positive(text: str) -> int:

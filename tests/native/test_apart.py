@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -26,6 +27,10 @@ class Stop(BaseException):
     pass
 
 
+class Thing:
+    pass
+
+
 def test_the_result_and_the_error() -> None:
     assert apart(lambda: threading.get_ident()) != threading.get_ident()
     assert apart(lambda: apart(threading.get_ident) == threading.get_ident())
@@ -33,6 +38,37 @@ def test_the_result_and_the_error() -> None:
         apart(lambda: 1 / 0)
     with tracejit.config(threads=3):
         assert apart(lambda: tracejit.config.threads) == 3
+
+
+def test_a_thread_that_ends_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was compiled, and what it was compiled of, are their owner's alone."""
+    ends, end = threading.Event(), module._Work.end
+
+    def late(self: module._Work) -> None:
+        if threading.current_thread().name == module.COMPILER:
+            assert ends.wait(10)
+        end(self)
+
+    monkeypatch.setattr(module._Work, "end", late)
+    try:
+        made, given = Thing(), Thing()
+        kept = [weakref.ref(made), weakref.ref(given)]
+        assert apart(lambda made=made, given=given: given if made else None) is given
+        del made, given
+        with pytest.raises(KeyError) as caught:
+            apart(lambda: {}[thing_of(kept)])
+        del caught
+        gc.collect()
+        assert [r() for r in kept] == [None, None, None]
+    finally:
+        ends.set()
+
+
+def thing_of(kept: list[weakref.ref[Thing]]) -> Thing:
+    """One more, which a traceback holds."""
+    thing = Thing()
+    kept.append(weakref.ref(thing))
+    return thing
 
 
 def test_garbage_waits_for_the_end() -> None:

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tracejit
+from benchmarks.kernels import KERNELS, Kernel
 from programs.compare import Tally, check, compared, differences, outcome
-from programs.kernels import KERNELS, Kernel
 from programs.overlap import apart
 from programs.reduce import reduce
 from programs.write import Program, write

@@ -79,6 +79,18 @@ class _Work:
             before, self.taken = self.taken, True
         return not before
 
+    def given(self) -> Any:
+        """What came of it, which the thread, as it ends, has no more."""
+        error, result = self.error, self.result
+        self.function, self.error, self.result = _nothing, None, None
+        self.context = contextvars.Context()
+        try:
+            if error is not None:
+                raise error
+            return result
+        finally:
+            del error
+
     def run(self) -> None:
         """Do it, in a thread of its own."""
         if not self.take():
@@ -111,10 +123,12 @@ def apart(function: Callable[[], _T]) -> _T:
             work.end()
     if work.lost:
         return apart(function)
-    if work.error is not None:
-        raise work.error
-    result: _T = work.result
+    result: _T = work.given()
     return result
+
+
+def _nothing() -> None:
+    """What is left of a function that was called."""
 
 
 def imported(name: str) -> Any:

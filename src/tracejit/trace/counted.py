@@ -11,24 +11,26 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tracejit.errors import NotTraceable
-from tracejit.ir import control, dims
+from tracejit.ir import build, control, dims, ops
 from tracejit.ir.closing import Body, placeholder
 from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.node import Node
 from tracejit.trace.carried import Unsettled, required, results_of, settled, take
+from tracejit.trace.control import if_true, looped, predicate
 from tracejit.trace.effects import Variables
-from tracejit.trace.pieces import around, by_elements, canonical
+from tracejit.trace.pieces import around, by_parts, canonical
 from tracejit.trace.ranges import Divided, Steps, changing, depends, holds
 from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap
 
 #: Steps that are traced by themselves at most, and loops that one is divided into.
 PEELED, PARTS = 2, 6
-#: What is traced: the number of the first step, and how many there are.
-Part = tuple[Dim, Dim]
+#: A loop of so many steps from a number on, which may be skipped; the numbers of its steps are put
+#: among its `own`.
+Region = Callable[[Dim, Dim, "set[Node]", bool], None]
 
 
-@by_elements
+@by_parts
 def for_steps(
     trace: Trace,
     first: Dim,
@@ -42,7 +44,56 @@ def for_steps(
 
     `held` are values that the body reads; containers among them must stay as they are.
     """
-    parts: list[Part] = [(first, count)]
+
+    def region(start: Dim, rest: Dim, own: set[Node], skipped: bool) -> None:
+        steps = Steps(placeholder(INT_SCALAR), 0, dims.sub(rest, 1))
+        own.add(steps.number)
+        _scanned(trace, start, by, steps, body, variables, held, skipped)
+
+    def step(start: Dim) -> bool:
+        body(wrap_length(start))
+        return True
+
+    _in_parts(trace, first, count, by, region, step)
+
+
+@by_parts
+def for_until(
+    trace: Trace,
+    first: Dim,
+    count: Dim,
+    by: int,
+    body: Callable[[Tracer], Any],
+    goes_on: Callable[[], Any],
+    variables: Variables,
+    held: Sequence[Any],
+) -> None:
+    """`for_steps` that ends before a step at which `goes_on`, of a traced value, does not hold."""
+
+    def region(start: Dim, rest: Dim, own: set[Node], skipped: bool) -> None:
+        _counted(trace, start, rest, by, body, goes_on, variables, held, own, skipped)
+
+    def step(start: Dim) -> bool:
+        going = predicate(goes_on())
+        if going.op is ops.CONST:
+            if build.constant_value(going):
+                body(wrap_length(start))
+            return bool(build.constant_value(going))
+
+        def one() -> None:
+            body(wrap_length(start))
+
+        if_true(trace, Tracer(going), one, lambda: None, variables, held)
+        return True
+
+    _in_parts(trace, first, count, by, region, step)
+
+
+def _in_parts(
+    trace: Trace, first: Dim, count: Dim, by: int, region: Region, step: Callable[[Dim], bool]
+) -> None:
+    """A loop as regions, and steps by themselves, each of which says whether to go on."""
+    parts: list[tuple[Dim, Dim]] = [(first, count)]
     peeled, divided = 0, 1
     while parts:
         start, rest = parts.pop(0)
@@ -50,13 +101,12 @@ def for_steps(
         if certain is False:
             continue
         if rest != 1:
-            step = placeholder(INT_SCALAR)
-            steps = Steps(step, 0, dims.sub(rest, 1))
+            own: set[Node] = set()
             try:
-                _scanned(trace, start, by, steps, body, variables, held, skipped=not certain)
+                region(start, rest, own, not certain)
                 continue
             except Divided as found:
-                if found.number is not step:
+                if found.number not in own:
                     raise
                 divided += 1
                 _require_inside(trace, found, rest, divided)
@@ -72,7 +122,8 @@ def for_steps(
             )
         if not certain and not _is_positive(trace, rest):
             continue
-        body(wrap_length(start))
+        if not step(start):
+            return
         if rest != 1:
             parts.insert(0, (dims.add(start, by), dims.sub(rest, 1)))
 
@@ -137,3 +188,44 @@ def _scanned(
     outside = around(made, frozenset(params))
     node = control.steps_of(starts, total, [], params, made, outside, trace.origin())
     extra.take(trace, take(control.items(node), carried, variables))
+
+
+def _counted(
+    trace: Trace,
+    first: Dim,
+    count: Dim,
+    by: int,
+    body: Callable[[Tracer], Any],
+    goes_on: Callable[[], Any],
+    variables: Variables,
+    held: Sequence[Any],
+    own: set[Node],
+    skipped: bool,
+) -> None:
+    """The loop as a ``while``, which carries the number of the step, one of its `own`."""
+    counter: list[Any] = [wrap(0)]
+
+    def test() -> Node:
+        step = dims.from_node(counter[0].node)
+        below = condition("less", step, count)
+        return build.elementwise("logical_and", below, predicate(goes_on()))
+
+    def step() -> None:
+        number = counter[0].node
+        if number.op is not ops.CONST:
+            own.add(number)
+            trace.counts.add(number)
+            trace.steps.append(Steps(number, 0, dims.sub(count, 1)))
+        position = dims.from_node(number)
+        try:
+            body(wrap_length(dims.add(first, dims.mul(by, position))))
+        finally:
+            if number.op is not ops.CONST:
+                trace.steps.pop()
+        counter[0] = wrap_length(dims.add(position, 1))
+
+    skipped = skipped or predicate(goes_on()).op is not ops.CONST
+    try:
+        looped(trace, test, step, variables.counting(counter), held, skipped)
+    finally:
+        trace.counts -= own

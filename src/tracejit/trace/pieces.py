@@ -14,8 +14,9 @@ from tracejit.ir.closing import Body
 from tracejit.ir.node import ArrayType, Node, make, postorder
 from tracejit.ir.region import Check
 from tracejit.ir.rewrite import replaced
-from tracejit.trace.effects import State, Variables, require_fixed
+from tracejit.trace.effects import Elements, Form, State, Variables, require_fixed
 from tracejit.trace.memory import Log, births, put
+from tracejit.trace.mixed import Mixed
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
@@ -25,14 +26,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Structured(BaseException):
-    """A variable is a tuple, of so many elements."""
+    """A variable has values of parts: each of these is to have a place."""
 
-    def __init__(self, place: int, count: int) -> None:
-        self.place, self.count = place, count
+    def __init__(self, place: int, form: Form) -> None:
+        self.place, self.form = place, form
 
 
-def by_elements(f: F) -> F:
-    """`f` with a place for each element of variables that are tuples."""
+def by_parts(f: F) -> F:
+    """`f` with a place for each part of the variables' values."""
 
     @functools.wraps(f)
     def call(trace: Trace, *args: Any) -> Any:
@@ -41,7 +42,7 @@ def by_elements(f: F) -> F:
             try:
                 return f(trace, *others, variables, held)
             except Structured as found:
-                variables = variables.split(found.place, found.count)
+                variables = variables.split(found.place, found.form)
 
     return cast(F, call)
 
@@ -60,7 +61,7 @@ class Found(NamedTuple):
     error: Exception | None = None
 
 
-@by_elements
+@by_parts
 def tried(
     trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
 ) -> None:
@@ -84,8 +85,8 @@ def traced(
         state.require_pure()
         after = variables.get()
         written = {k: (a, a.node) for k, (a, _) in log.before.items() if a.born < since}
-        checks = state.take_requirements()
     finally:
+        checks = state.take_requirements()
         trace.logs.pop()
         for array, node in log.before.values():
             put(array, node)
@@ -93,7 +94,9 @@ def traced(
     changed = {k: v for k, v in enumerate(after) if v is not before[k]}
     for k, v in changed.items():
         if type(v) is tuple:
-            raise Structured(k, len(v))
+            raise Structured(k, Elements(len(v)))
+        if isinstance(v, Mixed):
+            raise Structured(k, v.classes)
     _require_own([*changed.values(), result], since)
     return Found(changed, written, result, checks)
 

@@ -125,6 +125,8 @@ class Trace(build.Solver):
         self.steps: list[Steps] = []
         self.assumed: list[Node] = []
         self.carried: set[Node] = set()
+        #: Numbers of steps that are carried, whose range is known.
+        self.counts: set[Node] = set()
         self.logs: list[Log] = []
         self.capture: Any = None
         #: What must live as long as the trace.
@@ -260,7 +262,7 @@ class Trace(build.Solver):
 
     def is_carried(self, number: Node) -> bool:
         """Whether a number is what an open loop has come to."""
-        return number in self.carried
+        return number in self.carried and number not in self.counts
 
     def may_go_back(self) -> bool:
         """Whether the body of a loop or a branch is traced."""

@@ -20,9 +20,9 @@ from functions import (
 )
 from programs.compare import differences
 from programs.compare import outcome as outcome_of
-from programs.kernels import KERNELS
 from test_text import Derived
 
+from benchmarks.kernels import KERNELS
 from tracejit.capture.rewrite import control
 from tracejit.capture.rewrite.function import rewrite, rewritten
 
