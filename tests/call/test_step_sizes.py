@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from programs.kernels import KERNELS
 
 import tracejit
+from benchmarks.kernels import KERNELS
 
 RNG = np.random.default_rng(11)
 N = 90
