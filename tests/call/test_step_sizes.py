@@ -121,6 +121,16 @@ def lower_and_upper(a, n):
     return s
 
 
+def kept_where_no_step_is_done(x, n):
+    out, last, k = np.zeros(n), x[3] * 1.0, -1
+    for i in range(n):
+        for j in range(i - 7):
+            last = x[j] * 2
+            k = j
+        out[i] = last + k
+    return out
+
+
 def outer_products(a, n):
     for k in range(n):
         a[k + 1 :, k + 1 :] -= 1e-3 * np.outer(a[k + 1 :, k], a[k, k + 1 :])
@@ -128,6 +138,7 @@ def outer_products(a, n):
 
 PROGRAMS: list[Callable[..., Any]] = [
     clipped, wrapped, from_the_end, backwards, by_twos, running, shifted, with_branches,
+    kept_where_no_step_is_done,
 ]  # fmt: skip
 
 
