@@ -17,21 +17,21 @@ from tracejit.ir.interpret import evaluate
 from tracejit.ir.node import Node
 
 N, M = dims.dim("x", 0), dims.dim("x", 1)
-I, J = placeholder(INT_SCALAR), placeholder(INT_SCALAR)
-#: A triangle: 0 <= I < N, and 0 <= J < I.
-TRIANGLE: dict[Node, tuple[Dim, Dim]] = {I: (0, dims.sub(N, 1)), J: (0, dims.sub(I, 1))}
+S, T = placeholder(INT_SCALAR), placeholder(INT_SCALAR)
+#: A triangle: 0 <= S < N, and 0 <= T < S.
+TRIANGLE: dict[Node, tuple[Dim, Dim]] = {S: (0, dims.sub(N, 1)), T: (0, dims.sub(S, 1))}
 
 
 def linear(i: int = 0, j: int = 0, n: int = 0, one: int = 0) -> Dim:
-    """``i * I + j * J + n * N + one``."""
+    """``i * S + j * T + n * N + one``."""
     result: Dim = one
-    for factor, atom in ((i, I), (j, J), (n, N)):
+    for factor, atom in ((i, S), (j, T), (n, N)):
         result = dims.add(result, dims.mul(factor, atom))
     return result
 
 
 def value(d: Dim, i: int, j: int, n: int, m: int = 3) -> int:
-    env = {I.attr[0]: i, J.attr[0]: j, "x": np.empty((n, m))}
+    env = {S.attr[0]: i, T.attr[0]: j, "x": np.empty((n, m))}
     return int(evaluate([dims.as_node(d)], env)[0])
 
 
@@ -39,9 +39,9 @@ def value(d: Dim, i: int, j: int, n: int, m: int = 3) -> int:
     "goal",
     [
         linear(n=1, i=-1, one=-1), linear(i=1, j=-1, one=-1), linear(n=1, j=-1, one=-2),
-        linear(i=2, j=-1), dims.sub(N, dims.floordiv(I, 2)), dims.sub(I, dims.floordiv(I, 3)),
-        dims.sub(1, dims.mod(I, 2)), dims.sub(dims.mul(N, M), dims.mul(I, M)),
-        dims.sub(dims.mul(M, I), dims.mul(M, J)), dims.floordiv(dims.sub(N, I), 2),
+        linear(i=2, j=-1), dims.sub(N, dims.floordiv(S, 2)), dims.sub(S, dims.floordiv(S, 3)),
+        dims.sub(1, dims.mod(S, 2)), dims.sub(dims.mul(N, M), dims.mul(S, M)),
+        dims.sub(dims.mul(M, S), dims.mul(M, T)), dims.floordiv(dims.sub(N, S), 2),
     ],
 )  # fmt: skip
 def test_what_holds_at_every_step(goal: Dim) -> None:
@@ -56,8 +56,8 @@ def test_what_does_not(goal: Dim) -> None:
 
 
 def test_what_is_left_is_of_lengths_around() -> None:
-    """``I <= M``, where I goes up to N: if N - 1 <= M."""
-    goal = dims.sub(M, I)
+    """``S <= M``, where S goes up to N: if N - 1 <= M."""
+    goal = dims.sub(M, S)
     left = remaining(goal, TRIANGLE, lambda atom: atom in TRIANGLE)
     assert dims.poly(dims.sub(dims.sub(N, M), 2)) in left
 
@@ -70,10 +70,10 @@ def test_nothing_is_taken_for_proven_that_fails(seed: int) -> None:
         inner = linear(*(rng.randint(-2, 2) for _ in range(3)), one=rng.randint(-2, 2))
         goal = dims.add(goal, dims.mul(rng.choice((-1, 1)), dims.floordiv(inner, 2)))
     last = linear(i=rng.choice((0, 1)), n=rng.choice((0, 1)), one=rng.randint(-2, 2))
-    ranges = {I: (0, dims.sub(N, rng.randint(0, 2))), J: (0, last)}
-    proven, bound = never_negative(goal, ranges), most(goal, {J: ranges[J]})
+    ranges = {S: (0, dims.sub(N, rng.randint(0, 2))), T: (0, last)}
+    proven, bound = never_negative(goal, ranges), most(goal, {T: ranges[T]})
     for n, i, j in itertools.product(range(6), range(7), range(12)):
-        if i > value(ranges[I][1], i, j, n) or j > value(last, i, j, n):
+        if i > value(ranges[S][1], i, j, n) or j > value(last, i, j, n):
             continue
         now = value(goal, i, j, n)
         assert not proven or now >= 0

@@ -21,8 +21,9 @@ from programs.overlap import apart
 #: Lengths of the arrays of the calls: later ones find a path, or none that takes them.
 SIZES = (11, 11, 12, 5, 2, 1, 0)
 _OUTER = (
-    "range(n)", "range(n)", "range(1, n)", "range(n - 1)", "range(2, n - 1)", "range(n - 1, -1, -1)",
-    "range(n - 2, 0, -1)", "range(0, n, 2)", "range(1, n, 3)", "range(n - 1, 0, -2)",
+    "range(n)", "range(n)", "range(1, n)", "range(n - 1)", "range(2, n - 1)",
+    "range(n - 1, -1, -1)", "range(n - 2, 0, -1)", "range(0, n, 2)", "range(1, n, 3)",
+    "range(n - 1, 0, -2)",
 )  # fmt: skip
 _INNER = (
     "range(i)", "range(i + 1)", "range(i, n)", "range(i + 1, n)", "range(i, -1, -1)",
@@ -78,10 +79,9 @@ class Writer:
         )))]  # fmt: skip
 
     def body(self, count: int) -> list[str]:
-        lines = [
-            line for _ in range(count) for text in self.statement() for line in text.split("\n")
-        ]
-        return lines
+        """The lines of so many statements."""
+        texts = [text for _ in range(count) for text in self.statement()]
+        return "\n".join(texts).splitlines()
 
     def program(self) -> str:
         """The source of one program."""

@@ -413,6 +413,6 @@ def _leaf_text(
     if kind == "length":
         return length_text(what, expressions)
     if kind == "mixed":
-        classes, value, is_first = what
-        return f"{prologue.symbol(classes.made, 'r')}({outputs[value]}, {outputs[is_first]})"
+        classes, *places = what
+        return f"{prologue.symbol(classes.made, 'r')}({', '.join(outputs[k] for k in places)})"
     return expressions[what] if kind == "input" else prologue.symbol(what, "r")

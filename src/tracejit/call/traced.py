@@ -87,7 +87,7 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
             texts.append(("input", known[1]))
             return ARRAY
         if isinstance(value, Mixed):
-            parts = [output(part) for part in (value.value, value.is_first)]
+            parts = map(output, (value.is_first, *value.values))
             texts.append(("mixed", (value.classes, *parts)))
             return ARRAY
         if isinstance(value, Tracer):

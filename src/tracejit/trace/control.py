@@ -178,12 +178,13 @@ def _results(
     values: list[list[Any]] = [[], []]
     for form, pair in zip(forms, pairs, strict=True):
         for own, value in zip(values, pair, strict=True):
-            own += [value] if form is None else form.computed(value)
+            own += [value] if form is None else form.parts(value) or ()
 
     def result_of(items: Sequence[Tracer]) -> Any:
         rest = iter(items)
         made = [
-            next(rest) if form is None else form.whole([next(rest), next(rest)]) for form in forms
+            next(rest) if form is None else form.whole([next(rest) for _ in form.names("")])
+            for form in forms
         ]
         return tuple(made) if tuples[0] else made[0]
 
@@ -250,7 +251,7 @@ def either(
     classes = classes_of(first, second)
     if classes is None:
         return Tracer(node, wrap(first).kind)
-    (_, one), (_, two) = map(classes.computed, (first, second))
+    (_, one), (_, two) = (classes.parts(v) or () for v in (first, second))
     decisive = (two, one) if name == "logical_and" else (one, two)
     is_first = build.where(a, *(wrap(v).node for v in decisive))
     return classes.whole([Tracer(node, "scalar"), Tracer(is_first, "number")])
@@ -258,7 +259,7 @@ def either(
 
 def _is_truth(value: Any) -> bool:
     if isinstance(value, Mixed):
-        return value.classes.dtype == BOOL
+        return value.classes.dtypes == (BOOL,)
     return wrap(value).node.dtype == BOOL
 
 
@@ -273,7 +274,9 @@ def _may_raise(node: Node) -> bool:
 
 def predicate(test: Any) -> Node:
     """The truth of a value, as a branch or a loop takes it."""
-    node = wrap(test.value if isinstance(test, Mixed) else test).node
+    if isinstance(test, Mixed):
+        return build.where(test.is_first.node, *map(predicate, test.sides()))
+    node = wrap(test).node
     if node.shape:
         raise NotTraceable("the truth value of an array with axes is asked for", "use any or all")
     if node.dtype != BOOL:

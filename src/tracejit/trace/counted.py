@@ -54,7 +54,7 @@ def for_steps(
         body(wrap_length(start))
         return True
 
-    _in_parts(trace, first, count, by, region, step)
+    _in_parts(trace, first, count, by, region, step, getattr(body, "__code__", body))
 
 
 @by_parts
@@ -86,24 +86,35 @@ def for_until(
         if_true(trace, Tracer(going), one, lambda: None, variables, held)
         return True
 
-    _in_parts(trace, first, count, by, region, step)
+    _in_parts(trace, first, count, by, region, step, getattr(body, "__code__", body))
 
 
 def _in_parts(
-    trace: Trace, first: Dim, count: Dim, by: int, region: Region, step: Callable[[Dim], bool]
+    trace: Trace,
+    first: Dim,
+    count: Dim,
+    by: int,
+    region: Region,
+    step: Callable[[Dim], bool],
+    body: object,
 ) -> None:
-    """A loop as regions, and steps by themselves, each of which says whether to go on."""
+    """A loop as regions, and steps by themselves, each of which says whether to go on.
+
+    How many of these there are at first is remembered of a `body`, for when it is traced again.
+    """
     parts: list[tuple[Dim, Dim]] = [(first, count)]
-    peeled, divided = 0, 1
+    alone = unsettled = 0
+    divided, begun, known = 1, False, ("alone", body)
     while parts:
         start, rest = parts.pop(0)
         certain = _is_certain(trace, rest)
         if certain is False:
             continue
-        if rest != 1:
+        if rest != 1 and not (certain and not begun and alone < trace.learned.get(known, 0)):
             own: set[Node] = set()
             try:
                 region(start, rest, own, not certain)
+                begun = True
                 continue
             except Divided as found:
                 if found.number not in own:
@@ -114,14 +125,17 @@ def _in_parts(
                 parts[:0] = [(start, found.at), (behind, dims.sub(rest, found.at))]
                 continue
             except Unsettled:
-                peeled += 1
-        if peeled > PEELED:
-            raise NotTraceable(
-                "the type of a variable changes at each step of a loop",
-                "give it, before the loop, the type that it has in the end",
-            )
+                unsettled += 1
+                if unsettled > PEELED:
+                    raise NotTraceable(
+                        "the type of a variable changes at each step of a loop",
+                        "give it, before the loop, the type that it has in the end",
+                    ) from None
         if not certain and not _is_positive(trace, rest):
             continue
+        if not begun:
+            alone += 1
+            trace.learned[known] = max(alone, trace.learned.get(known, 0))
         if not step(start):
             return
         if rest != 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -38,10 +39,16 @@ def by_parts(f: F) -> F:
     @functools.wraps(f)
     def call(trace: Trace, *args: Any) -> Any:
         *others, variables, held = args
+        # What is within a loop is traced several times: what was found is found at once then.
+        codes = [a.__code__ for a in others if isinstance(a, types.FunctionType)]
+        known: list[Structured] = trace.learned.setdefault((*codes, variables.names), [])
+        for found in known:
+            variables = variables.split(found.place, found.form)
         while True:
             try:
                 return f(trace, *others, variables, held)
             except Structured as found:
+                known.append(found.with_traceback(None))
                 variables = variables.split(found.place, found.form)
 
     return cast(F, call)
@@ -62,13 +69,12 @@ class Found(NamedTuple):
 
 
 @by_parts
-def tried(
-    trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
-) -> None:
-    """Trace a piece, and undo all of it."""
+def tried(trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]) -> int:
+    """Trace a piece, and undo all of it. How many operations it makes."""
     state = State(trace)
     try:
         traced(trace, piece, variables, held)
+        return trace.made - state.made
     finally:
         state.restore()
 

@@ -282,9 +282,12 @@ class TracedControl(PythonControl):
 
     def _cost(self, first: Dim, body: Callable[[Any], None], names: Variables, held: Any) -> int:
         """How many operations one step is."""
-        made = self.trace.made
-        control.tried(self.trace, lambda: body(counted.wrap_length(first)), names, held)
-        return self.trace.made - made
+        known = ("cost", getattr(body, "__code__", body))
+        if known not in self.trace.learned:
+            made = control.tried(self.trace, lambda: body(counted.wrap_length(first)), names, held)
+            self.trace.learned[known] = max(made, 1)
+        cost: int = self.trace.learned[known]
+        return cost
 
 
 def _variables(
