@@ -39,7 +39,16 @@ PASSES = {
         (
             ("an output is overwritten", "or x in program.outputs or", "or"),
             ("it is read later", "place[r.target] < place[node]", "place[r.target] > -1"),
-            ("another element is read", "node is x and index == place", "node is x"),
+            ("another element is read", "node is x and is_unharmed(index, place)", "node is x"),
+        ),
+    ),
+    "antidependence": Pass(
+        "lower/antidependence.py",
+        "tests/lower/test_antidependence.py",
+        (
+            ("nothing is stored for it", "        found |= new", "        return found"),
+            ("nothing comes before", "if before else dict(stored)", "if 0 else dict(stored)"),
+            ("circles are not looked for", "len(writers) <= _MOST", "len(writers) <= 0"),
         ),
     ),
     "control": Pass(

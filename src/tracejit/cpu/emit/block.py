@@ -38,15 +38,13 @@ class Block:
 
     def lines(self, indent: int = 0) -> list[tuple[str, Origin | None]]:
         """The block as text lines; a block without statements disappears."""
-        if not self.body:
-            return []
+        inside = indent + 1 if self.header else indent
         result: list[tuple[str, Origin | None]] = []
-        if self.header:
-            result.append(("    " * indent + self.header, None))
-            indent += 1
         for item in self.body:
             if isinstance(item, Block):
-                result.extend(item.lines(indent))
+                result.extend(item.lines(inside))
             else:
-                result.append(("    " * indent + item.text, item.origin))
+                result.append(("    " * inside + item.text, item.origin))
+        if self.header and result:
+            result.insert(0, ("    " * indent + self.header, None))
         return result

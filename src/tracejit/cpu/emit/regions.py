@@ -200,7 +200,7 @@ class Regions:
 
     def _names(self, program: Program, output: Node, name: str) -> None:
         """Let a result be computed where it belongs."""
-        for buffer in program.buffers[output]:
+        for buffer in program.buffers.get(output, ()):
             buffer.name = name
 
     def _inside(
