@@ -12,6 +12,7 @@ from tracejit.ir.node import Node, postorder
 from tracejit.ir.region import Region, regions_of
 from tracejit.ir.rules import roles
 from tracejit.ir.rules.record import Roles
+from tracejit.lower.antidependence import reads_first
 from tracejit.lower.buffers import assign_buffers, late_dims, name_memory
 from tracejit.lower.collapse import collapse
 from tracejit.lower.control import (
@@ -21,6 +22,7 @@ from tracejit.lower.control import (
     is_run,
     original,
     outside,
+    places_of,
     refusal,
     room,
 )
@@ -70,7 +72,7 @@ def _control(run: Node, program: Program, target: Target) -> Control:
     programs, memory, own = [], [], []
     late = late_dims(program)
     for k, region in enumerate(regions_of(node)):
-        graph = body(region, parts, decides=k < parts.tests)
+        graph = body(region, places_of(run), decides=k < parts.tests)
         if any(n.op is ops.DRAW for n in graph.nodes()):
             raise _refused(node, "random numbers are drawn")
         layouts = _layouts(region, parts, program)
@@ -150,6 +152,7 @@ def unplaced(
         memory[node] = _storage_order(stored[node], keep)
         if node.op is ops.ASSIGN:
             memory[node] = memory[node.args[0]]
+    stored = reads_first(stored, graph)
     carried = {node: start for node in stored if (start := carried_memory(node)) is not None}
     outputs = frozenset(computed)
     return Program(graph, [], stored, {}, dict(layouts), memory, carried, outputs=outputs)

@@ -28,6 +28,7 @@ from tracejit.trace.pieces import (
     by_parts,
     canonical,
     conjunction,
+    known_before,
     nothing,
     traced,
     tried,
@@ -146,7 +147,7 @@ def if_true(
     bodies = [Body(tuple(a)), Body(tuple(b))]
     known = set(postorder([decided, *(a.node for a in arrays.values())]))
     known |= set(postorder([v.node for v in (*before, *held) if isinstance(v, Tracer)]))
-    outside = (around(bodies[0], frozenset()) | around(bodies[1], frozenset())) & known
+    outside = known_before(bodies, known)
     node = control.branch(decided, bodies[0], bodies[1], outside, trace.origin())
     items = iter(control.items(node))
     now = variables.get()

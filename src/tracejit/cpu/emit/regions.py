@@ -208,7 +208,7 @@ class Regions:
     def _names(self, program: Program, output: Node, name: Expr) -> None:
         """Let a result be computed where it belongs."""
         assert isinstance(name, str)
-        for buffer in program.buffers[output]:
+        for buffer in program.buffers.get(output, ()):
             buffer.name = name
 
     def _inside(
