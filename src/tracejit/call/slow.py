@@ -28,7 +28,7 @@ from tracejit.call.traced import Overlapping, TraceResult, run_trace
 from tracejit.capture.capture import Capture, Root
 from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.capture.rewrite.function import rewritten
-from tracejit.capture.rewrite.traced import TracedControl
+from tracejit.capture.rewrite.traced import SMALL, TracedControl
 from tracejit.config import config, settings
 from tracejit.errors import MISS, NotTraceable, take_refusal
 from tracejit.ir import build
@@ -235,10 +235,16 @@ def _traced_apart(fn: Compiled, description: Description) -> tuple[Trace, TraceR
 def _traced_by_regions(
     fn: Compiled, description: Description
 ) -> tuple[Trace, TraceResult] | Refusal:
-    """`_traced`, again with branches and loops as regions where Python cannot decide them."""
+    """`_traced`, again with branches and loops as regions where Python cannot decide them.
+
+    So it is where what Python has unrolled is large.
+    """
     traced = _traced(fn, description)
-    problem = traced.problem if isinstance(traced, Refusal) else None
-    if not isinstance(problem, NotTraceable) or isinstance(problem, Overlapping):
+    if isinstance(traced, Refusal):
+        problem = traced.problem
+        if not isinstance(problem, NotTraceable) or isinstance(problem, Overlapping):
+            return traced
+    elif traced[0].made <= SMALL:
         return traced
     if rewritten(fn.__wrapped__.__code__).reason is not None:
         return traced

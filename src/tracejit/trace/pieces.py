@@ -91,8 +91,8 @@ def traced(
         state.require_pure()
         after = variables.get()
         written = {k: (a, a.node) for k, (a, _) in log.before.items() if a.born < since}
-        checks = state.take_requirements()
     finally:
+        checks = state.take_requirements()
         trace.logs.pop()
         for array, node in log.before.values():
             put(array, node)
@@ -162,13 +162,34 @@ def around(body: Body, params: frozenset[Node]) -> set[Node]:
     return _computed(found)
 
 
+def known_before(bodies: Sequence[Body], known: set[Node]) -> set[Node]:
+    """What bodies read of what is `known` around them: it is not computed again."""
+    found: set[Node] = set()
+    stack = [root for body in bodies for root in body.roots()]
+    seen = set(stack)
+    while stack:
+        node = stack.pop()
+        if node in known and _has_place(node):
+            found.add(node)
+            continue
+        parts = [a for a in (*node.args, *node.dims) if a not in seen]
+        seen.update(parts)
+        stack += parts
+    return found
+
+
+def _has_place(node: Node) -> bool:
+    """Whether a value is worth a place: an element is, as its array may change."""
+    return node.op not in _MOVED or (node.op is ops.VIEW and not node.ndim)
+
+
 def _computed(nodes: set[Node]) -> set[Node]:
     """What of `nodes` is worth a place: of what only moves elements, what it reads."""
     result: set[Node] = set()
     stack, seen = list(nodes), set(nodes)
     while stack:
         node = stack.pop()
-        if node.op not in _MOVED:
+        if _has_place(node):
             result.add(node)
             continue
         parts = [a for a in (*node.args, *node.dims) if a not in seen]

@@ -28,7 +28,7 @@ from tracejit.plan.text import identifier
 from tracejit.trace.equality import EqualLengths
 from tracejit.trace.explain import scalar_text
 from tracejit.trace.memory import Log, Memory
-from tracejit.trace.ranges import Steps, reaches, truth
+from tracejit.trace.ranges import Steps, depends, is_told, truth
 from tracejit.trace.requirements import Requirement
 
 if TYPE_CHECKING:
@@ -121,8 +121,9 @@ class Trace(build.Solver):
         self.drawn_inputs: set[str] = set()
         #: What NumPy would test that compiled loops may not.
         self.requirements: list[Requirement] = []
-        #: The loops and branches that are open: their steps, and what they write into.
+        #: The loops and branches that are open: their steps, what they ask, what they write into.
         self.steps: list[Steps] = []
+        self.assumed: list[Node] = []
         self.carried: set[Node] = set()
         #: Numbers of steps that are carried, whose range is known.
         self.counts: set[Node] = set()
@@ -349,8 +350,8 @@ class Trace(build.Solver):
             return None
 
     def is_late(self, a: Dim, b: Dim) -> bool:
-        unknown = self.value(a) is None or self.value(b) is None
-        return unknown and isinstance(dims.sub(self.canonical(a), self.canonical(b)), Node)
+        told = (self.value(d) is not None or is_told(d, self.steps) for d in (a, b))
+        return not all(told) and isinstance(dims.sub(self.canonical(a), self.canonical(b)), Node)
 
     def equal(self, a: Dim, b: Dim) -> bool:
         """Whether two lengths are equal for these arguments; either answer becomes a check.
@@ -366,7 +367,7 @@ class Trace(build.Solver):
         difference = dims.sub(a, b)
         if isinstance(difference, int):
             return difference == 0
-        if any(reaches(difference, frozenset([steps.number])) for steps in self.steps):
+        if depends(difference, self.steps):
             return self.truth(condition("equal", a, b))
         va, vb = self.value(a), self.value(b)
         if va is None or vb is None:
@@ -387,9 +388,8 @@ class Trace(build.Solver):
         known = self._answers.get(condition)
         if known is not None:
             return known
-        for steps in reversed(self.steps):
-            if reaches(condition, frozenset([steps.number])):
-                return truth(condition, steps, self._compared)
+        if depends(condition, self.steps):
+            return truth(condition, self)
         if condition.op.name == "logical_not" and condition.args[0].dtype == BOOL:
             return not self.truth(condition.args[0])
         sides = lengths.sides(condition)
@@ -409,7 +409,7 @@ class Trace(build.Solver):
         self._record(condition, answer)
         return answer
 
-    def _compared(self, name: str, difference: Dim) -> bool:
+    def compared(self, name: str, difference: Dim) -> bool:
         """The answer to a comparison of a length with 0."""
         certain = lengths.certain(name, difference)
         return self.truth(condition(name, difference, 0)) if certain is None else certain

@@ -361,7 +361,7 @@ class Emitter(Emitting):
                 if buffer.late and buffer.name not in self.allocated:
                     self.allocated.add(buffer.name)
                     self.path[-1].assign(buffer.name, self._new_array(buffer))
-                    if not buffer.output:
+                    if not buffer.output and buffer.room is None:
                         self.path[-1].add(Do(Call("large_pages", (buffer.name,))))
 
     def _memory(self, c: Computation) -> list[Buffer]:
@@ -375,6 +375,10 @@ class Emitter(Emitting):
     def _new_array(self, buffer: Buffer) -> Expr:
         """Memory that is given back at the end, or, for a result, an array of NumPy's."""
         extents = [self.dim(d) for d in buffer.shape]
+        if buffer.room is not None:
+            name = f"shaped_{len(extents)}"
+            self.factories[name] = Factory("shaped", (len(extents),))
+            return Call(name, (buffer.room.name, *extents))
         char = buffer.node.dtype.char
         make = "new_array" if buffer.output else "temporary"
         name = f"{make}_{char.replace('?', 't')}_{len(extents)}"
