@@ -16,6 +16,7 @@ from tracejit.errors import NotTraceable
 from tracejit.ir import build, control, dims, ops
 from tracejit.ir.closing import Body, placeholder
 from tracejit.ir.dims import INT_SCALAR, Dim
+from tracejit.ir.invariant import around
 from tracejit.ir.node import ArrayType, Node, postorder
 from tracejit.ir.types import BOOL
 from tracejit.trace.carried import Unsettled, required, results_of, settled, take
@@ -23,7 +24,6 @@ from tracejit.trace.effects import State, Variables
 from tracejit.trace.memory import Log, put
 from tracejit.trace.pieces import (
     Found,
-    around,
     by_elements,
     canonical,
     conjunction,
