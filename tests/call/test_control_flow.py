@@ -107,6 +107,14 @@ def collatz(start):
     return longest, best
 
 
+def skipped(x, limit):
+    last = x[1] * 3
+    while x[0] > limit:
+        last = x[0] * 2
+        x[0] -= 1
+    return last
+
+
 def running(x, n):
     total = 0
     for k in range(n):
@@ -195,6 +203,7 @@ CASES: list[tuple[Callable[..., Any], Callable[[], tuple[Any, ...]]]] = [
     (checked, lambda: (X.copy(),)), (halved, lambda: (abs(X) * 99, 0.3)),
     (relaxed, lambda: (M.copy(), F, 1e-3, 100)), (relaxed, lambda: (M.copy(), F, 1e-9, 7)),
     (signs, lambda: (np.tile(X, 30),)), (collatz, lambda: (X,)),
+    (skipped, lambda: (np.full(3, 7.5), 2)), (skipped, lambda: (np.zeros(3), 2)),
     (running, lambda: (np.tile(X, 99), 500)), (steps, lambda: (X.copy(), 900)),
     (bodies, lambda: (X.copy(), X * 0, 40)), (sieve, lambda: (60,)),
     (local, lambda: (X,)), (local, lambda: (-X,)), (through_views, lambda: (X,)),

@@ -10,14 +10,20 @@ from tracejit.ir import build, dims, ops
 from tracejit.ir.closing import placeholder
 from tracejit.ir.dims import INT_SCALAR
 from tracejit.ir.node import Node
+from tracejit.ir.region import Check, regions_of
+from tracejit.ir.rules import roles
 from tracejit.trace.effects import State, Variables
 from tracejit.trace.memory import put
 from tracejit.trace.pieces import Found, conjunction, nothing, traced, value_of
-from tracejit.trace.trace import Trace
+from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap
 
 #: What a carried number of Python's may grow by at each step: more could leave 64 bits.
 GROWTH = 1 << 20
+#: The same, of a loop inside of others: no program does so many steps that this adds up to it.
+COUNTED = 1 << 12
+#: What a number that grows otherwise may be at most.
+LARGEST = 1 << 60
 
 
 class Unsettled(BaseException):  # no handler of the user's is for it
@@ -34,10 +40,15 @@ class Carried(NamedTuple):
 
 
 def settled(
-    trace: Trace, run: Callable[[], None], variables: Variables, held: Sequence[Any]
+    trace: Trace,
+    run: Callable[[], None],
+    variables: Variables,
+    held: Sequence[Any],
+    skipped: bool,
 ) -> tuple[Carried, Found]:
-    """What a body carries, and what it makes of that."""
+    """What a body carries, and what it makes of that; it may be `skipped`, and do no step."""
     before = variables.get()
+    kept = variables.read | variables.live if skipped else variables.read
     carried = Carried([], [], [], [])
     while True:
         state = State(trace)
@@ -49,12 +60,12 @@ def settled(
         ]
         arrays = [a for a, _ in found.arrays.values() if all(a is not c for c in carried.arrays)]
         if not fresh and not arrays:
-            _require_settled(carried, found, variables, trace)
-            return carried, found
+            bounds = _require_settled(carried, found, variables, trace)
+            return carried, found._replace(checks=(*found.checks, *bounds))
         state.restore()
         places, every = [*carried.places, *fresh], [*carried.arrays, *arrays]
         starts = list(carried.starts[: len(carried.places)])
-        starts += [_start(k, before[k], found.values[k], variables) for k in fresh]
+        starts += [_start(k, before[k], found.values[k], variables, kept) for k in fresh]
         starts += [Tracer(a.node) for a in every]
         params = [placeholder(s.node.type) for s in starts]
         carried = Carried(places, every, starts, params)
@@ -89,18 +100,27 @@ def _with(
         variables.set(before)
 
 
-def _start(place: int, before: Any, after: Any, variables: Variables) -> Tracer:
-    """Where a variable starts: at nothing in particular, if it is only assigned."""
+def _start(
+    place: int, before: Any, after: Any, variables: Variables, kept: frozenset[str]
+) -> Tracer:
+    """Where a variable starts: at nothing in particular, unless it is one whose value is `kept`.
+
+    What a rewritten function returns is read only after it has been assigned.
+    """
     name = variables.names[place]
-    if name in variables.read:
+    if name in kept and not (name.startswith(".") and before is variables.unbound):
         if isinstance(before, Tracer) and before.kind == "array":
             return Tracer(before.node)  # a value: whoever else has that array keeps it
         return value_of(before, name, variables)
     return nothing(value_of(after, name, variables), name)
 
 
-def _require_settled(carried: Carried, found: Found, variables: Variables, trace: Trace) -> None:
-    whole = frozenset(carried.params) | trace.carried
+def _require_settled(
+    carried: Carried, found: Found, variables: Variables, trace: Trace
+) -> list[Check]:
+    """Unsettled where a type changes; what must hold of numbers that may grow."""
+    whole = (frozenset(carried.params) | trace.carried) - trace.counts
+    bounds = []
     for k, start in zip(carried.places, carried.starts, strict=False):
         if k not in found.values:
             continue
@@ -108,19 +128,24 @@ def _require_settled(carried: Carried, found: Found, variables: Variables, trace
         if (value.kind, value.node.type) != (start.kind, start.node.type):
             raise Unsettled
         if value.node.type == INT_SCALAR and not _stays_small(value.node, whole, trace):
-            raise NotTraceable(
-                f"{variables.names[k]}, an integer of Python's, may grow beyond 64 bits in a loop",
-                "make it one of NumPy's: np.int64(0)",
-            )
+            bounds.append(_bound(value.node, trace))
+    return bounds
 
 
-def _stays_small(result: Node, carried: frozenset[Node], trace: Trace) -> bool:
+def _bound(number: Node, trace: Trace) -> Check:
+    """That a number of Python's is far from 64 bits after a step."""
+    limits = (condition("less", number, LARGEST), condition("greater", number, -LARGEST))
+    small = build.elementwise("logical_and", *limits)
+    return Check(small, "an integer of Python's stays within 60 bits", trace.origin())
+
+
+def _stays_small(result: Node, carried: frozenset[Node], trace: Trace, most: int = GROWTH) -> bool:
     """Whether a number of Python's is one of the `carried` ones, or small, and little besides."""
     if result.op is ops.CONST:
-        return abs(int(build.constant_value(result))) <= GROWTH
+        return abs(int(build.constant_value(result))) <= most
     numbers = {steps.number for steps in trace.steps}
     terms = dims.poly(dims.from_node(result))
-    if abs(terms.pop((), 0)) > GROWTH:
+    if abs(terms.pop((), 0)) > most:
         return False
     grown = small = 0
     for monomial, factor in terms.items():
@@ -133,23 +158,28 @@ def _stays_small(result: Node, carried: frozenset[Node], trace: Trace) -> bool:
             small += abs(factor)
         else:
             return False
-    return grown <= 1 and small <= 1
+    return grown <= 1 and small <= (most == GROWTH)
 
 
 def _is_chosen(result: Node, carried: frozenset[Node], trace: Trace) -> bool:
-    """Whether a number is what one side of a branch gives, each of which is small."""
-    node = result.args[0]
-    if node.op is not ops.COND:
-        return False
-    regions, captures = node.attr[0], node.args[1:]
-    return all(
-        _stays_small(
-            region.results[result.attr],
-            frozenset(p for p, c in zip(region.params, captures, strict=True) if c in carried),
-            trace,
+    """Whether a number is what a branch or a loop gives that adds little to a small one."""
+    node, k = result.args[0], result.attr
+    parts, regions = roles(node), regions_of(node)
+    if node.op is ops.COND:
+        return all(
+            _stays_small(
+                region.results[k],
+                frozenset(
+                    p for p, c in zip(region.params, parts.captures, strict=True) if c in carried
+                ),
+                trace,
+            )
+            for region in regions
         )
-        for region in regions
-    )
+    if k >= len(parts.carried) or not _stays_small(parts.carried[k], carried, trace):
+        return False
+    own = frozenset(regions[-1].params[k : k + 1])
+    return _stays_small(regions[-1].results[k], own, trace, COUNTED)
 
 
 def results_of(carried: Carried, found: Found) -> list[Node]:

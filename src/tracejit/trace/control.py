@@ -22,9 +22,11 @@ from tracejit.ir.types import BOOL
 from tracejit.trace.carried import Unsettled, required, results_of, settled, take
 from tracejit.trace.effects import State, Variables
 from tracejit.trace.memory import Log, put
+from tracejit.trace.mixed import Mixed, classes_of
 from tracejit.trace.pieces import (
     Found,
-    by_elements,
+    Structured,
+    by_parts,
     canonical,
     conjunction,
     nothing,
@@ -34,17 +36,17 @@ from tracejit.trace.pieces import (
 )  # fmt: skip
 from tracejit.trace.ranges import Steps
 from tracejit.trace.trace import Trace, condition
-from tracejit.trace.tracer import Kind, Tracer, wrap
+from tracejit.trace.tracer import Tracer, wrap
 
 __all__ = [
-    "Truth", "either", "for_steps", "if_true", "negated", "predicate", "tried", "while_true",
+    "either", "for_steps", "for_until", "if_true", "negated", "predicate", "tried", "while_true",
     "wrap_length",
 ]  # fmt: skip
 #: Steps that are traced by themselves before a loop, at most.
 PEELED = 2
 
 
-@by_elements
+@by_parts
 def for_steps(
     trace: Trace,
     first: Dim,
@@ -58,21 +60,97 @@ def for_steps(
 
     `held` are values that the body reads; containers among them must stay as they are.
     """
+    known = ("peeled", getattr(body, "__code__", body))
     for peeled in range(PEELED + 1):
         rest = dims.sub(count, peeled)
         if not _is_positive(trace, rest):
             return
         start = dims.add(first, by * peeled)
-        if rest != 1:
+        if rest != 1 and peeled >= trace.learned.get(known, 0):
             try:
                 return _scanned(trace, start, rest, by, body, variables, held)
             except Unsettled:
-                pass
+                trace.learned[known] = peeled + 1
         body(wrap_length(start))
     raise NotTraceable(
         "the type of a variable changes at each step of a loop",
         "give it, before the loop, the type that it has in the end",
     )
+
+
+@by_parts
+def for_until(
+    trace: Trace,
+    first: Dim,
+    count: Dim,
+    by: int,
+    body: Callable[[Tracer], Any],
+    goes_on: Callable[[], Any],
+    variables: Variables,
+    held: Sequence[Any],
+) -> None:
+    """`for_steps` that ends before a step at which `goes_on`, of a traced value, does not hold."""
+    for peeled in range(PEELED + 1):
+        rest = dims.sub(count, peeled)
+        if not _is_positive(trace, rest):
+            return
+        start = dims.add(first, by * peeled)
+        try:
+            return _counted(trace, start, rest, by, body, goes_on, variables, held)
+        except Unsettled:
+            pass
+        going = predicate(goes_on())
+
+        def step(start: Dim = start) -> None:
+            body(wrap_length(start))
+
+        if going.op is not ops.CONST:
+            if_true(trace, Tracer(going), step, lambda: None, variables, held)
+        elif build.constant_value(going):
+            step()
+        else:
+            return
+    raise NotTraceable("the type of a variable changes at each step of a loop")
+
+
+def _counted(
+    trace: Trace,
+    first: Dim,
+    count: Dim,
+    by: int,
+    body: Callable[[Tracer], Any],
+    goes_on: Callable[[], Any],
+    variables: Variables,
+    held: Sequence[Any],
+) -> None:
+    """The loop as a ``while``, which carries the number of the step."""
+    counter: list[Any] = [wrap(0)]
+    counts: set[Node] = set()
+
+    def test() -> Node:
+        step = dims.from_node(counter[0].node)
+        below = condition("less", step, count)
+        return build.elementwise("logical_and", below, predicate(goes_on()))
+
+    def step() -> None:
+        number = counter[0].node
+        if number.op is not ops.CONST:
+            counts.add(number)
+            trace.counts.add(number)
+            trace.steps.append(Steps(number, 0, dims.sub(count, 1)))
+        position = dims.from_node(number)
+        try:
+            body(wrap_length(dims.add(first, dims.mul(by, position))))
+        finally:
+            if number.op is not ops.CONST:
+                trace.steps.pop()
+        counter[0] = wrap_length(dims.add(position, 1))
+
+    skipped = predicate(goes_on()).op is not ops.CONST
+    try:
+        _looped(trace, test, step, variables.counting(counter), held, skipped)
+    finally:
+        trace.counts -= counts
 
 
 def _is_positive(trace: Trace, d: Dim) -> bool:
@@ -104,7 +182,7 @@ def _scanned(
         finally:
             trace.steps.pop()
 
-    carried, found = settled(trace, run, variables, held)
+    carried, found = settled(trace, run, variables, held, skipped=False)
     extra = required(found)
     starts, params, results, [total] = canonical(
         trace, [*(s.node for s in carried.starts), *extra.starts],
@@ -117,7 +195,7 @@ def _scanned(
     extra.take(trace, take(control.items(node), carried, variables))
 
 
-@by_elements
+@by_parts
 def while_true(
     trace: Trace,
     test: Callable[[], Any],
@@ -127,35 +205,48 @@ def while_true(
 ) -> None:
     """A loop that goes on while `test`, which is of a traced value, holds."""
     for _ in range(PEELED + 1):
-        decisions: list[Node] = []
-
-        def run(decisions: list[Node] = decisions) -> None:
-            decisions[:] = [predicate(test())]
-            body()
-
         try:
-            carried, found = settled(trace, run, variables, held)
+            return _looped(trace, lambda: predicate(test()), body, variables, held, skipped=True)
         except Unsettled:
             # The first step by itself: it is done where the test holds.
             if_true(trace, test(), body, lambda: None, variables, held)
-            continue
-        extra = required(found)
-        for ok in extra.params:  # what raises leaves the loop
-            decisions[:] = [build.elementwise("logical_and", ok, *decisions)]
-        starts, params, results, decided = canonical(
-            trace, [*(s.node for s in carried.starts), *extra.starts],
-            [*carried.params, *extra.params], [*results_of(carried, found), *extra.results],
-            decisions,
-        )  # fmt: skip
-        made, tested = Body(tuple(results)), Body(tuple(decided))
-        outside = around(made, frozenset(params)) | around(tested, frozenset(params))
-        node = control.loop(starts, params, tested, made, outside, trace.origin())
-        extra.take(trace, take(control.items(node), carried, variables))
-        return
     raise NotTraceable("the type of a variable changes at each step of a loop")
 
 
-@by_elements
+def _looped(
+    trace: Trace,
+    test: Callable[[], Node],
+    body: Callable[[], Any],
+    variables: Variables,
+    held: Sequence[Any],
+    skipped: bool,
+) -> None:
+    """The region of a loop that goes on while `test` holds; raises `Unsettled`.
+
+    Where it may be `skipped`, the test may not hold at first.
+    """
+    decisions: list[Node] = []
+
+    def run() -> None:
+        decisions[:] = [test()]
+        body()
+
+    carried, found = settled(trace, run, variables, held, skipped)
+    extra = required(found)
+    for ok in extra.params:  # what raises leaves the loop
+        decisions[:] = [build.elementwise("logical_and", ok, *decisions)]
+    starts, params, results, decided = canonical(
+        trace, [*(s.node for s in carried.starts), *extra.starts],
+        [*carried.params, *extra.params], [*results_of(carried, found), *extra.results],
+        decisions,
+    )  # fmt: skip
+    made, tested = Body(tuple(results)), Body(tuple(decided))
+    outside = around(made, frozenset(params)) | around(tested, frozenset(params))
+    node = control.loop(starts, params, tested, made, outside, trace.origin())
+    extra.take(trace, take(control.items(node), carried, variables))
+
+
+@by_parts
 def if_true(
     trace: Trace,
     test: Any,
@@ -177,21 +268,18 @@ def if_true(
     names = variables.names
     places = sorted(k for k in {*sides[0].values, *sides[1].values} if names[k] in variables.live)
     arrays = {k: a for side in sides for k, (a, _) in side.arrays.items()}
-    given = [side.result if type(side.result) is tuple else (side.result,) for side in sides]
-    gives = any(side.result is not None for side in sides)
-    if gives and (
-        len(given[0]) != len(given[1]) or len({type(s.result) is tuple for s in sides}) > 1
-    ):
-        raise NotTraceable("each side of a branch gives something else")
     values = [[side.values.get(k, before[k]) for k in places] for side in sides]
     for n, k in enumerate(places):
         _fill(names[k], values, n, variables)
+        if (classes := classes_of(values[0][n], values[1][n])) is not None:
+            raise Structured(k, classes)
+    given, result_of = _results([side.result for side in sides])
     groups: list[list[Tracer]] = []
     for side, own, parts in zip(sides, values, given, strict=True):
         group = [value_of(v, names[k], variables) for k, v in zip(places, own, strict=True)]
         nodes = (side.arrays[k][1] if k in side.arrays else a.node for k, a in arrays.items())
         group += map(Tracer, nodes)
-        group += [value_of(part, "a value", variables) for part in parts] if gives else []
+        group += [value_of(part, "a value", variables) for part in parts]
         groups.append(group)
     for a, b in zip(*groups, strict=True):
         if (a.kind, a.node.type) != (b.kind, b.node.type):
@@ -208,7 +296,7 @@ def if_true(
     a, b, [decided] = canonical(trace, *([v.node for v in g] for g in groups), [decided])
     bodies = [Body(tuple(a)), Body(tuple(b))]
     known = set(postorder([decided, *(a.node for a in arrays.values())]))
-    known |= set(postorder([v.node for v in before if isinstance(v, Tracer)]))
+    known |= set(postorder([v.node for v in (*before, *held) if isinstance(v, Tracer)]))
     outside = (around(bodies[0], frozenset()) | around(bodies[1], frozenset())) & known
     node = control.branch(decided, bodies[0], bodies[1], outside, trace.origin())
     items = iter(control.items(node))
@@ -223,11 +311,35 @@ def if_true(
     if checked:
         ok = rest.pop()
         trace.require(ok, ok, ok)
-    if not gives:
-        return None
-    like = groups[0][-len(given[0]) - checked :]
-    result = tuple(Tracer(item, v.kind) for item, v in zip(rest, like, strict=False))
-    return result if type(sides[0].result) is tuple else result[0]
+    like = groups[0][len(groups[0]) - checked - len(rest) :]
+    return result_of([Tracer(item, v.kind) for item, v in zip(rest, like, strict=False)])
+
+
+def _results(
+    results: Sequence[Any],
+) -> tuple[list[list[Any]], Callable[[Sequence[Tracer]], Any]]:
+    """The values that both sides of a branch give, and what makes a result of such values."""
+    if all(result is None for result in results):
+        return [[], []], lambda items: None
+    tuples = [type(result) is tuple for result in results]
+    if tuples[0] != tuples[1] or (tuples[0] and len(results[0]) != len(results[1])):
+        raise NotTraceable("each side of a branch gives something else")
+    pairs = list(zip(*results, strict=True)) if tuples[0] else [tuple(results)]
+    forms = [classes_of(*pair) for pair in pairs]
+    values: list[list[Any]] = [[], []]
+    for form, pair in zip(forms, pairs, strict=True):
+        for own, value in zip(values, pair, strict=True):
+            own += [value] if form is None else form.parts(value) or ()
+
+    def result_of(items: Sequence[Tracer]) -> Any:
+        rest = iter(items)
+        made = [
+            next(rest) if form is None else form.whole([next(rest) for _ in form.names("")])
+            for form in forms
+        ]
+        return tuple(made) if tuples[0] else made[0]
+
+    return values, result_of
 
 
 def _fill(name: str, sides: list[list[Any]], n: int, variables: Variables) -> None:
@@ -254,18 +366,6 @@ def _side(
         return Found({}, {}, error=error.with_traceback(None))
 
 
-class Truth:
-    """A truth value that would be Python's or NumPy's, by what it is: for branches alone."""
-
-    __slots__ = ("node",)
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-
-    def __bool__(self) -> bool:
-        raise NotTraceable("Python asks for a truth value that is Python's or NumPy's", "compare")
-
-
 def either(
     trace: Trace, name: str, first: Any, other: Callable[[], Any], held: Sequence[Any]
 ) -> Any:
@@ -277,17 +377,25 @@ def either(
     finally:
         trace.logs.pop()
     a, b = predicate(first), predicate(second)
-    truths = [getattr(v, "node", None) is None or v.node.dtype == BOOL for v in (first, second)]
-    if not all(truths) or log.before:
+    if not (_is_truth(first) and _is_truth(second)) or log.before:
         raise NotTraceable("`and` and `or` of traced values that are no truth values", "compare")
     known = set(postorder([a]))
     if any(_may_raise(node) for node in postorder([b]) if node not in known):
         raise NotTraceable("what `and` or `or` guards may raise", "write it as nested ifs")
     node = build.elementwise(name, a, b)
-    kinds = {getattr(v, "kind", "number") for v in (first, second)}
-    mixed = len(kinds) > 1 or any(isinstance(v, Truth) for v in (first, second))
-    kind: Kind = "scalar" if "scalar" in kinds else "number"
-    return Truth(node) if mixed else Tracer(node, kind)
+    classes = classes_of(first, second)
+    if classes is None:
+        return Tracer(node, wrap(first).kind)
+    (_, one), (_, two) = (classes.parts(v) or () for v in (first, second))
+    decisive = (two, one) if name == "logical_and" else (one, two)
+    is_first = build.where(a, *(wrap(v).node for v in decisive))
+    return classes.whole([Tracer(node, "scalar"), Tracer(is_first, "number")])
+
+
+def _is_truth(value: Any) -> bool:
+    if isinstance(value, Mixed):
+        return value.classes.dtypes == (BOOL,)
+    return wrap(value).node.dtype == BOOL
 
 
 def negated(value: Any) -> Tracer:
@@ -301,7 +409,9 @@ def _may_raise(node: Node) -> bool:
 
 def predicate(test: Any) -> Node:
     """The truth of a value, as a branch or a loop takes it."""
-    node = test.node if isinstance(test, Truth) else wrap(test).node
+    if isinstance(test, Mixed):
+        return build.where(test.is_first.node, *map(predicate, test.sides()))
+    node = wrap(test).node
     if node.shape:
         raise NotTraceable("the truth value of an array with axes is asked for", "use any or all")
     if node.dtype != BOOL:

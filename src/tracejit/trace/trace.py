@@ -100,7 +100,7 @@ class Trace(build.Solver):
         self.token = next(_tokens)
         self.budget = budget
         self.most = min(budget / _SECONDS_A_NODE if budget else math.inf, _MOST_NODES)
-        self.made = 0
+        self.made = self.undone = 0
         self._modes = floatmodes.CONTEXT.get()
         self.inputs: list[Node] = []
         self.values: dict[str, Any] = {}
@@ -125,7 +125,11 @@ class Trace(build.Solver):
         #: The loops and branches that are open: their steps, and what they write into.
         self.steps: list[Steps] = []
         self.carried: set[Node] = set()
+        #: Numbers of steps that are carried, whose range is known.
+        self.counts: set[Node] = set()
         self.logs: list[Log] = []
+        #: What was found of loops and branches when they were traced before, by their code.
+        self.learned: dict[Any, Any] = {}
         self.capture: Any = None
         #: What must live as long as the trace.
         self.kept: list[Any] = []
@@ -260,7 +264,7 @@ class Trace(build.Solver):
 
     def is_carried(self, number: Node) -> bool:
         """Whether a number is what an open loop has come to."""
-        return number in self.carried
+        return number in self.carried and number not in self.counts
 
     def may_go_back(self) -> bool:
         """Whether the body of a loop or a branch is traced."""

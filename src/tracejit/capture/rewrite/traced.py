@@ -7,15 +7,19 @@ does, under a guard. A loop of few operations in all is unrolled; others become 
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
+import numpy as np
+
 from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State
-from tracejit.ir import build, dims
+from tracejit.ir import dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.trace import control
 from tracejit.trace.effects import Variables
+from tracejit.trace.mixed import Mixed, chosen
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
@@ -78,16 +82,25 @@ def traced_range(*args: Any) -> Any:
     return Range(start, stop, int(by))
 
 
-def _extreme(python: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-    """``max`` or ``min``; of two traced scalars the first that nothing is beyond, as Python's."""
-    if len(args) != 2 or kwargs or not any(isinstance(a, Tracer) for a in args):
+def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwargs: Any) -> Any:
+    """``max`` or ``min``; of traced scalars the first that nothing is beyond, as Python's."""
+    traced = any(isinstance(a, (Tracer, Mixed)) for a in args)
+    if len(args) < 2 or kwargs or not traced or not all(map(_is_scalar, args)):
         return python(*args, **kwargs)
-    first, second = map(wrap, args)
-    like = (first.kind, first.node.type) == (second.kind, second.node.type)
-    if first.node.shape or second.node.shape or not like:
-        return python(*args)
-    beyond = build.elementwise(name, second.node, first.node)
-    return Tracer(build.where(beyond, second.node, first.node), first.kind)
+    best = args[0]
+    for other in args[1:]:
+        test = beyond(other, best)
+        if isinstance(test, (Tracer, Mixed)):
+            best = chosen(control.predicate(test), other, best)
+        elif test:
+            best = other
+    return best
+
+
+def _is_scalar(value: Any) -> bool:
+    if isinstance(value, Tracer):
+        return value.kind != "array"
+    return isinstance(value, (int, float, np.generic, Mixed))
 
 
 class TracedControl(PythonControl):
@@ -95,8 +108,8 @@ class TracedControl(PythonControl):
 
     builtins: ClassVar[dict[str, Any]] = {
         "range": traced_range,
-        "max": functools.partial(_extreme, max, "greater"),
-        "min": functools.partial(_extreme, min, "less"),
+        "max": functools.partial(_extreme, max, operator.gt),
+        "min": functools.partial(_extreme, min, operator.lt),
     }
 
     def __init__(self, trace: Trace) -> None:
@@ -128,17 +141,43 @@ class TracedControl(PythonControl):
         live: Names,
     ) -> None:
         steps = self._steps(iterable)
-        if steps is None or leave is not None:
+        if steps is None:
             return super().for_(iterable, body, leave, assigned, read, live)
         first, count, by = steps
-        names = _variables(assigned, read, live, body)
-        held = _held(body)
+        names = _variables(assigned, read, live, body, leave)
+        held = _held(body, leave)
         size = self.trace.value(count)
-        if size is not None and size <= FEW:
-            return super().for_(iterable, body, leave, assigned, read, live)
-        if size is not None and self._cost(first, body, names, held) * size <= SMALL:
-            return super().for_(iterable, body, leave, assigned, read, live)
-        return control.for_steps(self.trace, first, count, by, body, names, held)
+        few = size is not None and (
+            size <= FEW or self._cost(first, body, names, held) * size <= SMALL
+        )
+        if few and (leave is None or not self._opens(first, body, leave, names, held)):
+            done = self._unrolled(iterable, body, leave)
+            if done is None:
+                return None
+            first, count = dims.add(first, by * done), dims.sub(count, done)
+        if leave is None:
+            return control.for_steps(self.trace, first, count, by, body, names, held)
+
+        def goes_on() -> Any:
+            return self.not_(leave())
+
+        return control.for_until(self.trace, first, count, by, body, goes_on, names, held)
+
+    def _unrolled(
+        self,
+        iterable: Iterable[Any],
+        body: Callable[[Any], None],
+        leave: Callable[[], Any] | None,
+    ) -> int | None:
+        """The number of steps after which a traced value says whether to leave; else None."""
+        for k, item in enumerate(iterable, 1):
+            body(item)
+            left = leave() if leave is not None else False
+            if self._is_open(left):
+                return k
+            if left:
+                break
+        return None
 
     def while_(
         self,
@@ -210,7 +249,7 @@ class TracedControl(PythonControl):
 
     def _is_open(self, value: Any) -> bool:
         """Whether Python's answer to a traced value would not be known."""
-        if isinstance(value, control.Truth):
+        if isinstance(value, Mixed):
             return True
         if not isinstance(value, Tracer) or value.node.shape:
             return False
@@ -222,11 +261,32 @@ class TracedControl(PythonControl):
             return iterable.start, len(iterable), iterable.step
         return (iterable.first, iterable.count(), iterable.by) if type(iterable) is Range else None
 
+    def _opens(
+        self,
+        first: Dim,
+        body: Callable[[Any], None],
+        leave: Callable[[], Any],
+        names: Variables,
+        held: Any,
+    ) -> bool:
+        """Whether a traced value says after one step whether to leave."""
+        found = []
+
+        def step() -> None:
+            body(control.wrap_length(first))
+            found.append(self._is_open(leave()))
+
+        control.tried(self.trace, step, names, held)
+        return any(found)
+
     def _cost(self, first: Dim, body: Callable[[Any], None], names: Variables, held: Any) -> int:
         """How many operations one step is."""
-        made = self.trace.made
-        control.tried(self.trace, lambda: body(control.wrap_length(first)), names, held)
-        return self.trace.made - made
+        known = ("cost", getattr(body, "__code__", body))
+        if known not in self.trace.learned:
+            made = control.tried(self.trace, lambda: body(control.wrap_length(first)), names, held)
+            self.trace.learned[known] = max(made, 1)
+        cost: int = self.trace.learned[known]
+        return cost
 
 
 def _variables(
@@ -251,4 +311,4 @@ def _held(*functions: Callable[..., Any] | None) -> list[Any]:
     return found
 
 
-_OURS = (PythonControl, Range, control.Truth)
+_OURS = (PythonControl, Range, Mixed)
