@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, control, dims, ops
 from tracejit.ir.closing import Body, placeholder
@@ -225,7 +227,7 @@ def _looped(
     decisions: list[Node] = []
 
     def run() -> None:
-        decisions[:] = [test()]
+        decisions[:] = [trace.decisions.bound(test())]
         body()
 
     carried, found = settled(trace, run, variables, held, skipped)
@@ -358,7 +360,7 @@ def either(
     trace: Trace, name: str, first: Any, other: Callable[[], Any], held: Sequence[Any]
 ) -> Any:
     """``first and other()``, or ``or``, of truth values."""
-    log = Log()
+    log, state = Log(), State(trace)
     trace.logs.append(log)
     try:
         second = other()
@@ -366,16 +368,37 @@ def either(
         trace.logs.pop()
     a, b = predicate(first), predicate(second)
     truths = [getattr(v, "node", None) is None or v.node.dtype == BOOL for v in (first, second)]
-    if not all(truths) or log.before:
+    if not all(truths):
         raise NotTraceable("`and` and `or` of traced values that are no truth values", "compare")
     known = set(postorder([a]))
-    if any(_may_raise(node) for node in postorder([b]) if node not in known):
-        raise NotTraceable("what `and` or `or` guards may raise", "write it as nested ifs")
-    node = build.elementwise(name, a, b)
+    if log.before or any(_may_raise(node) for node in postorder([b]) if node not in known):
+        for array, before in log.before.values():
+            put(array, before)
+        state.restore()
+        node = _guarded(trace, a, other, name == "logical_or", held)
+    else:
+        node = build.elementwise(name, a, b)
     kinds = {getattr(v, "kind", "number") for v in (first, second)}
     mixed = len(kinds) > 1 or any(isinstance(v, Truth) for v in (first, second))
     kind: Kind = "scalar" if "scalar" in kinds else "number"
     return Truth(node) if mixed else Tracer(node, kind)
+
+
+def _guarded(
+    trace: Trace, first: Node, other: Callable[[], Any], decided: bool, held: Sequence[Any]
+) -> Node:
+    """The truth of ``other()``, which is asked for unless `first` is `decided`: a branch."""
+
+    def asked() -> Tracer:
+        return Tracer(predicate(other()), "number")
+
+    def known() -> Tracer:
+        return Tracer(build.cast(build.constant(decided, np.bool_), BOOL), "number")
+
+    sides = (known, asked) if decided else (asked, known)
+    none = Variables((), frozenset(), frozenset(), None, list, lambda values: None)
+    result: Node = if_true(trace, Tracer(first), *sides, none, held).node
+    return result
 
 
 def negated(value: Any) -> Tracer:

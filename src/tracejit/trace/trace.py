@@ -25,6 +25,7 @@ from tracejit.ir.node import Node, Origin
 from tracejit.ir.types import BOOL, canonical_dtype
 from tracejit.native import floatmodes
 from tracejit.plan.text import identifier
+from tracejit.trace.decisions import Decisions
 from tracejit.trace.equality import EqualLengths
 from tracejit.trace.explain import scalar_text
 from tracejit.trace.memory import Log, Memory
@@ -127,6 +128,7 @@ class Trace(build.Solver):
         #: Numbers of steps that are carried, whose range is known.
         self.counts: set[Node] = set()
         self.logs: list[Log] = []
+        self.decisions = Decisions(self)
         self.capture: Any = None
         #: What must live as long as the trace.
         self.kept: list[Any] = []
@@ -400,6 +402,8 @@ class Trace(build.Solver):
                 return self.equal(*sides)
             if condition.op.name == "not_equal":
                 return not self.equal(*sides)
+        if self.decisions.are_possible() and not self.is_known(condition):
+            return self.decisions.decide(condition)
         answer = bool(self.evaluate(condition))
         if condition.dtype != BOOL:
             zero = build.constant(condition.dtype.type(0).item(), condition.dtype)

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State
+from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.trace import control
+from tracejit.trace.effects import State as Known
 from tracejit.trace.effects import Variables
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
@@ -114,9 +116,18 @@ class TracedControl(PythonControl):
         if not self._is_open(condition):
             return super().if_(condition, then, otherwise, assigned, read, live)
         names = _variables(assigned, read, live, then, otherwise)
-        return control.if_true(
-            self.trace, condition, then, otherwise or (lambda: None), names, _held(then, otherwise)
-        )
+        held, state = _held(then, otherwise), Known(self.trace)
+        try:
+            return control.if_true(
+                self.trace, condition, then, otherwise or (lambda: None), names, held
+            )
+        except NotTraceable as problem:
+            if isinstance(problem, OverBudget) or not self.trace.decisions.are_possible():
+                raise
+            problem.forget()
+            state.restore()
+        answer = self.trace.decisions.decide(control.predicate(condition))
+        return super().if_(answer, then, otherwise, assigned, read, live)
 
     def for_(
         self,
