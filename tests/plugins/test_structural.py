@@ -11,9 +11,8 @@ from plugged import compiled_source, plugged
 
 import tracejit
 from tracejit.arrays.common import is_empty, join
-from tracejit.cpu.emit.block import Block
 from tracejit.cpu.emit.calls import CALLS, Calls
-from tracejit.cpu.emit.expressions import scalar_text
+from tracejit.cpu.emit.expressions import scalar
 from tracejit.errors import NotTraceable, ShapeError, UnsupportedError
 from tracejit.ir import build, dims, ops
 from tracejit.ir.graph import Graph
@@ -21,6 +20,7 @@ from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.rules import RULES
 from tracejit.ir.rules.record import Cotangents, Env, Rule, Values
 from tracejit.ir.verify import InvalidGraphError, verify
+from tracejit.lower.kernel.statements import Binary, Element, For, Store
 from tracejit.lower.placement import PLACEMENTS
 from tracejit.lower.program import Computation
 from tracejit.trace.tables import implements
@@ -59,15 +59,16 @@ def emit(calls: Calls, c: Computation) -> None:
     e = calls.e
     a, v = map(calls.flat, c.value.args)
     n, m = (e.dim(x.shape[0]) for x in c.value.args)
-    out = e.flat_name(e.program.buffers[c.target][0].name, 1)
+    out = e.flat(e.program.buffers[c.target][0].name, 1)
     i, j, k = e.fresh("i"), e.fresh("i"), e.fresh("i")
-    empty = Block(f"for {i} in range({n} + {m} - 1):")
-    empty.add(f"{out}[{i}] = {scalar_text(0, c.target.dtype)}")
-    outer, inner = Block(f"for {j} in range({n}):"), Block(f"for {k} in range({m}):")
-    product = f"{a}[{j}] * {v}[{k}]"
-    inner.add(f"{out}[{j} + {k}] = {out}[{j} + {k}] + {product}", c.value.origin)
-    outer.body.append(inner)
-    e.path[-1].body += [empty, outer]
+    count = Binary("-", Binary("+", n, m), 1)
+    empty = Store(Element(out, (i,)), scalar(0, c.target.dtype))
+    at = Element(out, (Binary("+", j, k),))
+    product = Binary("*", Element(a, (j,)), Element(v, (k,)))
+    more = Store(at, Binary("+", at, product), c.value.origin)
+    e.path[-1].add(For([empty], index=i, kind="range", operands=(count,)))
+    inner = For([more], index=k, kind="range", operands=(m,))
+    e.path[-1].add(For([inner], index=j, kind="range", operands=(n,)))
 
 
 def convolve(a: Any, v: Any, mode: str = "full") -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from tracejit.arrays import numbers, ufuncs
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build
+from tracejit.trace.mixed import Mixed
 from tracejit.trace.tables import method
 from tracejit.trace.tracer import Tracer, is_number
 
@@ -16,6 +17,8 @@ from tracejit.trace.tracer import Tracer, is_number
 @method("operator")
 def operate(ufunc: np.ufunc, a: Any, b: Any) -> Any:
     """Python's binary operator whose ufunc is `ufunc`."""
+    if isinstance(a, Mixed) or isinstance(b, Mixed):
+        return NotImplemented  # theirs
     if is_number(a) and is_number(b):
         return numbers.arithmetic(ufunc, a, b)
     text = any(x is None or isinstance(x, str) for x in (a, b))
@@ -79,6 +82,8 @@ def operate_one(ufunc: np.ufunc, x: Tracer) -> Any:
 @method("update")
 def update(ufunc: np.ufunc, target: Tracer, other: Any) -> Any:
     """The in-place operator of `ufunc`: `target`, rebound to the result cast to its dtype."""
+    if isinstance(other, Mixed):
+        other = other.written(target.node.dtype)
     try:
         result = operate(ufunc, target, other)
     except ShapeError as error:

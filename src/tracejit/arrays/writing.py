@@ -26,13 +26,14 @@ from tracejit.ir import build
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL
 from tracejit.trace.memory import follow
+from tracejit.trace.mixed import Mixed
 from tracejit.trace.tables import UFUNC_METHODS, implements, method
 from tracejit.trace.tracer import Tracer, operand, view_of, wrap
 
 
 def value_of(y: Any, dtype: np.dtype[Any]) -> Node:
     """What is to be written, as `dtype`."""
-    x = operand(y)
+    x = operand(y.written(dtype) if isinstance(y, Mixed) else y)
     kind = x.dtype.kind if isinstance(x, Node) else np.asarray(x).dtype.kind
     if kind == "c" and dtype.kind not in "cb":
         if not isinstance(x, Node):

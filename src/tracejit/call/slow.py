@@ -409,4 +409,7 @@ def _leaf_text(
         return str(what)
     if kind == "length":
         return length_text(what, expressions)
+    if kind == "mixed":
+        classes, value, is_first = what
+        return f"{prologue.symbol(classes.made, 'r')}({outputs[value]}, {outputs[is_first]})"
     return expressions[what] if kind == "input" else prologue.symbol(what, "r")

@@ -29,8 +29,8 @@ from tracejit.plan.structure import (
     children_of,
     flatten,
 )
-from tracejit.trace.control import Truth
 from tracejit.trace.memory import Memory
+from tracejit.trace.mixed import Mixed
 from tracejit.trace.requirements import unread
 from tracejit.trace.tracer import Tracer
 
@@ -75,21 +75,26 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     places: dict[int, int] = {}
     texts: list[Any] = []
 
+    def output(value: Tracer) -> int:
+        if id(value) not in places:
+            places[id(value)] = len(values)
+            values.append(value)
+        return places[id(value)]
+
     def leaf(value: Any, path: str) -> Leaf | None:
         known = capture.handles.get(id(value))
         if known is not None:
             texts.append(("input", known[1]))
             return ARRAY
-        if isinstance(value, Truth):
-            raise NotTraceable(f"{path} is Python's or NumPy's truth value", "write: bool(...)")
+        if isinstance(value, Mixed):
+            parts = [output(part) for part in (value.value, value.is_first)]
+            texts.append(("mixed", (value.classes, *parts)))
+            return ARRAY
         if isinstance(value, Tracer):
             if value.kind == "number" and is_length(value.node):
                 texts.append(("length", value.node))
             else:
-                if id(value) not in places:
-                    places[id(value)] = len(values)
-                    values.append(value)
-                texts.append(("output", places[id(value)]))
+                texts.append(("output", output(value)))
             return ARRAY
         if id(value) in capture.containers:
             texts.append(("text", capture.containers[id(value)]))

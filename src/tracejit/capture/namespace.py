@@ -27,6 +27,7 @@ from tracejit.errors import NotTraceable
 from tracejit.ir import build
 from tracejit.ir.types import DTYPES, FLOAT64
 from tracejit.native.floatmodes import errstate
+from tracejit.trace.mixed import Mixed
 from tracejit.trace.trace import current
 from tracejit.trace.tracer import METHODS, Tracer, wrap
 
@@ -257,6 +258,8 @@ def is_scalar_type(value: Any) -> bool:
 
 
 def _cast(real: Any, *args: Any) -> Any:
+    if len(args) == 1 and isinstance(args[0], Mixed):
+        return args[0].each(functools.partial(_cast, real))
     if len(args) != 1 or not isinstance(args[0], Tracer):
         return real(*args)
     if real in CONVERSIONS:  # Python's
@@ -288,6 +291,8 @@ def _is_in_range(x: Tracer, dtype: np.dtype[Any]) -> bool:
 
 def python_type(x: Any) -> type:
     """The class that `x`, or the value it stands for, has."""
+    if isinstance(x, Mixed):
+        return x.python_type()
     if not isinstance(x, Tracer):
         return type(real_of(x))
     if x.kind == "array":
@@ -312,12 +317,14 @@ def _real_classes(info: Any) -> Any:
 
 def traced_isinstance(x: Any, info: Any) -> bool:
     """``isinstance`` that takes a traced value for what it stands for."""
-    return isinstance(_example(x) if isinstance(x, Tracer) else real_of(x), _real_classes(info))
+    return isinstance(_example(x), _real_classes(info))
 
 
-def _example(x: Tracer) -> Any:
-    """A value of the class that `x` stands for, of its dtype and rank."""
-    if x.kind == "array":
+def _example(x: Any) -> Any:
+    """A value of the class that a traced `x` stands for, of its dtype and rank; or `x` itself."""
+    if not isinstance(x, (Tracer, Mixed)):
+        return real_of(x)
+    if isinstance(x, Tracer) and x.kind == "array":
         return np.empty((0,) * x.node.ndim, x.node.dtype)
     return python_type(x)(0)
 
@@ -363,7 +370,7 @@ def _import(name: str, *args: Any, **kwargs: Any) -> Any:
 
 def traced_hasattr(x: Any, name: str) -> bool:
     """``hasattr`` of what a traced value stands for."""
-    return hasattr(python_type(x) if isinstance(x, Tracer) else x, name)
+    return hasattr(python_type(x) if isinstance(x, (Tracer, Mixed)) else x, name)
 
 
 def traced_getattr(x: Any, name: str, *default: Any) -> Any:
@@ -377,7 +384,7 @@ def traced_dir(*args: Any) -> list[str]:
     """``dir`` of what a traced value stands for."""
     if len(args) != 1:
         raise NotTraceable("dir() looks at what a trace cannot see")
-    return dir(_example(args[0]) if isinstance(args[0], Tracer) else real_of(args[0]))
+    return dir(_example(args[0]))
 
 
 def traced_builtins() -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tracejit.lower.kernel.statements import Kernel
 from tracejit.lower.program import Buffer
 from tracejit.lower.target import Source
 
@@ -22,11 +24,13 @@ class Extra(NamedTuple):
 
 @dataclass(frozen=True)
 class CPUSource(Source):
-    """The source of a Numba function, which takes the cells of `late` buffers last.
+    """A kernel and its text; it takes the cells of `late` buffers last.
 
-    A `ranged` one also takes `extras`, the number of a phase, and its first and last iteration or
-    chunk.
+    `calls` counts the functions that it calls. A `ranged` one also takes `extras`, the number of a
+    phase, and its first and last iteration or chunk.
     """
 
+    kernel: Kernel = field(default_factory=Kernel)
+    calls: Counter[str] = field(default_factory=Counter)
     ranged: bool = False
     extras: list[Extra] = field(default_factory=list)

@@ -43,7 +43,8 @@ class CPU:
 
     def seconds(self, source: Source) -> float:
         """About how long `compile` takes."""
-        return seconds(source.text)
+        assert isinstance(source, CPUSource)
+        return seconds(source.kernel, source.calls)
 
     def compile(self, source: Source, graph: Graph, layouts: Mapping[str, str]) -> tuple[Any, bool]:
         """The compiled entry, and whether it had to be compiled."""
@@ -66,7 +67,7 @@ class CPU:
             signature += [scalar_type(np.dtype(np.int64))] * 3
         if source.late:  # the cells
             signature.append(array_type(np.dtype(np.int64), 1, "C"))
-        return compile_entry(source.text, tuple(signature), len(source.late))
+        return compile_entry(source, tuple(signature))
 
     def launch(self, made: Made) -> Launch | None:
         """How several threads share large calls."""

@@ -23,10 +23,12 @@ from tracejit.ir.types import BOOL
 from tracejit.trace.carried import Unsettled, required, results_of, settled, take
 from tracejit.trace.effects import State, Variables
 from tracejit.trace.memory import Log, put
+from tracejit.trace.mixed import Mixed, classes_of
 from tracejit.trace.pieces import (
     Found,
+    Structured,
     around,
-    by_elements,
+    by_parts,
     canonical,
     conjunction,
     nothing,
@@ -36,17 +38,17 @@ from tracejit.trace.pieces import (
 )  # fmt: skip
 from tracejit.trace.ranges import Steps
 from tracejit.trace.trace import Trace, condition
-from tracejit.trace.tracer import Kind, Tracer, wrap
+from tracejit.trace.tracer import Tracer, wrap
 
 __all__ = [
-    "Truth", "either", "for_steps", "for_until", "if_true", "negated", "predicate", "tried",
-    "while_true", "wrap_length",
+    "either", "for_steps", "for_until", "if_true", "negated", "predicate", "tried", "while_true",
+    "wrap_length",
 ]  # fmt: skip
 #: Steps that are traced by themselves before a loop, at most.
 PEELED = 2
 
 
-@by_elements
+@by_parts
 def for_steps(
     trace: Trace,
     first: Dim,
@@ -60,16 +62,17 @@ def for_steps(
 
     `held` are values that the body reads; containers among them must stay as they are.
     """
+    known = ("peeled", getattr(body, "__code__", body))
     for peeled in range(PEELED + 1):
         rest = dims.sub(count, peeled)
         if not _is_positive(trace, rest):
             return
         start = dims.add(first, by * peeled)
-        if rest != 1:
+        if rest != 1 and peeled >= trace.learned.get(known, 0):
             try:
                 return _scanned(trace, start, rest, by, body, variables, held)
             except Unsettled:
-                pass
+                trace.learned[known] = peeled + 1
         body(wrap_length(start))
     raise NotTraceable(
         "the type of a variable changes at each step of a loop",
@@ -77,7 +80,7 @@ def for_steps(
     )
 
 
-@by_elements
+@by_parts
 def for_until(
     trace: Trace,
     first: Dim,
@@ -194,7 +197,7 @@ def _scanned(
     extra.take(trace, take(control.items(node), carried, variables))
 
 
-@by_elements
+@by_parts
 def while_true(
     trace: Trace,
     test: Callable[[], Any],
@@ -245,7 +248,7 @@ def _looped(
     extra.take(trace, take(control.items(node), carried, variables))
 
 
-@by_elements
+@by_parts
 def if_true(
     trace: Trace,
     test: Any,
@@ -267,21 +270,18 @@ def if_true(
     names = variables.names
     places = sorted(k for k in {*sides[0].values, *sides[1].values} if names[k] in variables.live)
     arrays = {k: a for side in sides for k, (a, _) in side.arrays.items()}
-    given = [side.result if type(side.result) is tuple else (side.result,) for side in sides]
-    gives = any(side.result is not None for side in sides)
-    if gives and (
-        len(given[0]) != len(given[1]) or len({type(s.result) is tuple for s in sides}) > 1
-    ):
-        raise NotTraceable("each side of a branch gives something else")
     values = [[side.values.get(k, before[k]) for k in places] for side in sides]
     for n, k in enumerate(places):
         _fill(names[k], values, n, variables)
+        if (classes := classes_of(values[0][n], values[1][n])) is not None:
+            raise Structured(k, classes)
+    given, result_of = _results([side.result for side in sides])
     groups: list[list[Tracer]] = []
     for side, own, parts in zip(sides, values, given, strict=True):
         group = [value_of(v, names[k], variables) for k, v in zip(places, own, strict=True)]
         nodes = (side.arrays[k][1] if k in side.arrays else a.node for k, a in arrays.items())
         group += map(Tracer, nodes)
-        group += [value_of(part, "a value", variables) for part in parts] if gives else []
+        group += [value_of(part, "a value", variables) for part in parts]
         groups.append(group)
     for a, b in zip(*groups, strict=True):
         if (a.kind, a.node.type) != (b.kind, b.node.type):
@@ -313,11 +313,34 @@ def if_true(
     if checked:
         ok = rest.pop()
         trace.require(ok, ok, ok)
-    if not gives:
-        return None
-    like = groups[0][-len(given[0]) - checked :]
-    result = tuple(Tracer(item, v.kind) for item, v in zip(rest, like, strict=False))
-    return result if type(sides[0].result) is tuple else result[0]
+    like = groups[0][len(groups[0]) - checked - len(rest) :]
+    return result_of([Tracer(item, v.kind) for item, v in zip(rest, like, strict=False)])
+
+
+def _results(
+    results: Sequence[Any],
+) -> tuple[list[list[Any]], Callable[[Sequence[Tracer]], Any]]:
+    """The values that both sides of a branch give, and what makes a result of such values."""
+    if all(result is None for result in results):
+        return [[], []], lambda items: None
+    tuples = [type(result) is tuple for result in results]
+    if tuples[0] != tuples[1] or (tuples[0] and len(results[0]) != len(results[1])):
+        raise NotTraceable("each side of a branch gives something else")
+    pairs = list(zip(*results, strict=True)) if tuples[0] else [tuple(results)]
+    forms = [classes_of(*pair) for pair in pairs]
+    values: list[list[Any]] = [[], []]
+    for form, pair in zip(forms, pairs, strict=True):
+        for own, value in zip(values, pair, strict=True):
+            own += [value] if form is None else form.computed(value)
+
+    def result_of(items: Sequence[Tracer]) -> Any:
+        rest = iter(items)
+        made = [
+            next(rest) if form is None else form.whole([next(rest), next(rest)]) for form in forms
+        ]
+        return tuple(made) if tuples[0] else made[0]
+
+    return values, result_of
 
 
 def _fill(name: str, sides: list[list[Any]], n: int, variables: Variables) -> None:
@@ -344,18 +367,6 @@ def _side(
         return Found({}, {}, error=error.with_traceback(None))
 
 
-class Truth:
-    """A truth value that would be Python's or NumPy's, by what it is: for branches alone."""
-
-    __slots__ = ("node",)
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-
-    def __bool__(self) -> bool:
-        raise NotTraceable("Python asks for a truth value that is Python's or NumPy's", "compare")
-
-
 def either(
     trace: Trace, name: str, first: Any, other: Callable[[], Any], held: Sequence[Any]
 ) -> Any:
@@ -367,8 +378,7 @@ def either(
     finally:
         trace.logs.pop()
     a, b = predicate(first), predicate(second)
-    truths = [getattr(v, "node", None) is None or v.node.dtype == BOOL for v in (first, second)]
-    if not all(truths):
+    if not (_is_truth(first) and _is_truth(second)):
         raise NotTraceable("`and` and `or` of traced values that are no truth values", "compare")
     known = set(postorder([a]))
     if log.before or any(_may_raise(node) for node in postorder([b]) if node not in known):
@@ -378,10 +388,19 @@ def either(
         node = _guarded(trace, a, other, name == "logical_or", held)
     else:
         node = build.elementwise(name, a, b)
-    kinds = {getattr(v, "kind", "number") for v in (first, second)}
-    mixed = len(kinds) > 1 or any(isinstance(v, Truth) for v in (first, second))
-    kind: Kind = "scalar" if "scalar" in kinds else "number"
-    return Truth(node) if mixed else Tracer(node, kind)
+    classes = classes_of(first, second)
+    if classes is None:
+        return Tracer(node, wrap(first).kind)
+    (_, one), (_, two) = map(classes.computed, (first, second))
+    decisive = (two, one) if name == "logical_and" else (one, two)
+    is_first = build.where(a, *(wrap(v).node for v in decisive))
+    return classes.whole([Tracer(node, "scalar"), Tracer(is_first, "number")])
+
+
+def _is_truth(value: Any) -> bool:
+    if isinstance(value, Mixed):
+        return value.classes.dtype == BOOL
+    return wrap(value).node.dtype == BOOL
 
 
 def _guarded(
@@ -412,7 +431,7 @@ def _may_raise(node: Node) -> bool:
 
 def predicate(test: Any) -> Node:
     """The truth of a value, as a branch or a loop takes it."""
-    node = test.node if isinstance(test, Truth) else wrap(test).node
+    node = wrap(test.value if isinstance(test, Mixed) else test).node
     if node.shape:
         raise NotTraceable("the truth value of an array with axes is asked for", "use any or all")
     if node.dtype != BOOL:

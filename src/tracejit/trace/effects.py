@@ -9,18 +9,21 @@ from __future__ import annotations
 import dis
 import types
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from tracejit.errors import NotTraceable
+from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir.node import Node
 from tracejit.ir.region import Check
+from tracejit.trace.mixed import Mixed
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer
 
 #: The name of what counts the steps of a loop that may be left. No user has one with a dot.
 COUNTER = ".step"
+#: How many times as many operations may be traced and undone as a program may have.
+UNDONE = 10
 
 
 class State:
@@ -28,6 +31,7 @@ class State:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
+        self.made = trace.made
         self.checks = len(trace.checks)
         self.requirements = len(trace.requirements)
         self.draws = len(trace.draws)
@@ -51,11 +55,48 @@ class State:
         return [s.node for s in self.trace.capture.states.values()] if self.trace.capture else []
 
     def restore(self) -> None:
-        """Forget what has been asked since."""
+        """Forget what has been made and asked since."""
+        trace = self.trace
+        trace.undone += trace.made - self.made
+        trace.made = self.made
+        if trace.undone > UNDONE * trace.most:
+            raise OverBudget(
+                f"its loops are traced again more often than a budget of {trace.budget:g} s allows",
+                trace.budget,
+            )
         del self.trace.checks[self.checks :], self.trace.requirements[self.requirements :]
         for table, known in zip(self.trace.tables(), self.tables, strict=True):
             table.clear()
             table.update(known)
+
+
+class Form(Protocol):
+    """What the values of a variable have parts by, each of which a region can carry."""
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """What the parts of the variable are called."""
+
+    def parts(self, value: Any) -> Sequence[Any] | None:
+        """The parts of a value; None for one that is not of this form."""
+
+    def whole(self, parts: Sequence[Any]) -> Any:
+        """The value of such parts."""
+
+
+class Elements:
+    """A tuple of so many elements."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def names(self, name: str) -> tuple[str, ...]:
+        return tuple(f"{name}[{k}]" for k in range(self.count))
+
+    def parts(self, value: Any) -> Sequence[Any] | None:
+        return value if type(value) is tuple and len(value) == self.count else None
+
+    def whole(self, parts: Sequence[Any]) -> Any:
+        return tuple(parts)
 
 
 class Variables(NamedTuple):
@@ -85,24 +126,30 @@ class Variables(NamedTuple):
         names, read = (*self.names, COUNTER), self.read | {COUNTER}
         return Variables(names, read, self.live, self.unbound, get, put)
 
-    def split(self, place: int, count: int) -> Variables:
-        """The same, where the variable at a place is a tuple: its elements have places instead."""
+    def split(self, place: int, form: Form) -> Variables:
+        """The same, where the variable at a place has parts: these have places instead."""
         name = self.names[place]
-        parts = tuple(f"{name}[{k}]" for k in range(count))
-        unbound = [self.unbound] * count
+        parts = form.names(name)
+        unbound = [self.unbound] * len(parts)
+        last: list[Any] = [self.unbound, unbound]  # what is the same has the same parts
 
         def get() -> list[Any]:
             values = self.get()
             value = values[place]
-            if value is not self.unbound and value is not None and not is_tuple(value, count):
-                raise NotTraceable(f"{name} is a tuple only in a loop or a branch")
-            values[place : place + 1] = value if is_tuple(value, count) else unbound
+            if value is not last[0]:
+                found = unbound if value is None else form.parts(value)
+                if found is None:
+                    raise NotTraceable(f"{name} has another structure in a loop or a branch")
+                last[:] = value, found
+            values[place : place + 1] = last[1]
             return values
 
         def put(values: Sequence[Any]) -> None:
-            now, inside = list(values), tuple(values[place : place + count])
+            now, inside = list(values), values[place : place + len(parts)]
             bound = all(v is not self.unbound for v in inside)
-            now[place : place + count] = [inside if bound else self.unbound]
+            value = form.whole(inside) if bound else self.unbound
+            last[:] = value, list(inside) if bound else unbound
+            now[place : place + len(parts)] = [value]
             self.set(now)
 
         def among(names: frozenset[str]) -> frozenset[str]:
@@ -112,15 +159,10 @@ class Variables(NamedTuple):
         return Variables(every, among(self.read), among(self.live), self.unbound, get, put)
 
 
-def is_tuple(value: Any, count: int) -> bool:
-    """Whether a value is a tuple of so many elements."""
-    return type(value) is tuple and len(value) == count
-
-
 #: What cannot be changed; classes and what is callable besides are as well.
 _FIXED = (
     int, float, complex, str, bytes, type(None), type(Ellipsis), slice, range, np.generic, np.dtype,
-    types.ModuleType, Tracer,
+    types.ModuleType, Tracer, Mixed,
 )  # fmt: skip
 _SETS = ("STORE_DEREF", "DELETE_DEREF")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -14,8 +15,9 @@ from tracejit.ir.closing import Body
 from tracejit.ir.node import ArrayType, Node, make, postorder
 from tracejit.ir.region import Check
 from tracejit.ir.rewrite import replaced
-from tracejit.trace.effects import State, Variables, require_fixed
+from tracejit.trace.effects import Elements, Form, State, Variables, require_fixed
 from tracejit.trace.memory import Log, births, put
+from tracejit.trace.mixed import Mixed
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
@@ -25,23 +27,29 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Structured(BaseException):
-    """A variable is a tuple, of so many elements."""
+    """A variable has values of parts: each of these is to have a place."""
 
-    def __init__(self, place: int, count: int) -> None:
-        self.place, self.count = place, count
+    def __init__(self, place: int, form: Form) -> None:
+        self.place, self.form = place, form
 
 
-def by_elements(f: F) -> F:
-    """`f` with a place for each element of variables that are tuples."""
+def by_parts(f: F) -> F:
+    """`f` with a place for each part of the variables' values."""
 
     @functools.wraps(f)
     def call(trace: Trace, *args: Any) -> Any:
         *others, variables, held = args
+        # What is within a loop is traced several times: what was found is found at once then.
+        codes = [a.__code__ for a in others if isinstance(a, types.FunctionType)]
+        known: list[Structured] = trace.learned.setdefault((*codes, variables.names), [])
+        for found in known:
+            variables = variables.split(found.place, found.form)
         while True:
             try:
                 return f(trace, *others, variables, held)
             except Structured as found:
-                variables = variables.split(found.place, found.count)
+                known.append(found.with_traceback(None))
+                variables = variables.split(found.place, found.form)
 
     return cast(F, call)
 
@@ -60,14 +68,13 @@ class Found(NamedTuple):
     error: Exception | None = None
 
 
-@by_elements
-def tried(
-    trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
-) -> None:
-    """Trace a piece, and undo all of it."""
+@by_parts
+def tried(trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]) -> int:
+    """Trace a piece, and undo all of it. How many operations it makes."""
     state = State(trace)
     try:
         traced(trace, piece, variables, held)
+        return trace.made - state.made
     finally:
         state.restore()
 
@@ -93,7 +100,9 @@ def traced(
     changed = {k: v for k, v in enumerate(after) if v is not before[k]}
     for k, v in changed.items():
         if type(v) is tuple:
-            raise Structured(k, len(v))
+            raise Structured(k, Elements(len(v)))
+        if isinstance(v, Mixed):
+            raise Structured(k, v.classes)
     _require_own([*changed.values(), result], since)
     return Found(changed, written, result, checks)
 

@@ -100,7 +100,7 @@ class Trace(build.Solver):
         self.token = next(_tokens)
         self.budget = budget
         self.most = min(budget / _SECONDS_A_NODE if budget else math.inf, _MOST_NODES)
-        self.made = 0
+        self.made = self.undone = 0
         self._modes = floatmodes.CONTEXT.get()
         self.inputs: list[Node] = []
         self.values: dict[str, Any] = {}
@@ -129,6 +129,8 @@ class Trace(build.Solver):
         self.counts: set[Node] = set()
         self.logs: list[Log] = []
         self.decisions = Decisions(self)
+        #: What was found of loops and branches when they were traced before, by their code.
+        self.learned: dict[Any, Any] = {}
         self.capture: Any = None
         #: What must live as long as the trace.
         self.kept: list[Any] = []

@@ -10,14 +10,15 @@ from stages import E, M, X, along, check, stored
 
 from tracejit.cpu.passes.chunks import (
     CHUNK,
+    LENGTH,
+    NUMBER,
     TILE,
+    TILED_LENGTH,
     chunk_length,
     chunk_number,
     inner_points,
     is_whole,
-    length_text,
     mark_chunks,
-    number_text,
     own_computations,
 )
 from tracejit.cpu.passes.jam import jam
@@ -25,6 +26,8 @@ from tracejit.cpu.passes.tiles import tile
 from tracejit.cpu.styles import Chunk
 from tracejit.ir import build, dims
 from tracejit.ir.node import Node
+from tracejit.lower.kernel.formula import fill
+from tracejit.lower.kernel.text import Text
 from tracejit.lower.program import Loop
 
 SUM, ROWS = build.reduce("sum", X, (0,)), build.reduce("sum", M, (1,))
@@ -96,12 +99,14 @@ KERNEL = {"imax": max, "imin": min, "idiv": lambda a, b: a // b}
 
 
 @pytest.mark.parametrize("tiled", [False, True])
-def test_the_text_is_the_number(tiled: bool) -> None:
+def test_what_kernels_compute_is_the_number(tiled: bool) -> None:
     for count in (1, 2, 31, 32, 33, 255, 256, 257, 8191, 8192, 8193, 1 << 20):
         for inner in (0, 1, 2, 7, 500, 511, 512, 513, 8193, 1 << 16):
-            length = eval(length_text("n", "p", tiled), {**KERNEL, "n": count, "p": inner})
+            formula = fill(TILED_LENGTH if tiled else LENGTH, count=count, inner=inner)
+            length = eval(Text().expression(formula), KERNEL)
             assert chunk_length(count, inner, tiled) == length
-            number = eval(number_text("n", "k"), {**KERNEL, "n": count, "k": length})
+            formula = fill(NUMBER, count=count, length=length)
+            number = eval(Text().expression(formula), KERNEL)
             assert chunk_number(count, inner, tiled) == number
             assert (number - 1) * length < count <= number * length
 

@@ -7,17 +7,21 @@ does, under a guard. A loop of few operations in all is unrolled; others become 
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
+import numpy as np
+
 from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State
 from tracejit.errors import NotTraceable, OverBudget
-from tracejit.ir import build, dims
+from tracejit.ir import dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.trace import control
 from tracejit.trace.effects import State as Known
 from tracejit.trace.effects import Variables
+from tracejit.trace.mixed import Mixed, chosen
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
@@ -80,16 +84,25 @@ def traced_range(*args: Any) -> Any:
     return Range(start, stop, int(by))
 
 
-def _extreme(python: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-    """``max`` or ``min``; of two traced scalars the first that nothing is beyond, as Python's."""
-    if len(args) != 2 or kwargs or not any(isinstance(a, Tracer) for a in args):
+def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwargs: Any) -> Any:
+    """``max`` or ``min``; of traced scalars the first that nothing is beyond, as Python's."""
+    traced = any(isinstance(a, (Tracer, Mixed)) for a in args)
+    if len(args) < 2 or kwargs or not traced or not all(map(_is_scalar, args)):
         return python(*args, **kwargs)
-    first, second = map(wrap, args)
-    like = (first.kind, first.node.type) == (second.kind, second.node.type)
-    if first.node.shape or second.node.shape or not like:
-        return python(*args)
-    beyond = build.elementwise(name, second.node, first.node)
-    return Tracer(build.where(beyond, second.node, first.node), first.kind)
+    best = args[0]
+    for other in args[1:]:
+        test = beyond(other, best)
+        if isinstance(test, (Tracer, Mixed)):
+            best = chosen(control.predicate(test), other, best)
+        elif test:
+            best = other
+    return best
+
+
+def _is_scalar(value: Any) -> bool:
+    if isinstance(value, Tracer):
+        return value.kind != "array"
+    return isinstance(value, (int, float, np.generic, Mixed))
 
 
 class TracedControl(PythonControl):
@@ -97,8 +110,8 @@ class TracedControl(PythonControl):
 
     builtins: ClassVar[dict[str, Any]] = {
         "range": traced_range,
-        "max": functools.partial(_extreme, max, "greater"),
-        "min": functools.partial(_extreme, min, "less"),
+        "max": functools.partial(_extreme, max, operator.gt),
+        "min": functools.partial(_extreme, min, operator.lt),
     }
 
     def __init__(self, trace: Trace) -> None:
@@ -247,7 +260,7 @@ class TracedControl(PythonControl):
 
     def _is_open(self, value: Any) -> bool:
         """Whether Python's answer to a traced value would not be known."""
-        if isinstance(value, control.Truth):
+        if isinstance(value, Mixed):
             return True
         if not isinstance(value, Tracer) or value.node.shape:
             return False
@@ -279,9 +292,12 @@ class TracedControl(PythonControl):
 
     def _cost(self, first: Dim, body: Callable[[Any], None], names: Variables, held: Any) -> int:
         """How many operations one step is."""
-        made = self.trace.made
-        control.tried(self.trace, lambda: body(control.wrap_length(first)), names, held)
-        return self.trace.made - made
+        known = ("cost", getattr(body, "__code__", body))
+        if known not in self.trace.learned:
+            made = control.tried(self.trace, lambda: body(control.wrap_length(first)), names, held)
+            self.trace.learned[known] = max(made, 1)
+        cost: int = self.trace.learned[known]
+        return cost
 
 
 def _variables(
@@ -306,4 +322,4 @@ def _held(*functions: Callable[..., Any] | None) -> list[Any]:
     return found
 
 
-_OURS = (PythonControl, Range, control.Truth)
+_OURS = (PythonControl, Range, Mixed)

@@ -17,17 +17,41 @@ compiled functions: samplers are.
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
+from numba.np.numpy_support import from_dtype
 
 from tracejit.cpu import runtime
 from tracejit.intrinsics import elements, memory, structure
 from tracejit.intrinsics.temporary import release
+from tracejit.lower.kernel.statements import (
+    Assign,
+    Binary,
+    Block,
+    Call,
+    Constant,
+    Do,
+    Element,
+    Expr,
+    For,
+    Forever,
+    Group,
+    If,
+    Kernel,
+    Leave,
+    Length,
+    Output,
+    Part,
+    Return,
+    Store,
+    Transposed,
+    Unary,
+)
 
 #: Statements from which on LLVM is told how to vectorise a loop.
 LARGE = 150
@@ -40,17 +64,15 @@ _LOOPS = {
     "lines": structure.loop_lines,
     "line": structure.loop_line,
 }
-_OPERATORS: dict[type, str] = {
-    ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide",
-    ast.LShift: "left_shift", ast.RShift: "right_shift", ast.FloorDiv: "floor_divide",
-    ast.Mod: "remainder",
-    ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge",
-    ast.Not: "logical_not", ast.USub: "negative",
-    ast.And: "logical_and", ast.Or: "logical_or",
+_OPERATORS = {
+    "+": "add", "-": "subtract", "*": "multiply", "/": "divide",
+    "<<": "left_shift", ">>": "right_shift", "//": "floor_divide", "%": "remainder",
+    "==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge",
+    "and": "logical_and", "or": "logical_or",
 }  # fmt: skip
-_CONSTANTS: dict[type, Any] = {
-    bool: types.boolean, int: types.int64, float: types.float64, complex: types.complex128,
-}  # fmt: skip
+_SIGNS = {"not": "logical_not", "-": "negative"}
+#: The dtypes of Python's own numbers.
+_BARE = frozenset(map(np.dtype, (bool, int, float, complex)))
 #: A value of a kernel: its Numba type, and what LLVM calls it.
 Value = tuple[Any, ir.Value]
 
@@ -63,32 +85,37 @@ class Builder:
         context: Any,
         typingctx: Any,
         b: ir.IRBuilder,
-        function: ast.FunctionDef,
+        kernel: Kernel,
         namespace: Mapping[str, Any],
         arguments: Sequence[Value],
     ) -> None:
         self.context, self.typingctx, self.b = context, typingctx, b
-        self.function, self.namespace = function, namespace
-        names = [argument.arg for argument in function.args.args]
-        self.env: dict[str, Value] = dict(zip(names, arguments, strict=True))
+        self.kernel, self.namespace = kernel, namespace
+        self.env: dict[str, Value] = dict(zip(kernel.parameters, arguments, strict=True))
         #: Arrays that are tested, at entry, for rows without gaps.
         self.rows: set[str] = set()
         #: Of flat views, and of parts, what they are views of.
         self.base: dict[str, str] = {}
-        assigned: Counter[str] = Counter()
-        written: dict[str, None] = {}
-        for node in ast.walk(function):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                assigned[node.id] += 1
-            elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
-                written[_name(node.value)] = None
-            elif isinstance(node, ast.Assign) and (whole := _whole(node.value)):
-                self.base[_name(node.targets[0])] = whole
-            elif isinstance(node, ast.Call) and _name(node.func) == "rows":
-                self.rows.add(_name(node.args[0]))
-        self.places = {name for name, count in assigned.items() if count > 1}
-        memory_of = dict.fromkeys(map(self._memory, written))
+        #: How often names are assigned, and arrays that are written into.
+        self.assigned: Counter[str] = Counter()
+        self.written: dict[str, None] = {}
+        self._look_through(kernel.body)
+        self.places = {name for name, count in self.assigned.items() if count > 1}
+        memory_of = dict.fromkeys(map(self._memory, self.written))
         self.scopes = {name: k for k, name in enumerate(memory_of, 1)}
+
+    def _look_through(self, block: Block) -> None:
+        for s in block.statements():
+            if isinstance(s, Assign):
+                self.assigned[s.name] += 1
+                if whole := _whole(s.value):
+                    self.base[s.name] = whole
+            elif isinstance(s, Store):
+                self.written[_array(s.element.array)] = None
+            elif isinstance(s, Block):
+                self._look_through(s)
+                if isinstance(s, If) and s.otherwise is not None:
+                    self._look_through(s.otherwise)
 
     def _memory(self, name: str) -> str:
         """The array that another one is a view of."""
@@ -98,56 +125,47 @@ class Builder:
 
     def build(self) -> None:
         """Build the whole function, from where the builder is."""
-        self._statements(self.function.body)
+        self._statements(self.kernel.body)
 
     # Statements ------------------------------------------------------------------------------
 
-    def _statements(self, statements: Iterable[ast.stmt]) -> None:
-        for s in statements:
+    def _statements(self, block: Block) -> None:
+        for s in block.statements():
             _STATEMENTS[type(s)](self, s)
 
-    def _for(self, s: ast.For) -> None:
-        assert isinstance(s.iter, ast.Call)
-        kind = _name(s.iter.func)
-        self.env[_name(s.target)] = self._call(_LOOPS[kind], map(self._value, s.iter.args))
-        self._statements(s.body)
-        large = _length(s.body) > LARGE
+    def _for(self, s: For) -> None:
+        self.env[s.index] = self._call(_LOOPS[s.kind], map(self._value, s.operands))
+        self._statements(s)
+        large = _length(s) > LARGE
         self._call(structure.loop_end_large if large else structure.loop_end, [])
 
-    def _while(self, s: ast.While) -> None:
-        """A loop that goes on for ever, but for a ``break``."""
-        assert isinstance(s.test, ast.Constant) and s.test.value is True
+    def _forever(self, s: Forever) -> None:
         self._call(structure.loop_forever, [])
-        self._statements(s.body)
+        self._statements(s)
         self._call(structure.loop_again_forever, [])
 
-    def _break(self, s: ast.Break) -> None:
+    def _leave(self, s: Leave) -> None:
         self._call(structure.loop_leave, [])
 
-    def _if(self, s: ast.If) -> None:
+    def _if(self, s: If) -> None:
         condition = self._value(s.test)[1]
-        if not s.orelse:
+        if s.otherwise is None or s.otherwise.is_empty():
             with self.b.if_then(condition):
-                self._statements(s.body)
+                self._statements(s)
             return
         with self.b.if_else(condition) as (then, otherwise):
             with then:
-                self._statements(s.body)
+                self._statements(s)
             with otherwise:
-                self._statements(s.orelse)
+                self._statements(s.otherwise)
 
-    def _return(self, s: ast.Return) -> None:
-        assert s.value is not None
-        _, code = self._value(s.value)
+    def _return(self, s: Return) -> None:
+        _, code = self._value(s.code)
         release(self.b)
         self.context.call_conv.return_value(self.b, code)
 
-    def _assign(self, s: ast.Assign) -> None:
-        (target,) = s.targets
-        if isinstance(target, ast.Subscript):
-            self._access(target, elements.store, [self._value(s.value)])
-            return
-        name = _name(target)
+    def _assign(self, s: Assign) -> None:
+        name = s.name
         if name not in self.places:
             self.env[name] = self._value(s.value)
         elif name not in self.env:
@@ -155,28 +173,33 @@ class Builder:
         else:
             self._put(name, s.value)
 
-    def _put(self, name: str, value: ast.expr) -> None:
+    def _put(self, name: str, value: Expr) -> None:
         """Assign a place anew."""
-        if isinstance(value, ast.Call) and value.args and _name(value.args[0]) == name:
-            update = structure.updating(self.namespace[_name(value.func)])
-            self._call(update, [self.env[name], *map(self._value, value.args[1:])])
+        if isinstance(value, Call) and value.operands and value.operands[0] == name:
+            update = structure.updating(self.namespace[value.function])
+            self._call(update, [self.env[name], *map(self._value, value.operands[1:])])
         else:
             self._call(structure.put, [self.env[name], self._value(value)])
 
-    def _expression(self, s: ast.Expr) -> None:
-        self._value(s.value)
+    def _store(self, s: Store) -> None:
+        self._access(s.element, elements.store, [self._value(s.value)])
+
+    def _do(self, s: Do) -> None:
+        self._value(s.call)
 
     # Expressions -----------------------------------------------------------------------------
 
-    def _value(self, node: ast.expr) -> Value:
+    def _value(self, e: Expr) -> Value:
         """Type and value of an expression."""
-        if isinstance(node, ast.Name) and node.id in self.env:
-            value = self.env[node.id]
-            return self._call(structure.get, [value]) if node.id in self.places else value
-        constant = self._constant(node)
-        if constant is not None:
-            return self._literal(*constant)
-        return _EXPRESSIONS[type(node)](self, node)
+        if isinstance(e, str):
+            value = self.env[e]
+            return self._call(structure.get, [value]) if e in self.places else value
+        if isinstance(e, int):
+            return self._literal(types.int64, e)
+        return _EXPRESSIONS[type(e)](self, e)
+
+    def _constant(self, e: Constant) -> Value:
+        return self._literal(from_dtype(e.dtype), e.value)
 
     def _literal(self, kind: Any, value: Any) -> Value:
         return kind, self.context.get_constant_generic(self.b, kind, value)
@@ -200,130 +223,100 @@ class Builder:
         self.context.refresh()
         return signature.return_type, self.context.get_function(kind, signature)(self.b, values)
 
-    def _called(self, node: ast.Call) -> Value:
-        return self._call(self.namespace[_name(node.func)], map(self._value, node.args))
+    def _called(self, e: Call) -> Value:
+        if e.function == "rows":
+            self.rows.add(_array(e.operands[0]))
+        return self._call(self.namespace[e.function], map(self._value, e.operands))
 
-    def _binary(self, node: ast.BinOp) -> Value:
-        return self._operator(node.op, [node.left, node.right])
+    def _unary(self, e: Unary) -> Value:
+        return self._call(getattr(runtime, _SIGNS[e.sign]), [self._value(e.operand)])
 
-    def _unary(self, node: ast.UnaryOp) -> Value:
-        return self._operator(node.op, [node.operand])
+    def _binary(self, e: Binary) -> Value:
+        """An operator, whose operands are of one type: a bare number takes the other one's."""
+        left, right = self._value(e.left), self._value(e.right)
+        if left[0] != right[0]:
+            bare = [_bare(e.left), _bare(e.right)]
+            if bare[0] is not None and bare[1] is None:
+                left = self._literal(right[0], bare[0])
+            elif bare[1] is not None and bare[0] is None:
+                right = self._literal(left[0], bare[1])
+        return self._call(getattr(runtime, _OPERATORS[e.sign]), [left, right])
 
-    def _compare(self, node: ast.Compare) -> Value:
-        return self._operator(node.ops[0], [node.left, *node.comparators])
+    def _group(self, e: Group) -> Value:
+        return self._value(e.inner)
 
-    def _both(self, node: ast.BoolOp) -> Value:
-        result, *others = map(self._value, node.values)
-        for other in others:
-            result = self._call(_intrinsic(node.op), [result, other])
-        return result
+    def _element(self, e: Element) -> Value:
+        return self._access(e, elements.load, [])
 
-    def _operator(self, op: ast.AST, nodes: Sequence[ast.expr]) -> Value:
-        """An operator, whose operands are of one type: a plain number takes the other one's."""
-        values = [self._value(node) for node in nodes]
-        if len(nodes) == 2 and values[0][0] != values[1][0]:
-            plain = [not isinstance(n, ast.Call) and self._constant(n) is not None for n in nodes]
-            for k in (0, 1):
-                if plain[k] and not plain[1 - k]:
-                    values[k] = self._literal(values[1 - k][0], self._number(nodes[k]))
-                    break
-        return self._call(_intrinsic(op), values)
+    def _length(self, e: Length) -> Value:
+        return self._call(elements.length(e.axis), [self._value(e.array)])
 
-    def _subscript(self, node: ast.Subscript) -> Value:
-        if isinstance(node.value, ast.Attribute):  # array.shape
-            axis = int(ast.literal_eval(node.slice))
-            return self._call(elements.length(axis), [self._value(node.value.value)])
-        if isinstance(node.value, ast.Call):  # one of several results
-            kind, several = self._value(node.value)
-            k = int(ast.literal_eval(node.slice))
-            return kind[k], self.b.extract_value(several, k)
-        if any(isinstance(i, ast.Slice) for i in _index(node)):  # the part at an index
-            outer = [self._value(i) for i in _index(node) if not isinstance(i, ast.Slice)]
-            part = memory.part(len(outer), len(_index(node)) - len(outer))
-            return self._call(part, [self._value(node.value), *outer])
-        return self._access(node, elements.load, [])
+    def _output(self, e: Output) -> Value:
+        kind, several = self._value(e.call)
+        return kind[e.number], self.b.extract_value(several, e.number)
 
-    def _attribute(self, node: ast.Attribute) -> Value:
-        assert node.attr == "T"
-        return self._call(memory.transposed, [self._value(node.value)])
+    def _part(self, e: Part) -> Value:
+        part = memory.part(len(e.index), e.rest)
+        return self._call(part, [self._value(e.array), *map(self._value, e.index)])
 
-    def _access(
-        self, node: ast.Subscript, make: Callable[..., Any], value: Sequence[Value]
-    ) -> Value:
+    def _transposed(self, e: Transposed) -> Value:
+        return self._call(memory.transposed, [self._value(e.array)])
+
+    def _access(self, e: Element, make: Callable[..., Any], value: Sequence[Value]) -> Value:
         """A load or a store of one element."""
-        name, index = _name(node.value), _index(node)
+        name = _array(e.array)
         scope = self.scopes.get(self._memory(name), elements.READ_ONLY)
         known = scope if scope < elements.SCOPES else None
-        intrinsic = make(len(index), known, name in self.rows)
-        return self._call(intrinsic, [self.env[name], *value, *map(self._value, index)])
-
-    # Constants -------------------------------------------------------------------------------
-
-    def _constant(self, node: ast.expr) -> tuple[Any, Any] | None:
-        """Type and value of a constant expression; None for another."""
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            kind = self.namespace.get(node.func.id)
-            if isinstance(kind, types.Type):
-                return kind, self._number(node.args[0])
-        value = self._number(node)
-        return None if value is None else (_CONSTANTS[type(value)], value)
-
-    def _number(self, node: ast.expr) -> Any:
-        """The value of a constant expression, or None."""
-        if isinstance(node, ast.Constant):
-            return node.value
-        if isinstance(node, ast.Name):
-            value = self.namespace.get(node.id)
-            return value if isinstance(value, float) else None
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            value = self._number(node.operand)
-            return None if value is None else -value
-        if isinstance(node, ast.Call) and _name(node.func) == "complex":
-            return complex(*(self._number(a) for a in node.args))
-        return None
+        intrinsic = make(len(e.index), known, name in self.rows)
+        return self._call(intrinsic, [self._value(e.array), *value, *map(self._value, e.index)])
 
 
 _STATEMENTS: dict[type, Callable[[Builder, Any], None]] = {
-    ast.For: Builder._for,
-    ast.If: Builder._if,
-    ast.While: Builder._while,
-    ast.Break: Builder._break,
-    ast.Return: Builder._return,
-    ast.Assign: Builder._assign,
-    ast.Expr: Builder._expression,
+    Assign: Builder._assign,
+    Store: Builder._store,
+    Do: Builder._do,
+    For: Builder._for,
+    Forever: Builder._forever,
+    Leave: Builder._leave,
+    If: Builder._if,
+    Return: Builder._return,
 }
 _EXPRESSIONS: dict[type, Callable[[Builder, Any], Value]] = {
-    ast.Call: Builder._called,
-    ast.BinOp: Builder._binary,
-    ast.UnaryOp: Builder._unary,
-    ast.Compare: Builder._compare,
-    ast.BoolOp: Builder._both,
-    ast.Subscript: Builder._subscript,
-    ast.Attribute: Builder._attribute,
+    Constant: Builder._constant,
+    Call: Builder._called,
+    Unary: Builder._unary,
+    Binary: Builder._binary,
+    Group: Builder._group,
+    Element: Builder._element,
+    Part: Builder._part,
+    Transposed: Builder._transposed,
+    Length: Builder._length,
+    Output: Builder._output,
 }
 
 
-def _intrinsic(op: ast.AST) -> Any:
-    return getattr(runtime, _OPERATORS[type(op)])
+def _bare(e: Expr) -> Any:
+    """The value of a number that has no dtype of its own; None for another expression."""
+    if isinstance(e, Constant):
+        return e.value if e.dtype in _BARE else None
+    return e if isinstance(e, int) else None
 
 
-def _name(node: ast.expr) -> str:
-    return node.id if isinstance(node, ast.Name) else ""
+def _array(e: Expr) -> str:
+    """The name of an array, or of what it is the transpose of."""
+    while isinstance(e, Transposed):
+        e = e.array
+    assert isinstance(e, str)
+    return e
 
 
-def _whole(value: ast.expr) -> str:
+def _whole(value: Expr) -> str:
     """The array that an expression is a view of; nothing where it is another."""
-    if isinstance(value, ast.Call) and _name(value.func) == "flat":
-        return _name(value.args[0])
-    if isinstance(value, ast.Subscript) and isinstance(value.value, ast.Name):
-        return value.value.id if any(isinstance(i, ast.Slice) for i in _index(value)) else ""
-    return ""
+    if isinstance(value, Call) and value.function == "flat":
+        return _array(value.operands[0])
+    return _array(value.array) if isinstance(value, Part) else ""
 
 
-def _index(node: ast.Subscript) -> list[ast.expr]:
-    return node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-
-
-def _length(statements: Iterable[ast.stmt]) -> int:
+def _length(block: Block) -> int:
     """How many statements there are, those inside of loops included."""
-    return sum(2 + _length(s.body) if isinstance(s, ast.For) else 1 for s in statements)
+    return sum(2 + _length(s) if isinstance(s, For) else 1 for s in block.statements())

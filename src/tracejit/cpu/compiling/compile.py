@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import itertools
 import sys
@@ -17,11 +16,14 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.np.numpy_support import from_dtype
 
 from tracejit.config import config
+from tracejit.cpu import runtime
 from tracejit.cpu.compiling.build import Builder
 from tracejit.cpu.compiling.function import Compiled, compiled, dumped, loaded
 from tracejit.cpu.environment import environment
+from tracejit.cpu.source import CPUSource
 from tracejit.errors import CompileError
 from tracejit.lower import cache
+from tracejit.lower.kernel.statements import Kernel
 from tracejit.native import locks
 from tracejit.native.apart import apart
 
@@ -47,13 +49,13 @@ def scalar_type(dtype: np.dtype[Any]) -> Any:
     return from_dtype(dtype)
 
 
-def compile_entry(text: str, signature: tuple[Any, ...], late: int = 0) -> tuple[Any, bool]:
-    """The compiled ``entry`` of source `text`, and whether it had to be compiled.
+def compile_entry(source: CPUSource, signature: tuple[Any, ...]) -> tuple[Any, bool]:
+    """The compiled entry of a source, and whether it had to be compiled.
 
-    It makes `late` arrays, in the cells that come last in its signature. Called with arguments of
+    It makes the late arrays, in the cells that come last in its signature. Called with arguments of
     any other type, it gives the code for a miss, or None, and converts nothing.
     """
-    text = f"# {', '.join(map(str, signature))}\n{text}"
+    text = f"# {', '.join(map(str, signature))}\n{source.text}"
     name = cache.program_name(text, environment())
     # Machine code from a cache has no text to show.
     shown = config.debug >= 5
@@ -62,11 +64,11 @@ def compile_entry(text: str, signature: tuple[Any, ...], late: int = 0) -> tuple
         with contextlib.suppress(KeyError):  # another thread needs the room
             _entries.move_to_end(name)
         return entry, False
-    return apart(lambda: _compiled_entry(name, text, signature, late, shown))
+    return apart(lambda: _compiled_entry(name, text, source, signature, shown))
 
 
 def _compiled_entry(
-    name: str, text: str, signature: tuple[Any, ...], late: int, shown: bool
+    name: str, text: str, source: CPUSource, signature: tuple[Any, ...], shown: bool
 ) -> tuple[Any, bool]:
     if _lock._is_owned():  # a finaliser's
         raise CompileError("the compiler is in the midst of another program on this thread")
@@ -75,20 +77,22 @@ def _compiled_entry(
         if entry is not None:  # another thread was faster
             _entries.move_to_end(name)
             return entry, False
-        entry = _compile(name, text, signature, late, kept=not shown)
+        entry = _compile(name, text, source, signature, kept=not shown)
         _entries[name] = entry
         if len(_entries) > _MOST:
             _entries.popitem(last=False)
         return entry, True
 
 
-def _compile(name: str, text: str, signature: tuple[Any, ...], late: int, kept: bool) -> Any:
+def _compile(
+    name: str, text: str, source: CPUSource, signature: tuple[Any, ...], kept: bool
+) -> Any:
     function = _alive.get(name) if kept else None
     if function is None:
-        function = _load(name, text, signature) if kept else None
+        function = _load(name, source, signature) if kept else None
     found = function is not None
     if function is None:
-        function = _build(name, text, signature)
+        function = _build(name, source.kernel, signature)
         if kept and (content := dumped(function)) is not None:
             cache.save(name, content, text)
     if kept:
@@ -97,47 +101,52 @@ def _compile(name: str, text: str, signature: tuple[Any, ...], late: int, kept: 
         print(", ".join(map(str, signature)), file=sys.stderr)
         print(function.assembly(), file=sys.stderr)
     # A process that has compiled nothing is to start fast.
-    return function.callable(effort=0 if found else 2, late=late)
+    return function.callable(effort=0 if found else 2, late=len(source.late))
 
 
-def _load(name: str, text: str, signature: tuple[Any, ...]) -> Compiled | None:
+def _load(name: str, source: CPUSource, signature: tuple[Any, ...]) -> Compiled | None:
     """The function as a file of the cache has it; None where there is none that is right."""
     content = cache.load(name)
     if content is None:
         return None
     try:
-        _namespace(ast.parse(text))  # which gives the linker the names that it needs
+        functions = Functions(source.kernel)
+        for called in source.calls:
+            functions[called]  # which gives the linker the names that it needs
         return loaded(name, content, signature)
     except Exception:
         cache.forget(name)
         return None
 
 
-def _build(name: str, text: str, signature: tuple[Any, ...]) -> Compiled:
+def _build(name: str, kernel: Kernel, signature: tuple[Any, ...]) -> Compiled:
     try:
         # Two of one name must not be alive at once: one that is shown may be beside another.
-        return built(f"{name}.{next(_shown)}" if config.debug >= 5 else name, text, signature)
+        return built(f"{name}.{next(_shown)}" if config.debug >= 5 else name, kernel, signature)
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CompileError(f"the compiler refused {name}: {reason[0]}") from error
 
 
-def built(name: str, text: str, signature: tuple[Any, ...]) -> Compiled:
-    """The function that is the last statement of `text`, as a symbol called `name`."""
-    module = ast.parse(text)
-    *_, function = module.body
-    assert isinstance(function, ast.FunctionDef)
-    namespace = _namespace(module)
+class Functions(dict[str, Any]):
+    """What the calls of a kernel call: the runtime's functions, and those of its factories."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        super().__init__()
+        self.factories = kernel.factories
+
+    def __missing__(self, name: str) -> Any:
+        made = self.factories.get(name)
+        function = getattr(runtime, name if made is None else made.function)
+        self[name] = function if made is None else function(*made.arguments)
+        return self[name]
+
+
+def built(name: str, kernel: Kernel, signature: tuple[Any, ...]) -> Compiled:
+    """The function that a kernel is, as a symbol called `name`."""
+    functions = Functions(kernel)
 
     def body(typingctx: Any, context: Any, b: Any, arguments: list[Any]) -> None:
-        Builder(context, typingctx, b, function, namespace, arguments).build()
+        Builder(context, typingctx, b, kernel, functions, arguments).build()
 
     return compiled(name, signature, body)
-
-
-def _namespace(module: ast.Module) -> dict[str, Any]:
-    """What the statements before the last one of a source define."""
-    namespace: dict[str, Any] = {}
-    head = ast.Module(module.body[:-1], [])
-    exec(compile(head, "<head>", "exec"), namespace)
-    return namespace

@@ -1,4 +1,4 @@
-"""About how long Numba and LLVM take for a source: from its text, in time linear in that.
+"""About how long Numba and LLVM take for a kernel: in time linear in its statements.
 
 The weights are a third above what fits the times of 57 programs of up to 400 loops, 3,000 calls
 and 100 arguments on an idle machine. That tells most of them within a quarter; products of
@@ -8,33 +8,53 @@ matrices, divisions of integers and `gammaln` take up to three times as long.
 from __future__ import annotations
 
 import functools
-import re
+from collections.abc import Mapping
 
 from tracejit.ir import ops
+from tracejit.lower.kernel.formula import called
+from tracejit.lower.kernel.statements import Block, For, Forever, If, Kernel
 
 #: Milliseconds for any program, a loop, one of few and known steps (which LLVM unrolls), an
-#: argument, a line, and what costs as much as an addition.
-_START, _LOOP, _SHORT, _ARGUMENT, _LINE, _COST = 33.0, 6.7, 0.5, 4.0, 0.135, 0.18
-
-_FOR = re.compile(r"^ *(?:for|while) ", re.MULTILINE)
-_SHORT_FOR = re.compile(r"^ *for \w+ in \w+\((?:\w+, )*\d{1,2}\):", re.MULTILINE)
-_CALL = re.compile(r"\b(\w+)\(")
+#: argument, a statement, and what costs as much as an addition.
+_START, _LOOP, _SHORT, _ARGUMENT, _STATEMENT, _COST = 33.0, 6.7, 0.5, 4.0, 0.135, 0.18
+#: Below how many steps those are few.
+_FEW = 100
 
 
-def seconds(text: str) -> float:
-    """About how long the source `text` takes to compile."""
-    costs = _costs()
-    head = text[text.index("def entry(") : text.index("):")]
-    short = len(_SHORT_FOR.findall(text))
+def seconds(kernel: Kernel, calls: Mapping[str, int]) -> float:
+    """About how long a kernel takes to compile; `calls` counts the functions that it calls."""
+    costs, found = _costs(), _Counts()
+    found.add(kernel.body)
     milliseconds = (
         _START
-        + _LOOP * (len(_FOR.findall(text)) - short)
-        + _SHORT * short
-        + _ARGUMENT * (head.count(",") + 1)
-        + _LINE * text.count("\n")
-        + _COST * sum(costs.get(name, 1) for name in _CALL.findall(text))
+        + _LOOP * found.loops
+        + _SHORT * found.short
+        + _ARGUMENT * max(len(kernel.parameters), 1)
+        + _STATEMENT * (found.statements + len(kernel.factories))
+        + _COST * sum(costs.get(name, 1) * count for name, count in calls.items())
     )
     return milliseconds / 1e3
+
+
+class _Counts:
+    """How many statements a kernel has, and loops, of which some are short."""
+
+    def __init__(self) -> None:
+        self.statements = self.loops = self.short = 0
+
+    def add(self, block: Block) -> None:
+        for s in block.statements():
+            self.statements += 1
+            if not isinstance(s, Block):
+                continue
+            if isinstance(s, For | Forever):
+                last = s.operands[-1] if isinstance(s, For) else None
+                short = isinstance(last, int) and last < _FEW
+                self.loops += not short
+                self.short += short
+            self.add(s)
+            if isinstance(s, If) and s.otherwise is not None:
+                self.add(s.otherwise)
 
 
 @functools.cache
@@ -43,7 +63,7 @@ def _costs() -> dict[str, int]:
     return {
         name: row.cost
         for row in ops.ELEMENTWISE.values()
-        for expression in (row.cpu, row.near)
-        if expression
-        for name in _CALL.findall(expression)
+        for formula in (row.cpu, row.near)
+        if formula
+        for name in called(formula)
     }

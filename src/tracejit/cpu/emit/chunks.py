@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tracejit.cpu.emit.accumulate import kept_element, led
-from tracejit.cpu.emit.block import Block
+from tracejit.cpu.emit.accumulate import Lead, kept_element, led
 from tracejit.cpu.emit.emitting import Emitting
 from tracejit.cpu.passes.chunks import (
     CHUNK,
+    LENGTH,
+    NUMBER,
+    TILED_LENGTH,
     inner_points,
     is_whole,
-    length_text,
-    number_text,
     own_computations,
 )
 from tracejit.cpu.source import Extra
 from tracejit.cpu.styles import Tile
+from tracejit.lower.kernel.formula import fill
+from tracejit.lower.kernel.statements import Binary, Call, Element, Expr, For, Store
 from tracejit.lower.program import Buffer, Computation, Kind, Loop
 
 
@@ -28,7 +30,7 @@ class Chunks:
         #: What the chunks before have given.
         self.names: dict[Computation, str] = {}
 
-    def run(self, loop: Loop, extent: str) -> None:
+    def run(self, loop: Loop, extent: Expr) -> None:
         """Emit the chunks of `loop`."""
         ranged = loop is self.e.ranged
         whole = _whole(loop)
@@ -39,25 +41,26 @@ class Chunks:
             whole = [c for c in whole if c not in self.sums.goes_on]
         parts = self._extras(loop, whole) if ranged else self._own(whole)
         chunk, start, end = (self.e.fresh("i") for _ in range(3))
-        block = Block(f"for {chunk} in {'span(first, last)' if ranged else f'range({count})'}:")
-        block.add(f"{start} = {chunk} * {length}")
-        block.add(f"{end} = imin({start} + {length}, {extent})")
-        self.e.path[-1].body.append(block)
-        self.e.path.append(block)
+        kind, operands = ("span", ("first", "last")) if ranged else ("range", (count,))
+        block = For(index=chunk, kind=kind, operands=operands)
+        block.assign(start, Binary("*", chunk, length))
+        block.assign(end, Call("imin", (Binary("+", start, length), extent)))
+        self.e.open(block)
         for c, part in parts.items():
             if c.kind is Kind.SWEEP:
-                self.sums.parts_of[c.target] = part, chunk if ranged else ""
+                self.sums.parts_of[c.target] = part, (chunk,) if ranged else ()
         for member in loop.members:
             self.e.range_of(member, start, end)
         for c in whole:
             if c.kind is Kind.SWEEP:
                 del self.sums.parts_of[c.target]
                 if not ranged:
-                    self._take_array(c, parts[c], "")
+                    self._take_array(c, parts[c], ())
                 continue
             value = self._given(c)
             if ranged:
-                self.e.path[-1].add(f"{parts[c].name}[{chunk}] = {value}", c.target.origin)
+                element = Element(parts[c].name, (chunk,))
+                self.e.path[-1].add(Store(element, value, c.target.origin))
             else:
                 self._take(c, value)
         self.e.path.pop()
@@ -86,14 +89,15 @@ class Chunks:
             made[c] = part
         return made
 
-    def _extents(self, loop: Loop, extent: str) -> tuple[str, str]:
+    def _extents(self, loop: Loop, extent: Expr) -> tuple[Expr, Expr]:
         """The length of a loop's chunks, and their number."""
         points = self.e.dim(inner_points(loop))
-        block, length, count = self.e.path[-1], str(CHUNK), self.e.fresh("i")
-        if (tiled := loop.has(Tile)) or points != "1":
-            length = self.e.fresh("i")
-            block.add(f"{length} = {length_text(extent, points, tiled)}")
-        block.add(f"{count} = {number_text(extent, length)}")
+        block, count = self.e.path[-1], self.e.fresh("i")
+        length: Expr = CHUNK
+        if (tiled := loop.has(Tile)) or points != 1:
+            length, formula = self.e.fresh("i"), TILED_LENGTH if tiled else LENGTH
+            block.assign(length, fill(formula, count=extent, inner=points))
+        block.assign(count, fill(NUMBER, count=extent, length=length))
         return length, count
 
     def combine(self, loop: Loop, number: int) -> None:
@@ -105,15 +109,14 @@ class Chunks:
         parts = [e.buffer for e in self.e.extras if e.phase == number]
         self._open(whole)
         chunk = self.e.fresh("i")
-        block = Block(f"for {chunk} in range(last):")
-        self.e.path[-1].body.append(block)
-        self.e.path.append(block)
+        block = For(index=chunk, kind="range", operands=("last",))
+        self.e.open(block)
         for c, part in zip(whole, parts, strict=True):
             if c.kind is Kind.SWEEP:
-                self._take_array(c, part, chunk)
+                self._take_array(c, part, (chunk,))
                 continue
             value = self.e.fresh("v")
-            block.add(f"{value} = {part.name}[{chunk}]")
+            block.assign(value, Element(part.name, (chunk,)))
             self._take(c, value)
         self.e.path.pop()
         self._close(whole)
@@ -126,29 +129,31 @@ class Chunks:
                 self.sums.clear(c, 0)
                 continue
             name = self.names[c] = self.e.fresh("v")
-            layered = self.sums.layered(c)
-            start = f"sum_open({self.sums.start(c)})" if layered else self.sums.identity(c)
-            self.e.path[-1].add(f"{name} = {start}")
+            start: Expr = self.sums.identity(c)
+            if self.sums.layered(c):
+                start = Call("sum_open", (self.sums.start(c),))
+            self.e.path[-1].assign(name, start)
 
-    def _given(self, c: Computation) -> str:
+    def _given(self, c: Computation) -> Expr:
         """What the chunk at hand gave."""
         layered = self.sums.layered(c)
         return self.sums.total(c, c.loops[0]) if layered else self.sums.accumulator(c)
 
-    def _take(self, c: Computation, value: str) -> None:
+    def _take(self, c: Computation, value: Expr) -> None:
         """Combine what a chunk gave with what those before it did."""
         name = self.names[c]
-        carried = f"sum_carry({name}, {value})"
-        text = carried if self.sums.layered(c) else self.sums.combine_in_order(c, name, value)
-        self.e.path[-1].add(f"{name} = {text}", c.target.origin)
+        total: Expr = Call("sum_carry", (name, value))
+        if not self.sums.layered(c):
+            total = self.sums.combine_in_order(c, name, value)
+        self.e.path[-1].assign(name, total, c.target.origin)
 
-    def _take_array(self, c: Computation, part: Buffer, lead: str) -> None:
-        """The same for the array of a sweep, which is in `part`, at `lead` if not empty."""
+    def _take_array(self, c: Computation, part: Buffer, lead: Lead) -> None:
+        """The same for the array of a sweep, which is in `part`, at `lead` there."""
         block, place = self.sums.over_kept(c, 0)
         given = led(kept_element(c, part, place), lead)
         for buffer in self.e.program.buffers[c.target]:
             total = kept_element(c, buffer, place)
-            block.add(f"{total} = {self.sums.combine(c, total, given)}", c.target.origin)
+            block.add(Store(total, self.sums.combine(c, total, given), c.target.origin))
 
     def _close(self, whole: list[Computation]) -> None:
         """After the last chunk."""
@@ -158,7 +163,7 @@ class Chunks:
             name = self.names[c]
             if self.sums.layered(c):
                 total = self.e.fresh("v")
-                self.e.path[-1].add(f"{total} = sum_close({name})", c.target.origin)
+                self.e.path[-1].assign(total, Call("sum_close", (name,)), c.target.origin)
                 name = total
             self.sums.finish(c, name)
 

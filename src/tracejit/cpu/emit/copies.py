@@ -6,6 +6,7 @@ from tracejit.cpu.emit.emitting import Emitting
 from tracejit.cpu.styles import BlockedDraws, Jam
 from tracejit.ir import ops
 from tracejit.ir.node import Node
+from tracejit.lower.kernel.statements import Call, Do, Expr
 from tracejit.lower.program import Computation, Kind, Loop
 
 #: What is its operand, where the dtype is the same.
@@ -18,19 +19,19 @@ class Copies:
     def __init__(self, emitter: Emitting) -> None:
         self.e = emitter
 
-    def run(self, loop: Loop, first: str, last: str) -> bool:
-        """Emit what a loop does from `first` (from none: 0) up to `last`, if it only copies."""
+    def run(self, loop: Loop, first: Expr | None, last: Expr) -> bool:
+        """Emit what a loop does from `first` (None: 0) up to `last`, if it only copies."""
         c = loop.items[0]
         if len(loop.items) > 1 or not isinstance(c, Computation) or c.loops != [loop]:
             return False
         source = self._source(c)
         if source is None or loop.has(Jam) or loop.has(BlockedDraws):
             return False
-        name = self.e.flat_name(self.e.array_name(source), source.ndim)
+        given = self.e.flat(self.e.array(source), source.ndim)
         for buffer in self.e.program.buffers[c.target]:
-            out = self.e.flat_name(buffer.name, c.target.ndim)
-            text = f"copy_range({out}, {name}, {first or 0}, {last})"
-            self.e.path[-1].add(text, c.target.origin)
+            out = self.e.flat(buffer.name, c.target.ndim)
+            call = Call("copy_range", (out, given, 0 if first is None else first, last))
+            self.e.path[-1].add(Do(call, c.target.origin))
         return True
 
     def _source(self, c: Computation) -> Node | None:

@@ -1,4 +1,4 @@
-"""Numba source of a program: one function, one operation a statement, each name assigned once.
+"""The kernel of a program: one function, one operation a statement, each name assigned once.
 
 The names are canonical and no line of the user's appears, so that equal computations have equal
 source; where each statement comes from is kept beside it. For ``1 / (1 + np.exp(-x))``:
@@ -19,14 +19,15 @@ source; where each statement comes from is kept beside it. For ``1 / (1 + np.exp
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from tracejit.cpu.emit.accumulate import Accumulators, Version
-from tracejit.cpu.emit.block import Block, Line
 from tracejit.cpu.emit.calls import Calls
 from tracejit.cpu.emit.chunks import Chunks
 from tracejit.cpu.emit.copies import Copies
-from tracejit.cpu.emit.emitting import DONE, MISSED, REFUSED, Emitting
+from tracejit.cpu.emit.emitting import DONE, FALSE, MISSED, Emitting, refused, unless
+from tracejit.cpu.emit.expressions import loaded, stored
 from tracejit.cpu.emit.guards import Guards
 from tracejit.cpu.emit.heading import heading
 from tracejit.cpu.emit.regions import Regions
@@ -41,6 +42,25 @@ from tracejit.ir.node import Node
 from tracejit.lower.access import FLAT, Dynamic, Entry, Index, Point
 from tracejit.lower.buffers import name_memory
 from tracejit.lower.control import results
+from tracejit.lower.kernel.statements import (
+    Assign,
+    Binary,
+    Block,
+    Call,
+    Do,
+    Element,
+    Expr,
+    Factory,
+    For,
+    Group,
+    If,
+    Kernel,
+    Length,
+    Return,
+    Store,
+    Unary,
+)
+from tracejit.lower.kernel.text import Text
 from tracejit.lower.program import (
     Buffer,
     Computation,
@@ -89,7 +109,7 @@ class Emitter(Emitting):
             self.names[node.attr[0]] = f"x{k}"
         ordered, late, kept = name_memory(self.program)
         for buffer in (b for bs in self.program.buffers.values() for b in bs if b.home):
-            buffer.name = self.names[buffer.home]
+            buffer.name = self.home(buffer)
         self.extras = [Extra(b) for b in kept]
         self.returned = [b for b in late if b.output]
         self.parameters = [f"x{k}" for k in range(len(graph.inputs))] + [b.name for b in ordered]
@@ -107,15 +127,23 @@ class Emitter(Emitting):
                 self.chunks.combine(item, k)
         if not self.left:
             self._leave()
-        self.body.add(f"return {DONE}")
+        self.body.add(Return(DONE))
         parameters = self.parameters + [e.buffer.name for e in self.extras]
         parameters += ["phase", "first", "last"] if self.phases else []
         parameters += ["late"] if self.returned else []
-        lines = self.body.lines(1)
-        head = heading("\n".join(t for t, _ in self.body.lines()), self.headers, parameters)
-        text = "\n".join([*head, *(t for t, _ in lines)]) + "\n"
-        origins = [*(None for _ in head), *(o for _, o in lines)]
-        return CPUSource(text, origins, ordered, self.returned, bool(self.phases), self.extras)
+        kernel, text = Kernel(parameters, self.factories, self.body), Text()
+        text.block(kernel.body)
+        head = heading(kernel, text)
+        return CPUSource(
+            "\n".join([*head, *text.lines, ""]),
+            [*(None for _ in head), *text.origins],
+            ordered,
+            self.returned,
+            kernel,
+            text.calls,
+            bool(self.phases),
+            self.extras,
+        )
 
     def inside(self, program: Program) -> Emitting:
         return Emitter(program, around=self)
@@ -131,14 +159,12 @@ class Emitter(Emitting):
         if self.program.required is not None:
             self._require(self.program.required)
         if self.traps:
-            self.body.body.insert(self.start, Line("bad = False"))
-            self.body.add("if told(bad):")
-            self.body.add(f"    return {REFUSED}")
+            self.body.body.insert(self.start, Assign("bad", FALSE))
+            self.body.add(refused())
 
     def open_phase(self, number: int) -> None:
         """Open the block of a phase."""
-        self.path.append(Block(f"if phase == {number}:"))
-        self.body.body.append(self.path[-1])
+        self.open(If(test=Binary("==", "phase", number)))
 
     def _checks(self) -> None:
         """Leave before any work where the arguments are not those that the trace was for.
@@ -148,43 +174,42 @@ class Emitter(Emitting):
         """
         inputs = self.program.graph.inputs
         layouts = self.program.layouts
-        met = [f"rows({self.names[i.attr[0]]})" for i in inputs if layouts[i.attr[0]] == "R"]
+        met: list[Expr] = [
+            Call("rows", (self.names[i.attr[0]],)) for i in inputs if layouts[i.attr[0]] == "R"
+        ]
         met += [self._met(check.condition) for check in self.program.graph.checks]
         arrays = [i for i in inputs if layouts[i.attr[0]]]
         gaps = [i for i in arrays if i in self.written and layouts[i.attr[0]] in ("R", "A")]
-        met += [f"distinct({self.names[i.attr[0]]})" for i in gaps]
+        met += [Call("distinct", (self.names[i.attr[0]],)) for i in gaps]
         for k, x in enumerate(arrays):
             # What is written into shares no memory with another array.
             for y in arrays[:k]:
                 if {x, y} & self.written:
-                    met.append(f"apart({self.names[y.attr[0]]}, {self.names[x.attr[0]]})")
+                    met.append(Call("apart", (self.names[y.attr[0]], self.names[x.attr[0]])))
         if met:
             every = met[0]
             for one in met[1:]:
                 name = self.fresh("met")
-                self.body.add(f"{name} = logical_and({every}, {one})")
+                self.body.assign(name, Call("logical_and", (every, one)))
                 every = name
-            self.body.add(f"if not {every}:")
-            self.body.add(f"    return {MISSED}")
+            self.body.add(unless(every, Return(MISSED)))
         self.start = len(self.body.body)
 
     def _require(self, condition: Node) -> None:
         """Leave after the work where it found that the entry is for other arguments."""
         if self.phases:
             self.open_phase(len(self.phases) - 1)
-        block = Block(f"if not {self.value(condition, ())}:")
-        block.add(f"return {MISSED}")
-        self.path[-1].body.append(block)
+        self.path[-1].add(unless(self.value(condition, ()), Return(MISSED)))
         del self.path[1:]
 
-    def _met(self, condition: Node) -> str:
+    def _met(self, condition: Node) -> Expr:
         """The expression that is true where a check holds."""
         sign = {"equal": "==", "not_equal": "!="}.get(condition.op.name)
         if sign is not None:
             length, one = condition.args
             if length.op is ops.DIM and one.op is ops.CONST and build.constant_value(one) == 1:
                 name, axis, _ = length.attr
-                return f"{self.names[name]}.shape[{axis}] {sign} 1"
+                return Binary(sign, Length(self.names[name], axis), 1)
         return self.value(condition, ())
 
     # Loops -----------------------------------------------------------------------------------
@@ -205,14 +230,11 @@ class Emitter(Emitting):
         if not lengths:
             self._loop(loop)
             return
-        short = " and ".join(f"{length} <= {BLOCK}" for length in lengths)
-        for condition in (
-            short,
-            f"not ({short})" if len(lengths) > 1 else f"{lengths[0]} > {BLOCK}",
-        ):
-            block = Block(f"if {condition}:")
-            self.path[-1].body.append(block)
-            self.path.append(block)
+        each: list[Expr] = [Binary("<=", length, BLOCK) for length in lengths]
+        short = functools.reduce(lambda a, b: Binary("and", a, b), each)
+        long = Unary("not", short) if len(lengths) > 1 else Binary(">", lengths[0], BLOCK)
+        for condition in (short, long):
+            self.open(If(test=condition))
             self.accumulators.rows_short = condition is short
             self._loop(loop)
             self.path.pop()
@@ -229,10 +251,10 @@ class Emitter(Emitting):
         elif loop is self.ranged:
             self.range_of(loop, "first", "last")
         else:
-            self.range_of(loop, "", extent)
+            self.range_of(loop, None, extent)
 
-    def range_of(self, loop: Loop, first: str, last: str) -> None:
-        """The iterations of a loop from `first` (from none: 0) up to `last`."""
+    def range_of(self, loop: Loop, first: Expr | None, last: Expr) -> None:
+        """The iterations of a loop from `first` (None: 0) up to `last`."""
         if self.copies.run(loop, first, last):
             return
         # Without those of copies that are not there, where what they leave is done one by one.
@@ -257,7 +279,7 @@ class Emitter(Emitting):
         loop: Loop,
         inside: list[Computation],
         version: Version,
-        extent: str,
+        extent: Expr,
         guarded: list[Point],
     ) -> None:
         """What a loop does at each step, and what becomes of it."""
@@ -277,48 +299,53 @@ class Emitter(Emitting):
         del self.depth_of[loop]
         self.accumulators.after(loop, inside)
 
-    def _jammed(self, loop: Loop, jam: Jam, first: str, last: str) -> None:
+    def _jammed(self, loop: Loop, jam: Jam, first: Expr | None, last: Expr) -> None:
         """A loop that takes several steps at a time."""
         steps, var = len(jam.copies) + 1, self.var_of[loop]
         group = self.fresh("i")
         shift = steps.bit_length() - 1
-        count, start = last, f"{group} << {shift}"
-        if first:
-            count, start = f"({last} - {first})", f"{first} + ({start})"
-        groups = f"({count} + {steps - 1}) >> {shift}"
+        count: Expr = last
+        start: Expr = Binary("<<", group, shift)
+        if first is not None:
+            count, start = Group(Binary("-", last, first)), Binary("+", first, start)
+        groups: Expr = Binary(">>", Binary("+", count, steps - 1), shift)
         if jam.remainder:
-            groups, whole = self.fresh("i"), f"{count} >> {shift}"
-            far = self._far(loop)
-            self.path[-1].add(f"{groups} = {f'select({far}, 0, {whole})' if far else whole}")
-        block = Block(f"for {group} in range({groups}):")
-        block.add(f"{var} = {start}")
+            whole, far = Binary(">>", count, shift), self._far(loop)
+            groups = self.fresh("i")
+            several = whole if far is None else Call("select", (far, 0, whole))
+            self.path[-1].assign(groups, several)
+        block = For(index=group, kind="range", operands=(groups,))
+        block.assign(var, start)
         for k, copy in enumerate(jam.copies, 1):
             self.loops[id(copy)], self.var_of[copy] = copy, self.fresh("i")
-            step = f"{var} + {k}"
-            step = step if jam.remainder else f"imin({step}, {last} - 1)"
-            block.add(f"{self.var_of[copy]} = {step}")
+            step: Expr = Binary("+", var, k)
+            if not jam.remainder:
+                step = Call("imin", (step, Binary("-", last, 1)))
+            block.assign(self.var_of[copy], step)
         self._open_items(block, loop, jam.copies)
         if jam.remainder:
             rest = self.var_of[loop] = self.fresh("i")
-            done = f"{first} + ({groups} << {shift})" if first else f"{groups} << {shift}"
-            self._open_items(Block(f"for {rest} in span({done}, {last}):"), loop, ())
+            done: Expr = Binary("<<", groups, shift)
+            if first is not None:
+                done = Binary("+", first, done)
+            self._open_items(For(index=rest, kind="span", operands=(done, last)), loop, ())
 
-    def _far(self, loop: Loop) -> str:
-        """The condition under which a loop's rows come from memory; none where they do not."""
+    def _far(self, loop: Loop) -> Expr | None:
+        """The condition under which a loop's rows come from memory; None where they do not."""
         inside = computations_in(loop)
         for item in self.program.items:
             if not isinstance(item, Loop) or loop not in item.members:
                 continue
             if len(item.members) > 1 and any(c.kind is Kind.SWEEP for c in inside):
-                return ""  # another loop over the block has just fetched them
+                return None  # another loop over the block has just fetched them
             rows, row = self.dim(loop.extent), self.dim(inside[0].loops[-1].extent)
-            return f"select({row} > {LONG}, 0, {rows} * {row}) > {FAR}"
-        return ""
+            size = Call("select", (Binary(">", row, LONG), 0, Binary("*", rows, row)))
+            return Binary(">", size, FAR)
+        return None
 
     def _open_items(self, block: Block, loop: Loop, copies: Sequence[Loop]) -> None:
         """The items of a loop in a block of its own."""
-        self.path[-1].body.append(block)
-        self.path.append(block)
+        self.open(block)
         for each in (loop, *copies):
             self.depth_of[each] = len(self.path) - 1
         for item in loop.items:
@@ -333,9 +360,9 @@ class Emitter(Emitting):
             for buffer in self._memory(c):
                 if buffer.late and buffer.name not in self.allocated:
                     self.allocated.add(buffer.name)
-                    self.path[-1].add(f"{buffer.name} = {self._new_array(buffer)}")
+                    self.path[-1].assign(buffer.name, self._new_array(buffer))
                     if not buffer.output:
-                        self.path[-1].add(f"large_pages({buffer.name})")
+                        self.path[-1].add(Do(Call("large_pages", (buffer.name,))))
 
     def _memory(self, c: Computation) -> list[Buffer]:
         """What a computation writes, or needs while it runs."""
@@ -345,16 +372,16 @@ class Emitter(Emitting):
         found = [b for n in results(c.target) for b in self.program.buffers.get(n, ())]
         return found + [b for _, b in control.memory]
 
-    def _new_array(self, buffer: Buffer) -> str:
+    def _new_array(self, buffer: Buffer) -> Expr:
         """Memory that is given back at the end, or, for a result, an array of NumPy's."""
         extents = [self.dim(d) for d in buffer.shape]
         char = buffer.node.dtype.char
         make = "new_array" if buffer.output else "temporary"
         name = f"{make}_{char.replace('?', 't')}_{len(extents)}"
-        self.headers[name] = f'{name} = {make}("{char}", {len(extents)})'
+        self.factories[name] = Factory(make, (char, len(extents)))
         if buffer.output:
-            extents[:0] = ["late", str(1 + self.returned.index(buffer))]
-        return f"{name}({', '.join(extents)})"
+            extents[:0] = ["late", 1 + self.returned.index(buffer)]
+        return Call(name, tuple(extents))
 
     def _computation(self, c: Computation) -> None:
         if c.kind in (Kind.MATMUL, Kind.LIBRARY):
@@ -406,7 +433,7 @@ class Emitter(Emitting):
         kept = [index[k] for k in c.kept]
         return _moved(c, kept) if c.partial else tuple(kept)
 
-    def store(self, c: Computation, value: str, index: Index) -> None:
+    def store(self, c: Computation, value: Expr, index: Index) -> None:
         """Store `value` as the element of the target, and remember that it is known here."""
         if c.target.op is ops.RESHAPE and c.partial:
             self._fill(c, value, index)
@@ -414,19 +441,19 @@ class Emitter(Emitting):
         where = self.target_index(c, index)
         if not c.partial:
             self.path[-1].known[(c.target, where)] = value
+        result = stored(value, c.target.dtype)
         for buffer in self.program.buffers[c.target]:
-            text = f"half_store({value})" if c.target.dtype.char == "e" else value
-            put = self.streams.put(c, buffer, text)
-            self.path[-1].add(put or f"{self.element(buffer, where)} = {text}", c.target.origin)
+            put = self.streams.put(c, buffer, result)
+            self.path[-1].add(put or Store(self.element(buffer, where), result, c.target.origin))
 
-    def _fill(self, c: Computation, value: str, index: Index) -> None:
+    def _fill(self, c: Computation, value: Expr, index: Index) -> None:
         """Store `value`, an element of what is reshaped, where it lies in the target's memory."""
-        text = f"half_store({value})" if c.target.dtype.char == "e" else value
+        result = stored(value, c.target.dtype)
         assert isinstance(index, tuple)
         place = self.position(c.target.args[0], _moved(c, list(index)))
         for buffer in self.program.buffers[c.target]:
-            name = self.flat_name(buffer.name, c.target.ndim)
-            self.path[-1].add(f"{name}[{place}] = {text}", c.target.origin)
+            element = Element(self.flat(buffer.name, c.target.ndim), (place,))
+            self.path[-1].add(Store(element, result, c.target.origin))
 
     def _scatter(self, c: Computation, index: Index) -> None:
         """Put or add an element where its positions say."""
@@ -438,22 +465,19 @@ class Emitter(Emitting):
             place = self.value(node, index if node.ndim else ())
             if check:
                 length = self.dim(c.target.shape[axis])
-                self.trap(f"outside({place}, {length})", len(self.path) - 1)
+                self.trap(Call("outside", (place, length)), len(self.path) - 1)
                 wrapped = self.fresh("v")
-                block.add(f"{wrapped} = wrap({place}, {length})", origin)
+                block.assign(wrapped, Call("wrap", (place, length)), origin)
                 place = wrapped
             places.append(place)
         for buffer in self.program.buffers[c.target]:
             at = [places[k] for k in buffer.axes]
             if buffer.layout == "F":
                 at.reverse()
-            element = f"{buffer.name}[{', '.join(at)}]"
-            half = c.target.dtype.char == "e"
-            text = value
+            element, dtype, new = Element(buffer.name, tuple(at)), c.target.dtype, value
             if mode == "add":
-                old = f"half_load({element})" if half else element
-                text = self.accumulators.sum_of(c, old, value)
-            block.add(f"{element} = {f'half_store({text})' if half else text}", origin)
+                new = self.accumulators.sum_of(c, loaded(element, dtype), value)
+            block.add(Store(element, stored(new, dtype), origin))
 
 
 def _assigns(item: Loop | Computation) -> bool:

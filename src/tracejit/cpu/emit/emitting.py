@@ -9,14 +9,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from tracejit.cpu.emit.expressions import scalar
 from tracejit.cpu.emit.values import Values
 from tracejit.cpu.passes.phases import Phase
 from tracejit.cpu.source import Extra
 from tracejit.lower.access import Index
+from tracejit.lower.kernel.statements import Call, Expr, If, Return, Statement, Unary
 from tracejit.lower.program import Buffer, Computation, Loop, Program
 
 #: What an entry returns.
 DONE, MISSED, REFUSED = 0, 1, 2
+
+
+FALSE = scalar(False, np.dtype(bool))
+
+
+def unless(test: Expr, then: Statement) -> If:
+    """A statement for where something is false."""
+    return If([then], test=Unary("not", test))
+
+
+def refused() -> If:
+    """Leave where NumPy would have raised."""
+    return If([Return(REFUSED)], test=Call("told", ("bad",)))
 
 
 class Emitting(Values):
@@ -57,8 +74,8 @@ class Emitting(Values):
         """What emits the program of a region, in a block of this."""
         raise NotImplementedError
 
-    def range_of(self, loop: Loop, first: str, last: str) -> None:
-        """Emit the iterations of a loop from `first` (from none: 0) up to `last`."""
+    def range_of(self, loop: Loop, first: Expr | None, last: Expr) -> None:
+        """Emit the iterations of a loop from `first` (None: 0) up to `last`."""
         raise NotImplementedError
 
     def open_phase(self, number: int) -> None:
@@ -73,6 +90,6 @@ class Emitting(Values):
         """Where in the target the element at `index` of the domain goes."""
         raise NotImplementedError
 
-    def store(self, c: Computation, value: str, index: Index) -> None:
+    def store(self, c: Computation, value: Expr, index: Index) -> None:
         """Store `value` as the element of the target, and remember that it is known here."""
         raise NotImplementedError

@@ -1,13 +1,16 @@
-"""Text of one scalar operation: constants, and rows of the op table over kernel scalars."""
+"""One scalar operation as an expression: constants, and rows of the op table."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tracejit.ir import build, ops
 from tracejit.ir.node import Node
+from tracejit.lower.kernel.formula import fill
+from tracejit.lower.kernel.statements import Call, Constant, Expr, Output
 
 _WIDE = frozenset("efdlqLQ")
 #: Rows whose float16 result needs no rounding: it is one of the operands, or exact.
@@ -15,6 +18,13 @@ _EXACT_IN_HALF = frozenset(
     "negative positive absolute fabs maximum minimum fmax fmin sign copysign floor ceil trunc "
     "rint where conjugate order_c order_f".split()
 )
+#: The dtypes that kernels compute in, where they are others than those of arrays.
+_SCALAR: Mapping[str, np.dtype[Any]] = {
+    "e": np.dtype(np.float32),
+    "q": np.dtype(np.int64),
+    "Q": np.dtype(np.uint64),
+}
+_NUMBER = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
 
 
 def storage(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -27,29 +37,29 @@ def cast_name(dtype: np.dtype[Any]) -> str:
     return "to_half" if dtype.char == "e" else f"to_{dtype.name}"
 
 
-def constant_text(node: Node) -> str:
+def constant(node: Node) -> Constant:
     """A constant node as an expression of exactly its kernel type."""
-    return scalar_text(build.constant_value(node), node.dtype)
+    return scalar(build.constant_value(node), node.dtype)
 
 
-def scalar_text(value: Any, dtype: np.dtype[Any]) -> str:
+def scalar(value: Any, dtype: np.dtype[Any]) -> Constant:
     """`value` as an expression of the kernel type of `dtype`."""
-    if dtype.kind == "b":
-        return str(bool(value))
-    if dtype.kind == "c":
-        parts = f"complex({_float(value.real)}, {_float(value.imag)})"
-        return parts if dtype.itemsize == 16 else f"complex64({parts})"
-    if dtype.kind == "f":
-        text = _float(value)
-        return text if dtype.itemsize == 8 else f"float32({text})"
-    text = str(int(value)) if value >= 0 else f"({int(value)})"
-    return text if dtype.char in "lq" else f"{dtype.name}({text})"
+    return Constant(_NUMBER[dtype.kind](value), _SCALAR.get(dtype.char, dtype))
 
 
-def _float(value: Any) -> str:
-    number = float(value)
-    text = repr(number)
-    return f"({text})" if text.startswith("-") else text
+def loaded(element: Expr, dtype: np.dtype[Any]) -> Expr:
+    """What is loaded of an array of `dtype`, as a kernel scalar."""
+    return Call("half_load", (element,)) if dtype.char == "e" else element
+
+
+def stored(value: Expr, dtype: np.dtype[Any]) -> Expr:
+    """A kernel scalar as what is stored in an array of `dtype`."""
+    return Call("half_store", (value,)) if dtype.char == "e" else value
+
+
+def rounded(value: Expr, dtype: np.dtype[Any]) -> Expr:
+    """A result in a kernel scalar's precision in that of `dtype`."""
+    return Call("half_round", (value,)) if dtype.char == "e" else value
 
 
 def loop_name(row: ops.Elementwise, node: Node) -> tuple[str, str, str, str]:
@@ -66,32 +76,32 @@ def uses_loop(row: ops.Elementwise, node: Node) -> bool:
     return row is not ops.WHERE and row.called(a.dtype.kind for a in node.args)
 
 
-def expression(row: ops.Elementwise, node: Node, operands: list[str], near: bool = False) -> str:
-    """The expression of `node` over the texts of its operands; `near` tells that none is far."""
+def expression(
+    row: ops.Elementwise, node: Node, operands: Sequence[Expr], near: bool = False
+) -> Expr:
+    """The expression of `node` over its operands; `near` tells that none is far."""
     if row is ops.CAST:
         if node.args[0].dtype == node.dtype:
             return operands[0]
-        return f"{cast_name(node.dtype)}({operands[0]})"
+        return Call(cast_name(node.dtype), tuple(operands))
     if uses_loop(row, node):
-        call = f"{loop_name(row, node)[0]}({', '.join(operands)})"
-        return f"{call}[{row.output}]" if row.ufunc.nout > 1 else call
+        call = Call(loop_name(row, node)[0], tuple(operands))
+        return Output(call, row.output) if row.ufunc.nout > 1 else call
     assert row.cpu is not None
     first = node.args[0].dtype.char
     same = all(a.dtype.char == first for a in node.args)
-    template = row.wide if row.wide and same and first in _WIDE else row.cpu
+    formula = row.wide if row.wide and same and first in _WIDE else row.cpu
     if near and row.near:
-        template = row.near
-    text = template.format(*operands)
-    if node.dtype.char == "e" and row.name not in _EXACT_IN_HALF:
-        return f"half_round({text})"
-    return text
+        formula = row.near
+    value = fill(formula, *operands)
+    return value if row.name in _EXACT_IN_HALF else rounded(value, node.dtype)
 
 
-def combine_text(reduction: ops.Reduction, dtype: np.dtype[Any], a: str, b: str) -> str | None:
-    """The expression that combines an accumulator with a value; None where a loop is needed."""
+def combined(reduction: ops.Reduction, dtype: np.dtype[Any], a: Expr, b: Expr) -> Expr | None:
+    """What combines an accumulator with a value; None where a loop is needed."""
     if reduction.cpu is not None and dtype.kind in reduction.cpu_kinds:
-        return reduction.cpu.format(a, b)
+        return fill(reduction.cpu, a, b)
     row = ops.ELEMENTWISE[reduction.combine]
     if row.cpu is None or dtype.kind not in row.cpu_kinds:
         return None
-    return row.cpu.format(a, b)
+    return fill(row.cpu, a, b)

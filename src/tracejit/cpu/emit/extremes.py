@@ -10,10 +10,10 @@ element after the other.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tracejit.cpu.emit.block import Block
 from tracejit.cpu.emit.emitting import Emitting
 from tracejit.cpu.styles import BlockedDraws, Jam
 from tracejit.intrinsics.blocks import BLOCK
@@ -22,6 +22,20 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.lower import access
 from tracejit.lower.access import Dynamic, Entry
+from tracejit.lower.kernel.statements import (
+    Assign,
+    Binary,
+    Block,
+    Call,
+    Element,
+    Expr,
+    Factory,
+    Group,
+    If,
+    Store,
+    Unary,
+    plus,
+)
 from tracejit.lower.program import Computation, Kind, Loop
 
 
@@ -36,9 +50,9 @@ class _Names(NamedTuple):
 class _Row(NamedTuple):
     """Elements side by side in memory: an array, the index of the first, and how many."""
 
-    array: str
-    start: list[str]
-    length: str
+    array: Expr
+    start: list[Expr]
+    length: Expr
     char: str
 
 
@@ -49,7 +63,7 @@ class Extremes:
         self.e = emitter
         self.names: dict[Computation, _Names] = {}
         #: Memory for the open block, and where the element at hand goes there.
-        self.blocks: dict[Computation, tuple[str, str]] = {}
+        self.blocks: dict[Computation, tuple[str, Expr]] = {}
 
     def in_memory(self, loop: Loop) -> bool:
         """Emit the calls that do all that a loop does; False where there are none that do."""
@@ -66,8 +80,8 @@ class Extremes:
         for c, row in found:
             name = self._search(c, row.char, len(row.start))
             place = self.e.fresh("v")
-            operands = ", ".join([row.array, *row.start, row.length])
-            self.e.path[-1].add(f"{place} = {name}({operands})", c.target.origin)
+            operands = (row.array, *row.start, row.length)
+            self.e.path[-1].assign(place, Call(name, operands), c.target.origin)
             self.e.accumulators.finish(c, place)
         return True
 
@@ -75,7 +89,7 @@ class Extremes:
         """The name of NumPy's function that searches an array of `ndim` axes."""
         op = c.target.op.name
         name = f"{op}_{char.replace('?', 't')}_{ndim}"
-        self.e.headers[name] = f'{name} = position_in("{op}", "{char}", {ndim})'
+        self.e.factories[name] = Factory("position_in", (op, char, ndim))
         return name
 
     def _row(self, c: Computation, loop: Loop) -> _Row | None:
@@ -97,11 +111,14 @@ class Extremes:
             return None
         if node.op is ops.RESHAPE and node not in self.e.program.stored:
             strides = map(self.e.dim, dims.strides(node.shape))
-            start = [" + ".join(f"({i}) * {step}" for i, step in zip(start, strides, strict=True))]
+            terms: list[Expr] = [
+                Binary("*", Group(i), n) for i, n in zip(start, strides, strict=True)
+            ]
+            start = [functools.reduce(plus, terms)]
         count = self.e.dim(dims.product(c.domain[k] for k in c.reduced))
         return _Row(array, start, count, node.dtype.char)
 
-    def _array(self, node: Node, layouts: str) -> tuple[str, Sequence[int]] | None:
+    def _array(self, node: Node, layouts: str) -> tuple[Expr, Sequence[int]] | None:
         """The array that holds `node`, and which of its axes, if an input has one of `layouts`."""
         program = self.e.program
         if node in program.stored:
@@ -111,18 +128,18 @@ class Extremes:
             return buffers[0].name, buffers[0].axes
         if node.op is ops.RESHAPE:
             [base] = node.args
-            return self.e.flat_name(self.e.array_name(base), base.ndim), range(node.ndim)
+            return self.e.flat(self.e.array(base), base.ndim), range(node.ndim)
         if node.op is ops.INPUT and program.layouts[node.attr[0]] in tuple(layouts):
-            return self.e.array_name(node), range(node.ndim)
+            return self.e.array(node), range(node.ndim)
         return None
 
     def _start(
         self, index: list[Entry | Dynamic], shape: list[Dim], c: Computation
-    ) -> list[str] | None:
+    ) -> list[Expr] | None:
         """Where the elements begin that `c` reduces, if they are all from there on to the end."""
         outer = len(index) - len(c.reduced)
         loops = dict(zip(c.order, c.loops, strict=True))
-        texts = []
+        places: list[Expr] = []
         for k, entry in enumerate(index):
             if not isinstance(entry, Entry):
                 return None
@@ -130,22 +147,22 @@ class Extremes:
                 if entry.axis in c.reduced:
                     return None
                 axis = None if entry.axis is None else id(loops[entry.axis])
-                texts.append(self.e.index_text(entry._replace(axis=axis)))
+                places.append(self.e.position_at(entry._replace(axis=axis)))
                 continue
             reduced = c.reduced[k - outer]
             whole = k == outer or (entry.start == 0 and shape[k] == c.domain[reduced])
             if (entry.step, entry.axis) != (1, reduced) or not whole:
                 return None
-            texts.append(self.e.dim(entry.start))
-        return texts if outer >= 0 else None
+            places.append(self.e.dim(entry.start))
+        return places if outer >= 0 else None
 
-    def start(self, c: Computation, identity: str) -> str:
+    def start(self, c: Computation, identity: Expr) -> str:
         """Begin; the name of what will be the position."""
         names = self.names[c] = _Names(self.e.fresh("v"), self.e.fresh("v"), self.e.fresh("v"))
         block = self.e.path[-1]
-        block.add(f"{names.best} = {identity}")
-        block.add(f"{names.place} = 0")
-        block.add(f"{names.counter} = 0")
+        block.assign(names.best, identity)
+        block.assign(names.place, 0)
+        block.assign(names.counter, 0)
         return names.place
 
     def by_blocks(self, loop: Loop) -> list[Computation]:
@@ -155,52 +172,53 @@ class Extremes:
         plain = not loop.has(BlockedDraws) and not loop.has(Jam)
         return inside if whole and plain and all(c.loops[-1] is loop for c in inside) else []
 
-    def open_block(self, c: Computation, loop: Loop, start: str) -> None:
+    def open_block(self, c: Computation, loop: Loop, start: Expr) -> None:
         """Before a block's elements."""
         memory, char = self.e.fresh("v"), _kernel_char(c)
         made = f"memory_{char.replace('?', 't')}"
-        self.e.headers[made] = f'{made} = block_memory("{char}")'
-        inner = self.e.path[1] if len(self.e.path) > 1 else None
-        self.e.path[0].insert(f"{memory} = {made}()", None, inner)
-        self.blocks[c] = memory, f"{self.e.var_of[loop]} - {start}"
+        self.e.factories[made] = Factory("block_memory", (char,))
+        self.e.insert(0, Assign(memory, Call(made, ())))
+        self.blocks[c] = memory, Binary("-", self.e.var_of[loop], start)
 
-    def step(self, c: Computation, value: str) -> None:
+    def step(self, c: Computation, value: Expr) -> None:
         """Take an element into account."""
         if c in self.blocks:
             memory, place = self.blocks[c]
-            self.e.path[-1].add(f"{memory}[{place}] = {value}", c.target.origin)
+            element = Element(memory, (place,))
+            self.e.path[-1].add(Store(element, value, c.target.origin))
             return
         names, block = self.names[c], self.e.path[-1]
         better = self._if_better(c, value)
-        better.add(f"{names.best} = {value}", c.target.origin)
-        better.add(f"{names.place} = {names.counter}")
-        block.add(f"{names.counter} = {names.counter} + 1")
+        better.assign(names.best, value, c.target.origin)
+        better.assign(names.place, names.counter)
+        block.assign(names.counter, Binary("+", names.counter, 1))
 
-    def close_block(self, c: Computation, start: str, last: str) -> None:
+    def close_block(self, c: Computation, start: Expr, last: Expr) -> None:
         """After a block's elements: the position of its extreme, where that is better."""
         names, (memory, _) = self.names[c], self.blocks.pop(c)
         block, place, found = self.e.path[-1], self.e.fresh("v"), self.e.fresh("v")
         search = self._search(c, _kernel_char(c), 1)
-        block.add(f"{place} = {search}({memory}, 0, imin({last} - {start}, {BLOCK}))")
-        block.add(f"{found} = {memory}[{place}]")
+        count = Call("imin", (Binary("-", last, start), BLOCK))
+        block.assign(place, Call(search, (memory, 0, count)))
+        block.assign(found, Element(memory, (place,)))
         better = self._if_better(c, found)
-        better.add(f"{names.best} = {found}", c.target.origin)
-        better.add(f"{names.place} = {names.counter} + {start} + {place}")
+        better.assign(names.best, found, c.target.origin)
+        better.assign(names.place, plus(plus(names.counter, start), place))
 
-    def pass_by(self, c: Computation, extent: str) -> None:
+    def pass_by(self, c: Computation, extent: Expr) -> None:
         """After a loop that takes blocks: its elements come before those of the next."""
         if len(c.reduced) > 1:
             counter = self.names[c].counter
-            self.e.path[-1].add(f"{counter} = {counter} + {extent}")
+            self.e.path[-1].assign(counter, Binary("+", counter, extent))
 
-    def _if_better(self, c: Computation, value: str) -> Block:
+    def _if_better(self, c: Computation, value: Expr) -> Block:
         """A block for when `value` takes the place of the best."""
         best = self.names[c].best
         return if_better(self.e.path[-1], c.value.dtype.kind, _largest(c), value, best)
 
 
 def if_better(
-    block: Block, kind: str, largest: bool, value: str, best: str, numbers: bool = False
+    block: Block, kind: str, largest: bool, value: Expr, best: Expr, numbers: bool = False
 ) -> Block:
     """A block, at the end of `block`, for when `value` takes the place of the best.
 
@@ -208,15 +226,15 @@ def if_better(
     """
     if kind == "c":
         name = f"{'larger' if largest else 'smaller'}_{'number' if numbers else 'complex'}"
-        tests = [f"{name}({value}, {best})"]
+        tests: list[Expr] = [Call(name, (value, best))]
     else:
         # A NaN is not below the best either: the first one wins, and then nothing does.
-        tests = [f"not {'le' if largest else 'ge'}({value}, {best})"]
+        tests = [Unary("not", Call("le" if largest else "ge", (value, best)))]
         if kind == "f":
-            tests.append(f"not isnan({value if numbers else best})")
+            tests.append(Unary("not", Call("isnan", (value if numbers else best,))))
     for test in tests:
-        inner = Block(f"if {test}:")
-        block.body.append(inner)
+        inner = If(test=test)
+        block.add(inner)
         block = inner
     return block
 

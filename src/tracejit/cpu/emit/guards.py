@@ -20,13 +20,14 @@ instead of 14.2.)
 
 from __future__ import annotations
 
-from tracejit.cpu.emit.block import Block
-from tracejit.cpu.emit.emitting import Emitting
+from tracejit.cpu.emit.emitting import FALSE, Emitting
 from tracejit.cpu.styles import Jam
 from tracejit.ir import ops
 from tracejit.ir.node import Node, Origin
 from tracejit.lower import access
 from tracejit.lower.access import Point
+from tracejit.lower.kernel.formula import fill
+from tracejit.lower.kernel.statements import Call, Expr, For, If
 from tracejit.lower.program import Computation, Kind, Loop
 
 
@@ -60,35 +61,35 @@ class Guards:
         read = {access.memory_of(n, c.target, program.stored) for c in inside for n, _ in c.reads}
         return any(id(b) in written for n in read - targets for b in program.buffers.get(n, ()))
 
-    def emit(self, loop: Loop, points: list[Point], start: str, end: str) -> None:
+    def emit(self, loop: Loop, points: list[Point], start: Expr, end: Expr) -> None:
         """The items of `loop`, whose block is the innermost open one, from `start` up to `end`."""
         inner, outer = self.e.path[-1], self.e.path[-2]
         assert outer.body.pop() is inner
         far = self.e.fresh("v")
-        outer.add(f"{far} = False")
+        outer.assign(far, FALSE)
         kept = {name: self.e.fresh("v") for name in self.e.accumulators.carried(loop)}
         for name, copy in kept.items():
-            outer.add(f"{copy} = {name}")
-        outer.body.append(inner)
+            outer.assign(copy, name)
+        outer.add(inner)
         self.e.near.update(points)
         self._items(loop)
         self.e.near.clear()
-        tests: dict[str, Origin | None] = {}
+        tests: dict[Expr, Origin | None] = {}
         for node, index in points:
             (argument,) = access.operands(node, index)
             if argument in inner.known:  # else it is the same at each step, and was computed before
                 assert isinstance(node.op, ops.Elementwise) and node.op.far
-                tests[node.op.far.format(inner.known[argument])] = node.origin
+                tests[fill(node.op.far, inner.known[argument])] = node.origin
         for test, origin in tests.items():
-            inner.add(f"{far} = logical_or({far}, {test})", origin)
+            inner.assign(far, Call("logical_or", (far, test)), origin)
 
-        again = Block(f"if told({far}):")
-        outer.body.append(again)
+        again = If(test=Call("told", (far,)))
+        outer.add(again)
         for name, copy in kept.items():
-            again.add(f"{name} = {copy}")
+            again.assign(name, copy)
         self.e.var_of[loop] = self.e.fresh("i")
-        block = Block(f"for {self.e.var_of[loop]} in again({start}, {end}):")
-        again.body.append(block)
+        block = For(index=self.e.var_of[loop], kind="again", operands=(start, end))
+        again.add(block)
         self.e.path[-1:] = [again, block]
         self.e.depth_of[loop] += 1
         self._items(loop)

@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import cmath
 
-_NUMBA_NAMES = frozenset(
-    ["int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64", "float32", "complex64"]
-)
+from tracejit.lower.kernel.statements import Constant, Kernel
+from tracejit.lower.kernel.text import Text, factory_text, type_name
 
 
-def heading(text: str, headers: Mapping[str, str], parameters: Sequence[str]) -> list[str]:
-    """The lines before the body `text` of an entry: imports, `headers`, and its first line."""
-    words = set(_words(text))
-    runtime = sorted(words & _runtime_names())
+def heading(kernel: Kernel, text: Text) -> list[str]:
+    """The lines before the body of an entry: imports, what factories make, and its first line."""
+    made = kernel.factories
     lines: list[str] = []
-    numba = sorted(words & _NUMBA_NAMES)
-    if words & {"inf", "nan"}:
+    if any(map(_is_special, text.constants)):
         lines.append("from math import inf, nan")
-    if numba:
-        lines.append(f"from numba import {', '.join(numba)}")
-    if runtime or headers:
-        names = sorted({*runtime, *(h.split("(")[0].split()[-1] for h in headers.values())})
-        lines.append(f"from tracejit.cpu.runtime import {', '.join(names)}")
+    if dtypes := {name for c in text.constants if (name := type_name(c.dtype))}:
+        lines.append(f"from numba import {', '.join(sorted(dtypes))}")
+    if names := {*(text.calls.keys() - made.keys()), *(f.function for f in made.values())}:
+        lines.append(f"from tracejit.cpu.runtime import {', '.join(sorted(names))}")
     if lines:
         lines.append("")
-    lines.extend(headers[k] for k in sorted(headers))
-    if headers:
+    lines.extend(factory_text(name, made[name]) for name in sorted(made))
+    if made:
         lines.append("")
     lines.append("")
-    lines.append(f"def entry({', '.join(parameters)}):")
+    lines.append(f"def entry({', '.join(kernel.parameters)}):")
     return lines
 
 
-def _runtime_names() -> frozenset[str]:
-    global _names
-    if not _names:
-        from tracejit.cpu import runtime
-
-        _names = frozenset(n for n in dir(runtime) if not n.startswith("_")) - {"annotations"}
-    return _names
-
-
-_names: frozenset[str] = frozenset()
-
-
-def _words(text: str) -> list[str]:
-    return "".join(c if c.isalnum() or c == "_" else " " for c in text).split()
+def _is_special(c: Constant) -> bool:
+    return c.dtype.kind in "fc" and not cmath.isfinite(c.value)

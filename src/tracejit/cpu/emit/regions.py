@@ -15,15 +15,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tracejit.cpu.emit.block import Block
-from tracejit.cpu.emit.emitting import MISSED, REFUSED, Emitting
+from tracejit.cpu.emit.emitting import MISSED, Emitting, refused, unless
+from tracejit.cpu.emit.expressions import loaded, stored
 from tracejit.ir import dims, ops
-from tracejit.ir.node import Node
+from tracejit.ir.node import Node, Origin
 from tracejit.ir.region import Region, regions_of
 from tracejit.ir.rules import roles
 from tracejit.ir.rules.control import lengths_outside
 from tracejit.ir.rules.record import Roles
 from tracejit.lower.control import results
+from tracejit.lower.kernel.statements import (
+    Block,
+    Element,
+    Expr,
+    For,
+    Forever,
+    If,
+    Leave,
+    Part,
+    Return,
+    Store,
+    Unary,
+)
 from tracejit.lower.program import Computation, Control, Program
 
 
@@ -45,65 +58,65 @@ class Regions:
 
     # Kinds -----------------------------------------------------------------------------------
 
-    def cond(self, control: Control, left: Sequence[Node]) -> dict[Node, str]:
+    def cond(self, control: Control, left: Sequence[Node]) -> dict[Node, Expr]:
         """Both regions, each in its branch; what they give."""
         parts = roles(control.node)
         predicate = self.e.value(parts.control[0], ())
         names = self._captures(parts)
         given = {node: self.e.fresh("c") for node in left if not node.ndim}
-        both, then, otherwise = Block(), Block(f"if {predicate}:"), Block("else:")
-        self.e.path[-1].body.append(both)
-        self.e.path.append(both)
-        pairs = zip(regions_of(control.node), control.programs, (then, otherwise), strict=True)
+        branch, otherwise = If(test=predicate), Block()
+        self.e.open(branch)
+        pairs = zip(regions_of(control.node), control.programs, (branch, otherwise), strict=True)
         for region, program, block in pairs:
-            both.body.append(block)
             inner = self._inside(program, region, parts, names, block)
             for node, output in zip(left, program.graph.outputs, strict=True):
                 if node.ndim:
-                    self._names(program, output, self.e.array_name(node))
+                    self._names(program, output, self.e.array(node))
             self._everything(inner)
             for node, output in zip(left, program.graph.outputs, strict=True):
                 if not node.ndim:
-                    inner.body.add(f"{given[node]} = {inner.value(output, ())}", output.origin)
-        if not then.lines():
-            otherwise.header = f"if not {predicate}:"
+                    inner.body.assign(given[node], inner.value(output, ()), output.origin)
         self.e.path.pop()
-        return given
+        if branch.is_empty():
+            branch.test, branch.body = Unary("not", predicate), otherwise.body
+        else:
+            branch.otherwise = otherwise
+        return dict(given)
 
-    def loop(self, control: Control, left: Sequence[Node]) -> dict[Node, str]:
+    def loop(self, control: Control, left: Sequence[Node]) -> dict[Node, Expr]:
         """A test and a step, again and again; the places of what is carried."""
         parts = roles(control.node)
         carried = self._carried(parts)
         names = [*carried, *self._captures(parts)]
         traps = self.e.root.traps
         if traps:
-            self.e.path[-1].body.append(_refused())
+            self.e.path[-1].add(refused())
         self.e.root.endless += 1
-        block = self._open("while True:")
+        block = Forever()
+        self.e.open(block)
         (test, step), (condition, body) = control.programs, regions_of(control.node)
         inner = self._inside(test, condition, parts, names, block)
         self._everything(inner)
-        leave = Block(f"if not {inner.value(test.graph.outputs[0], ())}:")
-        leave.add("break")
-        block.body.append(leave)
+        block.add(unless(inner.value(test.graph.outputs[0], ()), Leave()))
         inner = self._inside(step, body, parts, names, block)
         self._everything(inner)
         self._carry(inner, carried, parts)
         if self.e.root.traps > traps:
-            block.body.append(_refused())
+            block.add(refused())
         self.e.path.pop()
         return self._places(left, carried)
 
-    def scan(self, control: Control, left: Sequence[Node]) -> dict[Node, str]:
+    def scan(self, control: Control, left: Sequence[Node]) -> dict[Node, Expr]:
         """A step for each number; the places of what is carried."""
         parts = roles(control.node)
         carried = self._carried(parts)
         captures = self._captures(parts)
-        sequences = [self.e.array_name(s) for s in parts.sequences]
+        sequences = [self.e.array(s) for s in parts.sequences]
         traps, endless = self.e.root.traps, self.e.root.endless
         index = self.e.fresh("i")
         count = self.e.value(parts.control[0], ())
-        block = self._open(f"for {index} in range({count}):")
+        block = For(index=index, kind="range", operands=(count,))
+        self.e.open(block)
         [program], [region] = control.programs, regions_of(control.node)
         elements = [
             self._element(block, name, s, index)
@@ -115,75 +128,69 @@ class Regions:
         rows = {}
         for node, output in stacks:
             if output.ndim:
-                rows[node] = self._row(block, self.e.array_name(node), output.ndim, index)
+                rows[node] = self._row(block, self.e.array(node), output.ndim, index)
                 self._names(program, output, rows[node])
         inner = self._inside(program, region, parts, names, block)
         inner.own.update(rows.values(), elements)
         self._everything(inner)
         for node, output in stacks:
             if not output.ndim:
-                text = inner.value(output, ())
-                text = f"half_store({text})" if node.dtype.char == "e" else text
-                inner.body.add(f"{self.e.array_name(node)}[{index}] = {text}", output.origin)
+                value = stored(inner.value(output, ()), node.dtype)
+                element = Element(self.e.array(node), (index,))
+                inner.body.add(Store(element, value, output.origin))
         self._carry(inner, carried, parts)
         if self.e.root.traps > traps and self.e.root.endless > endless:
-            block.body.append(_refused())
+            block.add(refused())
         self.e.path.pop()
         return self._places(left, carried)
 
     # Parts -----------------------------------------------------------------------------------
 
-    def _open(self, header: str) -> Block:
-        block = Block(header)
-        self.e.path[-1].body.append(block)
-        self.e.path.append(block)
-        return block
-
-    def _carried(self, parts: Roles) -> list[str]:
+    def _carried(self, parts: Roles) -> list[Expr]:
         """The places, and the memory, of what is carried, which hold the starts."""
-        starts = [self.e.array_name(s) if s.ndim else self.e.value(s, ()) for s in parts.carried]
+        starts = [self.e.array(s) if s.ndim else self.e.value(s, ()) for s in parts.carried]
         for k, start in enumerate(parts.carried):
             if not start.ndim:
                 place = self.e.fresh("c")
-                self.e.path[-1].add(f"{place} = {starts[k]}", start.origin)
+                self.e.path[-1].assign(place, starts[k], start.origin)
                 starts[k] = place
         return starts
 
-    def _captures(self, parts: Roles) -> list[str]:
-        return [self.e.array_name(a) if a.ndim else self.e.value(a, ()) for a in parts.captures]
+    def _captures(self, parts: Roles) -> list[Expr]:
+        return [self.e.array(a) if a.ndim else self.e.value(a, ()) for a in parts.captures]
 
-    def _places(self, left: Sequence[Node], carried: Sequence[str]) -> dict[Node, str]:
+    def _places(self, left: Sequence[Node], carried: Sequence[Expr]) -> dict[Node, Expr]:
         pairs = zip(left, carried, strict=False)
         return {node: name for node, name in pairs if not node.ndim}
 
-    def _carry(self, inner: Emitting, carried: Sequence[str], parts: Roles) -> None:
+    def _carry(self, inner: Emitting, carried: Sequence[Expr], parts: Roles) -> None:
         """Put what a step gives into the places, all at once."""
-        moved = {}
+        moved: dict[str, tuple[Expr, Origin | None]] = {}
         outputs = inner.program.graph.outputs
         for name, start, output in zip(carried, parts.carried, outputs, strict=False):
-            if not start.ndim and (text := inner.value(output, ())) != name:
-                moved[name] = text, output.origin
-        for name, (text, origin) in moved.items():
-            if text in moved:  # which may be put before this
+            if not start.ndim and (value := inner.value(output, ())) != name:
+                assert isinstance(name, str)
+                moved[name] = value, output.origin
+        for name, (value, origin) in moved.items():
+            if value in moved:  # which may be put before this
                 kept = inner.fresh("v")
-                inner.body.add(f"{kept} = {text}", origin)
+                inner.body.assign(kept, value, origin)
                 moved[name] = kept, origin
-        for name, (text, origin) in moved.items():
-            inner.body.add(f"{name} = {text}", origin)
+        for name, (value, origin) in moved.items():
+            inner.body.assign(name, value, origin)
 
-    def _element(self, block: Block, name: str, sequence: Node, index: str) -> str:
+    def _element(self, block: Block, array: Expr, sequence: Node, index: str) -> str:
         """An element of a sequence, or a row of one."""
         if sequence.ndim > 1:
-            return self._row(block, name, sequence.ndim - 1, index)
-        text = f"{name}[{index}]"
-        element = self.e.fresh("v")
-        text = f"half_load({text})" if sequence.dtype.char == "e" else text
-        block.add(f"{element} = {text}", sequence.origin)
-        return element
+            return self._row(block, array, sequence.ndim - 1, index)
+        name = self.e.fresh("v")
+        element = loaded(Element(array, (index,)), sequence.dtype)
+        block.assign(name, element, sequence.origin)
+        return name
 
-    def _row(self, block: Block, name: str, ndim: int, index: str) -> str:
+    def _row(self, block: Block, array: Expr, ndim: int, index: str) -> str:
         row = self.e.fresh("s")
-        block.add(f"{row} = {name}[{', '.join([index, *[':'] * ndim])}]")
+        block.assign(row, Part(array, (index,), ndim))
         return row
 
     def _everything(self, inner: Emitting) -> None:
@@ -194,38 +201,30 @@ class Regions:
 
     def _check(self, inner: Emitting, conditions: Sequence[Node]) -> None:
         for condition in conditions:
-            missed = Block(f"if not {inner.value(condition, ())}:")
-            missed.add(f"return {MISSED}")
-            inner.body.body.append(missed)
+            inner.body.add(unless(inner.value(condition, ()), Return(MISSED)))
 
-    def _names(self, program: Program, output: Node, name: str) -> None:
+    def _names(self, program: Program, output: Node, name: Expr) -> None:
         """Let a result be computed where it belongs."""
+        assert isinstance(name, str)
         for buffer in program.buffers[output]:
             buffer.name = name
 
     def _inside(
-        self, program: Program, region: Region, parts: Roles, names: Sequence[str], block: Block
+        self, program: Program, region: Region, parts: Roles, names: Sequence[Expr], block: Block
     ) -> Emitting:
         """What emits a region into a block, with names for its parameters."""
         inner = self.e.inside(program)
-        block.body.append(inner.body)
+        block.add(inner.body)
         inner.names = {p.attr[0]: name for p, name in zip(region.params, names, strict=True)}
         known = lengths_outside(region, parts)
         inner.lengths = {d: dims.from_node(length) for d, length in known.items()}
         for buffers in program.buffers.values():
             for buffer in buffers:
-                buffer.name = inner.names[buffer.home] if buffer.home else buffer.name
+                buffer.name = inner.home(buffer)
         return inner
 
 
-def _refused() -> Block:
-    """Leave where NumPy would have raised: a ``while`` may not end with what comes of that."""
-    block = Block("if told(bad):")
-    block.add(f"return {REFUSED}")
-    return block
-
-
-_EMIT: dict[ops.Op, Callable[[Regions, Control, Sequence[Node]], dict[Node, str]]] = {
+_EMIT: dict[ops.Op, Callable[[Regions, Control, Sequence[Node]], dict[Node, Expr]]] = {
     ops.COND: Regions.cond,
     ops.WHILE: Regions.loop,
     ops.SCAN: Regions.scan,

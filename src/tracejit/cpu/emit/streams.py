@@ -13,10 +13,10 @@ together:
 
 from __future__ import annotations
 
-from tracejit.cpu.emit.block import Block
 from tracejit.cpu.emit.emitting import Emitting
 from tracejit.cpu.styles import NonTemporal
 from tracejit.intrinsics.blocks import LINE
+from tracejit.lower.kernel.statements import Binary, Call, Do, Expr, For
 from tracejit.lower.program import Buffer, Computation, Loop
 
 
@@ -28,42 +28,43 @@ class Streams:
         #: Where the values of each result are put aside, and the first element of its line.
         self.aside: dict[int, tuple[str, str]] = {}
 
-    def run(self, loop: Loop, extent: str) -> None:
+    def run(self, loop: Loop, extent: Expr) -> None:
         """Emit `loop`: whole lines, and what is left of them."""
         outer, inner = self.e.fresh("i"), self.e.fresh("i")
         style = loop.get(NonTemporal)
         buffers = style.results if style else ()
-        whole = Block(f"for {outer} in lines({extent}):")
-        line = Block(f"for {inner} in line({outer}):")
+        whole = For(index=outer, kind="lines", operands=(extent,))
+        line = For(index=inner, kind="line", operands=(outer,))
         for buffer in buffers:
             place = self.e.fresh("s")
-            self.e.path[-1].add(f"{place} = aside({self._flat(buffer)})")
+            self.e.path[-1].assign(place, Call("aside", (self._flat(buffer),)))
             self.aside[id(buffer)] = place, outer
-        self.e.path[-1].body.append(whole)
-        whole.body.append(line)
+        self.e.path[-1].add(whole)
+        whole.add(line)
         self.e.var_of[loop], self.e.loops[id(loop)] = inner, loop
         self.e.path += [whole, line]
         self.e.depth_of[loop] = len(self.e.path) - 1
         if points := self.e.guards.points(loop):
-            self.e.guards.emit(loop, points, outer, f"{outer} + {LINE}")
+            self.e.guards.emit(loop, points, outer, Binary("+", outer, LINE))
         else:
             for item in loop.items:
                 self.e.item(item)
         del self.e.path[-2:], self.e.depth_of[loop]
         for buffer in buffers:
             place, _ = self.aside.pop(id(buffer))
-            whole.add(f"stream({place}, {self._flat(buffer)}, {outer})")
+            whole.add(Do(Call("stream", (place, self._flat(buffer), outer))))
         left = self.e.fresh("i")
-        self.e.path[-1].add("fence()")
-        self.e.path[-1].add(f"{left} = idiv({extent}, {LINE}) * {LINE}")
+        self.e.path[-1].add(Do(Call("fence", ())))
+        self.e.path[-1].assign(left, Binary("*", Call("idiv", (extent, LINE)), LINE))
         self.e.range_of(loop, left, extent)
 
-    def put(self, c: Computation, buffer: Buffer, value: str) -> str | None:
+    def put(self, c: Computation, buffer: Buffer, value: Expr) -> Do | None:
         """The statement that puts a value of a result aside; None if it is stored at once."""
         if id(buffer) not in self.aside:
             return None
         place, start = self.aside[id(buffer)]
-        return f"put_aside({place}, {self.e.var_of[c.loops[-1]]} - {start}, {value})"
+        at = Binary("-", self.e.var_of[c.loops[-1]], start)
+        return Do(Call("put_aside", (place, at, value)), c.target.origin)
 
-    def _flat(self, buffer: Buffer) -> str:
-        return self.e.flat_name(buffer.name, buffer.node.ndim)
+    def _flat(self, buffer: Buffer) -> Expr:
+        return self.e.flat(buffer.name, buffer.node.ndim)

@@ -6,19 +6,41 @@ the block inside it that is open: so what does not change in a loop is computed 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+import numpy as np
+
 from tracejit.cpu.emit import expressions
-from tracejit.cpu.emit.block import Block
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.lower import access
 from tracejit.lower.access import Dynamic, Entry, Index, Point
+from tracejit.lower.kernel.formula import fill
+from tracejit.lower.kernel.statements import (
+    Assign,
+    Binary,
+    Block,
+    Call,
+    Constant,
+    Element,
+    Expr,
+    Factory,
+    Group,
+    Length,
+    Statement,
+    Transposed,
+    plus,
+)
 from tracejit.lower.program import Buffer, Computation, Loop, Program
 
-_NOWHERE: Mapping[int, str] = MappingProxyType({})
+_NOWHERE: Mapping[int, Expr] = MappingProxyType({})
+
+_INT = np.dtype(np.int64)
+#: The first position: as a number, and as a value of the program's.
+_ZERO = (0, Constant(0, _INT))
 
 
 class Values:
@@ -34,20 +56,21 @@ class Values:
         self.depth_of: dict[Loop, int] = {}
         self.var_of: dict[Loop, str] = {}
         #: Where the blocks begin that loops run over.
-        self.starts: dict[Loop, str] = {}
+        self.starts: dict[Loop, Expr] = {}
         self.loops: dict[int, Loop] = {}
         #: How deep the program's outermost items lie.
         self.outermost = 1
         self.count: dict[str, int] = dict.fromkeys(("v", "i", "s", "c", "met"), 0)
         self.allocated: set[str] = set()
-        self.headers: dict[str, str] = {}
+        self.factories: dict[str, Factory] = {}
         if around is not None:
-            self.count, self.allocated, self.headers = (
+            self.count, self.allocated, self.factories = (
                 around.count,
                 around.allocated,
-                around.headers,
+                around.factories,
             )
-        self.names: dict[str, str] = {}
+        #: What inputs are: names, or in a region constants.
+        self.names: dict[str, Expr] = {}
         #: Lengths of parameters in terms of what is around, and arrays that only this block has.
         self.lengths: dict[Node, Dim] = {}
         self.own: set[str] = set()
@@ -58,17 +81,23 @@ class Values:
         self.traps = self.endless = 0
         self.current: Computation | None = None
 
-    def array_name(self, node: Node) -> str:
+    def array(self, node: Node) -> Expr:
         """The array that holds an input or a stored node."""
         if node.op is ops.INPUT:
             return self.names[node.attr[0]]
         buffer = self.program.buffers[node][0]
-        return f"{buffer.name}.T" if buffer.layout == "F" else buffer.name
+        return Transposed(buffer.name) if buffer.layout == "F" else buffer.name
+
+    def home(self, buffer: Buffer) -> str:
+        """The name of a buffer: of an input's memory that of the input."""
+        name = self.names[buffer.home] if buffer.home else buffer.name
+        assert isinstance(name, str)
+        return name
 
     # Values ----------------------------------------------------------------------------------
 
-    def value(self, node: Node, index: Index) -> str:
-        """The text of `node` at `index`: a name, or a constant; computed where it is not known."""
+    def value(self, node: Node, index: Index) -> Expr:
+        """`node` at `index`: a name, or a constant; computed where it is not known."""
         known = self._known(node, index)
         if known is not None:
             return known
@@ -94,29 +123,37 @@ class Values:
         formula = isinstance(node.op, ops.Elementwise) or node.op in (ops.DIM, ops.POLY)
         return node in self.program.stored and not (formula and not node.ndim)
 
-    def _known(self, node: Node, index: Index) -> str | None:
+    def _known(self, node: Node, index: Index) -> Expr | None:
         if node.op is ops.CONST:
-            return expressions.constant_text(node)
+            return expressions.constant(node)
         for block in self.path:
             name = block.known.get((node, index))
             if name is not None:
                 return name
         return None
 
-    def _compute(self, node: Node, index: Index) -> str:
+    def _compute(self, node: Node, index: Index) -> Expr:
         """Emit the statement of `node` at `index`, whose operands are known or asked for."""
-        text, depth, is_name = self._statement(node, index)
-        if is_name:
-            name = text
-        else:
+        value, depth, is_known = self._computed(node, index)
+        if not is_known:
             name = self.fresh("v")
-            inner = self.path[depth + 1] if depth + 1 < len(self.path) else None
-            self.path[depth].insert(f"{name} = {text}", node.origin, inner)
-        self.path[depth].known[(node, index)] = name
-        return name
+            self.insert(depth, Assign(name, value, node.origin))
+            value = name
+        self.path[depth].known[(node, index)] = value
+        return value
 
-    def _statement(self, node: Node, index: Index) -> tuple[str, int, bool]:
-        """Expression, depth of the block it belongs to, and whether it is a name already."""
+    def open(self, block: Block) -> None:
+        """Open a block at the end of the innermost open one."""
+        self.path[-1].add(block)
+        self.path.append(block)
+
+    def insert(self, depth: int, statement: Statement) -> None:
+        """Put a statement into the open block at a depth, before what is open inside of it."""
+        inner = self.path[depth + 1] if depth + 1 < len(self.path) else None
+        self.path[depth].insert(statement, inner)
+
+    def _computed(self, node: Node, index: Index) -> tuple[Expr, int, bool]:
+        """Expression, depth of the block it belongs to, and whether it needs no name."""
         op = node.op
         current = self.current is not None and self.current.target is node
         if self._in_memory(node) and not (current and self.current.value is node):  # type: ignore[union-attr]
@@ -128,12 +165,12 @@ class Values:
         if op is ops.DIM and self.around is not None and node in self.lengths:
             return self.around.dim(self.lengths[node]), 0, True
         if op is ops.DIM:
-            return f"{self.names[node.attr[0]]}.shape[{node.attr[1]}]", 0, False
+            return Length(self.names[node.attr[0]], node.attr[1]), 0, False
         if op is ops.RESHAPE:
             return self._reshape(node, index)
         if op is ops.IOTA:
             assert isinstance(index, tuple)
-            return self.index_text(index[0]), self.depth(index), False
+            return self.position_at(index[0]), self.depth(index), False
         points = access.operands(node, index)
         operands = [self.value(*p) for p in points]
         depth = max((self._depth_known(*p) for p in points), default=0)
@@ -147,14 +184,14 @@ class Values:
         if expressions.uses_loop(op, node):
             self.use_loop(*expressions.loop_name(op, node))
         if op.trap and node.args[0].dtype.kind in op.trap_kinds:
-            self.trap(op.trap.format(*operands), depth)
+            self.trap(fill(op.trap, *operands), depth)
         # What belongs before the loop is no part of what is done again.
         near = (node, index) in self.near and depth == len(self.path) - 1
         return expressions.expression(op, node, operands, near), depth, False
 
     def use_loop(self, name: str, module: str, ufunc: str, types: str) -> None:
         """Declare a ufunc's loop at the head of the file."""
-        self.headers[name] = f'{name} = ufunc_loop("{module}", "{ufunc}", "{types}")'
+        self.factories[name] = Factory("ufunc_loop", (module, ufunc, types))
 
     def _depth_known(self, node: Node, index: Index) -> int:
         for depth, block in enumerate(self.path):
@@ -162,79 +199,75 @@ class Values:
                 return depth
         return 0
 
-    def trap(self, condition: str, depth: int) -> None:
+    def trap(self, condition: Expr, depth: int) -> None:
+        """Take note of a condition under which NumPy raises."""
         self.root.traps += 1
-        inner = self.path[depth + 1] if depth + 1 < len(self.path) else None
-        self.path[depth].insert(f"bad = bit_or(bad, {condition})", None, inner)
+        self.insert(depth, Assign("bad", Call("bit_or", ("bad", condition))))
 
     def array_inputs(self) -> set[str]:
         """Names of the inputs that are arrays, 0-d ones included."""
         return {n for n, layout in self.program.layouts.items() if layout}
 
-    def _load(self, node: Node, index: Index) -> tuple[str, int, bool]:
+    def _load(self, node: Node, index: Index) -> tuple[Expr, int, bool]:
         if node.op is ops.INPUT:
-            text = self.subscript(self.names[node.attr[0]], node, index)
+            element = self.subscript(self.names[node.attr[0]], node, index)
         else:
-            text = self.element(self.program.buffers[node][0], index)
-        if node.dtype.char == "e":
-            text = f"half_load({text})"
-        return text, self.depth(index), False
+            element = self.element(self.program.buffers[node][0], index)
+        return expressions.loaded(element, node.dtype), self.depth(index), False
 
-    def _reshape(self, node: Node, index: Index) -> tuple[str, int, bool]:
+    def _reshape(self, node: Node, index: Index) -> tuple[Expr, int, bool]:
         """An element of a reshaped array: its linear position in the operand's memory."""
         base = node.args[0]
-        text = f"{self.flat_name(self.array_name(base), base.ndim)}[{self.position(node, index)}]"
-        if node.dtype.char == "e":
-            text = f"half_load({text})"
-        return text, self.depth(index), False
+        flat = self.flat(self.array(base), base.ndim)
+        element = Element(flat, (self.position(node, index),))
+        return expressions.loaded(element, node.dtype), self.depth(index), False
 
-    def position(self, node: Node, index: Index) -> str:
+    def position(self, node: Node, index: Index) -> Expr:
         """The place of an element of `node` in contiguous memory."""
         if not isinstance(index, tuple):
             return self.flat_var()
-        terms = []
+        place: Expr | None = None
         for entry, stride in zip(index, dims.strides(node.shape), strict=True):
-            text = self.index_text(entry)
-            if text != "0":
-                terms.append(text if stride == 1 else f"({text}) * {self.dim(stride)}")
-        return " + ".join(terms) or "0"
+            at = self.position_at(entry)
+            if at not in _ZERO:
+                term = at if stride == 1 else Binary("*", Group(at), self.dim(stride))
+                place = term if place is None else plus(place, term)
+        return 0 if place is None else place
 
-    def _gather(self, node: Node, index: Index, operands: list[str]) -> tuple[str, int, bool]:
+    def _gather(self, node: Node, index: Index, operands: Sequence[Expr]) -> tuple[Expr, int, bool]:
         base = node.args[0]
-        name = self.array_name(base)
         where = access.gather_index(node, index)
         assert isinstance(where, tuple)
         depth = max(self.depth(index), *(self._depth_known(a, index) for a in node.args[1:]))
-        inner = self.path[depth + 1] if depth + 1 < len(self.path) else None
-        parts = []
+        places: list[Expr] = []
         for axis, entry in enumerate(where):
             if isinstance(entry, Entry):
-                parts.append(self.index_text(entry))
+                places.append(self.position_at(entry))
                 continue
             length = self.dim(base.shape[axis])
             position = operands[node.args[1:].index(entry.node)]
-            if _found_in(entry.node, base.shape[axis]):
-                parts.append(position)
-                continue
-            self.trap(f"outside({position}, {length})", depth)
-            wrapped = self.fresh("v")
-            self.path[depth].insert(f"{wrapped} = wrap({position}, {length})", node.origin, inner)
-            parts.append(wrapped)
+            if not _found_in(entry.node, base.shape[axis]):
+                self.trap(Call("outside", (position, length)), depth)
+                wrapped = self.fresh("v")
+                call = Call("wrap", (position, length))
+                self.insert(depth, Assign(wrapped, call, node.origin))
+                position = wrapped
+            places.append(position)
         if base.op is not ops.INPUT:  # the buffer may be what an outer iteration needs
-            parts = [parts[k] for k in self.program.buffers[base][0].axes]
-        text = f"{name}[{', '.join(parts) or '()'}]"
-        if node.dtype.char == "e":
-            text = f"half_load({text})"
-        return text, depth, False
+            places = [places[k] for k in self.program.buffers[base][0].axes]
+        element = Element(self.array(base), tuple(places))
+        return expressions.loaded(element, node.dtype), depth, False
 
-    def _poly(self, node: Node, operands: list[str]) -> str:
-        terms = []
+    def _poly(self, node: Node, operands: Sequence[Expr]) -> Expr:
+        total: Expr | None = None
         for monomial, factor in node.attr:
-            parts = [operands[i] for i in monomial]
-            if factor != 1 or not parts:
-                parts.insert(0, str(factor) if factor >= 0 else f"({factor})")
-            terms.append(" * ".join(parts))
-        return " + ".join(terms)
+            factors = [operands[i] for i in monomial]
+            if factor != 1 or not factors:
+                factors.insert(0, expressions.scalar(factor, _INT))
+            term = functools.reduce(lambda a, b: Binary("*", a, b), factors)
+            total = term if total is None else Binary("+", total, term)
+        assert total is not None
+        return total
 
     # Indices ---------------------------------------------------------------------------------
 
@@ -250,61 +283,63 @@ class Values:
                 used.append(self.depth_of[self.loops[entry.axis]])
         return max(used)
 
-    def index_text(self, entry: Entry | Dynamic) -> str:
+    def position_at(self, entry: Entry | Dynamic) -> Expr:
         """The value of one entry of an index vector."""
         if isinstance(entry, Dynamic):
             return self.value(entry.node, entry.at)
         if entry.axis is None:
             return self.dim(entry.start)
         var = self.var_of[self.loops[entry.axis]]
-        term = var if entry.step == 1 else f"{entry.step} * {var}"
-        if isinstance(entry.start, int):
-            if entry.start == 0:
-                return term
-            sign = "+" if entry.start > 0 else "-"
-            return f"{term} {sign} {abs(entry.start)}"
-        return f"{self.dim(entry.start)} + {term}"
+        term: Expr = var if entry.step == 1 else Binary("*", entry.step, var)
+        if not isinstance(entry.start, int):
+            return Binary("+", self.dim(entry.start), term)
+        if entry.start == 0:
+            return term
+        return Binary("+" if entry.start > 0 else "-", term, abs(entry.start))
 
-    def dim(self, d: Dim) -> str:
-        """A dimension as text: a literal, or a name computed in the function's body."""
-        return str(d) if isinstance(d, int) else self.value(d, ())
+    def dim(self, d: Dim) -> Expr:
+        """A dimension: a number, or a name computed in the function's body."""
+        return d if isinstance(d, int) else self.value(d, ())
 
     def flat_var(self) -> str:
         """The variable of the flat loop that is open."""
         assert self.current is not None
         return self.var_of[self.current.loops[0]]
 
-    def flat_name(self, name: str, ndim: int) -> str:
-        """A flat view of array `name`, made at the head of the function."""
+    def flat(self, array: Expr, ndim: int) -> Expr:
+        """A flat view of an array, made at the head of the function."""
         if ndim == 1:
-            return name
-        if self.around is not None and name not in self.own:
-            return self.around.flat_name(name, ndim)
-        if name not in self.flat_names:
-            self.flat_names[name] = f"{name}_flat"
-            inner = self.path[1] if len(self.path) > 1 else None
-            self.path[0].insert(f"{name}_flat = flat({name})", None, inner)
-        return self.flat_names[name]
+            return array
+        assert isinstance(array, str)
+        if self.around is not None and array not in self.own:
+            return self.around.flat(array, ndim)
+        if array not in self.flat_names:
+            name = self.flat_names[array] = f"{array}_flat"
+            self.insert(0, Assign(name, Call("flat", (array,))))
+        return self.flat_names[array]
 
-    def subscript(self, name: str, node: Node, index: Index) -> str:
+    def subscript(self, array: Expr, node: Node, index: Index) -> Element:
         """An element of an array that has all the axes of `node`."""
         if not isinstance(index, tuple):
-            return f"{self.flat_name(name, node.ndim)}[{self.flat_var()}]"
-        return f"{name}[{', '.join(map(self.index_text, index)) or '()'}]"
+            return Element(self.flat(array, node.ndim), (self.flat_var(),))
+        return Element(array, tuple(map(self.position_at, index)))
 
-    def element(self, buffer: Buffer, index: Index, moved: Mapping[int, str] = _NOWHERE) -> str:
+    def element(
+        self, buffer: Buffer, index: Index, moved: Mapping[int, Expr] = _NOWHERE
+    ) -> Element:
         """An element of a buffer, which may lack the axes of shared loops.
 
         `moved` gives the position along some axes instead of `index`.
         """
         if (window := self.program.windows.get(buffer.node)) is not None:
-            return f"{buffer.name}[{self.var_of[window.loop]} - {self.starts[window.loop]}]"
+            place = Binary("-", self.var_of[window.loop], self.starts[window.loop])
+            return Element(buffer.name, (place,))
         if not isinstance(index, tuple):
             return self.subscript(buffer.name, buffer.node, index)
-        kept = [moved[k] if k in moved else self.index_text(index[k]) for k in buffer.axes]
+        kept = [moved[k] if k in moved else self.position_at(index[k]) for k in buffer.axes]
         if buffer.layout == "F":  # its memory is a C array with the axes reversed
             kept.reverse()
-        return f"{buffer.name}[{', '.join(kept) or ('0' if buffer.is_passing else '()')}]"
+        return Element(buffer.name, tuple(kept) or ((0,) if buffer.is_passing else ()))
 
     def fresh(self, kind: str) -> str:
         """A new name."""

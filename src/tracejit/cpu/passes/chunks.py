@@ -7,6 +7,7 @@ their order: the bits are those of one thread.
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 
 from tracejit.cpu.styles import BlockedDraws, Chunk, Jam, Tile
 from tracejit.ir import dims, ops
@@ -34,36 +35,31 @@ TILE, ROWS, EVEN = 1 << 15, 64, 8
 _WHOLE = (Kind.LIBRARY, Kind.MATMUL, Kind.SCATTER)
 
 
-#: The one formula of all who cut and count chunks, as a kernel writes it: memory is made for them
-#: outside.
-_LENGTH = f"imax(idiv({CHUNK}, imax({{inner}}, 1)), 1)"
-_TILED_LENGTH = (
+#: The one formula of all who cut and count chunks, which kernels contain: memory is made for them
+#: outside. How many iterations of `inner` points a chunk has, of a loop of `count`; the same of one
+#: that is tiled; and how many chunks of this `length` there are.
+LENGTH = f"imax(idiv({CHUNK}, imax({{inner}}, 1)), 1)"
+TILED_LENGTH = (
     f"(imin(imax(idiv({TILE}, imax({{inner}}, 1)), {ROWS}), "
     f"imax(({{count}} + {EVEN - 1}) >> {EVEN.bit_length() - 1}, {ROWS // 2})) + 3) >> 2 << 2"
 )
-_NUMBER = "idiv({count} + {length} - 1, {length})"
-
-
-def length_text(count: str, inner: str, tiled: bool) -> str:
-    """Iterations of a chunk of a loop of `count`, where each has `inner` points: an expression."""
-    return (_TILED_LENGTH if tiled else _LENGTH).format(count=count, inner=inner)
-
-
-def number_text(count: str, length: str) -> str:
-    """The number of chunks of so many iterations."""
-    return _NUMBER.format(count=count, length=length)
-
+NUMBER = "idiv({count} + {length} - 1, {length})"
 
 _scope = {"imax": max, "imin": min, "idiv": operator.floordiv}
-_lengths = [
-    eval(f"lambda count, inner: {length_text('count', 'inner', tiled)}", _scope)
-    for tiled in (False, True)
-]
-_number = eval(f"lambda count, length: {number_text('count', 'length')}", _scope)
+
+
+def _evaluated(formula: str, *names: str) -> Callable[[int, int], int]:
+    text = formula.format(**{name: name for name in names})
+    function: Callable[[int, int], int] = eval(f"lambda {', '.join(names)}: {text}", _scope)
+    return function
+
+
+_lengths = [_evaluated(formula, "count", "inner") for formula in (LENGTH, TILED_LENGTH)]
+_number = _evaluated(NUMBER, "count", "length")
 
 
 def chunk_length(count: int, inner: int, tiled: bool) -> int:
-    """The value of `length_text`."""
+    """Iterations of a chunk of a loop of `count`, where each has `inner` points."""
     return int(_lengths[tiled](count, inner))
 
 

@@ -1,0 +1,271 @@
+"""Numbers whose class depends on which side of a branch ran: Python's own, or NumPy's scalars.
+
+``best = 0.0``, and ``best = x[i]`` where that is more: what `best` is afterwards, a float or an
+``np.float64``, is known when the program runs. Such a number is its value, of a dtype that holds
+either, and a truth value that says which it is. An operation is traced for both.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tracejit.errors import NotTraceable
+from tracejit.ir import build, ops
+from tracejit.ir.node import ArrayType, Node, make
+from tracejit.ir.types import BOOL
+from tracejit.trace.tracer import PYTHON_TYPES, Kind, Tracer, wrap
+
+#: The integers that a float64 holds, all up to this.
+EXACT = 2**53
+
+
+class Class(NamedTuple):
+    """What a number is: Python's, of a weak `dtype`, or NumPy's scalar."""
+
+    kind: Kind
+    dtype: np.dtype[Any]
+
+    @property
+    def name(self) -> str:
+        """As Python prints it."""
+        python = PYTHON_TYPES[self.dtype.kind].__name__
+        return python if self.kind == "number" else f"np.{self.dtype.name}"
+
+    def of(self, value: Node) -> Tracer:
+        """A number of this class, from its value in a dtype that holds it."""
+        if self.kind == "scalar":
+            return Tracer(build.cast(value, self.dtype), "scalar")
+        node = value
+        if value.dtype != self.dtype:
+            node = make(ops.CAST, (value,), None, ArrayType(self.dtype))
+        return Tracer(node if self.dtype == BOOL else build.weak(node), "number")
+
+    def made(self, value: Any) -> Any:
+        """The number itself."""
+        return self.dtype.type(value) if self.kind == "scalar" else self.dtype.type(value).item()
+
+
+class Either(NamedTuple):
+    """The classes of a number: the `first`, where a truth value holds, or the `second`."""
+
+    first: Class
+    second: Class
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype that holds either."""
+        return np.result_type(self.first.dtype, self.second.dtype)
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """What the parts of a variable are called."""
+        return name, f"{name} as {self.first.name}"
+
+    def parts(self, value: Any) -> Sequence[Any] | None:
+        """The value, and whether it is of the first class; None for what is of neither."""
+        if isinstance(value, Mixed):
+            return (value.value, value.is_first) if value.classes == self else None
+        if not _is_scalar(value):
+            return None
+        tracer = wrap(value)
+        if (found := class_of(tracer)) not in self:
+            return None
+        if _may_round(tracer.node, self.dtype):
+            node = build.cast(tracer.node, tracer.node.dtype)
+            for name, limit in (("less_equal", EXACT), ("greater_equal", -EXACT)):
+                holds = build.elementwise(name, node, build.constant(limit, node.dtype))
+                build.solver().require(holds, holds, holds)
+        return Tracer(build.cast(tracer.node, self.dtype), "scalar"), known(found == self.first)
+
+    def computed(self, value: Any) -> Sequence[Any]:
+        """The parts of what one side of a choice gives, where the other one may be taken."""
+        if _is_scalar(value) and _may_round(wrap(value).node, self.dtype):
+            # To require it here is to require it of the other side.
+            raise NotTraceable(
+                "a value is an integer on one side of a branch, and a float on the other",
+                "let it be a float on both: float(n)",
+            )
+        found = self.parts(value)
+        assert found is not None
+        return found
+
+    def made(self, value: Any, is_first: Any) -> Any:
+        """The number itself, from the values of its parts."""
+        return (self.first if is_first else self.second).made(value)
+
+    def whole(self, parts: Sequence[Any]) -> Any:
+        """The number of such parts."""
+        value, is_first = (wrap(p) for p in parts)
+        if is_first.node.op is ops.CONST:
+            return self[0 if build.constant_value(is_first.node) else 1].of(value.node)
+        return Mixed(self, value, is_first)
+
+
+def _operators(f: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+    """An operator of numbers, and its reflection."""
+
+    def forward(self: Mixed, other: Any) -> Any:
+        return self.each(lambda x: f(_computed(self, x, other), other))
+
+    def reflected(self: Mixed, other: Any) -> Any:
+        return self.each(lambda x: f(other, _computed(self, x, other)))
+
+    return forward, reflected
+
+
+def _comparison(f: Callable[[Any, Any], Any]) -> Any:
+    def call(self: Mixed, other: Any) -> Any:
+        return self.each(lambda x: f(x, other))
+
+    return call
+
+
+def _unary(f: Callable[[Any], Any]) -> Any:
+    def call(self: Mixed) -> Any:
+        return self.each(lambda x: f(_computed(self, x)))
+
+    return call
+
+
+def _computed(number: Mixed, side: Tracer, other: Any = 0) -> Tracer:
+    """A side of a number, to compute with."""
+    numpys = isinstance(other, np.generic) or (isinstance(other, Tracer) and other.kind != "number")
+    if side.kind == "number" and side.node.dtype.kind == "i" and not numpys:
+        raise _asked(number)  # its range is not known: it could leave 64 bits
+    return side
+
+
+class Mixed:
+    """A number that is of one of two classes."""
+
+    __slots__ = ("classes", "is_first", "value")
+
+    def __init__(self, classes: Either, value: Tracer, is_first: Tracer) -> None:
+        self.classes, self.value, self.is_first = classes, value, is_first
+
+    def sides(self) -> list[Tracer]:
+        """The number as each of its classes."""
+        return [c.of(self.value.node) for c in self.classes]
+
+    def each(self, f: Callable[[Any], Any]) -> Any:
+        """What `f` makes of the number, whichever it is."""
+        first, second = map(f, self.sides())
+        return chosen(self.is_first.node, first, second)
+
+    def written(self, dtype: np.dtype[Any]) -> Tracer:
+        """What an array of `dtype` gets of it, whichever it is."""
+        for kind, own in self.classes:
+            weak = kind == "number" and own.kind == "f" and dtype.kind in "fc"
+            if not weak and not np.can_cast(own, dtype, "safe"):
+                raise _asked(self)
+        return Tracer(build.cast(self.value.node, dtype), "scalar")
+
+    __add__, __radd__ = _operators(operator.add)
+    __sub__, __rsub__ = _operators(operator.sub)
+    __mul__, __rmul__ = _operators(operator.mul)
+    __truediv__, __rtruediv__ = _operators(operator.truediv)
+    __floordiv__, __rfloordiv__ = _operators(operator.floordiv)
+    __mod__, __rmod__ = _operators(operator.mod)
+    __pow__, __rpow__ = _operators(operator.pow)
+    __and__, __rand__ = _operators(operator.and_)
+    __or__, __ror__ = _operators(operator.or_)
+    __xor__, __rxor__ = _operators(operator.xor)
+    __lt__, __le__ = _comparison(operator.lt), _comparison(operator.le)
+    __gt__, __ge__ = _comparison(operator.gt), _comparison(operator.ge)
+    __eq__, __ne__ = _comparison(operator.eq), _comparison(operator.ne)
+    __neg__, __pos__ = _unary(operator.neg), _unary(operator.pos)
+    __abs__, __invert__ = _unary(operator.abs), _unary(operator.invert)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        k = next((k for k, x in enumerate(inputs) if x is self), None)
+        if k is None or method != "__call__" or "out" in kwargs:
+            raise _asked(self)
+        return self.each(lambda x: ufunc(*inputs[:k], x, *inputs[k + 1 :], **kwargs))
+
+    def python_type(self) -> type:
+        """Not to be known."""
+        raise _asked(self)
+
+    def _ask(self, *_args: Any) -> Any:
+        raise _asked(self)
+
+    def __getattr__(self, name: str) -> Any:
+        raise _asked(self)
+
+    __bool__ = __int__ = __float__ = __complex__ = __index__ = __round__ = __hash__ = _ask
+    __repr__ = __str__ = __format__ = __array__ = __array_function__ = __reduce__ = _ask
+
+
+def _asked(number: Mixed) -> NotTraceable:
+    first, second = number.classes
+    return NotTraceable(
+        f"Python asks for a number that is of class {first.name} or {second.name}, as a branch "
+        "went",
+        f"make it one of them: {second.name}(...)",
+    )
+
+
+def class_of(value: Tracer) -> Class:
+    """The class of a number."""
+    return Class(value.kind, value.node.dtype)
+
+
+def known(truth: bool) -> Tracer:
+    """A truth value that is known."""
+    attr = build.constant(truth, np.bool_).attr
+    return Tracer(make(ops.CONST, (), attr, ArrayType(BOOL)), "number")
+
+
+def _is_scalar(value: Any) -> bool:
+    if isinstance(value, Tracer):
+        return value.kind != "array" and not value.node.shape
+    return isinstance(value, (int, float, complex, np.generic))
+
+
+def _may_round(node: Node, dtype: np.dtype[Any]) -> bool:
+    """Whether `node` is an integer that `dtype` may not hold."""
+    if node.dtype.kind not in "iu" or dtype.kind not in "fc" or node.dtype.itemsize <= 4:
+        return False
+    return node.op is not ops.CONST or abs(int(build.constant_value(node))) > EXACT
+
+
+def classes_of(a: Any, b: Any) -> Either | None:
+    """The classes of numbers, if two of them are all that they are of."""
+    found: set[Class] = set()
+    for value in (a, b):
+        if isinstance(value, Mixed):
+            found |= {*value.classes}
+        elif _is_scalar(value):
+            found.add(class_of(wrap(value)))
+        else:
+            return None
+    if len(found) != 2:
+        return None
+    first, second = sorted(found, key=lambda c: (c.kind != "number", c.dtype.num))
+    return Either(first, second)
+
+
+def chosen(test: Node, a: Any, b: Any) -> Any:
+    """`a` where `test` holds, else `b`: one value, if they are alike, or a mixed one."""
+    if isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b):
+        return tuple(chosen(test, x, y) for x, y in zip(a, b, strict=True))
+    if not (isinstance(a, Mixed) or isinstance(b, Mixed)):
+        a, b = wrap(a), wrap(b)
+        if (a.kind, a.node.type) == (b.kind, b.node.type):
+            return Tracer(_where(test, a.node, b.node), a.kind)
+    classes = classes_of(a, b)
+    if classes is None:
+        raise NotTraceable("a value has another type where a branch went another way")
+    pairs = zip(*(classes.computed(v) for v in (a, b)), strict=True)
+    return classes.whole([Tracer(_where(test, x.node, y.node), x.kind) for x, y in pairs])
+
+
+def _where(test: Node, a: Node, b: Node) -> Node:
+    if a is b:
+        return a
+    if a.type.weak:
+        return make(ops.WHERE, (test, a, b), None, a.type, build.solver().origin())
+    return build.where(test, a, b)
