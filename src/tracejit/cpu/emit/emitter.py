@@ -71,11 +71,11 @@ class Emitter(Emitting):
         text.block(kernel.body)
         head = heading(kernel, text)
         return CPUSource(
+            kernel,
             "\n".join([*head, *text.lines, ""]),
             [*(None for _ in head), *text.origins],
             self.given,
             self.returned,
-            kernel,
             text.calls,
             bool(self.phases),
             self.extras,
