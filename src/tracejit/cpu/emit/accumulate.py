@@ -220,8 +220,17 @@ class Accumulators(accumulate.Accumulators):
         return self.totals[(c, self.reduced_loops(c)[-1])], "sum_add"
 
     def carried(self, loop: Loop) -> list[str]:
-        """The names that reductions in an innermost loop assign at each step."""
-        reductions = [c for c in loop.items if isinstance(c, Computation) and c.kind is Kind.REDUCE]
+        """The names that reductions in an innermost loop assign at each step.
+
+        Those of a jam's copies, where only what it leaves is done, have no names.
+        """
+        reductions = [
+            c
+            for c in loop.items
+            if isinstance(c, Computation)
+            and c.kind is Kind.REDUCE
+            and all(outer in self.e.depth_of for outer in c.loops)
+        ]
         return [self._sum(c)[0] if self.layered(c) else self.accumulator(c) for c in reductions]
 
     def _open_level(self, c: Computation, loop: Loop) -> None:
