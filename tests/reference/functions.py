@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -62,6 +63,11 @@ def new_array(char: str, ndim: int) -> Callable[..., np.ndarray]:
 
 def temporary(char: str, ndim: int) -> Callable[..., np.ndarray]:
     return lambda *shape: np.empty(shape, storage(np.dtype(char)))
+
+
+def shaped(ndim: int) -> Callable[..., np.ndarray]:
+    """What makes an array at the start of a room for larger ones."""
+    return lambda room, *shape: room[: math.prod(shape)].reshape(shape)
 
 
 def ufunc_loop(module: str, name: str, types: str) -> Callable[..., Any]:
@@ -125,5 +131,5 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         f.__name__: f
         for f in (half_load, half_store, half_round, wrap, outside, flat, rows, distinct)
     },
-    **{f.__name__: f for f in (new_array, temporary, ufunc_loop)},
+    **{f.__name__: f for f in (new_array, shaped, temporary, ufunc_loop)},
 }

@@ -7,7 +7,7 @@ is itself loaded. ``FLAT`` stands for the whole vector where a loop covers all a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from typing import NamedTuple
 
 from tracejit.ir import dims, ops
@@ -119,14 +119,33 @@ def walk(value: Node, index: Index, stored: Container[Node]) -> list[Point]:
 def reads(value: Node, index: Index, stored: Container[Node]) -> list[Access]:
     """The memory that `value` at `index` reads: inputs and stored nodes with their index vectors.
 
-    A reshape is read through the memory of its operand; a gather through its base.
+    A reshape is read through the memory of its operand; a gather through its base. What lengths and
+    places are made of comes last.
     """
     found: list[Access] = []
+    lengths: list[Node] = []
     for position, (node, at) in enumerate(walk(value, index, stored)):
         if node in stored and position > 0:
             found.append((node, at))
-        elif (read := _READS.get(node.op)) is not None:
+            continue
+        lengths += node.dims
+        if (read := _READS.get(node.op)) is not None:
             found.append(read(node, at))
+    return found + read_for(lengths, stored)
+
+
+def read_for(roots: Iterable[Node], stored: Container[Node]) -> list[Access]:
+    """The arrays in memory that `roots` are computed from, wherever these are read."""
+    found: list[Access] = []
+    stack, seen = list(roots), set(roots)
+    while stack:
+        node = stack.pop()
+        if node.op is ops.INPUT or node in stored:
+            found.append((node, FLAT if node.ndim else ()))
+            continue
+        more = [a for a in (*node.args, *node.dims) if a not in seen]
+        seen.update(more)
+        stack += more
     return found
 
 

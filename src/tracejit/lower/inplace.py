@@ -6,10 +6,10 @@ from collections.abc import Container
 
 from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
-from tracejit.lower.access import memory_of
+from tracejit.lower.access import memory_of, read_for
 from tracejit.lower.placement import placement
 from tracejit.lower.program import Computation, Kind, Program
-from tracejit.lower.writes import OVERWRITING, are_late, place_of, versions, written
+from tracejit.lower.writes import OVERWRITING, are_late, is_unharmed, place_of, versions, written
 
 
 def write_in_place(program: Program) -> None:
@@ -70,12 +70,12 @@ def _is_late(c: Computation) -> bool:
 def _reads_first(c: Computation, x: Node) -> bool:
     """Whether a scatter reads of `x` only the element that it writes then."""
     if c.value.op is ops.PLACE:  # whose mask is read a word ahead
-        return c.value.args[2] is not x
+        return all(node is not x for node, _ in read_for(c.value.args[2:], (x,)))
     if not c.domain:
         return True
     place = tuple(map(place_of, c.positions))
     return all(
-        node is x and index == place
+        node is x and is_unharmed(index, place)
         for node, index in c.reads
         if memory_of(node, c.target, (x,)) is x
     )

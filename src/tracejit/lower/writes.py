@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 
-from tracejit.ir import ops
+from tracejit.ir import dims, ops
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node, postorder
 from tracejit.lower import access
@@ -31,11 +31,16 @@ def versions(node: Node) -> list[Node]:
     while True:
         found.append(node)
         if node.op in OVERWRITING:
-            node = node.args[1 if node.op is ops.PLACE else 0]
+            node = overwritten(node)
         elif (start := carried_memory(node)) is not None:
             node = start
         else:
             return found
+
+
+def overwritten(node: Node) -> Node:
+    """The operand that a node of an op that is `OVERWRITING` may write into."""
+    return node.args[1 if node.op is ops.PLACE else 0]
 
 
 def held_back(graph: Graph, stored: set[Node]) -> set[Node]:
@@ -70,11 +75,31 @@ def _reads_overwritten(
         return False
     for node, index in access.reads(y, identity(y.ndim), stored):
         base = memory_of(node, y, stored)
-        if base is x and (node is not x or index != place):
+        if base is x and not (node is x and is_unharmed(index, place)):
             return True
         if base is not x and base in writes:
             return True
     return False
+
+
+def is_unharmed(index: Index, place: object) -> bool:
+    """Whether what is read at `index` has not been overwritten, at `place`, by other iterations.
+
+    It is the element that is overwritten then, or none that ever is: another row.
+    """
+    if index == place:
+        return True
+    if not isinstance(index, tuple) or not isinstance(place, tuple):
+        return False
+    return any(map(_differ, index, place))
+
+
+def _differ(a: object, b: object) -> bool:
+    """Whether two entries are always different places."""
+    if not (isinstance(a, access.Entry) and isinstance(b, access.Entry)):
+        return False
+    apart = dims.sub(a.start, b.start)
+    return a.axis is None and b.axis is None and isinstance(apart, int) and apart != 0
 
 
 def place_of(position: Node) -> access.Entry | None:

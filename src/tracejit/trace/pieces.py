@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -10,18 +11,15 @@ import numpy as np
 
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims, ops
-from tracejit.ir.closing import Body
-from tracejit.ir.node import ArrayType, Node, make, postorder
+from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.region import Check
-from tracejit.ir.rewrite import replaced
+from tracejit.ir.rewrite import joined, replaced
 from tracejit.trace.effects import Elements, Form, State, Variables, require_fixed
 from tracejit.trace.memory import Log, births, put
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
-#: What is as good inside of a region, from what it reads.
-_MOVED = (ops.POLY, ops.DIM, ops.CONST, ops.IOTA, ops.VIEW, ops.RESHAPE)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -38,10 +36,16 @@ def by_parts(f: F) -> F:
     @functools.wraps(f)
     def call(trace: Trace, *args: Any) -> Any:
         *others, variables, held = args
+        # What is within a loop is traced several times: what was found is found at once then.
+        codes = [a.__code__ for a in others if isinstance(a, types.FunctionType)]
+        known: list[Structured] = trace.learned.setdefault((*codes, variables.names), [])
+        for found in known:
+            variables = variables.split(found.place, found.form)
         while True:
             try:
                 return f(trace, *others, variables, held)
             except Structured as found:
+                known.append(found.with_traceback(None))
                 variables = variables.split(found.place, found.form)
 
     return cast(F, call)
@@ -62,13 +66,12 @@ class Found(NamedTuple):
 
 
 @by_parts
-def tried(
-    trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
-) -> None:
-    """Trace a piece, and undo all of it."""
+def tried(trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]) -> int:
+    """Trace a piece, and undo all of it. How many operations it makes."""
     state = State(trace)
     try:
         traced(trace, piece, variables, held)
+        return trace.made - state.made
     finally:
         state.restore()
 
@@ -85,8 +88,8 @@ def traced(
         state.require_pure()
         after = variables.get()
         written = {k: (a, a.node) for k, (a, _) in log.before.items() if a.born < since}
-        checks = state.take_requirements()
     finally:
+        checks = state.take_requirements()
         trace.logs.pop()
         for array, node in log.before.values():
             put(array, node)
@@ -137,38 +140,10 @@ def nothing(like: Tracer, name: str) -> Tracer:
 
 
 def canonical(trace: Trace, *groups: Sequence[Node]) -> list[list[Node]]:
-    """Groups of nodes, with lengths that stand for others replaced."""
+    """Groups of nodes, with lengths and loops that others stand for replaced."""
     table = {key: dims.as_node(target) for key, target in trace.substitutions.items()}
-    nodes = iter(replaced([node for group in groups for node in group], table))
+    nodes = iter(replaced(joined([n for group in groups for n in group], trace.joined), table))
     return [[next(nodes) for _ in group] for group in groups]
-
-
-def around(body: Body, params: frozenset[Node]) -> set[Node]:
-    """What a body reads that does not change: it is computed once, before."""
-    found: set[Node] = set()
-    inside: dict[Node, bool] = {}
-    for node in postorder(body.roots()):
-        operands = (*node.args, *node.dims)
-        inside[node] = node in params or any(inside[a] for a in operands)
-        if inside[node]:
-            found.update(a for a in operands if not inside[a])
-    found.update(r for r in body.roots() if not inside[r])
-    return _computed(found)
-
-
-def _computed(nodes: set[Node]) -> set[Node]:
-    """What of `nodes` is worth a place: of what only moves elements, what it reads."""
-    result: set[Node] = set()
-    stack, seen = list(nodes), set(nodes)
-    while stack:
-        node = stack.pop()
-        if node.op not in _MOVED:
-            result.add(node)
-            continue
-        parts = [a for a in (*node.args, *node.dims) if a not in seen]
-        seen.update(parts)
-        stack += parts
-    return result
 
 
 def conjunction(checks: Sequence[Check]) -> Node:

@@ -22,13 +22,14 @@ from tracejit.ir import build, dims, interpret, lengths, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Check, Graph, substitute
 from tracejit.ir.node import Node, Origin
+from tracejit.ir.rewrite import joined
 from tracejit.ir.types import BOOL, canonical_dtype
 from tracejit.native import floatmodes
 from tracejit.plan.text import identifier
 from tracejit.trace.equality import EqualLengths
 from tracejit.trace.explain import scalar_text
 from tracejit.trace.memory import Log, Memory
-from tracejit.trace.ranges import Steps, reaches, truth
+from tracejit.trace.ranges import Steps, depends, is_told, truth
 from tracejit.trace.requirements import Requirement
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Trace(build.Solver):
         self.token = next(_tokens)
         self.budget = budget
         self.most = min(budget / _SECONDS_A_NODE if budget else math.inf, _MOST_NODES)
-        self.made = 0
+        self.made = self.undone = 0
         self._modes = floatmodes.CONTEXT.get()
         self.inputs: list[Node] = []
         self.values: dict[str, Any] = {}
@@ -121,12 +122,15 @@ class Trace(build.Solver):
         self.drawn_inputs: set[str] = set()
         #: What NumPy would test that compiled loops may not.
         self.requirements: list[Requirement] = []
-        #: The loops and branches that are open: their steps, and what they write into.
+        #: The loops and branches that are open: their steps, what they ask, what they write into.
         self.steps: list[Steps] = []
+        self.assumed: list[Node] = []
         self.carried: set[Node] = set()
         #: Numbers of steps that are carried, whose range is known.
         self.counts: set[Node] = set()
         self.logs: list[Log] = []
+        #: What was found of loops and branches when they were traced before, by their code.
+        self.learned: dict[Any, Any] = {}
         self.capture: Any = None
         #: What must live as long as the trace.
         self.kept: list[Any] = []
@@ -347,8 +351,8 @@ class Trace(build.Solver):
             return None
 
     def is_late(self, a: Dim, b: Dim) -> bool:
-        unknown = self.value(a) is None or self.value(b) is None
-        return unknown and isinstance(dims.sub(self.canonical(a), self.canonical(b)), Node)
+        told = (self.value(d) is not None or is_told(d, self.steps) for d in (a, b))
+        return not all(told) and isinstance(dims.sub(self.canonical(a), self.canonical(b)), Node)
 
     def equal(self, a: Dim, b: Dim) -> bool:
         """Whether two lengths are equal for these arguments; either answer becomes a check.
@@ -364,7 +368,7 @@ class Trace(build.Solver):
         difference = dims.sub(a, b)
         if isinstance(difference, int):
             return difference == 0
-        if any(reaches(difference, frozenset([steps.number])) for steps in self.steps):
+        if depends(difference, self.steps):
             return self.truth(condition("equal", a, b))
         va, vb = self.value(a), self.value(b)
         if va is None or vb is None:
@@ -385,9 +389,8 @@ class Trace(build.Solver):
         known = self._answers.get(condition)
         if known is not None:
             return known
-        for steps in reversed(self.steps):
-            if reaches(condition, frozenset([steps.number])):
-                return truth(condition, steps, self._compared)
+        if depends(condition, self.steps):
+            return truth(condition, self)
         if condition.op.name == "logical_not" and condition.args[0].dtype == BOOL:
             return not self.truth(condition.args[0])
         sides = lengths.sides(condition)
@@ -407,7 +410,7 @@ class Trace(build.Solver):
         self._record(condition, answer)
         return answer
 
-    def _compared(self, name: str, difference: Dim) -> bool:
+    def compared(self, name: str, difference: Dim) -> bool:
         """The answer to a comparison of a length with 0."""
         certain = lengths.certain(name, difference)
         return self.truth(condition(name, difference, 0)) if certain is None else certain
@@ -471,7 +474,8 @@ class Trace(build.Solver):
         """The traced program: `outputs` over the inputs, valid where every check holds."""
         checks = [*self._ones(), *self.checks]
         return substitute(
-            Graph(tuple(self.inputs), tuple(outputs), tuple(checks)), self.substitutions
+            Graph(tuple(self.inputs), tuple(joined(outputs, self.joined)), tuple(checks)),
+            self.substitutions,
         )
 
     def _ones(self) -> list[Check]:

@@ -303,7 +303,7 @@ def _array(e: Expr) -> str:
 
 def _whole(value: Expr) -> str:
     """The array that an expression is a view of; nothing where it is another."""
-    if isinstance(value, Call) and value.function == "flat":
+    if isinstance(value, Call) and value.function.startswith(("flat", "shaped_")):
         return _array(value.operands[0])
     return _array(value.array) if isinstance(value, Part) else ""
 

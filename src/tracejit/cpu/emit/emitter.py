@@ -107,7 +107,7 @@ class Emitter(Emitting):
 
     def make(self, buffer: Buffer) -> None:
         super().make(buffer)
-        if not buffer.output:
+        if not buffer.output and buffer.room is None:
             self.path[-1].add(Do(Call("large_pages", (buffer.name,))))
 
     def call(self, c: Computation) -> None:

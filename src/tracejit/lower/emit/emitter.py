@@ -206,8 +206,13 @@ class Emitter(Emitting):
                     self.make(buffer)
 
     def make(self, buffer: Buffer) -> None:
-        """Make a buffer: memory given back at the end, or, for a result, an array of NumPy's."""
+        """Make a buffer: memory given back at the end, a place in a room, or a result's array."""
         extents = [self.dim(d) for d in buffer.shape]
+        if buffer.room is not None:
+            name = f"shaped_{len(extents)}"
+            self.factories[name] = Factory("shaped", (len(extents),))
+            self.path[-1].assign(buffer.name, Call(name, (buffer.room.name, *extents)))
+            return
         char = buffer.node.dtype.char
         make = "new_array" if buffer.output else "temporary"
         name = f"{make}_{char.replace('?', 't')}_{len(extents)}"

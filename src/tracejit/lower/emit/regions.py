@@ -50,7 +50,9 @@ class Regions:
         """Emit the branch or loop whose first result `c` computes."""
         control = self.e.program.controls[c.target]
         for inner, around in control.memory:
-            inner.name = around.name
+            inner.name = around.name if inner.room is None else self.e.fresh("s")
+        for inner in control.own:
+            inner.name = self.e.fresh("s")
         found = _EMIT[control.node.op](self, control, results(c.target))
         for node, name in found.items():
             if node in self.e.program.stored:
@@ -206,7 +208,7 @@ class Regions:
     def _names(self, program: Program, output: Node, name: Expr) -> None:
         """Let a result be computed where it belongs."""
         assert isinstance(name, str)
-        for buffer in program.buffers[output]:
+        for buffer in program.buffers.get(output, ()):
             buffer.name = name
 
     def _inside(
@@ -221,6 +223,8 @@ class Regions:
         for buffers in program.buffers.values():
             for buffer in buffers:
                 buffer.name = inner.home(buffer)
+                if buffer.late:
+                    inner.own.add(buffer.name)
         return inner
 
 
