@@ -15,6 +15,7 @@ from typing import Any
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, control, lengths, ops
 from tracejit.ir.closing import Body
+from tracejit.ir.invariant import around, known_before
 from tracejit.ir.node import ArrayType, Node, postorder
 from tracejit.ir.types import BOOL
 from tracejit.trace.carried import Unsettled, required, results_of, settled, take
@@ -24,11 +25,9 @@ from tracejit.trace.mixed import Mixed, classes_of
 from tracejit.trace.pieces import (
     Found,
     Structured,
-    around,
     by_parts,
     canonical,
     conjunction,
-    known_before,
     nothing,
     traced,
     tried,

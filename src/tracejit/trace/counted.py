@@ -14,11 +14,12 @@ from tracejit.errors import NotTraceable
 from tracejit.ir import build, control, dims, ops
 from tracejit.ir.closing import Body, placeholder
 from tracejit.ir.dims import INT_SCALAR, Dim
+from tracejit.ir.invariant import around
 from tracejit.ir.node import Node
 from tracejit.trace.carried import Unsettled, required, results_of, settled, take
 from tracejit.trace.control import if_true, looped, predicate
 from tracejit.trace.effects import Variables
-from tracejit.trace.pieces import around, by_parts, canonical
+from tracejit.trace.pieces import by_parts, canonical
 from tracejit.trace.ranges import Divided, Steps, changing, depends, holds
 from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap

@@ -22,6 +22,7 @@ from tracejit.ir import build, dims, interpret, lengths, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Check, Graph, substitute
 from tracejit.ir.node import Node, Origin
+from tracejit.ir.rewrite import joined
 from tracejit.ir.types import BOOL, canonical_dtype
 from tracejit.native import floatmodes
 from tracejit.plan.text import identifier
@@ -473,7 +474,8 @@ class Trace(build.Solver):
         """The traced program: `outputs` over the inputs, valid where every check holds."""
         checks = [*self._ones(), *self.checks]
         return substitute(
-            Graph(tuple(self.inputs), tuple(outputs), tuple(checks)), self.substitutions
+            Graph(tuple(self.inputs), tuple(joined(outputs, self.joined)), tuple(checks)),
+            self.substitutions,
         )
 
     def _ones(self) -> list[Check]:
