@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from tracejit.ir import ops
 from tracejit.ir.closing import Body
@@ -24,6 +24,11 @@ def around(body: Body, params: Iterable[Node]) -> set[Node]:
             found.update(a for a in operands if not inside[a])
     found.update(r for r in body.roots() if not inside[r])
     return _computed(found)
+
+
+def read_of(body: Body, known: Container[Node]) -> set[Node]:
+    """What a body reads of the nodes that are `known` before it, with all that they are made of."""
+    return _computed({n for n in postorder(body.roots(), known) if n in known})
 
 
 def _computed(nodes: set[Node]) -> set[Node]:

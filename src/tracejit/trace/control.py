@@ -16,7 +16,7 @@ from tracejit.errors import NotTraceable
 from tracejit.ir import build, control, dims, ops
 from tracejit.ir.closing import Body, placeholder
 from tracejit.ir.dims import INT_SCALAR, Dim
-from tracejit.ir.invariant import around
+from tracejit.ir.invariant import around, read_of
 from tracejit.ir.node import ArrayType, Node, postorder
 from tracejit.ir.types import BOOL
 from tracejit.trace.carried import Unsettled, required, results_of, settled, take
@@ -297,7 +297,7 @@ def if_true(
     bodies = [Body(tuple(a)), Body(tuple(b))]
     known = set(postorder([decided, *(a.node for a in arrays.values())]))
     known |= set(postorder([v.node for v in (*before, *held) if isinstance(v, Tracer)]))
-    outside = (around(bodies[0], frozenset()) | around(bodies[1], frozenset())) & known
+    outside = read_of(bodies[0], known) | read_of(bodies[1], known)
     node = control.branch(decided, bodies[0], bodies[1], outside, trace.origin())
     items = iter(control.items(node))
     now = variables.get()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -93,17 +94,31 @@ def _scatter_batch(node: Node, new: Batched, count: Dim) -> Node:
     )
 
 
+def _box(positions: Sequence[Node]) -> tuple[build.Index, ...] | None:
+    """The index map of a view of what lies at these positions; None where they are looked up."""
+    found: list[build.Index] = []
+    for p in positions:
+        if p.op is ops.IOTA:
+            found.append((0, 1, 0))
+        elif p.op is ops.VIEW and p.args[0].op is ops.IOTA:
+            found += p.attr[1]
+        else:
+            return None
+    return tuple(found)
+
+
 def _scatter_pull(node: Node, g: Node) -> Cotangents:
     _, y, *positions = node.args
     mode, checked = node.attr
     picks = tuple(("index", k) for k in range(len(positions)))
     shape = y.shape
     wide = [p if p.ndim else build.full(shape, p) for p in positions]
-    taken = build.gather(g, shape, picks, *wide)
+    box = _box(positions)
+    taken = build.gather(g, shape, picks, *wide) if box is None else build.view(g, shape, box)
     kept = g
     if mode == "set":
         kept = build.scatter(g, zeros(shape, g.dtype), positions, checked, "set")
-    if mode == "set" and any(checked):  # the last of several at one place has stayed
+    if mode == "set" and any(checked) and shape:  # the last of several at one place has stayed
         numbers = build.reshape(build.iota(dims.product(shape)), shape)
         marks = build.full(node.shape, build.constant(-1, np.int64))
         there = build.scatter(marks, numbers, positions, checked, "set")
