@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -50,6 +51,17 @@ def test_kernels_of_triangles(name: str) -> None:
         for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
     assert g.stats.fallbacks == 0
+
+
+@pytest.mark.parametrize("name, temporaries", [("lu", 0), ("gram_schmidt", 0), ("cholesky", 1)])
+def test_what_is_written_where_it_is(name: str, temporaries: int) -> None:
+    """Row k is read while rows from k + 1 on are written: that needs no copy."""
+    kernel = KERNELS[name]
+    g = tracejit.function(kernel.function, on_unsupported="error")
+    source = g.source(*kernel.arguments(90))
+    assert source.count(" = shaped_") == temporaries, source
+    own = len(set(re.findall(r"\bb\d+\b", source.split(":\n")[0])))
+    assert own == temporaries + (name != "lu"), source
 
 
 def clipped(x, n):

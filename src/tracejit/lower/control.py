@@ -58,7 +58,7 @@ def flattened(graph: Graph) -> Graph:
         else:
             new[node] = with_operands(node, new)
     checks = tuple(replace(c, condition=new[c.condition]) for c in graph.checks)
-    return Graph(graph.inputs, tuple(new[o] for o in graph.outputs), checks)
+    return replace(graph, outputs=tuple(new[o] for o in graph.outputs), checks=checks)
 
 
 def refusal(node: Node, reason: str, advice: str) -> NotTraceable:
@@ -211,6 +211,19 @@ def outside(shape: Sequence[Dim], region: Region, parts: Roles) -> tuple[Dim, ..
     """A shape of a region in terms of what is around; None where only the inside knows it."""
     nodes = replaced([dims.as_node(d) for d in shape], lengths_outside(region, parts))
     return tuple(map(dims.from_node, nodes)) if _are_outside(nodes, region) else None
+
+
+def ranges_in(region: Region, parts: Roles) -> Ranges:
+    """Between what the number of a step is, in terms of what the region knows."""
+    if parts.steps is None:
+        return {}
+    step = region.params[len(parts.carried)]
+    known = {given: inner for inner, given in lengths_outside(region, parts).items()}
+    [count] = replaced([dims.as_node(parts.steps)], known)
+    inside = {*region.params, *known.values()}
+    if all(node in inside or node.op is ops.CONST for node in postorder([count]) if not node.args):
+        return {step: (0, dims.sub(dims.from_node(count), 1))}
+    return {step: (0, step)}
 
 
 def room(shape: Sequence[Dim], region: Region, parts: Roles) -> Dim | None:

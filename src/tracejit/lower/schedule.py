@@ -23,6 +23,7 @@ from tracejit.lower.control import (
     original,
     outside,
     places_of,
+    ranges_in,
     refusal,
     room,
 )
@@ -73,6 +74,7 @@ def _control(run: Node, program: Program, target: Target) -> Control:
     late = late_dims(program)
     for k, region in enumerate(regions_of(node)):
         graph = body(region, places_of(run), decides=k < parts.tests)
+        graph = replace(graph, ranges=ranges_in(region, parts))
         if any(n.op is ops.DRAW for n in graph.nodes()):
             raise _refused(node, "random numbers are drawn")
         layouts = _layouts(region, parts, program)
@@ -132,7 +134,7 @@ def unplaced(
     """The program of `graph` with what is computed, and in which order, and no loops yet."""
     graph = contiguous(graph, layouts)
     computed = tuple(o for k, o in enumerate(graph.outputs) if k not in aliases)
-    nodes = products_early(materialise(Graph(graph.inputs, computed, graph.checks), costs))
+    nodes = products_early(materialise(replace(graph, outputs=computed), costs))
     nodes.sort(key=lambda node: node.op is ops.ASSIGN)  # what was there has been read then
     stored: dict[Node, list[Computation]] = {}
     keep = set(nodes)
