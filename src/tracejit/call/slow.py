@@ -20,6 +20,7 @@ from tracejit.call.fallback import (
     refused_under,
     run_plain,
 )  # fmt: skip
+from tracejit.call.firstpart import answer
 from tracejit.call.paths import Path, tracing
 from tracejit.call.random_state import RandomGuard
 from tracejit.call.reentry import aside, begins_trace, inlining
@@ -277,6 +278,8 @@ def _traced(
     guard = RandomGuard()
     take_refusal()
     control = TracedControl(trace) if looping else None
+    if looping:
+        trace.decisions.first_part = lambda truth: answer(trace, truth, fn.stats)
     capture = Capture(trace, fn.__wrapped__, fn._dynamic, fn._paths.write, control)
     try:
         with build.use_solver(trace):

@@ -54,7 +54,8 @@ from tracejit.plan.structure import (
     own_rules,
     require_plain,
 )
-from tracejit.trace.trace import Trace, is_internal
+from tracejit.trace.origin import is_internal
+from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer
 
 

@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, control, lengths, ops
 from tracejit.ir.closing import Body
-from tracejit.ir.invariant import around, known_before
+from tracejit.ir.invariant import around, read_of
 from tracejit.ir.node import ArrayType, Node, postorder
 from tracejit.ir.types import BOOL
 from tracejit.trace.carried import Unsettled, required, results_of, settled, take
@@ -74,7 +76,7 @@ def looped(
     decisions: list[Node] = []
 
     def run() -> None:
-        decisions[:] = [test()]
+        decisions[:] = [trace.decisions.bound(test())]
         body()
 
     carried, found = settled(trace, run, variables, held, skipped)
@@ -146,7 +148,7 @@ def if_true(
     bodies = [Body(tuple(a)), Body(tuple(b))]
     known = set(postorder([decided, *(a.node for a in arrays.values())]))
     known |= set(postorder([v.node for v in (*before, *held) if isinstance(v, Tracer)]))
-    outside = known_before(bodies, known)
+    outside = read_of(bodies[0], known) | read_of(bodies[1], known)
     node = control.branch(decided, bodies[0], bodies[1], outside, trace.origin())
     items = iter(control.items(node))
     now = variables.get()
@@ -235,19 +237,23 @@ def either(
     trace: Trace, name: str, first: Any, other: Callable[[], Any], held: Sequence[Any]
 ) -> Any:
     """``first and other()``, or ``or``, of truth values."""
-    log = Log()
+    log, state = Log(), State(trace)
     trace.logs.append(log)
     try:
         second = other()
     finally:
         trace.logs.pop()
     a, b = predicate(first), predicate(second)
-    if not (_is_truth(first) and _is_truth(second)) or log.before:
+    if not (_is_truth(first) and _is_truth(second)):
         raise NotTraceable("`and` and `or` of traced values that are no truth values", "compare")
     known = set(postorder([a]))
-    if any(_may_raise(node) for node in postorder([b]) if node not in known):
-        raise NotTraceable("what `and` or `or` guards may raise", "write it as nested ifs")
-    node = build.elementwise(name, a, b)
+    if log.before or any(_may_raise(node) for node in postorder([b]) if node not in known):
+        for array, before in log.before.values():
+            put(array, before)
+        state.restore()
+        node = _guarded(trace, a, other, name == "logical_or", held)
+    else:
+        node = build.elementwise(name, a, b)
     classes = classes_of(first, second)
     if classes is None:
         return Tracer(node, wrap(first).kind)
@@ -261,6 +267,23 @@ def _is_truth(value: Any) -> bool:
     if isinstance(value, Mixed):
         return value.classes.dtypes == (BOOL,)
     return wrap(value).node.dtype == BOOL
+
+
+def _guarded(
+    trace: Trace, first: Node, other: Callable[[], Any], decided: bool, held: Sequence[Any]
+) -> Node:
+    """The truth of ``other()``, which is asked for unless `first` is `decided`: a branch."""
+
+    def asked() -> Tracer:
+        return Tracer(predicate(other()), "number")
+
+    def known() -> Tracer:
+        return Tracer(build.cast(build.constant(decided, np.bool_), BOOL), "number")
+
+    sides = (known, asked) if decided else (asked, known)
+    none = Variables((), frozenset(), frozenset(), None, list, lambda values: None)
+    result: Node = if_true(trace, Tracer(first), *sides, none, held).node
+    return result
 
 
 def negated(value: Any) -> Tracer:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -26,41 +24,16 @@ from tracejit.ir.rewrite import joined
 from tracejit.ir.types import BOOL, canonical_dtype
 from tracejit.native import floatmodes
 from tracejit.plan.text import identifier
+from tracejit.trace.decisions import Decisions
 from tracejit.trace.equality import EqualLengths
 from tracejit.trace.explain import scalar_text
 from tracejit.trace.memory import Log, Memory
+from tracejit.trace.origin import user_origin
 from tracejit.trace.ranges import Steps, depends, is_told, truth
 from tracejit.trace.requirements import Requirement
 
 if TYPE_CHECKING:
     from tracejit.trace.tracer import Kind, Tracer
-
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_DEMO = f"{_PACKAGE}demo{os.sep}"
-_NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
-#: File name → whether its frames are passed over when the user's line is looked for.
-_internal: dict[str, bool] = {}
-
-
-def is_internal(file: str) -> bool:
-    """Whether a frame of `file` is not the user's: tracejit's own code (but its demo), NumPy's."""
-    known = _internal.get(file)
-    if known is None:
-        known = file.startswith((_PACKAGE, _NUMPY, "<__array_function__"))
-        known = known and not file.startswith(_DEMO)
-        _internal[file] = known
-    return known
-
-
-def user_origin() -> Origin | None:
-    """The user's line that is being executed."""
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        code = frame.f_code
-        if not is_internal(code.co_filename):
-            return Origin(code.co_filename, frame.f_lineno, code.co_name)
-        frame = frame.f_back
-    return None
 
 
 def current() -> Trace | None:
@@ -129,6 +102,7 @@ class Trace(build.Solver):
         #: Numbers of steps that are carried, whose range is known.
         self.counts: set[Node] = set()
         self.logs: list[Log] = []
+        self.decisions = Decisions(self)
         #: What was found of loops and branches when they were traced before, by their code.
         self.learned: dict[Any, Any] = {}
         self.capture: Any = None
@@ -403,6 +377,8 @@ class Trace(build.Solver):
                 return self.equal(*sides)
             if condition.op.name == "not_equal":
                 return not self.equal(*sides)
+        if self.decisions.are_possible() and not self.is_known(condition):
+            return self.decisions.decide(condition)
         answer = bool(self.evaluate(condition))
         if condition.dtype != BOOL:
             zero = build.constant(condition.dtype.type(0).item(), condition.dtype)

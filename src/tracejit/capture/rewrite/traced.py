@@ -14,10 +14,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State
+from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir import dims
 from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.node import Node
 from tracejit.trace import control, counted
+from tracejit.trace.effects import State as Known
 from tracejit.trace.effects import Variables
 from tracejit.trace.mixed import Mixed, chosen
 from tracejit.trace.ranges import always
@@ -135,9 +137,18 @@ class TracedControl(PythonControl):
         if not self._is_open(condition):
             return super().if_(condition, then, otherwise, assigned, read, live)
         names = _variables(assigned, read, live, then, otherwise)
-        return control.if_true(
-            self.trace, condition, then, otherwise or (lambda: None), names, _held(then, otherwise)
-        )
+        held, state = _held(then, otherwise), Known(self.trace)
+        try:
+            return control.if_true(
+                self.trace, condition, then, otherwise or (lambda: None), names, held
+            )
+        except NotTraceable as problem:
+            if isinstance(problem, OverBudget) or not self.trace.decisions.are_possible():
+                raise
+            problem.forget()
+            state.restore()
+        answer = self.trace.decisions.decide(control.predicate(condition))
+        return super().if_(answer, then, otherwise, assigned, read, live)
 
     def for_(
         self,

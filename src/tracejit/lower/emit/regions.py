@@ -15,8 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tracejit.cpu.emit.emitting import MISSED, Emitting, refused, unless
-from tracejit.cpu.emit.expressions import loaded, stored
 from tracejit.ir import dims, ops
 from tracejit.ir.node import Node, Origin
 from tracejit.ir.region import Region, regions_of
@@ -24,6 +22,8 @@ from tracejit.ir.rules import roles
 from tracejit.ir.rules.control import lengths_outside
 from tracejit.ir.rules.record import Roles
 from tracejit.lower.control import results
+from tracejit.lower.emit.emitting import MISSED, Emitting, refused, unless
+from tracejit.lower.emit.expressions import loaded, stored
 from tracejit.lower.kernel.statements import (
     Block,
     Element,
