@@ -22,7 +22,6 @@ from tracejit.lower.program import Buffer, Computation, Loop, Program
 #: What an entry returns.
 DONE, MISSED, REFUSED = 0, 1, 2
 
-
 FALSE = scalar(False, np.dtype(bool))
 
 
@@ -59,6 +58,8 @@ class Emitting(Values):
         #: Results that are made inside.
         self.returned: list[Buffer] = []
         self.outermost = 2 if phases else 1
+        #: Whether it is inside of a loop of regions.
+        self.looping = False
         #: The outermost item that runs over a range.
         self.ranged: Loop | Computation | None = None
 

@@ -25,9 +25,12 @@ from tracejit.ir.rules.control import lengths_outside
 from tracejit.ir.rules.record import Roles
 from tracejit.lower.control import results
 from tracejit.lower.kernel.statements import (
+    Binary,
     Block,
+    Call,
     Element,
     Expr,
+    Factory,
     For,
     Forever,
     If,
@@ -37,7 +40,8 @@ from tracejit.lower.kernel.statements import (
     Store,
     Unary,
 )
-from tracejit.lower.program import Computation, Control, Program
+from tracejit.lower.program import Computation, Control, Program, has_loops
+from tracejit.native.interrupts import INTERRUPTED
 
 
 class Regions:
@@ -92,6 +96,7 @@ class Regions:
         if traps:
             self.e.path[-1].add(refused())
         self.e.root.endless += 1
+        watch = self._watched(control, endless=True)
         block = Forever()
         self.e.open(block)
         (test, step), (condition, body) = control.programs, regions_of(control.node)
@@ -103,6 +108,7 @@ class Regions:
         self._carry(inner, carried, parts)
         if self.e.root.traps > traps:
             block.add(refused())
+        self._watch(block, watch)
         self.e.path.pop()
         return self._places(left, carried)
 
@@ -115,6 +121,7 @@ class Regions:
         traps, endless = self.e.root.traps, self.e.root.endless
         index = self.e.fresh("i")
         count = self.e.value(parts.control[0], ())
+        watch = self._watched(control)
         block = For(index=index, kind="range", operands=(count,))
         self.e.open(block)
         [program], [region] = control.programs, regions_of(control.node)
@@ -141,10 +148,36 @@ class Regions:
         self._carry(inner, carried, parts)
         if self.e.root.traps > traps and self.e.root.endless > endless:
             block.add(refused())
+        self._watch(block, watch)
         self.e.path.pop()
         return self._places(left, carried)
 
     # Parts -----------------------------------------------------------------------------------
+
+    def _watched(self, control: Control, endless: bool = False) -> tuple[str, str] | None:
+        """Places for a loop that signals may end: the steps since it asked, and when to ask.
+
+        That is one with loops inside, in which a test at each step is nothing.
+        """
+        if not (endless and not self.e.looping) and not any(map(has_loops, control.programs)):
+            return None
+        self.e.factories["pause_after"] = Factory("pause", ())
+        done, least = self.e.fresh("c"), self.e.fresh("c")
+        self.e.path[-1].assign(done, 0)
+        self.e.path[-1].assign(least, 1)
+        return done, least
+
+    def _watch(self, block: Block, watch: tuple[str, str] | None) -> None:
+        """Leave, at the end of a step, where a signal handler has raised something."""
+        if watch is None:
+            return
+        done, least = watch
+        block.assign(done, Binary("+", done, 1))
+        ask = If(test=Binary(">=", done, least))
+        ask.assign(least, Call("pause_after", (done,)))
+        ask.assign(done, 0)
+        ask.add(If([Return(INTERRUPTED)], test=Binary("<", least, 0)))
+        block.add(ask)
 
     def _carried(self, parts: Roles) -> list[Expr]:
         """The places, and the memory, of what is carried, which hold the starts."""
@@ -214,6 +247,7 @@ class Regions:
     ) -> Emitting:
         """What emits a region into a block, with names for its parameters."""
         inner = self.e.inside(program)
+        inner.looping = self.e.looping or isinstance(block, For | Forever)
         block.add(inner.body)
         inner.names = {p.attr[0]: name for p, name in zip(region.params, names, strict=True)}
         known = lengths_outside(region, parts)
