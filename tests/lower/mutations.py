@@ -39,7 +39,7 @@ PASSES = {
         (
             ("an output is overwritten", "or x in program.outputs or", "or"),
             ("it is read later", "place[r.target] < place[node]", "place[r.target] > -1"),
-            ("another element is read", "node is x and is_unharmed(index, place)", "node is x"),
+            ("another element is read", "node is x and is_unharmed(", "node is x or ("),
         ),
     ),
     "antidependence": Pass(

@@ -20,6 +20,7 @@ from tracejit.call.fallback import (
     refused_under,
     run_plain,
 )  # fmt: skip
+from tracejit.call.firstpart import answer
 from tracejit.call.paths import Path, tracing
 from tracejit.call.random_state import RandomGuard
 from tracejit.call.reentry import aside, begins_trace, inlining
@@ -28,9 +29,9 @@ from tracejit.call.traced import Overlapping, TraceResult, run_trace
 from tracejit.capture.capture import Capture, Root
 from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.capture.rewrite.function import rewritten
-from tracejit.capture.rewrite.traced import TracedControl
+from tracejit.capture.rewrite.traced import SMALL, TracedControl
 from tracejit.config import config, settings
-from tracejit.errors import MISS, NotTraceable, take_refusal
+from tracejit.errors import MISS, NotTraceable, OverBudget, take_refusal
 from tracejit.ir import build
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
@@ -235,19 +236,26 @@ def _traced_apart(fn: Compiled, description: Description) -> tuple[Trace, TraceR
 def _traced_by_regions(
     fn: Compiled, description: Description
 ) -> tuple[Trace, TraceResult] | Refusal:
-    """`_traced`, again with branches and loops as regions where Python cannot decide them."""
+    """`_traced`, again with branches and loops as regions where Python cannot decide them.
+
+    So it is where what Python has unrolled is large. What NumPy cannot run may become as large as
+    it is where they can be none.
+    """
     traced = _traced(fn, description)
     problem = traced.problem if isinstance(traced, Refusal) else None
-    if not isinstance(problem, NotTraceable) or isinstance(problem, Overlapping):
+    if isinstance(traced, Refusal):
+        if not isinstance(problem, NotTraceable) or isinstance(problem, Overlapping):
+            return traced
+    elif traced[0].made <= SMALL:
         return traced
-    if rewritten(fn.__wrapped__.__code__).reason is not None:
-        return traced
-    again = _traced(fn, description, looping=True)
-    if isinstance(again, Refusal) and not isinstance(again.problem, Overlapping):
+    unlimited = isinstance(problem, OverBudget) and bool(bound_to(fn.__wrapped__))
+    if rewritten(fn.__wrapped__.__code__).reason is None:
+        again = _traced(fn, description, looping=True)
+        if not isinstance(again, Refusal) or isinstance(again.problem, Overlapping):
+            return again
         if config.debug >= 1:
             log(f"{fn.__name__} by regions: {again.problem!r}")
-        return traced
-    return again
+    return _traced(fn, description, unlimited=True) if unlimited else traced
 
 
 def _raising(trace: Trace, program: TraceResult) -> list[Node]:
@@ -257,15 +265,21 @@ def _raising(trace: Trace, program: TraceResult) -> list[Node]:
 
 @begins_trace
 def _traced(
-    fn: Compiled, description: Description, tries: int = 3, looping: bool = False
+    fn: Compiled,
+    description: Description,
+    tries: int = 3,
+    looping: bool = False,
+    unlimited: bool = False,
 ) -> tuple[Trace, TraceResult] | Refusal:
     """The trace of `fn` and what it gave; at most `tries` where other threads may have drawn."""
     start = time.perf_counter()
     promote_changed_numbers(fn)
-    trace = Trace(0.0 if bound_to(fn.__wrapped__) else config.budget)
+    trace = Trace(0.0 if unlimited else config.budget)
     guard = RandomGuard()
     take_refusal()
     control = TracedControl(trace) if looping else None
+    if looping:
+        trace.decisions.first_part = lambda truth: answer(trace, truth, fn.stats)
     capture = Capture(trace, fn.__wrapped__, fn._dynamic, fn._paths.write, control)
     try:
         with build.use_solver(trace):
@@ -282,7 +296,9 @@ def _traced(
         capture.release()
         guard.restore()
     if drawn:
-        return _traced(fn, description, tries - 1, looping)
+        return _traced(fn, description, tries - 1, looping, unlimited)
+    if bound_to(fn.__wrapped__):
+        trace.budget = 0.0  # NumPy is no way out
     seconds = time.perf_counter() - start
     fn.stats.seconds["trace"] += seconds
     if config.debug >= 1:
@@ -355,7 +371,7 @@ def _compile(
                 prologue.miss_if(f"{text} is not {expressions[name]}")
 
     bind(program.inputs, read)
-    prologue.flush()
+    capture.sliced.guard(expressions, prologue)
     lines, prologue.lines = prologue.lines, []
     for root in capture.roots:
         names = prologue.unpack(root.spec, root.expression, iter(root.values))

@@ -35,6 +35,7 @@ from tracejit.intrinsics.memory import (
     large_pages,
     outside,
     rows,
+    shaped,
     strip,
     wrap,
 )
@@ -143,6 +144,7 @@ __all__ = [
     "put_true_rows",
     "radd_product",
     "rows",
+    "shaped",
     "sort_rows",
     "stream",
     "strip",

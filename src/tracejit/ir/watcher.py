@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from tracejit.ir.node import Node
@@ -9,6 +10,11 @@ from tracejit.ir.node import Node
 
 class Watcher:
     """Is told of writes and of what NumPy tests. This one takes no note."""
+
+    @cached_property
+    def joined(self) -> dict[Node, Node]:
+        """Branches and loops that a derivative needs more of, with what gives that and all else."""
+        return {}
 
     def is_carried(self, number: Node) -> bool:
         """Whether a number is what a loop has come to."""

@@ -14,8 +14,11 @@ from dataclasses import replace
 
 from tracejit.errors import NotTraceable
 from tracejit.ir import dims, ops
+from tracejit.ir.bounds import most
+from tracejit.ir.dims import INT_SCALAR as INT
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
+from tracejit.ir.inequalities import Ranges, never_negative
 from tracejit.ir.node import ArrayType, Node, TupleType, make, postorder
 from tracejit.ir.region import Region, regions_of
 from tracejit.ir.rewrite import replaced, with_operands
@@ -55,7 +58,7 @@ def flattened(graph: Graph) -> Graph:
         else:
             new[node] = with_operands(node, new)
     checks = tuple(replace(c, condition=new[c.condition]) for c in graph.checks)
-    return Graph(graph.inputs, tuple(new[o] for o in graph.outputs), checks)
+    return replace(graph, outputs=tuple(new[o] for o in graph.outputs), checks=checks)
 
 
 def refusal(node: Node, reason: str, advice: str) -> NotTraceable:
@@ -207,9 +210,49 @@ def is_body(graph: Graph) -> bool:
 def outside(shape: Sequence[Dim], region: Region, parts: Roles) -> tuple[Dim, ...] | None:
     """A shape of a region in terms of what is around; None where only the inside knows it."""
     nodes = replaced([dims.as_node(d) for d in shape], lengths_outside(region, parts))
+    return tuple(map(dims.from_node, nodes)) if _are_outside(nodes, region) else None
+
+
+def ranges_in(region: Region, parts: Roles) -> Ranges:
+    """Between what the number of a step is, in terms of what the region knows."""
+    if parts.steps is None:
+        return {}
+    step = region.params[len(parts.carried)]
+    known = {given: inner for inner, given in lengths_outside(region, parts).items()}
+    [count] = replaced([dims.as_node(parts.steps)], known)
+    inside = {*region.params, *known.values()}
+    if all(node in inside or node.op is ops.CONST for node in postorder([count]) if not node.args):
+        return {step: (0, dims.sub(dims.from_node(count), 1))}
+    return {step: (0, step)}
+
+
+def room(shape: Sequence[Dim], region: Region, parts: Roles) -> Dim | None:
+    """How many elements an array of a region has at most, at any step; None where none knows."""
+    if parts.steps is None:
+        return None
+    step = region.params[len(parts.carried)]
+    ranges: Ranges = {step: (0, dims.sub(parts.steps, 1))}
+    size: Dim = 1
+    for node in replaced([dims.as_node(d) for d in shape], lengths_outside(region, parts)):
+        length = most(dims.from_node(node), ranges)
+        if length is None or not _are_outside([dims.as_node(length)], region):
+            return None
+        size = dims.mul(size, _natural(length))
+    return size
+
+
+def _natural(length: Dim) -> Dim:
+    """A length that may be below 0 where no step is done."""
+    if isinstance(length, int) or never_negative(length, {}):
+        return length
+    return dims.from_node(make(ops.ELEMENTWISE["maximum"], (length, dims.as_node(0)), None, INT))
+
+
+def _are_outside(nodes: Sequence[Node], region: Region) -> bool:
+    """Whether nodes are computed without what only a region knows."""
     inner = {*region.params}
     numbers = {p.attr[2] for p in region.params}
-    for node in postorder(nodes):
-        if node in inner or (node.op is ops.DIM and node.attr[2] in numbers and node.attr[2] < -1):
-            return None
-    return tuple(map(dims.from_node, nodes))
+    return not any(
+        node in inner or (node.op is ops.DIM and node.attr[2] in numbers and node.attr[2] < -1)
+        for node in postorder(nodes)
+    )

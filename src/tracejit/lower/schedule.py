@@ -23,7 +23,9 @@ from tracejit.lower.control import (
     original,
     outside,
     places_of,
+    ranges_in,
     refusal,
+    room,
 )
 from tracejit.lower.fusion import fuse
 from tracejit.lower.inplace import write_in_place
@@ -68,10 +70,11 @@ def _control(run: Node, program: Program, target: Target) -> Control:
     """What a branch or a loop runs, and the memory that this takes."""
     node = original(run)
     parts = roles(node)
-    programs, memory = [], []
+    programs, memory, own = [], [], []
     late = late_dims(program)
     for k, region in enumerate(regions_of(node)):
         graph = body(region, places_of(run), decides=k < parts.tests)
+        graph = replace(graph, ranges=ranges_in(region, parts))
         if any(n.op is ops.DRAW for n in graph.nodes()):
             raise _refused(node, "random numbers are drawn")
         layouts = _layouts(region, parts, program)
@@ -83,14 +86,23 @@ def _control(run: Node, program: Program, target: Target) -> Control:
         for buffer in (*given, *unknown):
             if buffer.output:
                 continue
-            shape = outside(buffer.shape, region, parts)
-            if shape is None or buffer.late:
-                raise _refused(node, "an array's size is known only")
+            shape = outside(buffer.shape, region, parts) if not buffer.late else None
+            layout = buffer.layout
+            if shape is None:
+                buffer.late = True
+                size = room(buffer.shape, region, parts)
+                if size is None:
+                    own.append(buffer)
+                    continue
+                shape, layout = (size,), "C"
             is_late = any(n in late for n in postorder(d for d in shape if isinstance(d, Node)))
-            around = replace(buffer, shape=shape, late=is_late, axes=tuple(range(len(shape))))
+            axes = tuple(range(len(shape)))
+            around = replace(buffer, shape=shape, late=is_late, axes=axes, layout=layout)
+            if buffer.late:
+                buffer.room = around
             memory.append((buffer, around))
         programs.append(inner)
-    return Control(node, tuple(programs), memory)
+    return Control(node, tuple(programs), memory, own)
 
 
 def _refused(node: Node, what: str) -> NotTraceable:
@@ -122,7 +134,7 @@ def unplaced(
     """The program of `graph` with what is computed, and in which order, and no loops yet."""
     graph = contiguous(graph, layouts)
     computed = tuple(o for k, o in enumerate(graph.outputs) if k not in aliases)
-    nodes = products_early(materialise(Graph(graph.inputs, computed, graph.checks), costs))
+    nodes = products_early(materialise(replace(graph, outputs=computed), costs))
     nodes.sort(key=lambda node: node.op is ops.ASSIGN)  # what was there has been read then
     stored: dict[Node, list[Computation]] = {}
     keep = set(nodes)

@@ -7,10 +7,12 @@ as they were, for the plain run to begin anew.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from tracejit.ir import dims, ops
+from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
+from tracejit.ir.inequalities import Ranges
 from tracejit.ir.node import Node, postorder
 from tracejit.lower import access
 from tracejit.lower.access import Access, Index, identity, memory_of
@@ -62,19 +64,24 @@ def held_back(graph: Graph, stored: set[Node]) -> set[Node]:
     found = set()
     for x, node in writes.items():
         y = node.args[1]
-        if late or _reads_overwritten(y, identity(x.ndim), x, everywhere, stored):
+        if late or _reads_overwritten(y, identity(x.ndim), x, everywhere, stored, graph.ranges):
             found.add(y)
         while y.op is ops.SCATTER and not late:
             base, elements, *positions = y.args
             place = tuple(map(place_of, positions))
-            if _reads_overwritten(elements, place, base, in_place, stored):
+            if _reads_overwritten(elements, place, base, in_place, stored, graph.ranges):
                 found.add(elements)
             y = base
     return {n for n in found if n.ndim and n.op is not ops.INPUT}
 
 
 def _reads_overwritten(
-    y: Node, place: object, x: Node, writes: Mapping[Node, Places], stored: set[Node]
+    y: Node,
+    place: object,
+    x: Node,
+    writes: Mapping[Node, Places],
+    stored: set[Node],
+    ranges: Ranges,
 ) -> bool:
     """Whether `y` reads more of what is overwritten than the element of `x` that it becomes.
 
@@ -84,7 +91,7 @@ def _reads_overwritten(
         return False
     for node, index in access.reads(y, identity(y.ndim), stored):
         base = memory_of(node, y, stored)
-        if base is x and not (node is x and is_unharmed(index, place)):
+        if base is x and not (node is x and is_unharmed(index, place, y.shape, ranges)):
             return True
         if base is not x and base in writes:
             places = writes[base]
@@ -104,12 +111,15 @@ def _places(y: Node, x: Node) -> Places:
     return found
 
 
-def is_unharmed(index: Index, place: object) -> bool:
+def is_unharmed(index: Index, place: object, domain: Sequence[Dim], ranges: Ranges) -> bool:
     """Whether what is read at `index` has not been overwritten, at `place`, by other iterations.
 
-    It is the element that is overwritten then, or none that ever is: another row.
+    It is the element that is overwritten then, or none that ever is: another row. Both are index
+    vectors over one `domain`.
     """
-    return index == place or never_meet(index, place)
+    if index == place or not isinstance(index, tuple) or not isinstance(place, tuple):
+        return index == place
+    return any(access.apart(a, b, domain, ranges) for a, b in zip(index, place, strict=True))
 
 
 def never_meet(index: Index, place: object) -> bool:
@@ -123,8 +133,8 @@ def _differ(a: object, b: object) -> bool:
     """Whether two entries are always different places."""
     if not (isinstance(a, access.Entry) and isinstance(b, access.Entry)):
         return False
-    apart = dims.sub(a.start, b.start)
-    return a.axis is None and b.axis is None and isinstance(apart, int) and apart != 0
+    distance = dims.sub(a.start, b.start)
+    return a.axis is None and b.axis is None and isinstance(distance, int) and distance != 0
 
 
 def place_of(position: Node) -> access.Entry | None:

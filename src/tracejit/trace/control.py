@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from tracejit.errors import NotTraceable
-from tracejit.ir import build, control, dims, ops
-from tracejit.ir.closing import Body, placeholder
-from tracejit.ir.dims import INT_SCALAR, Dim
+from tracejit.ir import build, control, lengths, ops
+from tracejit.ir.closing import Body
+from tracejit.ir.invariant import around, known_before
 from tracejit.ir.node import ArrayType, Node, postorder
 from tracejit.ir.types import BOOL
 from tracejit.trace.carried import Unsettled, required, results_of, settled, take
@@ -25,175 +27,20 @@ from tracejit.trace.mixed import Mixed, classes_of
 from tracejit.trace.pieces import (
     Found,
     Structured,
-    around,
     by_parts,
     canonical,
     conjunction,
-    known_before,
     nothing,
     traced,
     tried,
     value_of,
 )  # fmt: skip
-from tracejit.trace.ranges import Steps
-from tracejit.trace.trace import Trace, condition
+from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
-__all__ = [
-    "either", "for_steps", "for_until", "if_true", "negated", "predicate", "tried", "while_true",
-    "wrap_length",
-]  # fmt: skip
+__all__ = ["either", "if_true", "looped", "negated", "predicate", "tried", "while_true"]
 #: Steps that are traced by themselves before a loop, at most.
 PEELED = 2
-
-
-@by_parts
-def for_steps(
-    trace: Trace,
-    first: Dim,
-    count: Dim,
-    by: int,
-    body: Callable[[Tracer], Any],
-    variables: Variables,
-    held: Sequence[Any],
-) -> None:
-    """A loop of `count` steps, whose number goes from `first` by steps of `by`.
-
-    `held` are values that the body reads; containers among them must stay as they are.
-    """
-    known = ("peeled", getattr(body, "__code__", body))
-    for peeled in range(PEELED + 1):
-        rest = dims.sub(count, peeled)
-        if not _is_positive(trace, rest):
-            return
-        start = dims.add(first, by * peeled)
-        if rest != 1 and peeled >= trace.learned.get(known, 0):
-            try:
-                return _scanned(trace, start, rest, by, body, variables, held)
-            except Unsettled:
-                trace.learned[known] = peeled + 1
-        body(wrap_length(start))
-    raise NotTraceable(
-        "the type of a variable changes at each step of a loop",
-        "give it, before the loop, the type that it has in the end",
-    )
-
-
-@by_parts
-def for_until(
-    trace: Trace,
-    first: Dim,
-    count: Dim,
-    by: int,
-    body: Callable[[Tracer], Any],
-    goes_on: Callable[[], Any],
-    variables: Variables,
-    held: Sequence[Any],
-) -> None:
-    """`for_steps` that ends before a step at which `goes_on`, of a traced value, does not hold."""
-    for peeled in range(PEELED + 1):
-        rest = dims.sub(count, peeled)
-        if not _is_positive(trace, rest):
-            return
-        start = dims.add(first, by * peeled)
-        try:
-            return _counted(trace, start, rest, by, body, goes_on, variables, held)
-        except Unsettled:
-            pass
-        going = predicate(goes_on())
-
-        def step(start: Dim = start) -> None:
-            body(wrap_length(start))
-
-        if going.op is not ops.CONST:
-            if_true(trace, Tracer(going), step, lambda: None, variables, held)
-        elif build.constant_value(going):
-            step()
-        else:
-            return
-    raise NotTraceable("the type of a variable changes at each step of a loop")
-
-
-def _counted(
-    trace: Trace,
-    first: Dim,
-    count: Dim,
-    by: int,
-    body: Callable[[Tracer], Any],
-    goes_on: Callable[[], Any],
-    variables: Variables,
-    held: Sequence[Any],
-) -> None:
-    """The loop as a ``while``, which carries the number of the step."""
-    counter: list[Any] = [wrap(0)]
-    counts: set[Node] = set()
-
-    def test() -> Node:
-        step = dims.from_node(counter[0].node)
-        below = condition("less", step, count)
-        return build.elementwise("logical_and", below, predicate(goes_on()))
-
-    def step() -> None:
-        number = counter[0].node
-        if number.op is not ops.CONST:
-            counts.add(number)
-            trace.counts.add(number)
-            trace.steps.append(Steps(number, 0, dims.sub(count, 1)))
-        position = dims.from_node(number)
-        try:
-            body(wrap_length(dims.add(first, dims.mul(by, position))))
-        finally:
-            if number.op is not ops.CONST:
-                trace.steps.pop()
-        counter[0] = wrap_length(dims.add(position, 1))
-
-    skipped = predicate(goes_on()).op is not ops.CONST
-    try:
-        _looped(trace, test, step, variables.counting(counter), held, skipped)
-    finally:
-        trace.counts -= counts
-
-
-def _is_positive(trace: Trace, d: Dim) -> bool:
-    return d > 0 if isinstance(d, int) else trace.truth(condition("greater", d, 0))
-
-
-def wrap_length(d: Dim) -> Tracer:
-    """A length, or a position, as a number of Python's."""
-    return Tracer(d, "number") if isinstance(d, Node) else wrap(d)
-
-
-def _scanned(
-    trace: Trace,
-    first: Dim,
-    count: Dim,
-    by: int,
-    body: Callable[[Tracer], Any],
-    variables: Variables,
-    held: Sequence[Any],
-) -> None:
-    step = placeholder(INT_SCALAR)
-    number = dims.add(first, dims.mul(by, step))
-    steps = Steps(step, 0, dims.sub(count, 1))
-
-    def run() -> None:
-        trace.steps.append(steps)
-        try:
-            body(wrap_length(number))
-        finally:
-            trace.steps.pop()
-
-    carried, found = settled(trace, run, variables, held, skipped=False)
-    extra = required(found)
-    starts, params, results, [total] = canonical(
-        trace, [*(s.node for s in carried.starts), *extra.starts],
-        [*carried.params, *extra.params, step], [*results_of(carried, found), *extra.results],
-        [dims.as_node(count)],
-    )  # fmt: skip
-    made = Body(tuple(results))
-    outside = around(made, frozenset(params))
-    node = control.steps_of(starts, total, [], params, made, outside, trace.origin())
-    extra.take(trace, take(control.items(node), carried, variables))
 
 
 @by_parts
@@ -207,14 +54,14 @@ def while_true(
     """A loop that goes on while `test`, which is of a traced value, holds."""
     for _ in range(PEELED + 1):
         try:
-            return _looped(trace, lambda: predicate(test()), body, variables, held, skipped=True)
+            return looped(trace, lambda: predicate(test()), body, variables, held, skipped=True)
         except Unsettled:
             # The first step by itself: it is done where the test holds.
             if_true(trace, test(), body, lambda: None, variables, held)
     raise NotTraceable("the type of a variable changes at each step of a loop")
 
 
-def _looped(
+def looped(
     trace: Trace,
     test: Callable[[], Node],
     body: Callable[[], Any],
@@ -229,7 +76,7 @@ def _looped(
     decisions: list[Node] = []
 
     def run() -> None:
-        decisions[:] = [test()]
+        decisions[:] = [trace.decisions.bound(test())]
         body()
 
     carried, found = settled(trace, run, variables, held, skipped)
@@ -258,7 +105,10 @@ def if_true(
 ) -> Any:
     """One of two pieces, by a traced value, and what it returns: each is traced, one is run."""
     decided, before = predicate(test), variables.get()
-    sides = [_side(trace, piece, variables, held) for piece in (then, otherwise)]
+    sides = [
+        _side(trace, piece, variables, held, assumed)
+        for piece, assumed in ((then, [decided]), (otherwise, _denied(decided)))
+    ]
     for k, other in ((0, otherwise), (1, then)):
         if sides[k].error is not None:
             if sides[1 - k].error is not None:
@@ -353,11 +203,25 @@ def _fill(name: str, sides: list[list[Any]], n: int, variables: Variables) -> No
             own[n] = nothing(like, name)
 
 
+def _denied(test: Node) -> list[Node]:
+    """What holds where a comparison does not."""
+    other = lengths.NEGATED.get(test.op.name)
+    return [build.elementwise(other, *test.args)] if other and not test.ndim else []
+
+
 def _side(
-    trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
+    trace: Trace,
+    piece: Callable[[], Any],
+    variables: Variables,
+    held: Sequence[Any],
+    assumed: Sequence[Node],
 ) -> Found:
-    """What one side of a branch changes; or what it raises, if that is the user's."""
+    """What one side of a branch changes; or what it raises, if that is the user's.
+
+    Where it runs, what is `assumed` holds.
+    """
     state = State(trace)
+    trace.assumed += assumed
     try:
         return traced(trace, piece, variables, held)
     except NotTraceable:
@@ -365,25 +229,31 @@ def _side(
     except Exception as error:
         state.restore()
         return Found({}, {}, error=error.with_traceback(None))
+    finally:
+        del trace.assumed[len(trace.assumed) - len(assumed) :]
 
 
 def either(
     trace: Trace, name: str, first: Any, other: Callable[[], Any], held: Sequence[Any]
 ) -> Any:
     """``first and other()``, or ``or``, of truth values."""
-    log = Log()
+    log, state = Log(), State(trace)
     trace.logs.append(log)
     try:
         second = other()
     finally:
         trace.logs.pop()
     a, b = predicate(first), predicate(second)
-    if not (_is_truth(first) and _is_truth(second)) or log.before:
+    if not (_is_truth(first) and _is_truth(second)):
         raise NotTraceable("`and` and `or` of traced values that are no truth values", "compare")
     known = set(postorder([a]))
-    if any(_may_raise(node) for node in postorder([b]) if node not in known):
-        raise NotTraceable("what `and` or `or` guards may raise", "write it as nested ifs")
-    node = build.elementwise(name, a, b)
+    if log.before or any(_may_raise(node) for node in postorder([b]) if node not in known):
+        for array, before in log.before.values():
+            put(array, before)
+        state.restore()
+        node = _guarded(trace, a, other, name == "logical_or", held)
+    else:
+        node = build.elementwise(name, a, b)
     classes = classes_of(first, second)
     if classes is None:
         return Tracer(node, wrap(first).kind)
@@ -397,6 +267,23 @@ def _is_truth(value: Any) -> bool:
     if isinstance(value, Mixed):
         return value.classes.dtypes == (BOOL,)
     return wrap(value).node.dtype == BOOL
+
+
+def _guarded(
+    trace: Trace, first: Node, other: Callable[[], Any], decided: bool, held: Sequence[Any]
+) -> Node:
+    """The truth of ``other()``, which is asked for unless `first` is `decided`: a branch."""
+
+    def asked() -> Tracer:
+        return Tracer(predicate(other()), "number")
+
+    def known() -> Tracer:
+        return Tracer(build.cast(build.constant(decided, np.bool_), BOOL), "number")
+
+    sides = (known, asked) if decided else (asked, known)
+    none = Variables((), frozenset(), frozenset(), None, list, lambda values: None)
+    result: Node = if_true(trace, Tracer(first), *sides, none, held).node
+    return result
 
 
 def negated(value: Any) -> Tracer:

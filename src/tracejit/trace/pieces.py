@@ -11,18 +11,15 @@ import numpy as np
 
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims, ops
-from tracejit.ir.closing import Body
-from tracejit.ir.node import ArrayType, Node, make, postorder
+from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.region import Check
-from tracejit.ir.rewrite import replaced
+from tracejit.ir.rewrite import joined, replaced
 from tracejit.trace.effects import Elements, Form, State, Variables, require_fixed
 from tracejit.trace.memory import Log, births, put
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
-#: What is as good inside of a region, from what it reads.
-_MOVED = (ops.POLY, ops.DIM, ops.CONST, ops.IOTA, ops.VIEW, ops.RESHAPE)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -91,8 +88,8 @@ def traced(
         state.require_pure()
         after = variables.get()
         written = {k: (a, a.node) for k, (a, _) in log.before.items() if a.born < since}
-        checks = state.take_requirements()
     finally:
+        checks = state.take_requirements()
         trace.logs.pop()
         for array, node in log.before.values():
             put(array, node)
@@ -143,59 +140,10 @@ def nothing(like: Tracer, name: str) -> Tracer:
 
 
 def canonical(trace: Trace, *groups: Sequence[Node]) -> list[list[Node]]:
-    """Groups of nodes, with lengths that stand for others replaced."""
+    """Groups of nodes, with lengths and loops that others stand for replaced."""
     table = {key: dims.as_node(target) for key, target in trace.substitutions.items()}
-    nodes = iter(replaced([node for group in groups for node in group], table))
+    nodes = iter(replaced(joined([n for group in groups for n in group], trace.joined), table))
     return [[next(nodes) for _ in group] for group in groups]
-
-
-def around(body: Body, params: frozenset[Node]) -> set[Node]:
-    """What a body reads that does not change: it is computed once, before."""
-    found: set[Node] = set()
-    inside: dict[Node, bool] = {}
-    for node in postorder(body.roots()):
-        operands = (*node.args, *node.dims)
-        inside[node] = node in params or any(inside[a] for a in operands)
-        if inside[node]:
-            found.update(a for a in operands if not inside[a])
-    found.update(r for r in body.roots() if not inside[r])
-    return _computed(found)
-
-
-def known_before(bodies: Sequence[Body], known: set[Node]) -> set[Node]:
-    """What bodies read of what is `known` around them: it is not computed again."""
-    found: set[Node] = set()
-    stack = [root for body in bodies for root in body.roots()]
-    seen = set(stack)
-    while stack:
-        node = stack.pop()
-        if node in known and _has_place(node):
-            found.add(node)
-            continue
-        parts = [a for a in (*node.args, *node.dims) if a not in seen]
-        seen.update(parts)
-        stack += parts
-    return found
-
-
-def _has_place(node: Node) -> bool:
-    """Whether a value is worth a place: an element is, as its array may change."""
-    return node.op not in _MOVED or (node.op is ops.VIEW and not node.ndim)
-
-
-def _computed(nodes: set[Node]) -> set[Node]:
-    """What of `nodes` is worth a place: of what only moves elements, what it reads."""
-    result: set[Node] = set()
-    stack, seen = list(nodes), set(nodes)
-    while stack:
-        node = stack.pop()
-        if _has_place(node):
-            result.add(node)
-            continue
-        parts = [a for a in (*node.args, *node.dims) if a not in seen]
-        seen.update(parts)
-        stack += parts
-    return result
 
 
 def conjunction(checks: Sequence[Check]) -> Node:

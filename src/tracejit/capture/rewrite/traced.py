@@ -14,12 +14,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State
+from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir import dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
-from tracejit.trace import control
+from tracejit.trace import control, counted
+from tracejit.trace.effects import State as Known
 from tracejit.trace.effects import Variables
 from tracejit.trace.mixed import Mixed, chosen
+from tracejit.trace.ranges import always
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
@@ -65,7 +68,7 @@ class Range:
 
 
 def _index(d: Dim) -> int:
-    return int(control.wrap_length(d)) if isinstance(d, Node) else d
+    return int(counted.wrap_length(d)) if isinstance(d, Node) else d
 
 
 def traced_range(*args: Any) -> Any:
@@ -127,9 +130,18 @@ class TracedControl(PythonControl):
         if not self._is_open(condition):
             return super().if_(condition, then, otherwise, assigned, read, live)
         names = _variables(assigned, read, live, then, otherwise)
-        return control.if_true(
-            self.trace, condition, then, otherwise or (lambda: None), names, _held(then, otherwise)
-        )
+        held, state = _held(then, otherwise), Known(self.trace)
+        try:
+            return control.if_true(
+                self.trace, condition, then, otherwise or (lambda: None), names, held
+            )
+        except NotTraceable as problem:
+            if isinstance(problem, OverBudget) or not self.trace.decisions.are_possible():
+                raise
+            problem.forget()
+            state.restore()
+        answer = self.trace.decisions.decide(control.predicate(condition))
+        return super().if_(answer, then, otherwise, assigned, read, live)
 
     def for_(
         self,
@@ -156,12 +168,12 @@ class TracedControl(PythonControl):
                 return None
             first, count = dims.add(first, by * done), dims.sub(count, done)
         if leave is None:
-            return control.for_steps(self.trace, first, count, by, body, names, held)
+            return counted.for_steps(self.trace, first, count, by, body, names, held)
 
         def goes_on() -> Any:
             return self.not_(leave())
 
-        return control.for_until(self.trace, first, count, by, body, goes_on, names, held)
+        return counted.for_until(self.trace, first, count, by, body, goes_on, names, held)
 
     def _unrolled(
         self,
@@ -253,7 +265,7 @@ class TracedControl(PythonControl):
             return True
         if not isinstance(value, Tracer) or value.node.shape:
             return False
-        return not self.trace.is_known(value.node)
+        return not self.trace.is_known(value.node) and always(value.node, self.trace) is None
 
     def _steps(self, iterable: Any) -> tuple[Dim, Dim, int] | None:
         """First number, count, and distance of steps; None for what is no range."""
@@ -273,7 +285,7 @@ class TracedControl(PythonControl):
         found = []
 
         def step() -> None:
-            body(control.wrap_length(first))
+            body(counted.wrap_length(first))
             found.append(self._is_open(leave()))
 
         control.tried(self.trace, step, names, held)
@@ -283,7 +295,7 @@ class TracedControl(PythonControl):
         """How many operations one step is."""
         known = ("cost", getattr(body, "__code__", body))
         if known not in self.trace.learned:
-            made = control.tried(self.trace, lambda: body(control.wrap_length(first)), names, held)
+            made = control.tried(self.trace, lambda: body(counted.wrap_length(first)), names, held)
             self.trace.learned[known] = max(made, 1)
         cost: int = self.trace.learned[known]
         return cost

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tracejit.cpu.emit.emitting import MISSED, Emitting, refused, unless
-from tracejit.cpu.emit.expressions import loaded, stored
 from tracejit.ir import dims, ops
 from tracejit.ir.node import Node, Origin
 from tracejit.ir.region import Region, regions_of
@@ -24,7 +22,10 @@ from tracejit.ir.rules import roles
 from tracejit.ir.rules.control import lengths_outside
 from tracejit.ir.rules.record import Roles
 from tracejit.lower.control import results
+from tracejit.lower.emit.emitting import MISSED, Emitting, refused, unless
+from tracejit.lower.emit.expressions import loaded, stored
 from tracejit.lower.kernel.statements import (
+    Assign,
     Binary,
     Block,
     Call,
@@ -54,7 +55,9 @@ class Regions:
         """Emit the branch or loop whose first result `c` computes."""
         control = self.e.program.controls[c.target]
         for inner, around in control.memory:
-            inner.name = around.name
+            inner.name = around.name if inner.room is None else self.e.fresh("s")
+        for inner in control.own:
+            inner.name = self.e.fresh("s")
         found = _EMIT[control.node.op](self, control, results(c.target))
         for node, name in found.items():
             if node in self.e.program.stored:
@@ -163,8 +166,8 @@ class Regions:
             return None
         self.e.factories["pause_after"] = Factory("pause", ())
         done, least = self.e.fresh("c"), self.e.fresh("c")
-        self.e.path[-1].assign(done, 0)
-        self.e.path[-1].assign(least, 1)
+        for name, value in ((least, 1), (done, 0)):  # once, however often the loop is begun
+            self.e.root.body.body.insert(self.e.root.start, Assign(name, value))
         return done, least
 
     def _watch(self, block: Block, watch: tuple[str, str] | None) -> None:
@@ -255,6 +258,8 @@ class Regions:
         for buffers in program.buffers.values():
             for buffer in buffers:
                 buffer.name = inner.home(buffer)
+                if buffer.late:
+                    inner.own.add(buffer.name)
         return inner
 
 
