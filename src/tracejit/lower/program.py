@@ -220,6 +220,8 @@ class Control:
     programs: tuple[Program, ...]
     memory: list[tuple[Buffer, Buffer]]
     own: list[Buffer] = field(default_factory=list)
+    #: Of a loop, the lengths of the loops that its body has, and that go around it instead.
+    lines: tuple[Dim, ...] | None = None
 
 
 @dataclass(eq=False)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tracejit.ir import dims, ops
+from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, Origin
 from tracejit.ir.region import Region, regions_of
 from tracejit.ir.rules import roles
@@ -24,6 +25,7 @@ from tracejit.ir.rules.record import Roles
 from tracejit.lower.control import results
 from tracejit.lower.emit.emitting import MISSED, Emitting, refused, unless
 from tracejit.lower.emit.expressions import loaded, stored
+from tracejit.lower.interchange import SIDE_BY_SIDE
 from tracejit.lower.kernel.statements import (
     Assign,
     Binary,
@@ -124,7 +126,8 @@ class Regions:
         traps, endless = self.e.root.traps, self.e.root.endless
         index = self.e.fresh("i")
         count = self.e.value(parts.control[0], ())
-        watch = self._watched(control)
+        watch = self._watched(control) if control.lines is None else None
+        lines = self._lines(control.lines)
         block = For(index=index, kind="range", operands=(count,))
         self.e.open(block)
         [program], [region] = control.programs, regions_of(control.node)
@@ -142,6 +145,7 @@ class Regions:
                 self._names(program, output, rows[node])
         inner = self._inside(program, region, parts, names, block)
         inner.own.update(rows.values(), elements)
+        inner.lines = lines
         self._everything(inner)
         for node, output in stacks:
             if not output.ndim:
@@ -153,9 +157,29 @@ class Regions:
             block.add(refused())
         self._watch(block, watch)
         self.e.path.pop()
+        for _ in lines:
+            self.e.path.pop()
         return self._places(left, carried)
 
     # Parts -----------------------------------------------------------------------------------
+
+    def _lines(self, extents: Sequence[Dim] | None) -> list[tuple[Expr, Expr]]:
+        """Open the loops that go around one of steps: from where to where each does, inside."""
+        found: list[tuple[Expr, Expr]] = []
+        for k, d in enumerate(extents or ()):
+            length, index = self.e.dim(d), self.e.fresh("i")
+            if extents is not None and k + 1 < len(extents):
+                self.e.open(For(index=index, kind="range", operands=(length,)))
+                found.append((index, Binary("+", index, 1)))
+                continue
+            count = Binary(">>", Binary("+", length, (1 << SIDE_BY_SIDE) - 1), SIDE_BY_SIDE)
+            self.e.open(For(index=index, kind="range", operands=(count,)))
+            first, last = self.e.fresh("i"), self.e.fresh("i")
+            self.e.path[-1].assign(first, Binary("<<", index, SIDE_BY_SIDE))
+            end = Binary("+", first, 1 << SIDE_BY_SIDE)
+            self.e.path[-1].assign(last, Call("imin", (end, length)))
+            found.append((first, last))
+        return found
 
     def _watched(self, control: Control, endless: bool = False) -> tuple[str, str] | None:
         """Places for a loop that signals may end: the steps since it asked, and when to ask.
