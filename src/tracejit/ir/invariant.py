@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable
 
 from tracejit.ir import ops
 from tracejit.ir.closing import Body
@@ -26,20 +26,9 @@ def around(body: Body, params: Iterable[Node]) -> set[Node]:
     return _computed(found)
 
 
-def known_before(bodies: Sequence[Body], known: set[Node]) -> set[Node]:
-    """What bodies read of what is `known` around them: it is not computed again."""
-    found: set[Node] = set()
-    stack = [root for body in bodies for root in body.roots()]
-    seen = set(stack)
-    while stack:
-        node = stack.pop()
-        if node in known and _has_place(node):
-            found.add(node)
-            continue
-        parts = [a for a in (*node.args, *node.dims) if a not in seen]
-        seen.update(parts)
-        stack += parts
-    return found
+def read_of(body: Body, known: Container[Node]) -> set[Node]:
+    """What a body reads of the nodes that are `known` before it, with all that they are made of."""
+    return _computed({n for n in postorder(body.roots(), known) if n in known})
 
 
 def _has_place(node: Node) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, control, lengths, ops
 from tracejit.ir.closing import Body
-from tracejit.ir.invariant import around, known_before
+from tracejit.ir.invariant import around, read_of
 from tracejit.ir.node import ArrayType, Node, postorder
 from tracejit.ir.types import BOOL
 from tracejit.trace.carried import Unsettled, required, results_of, settled, take
@@ -148,7 +148,7 @@ def if_true(
     bodies = [Body(tuple(a)), Body(tuple(b))]
     known = set(postorder([decided, *(a.node for a in arrays.values())]))
     known |= set(postorder([v.node for v in (*before, *held) if isinstance(v, Tracer)]))
-    outside = known_before(bodies, known)
+    outside = read_of(bodies[0], known) | read_of(bodies[1], known)
     node = control.branch(decided, bodies[0], bodies[1], outside, trace.origin())
     items = iter(control.items(node))
     now = variables.get()

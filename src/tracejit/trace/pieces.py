@@ -10,10 +10,9 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 
 from tracejit.errors import NotTraceable
-from tracejit.ir import build, dims, ops
+from tracejit.ir import build, ops
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.region import Check
-from tracejit.ir.rewrite import joined, replaced
 from tracejit.trace.effects import Elements, Form, State, Variables, require_fixed
 from tracejit.trace.memory import Log, births, put
 from tracejit.trace.mixed import Mixed
@@ -140,9 +139,8 @@ def nothing(like: Tracer, name: str) -> Tracer:
 
 
 def canonical(trace: Trace, *groups: Sequence[Node]) -> list[list[Node]]:
-    """Groups of nodes, with lengths and loops that others stand for replaced."""
-    table = {key: dims.as_node(target) for key, target in trace.substitutions.items()}
-    nodes = iter(replaced(joined([n for group in groups for n in group], trace.joined), table))
+    """Groups of nodes, with what others stand for replaced."""
+    nodes = iter(trace.settled([node for group in groups for node in group]))
     return [[next(nodes) for _ in group] for group in groups]
 
 

@@ -22,10 +22,17 @@ N = TypeVar("N", Node, Node | None)
 serial = itertools.count()
 
 
-def _formulas(outputs: Sequence[Node], targets: Sequence[Node], cancelling: bool) -> list[Node]:
-    """What is differentiated: stable and smooth forms, of symbolic graphs without what cancels."""
-    outputs = joined(outputs, build.solver().joined)
-    return differentiable(cancelled(outputs, targets) if cancelling else outputs, targets)
+def _formulas(
+    outputs: Sequence[Node], targets: Sequence[Node], stopped: Iterable[Node], cancelling: bool
+) -> tuple[list[Node], list[Node], list[Node]]:
+    """What is differentiated: stable and smooth forms, of symbolic graphs without what cancels.
+
+    And what by, and where nothing flows through, over the same lengths.
+    """
+    groups = [list(outputs), list(targets), list(stopped)]
+    nodes = iter(build.solver().settled([n for group in groups for n in group]))
+    ys, xs, ends = ([next(nodes) for _ in group] for group in groups)
+    return differentiable(cancelled(ys, xs) if cancelling else ys, xs), xs, ends
 
 
 def pulled(
@@ -41,13 +48,13 @@ def pulled(
 
     A scalar is the cotangent of every element.
     """
-    ys = _formulas(outputs, targets, cancelling)
+    ys, xs, ends = _formulas(outputs, targets, stopped, cancelling)
     seeds = [
         build.cast(g if g.ndim == y.ndim else build.full(y.shape, g), y.dtype)
         for g, y in zip(cotangents, ys, strict=True)
     ]
     walk = Walk(checkpoint)
-    return _done(vjp(ys, seeds, targets, stopped, known, walk), walk)
+    return _done(vjp(ys, seeds, xs, ends, known, walk), walk)
 
 
 def pushed(
@@ -58,7 +65,8 @@ def pushed(
 ) -> list[Node | None]:
     """The derivatives of `outputs` where `targets` move along `points`; see `autodiff.jvp`."""
     walk = Walk()
-    return _done(jvp(_formulas(outputs, targets, cancelling), targets, points, walk), walk)
+    ys, xs, _ = _formulas(outputs, targets, (), cancelling)
+    return _done(jvp(ys, xs, points, walk), walk)
 
 
 def rows(
@@ -70,8 +78,8 @@ def rows(
 ) -> list[list[Node]]:
     """For each of `outputs` the derivatives of every element, by each of `targets`."""
     walk = Walk(checkpoint)
-    ys = _formulas(outputs, targets, cancelling)
-    found = [jacobian(y, targets, stopped, walk) for y in ys]
+    ys, xs, ends = _formulas(outputs, targets, stopped, cancelling)
+    found = [jacobian(y, xs, ends, walk) for y in ys]
     every = iter(_done([g for gs in found for g in gs], walk))
     return [[next(every) for _ in gs] for gs in found]
 

@@ -56,9 +56,9 @@ def while_pull(
 ) -> Some:
     """How many steps there were, nobody has counted."""
     problem = NoDerivativeError(
-        "a gradient through a while loop, of which only the end is known, is not compiled",
-        "use a for with a bound, `for k in range(most):`, and np.where(done, x, step(x)) in it; or "
-        "jvp, which goes forwards",
+        "while has no derivative in reverse: its steps are not counted",
+        "use a for with a bound: `for k in range(most): x = np.where(done(x), x, step(x))`; or "
+        "differentiate forward: tracejit.jvp",
     )
     problem.place = node.origin
     raise problem
