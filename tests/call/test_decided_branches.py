@@ -26,10 +26,7 @@ def none_on_one_side(x):
 
 
 def other_shapes(x):
-    if x[0] > 0:
-        y = x[1:]
-    else:
-        y = np.stack([x, x])
+    y = x[1:] if x[0] > 0 else np.stack([x, x])
     x[0] += 1
     return y.sum(axis=0), y.shape
 

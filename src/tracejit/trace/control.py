@@ -1,4 +1,4 @@
-"""Loops and branches whose bodies are traced once: regions.
+"""Loops whose bodies are traced once: regions.
 
 A body is a function of Python's that assigns the variables of the function around it. It is traced
 to see what it changes, undone, and traced again with placeholders in the place of that, until it
@@ -12,38 +12,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, control, dims, ops
 from tracejit.ir.closing import Body, placeholder
 from tracejit.ir.dims import INT_SCALAR, Dim
-from tracejit.ir.node import ArrayType, Node, postorder
-from tracejit.ir.types import BOOL
-from tracejit.trace.carried import Unsettled, required, results_of, settled, take
-from tracejit.trace.effects import State, Variables
-from tracejit.trace.memory import Log, put
-from tracejit.trace.mixed import Mixed, classes_of
-from tracejit.trace.pieces import (
-    Found,
-    Structured,
-    around,
-    by_parts,
-    canonical,
-    conjunction,
-    nothing,
-    traced,
-    tried,
-    value_of,
-)  # fmt: skip
+from tracejit.ir.node import Node
+from tracejit.trace.branches import if_true, predicate
+from tracejit.trace.carried import (
+    Entered,
+    Exchanged,
+    Unsettled,
+    required,
+    results_of,
+    settled,
+    take,
+)
+from tracejit.trace.effects import Variables
+from tracejit.trace.mixed import known
+from tracejit.trace.pieces import around, by_parts, canonical
 from tracejit.trace.ranges import Steps
 from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap
 
-__all__ = [
-    "either", "for_steps", "for_until", "if_true", "negated", "predicate", "tried", "while_true",
-    "wrap_length",
-]  # fmt: skip
 #: Steps that are traced by themselves before a loop, at most.
 PEELED = 2
 
@@ -62,17 +52,19 @@ def for_steps(
 
     `held` are values that the body reads; containers among them must stay as they are.
     """
-    known = ("peeled", getattr(body, "__code__", body))
+    peels = ("peeled", getattr(body, "__code__", body))
     for peeled in range(PEELED + 1):
         rest = dims.sub(count, peeled)
         if not _is_positive(trace, rest):
             return
         start = dims.add(first, by * peeled)
-        if rest != 1 and peeled >= trace.learned.get(known, 0):
+        if rest != 1 and peeled >= trace.learned.get(peels, 0):
             try:
                 return _scanned(trace, start, rest, by, body, variables, held)
             except Unsettled:
-                trace.learned[known] = peeled + 1
+                trace.learned[peels] = peeled + 1
+            except Exchanged as found:
+                return _in_turns(trace, start, rest, by, body, found.period, variables, held)
         body(wrap_length(start))
     raise NotTraceable(
         "the type of a variable changes at each step of a loop",
@@ -100,8 +92,9 @@ def for_until(
         try:
             return _counted(trace, start, rest, by, body, goes_on, variables, held)
         except Unsettled:
-            pass
-        going = predicate(goes_on())
+            going = predicate(goes_on())
+        except Entered:
+            going = known(trace.decisions.decide(predicate(goes_on()))).node
 
         def step(start: Dim = start) -> None:
             body(wrap_length(start))
@@ -155,6 +148,35 @@ def _counted(
         trace.counts -= counts
 
 
+def _in_turns(
+    trace: Trace,
+    first: Dim,
+    count: Dim,
+    by: int,
+    body: Callable[[Tracer], Any],
+    period: int,
+    variables: Variables,
+    held: Sequence[Any],
+) -> None:
+    """The loop with `period` steps at once, after which each array has its variable again."""
+    turns, rest = dims.floordiv(count, period), dims.mod(count, period)
+    left = next(k for k in range(period) if k == period - 1 or _is_equal(trace, rest, k))
+
+    def step(number: Tracer) -> None:
+        start = dims.from_node(number.node)
+        for k in range(period):
+            body(wrap_length(dims.add(start, by * k)))
+
+    if _is_positive(trace, turns):
+        for_steps(trace, first, turns, by * period, step, variables, held)
+    for k in range(left):
+        body(wrap_length(dims.add(first, dims.mul(by, dims.add(dims.mul(turns, period), k)))))
+
+
+def _is_equal(trace: Trace, a: Dim, b: int) -> bool:
+    return a == b if isinstance(a, int) else trace.equal(a, b)
+
+
 def _is_positive(trace: Trace, d: Dim) -> bool:
     return d > 0 if isinstance(d, int) else trace.truth(condition("greater", d, 0))
 
@@ -194,7 +216,7 @@ def _scanned(
     made = Body(tuple(results))
     outside = around(made, frozenset(params))
     node = control.steps_of(starts, total, [], params, made, outside, trace.origin())
-    extra.take(trace, take(control.items(node), carried, variables))
+    extra.take(trace, take(control.items(node), carried, found, variables, skipped=False))
 
 
 @by_parts
@@ -212,6 +234,10 @@ def while_true(
         except Unsettled:
             # The first step by itself: it is done where the test holds.
             if_true(trace, test(), body, lambda: None, variables, held)
+        except Entered:
+            if not trace.decisions.decide(predicate(test())):
+                return
+            body()
     raise NotTraceable("the type of a variable changes at each step of a loop")
 
 
@@ -245,196 +271,4 @@ def _looped(
     made, tested = Body(tuple(results)), Body(tuple(decided))
     outside = around(made, frozenset(params)) | around(tested, frozenset(params))
     node = control.loop(starts, params, tested, made, outside, trace.origin())
-    extra.take(trace, take(control.items(node), carried, variables))
-
-
-@by_parts
-def if_true(
-    trace: Trace,
-    test: Any,
-    then: Callable[[], Any],
-    otherwise: Callable[[], Any],
-    variables: Variables,
-    held: Sequence[Any],
-) -> Any:
-    """One of two pieces, by a traced value, and what it returns: each is traced, one is run."""
-    decided, before = predicate(test), variables.get()
-    sides = [_side(trace, piece, variables, held) for piece in (then, otherwise)]
-    for k, other in ((0, otherwise), (1, then)):
-        if sides[k].error is not None:
-            if sides[1 - k].error is not None:
-                raise NotTraceable("both sides of a branch raise")
-            holds = decided if k else build.elementwise("logical_not", decided)
-            trace.require(holds, holds, holds)
-            return other()
-    names = variables.names
-    places = sorted(k for k in {*sides[0].values, *sides[1].values} if names[k] in variables.live)
-    arrays = {k: a for side in sides for k, (a, _) in side.arrays.items()}
-    values = [[side.values.get(k, before[k]) for k in places] for side in sides]
-    for n, k in enumerate(places):
-        _fill(names[k], values, n, variables)
-        if (classes := classes_of(values[0][n], values[1][n])) is not None:
-            raise Structured(k, classes)
-    given, result_of = _results([side.result for side in sides])
-    groups: list[list[Tracer]] = []
-    for side, own, parts in zip(sides, values, given, strict=True):
-        group = [value_of(v, names[k], variables) for k, v in zip(places, own, strict=True)]
-        nodes = (side.arrays[k][1] if k in side.arrays else a.node for k, a in arrays.items())
-        group += map(Tracer, nodes)
-        group += [value_of(part, "a value", variables) for part in parts]
-        groups.append(group)
-    for a, b in zip(*groups, strict=True):
-        if (a.kind, a.node.type) != (b.kind, b.node.type):
-            raise NotTraceable(
-                "a variable has another type on each side of a branch",
-                "convert it: float(x), np.float64(x), x.astype(...)",
-            )
-    checked = any(side.checks for side in sides)
-    if checked:
-        for group, side in zip(groups, sides, strict=True):
-            group.append(Tracer(conjunction(side.checks), "number"))
-    if not groups[0]:
-        return None
-    a, b, [decided] = canonical(trace, *([v.node for v in g] for g in groups), [decided])
-    bodies = [Body(tuple(a)), Body(tuple(b))]
-    known = set(postorder([decided, *(a.node for a in arrays.values())]))
-    known |= set(postorder([v.node for v in (*before, *held) if isinstance(v, Tracer)]))
-    outside = (around(bodies[0], frozenset()) | around(bodies[1], frozenset())) & known
-    node = control.branch(decided, bodies[0], bodies[1], outside, trace.origin())
-    items = iter(control.items(node))
-    now = variables.get()
-    for k, value in zip(places, groups[0], strict=False):
-        now[k] = Tracer(next(items), value.kind)
-    variables.set(now)
-    for array in arrays.values():
-        build.solver().wrote(array)
-        put(array, next(items))
-    rest = list(items)
-    if checked:
-        ok = rest.pop()
-        trace.require(ok, ok, ok)
-    like = groups[0][len(groups[0]) - checked - len(rest) :]
-    return result_of([Tracer(item, v.kind) for item, v in zip(rest, like, strict=False)])
-
-
-def _results(
-    results: Sequence[Any],
-) -> tuple[list[list[Any]], Callable[[Sequence[Tracer]], Any]]:
-    """The values that both sides of a branch give, and what makes a result of such values."""
-    if all(result is None for result in results):
-        return [[], []], lambda items: None
-    tuples = [type(result) is tuple for result in results]
-    if tuples[0] != tuples[1] or (tuples[0] and len(results[0]) != len(results[1])):
-        raise NotTraceable("each side of a branch gives something else")
-    pairs = list(zip(*results, strict=True)) if tuples[0] else [tuple(results)]
-    forms = [classes_of(*pair) for pair in pairs]
-    values: list[list[Any]] = [[], []]
-    for form, pair in zip(forms, pairs, strict=True):
-        for own, value in zip(values, pair, strict=True):
-            own += [value] if form is None else form.computed(value)
-
-    def result_of(items: Sequence[Tracer]) -> Any:
-        rest = iter(items)
-        made = [
-            next(rest) if form is None else form.whole([next(rest), next(rest)]) for form in forms
-        ]
-        return tuple(made) if tuples[0] else made[0]
-
-    return values, result_of
-
-
-def _fill(name: str, sides: list[list[Any]], n: int, variables: Variables) -> None:
-    """A value for what has none on one side, and is asked for only where the other one ran."""
-    if not name.startswith("."):  # what a rewritten function returns
-        return
-    for own, other in (sides, sides[::-1]):
-        if own[n] is variables.unbound and other[n] is not variables.unbound:
-            like = value_of(other[n], name, variables)
-            own[n] = nothing(like, name)
-
-
-def _side(
-    trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
-) -> Found:
-    """What one side of a branch changes; or what it raises, if that is the user's."""
-    state = State(trace)
-    try:
-        return traced(trace, piece, variables, held)
-    except NotTraceable:
-        raise
-    except Exception as error:
-        state.restore()
-        return Found({}, {}, error=error.with_traceback(None))
-
-
-def either(
-    trace: Trace, name: str, first: Any, other: Callable[[], Any], held: Sequence[Any]
-) -> Any:
-    """``first and other()``, or ``or``, of truth values."""
-    log, state = Log(), State(trace)
-    trace.logs.append(log)
-    try:
-        second = other()
-    finally:
-        trace.logs.pop()
-    a, b = predicate(first), predicate(second)
-    if not (_is_truth(first) and _is_truth(second)):
-        raise NotTraceable("`and` and `or` of traced values that are no truth values", "compare")
-    known = set(postorder([a]))
-    if log.before or any(_may_raise(node) for node in postorder([b]) if node not in known):
-        for array, before in log.before.values():
-            put(array, before)
-        state.restore()
-        node = _guarded(trace, a, other, name == "logical_or", held)
-    else:
-        node = build.elementwise(name, a, b)
-    classes = classes_of(first, second)
-    if classes is None:
-        return Tracer(node, wrap(first).kind)
-    (_, one), (_, two) = map(classes.computed, (first, second))
-    decisive = (two, one) if name == "logical_and" else (one, two)
-    is_first = build.where(a, *(wrap(v).node for v in decisive))
-    return classes.whole([Tracer(node, "scalar"), Tracer(is_first, "number")])
-
-
-def _is_truth(value: Any) -> bool:
-    if isinstance(value, Mixed):
-        return value.classes.dtype == BOOL
-    return wrap(value).node.dtype == BOOL
-
-
-def _guarded(
-    trace: Trace, first: Node, other: Callable[[], Any], decided: bool, held: Sequence[Any]
-) -> Node:
-    """The truth of ``other()``, which is asked for unless `first` is `decided`: a branch."""
-
-    def asked() -> Tracer:
-        return Tracer(predicate(other()), "number")
-
-    def known() -> Tracer:
-        return Tracer(build.cast(build.constant(decided, np.bool_), BOOL), "number")
-
-    sides = (known, asked) if decided else (asked, known)
-    none = Variables((), frozenset(), frozenset(), None, list, lambda values: None)
-    result: Node = if_true(trace, Tracer(first), *sides, none, held).node
-    return result
-
-
-def negated(value: Any) -> Tracer:
-    """``not value``."""
-    return Tracer(build.elementwise("logical_not", predicate(value)), "number")
-
-
-def _may_raise(node: Node) -> bool:
-    return node.op in (ops.GATHER, ops.SCATTER) or bool(getattr(node.op, "trap", None))
-
-
-def predicate(test: Any) -> Node:
-    """The truth of a value, as a branch or a loop takes it."""
-    node = wrap(test.value if isinstance(test, Mixed) else test).node
-    if node.shape:
-        raise NotTraceable("the truth value of an array with axes is asked for", "use any or all")
-    if node.dtype != BOOL:
-        zero = build.constant(node.dtype.type(0).item(), node.dtype)
-        node = build.elementwise("not_equal", node, zero)
-    return node if node.type == ArrayType(BOOL) else build.cast(node, BOOL)
+    extra.take(trace, take(control.items(node), carried, found, variables, skipped))

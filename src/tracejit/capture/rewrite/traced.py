@@ -18,10 +18,12 @@ from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir import dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
-from tracejit.trace import control
+from tracejit.trace import branches, control
 from tracejit.trace.effects import State as Known
 from tracejit.trace.effects import Variables
 from tracejit.trace.mixed import Mixed, chosen
+from tracejit.trace.owners import Values, shared
+from tracejit.trace.pieces import tried
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
@@ -93,7 +95,7 @@ def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwarg
     for other in args[1:]:
         test = beyond(other, best)
         if isinstance(test, (Tracer, Mixed)):
-            best = chosen(control.predicate(test), other, best)
+            best = chosen(branches.predicate(test), other, best)
         elif test:
             best = other
     return best
@@ -131,7 +133,7 @@ class TracedControl(PythonControl):
         names = _variables(assigned, read, live, then, otherwise)
         held, state = _held(then, otherwise), Known(self.trace)
         try:
-            return control.if_true(
+            return branches.if_true(
                 self.trace, condition, then, otherwise or (lambda: None), names, held
             )
         except NotTraceable as problem:
@@ -139,7 +141,7 @@ class TracedControl(PythonControl):
                 raise
             problem.forget()
             state.restore()
-        answer = self.trace.decisions.decide(control.predicate(condition))
+        answer = self.trace.decisions.decide(branches.predicate(condition))
         return super().if_(answer, then, otherwise, assigned, read, live)
 
     def for_(
@@ -243,19 +245,19 @@ class TracedControl(PythonControl):
         return first
 
     def not_(self, value: Any) -> Any:
-        return control.negated(value) if self._is_open(value) else not value
+        return branches.negated(value) if self._is_open(value) else not value
 
     def assert_(self, condition: Any) -> Any:
         if not self._is_open(condition):
             return condition
-        holds = control.predicate(condition)
+        holds = branches.predicate(condition)
         self.trace.require(holds, holds, holds)
         return True
 
     def _both(self, name: str, first: Any, others: tuple[Callable[[], Any], ...]) -> Any:
         """Truth values, each computed only where the ones before leave it open."""
         for other in others:
-            first = control.either(self.trace, name, first, other, _held(other))
+            first = branches.either(self.trace, name, first, other, _held(other))
         return first
 
     def _is_open(self, value: Any) -> bool:
@@ -287,14 +289,14 @@ class TracedControl(PythonControl):
             body(control.wrap_length(first))
             found.append(self._is_open(leave()))
 
-        control.tried(self.trace, step, names, held)
+        tried(self.trace, step, names, held)
         return any(found)
 
     def _cost(self, first: Dim, body: Callable[[Any], None], names: Variables, held: Any) -> int:
         """How many operations one step is."""
         known = ("cost", getattr(body, "__code__", body))
         if known not in self.trace.learned:
-            made = control.tried(self.trace, lambda: body(control.wrap_length(first)), names, held)
+            made = tried(self.trace, lambda: body(control.wrap_length(first)), names, held)
             self.trace.learned[known] = max(made, 1)
         cost: int = self.trace.learned[known]
         return cost
@@ -305,12 +307,24 @@ def _variables(
 ) -> Variables:
     state = State(assigned, *functions)
     names = tuple(state.cells)
-    return Variables(names, frozenset(read), frozenset(live), UNBOUND, state.get, state.set)
+
+    def get() -> list[Any]:
+        return Values(state.get())
+
+    return Variables(
+        names,
+        frozenset(read),
+        frozenset(live),
+        UNBOUND,
+        get,
+        state.set,
+        lambda: shared(state.cells),
+    )
 
 
 def _held(*functions: Callable[..., Any] | None) -> list[Any]:
     """The values of the variables that functions close over, but for what is ours."""
-    found = []
+    found = Values()
     for f in functions:
         for cell in getattr(f, "__closure__", None) or ():
             try:
