@@ -104,14 +104,16 @@ def while_loop(x):
 
 
 FLOATS, NUMBERS = ("float64", "float32"), ("float64", "float32", "int64")
-#: The others may meet an integer that outgrows what is known of it, or that a float cannot hold.
+#: The others may meet an integer that outgrows what is known of it.
 PROGRAMS = {
-    largest_step: NUMBERS, largest: NUMBERS, largest_by_max: FLOATS, smallest: FLOATS,
-    conditional: FLOATS, computed: ("float64",), whole_computed: NUMBERS, written: ("float64",),
-    truths: NUMBERS, nested: FLOATS, sided: FLOATS, while_loop: FLOATS,
+    largest_step: NUMBERS, largest: NUMBERS, largest_by_max: NUMBERS, smallest: NUMBERS,
+    conditional: NUMBERS, computed: ("float64",), whole_computed: NUMBERS, written: ("float64",),
+    truths: NUMBERS, nested: FLOATS, sided: NUMBERS, while_loop: FLOATS,
 }  # fmt: skip
 CASES = [(program, dtype) for program, dtypes in PROGRAMS.items() for dtype in dtypes]
-VALUES = ([1, 3, 2, 9], [3, 2, 1, 0], [-3, 1, 1, 0], [-1, -4, -2, 0], [2, 2, 2, 2], [0, 0, 0, 0])
+VALUES = (
+    [1, 3, 2, 2**61 + 1], [3, 2, 1, 0], [-3, 1, 1, 0], [-1, -4, -2, 0], [2, 2, 2, 2], [0, 0, 0, 0],
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("compiling", [False, True], ids=["interpreted", "compiled"])
@@ -154,21 +156,10 @@ def asked(x):
     return isinstance(s, np.float64), x
 
 
-def three_classes(x):
-    s = 0.1
-    if x[0] > 0:
-        s = x[1]
-    elif x[1] > 0:
-        s = np.float32(3)
-    return s
-
-
 REFUSED = [
     (integers, "class int or np.int64", np.arange(3)),
     (into_halves, "another type", np.arange(3.0)),
     (asked, "class float or np.float64", np.arange(3.0)),
-    (three_classes, "another type|class", np.arange(3.0)),
-    (conditional, "an integer on one side", np.arange(3)),
 ]
 
 
@@ -184,22 +175,3 @@ def test_what_depends_on_the_class_is_numpys(
     with pytest.warns(tracejit.UnsupportedWarning), tracejit.config(debug=1):
         assert shown(f(x)) == shown(program(x))
     assert re.search(reason, "\n".join(said))
-
-
-def test_integers_that_a_float_cannot_hold_are_numpys() -> None:
-    def program(x):
-        s = 0.5
-        if x[0] > 0:
-            s = x[0]
-        return s
-
-    f = tracejit.function(program, on_unsupported="warn")
-    for value in (3, -1, 2**53):
-        assert shown(f(np.array([value]))) == shown(program(np.array([value])))
-    assert not f.stats.fallbacks
-    with pytest.warns(tracejit.UnsupportedWarning):
-        f(np.array([2**53 + 1]))
-    for value in (2**53 + 1, 2**62 + 1):
-        assert shown(f(np.array([value]))) == shown(program(np.array([value])))
-    assert f.stats.fallbacks == 3
-    assert shown(f(np.array([-(2**53) - 1]))) == shown(0.5)

@@ -29,9 +29,9 @@ from tracejit.call.traced import Overlapping, TraceResult, run_trace
 from tracejit.capture.capture import Capture, Root
 from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.capture.rewrite.function import rewritten
-from tracejit.capture.rewrite.traced import TracedControl
+from tracejit.capture.rewrite.traced import SMALL, TracedControl
 from tracejit.config import config, settings
-from tracejit.errors import MISS, NotTraceable, take_refusal
+from tracejit.errors import MISS, NotTraceable, OverBudget, take_refusal
 from tracejit.ir import build
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
@@ -236,19 +236,26 @@ def _traced_apart(fn: Compiled, description: Description) -> tuple[Trace, TraceR
 def _traced_by_regions(
     fn: Compiled, description: Description
 ) -> tuple[Trace, TraceResult] | Refusal:
-    """`_traced`, again with branches and loops as regions where Python cannot decide them."""
+    """`_traced`, again with branches and loops as regions where Python cannot decide them.
+
+    So it is where what Python has unrolled is large. What NumPy cannot run may become as large as
+    it is where they can be none.
+    """
     traced = _traced(fn, description)
     problem = traced.problem if isinstance(traced, Refusal) else None
-    if not isinstance(problem, NotTraceable) or isinstance(problem, Overlapping):
+    if isinstance(traced, Refusal):
+        if not isinstance(problem, NotTraceable) or isinstance(problem, Overlapping):
+            return traced
+    elif traced[0].made <= SMALL:
         return traced
-    if rewritten(fn.__wrapped__.__code__).reason is not None:
-        return traced
-    again = _traced(fn, description, looping=True)
-    if isinstance(again, Refusal) and not isinstance(again.problem, Overlapping):
+    unlimited = isinstance(problem, OverBudget) and bool(bound_to(fn.__wrapped__))
+    if rewritten(fn.__wrapped__.__code__).reason is None:
+        again = _traced(fn, description, looping=True)
+        if not isinstance(again, Refusal) or isinstance(again.problem, Overlapping):
+            return again
         if config.debug >= 1:
             log(f"{fn.__name__} by regions: {again.problem!r}")
-        return traced
-    return again
+    return _traced(fn, description, unlimited=True) if unlimited else traced
 
 
 def _raising(trace: Trace, program: TraceResult) -> list[Node]:
@@ -258,12 +265,16 @@ def _raising(trace: Trace, program: TraceResult) -> list[Node]:
 
 @begins_trace
 def _traced(
-    fn: Compiled, description: Description, tries: int = 3, looping: bool = False
+    fn: Compiled,
+    description: Description,
+    tries: int = 3,
+    looping: bool = False,
+    unlimited: bool = False,
 ) -> tuple[Trace, TraceResult] | Refusal:
     """The trace of `fn` and what it gave; at most `tries` where other threads may have drawn."""
     start = time.perf_counter()
     promote_changed_numbers(fn)
-    trace = Trace(0.0 if bound_to(fn.__wrapped__) else config.budget)
+    trace = Trace(0.0 if unlimited else config.budget)
     guard = RandomGuard()
     take_refusal()
     control = TracedControl(trace) if looping else None
@@ -285,7 +296,9 @@ def _traced(
         capture.release()
         guard.restore()
     if drawn:
-        return _traced(fn, description, tries - 1, looping)
+        return _traced(fn, description, tries - 1, looping, unlimited)
+    if bound_to(fn.__wrapped__):
+        trace.budget = 0.0  # NumPy is no way out
     seconds = time.perf_counter() - start
     fn.stats.seconds["trace"] += seconds
     if config.debug >= 1:
@@ -358,7 +371,7 @@ def _compile(
                 prologue.miss_if(f"{text} is not {expressions[name]}")
 
     bind(program.inputs, read)
-    prologue.flush()
+    capture.sliced.guard(expressions, prologue)
     lines, prologue.lines = prologue.lines, []
     for root in capture.roots:
         names = prologue.unpack(root.spec, root.expression, iter(root.values))
@@ -410,6 +423,6 @@ def _leaf_text(
     if kind == "length":
         return length_text(what, expressions)
     if kind == "mixed":
-        classes, value, is_first = what
-        return f"{prologue.symbol(classes.made, 'r')}({outputs[value]}, {outputs[is_first]})"
+        classes, *places = what
+        return f"{prologue.symbol(classes.made, 'r')}({', '.join(outputs[k] for k in places)})"
     return expressions[what] if kind == "input" else prologue.symbol(what, "r")

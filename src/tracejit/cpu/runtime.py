@@ -34,6 +34,7 @@ from tracejit.intrinsics.memory import (
     large_pages,
     outside,
     rows,
+    shaped,
     strip,
     wrap,
 )
@@ -141,6 +142,7 @@ __all__ = [
     "put_true_rows",
     "radd_product",
     "rows",
+    "shaped",
     "sort_rows",
     "stream",
     "strip",

@@ -6,19 +6,23 @@ The cotangent of a node has its shape and dtype. Source of the method: Griewank 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
 
 from tracejit.ir import build, dims, ops
 from tracejit.ir.batch import batched
+from tracejit.ir.closing import placeholder
+from tracejit.ir.control import items
 from tracejit.ir.cotangent import Cotangent, total
 from tracejit.ir.derivatives import Missing, has_derivative, operand_cotangents
-from tracejit.ir.node import Node, make, postorder
+from tracejit.ir.node import ArrayType, Node, make, postorder
+from tracejit.ir.rewrite import joined
 from tracejit.ir.rules import RULES
 from tracejit.ir.rules.record import Cotangents, NoDerivativeError, Pull, zeros
 from tracejit.ir.rules.reductions import PULLS
+from tracejit.ir.smooth import differentiable
 
 
 def is_continuous(node: Node) -> bool:
@@ -27,47 +31,88 @@ def is_continuous(node: Node) -> bool:
     return any(type.dtype.kind in "fc" for type in types)
 
 
+class Walk:
+    """How derivatives go through the regions of a graph; see ``rules.record.Walk``.
+
+    `forward`, `checkpoint`: see `vjp`. `joined`: what nodes have become parts of.
+    """
+
+    def __init__(self, checkpoint: bool = True, forward: bool = False) -> None:
+        self.checkpoint = checkpoint
+        self.forward = forward
+        self.joined: dict[Node, Node] = {}
+
+    def pulled(
+        self, outputs: Sequence[Node], cotangents: Sequence[Node], targets: Sequence[Node]
+    ) -> list[Node | None]:
+        """See ``rules.record.Walk``."""
+        return vjp(differentiable(outputs, targets), cotangents, targets, walk=self)
+
+    def pushed(
+        self, outputs: Sequence[Node], targets: Sequence[Node], points: Sequence[Node]
+    ) -> list[Node | None]:
+        """See ``rules.record.Walk``."""
+        return jvp(differentiable(outputs, targets), targets, points, self)
+
+    def reached(self, outputs: Sequence[Node], targets: Sequence[Node]) -> set[Node]:
+        """See ``rules.record.Walk``."""
+        return _active(postorder(outputs), set(targets), set())
+
+    def join(self, node: Node, other: Node) -> None:
+        """See ``rules.record.Walk``."""
+        self.joined[node] = other
+
+    def settled(self, nodes: Sequence[Node]) -> list[Node]:
+        """See ``rules.record.Walk``."""
+        return joined(nodes, self.joined)
+
+
 def vjp(
     outputs: Sequence[Node],
     cotangents: Sequence[Node],
     wrt: Sequence[Node],
     constants: Iterable[Node] = (),
     known: int = 0,
-    forward: bool = False,
+    walk: Walk | None = None,
 ) -> list[Node | None]:
     """The cotangents of the nodes `wrt`, where `outputs` have the given ones.
 
     Nothing flows through `constants`, nor beyond the nodes `wrt`. None where nothing arrives. The
-    last `known` outputs have the given cotangents and no others. With `forward` limits that a
-    gradient has on its way back do not hold: the result is linear in the cotangents. Raises
+    last `known` outputs have the given cotangents and no others. Where `walk` goes forward, limits
+    that a gradient has on its way back do not hold: the result is linear in the cotangents. Raises
     NoDerivativeError where a rule is missing on the way.
     """
+    walk = Walk() if walk is None else walk
     first = len(outputs) - known
     given = dict(zip(outputs[first:], cotangents[first:], strict=True))
     stopped = set(constants)
     targets = set(wrt)
-    blocked = stopped - targets
     order = postorder(outputs)
-    active: set[Node] = set()
-    for node in order:
-        reached = node not in stopped and any(a in active for a in node.args)
-        if node in targets or (reached and node not in blocked and is_continuous(node)):
-            active.add(node)
+    active = _active(order, targets, stopped)
     found: dict[Node, list[Cotangent]] = {}
+    several: dict[Node, dict[int, Cotangent]] = {}
     for node, seed in zip(outputs, cotangents, strict=True):
         if node in active:
             found.setdefault(node, []).append(Cotangent(seed))
     arrived: dict[Node, Cotangent] = {}
     for node in reversed(order):
-        if node not in active or node not in found:
+        if node not in active or (node not in found and node not in several):
             continue
-        terms = found.pop(node)
-        g = arrived[node] = Cotangent(given[node]) if node in given else total(terms)
-        if node in stopped or not any(a in active for a in node.args):
-            continue
-        clipped = node.op is ops.MARKS["clip_gradient"]
-        rule = _passed if forward and clipped else _rule(node)
-        for operand, h in zip(node.args, _pulled(node, g, rule), strict=False):
+        pulled: Sequence[Cotangent | Missing | None]
+        if node.several is not None:
+            pulled = _pulled_together(node, several.pop(node), active, walk)
+        else:
+            terms = found.pop(node)
+            g = arrived[node] = Cotangent(given[node]) if node in given else total(terms)
+            if node in stopped or not any(a in active for a in node.args):
+                continue
+            if node.op is ops.ITEM:
+                several.setdefault(node.args[0], {})[node.attr] = g
+                continue
+            clipped = node.op is ops.MARKS["clip_gradient"]
+            rule = _passed if walk.forward and clipped else _rule(node)
+            pulled = _pulled(node, g, rule)
+        for operand, h in zip(node.args, pulled, strict=False):
             if h is None or operand not in active:
                 continue
             if isinstance(h, Missing):
@@ -78,6 +123,70 @@ def vjp(
                 )
             found.setdefault(operand, []).append(_fitted(h, operand))
     return [arrived[node].settled() if node in arrived else None for node in wrt]
+
+
+def _active(order: Iterable[Node], targets: set[Node], stopped: set[Node]) -> set[Node]:
+    """The nodes of a postorder that have a derivative with respect to `targets`."""
+    active: set[Node] = set()
+    for node in order:
+        reached = node not in stopped and any(a in active for a in node.args)
+        if node in targets or (reached and is_continuous(node)):
+            active.add(node)
+    return active
+
+
+def jvp(
+    outputs: Sequence[Node], wrt: Sequence[Node], points: Sequence[Node], walk: Walk
+) -> list[Node | None]:
+    """The derivatives of `outputs` where `wrt` move along `points`; None where nothing moves.
+
+    Between branches and loops, which have rules, the pull-back is linear in its cotangent; the
+    derivative of that map, at any cotangent, is the push-forward.
+    """
+    order = postorder(outputs)
+    active = _active(order, set(wrt), set())
+    moving = dict(zip(wrt, points, strict=True))
+    ends: list[Node] = []
+    for node in order:
+        if node in active and node.several is not None:
+            rule = RULES[node.op].pushes
+            if rule is None:
+                raise _no_derivative(node)
+            found = rule(node, _linear(node.args, moving, ends), walk)
+            ends += items(node)
+            moving |= {i: t for i, t in zip(items(node), found, strict=True) if t is not None}
+    return _linear(outputs, moving, ends)
+
+
+def _linear(
+    outputs: Sequence[Node], moving: Mapping[Node, Node], ends: Sequence[Node]
+) -> list[Node | None]:
+    """How `outputs` move where the nodes `moving` do; nothing is looked at beyond the `ends`."""
+    ys = [k for k, y in enumerate(outputs) if is_continuous(y)]
+    dummies = [placeholder(ArrayType(y.dtype, y.shape)) for y in (outputs[k] for k in ys)]
+    back = vjp([outputs[k] for k in ys], dummies, list(moving), ends, walk=Walk(forward=True))
+    pairs = [(g, p) for g, p in zip(back, moving.values(), strict=True) if g is not None]
+    seeds = [build.broadcast_to(build.cast(p, g.dtype), g.shape) for g, p in pairs]
+    found = dict(zip(ys, vjp([g for g, _ in pairs], seeds, dummies), strict=True))
+    return [found.get(k) for k in range(len(outputs))]
+
+
+def _pulled_together(
+    node: Node, arrived: dict[int, Cotangent], active: set[Node], walk: Walk
+) -> list[Cotangent | None]:
+    """The cotangents of the operands of a node with several results."""
+    assert node.several is not None
+    rule = RULES[node.op].pulls
+    if rule is None:
+        raise _no_derivative(node)
+    gs = [arrived[k].settled() if k in arrived else None for k in range(len(node.several))]
+    return [None if h is None else Cotangent(h) for h in rule(node, gs, active, walk)]
+
+
+def _no_derivative(node: Node) -> NoDerivativeError:
+    return NoDerivativeError(
+        f"{node.op.name} has no derivative", "take it out of what is differentiated"
+    )
 
 
 def _pulled(node: Node, g: Cotangent, rule: Pull) -> Sequence[Cotangent | Missing | None]:
@@ -106,14 +215,16 @@ def _is_mask(found: Node | Missing | None) -> TypeGuard[Node]:
     return isinstance(found, Node) and found.op is not ops.SCATTER
 
 
-def jacobian(y: Node, wrt: Sequence[Node], constants: Iterable[Node] = ()) -> list[Node]:
+def jacobian(
+    y: Node, wrt: Sequence[Node], constants: Iterable[Node] = (), walk: Walk | None = None
+) -> list[Node]:
     """The derivatives of every element of `y` with respect to each of `wrt`.
 
     Of shape ``y.shape + x.shape``: one walk back, batched over the rows of the identity.
     """
     count = dims.product(y.shape)
     seed = make(ops.INPUT, (), ("cotangent", y.shape, id(y)), y.type)
-    found = vjp([y], [seed], wrt, constants)
+    found = vjp([y], [seed], wrt, constants, walk=walk)
     rows = build.reshape(_identity(count, y.dtype), (count, *y.shape))
     reached = [g for g in found if g is not None]
     many = iter(batched(reached, {seed: rows}, count))
@@ -156,9 +267,7 @@ def _rule(node: Node) -> Pull:
     else:
         rule = RULES[op].pull
     if rule is None:
-        raise NoDerivativeError(
-            f"{op.name} has no derivative", "take it out of what is differentiated"
-        )
+        raise _no_derivative(node)
     return rule
 
 

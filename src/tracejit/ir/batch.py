@@ -25,7 +25,12 @@ def batched(outputs: Sequence[Node], inputs: Mapping[Node, Node], count: Dim) ->
     new = dict(inputs)
     for node in postorder(outputs):
         if node not in new and any(a in new for a in node.args):
-            new[node] = _rule(node)(node, new, count)
+            if node.several is None:
+                new[node] = _rule(node)(node, new, count)
+            elif (rule := RULES[node.op].batches) is not None:
+                new[node] = rule(node, new, count, batched)
+            else:
+                raise _refusal(node)
     return [batched_or_spread(node, new, count) for node in outputs]
 
 
@@ -36,8 +41,12 @@ def _rule(node: Node) -> Batch:
         return _reduction
     rule = RULES[node.op].batch
     if rule is None:
-        raise NotTraceable(f"a Jacobian through {node.op.name} is not compiled")
+        raise _refusal(node)
     return rule
+
+
+def _refusal(node: Node) -> NotTraceable:
+    return NotTraceable(f"a Jacobian through {node.op.name} is not compiled")
 
 
 def _elementwise(node: Node, new: Batched, count: Dim) -> Node:

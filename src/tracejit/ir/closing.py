@@ -83,10 +83,11 @@ def close(
     parameters, the same for all regions. A length is that of an axis of a parameter where there is
     such a one, else it is captured as a number.
     """
+    roots = [node for body in bodies for node in body.roots()]
     outside = {n for n in around if n.several is None and not _is_constant(n)}
+    outside |= _differentiated_by(roots, params)
     outside |= {a for n in outside for d in n.shape for a in _atoms(d)}
     known = _lengths(params, 0)
-    roots = [node for body in bodies for node in body.roots()]
     order = postorder(roots, {*params, *outside, *known})
     captures = _captured(order, params, outside, known)
     depth = level(order)
@@ -104,6 +105,16 @@ def close(
     inputs = [new[node] for node in given]
     closed = [body.over([new[root] for root in body.roots()]) for body in bodies]
     return tuple(region(inputs, b.results, b.checks) for b in closed), tuple(captures)
+
+
+def _differentiated_by(roots: Sequence[Node], params: Sequence[Node]) -> set[Node]:
+    """What derivatives are taken by, and is computed before: inside it would be another node."""
+    order = postorder(roots)
+    marks = {n for n in order if n.op is ops.MARKS["mark"]}
+    if marks:
+        inside = set(params)
+        inside.update(n for n in order if any(a in inside for a in (*n.args, *n.dims)))
+    return {n for n in marks if n not in inside}
 
 
 def _captured(

@@ -95,8 +95,16 @@ def total(terms: Sequence[Cotangent]) -> Cotangent:
         return terms[0]
     value = terms[0].settled()
     for term in terms[1:]:
-        value = build.elementwise("add", value, term.settled())
+        value = added(value, term.settled())
     return Cotangent(value, _either([t.mask for t in terms]))
+
+
+def added(a: Node, b: Node) -> Node:
+    """The sum of two arrays; what one scatters into zeros is scattered into the other."""
+    for x, y in ((a, b), (b, a)):
+        if y.op is ops.SCATTER and y.attr[0] == "add" and _is_zero(y.args[0]):
+            return build.scatter(x, y.args[1], y.args[2:], y.attr[1], "add")
+    return build.elementwise("add", a, b)
 
 
 def _either(masks: Sequence[Node | None]) -> Node | None:

@@ -51,3 +51,23 @@ def replaced(
             changed = with_operands(node, new)
             new[node] = node if changed is node else rule(changed)
     return [new[root] for root in roots]
+
+
+def joined(roots: Iterable[Node], table: Mapping[Node, Node]) -> list[Node]:
+    """`roots` with the nodes in `table` replaced, and those in what takes their place."""
+    roots = list(roots)
+    if not table:
+        return roots
+    new: dict[Node, Node] = {}
+    stack = [(root, False) for root in roots]
+    while stack:
+        node, expanded = stack.pop()
+        if node in new:
+            continue
+        below = (table[node],) if node in table else (*node.args, *node.dims)
+        if not expanded:
+            stack.append((node, True))
+            stack += [(each, False) for each in below if each not in new]
+        else:
+            new[node] = new[below[0]] if node in table else with_operands(node, new)
+    return [new[root] for root in roots]

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
+from tracejit.ir import dims
+from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
+from tracejit.ir.rewrite import joined, replaced
 
 
 class Watcher:
     """Is told of writes and of what NumPy tests. This one takes no note."""
+
+    #: Lengths, and the equal ones that stand for them.
+    substitutions: Mapping[Node, Dim] = MappingProxyType({})
+
+    @cached_property
+    def joined(self) -> dict[Node, Node]:
+        """Branches and loops that a derivative needs more of, with what gives that and all else."""
+        return {}
+
+    def settled(self, nodes: Iterable[Node]) -> list[Node]:
+        """`nodes` over what is known to stand for what they are made of."""
+        table = {key: dims.as_node(target) for key, target in self.substitutions.items()}
+        return replaced(joined(nodes, self.joined), table)
 
     def is_carried(self, number: Node) -> bool:
         """Whether a number is what a loop has come to."""
@@ -16,6 +35,10 @@ class Watcher:
 
     def may_go_back(self) -> bool:
         """Whether what is done now may be undone."""
+        return False
+
+    def is_in_region(self) -> bool:
+        """Whether what is made becomes part of a region."""
         return False
 
     def wrote(self, array: Any) -> None:

@@ -171,7 +171,8 @@ class Buffer:
     """Memory for a stored node: all of it, or only what one iteration of outer loops needs.
 
     What is `kept` would be in a register, but for an entry that is called several times. Where
-    there is a `home`, it is that input's memory.
+    there is a `home`, it is that input's memory. One that is made at each step of a loop has its
+    place in a `room` around, of the greatest size.
     """
 
     node: Node
@@ -183,6 +184,7 @@ class Buffer:
     kept: bool = False
     home: str = ""
     name: str = ""
+    room: Buffer | None = None
 
     @property
     def is_callers(self) -> bool:
@@ -207,12 +209,13 @@ class Control:
     """A branch or a loop: a program for each of its regions.
 
     What these need as `memory` is made once, before: their buffers, and those around that stand for
-    them.
+    them. Of buffers of their `own` nobody knows before how large they are: each run makes them.
     """
 
     node: Node
     programs: tuple[Program, ...]
     memory: list[tuple[Buffer, Buffer]]
+    own: list[Buffer] = field(default_factory=list)
 
 
 @dataclass(eq=False)

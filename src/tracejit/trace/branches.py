@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tracejit.errors import NotTraceable
-from tracejit.ir import build, control, ops
+from tracejit.ir import build, control, lengths, ops
 from tracejit.ir.closing import Body
+from tracejit.ir.invariant import read_of
 from tracejit.ir.node import ArrayType, Node, postorder
 from tracejit.ir.types import BOOL
 from tracejit.trace.effects import State, Variables
@@ -17,7 +18,6 @@ from tracejit.trace.owners import Values, is_array
 from tracejit.trace.pieces import (
     Found,
     Structured,
-    around,
     by_parts,
     by_value,
     canonical,
@@ -43,7 +43,10 @@ def if_true(
 ) -> Any:
     """One of two pieces, by a traced value, and what it returns: each is traced, one is run."""
     decided, before, common = predicate(test), variables.get(), variables.shared()
-    sides = [_side(trace, piece, variables, held) for piece in (then, otherwise)]
+    sides = [
+        _side(trace, piece, variables, held, assumed)
+        for piece, assumed in ((then, [decided]), (otherwise, _denied(decided)))
+    ]
     for k, other in ((0, otherwise), (1, then)):
         if sides[k].error is not None:
             if sides[1 - k].error is not None:
@@ -89,7 +92,7 @@ def if_true(
     bodies = [Body(tuple(a)), Body(tuple(b))]
     outer = set(postorder([decided, *(a.node for a in arrays.values())]))
     outer |= set(postorder([v.node for v in (*before, *held) if isinstance(v, Tracer)]))
-    outside = (around(bodies[0], frozenset()) | around(bodies[1], frozenset())) & outer
+    outside = read_of(bodies[0], outer) | read_of(bodies[1], outer)
     node = control.branch(decided, bodies[0], bodies[1], outside, trace.origin())
     items = iter(control.items(node))
     for k, value in zip(places, groups[0], strict=False):
@@ -171,12 +174,13 @@ def _results(
     values: list[list[Any]] = [[], []]
     for form, pair in zip(forms, pairs, strict=True):
         for own, value in zip(values, pair, strict=True):
-            own += [value] if form is None else form.computed(value)
+            own += [value] if form is None else form.parts(value) or ()
 
     def result_of(items: Sequence[Tracer]) -> Any:
         rest = iter(items)
         made = [
-            next(rest) if form is None else form.whole([next(rest), next(rest)]) for form in forms
+            next(rest) if form is None else form.whole([next(rest) for _ in form.names("")])
+            for form in forms
         ]
         return tuple(made) if tuples[0] else made[0]
 
@@ -193,11 +197,25 @@ def _fill(name: str, sides: list[list[Any]], n: int, variables: Variables) -> No
             own[n] = nothing(like, name)
 
 
+def _denied(test: Node) -> list[Node]:
+    """What holds where a comparison does not."""
+    other = lengths.NEGATED.get(test.op.name)
+    return [build.elementwise(other, *test.args)] if other and not test.ndim else []
+
+
 def _side(
-    trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
+    trace: Trace,
+    piece: Callable[[], Any],
+    variables: Variables,
+    held: Sequence[Any],
+    assumed: Sequence[Node],
 ) -> Found:
-    """What one side of a branch changes; or what it raises, if that is the user's."""
+    """What one side of a branch changes; or what it raises, if that is the user's.
+
+    Where it runs, what is `assumed` holds.
+    """
     state = State(trace)
+    trace.assumed += assumed
     try:
         return traced(trace, piece, variables, held)
     except NotTraceable:
@@ -205,6 +223,8 @@ def _side(
     except Exception as error:
         state.restore()
         return Found({}, {}, error=error.with_traceback(None))
+    finally:
+        del trace.assumed[len(trace.assumed) - len(assumed) :]
 
 
 def either(
@@ -231,7 +251,7 @@ def either(
     classes = classes_of(first, second)
     if classes is None:
         return Tracer(node, wrap(first).kind)
-    (_, one), (_, two) = map(classes.computed, (first, second))
+    (_, one), (_, two) = (classes.parts(v) or () for v in (first, second))
     decisive = (two, one) if name == "logical_and" else (one, two)
     is_first = build.where(a, *(wrap(v).node for v in decisive))
     return classes.whole([Tracer(node, "scalar"), Tracer(is_first, "number")])
@@ -239,7 +259,7 @@ def either(
 
 def _is_truth(value: Any) -> bool:
     if isinstance(value, Mixed):
-        return value.classes.dtype == BOOL
+        return value.classes.dtypes == (BOOL,)
     return wrap(value).node.dtype == BOOL
 
 
@@ -271,7 +291,9 @@ def _may_raise(node: Node) -> bool:
 
 def predicate(test: Any) -> Node:
     """The truth of a value, as a branch or a loop takes it."""
-    node = wrap(test.value if isinstance(test, Mixed) else test).node
+    if isinstance(test, Mixed):
+        return build.where(test.is_first.node, *map(predicate, test.sides()))
+    node = wrap(test).node
     if node.shape:
         raise NotTraceable("the truth value of an array with axes is asked for", "use any or all")
     if node.dtype != BOOL:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims, ops
 from tracejit.ir.closing import placeholder
-from tracejit.ir.dims import INT_SCALAR
+from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.node import Node
 from tracejit.ir.region import Check, regions_of
 from tracejit.ir.rules import roles
@@ -52,6 +52,8 @@ class Exchanged(BaseException):
 
     def __init__(self, period: int) -> None:
         self.period = period
+        #: The number of the first step that is left, and how many there are.
+        self.rest: tuple[Dim, Dim] = 0, 0
 
 
 class Carried(NamedTuple):
@@ -69,11 +71,11 @@ def settled(
     variables: Variables,
     held: Sequence[Any],
     skipped: bool,
+    counted: bool = False,
 ) -> tuple[Carried, Found]:
     """What a body carries, and what it makes of that; it may be `skipped`, and do no step.
 
-    Raises `Exchanged` where arrays change their variables, and the loop can do several steps at
-    once.
+    Raises `Exchanged` where arrays change their variables, and the steps are `counted`.
     """
     before, common = variables.get(), variables.shared()
     kept = variables.read | variables.live if skipped else variables.read
@@ -81,7 +83,7 @@ def settled(
     while True:
         state = State(trace)
         found = _with(trace, carried, run, variables, held)
-        if not carried.places and not skipped:
+        if counted and not carried.places:
             _tell_exchanged(found)
         found = _as_values(found, carried, before, variables)
         fresh = [k for k in found.values if k not in carried.places]

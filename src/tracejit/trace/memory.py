@@ -120,7 +120,9 @@ def _positions(base: Node, axis: int) -> Node:
 class Log:
     """The arrays that are written into while it is open, with the nodes that they had before."""
 
-    def __init__(self) -> None:
+    def __init__(self, region: bool = True) -> None:
+        #: Whether what is traced becomes part of a region, if it is not undone.
+        self.region = region
         self.before: dict[int, tuple[Any, Node]] = {}
 
     def note(self, array: Any) -> None:

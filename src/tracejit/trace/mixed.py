@@ -1,8 +1,8 @@
 """Numbers whose class depends on which side of a branch ran: Python's own, or NumPy's scalars.
 
 ``best = 0.0``, and ``best = x[i]`` where that is more: what `best` is afterwards, a float or an
-``np.float64``, is known when the program runs. Such a number is its value, of a dtype that holds
-either, and a truth value that says which it is. An operation is traced for both.
+``np.float64``, is known when the program runs. Such a number is a value of either dtype, one where
+they have the same, and a truth value that says which it is. An operation is traced for both.
 """
 
 from __future__ import annotations
@@ -19,9 +19,6 @@ from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.types import BOOL
 from tracejit.trace.tracer import PYTHON_TYPES, Kind, Tracer, wrap
 
-#: The integers that a float64 holds, all up to this.
-EXACT = 2**53
-
 
 class Class(NamedTuple):
     """What a number is: Python's, of a weak `dtype`, or NumPy's scalar."""
@@ -36,13 +33,10 @@ class Class(NamedTuple):
         return python if self.kind == "number" else f"np.{self.dtype.name}"
 
     def of(self, value: Node) -> Tracer:
-        """A number of this class, from its value in a dtype that holds it."""
-        if self.kind == "scalar":
-            return Tracer(build.cast(value, self.dtype), "scalar")
-        node = value
-        if value.dtype != self.dtype:
-            node = make(ops.CAST, (value,), None, ArrayType(self.dtype))
-        return Tracer(node if self.dtype == BOOL else build.weak(node), "number")
+        """A number of this class, from its value."""
+        if self.kind == "scalar" or self.dtype == BOOL:
+            return Tracer(value, self.kind)
+        return Tracer(build.weak(value), "number")
 
     def made(self, value: Any) -> Any:
         """The number itself."""
@@ -56,52 +50,42 @@ class Either(NamedTuple):
     second: Class
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype that holds either."""
-        return np.result_type(self.first.dtype, self.second.dtype)
+    def dtypes(self) -> tuple[np.dtype[Any], ...]:
+        """The dtypes of the values: one, where both classes have it."""
+        return tuple(dict.fromkeys(c.dtype for c in self))
 
     def names(self, name: str) -> tuple[str, ...]:
         """What the parts of a variable are called."""
-        return name, f"{name} as {self.first.name}"
+        return *(f"{name} as {d.name}" for d in self.dtypes), f"{name} as {self.first.name}"
 
     def parts(self, value: Any) -> Sequence[Any] | None:
-        """The value, and whether it is of the first class; None for what is of neither."""
+        """The values, and whether it is of the first class; None for what is of neither."""
         if isinstance(value, Mixed):
-            return (value.value, value.is_first) if value.classes == self else None
+            return (*value.values, value.is_first) if value.classes == self else None
         if not _is_scalar(value):
             return None
         tracer = wrap(value)
         if (found := class_of(tracer)) not in self:
             return None
-        if _may_round(tracer.node, self.dtype):
-            node = build.cast(tracer.node, tracer.node.dtype)
-            for name, limit in (("less_equal", EXACT), ("greater_equal", -EXACT)):
-                holds = build.elementwise(name, node, build.constant(limit, node.dtype))
-                build.solver().require(holds, holds, holds)
-        return Tracer(build.cast(tracer.node, self.dtype), "scalar"), known(found == self.first)
-
-    def computed(self, value: Any) -> Sequence[Any]:
-        """The parts of what one side of a choice gives, where the other one may be taken."""
-        if _is_scalar(value) and _may_round(wrap(value).node, self.dtype):
-            # To require it here is to require it of the other side.
-            raise NotTraceable(
-                "a value is an integer on one side of a branch, and a float on the other",
-                "let it be a float on both: float(n)",
-            )
-        found = self.parts(value)
-        assert found is not None
-        return found
-
-    def made(self, value: Any, is_first: Any) -> Any:
-        """The number itself, from the values of its parts."""
-        return (self.first if is_first else self.second).made(value)
+        zeros = [build.constant(d.type(0), d) for d in self.dtypes]
+        values = [
+            build.cast(tracer.node, d) if d == found.dtype else zero
+            for d, zero in zip(self.dtypes, zeros, strict=True)
+        ]
+        return *(Tracer(node, "scalar") for node in values), known(found == self.first)
 
     def whole(self, parts: Sequence[Any]) -> Any:
         """The number of such parts."""
-        value, is_first = (wrap(p) for p in parts)
+        *values, is_first = (wrap(p) for p in parts)
+        mixed = Mixed(self, tuple(values), is_first)
         if is_first.node.op is ops.CONST:
-            return self[0 if build.constant_value(is_first.node) else 1].of(value.node)
-        return Mixed(self, value, is_first)
+            return mixed.sides()[0 if build.constant_value(is_first.node) else 1]
+        return mixed
+
+    def made(self, is_first: Any, *values: Any) -> Any:
+        """The number itself, from the values of its parts."""
+        found = self.first if is_first else self.second
+        return found.made(values[self.dtypes.index(found.dtype)])
 
 
 def _operators(f: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
@@ -141,14 +125,15 @@ def _computed(number: Mixed, side: Tracer, other: Any = 0) -> Tracer:
 class Mixed:
     """A number that is of one of two classes."""
 
-    __slots__ = ("classes", "is_first", "value")
+    __slots__ = ("classes", "is_first", "values")
 
-    def __init__(self, classes: Either, value: Tracer, is_first: Tracer) -> None:
-        self.classes, self.value, self.is_first = classes, value, is_first
+    def __init__(self, classes: Either, values: tuple[Tracer, ...], is_first: Tracer) -> None:
+        self.classes, self.values, self.is_first = classes, values, is_first
 
     def sides(self) -> list[Tracer]:
         """The number as each of its classes."""
-        return [c.of(self.value.node) for c in self.classes]
+        dtypes = self.classes.dtypes
+        return [c.of(self.values[dtypes.index(c.dtype)].node) for c in self.classes]
 
     def each(self, f: Callable[[Any], Any]) -> Any:
         """What `f` makes of the number, whichever it is."""
@@ -161,7 +146,8 @@ class Mixed:
             weak = kind == "number" and own.kind == "f" and dtype.kind in "fc"
             if not weak and not np.can_cast(own, dtype, "safe"):
                 raise _asked(self)
-        return Tracer(build.cast(self.value.node, dtype), "scalar")
+        first, second = (build.cast(side.node, dtype) for side in self.sides())
+        return Tracer(_where(self.is_first.node, first, second), "scalar")
 
     __add__, __radd__ = _operators(operator.add)
     __sub__, __rsub__ = _operators(operator.sub)
@@ -225,13 +211,6 @@ def _is_scalar(value: Any) -> bool:
     return isinstance(value, (int, float, complex, np.generic))
 
 
-def _may_round(node: Node, dtype: np.dtype[Any]) -> bool:
-    """Whether `node` is an integer that `dtype` may not hold."""
-    if node.dtype.kind not in "iu" or dtype.kind not in "fc" or node.dtype.itemsize <= 4:
-        return False
-    return node.op is not ops.CONST or abs(int(build.constant_value(node))) > EXACT
-
-
 def classes_of(a: Any, b: Any) -> Either | None:
     """The classes of numbers, if two of them are all that they are of."""
     found: set[Class] = set()
@@ -259,7 +238,7 @@ def chosen(test: Node, a: Any, b: Any) -> Any:
     classes = classes_of(a, b)
     if classes is None:
         raise NotTraceable("a value has another type where a branch went another way")
-    pairs = zip(*(classes.computed(v) for v in (a, b)), strict=True)
+    pairs = zip(*(classes.parts(v) or () for v in (a, b)), strict=True)
     return classes.whole([Tracer(_where(test, x.node, y.node), x.kind) for x, y in pairs])
 
 

@@ -10,12 +10,10 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
-from tracejit.errors import NotTraceable
-from tracejit.ir import build, dims, ops
-from tracejit.ir.closing import Body
-from tracejit.ir.node import ArrayType, Node, make, postorder
+from tracejit.errors import NotTraceable, OverBudget
+from tracejit.ir import build, ops
+from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.region import Check
-from tracejit.ir.rewrite import replaced
 from tracejit.trace.effects import Elements, Form, State, Variables, require_fixed
 from tracejit.trace.memory import Log, Memory, births, put
 from tracejit.trace.mixed import Mixed
@@ -23,8 +21,6 @@ from tracejit.trace.owners import has_views, is_array, may_be_known
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
-#: What is as good inside of a region, from what it reads.
-_MOVED = (ops.POLY, ops.DIM, ops.CONST, ops.IOTA, ops.VIEW, ops.RESHAPE)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -87,6 +83,27 @@ def tried(trace: Trace, piece: Callable[[], Any], variables: Variables, held: Se
         state.restore()
 
 
+def attempted(trace: Trace, run: Callable[[], Any], variables: Variables) -> NotTraceable | None:
+    """Do something; or undo it, where it cannot be traced, and say why."""
+    before, log, state = variables.get(), Log(region=False), State(trace)
+    trace.logs.append(log)
+    try:
+        run()
+    except NotTraceable as problem:
+        state.require_pure()
+        if isinstance(problem, OverBudget):
+            raise
+        problem.forget()
+        for array, node in log.before.values():
+            put(array, node)
+        variables.set(before)
+        state.restore()
+        return problem
+    finally:
+        trace.logs.remove(log)
+    return None
+
+
 def traced(
     trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
 ) -> Found:
@@ -99,9 +116,9 @@ def traced(
         state.require_pure()
         after = variables.get()
         written = {k: (a, a.node) for k, (a, _) in log.before.items() if a.born < since}
-        checks = state.take_requirements()
         nodes = [v.node if isinstance(v, Tracer) else None for v in after]
     finally:
+        checks = state.take_requirements()
         trace.logs.pop()
         for array, node in log.before.values():
             put(array, node)
@@ -205,38 +222,9 @@ def nothing(like: Tracer, name: str) -> Tracer:
 
 
 def canonical(trace: Trace, *groups: Sequence[Node]) -> list[list[Node]]:
-    """Groups of nodes, with lengths that stand for others replaced."""
-    table = {key: dims.as_node(target) for key, target in trace.substitutions.items()}
-    nodes = iter(replaced([node for group in groups for node in group], table))
+    """Groups of nodes, with what others stand for replaced."""
+    nodes = iter(trace.settled([node for group in groups for node in group]))
     return [[next(nodes) for _ in group] for group in groups]
-
-
-def around(body: Body, params: frozenset[Node]) -> set[Node]:
-    """What a body reads that does not change: it is computed once, before."""
-    found: set[Node] = set()
-    inside: dict[Node, bool] = {}
-    for node in postorder(body.roots()):
-        operands = (*node.args, *node.dims)
-        inside[node] = node in params or any(inside[a] for a in operands)
-        if inside[node]:
-            found.update(a for a in operands if not inside[a])
-    found.update(r for r in body.roots() if not inside[r])
-    return _computed(found)
-
-
-def _computed(nodes: set[Node]) -> set[Node]:
-    """What of `nodes` is worth a place: of what only moves elements, what it reads."""
-    result: set[Node] = set()
-    stack, seen = list(nodes), set(nodes)
-    while stack:
-        node = stack.pop()
-        if node.op not in _MOVED:
-            result.add(node)
-            continue
-        parts = [a for a in (*node.args, *node.dims) if a not in seen]
-        seen.update(parts)
-        stack += parts
-    return result
 
 
 def conjunction(checks: Sequence[Check]) -> Node:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ from tracejit.ir import build, dims, interpret, lengths, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Check, Graph, substitute
 from tracejit.ir.node import Node, Origin
+from tracejit.ir.rewrite import joined
 from tracejit.ir.types import BOOL, canonical_dtype
 from tracejit.native import floatmodes
 from tracejit.plan.text import identifier
@@ -29,38 +28,12 @@ from tracejit.trace.decisions import Decisions
 from tracejit.trace.equality import EqualLengths
 from tracejit.trace.explain import scalar_text
 from tracejit.trace.memory import Log, Memory
-from tracejit.trace.ranges import Steps, reaches, truth
+from tracejit.trace.origin import user_origin
+from tracejit.trace.ranges import Steps, depends, is_told, truth
 from tracejit.trace.requirements import Requirement
 
 if TYPE_CHECKING:
     from tracejit.trace.tracer import Kind, Tracer
-
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_DEMO = f"{_PACKAGE}demo{os.sep}"
-_NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
-#: File name → whether its frames are passed over when the user's line is looked for.
-_internal: dict[str, bool] = {}
-
-
-def is_internal(file: str) -> bool:
-    """Whether a frame of `file` is not the user's: tracejit's own code (but its demo), NumPy's."""
-    known = _internal.get(file)
-    if known is None:
-        known = file.startswith((_PACKAGE, _NUMPY, "<__array_function__"))
-        known = known and not file.startswith(_DEMO)
-        _internal[file] = known
-    return known
-
-
-def user_origin() -> Origin | None:
-    """The user's line that is being executed."""
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        code = frame.f_code
-        if not is_internal(code.co_filename):
-            return Origin(code.co_filename, frame.f_lineno, code.co_name)
-        frame = frame.f_back
-    return None
 
 
 def current() -> Trace | None:
@@ -122,8 +95,9 @@ class Trace(build.Solver):
         self.drawn_inputs: set[str] = set()
         #: What NumPy would test that compiled loops may not.
         self.requirements: list[Requirement] = []
-        #: The loops and branches that are open: their steps, and what they write into.
+        #: The loops and branches that are open: their steps, what they ask, what they write into.
         self.steps: list[Steps] = []
+        self.assumed: list[Node] = []
         self.carried: set[Node] = set()
         #: Numbers of steps that are carried, whose range is known.
         self.counts: set[Node] = set()
@@ -271,9 +245,13 @@ class Trace(build.Solver):
         """Whether the body of a loop or a branch is traced."""
         return bool(self.logs)
 
+    def is_in_region(self) -> bool:
+        """Whether what is traced becomes part of a region."""
+        return any(log.region for log in self.logs)
+
     def tables(self) -> tuple[dict[Any, Any], ...]:
         """What has been found out, and may be forgotten again."""
-        return self.substitutions, self._answers
+        return self.substitutions, self._answers, self.decisions.answers
 
     def require(self, node: Node, operand: Node, holds: Node) -> None:
         """See `requirements`."""
@@ -351,8 +329,8 @@ class Trace(build.Solver):
             return None
 
     def is_late(self, a: Dim, b: Dim) -> bool:
-        unknown = self.value(a) is None or self.value(b) is None
-        return unknown and isinstance(dims.sub(self.canonical(a), self.canonical(b)), Node)
+        told = (self.value(d) is not None or is_told(d, self.steps) for d in (a, b))
+        return not all(told) and isinstance(dims.sub(self.canonical(a), self.canonical(b)), Node)
 
     def equal(self, a: Dim, b: Dim) -> bool:
         """Whether two lengths are equal for these arguments; either answer becomes a check.
@@ -368,7 +346,7 @@ class Trace(build.Solver):
         difference = dims.sub(a, b)
         if isinstance(difference, int):
             return difference == 0
-        if any(reaches(difference, frozenset([steps.number])) for steps in self.steps):
+        if depends(difference, self.steps):
             return self.truth(condition("equal", a, b))
         va, vb = self.value(a), self.value(b)
         if va is None or vb is None:
@@ -389,9 +367,8 @@ class Trace(build.Solver):
         known = self._answers.get(condition)
         if known is not None:
             return known
-        for steps in reversed(self.steps):
-            if reaches(condition, frozenset([steps.number])):
-                return truth(condition, steps, self._compared)
+        if depends(condition, self.steps):
+            return truth(condition, self)
         if condition.op.name == "logical_not" and condition.args[0].dtype == BOOL:
             return not self.truth(condition.args[0])
         sides = lengths.sides(condition)
@@ -413,7 +390,7 @@ class Trace(build.Solver):
         self._record(condition, answer)
         return answer
 
-    def _compared(self, name: str, difference: Dim) -> bool:
+    def compared(self, name: str, difference: Dim) -> bool:
         """The answer to a comparison of a length with 0."""
         certain = lengths.certain(name, difference)
         return self.truth(condition(name, difference, 0)) if certain is None else certain
@@ -477,7 +454,8 @@ class Trace(build.Solver):
         """The traced program: `outputs` over the inputs, valid where every check holds."""
         checks = [*self._ones(), *self.checks]
         return substitute(
-            Graph(tuple(self.inputs), tuple(outputs), tuple(checks)), self.substitutions
+            Graph(tuple(self.inputs), tuple(joined(outputs, self.joined)), tuple(checks)),
+            self.substitutions,
         )
 
     def _ones(self) -> list[Check]:

@@ -21,9 +21,10 @@ from tracejit.errors import DTypeError, ShapeError, UnsupportedError, told
 from tracejit.ir import build, ops
 from tracejit.ir.marks import marked
 from tracejit.ir.node import Node, make
-from tracejit.ir.rules.custom import CustomRule, custom_rules
+from tracejit.ir.rules.custom import CustomRule, custom_rules, with_rule
 from tracejit.plan.structure import Leaf, flatten, unflatten
-from tracejit.trace.trace import Trace, current, is_internal
+from tracejit.trace.origin import is_internal
+from tracejit.trace.trace import Trace, current
 from tracejit.trace.tracer import Tracer, wrap
 from tracejit.transform.walk import pulled, pushed, rows, serial, value_of
 
@@ -139,13 +140,22 @@ def _cost(result: Any, has_aux: bool) -> tuple[Any, Any]:
     return (result[0], result[1]) if has_aux else (result, None)
 
 
-def value_and_grad(f: Any, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
+def value_and_grad(
+    f: Any,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    *,
+    checkpoint: bool = True,
+) -> Any:
     """The function that gives ``(f(...), gradient)``.
 
     `f` returns a real scalar, or with `has_aux` a pair of one and anything else. The gradient is
     that of the argument at `argnums`, in its structure (dicts, lists, dataclasses of arrays), or a
     tuple of them for several. Of complex arguments it is ``df/dx - i df/dy``. Integers, booleans
     and what `f` finds in globals and closures are constants.
+
+    Of loops the gradient goes back through, values are kept at the root of the number of steps, and
+    computed again between: `checkpoint=False` keeps those of every step.
 
     Raises TypeError for integer arguments and for a result that is no real scalar.
 
@@ -172,7 +182,8 @@ def value_and_grad(f: Any, argnums: int | Sequence[int] = 0, has_aux: bool = Fal
         if node.dtype.kind != "f":
             raise DTypeError(f"a gradient is taken of a real number, not of {node.dtype}")
         leaves = [n for k in numbers for n in marked[k].nodes]
-        found = iter(pulled([node], [build.constant(1, node.dtype)], leaves))
+        one = build.constant(1, node.dtype)
+        found = iter(pulled([node], [one], leaves, checkpoint=checkpoint))
         gradients = tuple(marked[k].like([next(found) for _ in marked[k].nodes]) for k in numbers)
         gradient = gradients[0] if isinstance(argnums, int) else gradients
         return ((cost, aux) if has_aux else cost), gradient
@@ -180,7 +191,13 @@ def value_and_grad(f: Any, argnums: int | Sequence[int] = 0, has_aux: bool = Fal
     return _transformed(f, "value_and_grad", transform)
 
 
-def grad(f: Any, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
+def grad(
+    f: Any,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    *,
+    checkpoint: bool = True,
+) -> Any:
     """The function that gives the gradient of `f`; with `has_aux` ``(gradient, aux)``.
 
     As `value_and_grad`, without the value.
@@ -193,7 +210,7 @@ def grad(f: Any, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any
     >>> tracejit.grad(lambda x: slope(x)[0] + slope(x)[1])(np.array([1.0, 2.0]))
     array([ 6., 12.])
     """
-    both = value_and_grad(f, argnums, has_aux)
+    both = value_and_grad(f, argnums, has_aux, checkpoint=checkpoint)
 
     def gradient(*args: Any, **kwargs: Any) -> Any:
         trace = inlining((*args, *kwargs.values()))
@@ -209,11 +226,12 @@ def grad(f: Any, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any
     return gradient
 
 
-def jacobian(f: Any, argnums: int | Sequence[int] = 0) -> Any:
+def jacobian(f: Any, argnums: int | Sequence[int] = 0, *, checkpoint: bool = True) -> Any:
     """The function that gives the derivatives of every element of what `f` returns.
 
     In the place of an array ``y`` of the result stands an array of shape ``y.shape + x.shape`` for
-    the argument `x` at `argnums`, in that argument's structure; a tuple for several.
+    the argument `x` at `argnums`, in that argument's structure; a tuple for several. For
+    `checkpoint` see `value_and_grad`.
 
     >>> import numpy as np
     >>> import tracejit
@@ -230,7 +248,7 @@ def jacobian(f: Any, argnums: int | Sequence[int] = 0) -> Any:
         )
         leaves = [n for k in numbers for n in marked[k].nodes]
         blocks = []
-        for derivatives in rows(outputs.nodes, leaves):
+        for derivatives in rows(outputs.nodes, leaves, checkpoint=checkpoint):
             each = map(value_of, derivatives, derivatives)
             found = tuple(unflatten(marked[k].spec, each) for k in numbers)
             blocks.append(found[0] if isinstance(argnums, int) else found)
@@ -239,11 +257,11 @@ def jacobian(f: Any, argnums: int | Sequence[int] = 0) -> Any:
     return _transformed(f, "jacobian", transform)
 
 
-def hessian(f: Any, argnums: int | Sequence[int] = 0) -> Any:
+def hessian(f: Any, argnums: int | Sequence[int] = 0, *, checkpoint: bool = True) -> Any:
     """The function that gives the second derivatives of the real scalar that `f` returns.
 
     Of shape ``x.shape + x.shape`` for the array `x` at `argnums`; of a dict of arrays a dict of
-    dicts, and so on.
+    dicts, and so on. For `checkpoint` see `value_and_grad`.
 
     >>> import numpy as np
     >>> import tracejit
@@ -251,7 +269,8 @@ def hessian(f: Any, argnums: int | Sequence[int] = 0) -> Any:
     array([[10.,  6.],
            [ 6.,  0.]])
     """
-    return jacobian(grad(f, argnums), argnums)
+    inner = grad(f, argnums, checkpoint=checkpoint)
+    return jacobian(inner, argnums, checkpoint=checkpoint)
 
 
 def _check_alike(given: _Marked, wanted: _Marked, what: str, of: str) -> None:
@@ -304,19 +323,22 @@ def custom_gradient(f: Any) -> Callable[..., Any]:
                 )
             return [None if p is None else wrap(p).node for p in parts]
 
-        number = next(serial)
         trace = current()
         assert trace is not None
+        nodes = [o.node for o in operands]
+        if trace.may_go_back():  # the values that the rule sees are those of one step
+            return Tracer(with_rule(y.node, nodes, pull), y.kind)
+        number = next(serial)
         kept = custom_rules[number] = CustomRule(pull)
         trace.kept.append(kept)
-        nodes = (y.node, *(o.node for o in operands))
-        node = make(ops.STRUCTURAL["custom"], nodes, number, y.node.type, y.node.origin)
+        all_nodes = (y.node, *nodes)
+        node = make(ops.STRUCTURAL["custom"], all_nodes, number, y.node.type, y.node.origin)
         return Tracer(node, y.kind)
 
     return _transformed(f, "custom_gradient", transform)
 
 
-def pullback(f: Any) -> Callable[..., Any]:
+def pullback(f: Any, *, checkpoint: bool = True) -> Callable[..., Any]:
     """The function that gives, for a cotangent of the result and arguments, their cotangents.
 
     ``vjp(f, *args)[1](cotangent)`` is ``pullback(f)(cotangent, *args)``.
@@ -330,13 +352,13 @@ def pullback(f: Any) -> Callable[..., Any]:
         leaves = [n for m in marked for n in m.nodes]
         pairs = zip(seeds.nodes, outputs.nodes, strict=True)
         cotangents = [build.broadcast_to(s, y.shape) for s, y in pairs]
-        found = iter(pulled(outputs.nodes, cotangents, leaves))
+        found = iter(pulled(outputs.nodes, cotangents, leaves, checkpoint=checkpoint))
         return tuple(m.like([next(found) for _ in m.nodes]) for m in marked)
 
     return _transformed(f, "vjp", transform)
 
 
-def vjp(f: Any, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
+def vjp(f: Any, *primals: Any, checkpoint: bool = True) -> tuple[Any, Callable[[Any], Any]]:
     """``(f(*primals), pull)``: ``pull(cotangent)`` gives the cotangents of the arguments.
 
     The cotangent has the structure of the result; the cotangents are a tuple, one an argument.
@@ -348,7 +370,7 @@ def vjp(f: Any, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
     (array([ 2., 60.]),)
     """
 
-    pulled, trace = pullback(f), inlining(primals)
+    pulled, trace = pullback(f, checkpoint=checkpoint), inlining(primals)
     inner = _python_function(f)
     if trace is None:
         function = Function(inner)  # type: ignore[arg-type]

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from tracejit.ir import build, ops
-from tracejit.ir.autodiff import jacobian, vjp
+from tracejit.ir import build
+from tracejit.ir.autodiff import Walk, jacobian, jvp, vjp
 from tracejit.ir.cancel import cancelled
-from tracejit.ir.node import Node, make
+from tracejit.ir.node import Node
+from tracejit.ir.rewrite import joined
 from tracejit.ir.smooth import differentiable
 from tracejit.trace.tracer import Tracer
 
+#: A node, or none.
+N = TypeVar("N", Node, Node | None)
 #: Serial numbers of nodes that are to be told from all else.
 serial = itertools.count()
 
 
-def _formulas(outputs: Sequence[Node], targets: Sequence[Node], cancelling: bool) -> list[Node]:
-    """What is differentiated: stable and smooth forms, of symbolic graphs without what cancels."""
-    return differentiable(cancelled(outputs, targets) if cancelling else outputs, targets)
+def _formulas(
+    outputs: Sequence[Node], targets: Sequence[Node], stopped: Iterable[Node], cancelling: bool
+) -> tuple[list[Node], list[Node], list[Node]]:
+    """What is differentiated: stable and smooth forms, of symbolic graphs without what cancels.
+
+    And what by, and where nothing flows through, over the same lengths.
+    """
+    groups = [list(outputs), list(targets), list(stopped)]
+    nodes = iter(build.solver().settled([n for group in groups for n in group]))
+    ys, xs, ends = ([next(nodes) for _ in group] for group in groups)
+    return differentiable(cancelled(ys, xs) if cancelling else ys, xs), xs, ends
 
 
 def pulled(
@@ -31,17 +42,19 @@ def pulled(
     stopped: Iterable[Node] = (),
     known: int = 0,
     cancelling: bool = False,
+    checkpoint: bool = True,
 ) -> list[Node | None]:
     """The cotangents of `targets`, where `outputs` have the given ones; see `autodiff.vjp`.
 
     A scalar is the cotangent of every element.
     """
-    ys = _formulas(outputs, targets, cancelling)
+    ys, xs, ends = _formulas(outputs, targets, stopped, cancelling)
     seeds = [
         build.cast(g if g.ndim == y.ndim else build.full(y.shape, g), y.dtype)
         for g, y in zip(cotangents, ys, strict=True)
     ]
-    return vjp(ys, seeds, targets, stopped, known)
+    walk = Walk(checkpoint)
+    return _done(vjp(ys, seeds, xs, ends, known, walk), walk)
 
 
 def pushed(
@@ -50,20 +63,10 @@ def pushed(
     points: Sequence[Node],
     cancelling: bool = False,
 ) -> list[Node | None]:
-    """The derivatives of `outputs` where `targets` move along `points`.
-
-    The pull-back is linear in its cotangent; the derivative of that map, at any cotangent, is the
-    push-forward.
-    """
-    ys = _formulas(outputs, targets, cancelling)
-    dummies = [
-        make(ops.INPUT, (), (f"cotangent {k}", y.shape, next(serial)), y.type)
-        for k, y in enumerate(ys)
-    ]
-    back = vjp(ys, dummies, targets, forward=True)
-    pairs = [(g, p) for g, p in zip(back, points, strict=True) if g is not None]
-    seeds = [build.broadcast_to(build.cast(p, g.dtype), g.shape) for g, p in pairs]
-    return vjp([g for g, _ in pairs], seeds, dummies)
+    """The derivatives of `outputs` where `targets` move along `points`; see `autodiff.jvp`."""
+    walk = Walk()
+    ys, xs, _ = _formulas(outputs, targets, (), cancelling)
+    return _done(jvp(ys, xs, points, walk), walk)
 
 
 def rows(
@@ -71,9 +74,21 @@ def rows(
     targets: Sequence[Node],
     stopped: Sequence[Node] = (),
     cancelling: bool = False,
+    checkpoint: bool = True,
 ) -> list[list[Node]]:
     """For each of `outputs` the derivatives of every element, by each of `targets`."""
-    return [jacobian(y, targets, stopped) for y in _formulas(outputs, targets, cancelling)]
+    walk = Walk(checkpoint)
+    ys, xs, ends = _formulas(outputs, targets, stopped, cancelling)
+    found = [jacobian(y, xs, ends, walk) for y in ys]
+    every = iter(_done([g for gs in found for g in gs], walk))
+    return [[next(every) for _ in gs] for gs in found]
+
+
+def _done(found: Sequence[N], walk: Walk) -> list[N]:
+    """What a walk has found, over what loops have become parts of; the trace is told of these."""
+    nodes = iter(joined([g for g in found if g is not None], walk.joined))
+    build.solver().joined.update(walk.joined)
+    return [g if g is None else next(nodes) for g in found]
 
 
 def value_of(g: Node | None, x: Node, dtype: np.dtype[Any] | None = None) -> Tracer:

@@ -18,17 +18,19 @@ from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir import dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
-from tracejit.trace import branches, control
+from tracejit.trace import branches, control, counted
 from tracejit.trace.effects import State as Known
 from tracejit.trace.effects import Variables
 from tracejit.trace.mixed import Mixed, chosen
 from tracejit.trace.owners import Values, shared
-from tracejit.trace.pieces import tried
+from tracejit.trace.pieces import attempted, tried
+from tracejit.trace.ranges import always
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
-#: Steps and operations up to which a loop is unrolled: one loop over arrays is better then.
-FEW, SMALL = 4, 600
+#: Steps up to which a loop is unrolled, if these are at most so many operations; and operations up
+#: to which any is: one program over arrays is better then.
+FEW, MOST, SMALL = 4, 600, 120
 
 
 class Range:
@@ -69,7 +71,7 @@ class Range:
 
 
 def _index(d: Dim) -> int:
-    return int(control.wrap_length(d)) if isinstance(d, Node) else d
+    return int(counted.wrap_length(d)) if isinstance(d, Node) else d
 
 
 def traced_range(*args: Any) -> Any:
@@ -116,8 +118,10 @@ class TracedControl(PythonControl):
         "min": functools.partial(_extreme, min, operator.lt),
     }
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, changing: bool = False) -> None:
         self.trace = trace
+        #: Whether the numbers of steps change from call to call: then such loops are regions.
+        self.changing = changing
 
     def if_(
         self,
@@ -160,21 +164,48 @@ class TracedControl(PythonControl):
         names = _variables(assigned, read, live, body, leave)
         held = _held(body, leave)
         size = self.trace.value(count)
-        few = size is not None and (
-            size <= FEW or self._cost(first, body, names, held) * size <= SMALL
-        )
-        if few and (leave is None or not self._opens(first, body, leave, names, held)):
-            done = self._unrolled(iterable, body, leave)
-            if done is None:
-                return None
+        few = size is not None and self._is_small(first, count, size, body, names, held)
+        if few and leave is not None and self._opens(first, body, leave, names, held):
+            few = False
+
+        def region() -> None:
+            if leave is None:
+                counted.for_steps(self.trace, first, count, by, body, names, held)
+            else:
+                goes_on = functools.partial(self._goes_on, leave, None)
+                counted.for_until(self.trace, first, count, by, body, goes_on, names, held)
+
+        if not few:
+            problem = attempted(self.trace, region, names)
+            if problem is None:
+                return
+            if size is None or self._cost(first, body, names, held) * size > MOST:
+                raise problem
+        done = self._unrolled(iterable, body, leave)
+        if done is not None:
             first, count = dims.add(first, by * done), dims.sub(count, done)
-        if leave is None:
-            return control.for_steps(self.trace, first, count, by, body, names, held)
+            region()
 
-        def goes_on() -> Any:
-            return self.not_(leave())
+    def _goes_on(self, leave: Callable[[], Any], test: Callable[[], Any] | None) -> Any:
+        going = self.not_(leave())
+        return going if test is None else self.and_(going, test)
 
-        return control.for_until(self.trace, first, count, by, body, goes_on, names, held)
+    def _is_small(
+        self,
+        first: Dim,
+        count: Dim,
+        size: int,
+        body: Callable[[Any], None],
+        names: Variables,
+        held: Any,
+    ) -> bool:
+        """Whether a loop of `size` steps is better unrolled."""
+        if self.changing and isinstance(count, Node):
+            return False
+        if size <= 1:
+            return True
+        cost = self._cost(first, body, names, held) * size
+        return cost <= (MOST if size <= FEW else SMALL)
 
     def _unrolled(
         self,
@@ -201,30 +232,37 @@ class TracedControl(PythonControl):
         read: Names,
         live: Names,
     ) -> None:
+        made, asked = self.trace.made, False
+
+        def region() -> None:
+            names = _variables(assigned, read, live, body, test, leave)
+            held = _held(body, test, leave)
+            # `leave` is not asked before the first step, where it is what it was before the loop.
+            goes_on = test if leave is None else functools.partial(self._goes_on, leave, test)
+            control.while_true(self.trace, goes_on, body, names, held)
+            if leave is not None and test() is True:
+                # What it was left by holds now.
+                left, values = leave(), names.get()
+                names.set([True if v is left else v for v in values])
+
         while True:
             condition = test()
             if self._is_open(condition):
-                break
+                return region()
             if not condition:
-                return
+                return None
+            if not asked and self.trace.made - made > SMALL:
+                asked = True
+                names = _variables(assigned, read, live, body, test, leave)
+                if attempted(self.trace, region, names) is None:
+                    return None
             body()
             if leave is not None:
                 left = leave()
                 if self._is_open(left):
-                    break
+                    return region()
                 if left:
-                    return
-        names = _variables(assigned, read, live, body, test, leave)
-
-        def goes_on() -> Any:
-            # `leave` is not asked before the first step, where it is what it was before the loop.
-            return self.and_(self.not_(leave()), test) if leave is not None else test()
-
-        control.while_true(self.trace, goes_on, body, names, _held(body, test, leave))
-        if leave is not None and test() is True:
-            # What it was left by holds now.
-            left, values = leave(), names.get()
-            names.set([True if v is left else v for v in values])
+                    return None
 
     def and_(self, first: Any, *others: Callable[[], Any]) -> Any:
         for k, other in enumerate(others):
@@ -266,7 +304,7 @@ class TracedControl(PythonControl):
             return True
         if not isinstance(value, Tracer) or value.node.shape:
             return False
-        return not self.trace.is_known(value.node)
+        return not self.trace.is_known(value.node) and always(value.node, self.trace) is None
 
     def _steps(self, iterable: Any) -> tuple[Dim, Dim, int] | None:
         """First number, count, and distance of steps; None for what is no range."""
@@ -286,7 +324,7 @@ class TracedControl(PythonControl):
         found = []
 
         def step() -> None:
-            body(control.wrap_length(first))
+            body(counted.wrap_length(first))
             found.append(self._is_open(leave()))
 
         tried(self.trace, step, names, held)
@@ -296,7 +334,7 @@ class TracedControl(PythonControl):
         """How many operations one step is."""
         known = ("cost", getattr(body, "__code__", body))
         if known not in self.trace.learned:
-            made = tried(self.trace, lambda: body(control.wrap_length(first)), names, held)
+            made = tried(self.trace, lambda: body(counted.wrap_length(first)), names, held)
             self.trace.learned[known] = max(made, 1)
         cost: int = self.trace.learned[known]
         return cost

@@ -16,24 +16,30 @@ A region is to `evaluate` a function of its parameters' values; it comes before 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tracejit.ir import dims, ops
+from tracejit.ir.control import items
 from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.node import ArrayType, Node
 from tracejit.ir.region import Region, regions_of
 from tracejit.ir.rewrite import replaced
+from tracejit.ir.rules.control_batch import cond_batch, scan_batch, tuple_batch
+from tracejit.ir.rules.control_pull import cond_pull, scan_pull, tuple_pull, while_pull
+from tracejit.ir.rules.control_push import cond_push, scan_push, tuple_push, while_push
 from tracejit.ir.rules.record import (
-    Cotangents,
+    Batched,
     Env,
     Evaluate,
-    NoDerivativeError,
+    Inside,
     Roles,
     Rule,
+    Some,
     Values,
+    Walk,
     shape_of,
 )
 from tracejit.ir.types import BOOL
@@ -221,34 +227,55 @@ def _static(names: Any, node: Node) -> str:
     return f"({text})" if text else ""
 
 
-# Derivatives --------------------------------------------------------------------------------------
+def _item_batch(node: Node, new: Batched, count: Dim) -> Node:
+    return items(new[node.args[0]])[node.attr]
 
 
-def _item_pull(node: Node, g: Node) -> Cotangents:
-    raise NoDerivativeError(
-        f"{node.args[0].op.name} has no derivative", "take it out of what is differentiated"
-    )
+class Derivative(NamedTuple):
+    """The rules of an op with regions, backwards, forwards and for many values; see `Rule`.
+
+    Each has the roles of the node's operands, too.
+    """
+
+    pull: Callable[[Node, Roles, Some, Container[Node], Walk], Some] | None = None
+    push: Callable[[Node, Roles, Some, Walk], Some] | None = None
+    batch: Callable[[Node, Roles, Batched, Dim, Inside], Node] | None = None
 
 
 def record(
     evaluate: Evaluate,
     roles: Callable[[Node], Roles],
     problem: Callable[[Node, Roles], str | None],
+    derivative: Derivative | None = None,
 ) -> Rule:
     """The record of an op with regions; `problem` is what is wrong with its own operands."""
+    pull, push, batch = derivative or (None, None, None)
     return Rule(
         evaluate=evaluate,
         problem=lambda node: _problem(node, roles(node)) or problem(node, roles(node)),
         lengths=lambda node: _lengths_problem(node, roles(node)),
         static=_static,
         roles=roles,
+        pulls=pull and (lambda node, gs, active, walk: pull(node, roles(node), gs, active, walk)),
+        pushes=push and (lambda node, points, walk: push(node, roles(node), points, walk)),
+        batches=batch and (lambda node, new, n, inside: batch(node, roles(node), new, n, inside)),
     )
 
 
 RULES = {
-    ops.TUPLE: Rule(evaluate=_tuple, problem=_tuple_problem),
-    ops.ITEM: Rule(evaluate=_item, problem=_item_problem, pull=_item_pull),
-    ops.COND: record(_cond, _cond_roles, _cond_problem),
-    ops.WHILE: record(_while, _while_roles, _while_problem),
-    ops.SCAN: record(_scan, _scan_roles, _scan_problem),
+    ops.TUPLE: Rule(
+        evaluate=_tuple,
+        problem=_tuple_problem,
+        pulls=tuple_pull,
+        pushes=tuple_push,
+        batches=tuple_batch,
+    ),
+    ops.ITEM: Rule(evaluate=_item, problem=_item_problem, batch=_item_batch),
+    ops.COND: record(
+        _cond, _cond_roles, _cond_problem, Derivative(cond_pull, cond_push, cond_batch)
+    ),
+    ops.WHILE: record(_while, _while_roles, _while_problem, Derivative(while_pull, while_push)),
+    ops.SCAN: record(
+        _scan, _scan_roles, _scan_problem, Derivative(scan_pull, scan_push, scan_batch)
+    ),
 }

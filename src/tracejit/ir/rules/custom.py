@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
 from tracejit.errors import NotTraceable
 from tracejit.ir import ops
+from tracejit.ir.closing import Body, close, opened, placeholder
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, make
 from tracejit.ir.rules.record import (
@@ -30,6 +31,20 @@ class CustomRule:
         self.pull = pull
 
 
+def with_rule(y: Node, operands: Sequence[Node], pull: Callable[[Node], Cotangents]) -> Node:
+    """`y` with a rule that is closed: what it reads besides the cotangent are operands.
+
+    So it may be a part of what is opened and closed again.
+    """
+    g = placeholder(y.type)
+    found = pull(g)
+    body = Body(tuple(h for h in found if isinstance(h, Node)))
+    [closed], captures = close([body], [g])
+    given = tuple(isinstance(h, Node) for h in found)
+    nodes = (y, *operands, *captures)
+    return make(ops.STRUCTURAL["custom"], nodes, (closed, given), y.type, y.origin)
+
+
 def _first(node: Node, args: list[Any], values: Values, env: Env) -> Any:
     return args[0]
 
@@ -44,7 +59,15 @@ def _batch(node: Node, new: Batched, count: Dim) -> Node:
 def _pull(node: Node, g: Node) -> Cotangents:
     if node.attr == ops.EXACT:
         return (None, g)
+    if isinstance(node.attr, tuple):
+        closed, given = node.attr
+        found = iter(opened(closed, [g, *node.args[1 + len(given) :]]).results)
+        return (None, *(next(found) if is_given else None for is_given in given))
     return (None, *custom_rules[node.attr].pull(g))
 
 
-RULES = {ops.STRUCTURAL["custom"]: Rule(evaluate=_first, batch=_batch, pull=_pull)}
+RULES = {
+    ops.STRUCTURAL["custom"]: Rule(
+        evaluate=_first, static=lambda names, node: "", batch=_batch, pull=_pull
+    )
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from tracejit.ir.rules.record import (
     shape_of,
     zeros,
 )
+from tracejit.ir.rules.views import narrow
 from tracejit.ir.types import INT64
 
 
@@ -93,17 +95,56 @@ def _scatter_batch(node: Node, new: Batched, count: Dim) -> Node:
     )
 
 
+def _box(positions: Sequence[Node]) -> tuple[build.Index, ...] | None:
+    """The index map of a view of what lies at these positions; None where they are looked up."""
+    found: list[build.Index] = []
+    for p in positions:
+        if p.op is ops.IOTA:
+            found.append((0, 1, 0))
+        elif p.op is ops.VIEW and p.args[0].op is ops.IOTA:
+            found += p.attr[1]
+        else:
+            return None
+    return tuple(found)
+
+
+def _inside(
+    whole: tuple[Dim, ...], part: tuple[Dim, ...], box: tuple[build.Index, ...] | None
+) -> Node | None:
+    """Where an element is one of a box; None for a box that is a small part of the whole."""
+    if box is None or [e[1:] for e in box] != [(1, k) for k in range(len(part))]:
+        return None
+    margins = narrow(whole, part)
+    if margins is None:
+        return None
+    inside = build.constant(True, np.bool_)
+    for axis, (start, _, _) in enumerate(box):
+        if margins[axis]:
+            places = build.iota(whole[axis])
+            ends = (dims.as_node(d) for d in (start, dims.add(start, part[axis])))
+            names = ("greater_equal", "less")
+            a, b = (build.elementwise(n, places, e) for n, e in zip(names, ends, strict=True))
+            both = build.elementwise("logical_and", a, b)
+            inside = build.elementwise(
+                "logical_and", inside, build.view(both, whole, ((0, 1, axis),))
+            )
+    return inside
+
+
 def _scatter_pull(node: Node, g: Node) -> Cotangents:
     _, y, *positions = node.args
     mode, checked = node.attr
     picks = tuple(("index", k) for k in range(len(positions)))
     shape = y.shape
     wide = [p if p.ndim else build.full(shape, p) for p in positions]
-    taken = build.gather(g, shape, picks, *wide)
+    box = _box(positions)
+    taken = build.gather(g, shape, picks, *wide) if box is None else build.view(g, shape, box)
     kept = g
-    if mode == "set":
+    if mode == "set" and (inside := _inside(node.shape, shape, box)) is not None:
+        kept = build.where(inside, build.constant(0, g.dtype), g)
+    elif mode == "set":
         kept = build.scatter(g, zeros(shape, g.dtype), positions, checked, "set")
-    if mode == "set" and any(checked):  # the last of several at one place has stayed
+    if mode == "set" and any(checked) and shape:  # the last of several at one place has stayed
         numbers = build.reshape(build.iota(dims.product(shape)), shape)
         marks = build.full(node.shape, build.constant(-1, np.int64))
         there = build.scatter(marks, numbers, positions, checked, "set")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -27,6 +27,8 @@ Batch = Callable[[Node, Batched, Dim], Node]
 #: The cotangent of each operand, or None, from the node and its own.
 Cotangents = Sequence[Node | Missing | None]
 Pull = Callable[[Node, Node], Cotangents]
+#: Derivatives of several values; None where they are zero.
+Some = Sequence[Node | None]
 #: A piece of a node's text, by the printer's names.
 Text = Callable[[Any, Node], str]
 
@@ -52,6 +54,46 @@ class Roles(NamedTuple):
     steps: Dim | None = None
 
 
+class Walk(Protocol):
+    """What the rules of branches and loops differentiate their regions by.
+
+    With `checkpoint` a loop's values are kept at some of its steps, and computed again between;
+    else at all.
+    """
+
+    checkpoint: bool
+
+    def pulled(
+        self, outputs: Sequence[Node], cotangents: Sequence[Node], targets: Sequence[Node]
+    ) -> list[Node | None]:
+        """The cotangents of `targets`, where `outputs` have the given ones."""
+
+    def pushed(
+        self, outputs: Sequence[Node], targets: Sequence[Node], points: Sequence[Node]
+    ) -> list[Node | None]:
+        """The derivatives of `outputs` where `targets` move along `points`."""
+
+    def reached(self, outputs: Sequence[Node], targets: Sequence[Node]) -> set[Node]:
+        """What on the way to `outputs` has a derivative with respect to one of `targets`."""
+
+    def join(self, node: Node, other: Node) -> None:
+        """Let `other`, which has the values of `node` that a derivative needs more of, be it."""
+
+    def settled(self, nodes: Sequence[Node]) -> list[Node]:
+        """`nodes` over what others have been joined to."""
+
+
+#: The cotangents of the operands of a node with several results, from those of its results, and the
+#: operands that matter.
+Pulls = Callable[[Node, Some, Container[Node], Walk], Some]
+#: The derivatives of its results, from those of its operands.
+Pushes = Callable[[Node, Some, Walk], Some]
+#: Nodes batched: `outputs` where some inputs are, by what they are a batch of.
+Inside = Callable[[Sequence[Node], Batched, Dim], list[Node]]
+#: A batched branch or loop.
+Batches = Callable[[Node, Batched, Dim, Inside], Node]
+
+
 class NoDerivativeError(NotTraceable):
     """An op through which a gradient is asked for, and that has no derivative."""
 
@@ -69,6 +111,12 @@ class Rule:
     `pull`      the cotangents of its operands; None where it has no derivative
     `masked`    whether `pull` holds for masks of cotangents too
     `roles`     what its operands are for, if it has regions
+
+    Of an op with several results there are in the place of `batch` and `pull`
+
+    `batches`   a batched node, which is one in all its results
+    `pulls`     the cotangents of its operands from those of its results
+    `pushes`    the derivatives of its results from those of its operands
     """
 
     evaluate: Evaluate
@@ -80,6 +128,9 @@ class Rule:
     pull: Pull | None = None
     masked: bool = False
     roles: Callable[[Node], Roles] | None = None
+    batches: Batches | None = None
+    pulls: Pulls | None = None
+    pushes: Pushes | None = None
 
 
 def length_of(d: Dim, values: Values) -> int:

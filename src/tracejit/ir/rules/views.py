@@ -88,11 +88,46 @@ def _view_pull(node: Node, g: Node) -> Cotangents:
         back[source] = (0, 1, len(shape)) if step > 0 else (dims.sub(length, 1), -1, len(shape))
         shape.append(length)
     g = build.view(g, tuple(shape), tuple(back))
-    for axis, (start, step, k) in enumerate(index):
-        length = g.shape[axis]
-        first = start if k is None or step >= 0 else dims.sub(dims.add(start, 1), length)
+    firsts = [
+        start if k is None or step >= 0 else dims.sub(dims.add(start, 1), g.shape[axis])
+        for axis, (start, step, k) in enumerate(index)
+    ]
+    margins = narrow(x.shape, g.shape)
+    if margins is not None:
+        return (_framed(g, x.shape, firsts, margins),)
+    for axis, first in enumerate(firsts):
         g = _padded(g, axis, first, x.shape[axis])
     return (g,)
+
+
+#: How much of an axis is a margin, at most, at both ends together.
+_NARROW = 16
+
+
+def narrow(whole: Sequence[Dim], part: Sequence[Dim]) -> list[int] | None:
+    """How many elements a part leaves out along each axis, where these are a few at the margins."""
+    known = build.solver().canonical
+    found = [dims.sub(known(n), known(m)) for n, m in zip(whole, part, strict=True)]
+    margins = [d for d in found if isinstance(d, int) and 0 <= d <= _NARROW]
+    return margins if len(margins) == len(found) and len(margins) else None
+
+
+def _framed(g: Node, shape: tuple[Dim, ...], firsts: Sequence[Dim], margins: Sequence[int]) -> Node:
+    """`g` in an array of zeros, seen in the zeros around it that all its places in there share."""
+    wide = [axis for axis, m in enumerate(margins) if m]
+    if len(wide) == 1:
+        [axis] = wide
+        edge = zeros((*g.shape[:axis], margins[axis], *g.shape[axis + 1 :]), g.dtype)
+        frame = build.concatenate([edge, g, edge], axis)
+    else:
+        around = tuple(dims.add(d, 2 * m) for d, m in zip(g.shape, margins, strict=True))
+        positions = [
+            build.view(build.iota(d), g.shape, ((m, 1, axis),))
+            for axis, (d, m) in enumerate(zip(around, margins, strict=True))
+        ]
+        frame = build.scatter(zeros(around, g.dtype), g, positions, [False] * g.ndim, "set")
+    starts = (dims.sub(m, first) if m else 0 for m, first in zip(margins, firsts, strict=True))
+    return build.view(frame, shape, tuple((s, 1, axis) for axis, s in enumerate(starts)))
 
 
 def _padded(g: Node, axis: int, start: dims.Dim, length: dims.Dim) -> Node:

@@ -262,6 +262,17 @@ class Kernel:
     body: Block = field(default_factory=Block)
 
 
+#: The dtypes of Python's own numbers.
+BARE = frozenset(map(np.dtype, (bool, int, float, complex)))
+
+
+def bare(e: Expr) -> Any:
+    """The value of a number that has no dtype of its own; None for another expression."""
+    if isinstance(e, Constant):
+        return e.value if e.dtype in BARE else None
+    return e if isinstance(e, int) else None
+
+
 def plus(a: Expr, b: Expr) -> Expr:
     """The sum of two numbers, added up from the left."""
     if isinstance(b, Binary) and b.sign in "+-":

@@ -12,12 +12,12 @@ from types import MappingProxyType
 
 import numpy as np
 
-from tracejit.cpu.emit import expressions
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.lower import access
 from tracejit.lower.access import Dynamic, Entry, Index, Point
+from tracejit.lower.emit import expressions
 from tracejit.lower.kernel.formula import fill
 from tracejit.lower.kernel.statements import (
     Assign,
@@ -131,6 +131,10 @@ class Values:
             if name is not None:
                 return name
         return None
+
+    def is_known(self, node: Node, index: Index) -> bool:
+        """Whether `node` at `index` has a name, or is a constant."""
+        return self._known(node, index) is not None
 
     def _compute(self, node: Node, index: Index) -> Expr:
         """Emit the statement of `node` at `index`, whose operands are known or asked for."""

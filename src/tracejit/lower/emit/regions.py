@@ -15,8 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tracejit.cpu.emit.emitting import MISSED, Emitting, refused, unless
-from tracejit.cpu.emit.expressions import loaded, stored
 from tracejit.ir import dims, ops
 from tracejit.ir.node import Node, Origin
 from tracejit.ir.region import Region, regions_of
@@ -24,6 +22,8 @@ from tracejit.ir.rules import roles
 from tracejit.ir.rules.control import lengths_outside
 from tracejit.ir.rules.record import Roles
 from tracejit.lower.control import results
+from tracejit.lower.emit.emitting import MISSED, Emitting, refused, unless
+from tracejit.lower.emit.expressions import loaded, stored
 from tracejit.lower.kernel.statements import (
     Block,
     Element,
@@ -50,7 +50,9 @@ class Regions:
         """Emit the branch or loop whose first result `c` computes."""
         control = self.e.program.controls[c.target]
         for inner, around in control.memory:
-            inner.name = around.name
+            inner.name = around.name if inner.room is None else self.e.fresh("s")
+        for inner in control.own:
+            inner.name = self.e.fresh("s")
         found = _EMIT[control.node.op](self, control, results(c.target))
         for node, name in found.items():
             if node in self.e.program.stored:
@@ -206,7 +208,7 @@ class Regions:
     def _names(self, program: Program, output: Node, name: Expr) -> None:
         """Let a result be computed where it belongs."""
         assert isinstance(name, str)
-        for buffer in program.buffers[output]:
+        for buffer in program.buffers.get(output, ()):
             buffer.name = name
 
     def _inside(
@@ -221,6 +223,8 @@ class Regions:
         for buffers in program.buffers.values():
             for buffer in buffers:
                 buffer.name = inner.home(buffer)
+                if buffer.late:
+                    inner.own.add(buffer.name)
         return inner
 
 
