@@ -245,9 +245,13 @@ class Trace(build.Solver):
         """Whether the body of a loop or a branch is traced."""
         return bool(self.logs)
 
+    def is_in_region(self) -> bool:
+        """Whether what is traced becomes part of a region."""
+        return any(log.region for log in self.logs)
+
     def tables(self) -> tuple[dict[Any, Any], ...]:
         """What has been found out, and may be forgotten again."""
-        return self.substitutions, self._answers
+        return self.substitutions, self._answers, self.decisions.answers
 
     def require(self, node: Node, operand: Node, holds: Node) -> None:
         """See `requirements`."""
