@@ -160,7 +160,7 @@ def test_constants_of_a_trace_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("tracejit.trace.trace._MOST_BYTES", 1 << 10)
 
     def f(x: Any, n: int) -> Any:
-        for k in range(n):
+        for k in (*range(n),):
             x = x + np.array([1.0, k] * 10)[:1]
         return x
 
