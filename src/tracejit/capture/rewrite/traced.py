@@ -16,7 +16,7 @@ import numpy as np
 from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State
 from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir import dims
-from tracejit.ir.dims import Dim
+from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.node import Node
 from tracejit.trace import control, counted
 from tracejit.trace.effects import State as Known
@@ -79,10 +79,10 @@ def traced_range(*args: Any) -> Any:
         return range(*args)
     first, last = (0, args[0]) if len(args) == 1 else args[:2]
     by = args[2] if len(args) == 3 else 1
-    if isinstance(by, Tracer) or not by:
+    if not (by := int(by)):  # a number that is known, under a guard
         return range(*args)
     start, stop = (dims.from_node(wrap(a).node) for a in (first, last))
-    return Range(start, stop, int(by))
+    return Range(start, stop, by)
 
 
 def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwargs: Any) -> Any:
@@ -92,6 +92,13 @@ def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwarg
         return python(*args, **kwargs)
     best = args[0]
     for other in args[1:]:
+        pair = [
+            dims.from_node(v.node) for v in map(wrap, (best, other)) if v.node.type == INT_SCALAR
+        ]
+        if len(pair) == 2:
+            extreme = dims.maximum if python is max else dims.minimum
+            best = counted.wrap_length(extreme(*pair))
+            continue
         test = beyond(other, best)
         if isinstance(test, (Tracer, Mixed)):
             best = chosen(control.predicate(test), other, best)

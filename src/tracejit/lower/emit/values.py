@@ -82,6 +82,8 @@ class Values:
         self.near: set[Point] = set()
         #: How many conditions there are under which NumPy raises, and loops that might not end.
         self.traps = self.endless = 0
+        #: Where in its body statements belong that are for all of it.
+        self.start = 0
         self.current: Computation | None = None
 
     def array(self, node: Node) -> Expr:
