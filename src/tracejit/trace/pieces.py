@@ -93,7 +93,10 @@ def traced(
         for array, node in log.before.values():
             put(array, node)
         variables.set(before)
-    changed = {k: v for k, v in enumerate(after) if v is not before[k]}
+    asked = variables.read | variables.live
+    changed = {
+        k: v for k, v in enumerate(after) if v is not before[k] and variables.names[k] in asked
+    }
     for k, v in changed.items():
         if type(v) is tuple:
             raise Structured(k, Elements(len(v)))
