@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
-from tracejit.errors import NotTraceable
+from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir import build, ops
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.region import Check
@@ -73,6 +73,26 @@ def tried(trace: Trace, piece: Callable[[], Any], variables: Variables, held: Se
         return trace.made - state.made
     finally:
         state.restore()
+
+
+def attempted(trace: Trace, piece: Callable[[], None], variables: Variables) -> bool:
+    """Whether a piece has been traced; where it cannot be, it is undone."""
+    before, log, state = variables.get(), Log(), State(trace)
+    trace.logs.append(log)
+    try:
+        piece()
+    except NotTraceable as problem:
+        if isinstance(problem, OverBudget):
+            raise
+        problem.forget()
+        for array, node in log.before.values():
+            put(array, node)
+        variables.set(before)
+        state.restore()
+        return False
+    finally:
+        trace.logs.pop()
+    return True
 
 
 def traced(

@@ -22,6 +22,7 @@ from tracejit.trace import control, counted
 from tracejit.trace.effects import State as Known
 from tracejit.trace.effects import Variables
 from tracejit.trace.mixed import Mixed, chosen
+from tracejit.trace.pieces import attempted
 from tracejit.trace.ranges import always
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
@@ -92,12 +93,10 @@ def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwarg
         return python(*args, **kwargs)
     best = args[0]
     for other in args[1:]:
-        pair = [
-            dims.from_node(v.node) for v in map(wrap, (best, other)) if v.node.type == INT_SCALAR
-        ]
-        if len(pair) == 2:
+        lengths = [v.node for v in _plain(best, other) if v.node.type == INT_SCALAR]
+        if len(lengths) == 2:
             extreme = dims.maximum if python is max else dims.minimum
-            best = counted.wrap_length(extreme(*pair))
+            best = counted.wrap_length(extreme(*map(dims.from_node, lengths)))
             continue
         test = beyond(other, best)
         if isinstance(test, (Tracer, Mixed)):
@@ -105,6 +104,11 @@ def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwarg
         elif test:
             best = other
     return best
+
+
+def _plain(*values: Any) -> list[Tracer]:
+    """Those that are of one class for certain."""
+    return [wrap(v) for v in values if not isinstance(v, Mixed)]
 
 
 def _is_scalar(value: Any) -> bool:
@@ -166,14 +170,36 @@ class TracedControl(PythonControl):
         names = _variables(assigned, read, live, body, leave)
         held = _held(body, leave)
         size = self.trace.value(count)
-        few = size is not None and (
-            size <= FEW or self._cost(first, body, names, held) * size <= SMALL
-        )
-        if few and (leave is None or not self._opens(first, body, leave, names, held)):
-            done = self._unrolled(iterable, body, leave)
-            if done is None:
-                return None
+        few = size is not None and size <= FEW
+        made = 0 if few or size is None else self._cost(first, body, names, held) * size
+        could = size is not None and made <= self.trace.most
+        if could and leave is not None:
+            could = not self._opens(first, body, leave, names, held)
+
+        def region() -> None:
+            self._region(first, count, by, body, leave, names, held)
+
+        if not could:
+            return region()
+        if not few and made > SMALL and attempted(self.trace, region, names):
+            return None
+        done = self._unrolled(iterable, body, leave)
+        if done is not None:
             first, count = dims.add(first, by * done), dims.sub(count, done)
+            region()
+        return None
+
+    def _region(
+        self,
+        first: Dim,
+        count: Dim,
+        by: int,
+        body: Callable[[Any], None],
+        leave: Callable[[], Any] | None,
+        names: Variables,
+        held: Any,
+    ) -> None:
+        """A loop over a range as a region."""
         if leave is None:
             return counted.for_steps(self.trace, first, count, by, body, names, held)
 
