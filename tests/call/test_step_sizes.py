@@ -133,6 +133,41 @@ def lower_and_upper(a, n):
     return s
 
 
+def banded(x, n):
+    out = np.zeros(n)
+    for i in range(n):
+        out[i] = x[max(0, i - 3) : min(n, i + 4)].mean()
+    return out
+
+
+def periodic(x, n):
+    out = np.zeros(n)
+    for i in range(n):
+        out[i] = x[(i + 1) % n] - 2 * x[i] + x[i - 1]
+    return out
+
+
+def blocked(x, n):
+    for k in range(0, n, 7):
+        end = min(k + 7, n)
+        x[k:end] -= x[k:end].mean()
+
+
+def prefixes(x, n):
+    for i in range(1, n):
+        x[i] += x[:i].max() * 0.5 - x[:i].argmin()
+
+
+def levinson(x, n):
+    a = np.zeros(n)
+    a[0], e = 1.0, x @ x + 1.0
+    for k in range(1, n):
+        reflection = -(a[:k] @ x[k:0:-1]) / e
+        a[: k + 1] = a[: k + 1] + reflection * a[k::-1]
+        e = e * (1 - reflection * reflection)
+    return a
+
+
 def kept_where_no_step_is_done(x, n):
     out, last, k = np.zeros(n), x[3] * 1.0, -1
     for i in range(n):
@@ -143,6 +178,35 @@ def kept_where_no_step_is_done(x, n):
     return out
 
 
+def householder(a, n):
+    a += 9 * np.eye(n)
+    for k in range(n - 1):
+        v = a[k:, k].copy()
+        v[0] += np.sign(v[0]) * np.sqrt(v @ v)
+        v /= np.sqrt(v @ v)
+        a[k:, k:] -= 2 * np.outer(v, v @ a[k:, k:])
+
+
+def givens(a, n):
+    a += 9 * np.eye(n)
+    for j in range(n - 1):
+        for i in range(j + 1, n):
+            r = np.hypot(a[j, j], a[i, j])
+            c, s = a[j, j] / r, a[i, j] / r
+            top = c * a[j, j:] + s * a[i, j:]
+            a[i, j:] = c * a[i, j:] - s * a[j, j:]
+            a[j, j:] = top
+
+
+def pivoted(a, n):
+    for k in range(n - 1):
+        m = k + np.argmax(np.abs(a[k:, k]))
+        if m != k:
+            a[[k, m]] = a[[m, k]]
+        a[k + 1 :, k] /= a[k, k]
+        a[k + 1 :, k + 1 :] -= np.outer(a[k + 1 :, k], a[k, k + 1 :])
+
+
 def outer_products(a, n):
     for k in range(n):
         a[k + 1 :, k + 1 :] -= 1e-3 * np.outer(a[k + 1 :, k], a[k, k + 1 :])
@@ -150,7 +214,7 @@ def outer_products(a, n):
 
 PROGRAMS: list[Callable[..., Any]] = [
     clipped, wrapped, from_the_end, backwards, by_twos, running, shifted, with_branches,
-    kept_where_no_step_is_done,
+    kept_where_no_step_is_done, banded, periodic, blocked, prefixes, levinson,
 ]  # fmt: skip
 
 
@@ -159,6 +223,6 @@ def test_as_numpy_does(f: Callable[..., Any], compiled: bool) -> None:
     checked(f, lambda: (LINE.copy(), N))
 
 
-@pytest.mark.parametrize("f", [lower_and_upper, outer_products])
+@pytest.mark.parametrize("f", [lower_and_upper, outer_products, householder, givens, pivoted])
 def test_triangles_of_matrices(f: Callable[..., Any], compiled: bool) -> None:
-    checked(f, lambda: (MATRIX.copy(), N))
+    checked(f, lambda: (MATRIX[:40, :40].copy(), 40), 1e-9)

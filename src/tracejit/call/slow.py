@@ -248,14 +248,18 @@ def _traced_by_regions(
             return traced
     elif traced[0].made <= SMALL:
         return traced
-    unlimited = isinstance(problem, OverBudget) and bool(bound_to(fn.__wrapped__))
+    bound = bool(bound_to(fn.__wrapped__))
     if rewritten(fn.__wrapped__.__code__).reason is None:
         again = _traced(fn, description, looping=True)
+        if bound and isinstance(again, Refusal) and isinstance(again.problem, OverBudget):
+            again = _traced(fn, description, looping=True, unlimited=True)
         if not isinstance(again, Refusal) or isinstance(again.problem, Overlapping):
             return again
         if config.debug >= 1:
             log(f"{fn.__name__} by regions: {again.problem!r}")
-    return _traced(fn, description, unlimited=True) if unlimited else traced
+    if bound and isinstance(problem, OverBudget):
+        return _traced(fn, description, unlimited=True)
+    return traced
 
 
 def _raising(trace: Trace, program: TraceResult) -> list[Node]:

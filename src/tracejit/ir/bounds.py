@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tracejit.ir import build, dims, ops
+from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.inequalities import Ranges, reaches
 from tracejit.ir.node import Node
 
-_FLOOR, _REST = (ops.ELEMENTWISE[name] for name in ("floor_divide", "remainder"))
+_KNOWN = _FLOOR, _REST, _MAXIMUM, _MINIMUM = tuple(
+    ops.ELEMENTWISE[name] for name in ("floor_divide", "remainder", "maximum", "minimum")
+)
 
 
 def most(d: Dim, ranges: Ranges) -> Dim | None:
@@ -47,15 +49,29 @@ def _of_product(monomial: Sequence[Node], ranges: Ranges, upper: bool) -> Dim | 
 def _of_atom(atom: Node, ranges: Ranges, upper: bool) -> Dim | None:
     if atom in ranges:
         return ranges[atom][upper]
-    if atom.op not in (_FLOOR, _REST) or atom.args[1].op is not ops.CONST:
+    if atom.op not in _KNOWN:
         return None
-    size = int(build.constant_value(atom.args[1]))
-    if size <= 0:
+    first, second = map(dims.from_node, atom.args)
+    if atom.op in (_MAXIMUM, _MINIMUM):
+        return _of_extreme(first, second, ranges, upper, atom.op is _MAXIMUM)
+    if isinstance(second, int) and second <= 0:
         return None
     if atom.op is _REST:
-        return size - 1 if upper else 0
-    bound = _bound(dims.from_node(atom.args[0]), ranges, upper)
-    return None if bound is None else dims.floordiv(bound, size)
+        natural = isinstance(second, int) or (second.op is ops.DIM and not reaches(second, ranges))
+        return None if not natural else dims.sub(second, 1) if upper else 0
+    bound = _bound(first, ranges, upper) if isinstance(second, int) else None
+    return None if bound is None else dims.floordiv(bound, second)
+
+
+def _of_extreme(a: Dim, b: Dim, ranges: Ranges, upper: bool, maximum: bool) -> Dim | None:
+    """A bound of the greater of two, or of the smaller one."""
+    bounds = [_bound(d, ranges, upper) for d in (a, b)]
+    known = [bound for bound in bounds if bound is not None]
+    if upper != maximum:  # each is a bound
+        return min(known, key=lambda d: len(dims.poly(d)), default=None)
+    if len(known) < 2:
+        return None
+    return (dims.maximum if maximum else dims.minimum)(*known)
 
 
 def _is_natural(atom: Node) -> bool:

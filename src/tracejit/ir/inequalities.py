@@ -6,19 +6,22 @@ A monomial counts as an unknown of its own; of what it is made of, the facts tel
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from tracejit.ir import build, dims, ops
+from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim, Poly
 from tracejit.ir.node import Node, postorder
 
 Monomial = tuple[Node, ...]
 #: The least and the greatest value of an atom.
 Ranges = Mapping[Node, tuple[Dim, Dim]]
-#: So many inequalities are looked at; beyond, nothing is known.
-_MOST = 160
-_DIVISIONS = {ops.ELEMENTWISE["floor_divide"]: True, ops.ELEMENTWISE["remainder"]: False}
+#: So many inequalities are looked at, and so many atoms that are one of two; no more.
+_MOST, _CHOICES = 160, 4
+_FLOOR, _REST, _MAXIMUM, _MINIMUM = (
+    ops.ELEMENTWISE[name] for name in ("floor_divide", "remainder", "maximum", "minimum")
+)
 
 
 def remaining(
@@ -27,33 +30,38 @@ def remaining(
     unknown: Callable[[Node], bool],
     assumed: Sequence[Poly] = (),
     is_length: Callable[[Node], bool] = lambda atom: atom.op is ops.DIM,
-) -> list[Poly]:
-    """Polynomials of known atoms, of which one that is negative shows that `goal` never is.
+) -> Iterator[list[Poly]]:
+    """For each of some cases, polynomials of known atoms: `goal` is never negative there if one is.
 
     One without atoms shows it for all arguments. Atoms within `ranges` have the values that these
     allow, those that are no `unknown` have one, and what `is_length` has none below 0.
     """
-    denied = dims.poly(dims.sub(-1, goal))
-    system = [denied, *assumed]
-    system += _facts(system, ranges, is_length)
-    return _eliminated(system, unknown, is_length)
+    system = [dims.poly(dims.sub(-1, goal)), *assumed]
+    facts, choices = _facts(system, ranges, is_length)
+    system += facts
+    for case in itertools.product((0, 1), repeat=len(choices)):
+        chosen = [fact for atom, k in zip(choices, case, strict=True) for fact in _chosen(atom, k)]
+        yield _eliminated([*system, *chosen], unknown, is_length)
 
 
 def never_negative(goal: Dim, ranges: Ranges, assumed: Sequence[Poly] = ()) -> bool:
     """Whether a length or a difference of some is never negative, whatever the arguments are."""
-    return any(not terms.keys() - {()} for terms in remaining(goal, ranges, _any, assumed))
+    return all(map(_contradicts, remaining(goal, ranges, lambda atom: True, assumed)))
 
 
-def _any(atom: Node) -> bool:
-    return True
+def _contradicts(left: Sequence[Poly]) -> bool:
+    return any(not terms.keys() - {()} for terms in left)
 
 
 # Facts --------------------------------------------------------------------------------------------
 
 
-def _facts(system: Sequence[Poly], ranges: Ranges, is_length: Callable[[Node], bool]) -> list[Poly]:
-    """What is known of the atoms of a system, and of its products."""
+def _facts(
+    system: Sequence[Poly], ranges: Ranges, is_length: Callable[[Node], bool]
+) -> tuple[list[Poly], list[Node]]:
+    """What is known of the atoms of a system, and of its products; atoms that are one of two."""
     found: list[Poly] = []
+    choices: list[Node] = []
     seen: set[object] = set()
     stack = [m for terms in system for m in terms]
     while stack:
@@ -65,27 +73,41 @@ def _facts(system: Sequence[Poly], ranges: Ranges, is_length: Callable[[Node], b
         for atom in monomial:
             if atom not in seen:
                 seen.add(atom)
-                new += _of_atom(atom, ranges)
+                new += _of_atom(atom, ranges, is_length)
+                choices += [atom] if atom.op in (_MAXIMUM, _MINIMUM) else []
                 if is_length(atom):
                     found.append({(atom,): 1})
         found += new
         stack += [m for terms in new for m in terms]
-    return found
+    return found, choices[:_CHOICES]
 
 
-def _of_atom(atom: Node, ranges: Ranges) -> list[Poly]:
+def _of_atom(atom: Node, ranges: Ranges, is_length: Callable[[Node], bool]) -> list[Poly]:
     if atom in ranges:
         low, high = ranges[atom]
         return [dims.poly(dims.sub(atom, low)), dims.poly(dims.sub(high, atom))]
-    if atom.op in _DIVISIONS and atom.args[1].op is ops.CONST:
-        size = int(build.constant_value(atom.args[1]))
-        if size <= 0:
+    if atom.op not in (_FLOOR, _REST, _MAXIMUM, _MINIMUM):
+        return []
+    first, second = map(dims.from_node, atom.args)
+    if atom.op in (_MAXIMUM, _MINIMUM):
+        beyond = [dims.sub(atom, d) for d in (first, second)]
+        sign = 1 if atom.op is _MAXIMUM else -1
+        return [dims.poly(dims.mul(sign, d)) for d in beyond]
+    if isinstance(second, int):
+        if second <= 0:
             return []
-        rest: Dim = atom
-        if _DIVISIONS[atom.op]:
-            rest = dims.sub(dims.from_node(atom.args[0]), dims.mul(size, atom))
-        return [dims.poly(rest), dims.poly(dims.sub(size - 1, rest))]
-    return []
+    elif atom.op is _FLOOR or not is_length(second):  # by 0, no one divides
+        return []
+    rest: Dim = atom if atom.op is _REST else dims.sub(first, dims.mul(second, atom))
+    return [dims.poly(rest), dims.poly(dims.sub(dims.sub(second, 1), rest))]
+
+
+def _chosen(atom: Node, k: int) -> list[Poly]:
+    """What holds where an extreme is its operand `k`."""
+    one, other = map(dims.from_node, (atom.args[k], atom.args[1 - k]))
+    sign = 1 if atom.op is _MAXIMUM else -1
+    same, beyond = dims.sub(one, atom), dims.mul(sign, dims.sub(one, other))
+    return [dims.poly(same), dims.poly(dims.mul(-1, same)), dims.poly(beyond)]
 
 
 def _of_product(

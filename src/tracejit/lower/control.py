@@ -15,7 +15,6 @@ from dataclasses import replace
 from tracejit.errors import NotTraceable
 from tracejit.ir import dims, ops
 from tracejit.ir.bounds import most
-from tracejit.ir.dims import INT_SCALAR as INT
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.ir.inequalities import Ranges, never_negative
@@ -245,7 +244,7 @@ def _natural(length: Dim) -> Dim:
     """A length that may be below 0 where no step is done."""
     if isinstance(length, int) or never_negative(length, {}):
         return length
-    return dims.from_node(make(ops.ELEMENTWISE["maximum"], (length, dims.as_node(0)), None, INT))
+    return dims.maximum(length, 0)
 
 
 def _are_outside(nodes: Sequence[Node], region: Region) -> bool:

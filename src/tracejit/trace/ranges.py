@@ -121,11 +121,16 @@ def holds(goal: Dim, asked: Asked) -> bool:
     def is_unknown(atom: Node) -> bool:
         return asked.value(atom) is None
 
-    found = remaining(goal, ranges, is_unknown, _assumed(asked), is_length)
-    left: list[Dim] = [dims.from_poly(terms) for terms in sorted(found, key=len)]
-    if any(isinstance(d, int) and d < 0 for d in left):
+    cases = remaining(goal, ranges, is_unknown, _assumed(asked), is_length)
+    return all(_is_negative(left, asked) for left in cases)
+
+
+def _is_negative(left: Sequence[Poly], asked: Asked) -> bool:
+    """Whether one of these lengths is negative, under a guard where that depends on arguments."""
+    lengths_left = [dims.from_poly(terms) for terms in sorted(left, key=len)]
+    if any(isinstance(d, int) and d < 0 for d in lengths_left):
         return True
-    for d in left:
+    for d in lengths_left:
         value = asked.value(d)
         if value is not None and value < 0 and asked.compared("less", d):
             return True

@@ -52,6 +52,8 @@ _tokens = itertools.count(1)
 
 #: What a node takes to compile, at least, in seconds.
 _SECONDS_A_NODE = 4e-4
+#: So many of these take as long as a loop.
+_LOOP = 50
 #: What a trace may make whatever its budget: nodes, of a kilobyte each, and constant arrays' bytes.
 _MOST_NODES, _MOST_BYTES = 1 << 20, 1 << 30
 
@@ -232,6 +234,10 @@ class Trace(build.Solver):
                 raise floatmodes.refusal(modes)
         return user_origin()
 
+    def take_loop(self) -> None:
+        """What is made next is computed by a loop of its own: that counts for more."""
+        self.made += _LOOP
+
     def wrote(self, array: Any) -> None:
         """Note a write in what may be undone."""
         for log in self.logs:
@@ -245,9 +251,13 @@ class Trace(build.Solver):
         """Whether the body of a loop or a branch is traced."""
         return bool(self.logs)
 
+    def is_in_region(self) -> bool:
+        """Whether what is traced becomes part of a region."""
+        return any(log.region for log in self.logs)
+
     def tables(self) -> tuple[dict[Any, Any], ...]:
         """What has been found out, and may be forgotten again."""
-        return self.substitutions, self._answers
+        return self.substitutions, self._answers, self.decisions.answers
 
     def require(self, node: Node, operand: Node, holds: Node) -> None:
         """See `requirements`."""

@@ -309,7 +309,7 @@ class Emitter(Emitting):
             return
         where = self.target_index(c, index)
         if not c.partial:
-            self.path[-1].known[(c.target, where)] = value
+            self.known[self.path[-1]][(c.target, where)] = value
         result = stored(value, c.target.dtype)
         for buffer in self.program.buffers[c.target]:
             put = self.put(c, buffer, result)
