@@ -28,7 +28,7 @@ from tracejit.call.traced import Overlapping, TraceResult, run_trace
 from tracejit.capture.capture import Capture, Root
 from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.capture.rewrite.function import rewritten
-from tracejit.capture.rewrite.traced import TracedControl
+from tracejit.capture.rewrite.traced import SMALL, TracedControl
 from tracejit.config import config, settings
 from tracejit.errors import MISS, NotTraceable, OverBudget, take_refusal
 from tracejit.ir import build
@@ -240,10 +240,12 @@ def _traced_by_regions(
     What NumPy cannot run may become as large as it is where they can be none.
     """
     traced = _traced(fn, description)
-    problem = traced.problem if isinstance(traced, Refusal) else None
+    bound = bool(bound_to(fn.__wrapped__))
+    if not isinstance(traced, Refusal):
+        return _smaller(fn, description, traced) if bound else traced
+    problem = traced.problem
     if not isinstance(problem, NotTraceable) or isinstance(problem, Overlapping):
         return traced
-    bound = bool(bound_to(fn.__wrapped__))
     if rewritten(fn.__wrapped__.__code__).reason is None:
         again = _traced(fn, description, looping=True)
         if bound and isinstance(again, Refusal) and isinstance(again.problem, OverBudget):
@@ -255,6 +257,18 @@ def _traced_by_regions(
     if bound and isinstance(problem, OverBudget):
         return _traced(fn, description, unlimited=True)
     return traced
+
+
+def _smaller(
+    fn: Compiled, description: Description, traced: tuple[Trace, TraceResult]
+) -> tuple[Trace, TraceResult]:
+    """What was traced, or the same by regions where that is less: no budget ends a compilation."""
+    if traced[0].made <= SMALL or rewritten(fn.__wrapped__.__code__).reason is not None:
+        return traced
+    again = _traced(fn, description, looping=True)
+    if isinstance(again, Refusal):
+        return traced
+    return min(again, traced, key=lambda each: len(each[1].graph.nodes()))
 
 
 def _raising(trace: Trace, program: TraceResult) -> list[Node]:
