@@ -88,25 +88,25 @@ def _block(statements: Iterable[ast.stmt]) -> list[Statement]:
 def _statement(s: ast.stmt) -> Statement:
     match s:
         case ast.Assign([ast.Name(name)], value):
-            return Assign(name, _expression(value))
+            return Assign(name, expression(value))
         case ast.Assign([ast.Subscript() as target], value):
-            element = _expression(target)
+            element = expression(target)
             assert isinstance(element, Element)
-            return Store(element, _expression(value))
+            return Store(element, expression(value))
         case ast.Expr(ast.Call() as call):
-            made = _expression(call)
+            made = expression(call)
             assert isinstance(made, Call)
             return Do(made)
         case ast.For(ast.Name(name), ast.Call(ast.Name(kind), operands), body):
-            operands = tuple(map(_expression, operands))
+            operands = tuple(map(expression, operands))
             return For(_block(body), index=name, kind=kind, operands=operands)
         case ast.While(ast.Constant(True), body):
             return Forever(_block(body))
         case ast.If(test, body, orelse):
             otherwise = Block(_block(orelse)) if orelse else None
-            return If(_block(body), test=_expression(test), otherwise=otherwise)
+            return If(_block(body), test=expression(test), otherwise=otherwise)
         case ast.Return(ast.expr() as value):
-            return Return(_expression(value))
+            return Return(expression(value))
         case ast.Break():
             return Leave()
     raise AssertionError(ast.unparse(s))
@@ -115,7 +115,7 @@ def _statement(s: ast.stmt) -> Statement:
 # Expressions -----------------------------------------------------------------------------------
 
 
-def _expression(e: ast.expr) -> Expr:
+def expression(e: ast.expr) -> Expr:
     number = _number(e)
     if number is not None:
         return number
@@ -123,29 +123,29 @@ def _expression(e: ast.expr) -> Expr:
         case ast.Name(name):
             return name
         case ast.Call(ast.Name(function), operands):
-            return Call(function, tuple(map(_expression, operands)))
+            return Call(function, tuple(map(expression, operands)))
         case ast.BinOp(left, op, right) | ast.Compare(left, [op], [right]):
-            return Binary(_SIGNS[type(op)], _expression(left), _expression(right))
+            return Binary(_SIGNS[type(op)], expression(left), expression(right))
         case ast.BoolOp(op, [first, *others]):
-            found = _expression(first)
+            found = expression(first)
             for other in others:
-                found = Binary(_SIGNS[type(op)], found, _expression(other))
+                found = Binary(_SIGNS[type(op)], found, expression(other))
             return found
         case ast.UnaryOp(op, operand):
-            return Unary(_SIGNS[type(op)], _expression(operand))
+            return Unary(_SIGNS[type(op)], expression(operand))
         case ast.Attribute(array, "T"):
-            return Transposed(_expression(array))
+            return Transposed(expression(array))
         case ast.Subscript(ast.Attribute(array, "shape"), ast.Constant(axis)):
-            return Length(_expression(array), axis)
+            return Length(expression(array), axis)
         case ast.Subscript(ast.Call() as call, ast.Constant(k)):
-            made = _expression(call)
+            made = expression(call)
             assert isinstance(made, Call)
             return Output(made, k)
         case ast.Subscript(array, where):
             places = where.elts if isinstance(where, ast.Tuple) else [where]
             index = [p for p in places if not isinstance(p, ast.Slice)]
-            at, rest = tuple(map(_expression, index)), len(places) - len(index)
-            name = _expression(array)
+            at, rest = tuple(map(expression, index)), len(places) - len(index)
+            name = expression(array)
             return Part(name, at, rest) if rest else Element(name, at)
     raise AssertionError(ast.unparse(e))
 

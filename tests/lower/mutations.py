@@ -39,7 +39,25 @@ PASSES = {
         (
             ("an output is overwritten", "or x in program.outputs or", "or"),
             ("it is read later", "place[r.target] < place[node]", "place[r.target] > -1"),
-            ("another element is read", "node is x and index == place", "node is x"),
+            ("another element is read", "node is x and is_unharmed(", "node is x or ("),
+        ),
+    ),
+    "antidependence": Pass(
+        "lower/antidependence.py",
+        "tests/lower/test_antidependence.py",
+        (
+            ("nothing is stored for it", "        found |= new", "        return found"),
+            ("nothing comes before", "if before else dict(stored)", "if 0 else dict(stored)"),
+            ("circles are not looked for", "len(writers) <= _MOST", "len(writers) <= 0"),
+        ),
+    ),
+    "interchange": Pass(
+        "lower/interchange.py",
+        "tests/lower/test_interchange.py",
+        (
+            ("other lines are read", "all(at[k] == entry for k, entry in axes.values())", "True"),
+            ("what is carried is forgotten", " or not all(s.ndim for s in parts.carried)", ""),
+            ("rows of memory are left", "if alone and across", "if alone"),
         ),
     ),
     "control": Pass(
@@ -47,9 +65,9 @@ PASSES = {
         "tests/lower/test_control.py",
         (
             ("what changes places is overwritten", "if result.op is ops.INPUT:", "if False:"),
-            ("loops share a start", "(number, k), s.type", "(0, k), s.type"),
-            ("two results share memory", "result in (*found, *carried)", "result in carried"),
-            ("what is left is the start", "in (*found, *carried):", "in found:"),
+            ("loops share a start", "(number, k - first), s.type", "(0, k - first), s.type"),
+            ("two results share memory", "result in found or result in left", "result in left"),
+            ("what is left is the start", "in found or result in left:", "in found:"),
         ),
     ),
     "fusion": Pass(

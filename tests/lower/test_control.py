@@ -17,7 +17,7 @@ from random_regions import Statements
 from reference.target import Reference
 
 from tracejit.cpu.target import CPU
-from tracejit.errors import InvalidGraphError, NotTraceable
+from tracejit.errors import InvalidGraphError
 from tracejit.ir import build
 from tracejit.ir.graph import Graph
 from tracejit.ir.interpret import evaluate
@@ -98,16 +98,16 @@ def test_a_place_outside_raises() -> None:
         interpret.evaluate(program, {**copied(ENV), "k": 8})
 
 
-def test_what_is_not_compiled_is_refused() -> None:
-    """By name, for a call to run in NumPy."""
-
+def test_an_array_whose_size_is_known_inside_is_made_at_each_step() -> None:
     def found(k: Node, s: Node) -> list[Node]:
         where = build.nonzero(E("greater", X, s))
-        return [E("add", s, E("multiply", build.reduce("sum", where, (0, 1)), c(0.0)))]
+        return [E("add", s, E("multiply", build.reduce("sum", where, (0, 1)), c(0.25)))]
 
-    with pytest.raises(NotTraceable, match="size is known only inside of a scan") as caught:
-        program_of(scan(3, [c(0.5, np.dtype(float))], [], found))
-    caught.value.forget()
+    outputs = scan(3, [c(-2.0, np.dtype(float))], [], found)
+    program = program_of(outputs)
+    [control] = program.controls.values()
+    assert control.own and all(b.late for b in control.own)
+    same(interpret.evaluate(program, copied(ENV))[0], evaluate(outputs, ENV)[0])
 
 
 def test_the_verifier_looks_into_regions() -> None:

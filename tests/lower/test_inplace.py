@@ -28,14 +28,15 @@ GRAPHS: dict[str, Callable[[], tuple[Node, ...]]] = {
     "an_input": lambda: (put(X, Y),),
     "an_output": lambda: (put(BASE, Y), BASE),
     "read_before": lambda: (put(BASE, E("multiply", Y, build.reduce("sum", BASE, (0,)))),),
-    "read_later": lambda: (put(BASE, Y), E("sqrt", build.accumulate("add", BASE, 0))),
+    "read_elsewhere": lambda: (put(BASE, Y), E("sqrt", build.accumulate("add", BASE, 0))),
+    "read_later": lambda: (E("add", build.accumulate("add", put(BASE, Y), 0), BASE),),
     "twice": lambda: (put(put(BASE, Y), E("negative", Y)),),
     "its_own_element": lambda: (build.scatter(BASE, E("negative", HEAD), [FIRST], [False], "set"),),
     "another_element": lambda: (
         build.scatter(BASE, E("negative", SHIFTED), [FIRST], [False], "set"),
     ),
 }
-IN_PLACE = {"read_before", "twice", "its_own_element"}
+IN_PLACE = {"read_before", "read_elsewhere", "twice", "its_own_element"}
 
 
 @pytest.mark.parametrize("name", GRAPHS)

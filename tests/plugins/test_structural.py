@@ -12,7 +12,6 @@ from plugged import compiled_source, plugged
 import tracejit
 from tracejit.arrays.common import is_empty, join
 from tracejit.cpu.emit.calls import CALLS, Calls
-from tracejit.cpu.emit.expressions import scalar
 from tracejit.errors import NotTraceable, ShapeError, UnsupportedError
 from tracejit.ir import build, dims, ops
 from tracejit.ir.graph import Graph
@@ -20,6 +19,7 @@ from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.rules import RULES
 from tracejit.ir.rules.record import Cotangents, Env, Rule, Values
 from tracejit.ir.verify import InvalidGraphError, verify
+from tracejit.lower.emit.expressions import scalar
 from tracejit.lower.kernel.statements import Binary, Element, For, Store
 from tracejit.lower.placement import PLACEMENTS
 from tracejit.lower.program import Computation

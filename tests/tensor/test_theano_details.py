@@ -14,7 +14,7 @@ import tracejit.tensor as T
 from tracejit import UnsupportedError, UnsupportedWarning
 from tracejit.sandbox.rng_mrg import MRG_RandomStreams
 from tracejit.tensor.shared_randomstreams import RandomStreams
-from tracejit.trace.trace import is_internal, user_origin
+from tracejit.trace.origin import is_internal, user_origin
 
 # Random variables --------------------------------------------------------------------------------
 

@@ -114,13 +114,6 @@ CASES = [(program, dtype) for program, dtypes in PROGRAMS.items() for dtype in d
 VALUES = (
     [1, 3, 2, 2**61 + 1], [3, 2, 1, 0], [-3, 1, 1, 0], [-1, -4, -2, 0], [2, 2, 2, 2], [0, 0, 0, 0],
 )  # fmt: skip
-    [1, 3, 2, 2**62],
-    [3, 2, 1, 0],
-    [-3, 1, 1, 0],
-    [-1, -4, -2, 0],
-    [2, 2, 2, 2],
-    [0, 0, 0, 0],
-)
 
 
 @pytest.mark.parametrize("compiling", [False, True], ids=["interpreted", "compiled"])
@@ -163,20 +156,10 @@ def asked(x):
     return isinstance(s, np.float64), x
 
 
-def three_classes(x):
-    s = 0.1
-    if x[0] > 0:
-        s = x[1]
-    elif x[1] > 0:
-        s = np.float32(3)
-    return s
-
-
 REFUSED = [
     (integers, "class int or np.int64", np.arange(3)),
     (into_halves, "another type", np.arange(3.0)),
     (asked, "class float or np.float64", np.arange(3.0)),
-    (three_classes, "another type|class", np.arange(3.0)),
 ]
 
 

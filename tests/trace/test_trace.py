@@ -11,7 +11,8 @@ from tracejit.ir import build, dims, ops
 from tracejit.ir.verify import verify
 from tracejit.plan.structure import Static, flatten, same, unflatten
 from tracejit.trace.explain import scalar_text
-from tracejit.trace.trace import Trace, condition, user_origin
+from tracejit.trace.origin import user_origin
+from tracejit.trace.trace import Trace, condition
 
 
 @pytest.fixture

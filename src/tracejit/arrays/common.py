@@ -18,6 +18,10 @@ from tracejit.trace.tracer import Operand, Tracer, number, operand, supported, w
 
 CONDITION = ArrayType(BOOL)
 
+_MAXIMUM = ops.ELEMENTWISE["maximum"]
+#: Of what is not negative, these are not.
+_MONOTONE = [ops.ELEMENTWISE[name] for name in ("floor_divide", "remainder", "minimum")]
+
 # Questions about dimensions ---------------------------------------------------------------------
 
 
@@ -37,8 +41,8 @@ def non_negative(d: Dim) -> bool:
     if d.op is ops.CAST:
         # A count of elements.
         return d.args[0].op is ops.REDUCTIONS["sum"]
-    quotients = (ops.ELEMENTWISE["floor_divide"], ops.ELEMENTWISE["remainder"])
-    return d.op in quotients and all(non_negative(dims.from_node(a)) for a in d.args)
+    operands = (non_negative(dims.from_node(a)) for a in d.args)
+    return any(operands) if d.op is _MAXIMUM else d.op in _MONOTONE and all(operands)
 
 
 def at_least(a: Dim, b: Dim) -> bool:

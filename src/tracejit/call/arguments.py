@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from tracejit.call.overlaps import Pair, Related, overlapping, related
 from tracejit.capture.generators import is_generator
 from tracejit.config import config
 from tracejit.errors import NotTraceable
 from tracejit.ir.types import canonical_dtype
-from tracejit.plan.memory import distinct
 from tracejit.plan.signature import Signature
 from tracejit.plan.structure import (
     ARRAY,
@@ -57,23 +56,24 @@ class Description:
         self.key: tuple[Any, ...] = (config.compile, self.specs, tuple(self._keys))
 
     @functools.cached_property
-    def overlaps(self) -> list[tuple[str, str, bool]]:
-        """The arguments that may share memory, pair by pair, and whether they are one array.
-
-        One of which elements are one with others shares it with itself.
-        """
+    def _arrays(self) -> list[tuple[str, np.ndarray]]:
         leaves = zip(self.paths, self.values, strict=True)
-        arrays = [(path, value) for path, value in leaves if type(value) is np.ndarray]
-        pairs = [
-            (p, q, x is y)
-            for (p, x), (q, y) in itertools.combinations(arrays, 2)
-            if x is y or np.may_share_memory(x, y)
-        ]
-        return [*pairs, *((p, p, False) for p, x in arrays if not distinct(x))]
+        return [(path, value) for path, value in leaves if type(value) is np.ndarray]
+
+    @functools.cached_property
+    def overlaps(self) -> list[Pair]:
+        """The arguments that may share memory."""
+        return overlapping(self._arrays)
+
+    @functools.cached_property
+    def related(self) -> dict[str, Related]:
+        """The arguments that are slices of others, or of what others are slices of."""
+        return related(self._arrays, self.overlaps)
 
     def tell_overlaps(self) -> None:
-        """Let paths depend on which arguments share memory."""
-        self.key = (*self.key, tuple(self.overlaps))
+        """Let paths depend on which arguments share memory, and how."""
+        how = tuple((name, r.path, r.slices) for name, r in self.related.items())
+        self.key = (*self.key, tuple(self.overlaps), how)
 
     def _leaf(self, value: Any, path: str) -> Leaf | None:
         kind = type(value)

@@ -31,7 +31,8 @@ from tracejit.ir import interpret
 from tracejit.ir.node import Node, Origin
 from tracejit.native import floatmodes
 from tracejit.trace.explain import log, message, source_line
-from tracejit.trace.trace import Trace, is_internal
+from tracejit.trace.origin import is_internal
+from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer
 
 #: What to do about an error: by a part of NumPy's text, then by class.

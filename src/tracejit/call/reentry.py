@@ -15,7 +15,8 @@ from tracejit.capture.capture import Namespace
 from tracejit.capture.namespace import is_library_file
 from tracejit.errors import restore_refusal, take_refusal
 from tracejit.ir import build
-from tracejit.trace.trace import Trace, current, is_internal
+from tracejit.trace.origin import is_internal
+from tracejit.trace.trace import Trace, current
 from tracejit.trace.tracer import Tracer
 
 _F = TypeVar("_F", bound=Callable[..., Any])

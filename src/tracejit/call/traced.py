@@ -60,6 +60,9 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     """Run the traced copy of `fn` over variables for these arguments."""
     copy = capture.function(fn.__wrapped__)
     leaves, names, signature = iter(description.values), list[str](), description.signature
+    if fn._paths.write:
+        leaf_of = dict(zip(description.paths, description.values, strict=True))
+        capture.sliced.related = {id(leaf_of[k]): r for k, r in description.related.items()}
     arguments = [
         capture.rebuild(spec, leaves, names, name, value, local)
         for name, local, spec, value in zip(
@@ -153,9 +156,11 @@ def _require_apart(fn: Compiled, description: Description, written: Sequence[Mem
     told, fn._paths.write = fn._paths.write, True
     if not told and description.overlaps:
         raise Overlapping
-    names = {m.outside for m in written}
+    names, related = {m.outside for m in written}, description.related
     for *pair, same in description.overlaps:
-        if names & set(pair) and not same:
+        bases = {related[name].path if name in related else name for name in pair}
+        understood = same or (len(bases) == 1 and len({*pair}) == 2)
+        if names & {*pair} and not understood:
             shared = " and ".join(pair) if len(set(pair)) > 1 else f"elements of {pair[0]}"
             raise NotTraceable(
                 f"{shared} share memory, and what is there is written into",

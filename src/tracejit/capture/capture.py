@@ -29,6 +29,7 @@ from tracejit.capture.namespace import (
 from tracejit.capture.rewrite.calls import CONTROL
 from tracejit.capture.rewrite.function import rewritten
 from tracejit.capture.rewrite.traced import TracedControl
+from tracejit.capture.slices import SlicedArguments
 from tracejit.capture.standin import real_of
 from tracejit.capture.stateful import StateVariable
 from tracejit.errors import NotTraceable
@@ -53,7 +54,8 @@ from tracejit.plan.structure import (
     own_rules,
     require_plain,
 )
-from tracejit.trace.trace import Trace, is_internal
+from tracejit.trace.origin import is_internal
+from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer
 
 
@@ -112,6 +114,7 @@ class Capture:
         self._namespaces: dict[int, Namespace] = {}
         self._modules: dict[int, UserModule] = {}
         self._snapshots: list[tuple[str, Any, tuple[Any, ...]]] = []
+        self.sliced = SlicedArguments(trace)
         trace.capture = self
 
     # Functions -------------------------------------------------------------------------------
@@ -383,11 +386,15 @@ class Capture:
             return generator
         if isinstance(spec, Leaf):
             value = next(values)
-            variable = self.trace.known_array(value) if self._unify else None
-            if variable is None:
-                variable = self.trace.input(value, path)
-            nodes.append(variable.node.attr[0])
-            self.handles[id(variable)] = variable, variable.node.attr[0]
+            sliced = self.sliced.variable(value, path)
+            if sliced is None:
+                variable = self.trace.known_array(value) if self._unify else None
+                if variable is None:
+                    variable = self.trace.input(value, path)
+                sliced = variable, variable.node.attr[0]
+            variable, name = sliced
+            nodes.append(name)
+            self.handles[id(variable)] = variable, name
             return variable
         if isinstance(spec, Static):
             return self.stand_in(spec.value, expression, path)

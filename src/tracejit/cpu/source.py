@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tracejit.lower.kernel.statements import Kernel
 from tracejit.lower.program import Buffer
 from tracejit.lower.target import Source
 
@@ -24,13 +23,12 @@ class Extra(NamedTuple):
 
 @dataclass(frozen=True)
 class CPUSource(Source):
-    """A kernel and its text; it takes the cells of `late` buffers last.
+    """A kernel for the CPU, which takes the cells of `late` buffers last.
 
     `calls` counts the functions that it calls. A `ranged` one also takes `extras`, the number of a
     phase, and its first and last iteration or chunk.
     """
 
-    kernel: Kernel = field(default_factory=Kernel)
     calls: Counter[str] = field(default_factory=Counter)
     ranged: bool = False
     extras: list[Extra] = field(default_factory=list)

@@ -10,7 +10,6 @@ import numpy as np
 from tracejit.cpu.compiling.compile import array_type, compile_entry, scalar_type
 from tracejit.cpu.compiling.estimate import seconds
 from tracejit.cpu.emit.emitter import emit
-from tracejit.cpu.emit.expressions import storage
 from tracejit.cpu.launch import Launch, launch
 from tracejit.cpu.passes.chunks import mark_chunks
 from tracejit.cpu.passes.columns import positions_of_columns
@@ -23,6 +22,7 @@ from tracejit.cpu.passes.tiles import tile
 from tracejit.cpu.passes.windows import draw_in_loops
 from tracejit.cpu.source import CPUSource
 from tracejit.ir.graph import Graph
+from tracejit.lower.emit.expressions import storage
 from tracejit.lower.program import Program
 from tracejit.lower.target import Costs, Made, Passes, Source
 

@@ -275,6 +275,37 @@ def part(outer: int, inner: int) -> Any:
 
 
 @functools.cache
+def shaped(ndim: int) -> Any:
+    """The intrinsic ``shaped(memory, *lengths)``: an array in C order at the start of a 1-D one."""
+
+    def made(memory: Any) -> Any:
+        return types.Array(memory.dtype, ndim, "C")
+
+    def result(memory: Any, *lengths: Any) -> Any:
+        fits = isinstance(memory, types.Array) and (memory.ndim, memory.layout) == (1, "C")
+        return made(memory) if fits and all(ty == types.int64 for ty in lengths) else None
+
+    def emit(context: Any, b: ir.IRBuilder, tys: Any, memory: Any, *lengths: Any) -> ir.Value:
+        source = context.make_array(tys[0])(context, b, memory)
+        strides = [source.itemsize]
+        for length in reversed(lengths[1:]):
+            strides.insert(0, b.mul(strides[0], length))
+        target = context.make_array(made(tys[0]))(context, b)
+        context.populate_array(
+            target,
+            data=source.data,
+            shape=cgutils.pack_array(b, lengths, _INT),
+            strides=cgutils.pack_array(b, strides, _INT),
+            itemsize=source.itemsize,
+            meminfo=None,
+            parent=None,
+        )
+        return target._getvalue()
+
+    return define("shaped", 1 + ndim, result, emit, all_types=True, with_context=True)
+
+
+@functools.cache
 def block_memory(char: str) -> Any:
     """An intrinsic ``memory()``: a 1-D array on the stack, for a block of elements of a dtype."""
     result = types.Array(from_dtype(np.dtype(char)), 1, "C")

@@ -317,12 +317,12 @@ def _agree(a: Dim, b: Dim, shapes: Sequence[tuple[Dim, ...]]) -> Dim:
     if s.is_late(a, b):
         late, other, length = (b, a, va) if vb is None else (a, b, vb)
         return late if length != 1 or s.equal(other, 1) else other
-    if va == vb or va is None or vb is None:
-        if s.equal(a, b):
-            return a
-    elif va == 1 and s.equal(a, 1):
+    unknown = va is None or vb is None
+    if (va == vb or unknown) and s.equal(a, b):
+        return a
+    if (va == 1 or unknown) and va != vb and s.equal(a, 1):
         return b
-    elif vb == 1 and s.equal(b, 1):
+    if (vb == 1 or unknown) and va != vb and s.equal(b, 1):
         return a
     known = [tuple(s.value(d) for d in shape) for shape in shapes]
     text = " ".join(str(k).replace("None", "?").replace(" ", "") for k in known)
@@ -345,7 +345,7 @@ def broadcast_to(x: Node, shape: tuple[Dim, ...]) -> Node:
             index.append((0, 1, lead + k))
         elif d is target or (d != 1 and target != 1 and s.equal(d, target)):
             index.append((0, 1, lead + k))
-        elif s.value(d) == 1 and s.equal(d, 1):
+        elif s.value(d) in (1, None) and s.equal(d, 1):
             index.append((0, 0, None))
         else:
             shown = [str(tuple(map(s.value, d))).replace(" ", "") for d in (x.shape, shape)]
@@ -464,6 +464,8 @@ def scatter(
     Positions are int64, of the shape of `y` or scalars. Several elements may go to one place: in
     mode "set" the last one stays, in mode "add" all are added.
     """
+    if y.ndim:
+        solver().take_loop()
     attr = (mode, tuple(checked))
     return _make(ops.SCATTER, (x, y, *positions), attr, ArrayType(x.dtype, x.shape))
 

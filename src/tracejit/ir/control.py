@@ -155,7 +155,8 @@ def _carried(starts: Sequence[Node], step: Body) -> list[ArrayType]:
 def _must_be_known(types: Sequence[ArrayType], params: Sequence[Node], around: set[Node]) -> None:
     """Refuse results whose shape only the inside knows."""
     inside = set(params)
-    known = around | {d for n in (*around, *params) for d in n.shape if isinstance(d, Node)}
+    arrays = [n for n in (*around, *params) if n.several is None]
+    known = around | {d for n in arrays for d in n.shape if isinstance(d, Node)}
     for node in postorder([d for t in types for d in t.shape if isinstance(d, Node)], known):
         if node in inside or (node not in known and (node.several is not None or node.ndim)):
             raise ShapeError(f"the length {node!r} of a result is known only inside of a region")

@@ -127,6 +127,23 @@ def mod(a: Dim, b: Dim) -> Dim:
     return _division(ops.ELEMENTWISE["remainder"], a, b)
 
 
+def maximum(a: Dim, b: Dim) -> Dim:
+    """The greater one, an atom unless their difference is known."""
+    return _extreme("maximum", a, b)
+
+
+def minimum(a: Dim, b: Dim) -> Dim:
+    """The smaller one, an atom unless their difference is known."""
+    return _extreme("minimum", a, b)
+
+
+def _extreme(name: str, a: Dim, b: Dim) -> Dim:
+    difference = sub(a, b)
+    if isinstance(difference, int):
+        return a if (difference > 0) == (name == "maximum") else b
+    return make(ops.ELEMENTWISE[name], (as_node(a), as_node(b)), None, INT_SCALAR)
+
+
 def _division(op: ops.Op, a: Dim, b: Dim) -> Dim:
     if op.name == "floor_divide":
         if isinstance(a, int) and isinstance(b, int):

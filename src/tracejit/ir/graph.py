@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tracejit.ir import dims
 from tracejit.ir.node import Node, postorder
@@ -14,11 +14,15 @@ from tracejit.ir.rewrite import with_operands
 
 @dataclass(frozen=True)
 class Graph:
-    """Pure program: `inputs` (input nodes, in call order), `outputs`, entry `checks`."""
+    """Pure program: `inputs` (input nodes, in call order), `outputs`, entry `checks`.
+
+    Of numbers among the inputs it may be known between which `ranges` they are.
+    """
 
     inputs: tuple[Node, ...]
     outputs: tuple[Node, ...]
     checks: tuple[Check, ...] = ()
+    ranges: Mapping[Node, tuple[dims.Dim, dims.Dim]] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         return to_text(self)
@@ -57,10 +61,11 @@ def _rebuilt(graph: Graph, rule: Callable[[Node, Node], Node], done: dict[Region
                     done[each] = region(inner.inputs, inner.outputs, inner.checks)
             changed = with_regions(changed, [done[each] for each in regions_of(node)])
         new[node] = rule(changed, node)
-    return Graph(
-        tuple(new.get(i, i) for i in graph.inputs),
-        tuple(new[o] for o in graph.outputs),
-        tuple(replace(c, condition=new[c.condition]) for c in graph.checks),
+    return replace(
+        graph,
+        inputs=tuple(new.get(i, i) for i in graph.inputs),
+        outputs=tuple(new[o] for o in graph.outputs),
+        checks=tuple(replace(c, condition=new[c.condition]) for c in graph.checks),
     )
 
 

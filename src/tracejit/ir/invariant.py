@@ -31,13 +31,18 @@ def read_of(body: Body, known: Container[Node]) -> set[Node]:
     return _computed({n for n in postorder(body.roots(), known) if n in known})
 
 
+def _has_place(node: Node) -> bool:
+    """Whether a value is worth a place: an element is, as its array may change."""
+    return node.op not in _MOVED or (node.op is ops.VIEW and not node.ndim)
+
+
 def _computed(nodes: set[Node]) -> set[Node]:
     """What of `nodes` is worth a place: of what only moves elements, what it reads."""
     result: set[Node] = set()
     stack, seen = list(nodes), set(nodes)
     while stack:
         node = stack.pop()
-        if node.op not in _MOVED:
+        if _has_place(node):
             result.add(node)
             continue
         parts = [a for a in (*node.args, *node.dims) if a not in seen]

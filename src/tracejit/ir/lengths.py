@@ -18,6 +18,15 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "greater": operator.gt,
     "greater_equal": operator.ge,
 }
+#: What holds where a comparison does not; of numbers that are no NaN.
+NEGATED = {
+    "equal": "not_equal",
+    "not_equal": "equal",
+    "less": "greater_equal",
+    "less_equal": "greater",
+    "greater": "less_equal",
+    "greater_equal": "less",
+}
 
 
 def sides(test: Node) -> tuple[Dim, Dim] | None:

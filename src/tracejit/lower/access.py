@@ -7,11 +7,13 @@ is itself loaded. ``FLAT`` stands for the whole vector where a loop covers all a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+import math
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import NamedTuple
 
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
+from tracejit.ir.inequalities import Ranges, never_negative
 from tracejit.ir.node import Node
 
 
@@ -45,6 +47,33 @@ Access = Point
 def identity(ndim: int) -> Index:
     """The index vector of the domain's own axes."""
     return tuple(Entry(0, 1, k) for k in range(ndim))
+
+
+def apart(
+    a: Entry | Dynamic | None, b: Entry | Dynamic | None, domain: Sequence[Dim], ranges: Ranges
+) -> bool:
+    """Whether two entries are different places at any two points of a domain.
+
+    Of atoms of their starts it is known which `ranges` they have.
+    """
+    if not (isinstance(a, Entry) and isinstance(b, Entry)):
+        return False
+    distance = dims.sub(a.start, b.start)
+    steps = [abs(e.step) for e in (a, b) if e.axis is not None]
+    if steps and isinstance(distance, int) and distance % math.gcd(*steps):
+        return True  # one by one between the others
+    (low, high), (least, most) = (_span(e, domain) for e in (a, b))
+    return any(
+        never_negative(dims.sub(d, 1), ranges) for d in (dims.sub(least, high), dims.sub(low, most))
+    )
+
+
+def _span(entry: Entry, domain: Sequence[Dim]) -> tuple[Dim, Dim]:
+    """The first and the last place that an entry names."""
+    if entry.axis is None:
+        return entry.start, entry.start
+    far = dims.add(entry.start, dims.mul(entry.step, dims.sub(domain[entry.axis], 1)))
+    return (entry.start, far) if entry.step > 0 else (far, entry.start)
 
 
 def operands(node: Node, index: Index) -> list[Point]:
@@ -119,14 +148,33 @@ def walk(value: Node, index: Index, stored: Container[Node]) -> list[Point]:
 def reads(value: Node, index: Index, stored: Container[Node]) -> list[Access]:
     """The memory that `value` at `index` reads: inputs and stored nodes with their index vectors.
 
-    A reshape is read through the memory of its operand; a gather through its base.
+    A reshape is read through the memory of its operand; a gather through its base. What lengths and
+    places are made of comes last.
     """
     found: list[Access] = []
+    lengths: list[Node] = []
     for position, (node, at) in enumerate(walk(value, index, stored)):
         if node in stored and position > 0:
             found.append((node, at))
-        elif (read := _READS.get(node.op)) is not None:
+            continue
+        lengths += node.dims
+        if (read := _READS.get(node.op)) is not None:
             found.append(read(node, at))
+    return found + read_for(lengths, stored)
+
+
+def read_for(roots: Iterable[Node], stored: Container[Node]) -> list[Access]:
+    """The arrays in memory that `roots` are computed from, wherever these are read."""
+    found: list[Access] = []
+    stack, seen = list(roots), set(roots)
+    while stack:
+        node = stack.pop()
+        if node.op is ops.INPUT or node in stored:
+            found.append((node, FLAT if node.ndim else ()))
+            continue
+        more = [a for a in (*node.args, *node.dims) if a not in seen]
+        seen.update(more)
+        stack += more
     return found
 
 

@@ -80,17 +80,24 @@ def scattered(node: Node, stored: set[Node], memory: Memory) -> list[Computation
 
 def placed(node: Node, stored: set[Node], memory: Memory) -> list[Computation]:
     """A copy of the second operand, and a call that writes into it."""
-    return [_copied(node, node.args[1], stored, memory), *called(node, stored, memory)]
+    mask, x, y = node.args
+    return [_copied(node, x, stored, memory), _call(Kind.LIBRARY, node, (mask, y), stored)]
 
 
 def called(node: Node, stored: set[Node], memory: Memory) -> list[Computation]:
     """A call of compiled code over whole arrays."""
-    return [Computation(Kind.LIBRARY, node, node, (), ())]
+    return [_call(Kind.LIBRARY, node, node.args, stored)]
 
 
 def multiplied(node: Node, stored: set[Node], memory: Memory) -> list[Computation]:
     """A call of a library's product of matrices."""
-    return [Computation(Kind.MATMUL, node, node, (), ())]
+    return [_call(Kind.MATMUL, node, node.args, stored)]
+
+
+def _call(kind: Kind, node: Node, args: tuple[Node, ...], stored: set[Node]) -> Computation:
+    c = Computation(kind, node, node, (), ())
+    c.reads = access.read_for((*args, *node.dims), stored)
+    return c
 
 
 def _copied(node: Node, x: Node, stored: set[Node], memory: Memory) -> Computation:

@@ -17,6 +17,7 @@ from tracejit.ir.printer import to_text
 from tracejit.ir.simplify import simplify
 from tracejit.ir.verify import verify
 from tracejit.lower.driver import OURS, Driver
+from tracejit.lower.kernel.verify import verify as verify_kernel
 from tracejit.lower.progress import progress
 from tracejit.lower.schedule import schedule
 from tracejit.lower.target import Made, Target
@@ -184,6 +185,8 @@ def compile_graph(
     seconds["schedule"] = perf_counter() - start
     start = perf_counter()
     source = target.render(program)
+    if config.check:
+        verify_kernel(source.kernel)
     seconds["emit"] = perf_counter() - start
     if budget and (estimate := target.seconds(source)) > budget:
         raise _over_budget(program, source, estimate, budget)

@@ -14,10 +14,10 @@ from tracejit.ir import ops
 from tracejit.ir.node import Node
 from tracejit.lower import access
 from tracejit.lower.access import Entry
-from tracejit.lower.inplace import in_memory_of, readers_of
+from tracejit.lower.inplace import in_memory_of, memory_taken, readers_of
 from tracejit.lower.materialise import own_cost
 from tracejit.lower.program import Computation, Flat, Kind, Loop, Program
-from tracejit.lower.writes import are_late, reads_of
+from tracejit.lower.writes import are_late, never_meet, place_of, reads_of
 
 
 def fuse(program: Program, largest_body: int) -> None:
@@ -40,11 +40,14 @@ class _Placer:
         self.inputs: set[Computation] = {
             d for node in self._producers() for d in program.stored.get(node, ())
         }
-        #: The input that is overwritten, if one is.
-        self.x = computation.target.args[0] if computation.target.op is ops.ASSIGN else None
-        if self.x is not None:
-            self.inputs |= readers_of(self.x, program) - {computation}
-            self.versions = in_memory_of(self.x, program)
+        #: Where in an array, which elements are overwritten, and what reads these before.
+        self.overwritten = _overwrites(computation, program)
+        self.readers: set[Computation] = set()
+        if self.overwritten is not None:
+            x = memory_taken(computation.target, program)
+            x = computation.target.args[0] if computation.target.op is ops.ASSIGN else x
+            self.readers = readers_of(x, program) - {computation}
+            self.versions = in_memory_of(x, program)
 
     def _producers(self) -> set[Node]:
         """The stored nodes that must be complete, or complete enough, before ours is computed."""
@@ -97,7 +100,8 @@ class _Placer:
         c = self.c
         items = self.program.items
         joined: list[Loop] = []
-        alone = c.kind is Kind.SCATTER or (self.x is not None and are_late(self.program.graph))
+        late = c.target.op is ops.ASSIGN and are_late(self.program.graph)
+        alone = late or (c.kind is Kind.SCATTER and self.overwritten is None)
         for axis in c.order if not alone else ():
             loop = self._join(items, axis)
             if loop is None:
@@ -139,7 +143,8 @@ class _Placer:
         """The last of `items` that can hold our loop over `axis`."""
         after = -1
         for position, item in enumerate(items):
-            if any(item is d or (isinstance(item, Loop) and item in d.loops) for d in self.inputs):
+            before = (*self.inputs, *self.readers)
+            if any(item is d or (isinstance(item, Loop) and item in d.loops) for d in before):
                 after = position
         extent = self.c.domain[axis]
         if axis in self.c.reduced and self._searches_memory(self.c):
@@ -159,12 +164,16 @@ class _Placer:
 
     def _same_style(self, loop: Loop) -> bool:
         """Serial computations stay out of loops that vectorise."""
-        serial = (Kind.ARG, Kind.SCAN, Kind.SCATTER)
         others = [i for i in loop.items if isinstance(i, Computation)]
         return all(
-            (o.kind in serial) == (self.c.kind in serial) and not self._searches_memory(o)
+            self._is_serial(o) == self._is_serial(self.c) and not self._searches_memory(o)
             for o in others
         )
+
+    def _is_serial(self, c: Computation) -> bool:
+        if c.kind is Kind.SCATTER:
+            return _overwrites(c, self.program) is None
+        return c.kind in (Kind.ARG, Kind.SCAN)
 
     def _searches_memory(self, c: Computation) -> bool:
         """Whether `c` looks for a position in what lies in memory, by a loop that it has alone."""
@@ -185,12 +194,6 @@ class _Placer:
             place = d.kept.index(where)
             if d.target in self.scalars:
                 return False
-            if self.x is not None:
-                for node, index in reads_of(self.versions, d.reads, d.target):
-                    if isinstance(index, access._Flat) or node not in self.versions:
-                        return False
-                    if index[axis] != Entry(0, 1, where):
-                        return False
             for node, index in self.c.reads:
                 if access.memory_of(node, self.c.target, self.program.stored) is not d.target:
                     continue
@@ -198,4 +201,33 @@ class _Placer:
                     return False
                 if isinstance(index, access._Flat) or index[place] != Entry(0, 1, axis):
                     return False
+        return all(self._has_read(d, loop, axis) for d in self.readers if loop in d.loops)
+
+    def _has_read(self, d: Computation, loop: Loop, axis: int) -> bool:
+        """Whether `d` reads what an iteration of `loop` overwrites in this iteration, or never."""
+        assert self.overwritten is not None
+        where = d.order[d.loops.index(loop)]
+        k = next(k for k, e in enumerate(self.overwritten) if e.axis == axis)
+        for node, index in reads_of(self.versions, d.reads, d.target):
+            if isinstance(index, access._Flat) or node not in self.versions:
+                return False
+            same = index[k] == self.overwritten[k]._replace(axis=where)
+            if not same and not never_meet(index, self.overwritten):
+                return False
         return True
+
+
+def _overwrites(c: Computation, program: Program) -> tuple[Entry, ...] | None:
+    """Where a computation writes into an array that is there, each iteration in its own place."""
+    axes = range(len(c.domain))
+    if c.target.op is ops.ASSIGN:
+        return tuple(Entry(0, 1, k) for k in axes)
+    if c.kind is not Kind.SCATTER or c.target not in program.inplace:
+        return None
+    mode, checked = c.target.attr
+    places = [place_of(position) for position in c.positions]
+    found = tuple(place for place in places if place is not None)
+    own = sorted(e.axis for e in found if e.axis is not None and e.step)
+    if mode != "set" or any(checked) or len(found) < len(places) or own != list(axes):
+        return None
+    return found

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Container
 
 from tracejit.ir import ops
+from tracejit.ir.inequalities import Ranges
 from tracejit.ir.node import Node, postorder
-from tracejit.lower.access import memory_of
+from tracejit.lower.access import memory_of, read_for
 from tracejit.lower.placement import placement
 from tracejit.lower.program import Computation, Kind, Program
-from tracejit.lower.writes import OVERWRITING, are_late, place_of, versions, written
+from tracejit.lower.writes import OVERWRITING, are_late, is_unharmed, place_of, versions, written
 
 
 def write_in_place(program: Program) -> None:
@@ -37,7 +38,9 @@ def write_in_place(program: Program) -> None:
             continue
         late = any(n in place for d in x.shape if isinstance(d, Node) for n in postorder([d]))
         done = all(
-            r is copy or place[r.target] < place[node] or (r in after and _reads_first(r, x))
+            r is copy
+            or place[r.target] < place[node]
+            or (r in after and _reads_first(r, x, program.graph.ranges))
             for r in readers[x]
         )
         taken = memory_taken(x, program)
@@ -67,15 +70,15 @@ def _is_late(c: Computation) -> bool:
     return c.target.op is ops.ASSIGN
 
 
-def _reads_first(c: Computation, x: Node) -> bool:
+def _reads_first(c: Computation, x: Node, ranges: Ranges) -> bool:
     """Whether a scatter reads of `x` only the element that it writes then."""
     if c.value.op is ops.PLACE:  # whose mask is read a word ahead
-        return c.value.args[2] is not x
+        return all(node is not x for node, _ in read_for(c.value.args[2:], (x,)))
     if not c.domain:
         return True
     place = tuple(map(place_of, c.positions))
     return all(
-        node is x and index == place
+        node is x and is_unharmed(index, place, c.domain, ranges)
         for node, index in c.reads
         if memory_of(node, c.target, (x,)) is x
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from tracejit.ir import ops
 from tracejit.ir.graph import Graph, rebuild, with_operands
 from tracejit.ir.node import Node, make
+from tracejit.lower.antidependence import read_before
 from tracejit.lower.computations import is_filled
 from tracejit.lower.placement import op_cost, placement
 from tracejit.lower.target import Costs
@@ -41,6 +42,7 @@ def materialise(graph: Graph, costs: Costs) -> list[Node]:
     _cut(nodes, stored, costs.largest_body)
     _store_expensive(nodes, users, stored, costs)
     stored |= held_back(graph, stored)
+    stored |= read_before(graph, nodes, stored)
     return [n for n in nodes if n in stored]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, Protocol, TypeVar
 
-from tracejit.ir import dims
+from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node, postorder
@@ -33,6 +33,10 @@ class Kind(Enum):
     SCATTER = "scatter"  # put it, or add it, where positions say
     MATMUL = "matmul"  # no loops of ours: a library call
     LIBRARY = "library"  # the same, over whole arrays: a sort, a ufunc without an expression
+
+
+#: What a call of compiled code computes.
+_WHOLE = (Kind.MATMUL, Kind.LIBRARY)
 
 
 @dataclass(frozen=True)
@@ -171,7 +175,8 @@ class Buffer:
     """Memory for a stored node: all of it, or only what one iteration of outer loops needs.
 
     What is `kept` would be in a register, but for an entry that is called several times. Where
-    there is a `home`, it is that input's memory.
+    there is a `home`, it is that input's memory. One that is made at each step of a loop has its
+    place in a `room` around, of the greatest size.
     """
 
     node: Node
@@ -183,6 +188,7 @@ class Buffer:
     kept: bool = False
     home: str = ""
     name: str = ""
+    room: Buffer | None = None
 
     @property
     def is_callers(self) -> bool:
@@ -207,12 +213,15 @@ class Control:
     """A branch or a loop: a program for each of its regions.
 
     What these need as `memory` is made once, before: their buffers, and those around that stand for
-    them.
+    them. Of buffers of their `own` nobody knows before how large they are: each run makes them.
     """
 
     node: Node
     programs: tuple[Program, ...]
     memory: list[tuple[Buffer, Buffer]]
+    own: list[Buffer] = field(default_factory=list)
+    #: Of a loop, the lengths of the loops that its body has, and that go around it instead.
+    lines: tuple[Dim, ...] | None = None
 
 
 @dataclass(eq=False)
@@ -272,6 +281,18 @@ class Program:
         unique = {id(b): b for bs in self.buffers.values() for b in bs}
         inside = sum(len(control.memory) for control in self.controls.values())
         return sum(not b.is_callers for b in unique.values()) + len(self.parts) + inside
+
+
+def has_loops(program: Program) -> bool:
+    """Whether a program goes through anything more than once, or calls what may."""
+    for item in program.items:
+        control = None if isinstance(item, Loop) else program.controls.get(item.target)
+        if control is not None and control.node.op is ops.COND:
+            if any(map(has_loops, control.programs)):
+                return True
+        elif control is not None or isinstance(item, Loop) or item.kind in _WHOLE:
+            return True
+    return False
 
 
 def work_of(item: Loop | Computation) -> Dim:

@@ -12,6 +12,7 @@ from tracejit.ir.node import Node, postorder
 from tracejit.ir.region import Region, regions_of
 from tracejit.ir.rules import roles
 from tracejit.ir.rules.record import Roles
+from tracejit.lower.antidependence import reads_first
 from tracejit.lower.buffers import assign_buffers, late_dims, name_memory
 from tracejit.lower.collapse import collapse
 from tracejit.lower.control import (
@@ -21,10 +22,14 @@ from tracejit.lower.control import (
     is_run,
     original,
     outside,
+    places_of,
+    ranges_in,
     refusal,
+    room,
 )
 from tracejit.lower.fusion import fuse
 from tracejit.lower.inplace import write_in_place
+from tracejit.lower.interchange import lines_of
 from tracejit.lower.materialise import contiguous, materialise
 from tracejit.lower.order import products_early
 from tracejit.lower.placement import placement
@@ -66,10 +71,11 @@ def _control(run: Node, program: Program, target: Target) -> Control:
     """What a branch or a loop runs, and the memory that this takes."""
     node = original(run)
     parts = roles(node)
-    programs, memory = [], []
+    programs, memory, own = [], [], []
     late = late_dims(program)
     for k, region in enumerate(regions_of(node)):
-        graph = body(region, parts, decides=k < parts.tests)
+        graph = body(region, places_of(run), decides=k < parts.tests)
+        graph = replace(graph, ranges=ranges_in(region, parts))
         if any(n.op is ops.DRAW for n in graph.nodes()):
             raise _refused(node, "random numbers are drawn")
         layouts = _layouts(region, parts, program)
@@ -81,14 +87,25 @@ def _control(run: Node, program: Program, target: Target) -> Control:
         for buffer in (*given, *unknown):
             if buffer.output:
                 continue
-            shape = outside(buffer.shape, region, parts)
-            if shape is None or buffer.late:
-                raise _refused(node, "an array's size is known only")
+            shape = outside(buffer.shape, region, parts) if not buffer.late else None
+            layout = buffer.layout
+            if shape is None:
+                buffer.late = True
+                size = room(buffer.shape, region, parts)
+                if size is None:
+                    own.append(buffer)
+                    continue
+                shape, layout = (size,), "C"
             is_late = any(n in late for n in postorder(d for d in shape if isinstance(d, Node)))
-            around = replace(buffer, shape=shape, late=is_late, axes=tuple(range(len(shape))))
+            axes = tuple(range(len(shape)))
+            around = replace(buffer, shape=shape, late=is_late, axes=axes, layout=layout)
+            if buffer.late:
+                buffer.room = around
             memory.append((buffer, around))
         programs.append(inner)
-    return Control(node, tuple(programs), memory)
+    control = Control(node, tuple(programs), memory, own)
+    control.lines = lines_of(control)
+    return control
 
 
 def _refused(node: Node, what: str) -> NotTraceable:
@@ -120,7 +137,7 @@ def unplaced(
     """The program of `graph` with what is computed, and in which order, and no loops yet."""
     graph = contiguous(graph, layouts)
     computed = tuple(o for k, o in enumerate(graph.outputs) if k not in aliases)
-    nodes = products_early(materialise(Graph(graph.inputs, computed, graph.checks), costs))
+    nodes = products_early(materialise(replace(graph, outputs=computed), costs))
     nodes.sort(key=lambda node: node.op is ops.ASSIGN)  # what was there has been read then
     stored: dict[Node, list[Computation]] = {}
     keep = set(nodes)
@@ -140,6 +157,7 @@ def unplaced(
         memory[node] = _storage_order(stored[node], keep)
         if node.op is ops.ASSIGN:
             memory[node] = memory[node.args[0]]
+    stored = reads_first(stored, graph)
     carried = {node: start for node in stored if (start := carried_memory(node)) is not None}
     outputs = frozenset(computed)
     return Program(graph, [], stored, {}, dict(layouts), memory, carried, outputs=outputs)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Origin
+from tracejit.lower.kernel.statements import Kernel
 from tracejit.lower.program import Buffer, Program
 
 if TYPE_CHECKING:
@@ -48,12 +49,13 @@ class Passes(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """Rendered source, with the origin of each of its lines.
+    """A kernel and its text, with the origin of each of its lines.
 
-    Its function takes the inputs in order and then `buffers`. `late` buffers, whose size depends
-    on data, are made inside.
+    It takes the inputs in order and then `buffers`. `late` buffers, whose size depends on data, are
+    made inside.
     """
 
+    kernel: Kernel
     text: str
     origins: list[Origin | None]
     buffers: list[Buffer]
@@ -98,7 +100,7 @@ class Launch(Protocol):
 
 
 class Target(Protocol):
-    """Renders a program as source, and compiles that."""
+    """Renders a program as a kernel, and compiles that."""
 
     #: What it asks of a schedule.
     costs: Costs

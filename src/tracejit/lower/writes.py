@@ -7,10 +7,12 @@ as they were, for the plain run to begin anew.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping, Sequence
 
-from tracejit.ir import ops
+from tracejit.ir import dims, ops
+from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
+from tracejit.ir.inequalities import Ranges
 from tracejit.ir.node import Node, postorder
 from tracejit.lower import access
 from tracejit.lower.access import Access, Index, identity, memory_of
@@ -18,6 +20,10 @@ from tracejit.lower.control import START, carried_memory, is_body, regions_in
 
 #: What may write into its operand: a change of some elements, a loop that goes on with it.
 OVERWRITING = (ops.SCATTER, ops.PLACE, START)
+
+
+#: Where elements of an array are overwritten, one after another; None is everywhere.
+Places = list[tuple[access.Entry | None, ...]] | None
 
 
 def written(graph: Graph) -> dict[Node, Node]:
@@ -31,11 +37,16 @@ def versions(node: Node) -> list[Node]:
     while True:
         found.append(node)
         if node.op in OVERWRITING:
-            node = node.args[1 if node.op is ops.PLACE else 0]
+            node = overwritten(node)
         elif (start := carried_memory(node)) is not None:
             node = start
         else:
             return found
+
+
+def overwritten(node: Node) -> Node:
+    """The operand that a node of an op that is `OVERWRITING` may write into."""
+    return node.args[1 if node.op is ops.PLACE else 0]
 
 
 def held_back(graph: Graph, stored: set[Node]) -> set[Node]:
@@ -47,34 +58,83 @@ def held_back(graph: Graph, stored: set[Node]) -> set[Node]:
     writes = written(graph)
     late = are_late(graph)
     # What is written all at once is written when all that reads it is done.
-    in_place = {x for x, node in writes.items() if versions(node.args[1])[-1] is x}
+    places = {x: _places(node.args[1], x) for x, node in writes.items()}
+    everywhere = dict.fromkeys(writes, None)
+    in_place = {x: places[x] for x, node in writes.items() if versions(node.args[1])[-1] is x}
     found = set()
     for x, node in writes.items():
         y = node.args[1]
-        if late or _reads_overwritten(y, identity(x.ndim), x, writes, stored):
+        if late or _reads_overwritten(y, identity(x.ndim), x, everywhere, stored, graph.ranges):
             found.add(y)
         while y.op is ops.SCATTER and not late:
             base, elements, *positions = y.args
             place = tuple(map(place_of, positions))
-            if _reads_overwritten(elements, place, base, in_place, stored):
+            if _reads_overwritten(elements, place, base, in_place, stored, graph.ranges):
                 found.add(elements)
             y = base
     return {n for n in found if n.ndim and n.op is not ops.INPUT}
 
 
 def _reads_overwritten(
-    y: Node, place: object, x: Node, writes: Container[Node], stored: set[Node]
+    y: Node,
+    place: object,
+    x: Node,
+    writes: Mapping[Node, Places],
+    stored: set[Node],
+    ranges: Ranges,
 ) -> bool:
-    """Whether `y` reads more of what is overwritten than the element of `x` that it becomes."""
+    """Whether `y` reads more of what is overwritten than the element of `x` that it becomes.
+
+    `writes` are the places that are overwritten, by array; None is everywhere.
+    """
     if y in stored:
         return False
     for node, index in access.reads(y, identity(y.ndim), stored):
         base = memory_of(node, y, stored)
-        if base is x and (node is not x or index != place):
+        if base is x and not (node is x and is_unharmed(index, place, y.shape, ranges)):
             return True
         if base is not x and base in writes:
-            return True
+            places = writes[base]
+            if node is not base or places is None or not all(never_meet(index, p) for p in places):
+                return True
     return False
+
+
+def _places(y: Node, x: Node) -> Places:
+    """Where an array is overwritten element by element, if it becomes `y` by that alone."""
+    found = []
+    while y is not x:
+        if y.op is not ops.SCATTER:
+            return None
+        found.append(tuple(map(place_of, y.args[2:])))
+        y = y.args[0]
+    return found
+
+
+def is_unharmed(index: Index, place: object, domain: Sequence[Dim], ranges: Ranges) -> bool:
+    """Whether what is read at `index` has not been overwritten, at `place`, by other iterations.
+
+    It is the element that is overwritten then, or none that ever is: another row. Both are index
+    vectors over one `domain`.
+    """
+    if index == place or not isinstance(index, tuple) or not isinstance(place, tuple):
+        return index == place
+    return any(access.apart(a, b, domain, ranges) for a, b in zip(index, place, strict=True))
+
+
+def never_meet(index: Index, place: object) -> bool:
+    """Whether what is read at `index` is nowhere at `place`, whatever the iterations are."""
+    if not isinstance(index, tuple) or not isinstance(place, tuple):
+        return False
+    return any(_differ(a, b) for a, b in zip(index, place, strict=True))
+
+
+def _differ(a: object, b: object) -> bool:
+    """Whether two entries are always different places."""
+    if not (isinstance(a, access.Entry) and isinstance(b, access.Entry)):
+        return False
+    distance = dims.sub(a.start, b.start)
+    return a.axis is None and b.axis is None and isinstance(distance, int) and distance != 0
 
 
 def place_of(position: Node) -> access.Entry | None:

@@ -23,7 +23,7 @@ from tracejit.symbolic.program import Callee, SymbolicProgram, made_profile
 from tracejit.symbolic.replacing import replacements
 from tracejit.symbolic.shared import Container, SharedVariable, TensorSharedVariable
 from tracejit.symbolic.state import MissingInputError, Threaded, excluded, thread_state
-from tracejit.trace.trace import user_origin
+from tracejit.trace.origin import user_origin
 
 MODES = ("FAST_RUN", "FAST_COMPILE", "DebugMode", "NanGuardMode")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tracejit.ir.node import Origin
-from tracejit.trace.trace import user_origin
+from tracejit.trace.origin import user_origin
 
 _serials = itertools.count(1)
 

@@ -16,7 +16,7 @@ from tracejit.symbolic.graph import Apply, Constant, Variable
 from tracejit.symbolic.opcodes import OPS
 from tracejit.symbolic.type import TensorType
 from tracejit.symbolic.variables import TensorVariable
-from tracejit.trace.trace import user_origin
+from tracejit.trace.origin import user_origin
 from tracejit.trace.tracer import Tracer, number
 
 #: What gives each new application its test values: `test_values`, which runs functions.

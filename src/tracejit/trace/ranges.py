@@ -1,22 +1,22 @@
-"""Questions about the number of a loop's step, answered for all its steps at once.
+"""Questions about the numbers of loops' steps, answered for all steps at once.
 
 A body is traced once. What Python asks of lengths and positions there must have one answer for
-every step: a comparison that is linear in the number has, if it has the same at the first step and
-at the last. So it is asked there, of what is around the loop, under guards as ever.
+every step. It has, if the opposite contradicts what is known: the ranges of the steps, and what the
+branches around have asked. What is left of that, once the numbers of steps are eliminated, is about
+lengths around the loops, and is asked of them, under guards as ever. Where the answer changes from
+one step to the next, the loop is divided there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from tracejit.errors import NotTraceable
 from tracejit.ir import dims, lengths, ops
-from tracejit.ir.dims import Dim
+from tracejit.ir.dims import INT_SCALAR, Dim, Poly
+from tracejit.ir.inequalities import reaches, remaining
 from tracejit.ir.node import Node, postorder
-
-#: The answer to a comparison of a length with 0, under a guard.
-Ask = Callable[[str, Dim], bool]
 
 
 class Steps(NamedTuple):
@@ -27,49 +27,158 @@ class Steps(NamedTuple):
     last: Dim
 
 
-def reaches(node: Node, placeholders: frozenset[Node]) -> bool:
-    """Whether a node is computed from one of these."""
-    return not placeholders.isdisjoint(postorder([node]))
+class Divided(BaseException):  # no handler of the user's is for it
+    """A loop must be divided before its step of a number: the answer to a test changes there."""
+
+    def __init__(self, number: Node, at: Dim, test: Node) -> None:
+        self.number, self.at, self.test = number, at, test
 
 
-def truth(test: Node, steps: Steps, ask: Ask) -> bool:
-    """The answer to a comparison of lengths that depends on the number of a step."""
-    sides = lengths.sides(test)
-    if sides is None:
-        raise _changing(test)
-    difference = dims.sub(*sides)
-    first, last = (_at(difference, steps, end) for end in (steps.first, steps.last))
-    name = test.op.name
-    if name in ("equal", "not_equal"):
-        apart = (ask("less", first) and ask("less", last)) or (
-            ask("greater", first) and ask("greater", last)
-        )
-        if not apart:
-            raise _changing(test)
-        return name == "not_equal"
-    answer = ask(name, first)
-    if answer != ask(name, last):
-        raise _changing(test)
+class Asked(Protocol):
+    """What is known of the lengths around all loops."""
+
+    steps: list[Steps]
+    #: What holds where the piece that is traced runs.
+    assumed: list[Node]
+
+    def value(self, a: Dim) -> int | None:
+        """The length for the arguments at hand."""
+
+    def compared(self, name: str, difference: Dim) -> bool:
+        """The answer to a comparison of a length with 0, under a guard."""
+
+
+def depends(node: Node, steps: Sequence[Steps]) -> bool:
+    """Whether a node is computed from the number of a step."""
+    return bool(steps) and reaches(node, [s.number for s in steps])
+
+
+def is_told(d: Dim, steps: Sequence[Steps]) -> bool:
+    """Whether a length is computed from numbers of steps, and besides from what is known."""
+    if not isinstance(d, Node):
+        return False
+    numbers = {s.number for s in steps}
+    leaves = [n for n in postorder([d]) if not n.args]
+    known = (n in numbers or n.op in (ops.DIM, ops.CONST) or _is_number(n) for n in leaves)
+    return not numbers.isdisjoint(leaves) and all(known)
+
+
+def _is_number(node: Node) -> bool:
+    """Whether a leaf is an argument that is a number of Python's: placeholders have no trace."""
+    return node.op is ops.INPUT and node.type == INT_SCALAR and node.attr[2] > 0
+
+
+def truth(test: Node, asked: Asked) -> bool:
+    """The answer to a comparison of lengths that depends on the number of a step.
+
+    Divided where it changes from one step to another.
+    """
+    answer = always(test, asked)
+    if answer is None:
+        sides = lengths.sides(test)
+        if sides is None:
+            raise changing(test)
+        raise _divided(test, dims.sub(*sides), asked)
     return answer
 
 
-def _at(difference: Dim, steps: Steps, place: Dim) -> Dim:
-    """A length that is linear in the number of a step, at a `place`."""
-    result: Dim = 0
-    for monomial, factor in dims.poly(difference).items():
-        others = [atom for atom in monomial if atom is not steps.number]
-        if len(monomial) - len(others) > 1 or any(
-            reaches(atom, frozenset([steps.number])) for atom in others
-        ):
-            raise _changing(dims.as_node(difference))
-        term = dims.product([factor, *others])
-        if len(others) < len(monomial):
-            term = dims.mul(term, place)
-        result = dims.add(result, term)
-    return result
+def always(test: Node, asked: Asked) -> bool | None:
+    """The answer that a comparison of lengths has at every step, if it has one."""
+    sides = lengths.sides(test) if depends(test, asked.steps) else None
+    if sides is None:
+        return None
+    difference = dims.sub(*sides)
+    if not isinstance(difference, Node) or not depends(difference, asked.steps):
+        return asked.compared(test.op.name, difference)
+    name = test.op.name
+    if name in ("equal", "not_equal"):
+        if any(holds(d, asked) for d in (dims.sub(difference, 1), dims.sub(-1, difference))):
+            return name == "not_equal"
+        both = holds(difference, asked) and holds(dims.mul(-1, difference), asked)
+        return name == "equal" if both else None
+    positive = _not_negative(name, difference)
+    if holds(positive, asked):
+        return True
+    return False if holds(dims.sub(-1, positive), asked) else None
 
 
-def _changing(node: Node) -> NotTraceable:
+def _not_negative(name: str, difference: Dim) -> Dim:
+    """What is not negative where a comparison of `difference` with 0 holds."""
+    upwards = dims.mul(-1, difference) if name in ("less", "less_equal") else difference
+    return dims.sub(upwards, 1) if name in ("less", "greater") else upwards
+
+
+def holds(goal: Dim, asked: Asked) -> bool:
+    """Whether a length is never negative, at no step; what that needs becomes a guard."""
+    ranges = {s.number: (s.first, s.last) for s in asked.steps}
+
+    def is_length(atom: Node) -> bool:
+        if atom.op is ops.DIM:
+            return True
+        value = asked.value(atom)
+        return value is not None and value >= 0 and asked.compared("greater_equal", atom)
+
+    def is_unknown(atom: Node) -> bool:
+        return asked.value(atom) is None
+
+    cases = remaining(goal, ranges, is_unknown, _assumed(asked), is_length)
+    return all(_is_negative(left, asked) for left in cases)
+
+
+def _is_negative(left: Sequence[Poly], asked: Asked) -> bool:
+    """Whether one of these lengths is negative, under a guard where that depends on arguments."""
+    lengths_left = [dims.from_poly(terms) for terms in sorted(left, key=len)]
+    if any(isinstance(d, int) and d < 0 for d in lengths_left):
+        return True
+    for d in lengths_left:
+        value = asked.value(d)
+        if value is not None and value < 0 and asked.compared("less", d):
+            return True
+    return False
+
+
+def _assumed(asked: Asked) -> list[Poly]:
+    """What holds where the piece runs, as inequalities."""
+    found: list[Poly] = []
+    stack = list(asked.assumed)
+    while stack:
+        test = stack.pop()
+        if test.op.name == "logical_and":
+            stack += test.args
+            continue
+        sides = lengths.sides(test)
+        if sides is None or test.op.name == "not_equal":
+            continue
+        difference = dims.sub(*sides)
+        if test.op.name == "equal":
+            found += [dims.poly(difference), dims.poly(dims.mul(-1, difference))]
+        else:
+            found.append(dims.poly(_not_negative(test.op.name, difference)))
+    return found
+
+
+def _divided(test: Node, difference: Dim, asked: Asked) -> BaseException:
+    """That a loop is divided where the answer to a comparison with 0 changes."""
+    if test.op.name in ("equal", "not_equal"):
+        goal = dims.sub(difference, 1) if holds(difference, asked) else difference
+    else:
+        goal = _not_negative(test.op.name, difference)
+    assert isinstance(goal, Node)
+    inner = next(s for s in reversed(asked.steps) if depends(goal, [s]))
+    terms = dims.poly(goal)
+    factor = terms.pop((inner.number,), 0)
+    rest = dims.from_poly(terms)
+    if not factor or (isinstance(rest, Node) and depends(rest, [inner])):
+        return changing(test)
+    if factor > 0:  # from the first step on at which it is not negative
+        at = dims.mul(-1, dims.floordiv(rest, factor))
+    else:
+        at = dims.add(dims.floordiv(rest, -factor), 1)
+    return Divided(inner.number, at, test)
+
+
+def changing(node: Node) -> NotTraceable:
+    """That a loop is no region, as one of its questions has several answers."""
     what = "a comparison" if node.op is not ops.POLY else "a length"
     return NotTraceable(
         f"{what} in a loop has not the same answer at each step",

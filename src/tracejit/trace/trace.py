@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
-import sys
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -26,41 +25,16 @@ from tracejit.ir.rewrite import joined
 from tracejit.ir.types import BOOL, canonical_dtype
 from tracejit.native import floatmodes
 from tracejit.plan.text import identifier
+from tracejit.trace.decisions import Decisions
 from tracejit.trace.equality import EqualLengths
 from tracejit.trace.explain import scalar_text
 from tracejit.trace.memory import Log, Memory
-from tracejit.trace.ranges import Steps, reaches, truth
+from tracejit.trace.origin import user_origin
+from tracejit.trace.ranges import Steps, depends, is_told, truth
 from tracejit.trace.requirements import Requirement
 
 if TYPE_CHECKING:
     from tracejit.trace.tracer import Kind, Tracer
-
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_DEMO = f"{_PACKAGE}demo{os.sep}"
-_NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
-#: File name → whether its frames are passed over when the user's line is looked for.
-_internal: dict[str, bool] = {}
-
-
-def is_internal(file: str) -> bool:
-    """Whether a frame of `file` is not the user's: tracejit's own code (but its demo), NumPy's."""
-    known = _internal.get(file)
-    if known is None:
-        known = file.startswith((_PACKAGE, _NUMPY, "<__array_function__"))
-        known = known and not file.startswith(_DEMO)
-        _internal[file] = known
-    return known
-
-
-def user_origin() -> Origin | None:
-    """The user's line that is being executed."""
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        code = frame.f_code
-        if not is_internal(code.co_filename):
-            return Origin(code.co_filename, frame.f_lineno, code.co_name)
-        frame = frame.f_back
-    return None
 
 
 def current() -> Trace | None:
@@ -79,6 +53,10 @@ _tokens = itertools.count(1)
 
 #: What a node takes to compile, at least, in seconds.
 _SECONDS_A_NODE = 4e-4
+#: So many of these take as long as a loop.
+_LOOP = 50
+#: How often a trace looks at the time: every so many nodes.
+_LOOKS = 64
 #: What a trace may make whatever its budget: nodes, of a kilobyte each, and constant arrays' bytes.
 _MOST_NODES, _MOST_BYTES = 1 << 20, 1 << 30
 
@@ -101,6 +79,8 @@ class Trace(build.Solver):
         self.budget = budget
         self.most = min(budget / _SECONDS_A_NODE if budget else math.inf, _MOST_NODES)
         self.made = self.undone = 0
+        #: When the trace must have ended, in seconds of this thread.
+        self.until = time.thread_time() + budget / 2 if budget else math.inf
         self._modes = floatmodes.CONTEXT.get()
         self.inputs: list[Node] = []
         self.values: dict[str, Any] = {}
@@ -122,12 +102,14 @@ class Trace(build.Solver):
         self.drawn_inputs: set[str] = set()
         #: What NumPy would test that compiled loops may not.
         self.requirements: list[Requirement] = []
-        #: The loops and branches that are open: their steps, and what they write into.
+        #: The loops and branches that are open: their steps, what they ask, what they write into.
         self.steps: list[Steps] = []
+        self.assumed: list[Node] = []
         self.carried: set[Node] = set()
         #: Numbers of steps that are carried, whose range is known.
         self.counts: set[Node] = set()
         self.logs: list[Log] = []
+        self.decisions = Decisions(self)
         #: What was found of loops and branches when they were traced before, by their code.
         self.learned: dict[Any, Any] = {}
         self.capture: Any = None
@@ -251,11 +233,19 @@ class Trace(build.Solver):
             raise OverBudget(
                 f"it makes more than the {self.most:,.0f} operations of {allowed}", self.budget
             )
+        if not self.made % _LOOKS and time.thread_time() > self.until:
+            raise OverBudget(
+                f"to trace it takes more than half of a budget of {self.budget:g} s", self.budget
+            )
         if floatmodes.CONTEXT.get() is not self._modes:  # set by what is not traced: a decorator
             modes = floatmodes.acting()
             if modes:
                 raise floatmodes.refusal(modes)
         return user_origin()
+
+    def take_loop(self) -> None:
+        """What is made next is computed by a loop of its own: that counts for more."""
+        self.made += _LOOP
 
     def wrote(self, array: Any) -> None:
         """Note a write in what may be undone."""
@@ -270,9 +260,13 @@ class Trace(build.Solver):
         """Whether the body of a loop or a branch is traced."""
         return bool(self.logs)
 
+    def is_in_region(self) -> bool:
+        """Whether what is traced becomes part of a region."""
+        return any(log.region for log in self.logs)
+
     def tables(self) -> tuple[dict[Any, Any], ...]:
         """What has been found out, and may be forgotten again."""
-        return self.substitutions, self._answers
+        return self.substitutions, self._answers, self.decisions.answers
 
     def require(self, node: Node, operand: Node, holds: Node) -> None:
         """See `requirements`."""
@@ -350,8 +344,8 @@ class Trace(build.Solver):
             return None
 
     def is_late(self, a: Dim, b: Dim) -> bool:
-        unknown = self.value(a) is None or self.value(b) is None
-        return unknown and isinstance(dims.sub(self.canonical(a), self.canonical(b)), Node)
+        told = (self.value(d) is not None or is_told(d, self.steps) for d in (a, b))
+        return not all(told) and isinstance(dims.sub(self.canonical(a), self.canonical(b)), Node)
 
     def equal(self, a: Dim, b: Dim) -> bool:
         """Whether two lengths are equal for these arguments; either answer becomes a check.
@@ -367,7 +361,7 @@ class Trace(build.Solver):
         difference = dims.sub(a, b)
         if isinstance(difference, int):
             return difference == 0
-        if any(reaches(difference, frozenset([steps.number])) for steps in self.steps):
+        if depends(difference, self.steps):
             return self.truth(condition("equal", a, b))
         va, vb = self.value(a), self.value(b)
         if va is None or vb is None:
@@ -388,9 +382,8 @@ class Trace(build.Solver):
         known = self._answers.get(condition)
         if known is not None:
             return known
-        for steps in reversed(self.steps):
-            if reaches(condition, frozenset([steps.number])):
-                return truth(condition, steps, self._compared)
+        if depends(condition, self.steps):
+            return truth(condition, self)
         if condition.op.name == "logical_not" and condition.args[0].dtype == BOOL:
             return not self.truth(condition.args[0])
         sides = lengths.sides(condition)
@@ -403,6 +396,8 @@ class Trace(build.Solver):
                 return self.equal(*sides)
             if condition.op.name == "not_equal":
                 return not self.equal(*sides)
+        if self.decisions.are_possible() and not self.is_known(condition):
+            return self.decisions.decide(condition)
         answer = bool(self.evaluate(condition))
         if condition.dtype != BOOL:
             zero = build.constant(condition.dtype.type(0).item(), condition.dtype)
@@ -410,7 +405,7 @@ class Trace(build.Solver):
         self._record(condition, answer)
         return answer
 
-    def _compared(self, name: str, difference: Dim) -> bool:
+    def compared(self, name: str, difference: Dim) -> bool:
         """The answer to a comparison of a length with 0."""
         certain = lengths.certain(name, difference)
         return self.truth(condition(name, difference, 0)) if certain is None else certain

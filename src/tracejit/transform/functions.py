@@ -23,7 +23,8 @@ from tracejit.ir.marks import marked
 from tracejit.ir.node import Node, make
 from tracejit.ir.rules.custom import CustomRule, custom_rules, with_rule
 from tracejit.plan.structure import Leaf, flatten, unflatten
-from tracejit.trace.trace import Trace, current, is_internal
+from tracejit.trace.origin import is_internal
+from tracejit.trace.trace import Trace, current
 from tracejit.trace.tracer import Tracer, wrap
 from tracejit.transform.walk import pulled, pushed, rows, serial, value_of
 

@@ -14,17 +14,23 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State
+from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir import dims
-from tracejit.ir.dims import Dim
+from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.node import Node
-from tracejit.trace import control
+from tracejit.trace import branches, control, counted
+from tracejit.trace.effects import State as Known
 from tracejit.trace.effects import Variables
 from tracejit.trace.mixed import Mixed, chosen
+from tracejit.trace.owners import Values, shared
+from tracejit.trace.pieces import attempted, tried
+from tracejit.trace.ranges import always
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
-#: Steps and operations up to which a loop is unrolled: one loop over arrays is better then.
-FEW, SMALL = 4, 600
+#: Steps up to which a loop is unrolled, if these are at most so many operations; and operations up
+#: to which any is: one program over arrays is better then.
+FEW, MOST, SMALL = 4, 600, 120
 
 
 class Range:
@@ -65,7 +71,7 @@ class Range:
 
 
 def _index(d: Dim) -> int:
-    return int(control.wrap_length(d)) if isinstance(d, Node) else d
+    return int(counted.wrap_length(d)) if isinstance(d, Node) else d
 
 
 def traced_range(*args: Any) -> Any:
@@ -76,10 +82,10 @@ def traced_range(*args: Any) -> Any:
         return range(*args)
     first, last = (0, args[0]) if len(args) == 1 else args[:2]
     by = args[2] if len(args) == 3 else 1
-    if isinstance(by, Tracer) or not by:
+    if not (by := int(by)):  # a number that is known, under a guard
         return range(*args)
     start, stop = (dims.from_node(wrap(a).node) for a in (first, last))
-    return Range(start, stop, int(by))
+    return Range(start, stop, by)
 
 
 def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwargs: Any) -> Any:
@@ -89,12 +95,21 @@ def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwarg
         return python(*args, **kwargs)
     best = args[0]
     for other in args[1:]:
+        if _is_length(best) and _is_length(other):
+            extreme = dims.maximum if python is max else dims.minimum
+            pair = (dims.from_node(wrap(v).node) for v in (best, other))
+            best = counted.wrap_length(extreme(*pair))
+            continue
         test = beyond(other, best)
         if isinstance(test, (Tracer, Mixed)):
-            best = chosen(control.predicate(test), other, best)
+            best = chosen(branches.predicate(test), other, best)
         elif test:
             best = other
     return best
+
+
+def _is_length(value: Any) -> bool:
+    return not isinstance(value, Mixed) and wrap(value).node.type == INT_SCALAR
 
 
 def _is_scalar(value: Any) -> bool:
@@ -112,8 +127,10 @@ class TracedControl(PythonControl):
         "min": functools.partial(_extreme, min, operator.lt),
     }
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, changing: bool = False) -> None:
         self.trace = trace
+        #: Whether the numbers of steps change from call to call: then such loops are regions.
+        self.changing = changing
 
     def if_(
         self,
@@ -127,9 +144,18 @@ class TracedControl(PythonControl):
         if not self._is_open(condition):
             return super().if_(condition, then, otherwise, assigned, read, live)
         names = _variables(assigned, read, live, then, otherwise)
-        return control.if_true(
-            self.trace, condition, then, otherwise or (lambda: None), names, _held(then, otherwise)
-        )
+        held, state = _held(then, otherwise), Known(self.trace)
+        try:
+            return branches.if_true(
+                self.trace, condition, then, otherwise or (lambda: None), names, held
+            )
+        except NotTraceable as problem:
+            if isinstance(problem, OverBudget) or not self.trace.decisions.are_possible():
+                raise
+            problem.forget()
+            state.restore()
+        answer = self.trace.decisions.decide(branches.predicate(condition))
+        return super().if_(answer, then, otherwise, assigned, read, live)
 
     def for_(
         self,
@@ -147,21 +173,48 @@ class TracedControl(PythonControl):
         names = _variables(assigned, read, live, body, leave)
         held = _held(body, leave)
         size = self.trace.value(count)
-        few = size is not None and (
-            size <= FEW or self._cost(first, body, names, held) * size <= SMALL
-        )
-        if few and (leave is None or not self._opens(first, body, leave, names, held)):
-            done = self._unrolled(iterable, body, leave)
-            if done is None:
-                return None
+        few = size is not None and self._is_small(first, count, size, body, names, held)
+        if few and leave is not None and self._opens(first, body, leave, names, held):
+            few = False
+
+        def region() -> None:
+            if leave is None:
+                counted.for_steps(self.trace, first, count, by, body, names, held)
+            else:
+                goes_on = functools.partial(self._goes_on, leave, None)
+                counted.for_until(self.trace, first, count, by, body, goes_on, names, held)
+
+        if not few:
+            problem = attempted(self.trace, region, names)
+            if problem is None:
+                return
+            if size is None or self._cost(first, body, names, held) * size > MOST:
+                raise problem
+        done = self._unrolled(iterable, body, leave)
+        if done is not None:
             first, count = dims.add(first, by * done), dims.sub(count, done)
-        if leave is None:
-            return control.for_steps(self.trace, first, count, by, body, names, held)
+            region()
 
-        def goes_on() -> Any:
-            return self.not_(leave())
+    def _goes_on(self, leave: Callable[[], Any], test: Callable[[], Any] | None) -> Any:
+        going = self.not_(leave())
+        return going if test is None else self.and_(going, test)
 
-        return control.for_until(self.trace, first, count, by, body, goes_on, names, held)
+    def _is_small(
+        self,
+        first: Dim,
+        count: Dim,
+        size: int,
+        body: Callable[[Any], None],
+        names: Variables,
+        held: Any,
+    ) -> bool:
+        """Whether a loop of `size` steps is better unrolled."""
+        if self.changing and isinstance(count, Node):
+            return False
+        if size <= min(FEW, 1):
+            return True
+        cost = self._cost(first, body, names, held) * size
+        return cost <= (MOST if size <= FEW else SMALL)
 
     def _unrolled(
         self,
@@ -188,30 +241,37 @@ class TracedControl(PythonControl):
         read: Names,
         live: Names,
     ) -> None:
+        made, asked = self.trace.made, False
+
+        def region() -> None:
+            names = _variables(assigned, read, live, body, test, leave)
+            held = _held(body, test, leave)
+            # `leave` is not asked before the first step, where it is what it was before the loop.
+            goes_on = test if leave is None else functools.partial(self._goes_on, leave, test)
+            control.while_true(self.trace, goes_on, body, names, held)
+            if leave is not None and test() is True:
+                # What it was left by holds now.
+                left, values = leave(), names.get()
+                names.set([True if v is left else v for v in values])
+
         while True:
             condition = test()
             if self._is_open(condition):
-                break
+                return region()
             if not condition:
-                return
+                return None
+            if not asked and self.trace.made - made > SMALL:
+                asked = True
+                names = _variables(assigned, read, live, body, test, leave)
+                if attempted(self.trace, region, names) is None:
+                    return None
             body()
             if leave is not None:
                 left = leave()
                 if self._is_open(left):
-                    break
+                    return region()
                 if left:
-                    return
-        names = _variables(assigned, read, live, body, test, leave)
-
-        def goes_on() -> Any:
-            # `leave` is not asked before the first step, where it is what it was before the loop.
-            return self.and_(self.not_(leave()), test) if leave is not None else test()
-
-        control.while_true(self.trace, goes_on, body, names, _held(body, test, leave))
-        if leave is not None and test() is True:
-            # What it was left by holds now.
-            left, values = leave(), names.get()
-            names.set([True if v is left else v for v in values])
+                    return None
 
     def and_(self, first: Any, *others: Callable[[], Any]) -> Any:
         for k, other in enumerate(others):
@@ -232,19 +292,19 @@ class TracedControl(PythonControl):
         return first
 
     def not_(self, value: Any) -> Any:
-        return control.negated(value) if self._is_open(value) else not value
+        return branches.negated(value) if self._is_open(value) else not value
 
     def assert_(self, condition: Any) -> Any:
         if not self._is_open(condition):
             return condition
-        holds = control.predicate(condition)
+        holds = branches.predicate(condition)
         self.trace.require(holds, holds, holds)
         return True
 
     def _both(self, name: str, first: Any, others: tuple[Callable[[], Any], ...]) -> Any:
         """Truth values, each computed only where the ones before leave it open."""
         for other in others:
-            first = control.either(self.trace, name, first, other, _held(other))
+            first = branches.either(self.trace, name, first, other, _held(other))
         return first
 
     def _is_open(self, value: Any) -> bool:
@@ -253,7 +313,7 @@ class TracedControl(PythonControl):
             return True
         if not isinstance(value, Tracer) or value.node.shape:
             return False
-        return not self.trace.is_known(value.node)
+        return not self.trace.is_known(value.node) and always(value.node, self.trace) is None
 
     def _steps(self, iterable: Any) -> tuple[Dim, Dim, int] | None:
         """First number, count, and distance of steps; None for what is no range."""
@@ -273,17 +333,17 @@ class TracedControl(PythonControl):
         found = []
 
         def step() -> None:
-            body(control.wrap_length(first))
+            body(counted.wrap_length(first))
             found.append(self._is_open(leave()))
 
-        control.tried(self.trace, step, names, held)
+        tried(self.trace, step, names, held)
         return any(found)
 
     def _cost(self, first: Dim, body: Callable[[Any], None], names: Variables, held: Any) -> int:
         """How many operations one step is."""
         known = ("cost", getattr(body, "__code__", body))
         if known not in self.trace.learned:
-            made = control.tried(self.trace, lambda: body(control.wrap_length(first)), names, held)
+            made = tried(self.trace, lambda: body(counted.wrap_length(first)), names, held)
             self.trace.learned[known] = max(made, 1)
         cost: int = self.trace.learned[known]
         return cost
@@ -294,12 +354,24 @@ def _variables(
 ) -> Variables:
     state = State(assigned, *functions)
     names = tuple(state.cells)
-    return Variables(names, frozenset(read), frozenset(live), UNBOUND, state.get, state.set)
+
+    def get() -> list[Any]:
+        return Values(state.get())
+
+    return Variables(
+        names,
+        frozenset(read),
+        frozenset(live),
+        UNBOUND,
+        get,
+        state.set,
+        lambda: shared(state.cells),
+    )
 
 
 def _held(*functions: Callable[..., Any] | None) -> list[Any]:
     """The values of the variables that functions close over, but for what is ours."""
-    found = []
+    found = Values()
     for f in functions:
         for cell in getattr(f, "__closure__", None) or ():
             try:

@@ -21,7 +21,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.np.numpy_support import from_dtype
@@ -51,6 +50,7 @@ from tracejit.lower.kernel.statements import (
     Store,
     Transposed,
     Unary,
+    bare,
 )
 
 #: Statements from which on LLVM is told how to vectorise a loop.
@@ -71,8 +71,6 @@ _OPERATORS = {
     "and": "logical_and", "or": "logical_or",
 }  # fmt: skip
 _SIGNS = {"not": "logical_not", "-": "negative"}
-#: The dtypes of Python's own numbers.
-_BARE = frozenset(map(np.dtype, (bool, int, float, complex)))
 #: A value of a kernel: its Numba type, and what LLVM calls it.
 Value = tuple[Any, ir.Value]
 
@@ -235,11 +233,11 @@ class Builder:
         """An operator, whose operands are of one type: a bare number takes the other one's."""
         left, right = self._value(e.left), self._value(e.right)
         if left[0] != right[0]:
-            bare = [_bare(e.left), _bare(e.right)]
-            if bare[0] is not None and bare[1] is None:
-                left = self._literal(right[0], bare[0])
-            elif bare[1] is not None and bare[0] is None:
-                right = self._literal(left[0], bare[1])
+            numbers = bare(e.left), bare(e.right)
+            if numbers[0] is not None and numbers[1] is None:
+                left = self._literal(right[0], numbers[0])
+            elif numbers[1] is not None and numbers[0] is None:
+                right = self._literal(left[0], numbers[1])
         return self._call(getattr(runtime, _OPERATORS[e.sign]), [left, right])
 
     def _group(self, e: Group) -> Value:
@@ -295,13 +293,6 @@ _EXPRESSIONS: dict[type, Callable[[Builder, Any], Value]] = {
 }
 
 
-def _bare(e: Expr) -> Any:
-    """The value of a number that has no dtype of its own; None for another expression."""
-    if isinstance(e, Constant):
-        return e.value if e.dtype in _BARE else None
-    return e if isinstance(e, int) else None
-
-
 def _array(e: Expr) -> str:
     """The name of an array, or of what it is the transpose of."""
     while isinstance(e, Transposed):
@@ -312,7 +303,7 @@ def _array(e: Expr) -> str:
 
 def _whole(value: Expr) -> str:
     """The array that an expression is a view of; nothing where it is another."""
-    if isinstance(value, Call) and value.function == "flat":
+    if isinstance(value, Call) and value.function.startswith(("flat", "shaped_")):
         return _array(value.operands[0])
     return _array(value.array) if isinstance(value, Part) else ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tracejit.cpu.emit.accumulate import Lead, kept_element, led
+from tracejit.cpu.emit.accumulate import Accumulators
 from tracejit.cpu.emit.emitting import Emitting
 from tracejit.cpu.passes.chunks import (
     CHUNK,
@@ -17,6 +17,7 @@ from tracejit.cpu.passes.chunks import (
 )
 from tracejit.cpu.source import Extra
 from tracejit.cpu.styles import Tile
+from tracejit.lower.emit.accumulate import Lead, kept_element, led
 from tracejit.lower.kernel.formula import fill
 from tracejit.lower.kernel.statements import Binary, Call, Element, Expr, For, Store
 from tracejit.lower.program import Buffer, Computation, Kind, Loop
@@ -25,8 +26,8 @@ from tracejit.lower.program import Buffer, Computation, Kind, Loop
 class Chunks:
     """What goes around a chunked loop; an entry for a range only leaves what each chunk gave."""
 
-    def __init__(self, emitter: Emitting) -> None:
-        self.e, self.sums = emitter, emitter.accumulators
+    def __init__(self, emitter: Emitting, sums: Accumulators) -> None:
+        self.e, self.sums = emitter, sums
         #: What the chunks before have given.
         self.names: dict[Computation, str] = {}
 

@@ -1,21 +1,4 @@
-"""The kernel of a program: one function, one operation a statement, each name assigned once.
-
-The names are canonical and no line of the user's appears, so that equal computations have equal
-source; where each statement comes from is kept beside it. For ``1 / (1 + np.exp(-x))``:
-
-    def entry(x0, b0):
-        if not x0.shape[0] != 1:
-            return 1
-        v0 = x0.shape[0]
-        for i0 in range(v0):
-            v1 = x0[i0]
-            v2 = negative(v1)
-            v3 = exp(v2)
-            v4 = 1.0 + v3
-            v5 = 1.0 / v4
-            b0[i0] = v5
-        return 0
-"""
+"""The entry of a program for the CPU: its loops by blocks, jams, chunks, lines, in phases."""
 
 from __future__ import annotations
 
@@ -26,51 +9,33 @@ from tracejit.cpu.emit.accumulate import Accumulators, Version
 from tracejit.cpu.emit.calls import Calls
 from tracejit.cpu.emit.chunks import Chunks
 from tracejit.cpu.emit.copies import Copies
-from tracejit.cpu.emit.emitting import DONE, FALSE, MISSED, Emitting, refused, unless
-from tracejit.cpu.emit.expressions import loaded, stored
+from tracejit.cpu.emit.emitting import Emitting
 from tracejit.cpu.emit.guards import Guards
 from tracejit.cpu.emit.heading import heading
-from tracejit.cpu.emit.regions import Regions
 from tracejit.cpu.emit.streams import Streams
 from tracejit.cpu.passes.jam import FAR, LONG
 from tracejit.cpu.passes.phases import Phase, with_slots
 from tracejit.cpu.source import CPUSource, Extra
 from tracejit.cpu.styles import Chunk, Jam
 from tracejit.intrinsics.blocks import BLOCK
-from tracejit.ir import build, dims, ops
-from tracejit.ir.node import Node
-from tracejit.lower.access import FLAT, Dynamic, Entry, Index, Point
-from tracejit.lower.buffers import name_memory
-from tracejit.lower.control import results
+from tracejit.lower.access import Point
 from tracejit.lower.kernel.statements import (
-    Assign,
     Binary,
     Block,
     Call,
     Do,
-    Element,
     Expr,
-    Factory,
     For,
     Group,
     If,
-    Kernel,
-    Length,
-    Return,
-    Store,
+    Statement,
     Unary,
 )
 from tracejit.lower.kernel.text import Text
-from tracejit.lower.program import (
-    Buffer,
-    Computation,
-    Flat,
-    Kind,
-    Loop,
-    Program,
-    computations_in,
-)
-from tracejit.lower.writes import are_late, written
+from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program, computations_in
+
+#: What an entry for a range is told: which phase, and its first and last iteration.
+_RANGE = ("phase", "first", "last")
 
 
 def emit(program: Program, phases: Sequence[Phase] = (), streaming: bool = False) -> CPUSource:
@@ -79,7 +44,9 @@ def emit(program: Program, phases: Sequence[Phase] = (), streaming: bool = False
 
 
 class Emitter(Emitting):
-    """Walks a program's tree; holds the open blocks from the function's body inwards."""
+    """Adds how the CPU goes through loops, and its calls."""
+
+    accumulators: Accumulators
 
     def __init__(
         self,
@@ -90,145 +57,74 @@ class Emitter(Emitting):
     ) -> None:
         super().__init__(with_slots(program) if phases else program, phases, streaming, around)
         self.accumulators = Accumulators(self)
-        self.chunks = Chunks(self)
+        self.chunks = Chunks(self, self.accumulators)
         self.calls = Calls(self)
-        self.regions = Regions(self)
         self.copies = Copies(self)
-        self.guards = Guards(self)
+        self.guards = Guards(self, self.accumulators)
         self.streams = Streams(self)
-        #: Whether nothing is left that could give another code than that all is done.
-        self.left = False
 
     # The whole function ----------------------------------------------------------------------
 
     def emit(self) -> CPUSource:
         """Emit everything."""
-        graph = self.program.graph
-        self.written = set(written(graph))
-        for k, node in enumerate(graph.inputs):
-            self.names[node.attr[0]] = f"x{k}"
-        ordered, late, kept = name_memory(self.program)
-        for buffer in (b for bs in self.program.buffers.values() for b in bs if b.home):
-            buffer.name = self.home(buffer)
-        self.extras = [Extra(b) for b in kept]
-        self.returned = [b for b in late if b.output]
-        self.parameters = [f"x{k}" for k in range(len(graph.inputs))] + [b.name for b in ordered]
-        self._checks()
-        is_late = are_late(graph)
-        for k, item in enumerate(self.program.items):
-            if is_late and not self.left and _assigns(item):
-                self._leave()
-            if phases := self.phases:
-                self.ranged = item if phases[k].rows != 0 else None
-                self.open_phase(k)
-            self.item(item)
-            del self.path[1:]
-            if self.ranged is item and isinstance(item, Loop) and item.has(Chunk):
-                self.chunks.combine(item, k)
-        if not self.left:
-            self._leave()
-        self.body.add(Return(DONE))
-        parameters = self.parameters + [e.buffer.name for e in self.extras]
-        parameters += ["phase", "first", "last"] if self.phases else []
-        parameters += ["late"] if self.returned else []
-        kernel, text = Kernel(parameters, self.factories, self.body), Text()
+        kernel, text = self.kernel(), Text()
         text.block(kernel.body)
         head = heading(kernel, text)
         return CPUSource(
+            kernel,
             "\n".join([*head, *text.lines, ""]),
             [*(None for _ in head), *text.origins],
-            ordered,
+            self.given,
             self.returned,
-            kernel,
             text.calls,
             bool(self.phases),
             self.extras,
         )
 
-    def inside(self, program: Program) -> Emitting:
-        return Emitter(program, around=self)
+    def checks(self) -> None:
+        self.extras = [Extra(b) for b in self.kept]
+        super().checks()
 
-    def everything(self) -> None:
-        for item in self.program.items:
-            self.item(item)
-            del self.path[1:]
+    def own_parameters(self) -> list[str]:
+        return [e.buffer.name for e in self.extras] + (list(_RANGE) if self.phases else [])
 
-    def _leave(self) -> None:
-        """Leave after the work where the entry is for other arguments, or NumPy would raise."""
-        self.left = True
-        if self.program.required is not None:
-            self._require(self.program.required)
-        if self.traps:
-            self.body.body.insert(self.start, Assign("bad", FALSE))
-            self.body.add(refused())
+    def outer_item(self, number: int, item: Loop | Computation) -> None:
+        if phases := self.phases:
+            self.ranged = item if phases[number].rows != 0 else None
+            self.open_phase(number)
+        super().outer_item(number, item)
+        if self.ranged is item and isinstance(item, Loop) and item.has(Chunk):
+            self.chunks.combine(item, number)
+
+    def leave(self) -> None:
+        if self.phases and self.program.required is not None:
+            self.open_phase(len(self.phases) - 1)
+        super().leave()
 
     def open_phase(self, number: int) -> None:
         """Open the block of a phase."""
         self.open(If(test=Binary("==", "phase", number)))
 
-    def _checks(self) -> None:
-        """Leave before any work where the arguments are not those that the trace was for.
+    def make(self, buffer: Buffer) -> None:
+        super().make(buffer)
+        if not buffer.output and buffer.room is None:
+            self.path[-1].add(Do(Call("large_pages", (buffer.name,))))
 
-        There is one branch for all checks: each further one costs Numba and LLVM more time than the
-        one before.
-        """
-        inputs = self.program.graph.inputs
-        layouts = self.program.layouts
-        met: list[Expr] = [
-            Call("rows", (self.names[i.attr[0]],)) for i in inputs if layouts[i.attr[0]] == "R"
-        ]
-        met += [self._met(check.condition) for check in self.program.graph.checks]
-        arrays = [i for i in inputs if layouts[i.attr[0]]]
-        gaps = [i for i in arrays if i in self.written and layouts[i.attr[0]] in ("R", "A")]
-        met += [Call("distinct", (self.names[i.attr[0]],)) for i in gaps]
-        for k, x in enumerate(arrays):
-            # What is written into shares no memory with another array.
-            for y in arrays[:k]:
-                if {x, y} & self.written:
-                    met.append(Call("apart", (self.names[y.attr[0]], self.names[x.attr[0]])))
-        if met:
-            every = met[0]
-            for one in met[1:]:
-                name = self.fresh("met")
-                self.body.assign(name, Call("logical_and", (every, one)))
-                every = name
-            self.body.add(unless(every, Return(MISSED)))
-        self.start = len(self.body.body)
+    def call(self, c: Computation) -> None:
+        self.calls.call(c)
 
-    def _require(self, condition: Node) -> None:
-        """Leave after the work where it found that the entry is for other arguments."""
-        if self.phases:
-            self.open_phase(len(self.phases) - 1)
-        self.path[-1].add(unless(self.value(condition, ()), Return(MISSED)))
-        del self.path[1:]
-
-    def _met(self, condition: Node) -> Expr:
-        """The expression that is true where a check holds."""
-        sign = {"equal": "==", "not_equal": "!="}.get(condition.op.name)
-        if sign is not None:
-            length, one = condition.args
-            if length.op is ops.DIM and one.op is ops.CONST and build.constant_value(one) == 1:
-                name, axis, _ = length.attr
-                return Binary(sign, Length(self.names[name], axis), 1)
-        return self.value(condition, ())
+    def put(self, c: Computation, buffer: Buffer, value: Expr) -> Statement | None:
+        return self.streams.put(c, buffer, value)
 
     # Loops -----------------------------------------------------------------------------------
 
-    def item(self, item: Loop | Computation) -> None:
-        if isinstance(item, Computation):
-            self._computation(item)
-        elif len(self.path) == self.outermost:
-            self._nest(item)
-        else:
-            self._loop(item)
-
-    def _nest(self, loop: Loop) -> None:
+    def nest(self, loop: Loop) -> None:
         """An outermost loop: in two versions where it sums rows, which mostly are short."""
         inside = computations_in(loop)
-        self._allocate(inside)
+        self.allocate(inside)
         lengths = self.accumulators.row_lengths(loop, inside)
         if not lengths:
-            self._loop(loop)
+            self.loop(loop)
             return
         each: list[Expr] = [Binary("<=", length, BLOCK) for length in lengths]
         short = functools.reduce(lambda a, b: Binary("and", a, b), each)
@@ -236,11 +132,11 @@ class Emitter(Emitting):
         for condition in (short, long):
             self.open(If(test=condition))
             self.accumulators.rows_short = condition is short
-            self._loop(loop)
+            self.loop(loop)
             self.path.pop()
         self.accumulators.rows_short = False
 
-    def _loop(self, loop: Loop) -> None:
+    def loop(self, loop: Loop) -> None:
         extent = self.dim(loop.extent)
         if self.accumulators.extremes.in_memory(loop):
             return
@@ -251,7 +147,7 @@ class Emitter(Emitting):
         elif loop is self.ranged:
             self.range_of(loop, "first", "last")
         else:
-            self.range_of(loop, None, extent)
+            self.range_of(loop, *self.span(loop))
 
     def range_of(self, loop: Loop, first: Expr | None, last: Expr) -> None:
         """The iterations of a loop from `first` (None: 0) up to `last`."""
@@ -353,142 +249,3 @@ class Emitter(Emitting):
         self.path.pop()
         for each in (loop, *copies):
             del self.depth_of[each]
-
-    def _allocate(self, inside: list[Computation]) -> None:
-        """Allocate the arrays whose size is known only now, before the nest that fills them."""
-        for c in inside:
-            for buffer in self._memory(c):
-                if buffer.late and buffer.name not in self.allocated:
-                    self.allocated.add(buffer.name)
-                    self.path[-1].assign(buffer.name, self._new_array(buffer))
-                    if not buffer.output:
-                        self.path[-1].add(Do(Call("large_pages", (buffer.name,))))
-
-    def _memory(self, c: Computation) -> list[Buffer]:
-        """What a computation writes, or needs while it runs."""
-        control = self.program.controls.get(c.target)
-        if control is None:
-            return self.program.buffers[c.target]
-        found = [b for n in results(c.target) for b in self.program.buffers.get(n, ())]
-        return found + [b for _, b in control.memory]
-
-    def _new_array(self, buffer: Buffer) -> Expr:
-        """Memory that is given back at the end, or, for a result, an array of NumPy's."""
-        extents = [self.dim(d) for d in buffer.shape]
-        char = buffer.node.dtype.char
-        make = "new_array" if buffer.output else "temporary"
-        name = f"{make}_{char.replace('?', 't')}_{len(extents)}"
-        self.factories[name] = Factory(make, (char, len(extents)))
-        if buffer.output:
-            extents[:0] = ["late", 1 + self.returned.index(buffer)]
-        return Call(name, tuple(extents))
-
-    def _computation(self, c: Computation) -> None:
-        if c.kind in (Kind.MATMUL, Kind.LIBRARY):
-            self._allocate([c])
-            (self.regions.run if c.target in self.program.controls else self.calls.call)(c)
-            return
-        if not c.loops:
-            self._allocate([c])
-        if any(loop not in self.depth_of for loop in c.loops):
-            return  # a copy's, of which there is none here
-        self.current = c
-        index = self.index_of(c)
-        if c.kind is Kind.SCATTER:
-            self._scatter(c, index)
-            self.current = None
-            return
-        point = (c.value, index)
-        if self.accumulators.takes_product(c) and self._known(*point) is None:
-            factors = [self.value(a, index if a.ndim else ()) for a in c.value.args]
-            self.accumulators.step_product(c, factors[0], factors[-1])
-            self.current = None
-            return
-        if self.accumulators.counts(c):
-            self.accumulators.step_count(c, self.value(c.value.args[0], index))
-            self.current = None
-            return
-        if c.value is c.target and c.value.op is not ops.CONST:
-            value = self._compute(*point)
-        else:
-            value = self.value(*point)
-        if c.kind is Kind.MAP:
-            self.store(c, value, index)
-        else:
-            self.accumulators.step(c, value, index)
-        self.current = None
-
-    def index_of(self, c: Computation) -> Index:
-        """The index vector of a computation's domain over the open loops."""
-        if c.loops and c.loops[0].has(Flat):
-            return FLAT
-        loop_of = {axis: loop for axis, loop in zip(c.order, c.loops, strict=True)}
-        return tuple(Entry(0, 1, id(loop_of[k])) for k in range(len(c.domain)))
-
-    def target_index(self, c: Computation, index: Index) -> Index:
-        """Where in the target the element at `index` of the domain goes."""
-        if index is FLAT:
-            return FLAT if not c.reduced else ()
-        assert isinstance(index, tuple)
-        kept = [index[k] for k in c.kept]
-        return _moved(c, kept) if c.partial else tuple(kept)
-
-    def store(self, c: Computation, value: Expr, index: Index) -> None:
-        """Store `value` as the element of the target, and remember that it is known here."""
-        if c.target.op is ops.RESHAPE and c.partial:
-            self._fill(c, value, index)
-            return
-        where = self.target_index(c, index)
-        if not c.partial:
-            self.path[-1].known[(c.target, where)] = value
-        result = stored(value, c.target.dtype)
-        for buffer in self.program.buffers[c.target]:
-            put = self.streams.put(c, buffer, result)
-            self.path[-1].add(put or Store(self.element(buffer, where), result, c.target.origin))
-
-    def _fill(self, c: Computation, value: Expr, index: Index) -> None:
-        """Store `value`, an element of what is reshaped, where it lies in the target's memory."""
-        result = stored(value, c.target.dtype)
-        assert isinstance(index, tuple)
-        place = self.position(c.target.args[0], _moved(c, list(index)))
-        for buffer in self.program.buffers[c.target]:
-            element = Element(self.flat(buffer.name, c.target.ndim), (place,))
-            self.path[-1].add(Store(element, result, c.target.origin))
-
-    def _scatter(self, c: Computation, index: Index) -> None:
-        """Put or add an element where its positions say."""
-        mode, checked = c.target.attr
-        value = self.value(c.value, index if c.value.ndim else ())
-        places = []
-        block, origin = self.path[-1], c.target.origin
-        for axis, (node, check) in enumerate(zip(c.positions, checked, strict=True)):
-            place = self.value(node, index if node.ndim else ())
-            if check:
-                length = self.dim(c.target.shape[axis])
-                self.trap(Call("outside", (place, length)), len(self.path) - 1)
-                wrapped = self.fresh("v")
-                block.assign(wrapped, Call("wrap", (place, length)), origin)
-                place = wrapped
-            places.append(place)
-        for buffer in self.program.buffers[c.target]:
-            at = [places[k] for k in buffer.axes]
-            if buffer.layout == "F":
-                at.reverse()
-            element, dtype, new = Element(buffer.name, tuple(at)), c.target.dtype, value
-            if mode == "add":
-                new = self.accumulators.sum_of(c, loaded(element, dtype), value)
-            block.add(Store(element, stored(new, dtype), origin))
-
-
-def _assigns(item: Loop | Computation) -> bool:
-    """Whether an item writes into an array of the caller's."""
-    inside = computations_in(item) if isinstance(item, Loop) else [item]
-    return any(c.target.op is ops.ASSIGN for c in inside)
-
-
-def _moved(c: Computation, index: list[Entry | Dynamic]) -> Index:
-    """The index into the whole of which `c` computes a part."""
-    entry = index[c.axis]
-    assert isinstance(entry, Entry)
-    index[c.axis] = entry._replace(start=dims.add(entry.start, c.offset))
-    return tuple(index)

@@ -1,46 +1,21 @@
-"""An entry under construction, as the parts of the emitter see it: `emit.Emitter` puts it together.
-
-Each part (accumulators, chunks, library calls, guards, streams) writes into the open blocks; what
-is around it, it asks for here.
-"""
+"""An entry for the CPU under construction, as the parts of the emitter see it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from tracejit.cpu.emit.expressions import scalar
-from tracejit.cpu.emit.values import Values
 from tracejit.cpu.passes.phases import Phase
 from tracejit.cpu.source import Extra
-from tracejit.lower.access import Index
-from tracejit.lower.kernel.statements import Call, Expr, If, Return, Statement, Unary
-from tracejit.lower.program import Buffer, Computation, Loop, Program
-
-#: What an entry returns.
-DONE, MISSED, REFUSED = 0, 1, 2
+from tracejit.lower.emit import emitter
+from tracejit.lower.kernel.statements import Expr
+from tracejit.lower.program import Computation, Loop, Program
 
 
-FALSE = scalar(False, np.dtype(bool))
+class Emitting(emitter.Emitter):
+    """Adds what its parts (chunks, library calls, guards, streams) ask for."""
 
-
-def unless(test: Expr, then: Statement) -> If:
-    """A statement for where something is false."""
-    return If([then], test=Unary("not", test))
-
-
-def refused() -> If:
-    """Leave where NumPy would have raised."""
-    return If([Return(REFUSED)], test=Call("told", ("bad",)))
-
-
-class Emitting(Values):
-    """The state of an emitter, and what its parts call."""
-
-    #: The parts that others call: `accumulate.Accumulators` and `guards.Guards`.
-    accumulators: Any
+    #: The part that others call: `guards.Guards`.
     guards: Any
 
     def __init__(
@@ -55,24 +30,9 @@ class Emitting(Values):
         self.streaming = streaming
         #: What only an entry for a range takes: the buffers between its calls (see `Source`).
         self.extras: list[Extra] = []
-        self.parameters: list[str] = []
-        #: Results that are made inside.
-        self.returned: list[Buffer] = []
         self.outermost = 2 if phases else 1
         #: The outermost item that runs over a range.
         self.ranged: Loop | Computation | None = None
-
-    def item(self, item: Loop | Computation) -> None:
-        """Emit a loop or a computation into the open block."""
-        raise NotImplementedError
-
-    def everything(self) -> None:
-        """Emit all items of the program."""
-        raise NotImplementedError
-
-    def inside(self, program: Program) -> Emitting:
-        """What emits the program of a region, in a block of this."""
-        raise NotImplementedError
 
     def range_of(self, loop: Loop, first: Expr | None, last: Expr) -> None:
         """Emit the iterations of a loop from `first` (None: 0) up to `last`."""
@@ -80,16 +40,4 @@ class Emitting(Values):
 
     def open_phase(self, number: int) -> None:
         """Open the block of a phase."""
-        raise NotImplementedError
-
-    def index_of(self, c: Computation) -> Index:
-        """The index vector of a computation's domain over the open loops."""
-        raise NotImplementedError
-
-    def target_index(self, c: Computation, index: Index) -> Index:
-        """Where in the target the element at `index` of the domain goes."""
-        raise NotImplementedError
-
-    def store(self, c: Computation, value: Expr, index: Index) -> None:
-        """Store `value` as the element of the target, and remember that it is known here."""
         raise NotImplementedError

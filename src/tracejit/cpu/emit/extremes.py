@@ -22,29 +22,19 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.lower import access
 from tracejit.lower.access import Dynamic, Entry
+from tracejit.lower.emit.accumulate import Accumulators
 from tracejit.lower.kernel.statements import (
     Assign,
     Binary,
-    Block,
     Call,
     Element,
     Expr,
     Factory,
     Group,
-    If,
     Store,
-    Unary,
     plus,
 )
 from tracejit.lower.program import Computation, Kind, Loop
-
-
-class _Names(NamedTuple):
-    """What has been found: the best value, its position, and how many elements came before."""
-
-    best: str
-    place: str
-    counter: str
 
 
 class _Row(NamedTuple):
@@ -59,9 +49,8 @@ class _Row(NamedTuple):
 class Extremes:
     """Statements before, in and after the loops of positions of extremes."""
 
-    def __init__(self, emitter: Emitting) -> None:
-        self.e = emitter
-        self.names: dict[Computation, _Names] = {}
+    def __init__(self, emitter: Emitting, sums: Accumulators) -> None:
+        self.e, self.sums = emitter, sums
         #: Memory for the open block, and where the element at hand goes there.
         self.blocks: dict[Computation, tuple[str, Expr]] = {}
 
@@ -82,7 +71,7 @@ class Extremes:
             place = self.e.fresh("v")
             operands = (row.array, *row.start, row.length)
             self.e.path[-1].assign(place, Call(name, operands), c.target.origin)
-            self.e.accumulators.finish(c, place)
+            self.sums.finish(c, place)
         return True
 
     def _search(self, c: Computation, char: str, ndim: int) -> str:
@@ -156,15 +145,6 @@ class Extremes:
             places.append(self.e.dim(entry.start))
         return places if outer >= 0 else None
 
-    def start(self, c: Computation, identity: Expr) -> str:
-        """Begin; the name of what will be the position."""
-        names = self.names[c] = _Names(self.e.fresh("v"), self.e.fresh("v"), self.e.fresh("v"))
-        block = self.e.path[-1]
-        block.assign(names.best, identity)
-        block.assign(names.place, 0)
-        block.assign(names.counter, 0)
-        return names.place
-
     def by_blocks(self, loop: Loop) -> list[Computation]:
         """The computations of a loop that takes a block at a time; none where it does not."""
         inside = [c for c in loop.items if isinstance(c, Computation) and _by_blocks(c)]
@@ -180,67 +160,31 @@ class Extremes:
         self.e.insert(0, Assign(memory, Call(made, ())))
         self.blocks[c] = memory, Binary("-", self.e.var_of[loop], start)
 
-    def step(self, c: Computation, value: Expr) -> None:
-        """Take an element into account."""
-        if c in self.blocks:
-            memory, place = self.blocks[c]
-            element = Element(memory, (place,))
-            self.e.path[-1].add(Store(element, value, c.target.origin))
-            return
-        names, block = self.names[c], self.e.path[-1]
-        better = self._if_better(c, value)
-        better.assign(names.best, value, c.target.origin)
-        better.assign(names.place, names.counter)
-        block.assign(names.counter, Binary("+", names.counter, 1))
+    def takes(self, c: Computation, value: Expr) -> bool:
+        """Put an element into the open block's memory; False where there is none for it."""
+        if c not in self.blocks:
+            return False
+        memory, place = self.blocks[c]
+        self.e.path[-1].add(Store(Element(memory, (place,)), value, c.target.origin))
+        return True
 
     def close_block(self, c: Computation, start: Expr, last: Expr) -> None:
         """After a block's elements: the position of its extreme, where that is better."""
-        names, (memory, _) = self.names[c], self.blocks.pop(c)
+        names, (memory, _) = self.sums.found[c], self.blocks.pop(c)
         block, place, found = self.e.path[-1], self.e.fresh("v"), self.e.fresh("v")
         search = self._search(c, _kernel_char(c), 1)
         count = Call("imin", (Binary("-", last, start), BLOCK))
         block.assign(place, Call(search, (memory, 0, count)))
         block.assign(found, Element(memory, (place,)))
-        better = self._if_better(c, found)
+        better = self.sums.if_better(c, found)
         better.assign(names.best, found, c.target.origin)
         better.assign(names.place, plus(plus(names.counter, start), place))
 
     def pass_by(self, c: Computation, extent: Expr) -> None:
         """After a loop that takes blocks: its elements come before those of the next."""
         if len(c.reduced) > 1:
-            counter = self.names[c].counter
+            counter = self.sums.found[c].counter
             self.e.path[-1].assign(counter, Binary("+", counter, extent))
-
-    def _if_better(self, c: Computation, value: Expr) -> Block:
-        """A block for when `value` takes the place of the best."""
-        best = self.names[c].best
-        return if_better(self.e.path[-1], c.value.dtype.kind, _largest(c), value, best)
-
-
-def if_better(
-    block: Block, kind: str, largest: bool, value: Expr, best: Expr, numbers: bool = False
-) -> Block:
-    """A block, at the end of `block`, for when `value` takes the place of the best.
-
-    Of `numbers` alone, NaN does so never.
-    """
-    if kind == "c":
-        name = f"{'larger' if largest else 'smaller'}_{'number' if numbers else 'complex'}"
-        tests: list[Expr] = [Call(name, (value, best))]
-    else:
-        # A NaN is not below the best either: the first one wins, and then nothing does.
-        tests = [Unary("not", Call("le" if largest else "ge", (value, best)))]
-        if kind == "f":
-            tests.append(Unary("not", Call("isnan", (value if numbers else best,))))
-    for test in tests:
-        inner = If(test=test)
-        block.add(inner)
-        block = inner
-    return block
-
-
-def _largest(c: Computation) -> bool:
-    return c.target.op.name == "argmax"
 
 
 def _kernel_char(c: Computation) -> str:

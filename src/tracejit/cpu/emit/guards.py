@@ -20,12 +20,14 @@ instead of 14.2.)
 
 from __future__ import annotations
 
-from tracejit.cpu.emit.emitting import FALSE, Emitting
+from tracejit.cpu.emit.accumulate import Accumulators
+from tracejit.cpu.emit.emitting import Emitting
 from tracejit.cpu.styles import Jam
 from tracejit.ir import ops
 from tracejit.ir.node import Node, Origin
 from tracejit.lower import access
 from tracejit.lower.access import Point
+from tracejit.lower.emit.emitting import FALSE
 from tracejit.lower.kernel.formula import fill
 from tracejit.lower.kernel.statements import Call, Expr, For, If
 from tracejit.lower.program import Computation, Kind, Loop
@@ -34,8 +36,8 @@ from tracejit.lower.program import Computation, Kind, Loop
 class Guards:
     """The loops over a block that calls guarded functions."""
 
-    def __init__(self, emitter: Emitting) -> None:
-        self.e = emitter
+    def __init__(self, emitter: Emitting, sums: Accumulators) -> None:
+        self.e, self.sums = emitter, sums
 
     def points(self, loop: Loop) -> list[Point]:
         """The guarded calls in an innermost loop; none where a block could not be done again."""
@@ -67,7 +69,7 @@ class Guards:
         assert outer.body.pop() is inner
         far = self.e.fresh("v")
         outer.assign(far, FALSE)
-        kept = {name: self.e.fresh("v") for name in self.e.accumulators.carried(loop)}
+        kept = {name: self.e.fresh("v") for name in self.sums.carried(loop)}
         for name, copy in kept.items():
             outer.assign(copy, name)
         outer.add(inner)
@@ -77,9 +79,10 @@ class Guards:
         tests: dict[Expr, Origin | None] = {}
         for node, index in points:
             (argument,) = access.operands(node, index)
-            if argument in inner.known:  # else it is the same at each step, and was computed before
+            known = self.e.known[inner]
+            if argument in known:  # else it is the same at each step, and was computed before
                 assert isinstance(node.op, ops.Elementwise) and node.op.far
-                tests[fill(node.op.far, inner.known[argument])] = node.origin
+                tests[fill(node.op.far, known[argument])] = node.origin
         for test, origin in tests.items():
             inner.assign(far, Call("logical_or", (far, test)), origin)
 

@@ -85,7 +85,8 @@ class _Reader:
         return e
 
     def error(self) -> SyntaxError:
-        return SyntaxError(f"{self.text!r} is no formula: {self.tokens[self.at][1]!r} in it")
+        at = min(self.at, len(self.tokens) - 1)
+        return SyntaxError(f"{self.text!r} is no formula: {self.tokens[at][1]!r} in it")
 
     def next(self) -> tuple[str, str]:
         self.at += 1

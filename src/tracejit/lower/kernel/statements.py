@@ -173,13 +173,9 @@ class Leave:
 
 @dataclass(eq=False, slots=True)
 class Block:
-    """Statements in order; a block among them that is nothing else has theirs.
-
-    While it is written, `known` has the names, or constants, of values that it has computed.
-    """
+    """Statements in order; a block among them that is nothing else has theirs."""
 
     body: list[Statement] = field(default_factory=list)
-    known: dict[Any, Expr] = field(default_factory=dict)
 
     def add(self, statement: Statement) -> None:
         """Append a statement."""
@@ -260,6 +256,17 @@ class Kernel:
     parameters: list[str] = field(default_factory=list)
     factories: dict[str, Factory] = field(default_factory=dict)
     body: Block = field(default_factory=Block)
+
+
+#: The dtypes of Python's own numbers.
+BARE = frozenset(map(np.dtype, (bool, int, float, complex)))
+
+
+def bare(e: Expr) -> Any:
+    """The value of a number that has no dtype of its own; None for another expression."""
+    if isinstance(e, Constant):
+        return e.value if e.dtype in BARE else None
+    return e if isinstance(e, int) else None
 
 
 def plus(a: Expr, b: Expr) -> Expr:

@@ -11,6 +11,7 @@ import numpy as np
 
 from tracejit.ir.node import Origin
 from tracejit.lower.kernel.statements import (
+    BARE,
     Assign,
     Binary,
     Block,
@@ -36,8 +37,6 @@ from tracejit.lower.kernel.statements import (
 )
 
 _INDENT = "    "
-#: The dtypes of Python's own numbers.
-_BARE = frozenset(map(np.dtype, (bool, int, float, complex)))
 #: How tight what is written binds. Sums that are shifted are in parentheses, for people.
 OR, AND, NOT, _COMPARISON, _SHIFT, _SUM, _PRODUCT, _ATOM = range(8)
 BINDS = {
@@ -204,7 +203,7 @@ def constant_text(value: Any, dtype: np.dtype[Any]) -> str:
 
 def type_name(dtype: np.dtype[Any]) -> str:
     """What makes a Python number one of this dtype; nothing where it is one already."""
-    return "" if dtype in _BARE else dtype.name
+    return "" if dtype in BARE else dtype.name
 
 
 def _signed(value: float) -> str:

@@ -1,0 +1,60 @@
+"""Arguments that are slices of other arrays: their variables are views of those arrays'."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from tracejit.plan.prologue import Prologue
+from tracejit.plan.slices import Slices, slices_of
+from tracejit.trace.trace import Trace
+from tracejit.trace.tracer import Tracer
+
+
+class Related(Protocol):
+    """What an argument is a slice of: `base`, which is called `path`."""
+
+    @property
+    def base(self) -> np.ndarray: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def slices(self) -> Slices: ...
+
+
+class SlicedArguments:
+    """The variables of arguments that share memory; `related` by the identity of the array."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self.related: dict[int, Related] = {}
+        self._variables: dict[int, tuple[Tracer, str]] = {}
+        self._guards: list[tuple[str, str, Slices]] = []
+
+    def variable(self, value: Any, path: str) -> tuple[Tracer, str] | None:
+        """The variable of an argument, and a name for it; None where it is no slice."""
+        related = self.related.get(id(value))
+        if related is None:
+            return None
+        if id(value) not in self._variables:
+            base = self._trace.known_array(related.base)
+            if base is None:
+                base = self._trace.input(related.base, related.path)
+            variable = related.slices.take(base)
+            variable.owned = value.flags.writeable
+            name = f"{path}, a slice of {base.node.attr[0]}"
+            self._variables[id(value)] = variable, name
+            self._guards.append((name, base.node.attr[0], related.slices))
+        return self._variables[id(value)]
+
+    def guard(self, expressions: dict[str, str], prologue: Prologue) -> None:
+        """Guard what the slices are, where `expressions` are the texts of names.
+
+        What is no argument itself is had as an argument's base.
+        """
+        for name, base, slices in self._guards:
+            of = expressions.setdefault(base, f"{expressions[name]}.base")
+            found = f"{prologue.symbol(slices_of)}({expressions[name]}, {of})"
+            prologue.miss_if(f"{found} != {prologue.symbol(slices)}")
+        prologue.flush()

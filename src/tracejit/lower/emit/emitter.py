@@ -1,0 +1,363 @@
+"""The kernel of a program: one function, one operation a statement, each name assigned once.
+
+The names are canonical and no line of the user's appears, so that equal computations have equal
+text; where each statement comes from is kept beside it. For ``1 / (1 + np.exp(-x))``:
+
+    def entry(x0, b0):
+        if not x0.shape[0] != 1:
+            return 1
+        v0 = x0.shape[0]
+        for i0 in range(v0):
+            v1 = x0[i0]
+            v2 = negative(v1)
+            v3 = exp(v2)
+            v4 = 1.0 + v3
+            v5 = 1.0 / v4
+            b0[i0] = v5
+        return 0
+"""
+
+from __future__ import annotations
+
+from tracejit.ir import build, dims, ops
+from tracejit.ir.node import Node
+from tracejit.lower.access import FLAT, Dynamic, Entry, Index
+from tracejit.lower.buffers import name_memory
+from tracejit.lower.control import results
+from tracejit.lower.emit.accumulate import Accumulators
+from tracejit.lower.emit.emitting import DONE, FALSE, MISSED, Emitting, refused, steps, unless
+from tracejit.lower.emit.expressions import loaded, stored
+from tracejit.lower.emit.regions import Regions
+from tracejit.lower.kernel.statements import (
+    Assign,
+    Binary,
+    Call,
+    Element,
+    Expr,
+    Factory,
+    Kernel,
+    Length,
+    Return,
+    Statement,
+    Store,
+)
+from tracejit.lower.program import (
+    Buffer,
+    Computation,
+    Flat,
+    Kind,
+    Loop,
+    Program,
+    computations_in,
+)
+from tracejit.lower.writes import are_late, written
+
+
+class Emitter(Emitting):
+    """Walks a program's tree; holds the open blocks from the function's body inwards.
+
+    A target gives `call`, and what it does otherwise.
+    """
+
+    #: What begins, steps and ends what computations carry.
+    accumulators: Accumulators
+
+    def __init__(self, program: Program, around: Emitting | None = None) -> None:
+        super().__init__(program, around)
+        self.accumulators = Accumulators(self)
+        self.regions = Regions(self)
+        #: Loops that do not go over all of their iterations, in a kernel.
+        self.spans: dict[Loop, tuple[Expr, Expr]] = {}
+        #: The buffers that the function is given, and those that are memory between its calls.
+        self.given: list[Buffer] = []
+        self.kept: list[Buffer] = []
+        #: Whether nothing is left that could give another code than that all is done.
+        self.left = False
+
+    # The whole function ----------------------------------------------------------------------
+
+    def kernel(self) -> Kernel:
+        """Emit everything."""
+        graph = self.program.graph
+        self.written = set(written(graph))
+        for k, node in enumerate(graph.inputs):
+            self.names[node.attr[0]] = f"x{k}"
+        self.given, late, self.kept = name_memory(self.program)
+        for buffer in (b for bs in self.program.buffers.values() for b in bs if b.home):
+            buffer.name = self.home(buffer)
+        self.returned = [b for b in late if b.output]
+        self.parameters = [f"x{k}" for k in range(len(graph.inputs))]
+        self.parameters += [b.name for b in self.given]
+        self.checks()
+        is_late = are_late(graph)
+        for k, item in enumerate(self.program.items):
+            if is_late and not self.left and _assigns(item):
+                self.leave()
+            self.outer_item(k, item)
+        if not self.left:
+            self.leave()
+        self.body.add(Return(DONE))
+        parameters = self.parameters + self.own_parameters()
+        parameters += ["late"] if self.returned else []
+        return Kernel(parameters, self.factories, self.body)
+
+    def own_parameters(self) -> list[str]:
+        """What the target's entries take besides inputs and buffers."""
+        return []
+
+    def outer_item(self, number: int, item: Loop | Computation) -> None:
+        """Emit an item of the program itself."""
+        self.item(item)
+        del self.path[1:]
+
+    def inside(self, program: Program) -> Emitting:
+        return type(self)(program, around=self)
+
+    def everything(self) -> None:
+        for item in self.program.items:
+            self.item(item)
+            del self.path[1:]
+
+    def leave(self) -> None:
+        """Leave after the work where the entry is for other arguments, or NumPy would raise."""
+        self.left = True
+        if self.program.required is not None:
+            condition = self.value(self.program.required, ())
+            self.path[-1].add(unless(condition, Return(MISSED)))
+            del self.path[1:]
+        if self.traps:
+            self.body.body.insert(self.start, Assign("bad", FALSE))
+            self.body.add(refused())
+
+    def checks(self) -> None:
+        """Leave before any work where the arguments are not those that the trace was for.
+
+        There is one branch for all checks: each further one costs Numba and LLVM more time than the
+        one before.
+        """
+        inputs = self.program.graph.inputs
+        layouts = self.program.layouts
+        met: list[Expr] = [
+            Call("rows", (self.names[i.attr[0]],)) for i in inputs if layouts[i.attr[0]] == "R"
+        ]
+        met += [self._met(check.condition) for check in self.program.graph.checks]
+        arrays = [i for i in inputs if layouts[i.attr[0]]]
+        gaps = [i for i in arrays if i in self.written and layouts[i.attr[0]] in ("R", "A")]
+        met += [Call("distinct", (self.names[i.attr[0]],)) for i in gaps]
+        for k, x in enumerate(arrays):
+            # What is written into shares no memory with another array.
+            for y in arrays[:k]:
+                if {x, y} & self.written:
+                    met.append(Call("apart", (self.names[y.attr[0]], self.names[x.attr[0]])))
+        if met:
+            every = met[0]
+            for one in met[1:]:
+                name = self.fresh("met")
+                self.body.assign(name, Call("logical_and", (every, one)))
+                every = name
+            self.body.add(unless(every, Return(MISSED)))
+        self.start = len(self.body.body)
+
+    def _met(self, condition: Node) -> Expr:
+        """The expression that is true where a check holds."""
+        sign = {"equal": "==", "not_equal": "!="}.get(condition.op.name)
+        if sign is not None:
+            length, one = condition.args
+            if length.op is ops.DIM and one.op is ops.CONST and build.constant_value(one) == 1:
+                name, axis, _ = length.attr
+                return Binary(sign, Length(self.names[name], axis), 1)
+        return self.value(condition, ())
+
+    # Loops -----------------------------------------------------------------------------------
+
+    def item(self, item: Loop | Computation) -> None:
+        if isinstance(item, Computation):
+            self._computation(item)
+        elif self.lines and len(self.path) == self.outermost:
+            self._in_lines(item)
+        elif len(self.path) == self.outermost:
+            self.nest(item)
+        else:
+            self.loop(item)
+
+    def _in_lines(self, loop: Loop) -> None:
+        """A nest whose outer loops go around: their variables have values here."""
+        outer = []
+        for index, _ in self.lines[:-1]:
+            assert isinstance(index, str)
+            outer.append(loop)
+            self.var_of[loop], self.loops[id(loop)], self.depth_of[loop] = index, loop, 0
+            [inner] = loop.items
+            assert isinstance(inner, Loop)
+            loop = inner
+        self.spans[loop] = self.lines[-1]
+        self.nest(loop)
+        for each in outer:
+            del self.depth_of[each]
+
+    def span(self, loop: Loop) -> tuple[Expr | None, Expr]:
+        """From where to where a loop goes; None is 0."""
+        return self.spans.get(loop) or (None, self.dim(loop.extent))
+
+    def nest(self, loop: Loop) -> None:
+        """Emit an outermost loop."""
+        self.allocate(computations_in(loop))
+        self.loop(loop)
+
+    def loop(self, loop: Loop) -> None:
+        """Emit a loop, one iteration after the other."""
+        first, last = self.span(loop)
+        inside = computations_in(loop)
+        self.var_of[loop] = self.fresh("i")
+        self.loops[id(loop)] = loop
+        self.accumulators.before(loop, inside)
+        self.open(steps(self.var_of[loop], first, last))
+        self.depth_of[loop] = len(self.path) - 1
+        for item in loop.items:
+            self.item(item)
+        self.path.pop()
+        del self.depth_of[loop]
+        self.accumulators.after(loop, inside)
+
+    # Memory ----------------------------------------------------------------------------------
+
+    def allocate(self, inside: list[Computation]) -> None:
+        """Allocate the arrays whose size is known only now, before the nest that fills them."""
+        for c in inside:
+            for buffer in self._memory(c):
+                if buffer.late and buffer.name not in self.allocated:
+                    self.allocated.add(buffer.name)
+                    self.make(buffer)
+
+    def make(self, buffer: Buffer) -> None:
+        """Make a buffer: memory given back at the end, a place in a room, or a result's array."""
+        extents = [self.dim(d) for d in buffer.shape]
+        if buffer.room is not None:
+            name = f"shaped_{len(extents)}"
+            self.factories[name] = Factory("shaped", (len(extents),))
+            self.path[-1].assign(buffer.name, Call(name, (buffer.room.name, *extents)))
+            return
+        char = buffer.node.dtype.char
+        make = "new_array" if buffer.output else "temporary"
+        name = f"{make}_{char.replace('?', 't')}_{len(extents)}"
+        self.factories[name] = Factory(make, (char, len(extents)))
+        if buffer.output:
+            extents[:0] = ["late", 1 + self.returned.index(buffer)]
+        self.path[-1].assign(buffer.name, Call(name, tuple(extents)))
+
+    def _memory(self, c: Computation) -> list[Buffer]:
+        """What a computation writes, or needs while it runs."""
+        control = self.program.controls.get(c.target)
+        if control is None:
+            return self.program.buffers[c.target]
+        found = [b for n in results(c.target) for b in self.program.buffers.get(n, ())]
+        return found + [b for _, b in control.memory]
+
+    # Computations ----------------------------------------------------------------------------
+
+    def call(self, c: Computation) -> None:
+        """Emit the call of compiled code that computes `c`."""
+        raise NotImplementedError
+
+    def put(self, c: Computation, buffer: Buffer, value: Expr) -> Statement | None:
+        """What puts a value of a result elsewhere, for now; None if it is stored at once."""
+        return None
+
+    def _computation(self, c: Computation) -> None:
+        if c.kind in (Kind.MATMUL, Kind.LIBRARY):
+            self.allocate([c])
+            (self.regions.run if c.target in self.program.controls else self.call)(c)
+            return
+        if not c.loops:
+            self.allocate([c])
+        if any(loop not in self.depth_of for loop in c.loops):
+            return  # a copy's, of which there is none here
+        self.current = c
+        index = self.index_of(c)
+        if c.kind is Kind.SCATTER:
+            self._scatter(c, index)
+        elif not self.accumulators.takes(c, index):
+            if c.value is c.target and c.value.op is not ops.CONST:
+                value = self._compute(c.value, index)
+            else:
+                value = self.value(c.value, index)
+            if c.kind is Kind.MAP:
+                self.store(c, value, index)
+            else:
+                self.accumulators.step(c, value, index)
+        self.current = None
+
+    def index_of(self, c: Computation) -> Index:
+        """The index vector of a computation's domain over the open loops."""
+        if c.loops and c.loops[0].has(Flat):
+            return FLAT
+        loop_of = {axis: loop for axis, loop in zip(c.order, c.loops, strict=True)}
+        return tuple(Entry(0, 1, id(loop_of[k])) for k in range(len(c.domain)))
+
+    def target_index(self, c: Computation, index: Index) -> Index:
+        """Where in the target the element at `index` of the domain goes."""
+        if index is FLAT:
+            return FLAT if not c.reduced else ()
+        assert isinstance(index, tuple)
+        kept = [index[k] for k in c.kept]
+        return _moved(c, kept) if c.partial else tuple(kept)
+
+    def store(self, c: Computation, value: Expr, index: Index) -> None:
+        """Store `value` as the element of the target, and remember that it is known here."""
+        if c.target.op is ops.RESHAPE and c.partial:
+            self._fill(c, value, index)
+            return
+        where = self.target_index(c, index)
+        if not c.partial:
+            self.known[self.path[-1]][(c.target, where)] = value
+        result = stored(value, c.target.dtype)
+        for buffer in self.program.buffers[c.target]:
+            put = self.put(c, buffer, result)
+            self.path[-1].add(put or Store(self.element(buffer, where), result, c.target.origin))
+
+    def _fill(self, c: Computation, value: Expr, index: Index) -> None:
+        """Store `value`, an element of what is reshaped, where it lies in the target's memory."""
+        result = stored(value, c.target.dtype)
+        assert isinstance(index, tuple)
+        place = self.position(c.target.args[0], _moved(c, list(index)))
+        for buffer in self.program.buffers[c.target]:
+            element = Element(self.flat(buffer.name, c.target.ndim), (place,))
+            self.path[-1].add(Store(element, result, c.target.origin))
+
+    def _scatter(self, c: Computation, index: Index) -> None:
+        """Put or add an element where its positions say."""
+        mode, checked = c.target.attr
+        value = self.value(c.value, index if c.value.ndim else ())
+        places = []
+        block, origin = self.path[-1], c.target.origin
+        for axis, (node, check) in enumerate(zip(c.positions, checked, strict=True)):
+            place = self.value(node, index if node.ndim else ())
+            if check:
+                length = self.dim(c.target.shape[axis])
+                self.trap(Call("outside", (place, length)), len(self.path) - 1)
+                wrapped = self.fresh("v")
+                block.assign(wrapped, Call("wrap", (place, length)), origin)
+                place = wrapped
+            places.append(place)
+        for buffer in self.program.buffers[c.target]:
+            at = [places[k] for k in buffer.axes]
+            if buffer.layout == "F":
+                at.reverse()
+            element, dtype, new = Element(buffer.name, tuple(at)), c.target.dtype, value
+            if mode == "add":
+                new = self.accumulators.sum_of(c, loaded(element, dtype), value)
+            block.add(Store(element, stored(new, dtype), origin))
+
+
+def _assigns(item: Loop | Computation) -> bool:
+    """Whether an item writes into an array of the caller's."""
+    inside = computations_in(item) if isinstance(item, Loop) else [item]
+    return any(c.target.op is ops.ASSIGN for c in inside)
+
+
+def _moved(c: Computation, index: list[Entry | Dynamic]) -> Index:
+    """The index into the whole of which `c` computes a part."""
+    entry = index[c.axis]
+    assert isinstance(entry, Entry)
+    index[c.axis] = entry._replace(start=dims.add(entry.start, c.offset))
+    return tuple(index)

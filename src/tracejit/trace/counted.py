@@ -1,0 +1,291 @@
+"""Loops of a number of steps that is known when they begin: their body is traced once.
+
+Where a value has another type after the first step than before it (``s = 0`` that becomes a
+float64), that step is traced by itself, and the loop begins with the next. Where an answer changes
+from one step to another (is ``x[:i]`` empty?), the loop becomes two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tracejit.errors import NotTraceable
+from tracejit.ir import build, control, dims, ops
+from tracejit.ir.closing import Body, placeholder
+from tracejit.ir.dims import INT_SCALAR, Dim
+from tracejit.ir.invariant import around
+from tracejit.ir.node import Node
+from tracejit.trace.branches import if_true, predicate
+from tracejit.trace.carried import (
+    Entered,
+    Exchanged,
+    Unsettled,
+    required,
+    results_of,
+    settled,
+    take,
+)
+from tracejit.trace.control import looped
+from tracejit.trace.effects import Variables
+from tracejit.trace.pieces import by_parts, canonical
+from tracejit.trace.ranges import Divided, Steps, changing, depends, holds
+from tracejit.trace.trace import Trace, condition
+from tracejit.trace.tracer import Tracer, wrap
+
+#: Steps that are traced by themselves at most, and loops that one is divided into.
+PEELED, PARTS = 2, 6
+#: A loop of so many steps from a number on, which may be skipped; the numbers of its steps are put
+#: among its `own`.
+Region = Callable[[Dim, Dim, "set[Node]", bool], None]
+
+
+@by_parts
+def for_steps(
+    trace: Trace,
+    first: Dim,
+    count: Dim,
+    by: int,
+    body: Callable[[Tracer], Any],
+    variables: Variables,
+    held: Sequence[Any],
+) -> None:
+    """A loop of `count` steps, whose number goes from `first` by steps of `by`.
+
+    `held` are values that the body reads; containers among them must stay as they are.
+    """
+
+    def region(start: Dim, rest: Dim, own: set[Node], skipped: bool) -> None:
+        steps = Steps(placeholder(INT_SCALAR), 0, dims.sub(rest, 1))
+        own.add(steps.number)
+        _scanned(trace, start, by, steps, body, variables, held, skipped)
+
+    def step(start: Dim) -> bool:
+        body(wrap_length(start))
+        return True
+
+    try:
+        _in_parts(trace, first, count, by, region, step, getattr(body, "__code__", body))
+    except Exchanged as found:
+        _in_turns(trace, found, by, body, variables, held)
+
+
+def _in_turns(
+    trace: Trace,
+    found: Exchanged,
+    by: int,
+    body: Callable[[Tracer], Any],
+    variables: Variables,
+    held: Sequence[Any],
+) -> None:
+    """What is left of a loop, several steps at once: then each array has its variable again."""
+    first, count, period = *found.rest, found.period
+    turns, rest = dims.floordiv(count, period), dims.mod(count, period)
+    left = next(k for k in range(period) if k == period - 1 or _is_equal(trace, rest, k))
+
+    def step(number: Tracer) -> None:
+        start = dims.from_node(number.node)
+        for k in range(period):
+            body(wrap_length(dims.add(start, by * k)))
+
+    if _is_positive(trace, turns):
+        for_steps(trace, first, turns, by * period, step, variables, held)
+    for k in range(left):
+        body(wrap_length(dims.add(first, dims.mul(by, dims.add(dims.mul(turns, period), k)))))
+
+
+def _is_equal(trace: Trace, a: Dim, b: int) -> bool:
+    return a == b if isinstance(a, int) else trace.equal(a, b)
+
+
+@by_parts
+def for_until(
+    trace: Trace,
+    first: Dim,
+    count: Dim,
+    by: int,
+    body: Callable[[Tracer], Any],
+    goes_on: Callable[[], Any],
+    variables: Variables,
+    held: Sequence[Any],
+) -> None:
+    """`for_steps` that ends before a step at which `goes_on`, of a traced value, does not hold."""
+
+    def region(start: Dim, rest: Dim, own: set[Node], skipped: bool) -> None:
+        _counted(trace, start, rest, by, body, goes_on, variables, held, own, skipped)
+
+    def step(start: Dim) -> bool:
+        going = predicate(goes_on())
+        if going.op is ops.CONST:
+            if build.constant_value(going):
+                body(wrap_length(start))
+            return bool(build.constant_value(going))
+
+        def one() -> None:
+            body(wrap_length(start))
+
+        if_true(trace, Tracer(going), one, lambda: None, variables, held)
+        return True
+
+    _in_parts(trace, first, count, by, region, step, getattr(body, "__code__", body))
+
+
+def _in_parts(
+    trace: Trace,
+    first: Dim,
+    count: Dim,
+    by: int,
+    region: Region,
+    step: Callable[[Dim], bool],
+    body: object,
+) -> None:
+    """A loop as regions, and steps by themselves, each of which says whether to go on.
+
+    How many of these there are at first is remembered of a `body`, for when it is traced again.
+    """
+    parts: list[tuple[Dim, Dim]] = [(first, count)]
+    alone = unsettled = 0
+    divided, begun, known = 1, False, ("alone", body)
+    while parts:
+        start, rest = parts.pop(0)
+        certain = _is_certain(trace, rest)
+        if certain is False:
+            continue
+        if rest != 1 and not (certain and not begun and alone < trace.learned.get(known, 0)):
+            own: set[Node] = set()
+            try:
+                region(start, rest, own, not certain)
+                begun = True
+                continue
+            except Exchanged as exchanged:
+                if parts:
+                    raise NotTraceable("arrays change their variables in a loop of parts") from None
+                exchanged.rest = start, rest
+                raise
+            except Divided as found:
+                if found.number not in own:
+                    raise
+                divided += 1
+                _require_inside(trace, found, rest, divided)
+                behind = dims.add(start, dims.mul(by, found.at))
+                parts[:0] = [(start, found.at), (behind, dims.sub(rest, found.at))]
+                continue
+            except (Unsettled, Entered):
+                unsettled += 1
+                if unsettled > PEELED:
+                    raise NotTraceable(
+                        "the type of a variable changes at each step of a loop",
+                        "give it, before the loop, the type that it has in the end",
+                    ) from None
+        if not certain and not _is_positive(trace, rest):
+            continue
+        if not begun:
+            alone += 1
+            trace.learned[known] = max(alone, trace.learned.get(known, 0))
+        if not step(start):
+            return
+        if rest != 1:
+            parts.insert(0, (dims.add(start, by), dims.sub(rest, 1)))
+
+
+def _is_certain(trace: Trace, count: Dim) -> bool | None:
+    """Whether there is a step; None where that depends on the step of a loop around."""
+    if isinstance(count, int) or not depends(count, trace.steps):
+        return _is_positive(trace, count)
+    if holds(dims.sub(count, 1), trace):
+        return True
+    return False if holds(dims.mul(-1, count), trace) else None
+
+
+def _is_positive(trace: Trace, d: Dim) -> bool:
+    return d > 0 if isinstance(d, int) else trace.truth(condition("greater", d, 0))
+
+
+def _require_inside(trace: Trace, found: Divided, count: Dim, parts: int) -> None:
+    """Refuse a loop that cannot be divided within its steps, or is in too many parts already."""
+    after = dims.sub(count, found.at)
+    known = all(
+        _is_positive(trace, d) if isinstance(d, int) or not depends(d, trace.steps)
+        else holds(d, trace)
+        for d in (found.at, after)
+    )  # fmt: skip
+    if not known or parts > PARTS:
+        raise changing(found.test)
+
+
+def wrap_length(d: Dim) -> Tracer:
+    """A length, or a position, as a number of Python's."""
+    return Tracer(d, "number") if isinstance(d, Node) else wrap(d)
+
+
+def _scanned(
+    trace: Trace,
+    first: Dim,
+    by: int,
+    steps: Steps,
+    body: Callable[[Tracer], Any],
+    variables: Variables,
+    held: Sequence[Any],
+    skipped: bool,
+) -> None:
+    number = dims.add(first, dims.mul(by, steps.number))
+
+    def run() -> None:
+        trace.steps.append(steps)
+        try:
+            body(wrap_length(number))
+        finally:
+            trace.steps.pop()
+
+    carried, found = settled(trace, run, variables, held, skipped, counted=True)
+    extra = required(found)
+    starts, params, results, [total] = canonical(
+        trace, [*(s.node for s in carried.starts), *extra.starts],
+        [*carried.params, *extra.params, steps.number],
+        [*results_of(carried, found), *extra.results], [dims.as_node(dims.add(steps.last, 1))],
+    )  # fmt: skip
+    made = Body(tuple(results))
+    outside = around(made, frozenset(params))
+    node = control.steps_of(starts, total, [], params, made, outside, trace.origin())
+    extra.take(trace, take(control.items(node), carried, found, variables, skipped))
+
+
+def _counted(
+    trace: Trace,
+    first: Dim,
+    count: Dim,
+    by: int,
+    body: Callable[[Tracer], Any],
+    goes_on: Callable[[], Any],
+    variables: Variables,
+    held: Sequence[Any],
+    own: set[Node],
+    skipped: bool,
+) -> None:
+    """The loop as a ``while``, which carries the number of the step, one of its `own`."""
+    counter: list[Any] = [wrap(0)]
+
+    def test() -> Node:
+        step = dims.from_node(counter[0].node)
+        below = condition("less", step, count)
+        return build.elementwise("logical_and", below, predicate(goes_on()))
+
+    def step() -> None:
+        number = counter[0].node
+        if number.op is not ops.CONST:
+            own.add(number)
+            trace.counts.add(number)
+            trace.steps.append(Steps(number, 0, dims.sub(count, 1)))
+        position = dims.from_node(number)
+        try:
+            body(wrap_length(dims.add(first, dims.mul(by, position))))
+        finally:
+            if number.op is not ops.CONST:
+                trace.steps.pop()
+        counter[0] = wrap_length(dims.add(position, 1))
+
+    skipped = skipped or predicate(goes_on()).op is not ops.CONST
+    try:
+        looped(trace, test, step, variables.counting(counter), held, skipped)
+    finally:
+        trace.counts -= own
