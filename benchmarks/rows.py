@@ -96,6 +96,20 @@ GRADIENTS: tuple[tuple[str, str, float, Literal["higher", "lower"], str], ...] =
         "lower",
         "{:.2f}",
     ),
+    (
+        "diffusion_1d",
+        "gradient of 1,000 explicit steps on 10,000 points by their start: time in times of these",
+        5.0,
+        "lower",
+        "{:.2f}",
+    ),
+    (
+        "diffusion_2d",
+        "the same on 200 × 200 points",
+        5.0,
+        "lower",
+        "{:.2f}",
+    ),
 )
 
 RANDOM: tuple[tuple[str, str, float, Literal["higher", "lower"], str], ...] = (
