@@ -24,7 +24,12 @@ from tracejit.call.firstpart import answer
 from tracejit.call.paths import Path, tracing
 from tracejit.call.random_state import RandomGuard
 from tracejit.call.reentry import aside, begins_trace, inlining
-from tracejit.call.retrace import asked_too_often, cause_of, promote_changed_numbers
+from tracejit.call.retrace import (
+    asked_too_often,
+    cause_of,
+    number_changed,
+    promote_changed_numbers,
+)
 from tracejit.call.traced import Overlapping, TraceResult, run_trace
 from tracejit.capture.capture import Capture, Root
 from tracejit.capture.namespace import RANDOM_HINT
@@ -247,10 +252,13 @@ def _traced_by_regions(
     if isinstance(traced, Refusal):
         if not isinstance(problem, NotTraceable) or isinstance(problem, Overlapping):
             return traced
-    elif traced[0].made <= SMALL:
+    elif traced[0].made <= SMALL and not number_changed(fn, description.key, traced[0]):
         return traced
     if rewritten(fn.__wrapped__.__code__).reason is None:
         again = _traced(fn, description, looping=True)
+        if not isinstance(again, Refusal) and number_changed(fn, description.key, again[0]):
+            other = _traced(fn, description, looping=True, changing=True)
+            again = again if isinstance(other, Refusal) else other
         if not isinstance(again, Refusal) or isinstance(again.problem, Overlapping):
             return again
         if config.debug >= 1:
@@ -275,6 +283,7 @@ def _traced(
     looping: bool = False,
     hurried: bool = False,
     unlimited: bool = False,
+    changing: bool = False,
 ) -> tuple[Trace, TraceResult] | Refusal:
     """The trace of `fn` and what it gave; at most `tries` where other threads may have drawn."""
     start = time.perf_counter()
@@ -282,7 +291,7 @@ def _traced(
     trace = Trace(0.0 if unlimited else config.budget, hurried)
     guard = RandomGuard()
     take_refusal()
-    control = TracedControl(trace) if looping else None
+    control = TracedControl(trace, changing) if looping else None
     if looping:
         trace.decisions.first_part = lambda truth: answer(trace, truth, fn.stats)
     capture = Capture(trace, fn.__wrapped__, fn._dynamic, fn._paths.write, control)
@@ -301,7 +310,7 @@ def _traced(
         capture.release()
         guard.restore()
     if drawn:
-        return _traced(fn, description, tries - 1, looping, hurried, unlimited)
+        return _traced(fn, description, tries - 1, looping, hurried, unlimited, changing)
     if bound_to(fn.__wrapped__):
         trace.budget = 0.0  # NumPy is no way out
     seconds = time.perf_counter() - start
