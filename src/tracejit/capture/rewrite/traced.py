@@ -50,11 +50,9 @@ def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwarg
         return python(*args, **kwargs)
     best = args[0]
     for other in args[1:]:
-        pair = [
-            dims.from_node(v.node) for v in map(wrap, (best, other)) if v.node.type == INT_SCALAR
-        ]
-        if len(pair) == 2:
+        if _is_length(best) and _is_length(other):
             extreme = dims.maximum if python is max else dims.minimum
+            pair = (dims.from_node(wrap(v).node) for v in (best, other))
             best = counted.wrap_length(extreme(*pair))
             continue
         test = beyond(other, best)
@@ -63,6 +61,10 @@ def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwarg
         elif test:
             best = other
     return best
+
+
+def _is_length(value: Any) -> bool:
+    return not isinstance(value, Mixed) and wrap(value).node.type == INT_SCALAR
 
 
 def _is_scalar(value: Any) -> bool:
