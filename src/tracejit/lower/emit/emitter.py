@@ -231,7 +231,8 @@ class Emitter(Emitting):
 
     def make(self, buffer: Buffer) -> None:
         """Make a buffer: memory given back at the end, a place in a room, or a result's array."""
-        extents = [self.dim(d) for d in buffer.shape]
+        turned = buffer.layout == "F" and not buffer.output  # a C array with the axes reversed
+        extents = [self.dim(d) for d in (buffer.shape[::-1] if turned else buffer.shape)]
         if buffer.room is not None:
             name = f"shaped_{len(extents)}"
             self.factories[name] = Factory("shaped", (len(extents),))
