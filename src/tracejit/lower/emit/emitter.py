@@ -250,7 +250,9 @@ class Emitter(Emitting):
         """What a computation writes, or needs while it runs."""
         control = self.program.controls.get(c.target)
         if control is None:
-            return self.program.buffers[c.target]
+            parts = self.program.parts
+            own = [parts[c.target]] if c.target in parts else []
+            return self.program.buffers[c.target] + own
         found = [b for n in results(c.target) for b in self.program.buffers.get(n, ())]
         return found + [b for _, b in control.memory]
 
