@@ -42,6 +42,7 @@ from tracejit.ir import build
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
+from tracejit.ir.rules.record import NoDerivativeError
 from tracejit.native import floatmodes, locks
 from tracejit.native.caller import OTHERS
 from tracejit.plan.callplan import CallPlan, Runnable
@@ -268,6 +269,8 @@ def _traced_by_regions(
             other = _traced(fn, description, looping=True, changing=True)
             again = again if isinstance(other, Refusal) else other
         if not isinstance(again, Refusal) or isinstance(again.problem, Overlapping):
+            return again
+        if isinstance(traced, Refusal) and isinstance(again.problem, NoDerivativeError):
             return again
         if config.debug >= 1:
             log(f"{fn.__name__} by regions: {again.problem!r}")
