@@ -51,6 +51,7 @@ EXAMPLES: dict[str, str] = {
     "zeros": "np.zeros(len(x), dtype)",
     "outer": "np.outer(v, w)",
     "place": "(z := x * 1, np.place(z, m, y), z)[2]",
+    "put": "(z := x * 1, np.put(z, i, v), z)[2]",
     "putmask": "(z := x * 1, np.putmask(z, m, y), z)[2]",
     "repeat": "np.repeat(x, 2, axis=0)",
     "require": "np.require(x, requirements='C')",

@@ -460,6 +460,35 @@ def test_values_over_and_over(name):
     agrees(g, x, m[:-1], x)
 
 
+def test_values_in_turn_at_positions():
+    def f(x, i, v):
+        z = x.copy()
+        np.put(z, i, v)
+        z[::-1].put(i, v, mode="wrap")
+        np.put(z.T, i, v, "clip")
+        return z
+
+    g = tracejit.function(f)
+    for x in (numbers((6,)), numbers((2, 3)), np.arange(24).reshape(2, 3, 4), numbers((6, 1))):
+        for i in ([0], [1, -1, 1], [[0, 5], [-6, 2]], 3):
+            at = np.array(i)
+            for v in (7, 2.5, np.array([1.0, 2]), np.arange(40), np.array([3]), x[:0], True):
+                agrees(g, x, at, v)
+    assert not g.stats.fallbacks
+
+    def of_python(x):
+        np.put(x, [0, 1, 2], [1.7, 2])
+        return x
+
+    h = tracejit.function(of_python)
+    for x in (np.zeros(4), np.zeros((2, 2), int)):
+        agrees(h, x)
+    short = tracejit.function(f)
+    for bad in (np.array([0, 6]), np.array([-7])):
+        with pytest.raises(IndexError, match="out of bounds"):
+            short(np.zeros(6), bad, 1)
+
+
 def test_what_is_written_into_itself():
     def reversed_(x, m):
         z = x * 2

@@ -51,6 +51,15 @@ PASSES = {
             ("circles are not looked for", "len(writers) <= _MOST", "len(writers) <= 0"),
         ),
     ),
+    "interchange": Pass(
+        "lower/interchange.py",
+        "tests/lower/test_interchange.py",
+        (
+            ("other lines are read", "all(at[k] == entry for k, entry in axes.values())", "True"),
+            ("what is carried is forgotten", " or not all(s.ndim for s in parts.carried)", ""),
+            ("rows of memory are left", "if alone and across", "if alone"),
+        ),
+    ),
     "control": Pass(
         "lower/control.py",
         "tests/lower/test_control.py",

@@ -1,4 +1,4 @@
-"""``np.putmask`` and ``np.place``: values, over and over, where a mask is true."""
+"""``np.putmask``, ``np.place`` and ``np.put``: values, over and over, at chosen places."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from tracejit.arrays.common import at_least, call, check_cast, check_owned, dim_node, strong, write
-from tracejit.arrays.writing import value_of
+from tracejit.arrays.writing import setitem, value_of
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
-from tracejit.trace.tables import implements
-from tracejit.trace.tracer import Tracer
+from tracejit.trace.tables import implements, method
+from tracejit.trace.tracer import Tracer, number
 
 
 @implements(np.putmask)
@@ -58,6 +58,42 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
     y = build.gather(v, (count,), (("index", 0),), places)
     columns = [build.view(found, (count,), ((0, 1, 0), (k, 0, None))) for k in range(x.ndim)]
     write(arr, build.scatter(x, y, columns, [True] * x.ndim, "set"))
+
+
+@implements(np.put)
+@method("put")
+def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
+    """``np.put``: the values in turn, at positions that count the elements in C order."""
+    if not isinstance(a, Tracer) or a.kind != "array" or not a.node.ndim:
+        raise NotTraceable("np.put into an array that is not traced, or has no axes")
+    check_owned(a)
+    positions = strong(ind)
+    if positions.dtype.kind not in "iu" or mode not in ("raise", "wrap", "clip"):
+        raise NotTraceable("np.put at positions that are no integers is not compiled")
+    node = value_of(Tracer(strong(v)) if isinstance(v, (list, tuple)) else v, a.node.dtype)
+    count = build.size(positions)
+    at = build.reshape(build.cast(positions, INT64), (count,))
+    values = build.reshape(node, (build.size(node),))
+    length = values.shape[0]
+    if not at_least(length, 1):
+        return
+    if length == 1 or not at_least(length, 2):
+        values = build.view(values, (), ((0, 0, None),))
+    elif at_least(length, count):
+        values = build.view(values, (count,), ((0, 1, 0),))
+    else:
+        values = build.gather(values, (count,), (("index", 0),), _over_and_over(count, length))
+    size = dim_node(build.size(a.node))
+    if mode == "wrap":
+        at = call("remainder", at, size)
+    elif mode == "clip":
+        at = call("minimum", call("maximum", at, 0), call("subtract", size, 1))
+    axes, inner = [], Tracer(at)
+    for n in reversed(a.node.shape[1:]):
+        # A negative position stays one of the first axis, and what is outside is outside there.
+        axes.append(inner % number(n))
+        inner = inner // number(n)
+    setitem(a, (inner, *reversed(axes)), Tracer(values))
 
 
 def _operands(name: str, a: Any, mask: Any, values: Any) -> tuple[Node, Node]:

@@ -22,6 +22,7 @@ def shared(results: Sequence[Tracer]) -> tuple[dict[int, alias.View], list[Node]
     groups: dict[int, list[int]] = {}
     for k, x in enumerate(results):
         if x.kind == "array" and x.memory is not None:
+            x.memory.require_certain()
             groups.setdefault(id(x.memory), []).append(k)
     views: dict[int, alias.View] = {}
     bases: list[Node] = []

@@ -12,6 +12,7 @@ from tracejit.cpu.library.sorting import argsort_rows, sort_rows
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
 from tracejit.intrinsics.cast import *  # noqa: F403
 from tracejit.intrinsics.half import half_load, half_round, half_store
+from tracejit.intrinsics.interrupt import pause
 from tracejit.intrinsics.late import new_array
 from tracejit.intrinsics.lines import aside, fence, put_aside, stream
 from tracejit.intrinsics.logic import *  # noqa: F403
@@ -130,6 +131,7 @@ __all__ = [
     "new_array",
     "not_positive",
     "outside",
+    "pause",
     "philox_normal",
     "philox_word",
     "position_in",

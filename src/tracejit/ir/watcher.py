@@ -37,6 +37,10 @@ class Watcher:
         """Whether what is done now may be undone."""
         return False
 
+    def is_in_region(self) -> bool:
+        """Whether what is made becomes part of a region."""
+        return False
+
     def take_loop(self) -> None:
         """What is made next is computed by a loop of its own."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, Protocol, TypeVar
 
-from tracejit.ir import dims
+from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node, postorder
@@ -33,6 +33,10 @@ class Kind(Enum):
     SCATTER = "scatter"  # put it, or add it, where positions say
     MATMUL = "matmul"  # no loops of ours: a library call
     LIBRARY = "library"  # the same, over whole arrays: a sort, a ufunc without an expression
+
+
+#: What a call of compiled code computes.
+_WHOLE = (Kind.MATMUL, Kind.LIBRARY)
 
 
 @dataclass(frozen=True)
@@ -216,6 +220,8 @@ class Control:
     programs: tuple[Program, ...]
     memory: list[tuple[Buffer, Buffer]]
     own: list[Buffer] = field(default_factory=list)
+    #: Of a loop, the lengths of the loops that its body has, and that go around it instead.
+    lines: tuple[Dim, ...] | None = None
 
 
 @dataclass(eq=False)
@@ -275,6 +281,18 @@ class Program:
         unique = {id(b): b for bs in self.buffers.values() for b in bs}
         inside = sum(len(control.memory) for control in self.controls.values())
         return sum(not b.is_callers for b in unique.values()) + len(self.parts) + inside
+
+
+def has_loops(program: Program) -> bool:
+    """Whether a program goes through anything more than once, or calls what may."""
+    for item in program.items:
+        control = None if isinstance(item, Loop) else program.controls.get(item.target)
+        if control is not None and control.node.op is ops.COND:
+            if any(map(has_loops, control.programs)):
+                return True
+        elif control is not None or isinstance(item, Loop) or item.kind in _WHOLE:
+            return True
+    return False
 
 
 def work_of(item: Loop | Computation) -> Dim:

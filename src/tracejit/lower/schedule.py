@@ -29,6 +29,7 @@ from tracejit.lower.control import (
 )
 from tracejit.lower.fusion import fuse
 from tracejit.lower.inplace import write_in_place
+from tracejit.lower.interchange import lines_of
 from tracejit.lower.materialise import contiguous, materialise
 from tracejit.lower.order import products_early
 from tracejit.lower.placement import placement
@@ -102,7 +103,9 @@ def _control(run: Node, program: Program, target: Target) -> Control:
                 buffer.room = around
             memory.append((buffer, around))
         programs.append(inner)
-    return Control(node, tuple(programs), memory, own)
+    control = Control(node, tuple(programs), memory, own)
+    control.lines = lines_of(control)
+    return control
 
 
 def _refused(node: Node, what: str) -> NotTraceable:

@@ -18,6 +18,7 @@ import numpy as np
 from numba.core import types
 
 from tracejit.native import abi, llvm, portable
+from tracejit.native.interrupts import INTERRUPTED
 from tracejit.native.slots import (
     OTHER_ARGUMENTS,
     PYTHONS,
@@ -186,6 +187,9 @@ run:
   %thread = call ptr {PyEval_SaveThread}()
   %code = call i64 %program(ptr %memory)
   call void {PyEval_RestoreThread}(ptr %thread)
+  %ended = icmp eq i64 %code, {interrupted}
+  br i1 %ended, label %raise, label %return
+return:
   %answer = call ptr {PyLong_FromLongLong}(i64 %code)
   ret ptr %answer
 
@@ -204,6 +208,8 @@ cells:
   store ptr %caller, ptr %cells_at
   %outcome = call i64 %program(ptr %memory)
   call void {PyEval_RestoreThread}(ptr %caller)
+  %stopped = icmp eq i64 %outcome, {interrupted}
+  %nothing_made = select i1 %stopped, ptr null, ptr {none}
   %succeeded = icmp eq i64 %outcome, 0
   br i1 %succeeded, label %give, label %drop
 give:
@@ -221,7 +227,7 @@ fill:
 filled:
   ret ptr %tuple
 drop:
-  %result = phi ptr [{none}, %cells], [null, %give]
+  %result = phi ptr [%nothing_made, %cells], [null, %give]
   br label %forget
 forget:
   %g = phi i64 [0, %drop], [%g1, %forget]
@@ -276,6 +282,7 @@ def _enter(effort: int) -> int:
         class_at=abi.CLASS,
         **{name: abi.HEAD + field.offset for name, field in places.items()},
         swapped=ord(np.dtype(np.float64).newbyteorder("S").byteorder),
+        interrupted=INTERRUPTED,
         message=OTHER_ARGUMENTS,
         message_size=len(OTHER_ARGUMENTS) + 1,
         scalar_as_ctype=llvm.pointer(abi.numpy("PyArray_ScalarAsCtype")),
@@ -309,7 +316,8 @@ def make_entry(
 ) -> Callable[..., Any]:
     """A function of Python's that calls ``i64 program(i64 *slots)``, and returns what that does.
 
-    It returns 1 where its arguments are not of `signature`. A program that makes `late` arrays
+    It returns 1 where its arguments are not of `signature`, and raises what a signal handler did
+    that has ended it. A program that makes `late` arrays
     takes the cells for them last, which are no argument of the function: it returns a tuple of
     the arrays, or None where the program does not return 0. Its ``__self__.compiled`` is
     `owner`, which keeps the machine code alive. With `effort` 2 what all entries share takes 9

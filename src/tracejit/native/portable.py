@@ -53,8 +53,15 @@ class PortableEntry:
             ctypes.memmove(place, data, len(data))
             place += slots(ty) * _WORD
         if not self._late:
-            return self._run(ctypes.addressof(memory))
+            return self._code(memory)
         return self._made(memory, place)
+
+    def _code(self, memory: Any) -> Any:
+        """What the program returns; raises what a signal handler did that has ended it."""
+        try:
+            return self._run(ctypes.addressof(memory))
+        except SystemError as error:  # there is a result, and an exception
+            raise error.__cause__ or error from None
 
     def _made(self, memory: Any, place: int) -> Any:
         """The arrays that a program makes; None where it fails."""
@@ -62,7 +69,7 @@ class PortableEntry:
         cells = (ctypes.c_int64 * count).from_address(place + 3 * _WORD)
         head = (ctypes.c_int64 * 3)(ctypes.addressof(cells), count, _WORD)
         ctypes.memmove(place, head, 3 * _WORD)
-        code = self._run(ctypes.addressof(memory))
+        code = self._code(memory)
         found = [ctypes.cast(cell, ctypes.py_object) for cell in cells[1:] if cell]
         made = tuple(cell.value for cell in found)
         for cell in found:

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims, ops
 from tracejit.ir.closing import placeholder
-from tracejit.ir.dims import INT_SCALAR
+from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.node import Node
 from tracejit.ir.region import Check, regions_of
 from tracejit.ir.rules import roles
 from tracejit.trace.effects import State, Variables
 from tracejit.trace.memory import put
-from tracejit.trace.pieces import Found, conjunction, nothing, traced, value_of
+from tracejit.trace.owners import Values, is_array, placed
+from tracejit.trace.pieces import (
+    Found,
+    by_value,
+    conjunction,
+    doubtful,
+    is_doubtful,
+    nothing,
+    traced,
+    value_of,
+)
 from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap
 
+#: Steps after which arrays that change their variables are back, at most.
+LONGEST = 4
 #: What a carried number of Python's may grow by at each step: more could leave 64 bits.
 GROWTH = 1 << 20
 #: The same, of a loop inside of others: no program does so many steps that this adds up to it.
@@ -28,6 +41,19 @@ LARGEST = 1 << 60
 
 class Unsettled(BaseException):  # no handler of the user's is for it
     """A value has another type after a step than before it."""
+
+
+class Entered(BaseException):
+    """Whose array a variable has depends on whether a loop does a step at all."""
+
+
+class Exchanged(BaseException):
+    """Arrays change their variables at each step, and come back after so many."""
+
+    def __init__(self, period: int) -> None:
+        self.period = period
+        #: The number of the first step that is left, and how many there are.
+        self.rest: tuple[Dim, Dim] = 0, 0
 
 
 class Carried(NamedTuple):
@@ -45,27 +71,35 @@ def settled(
     variables: Variables,
     held: Sequence[Any],
     skipped: bool,
+    counted: bool = False,
 ) -> tuple[Carried, Found]:
-    """What a body carries, and what it makes of that; it may be `skipped`, and do no step."""
-    before = variables.get()
+    """What a body carries, and what it makes of that; it may be `skipped`, and do no step.
+
+    Raises `Exchanged` where arrays change their variables, and the steps are `counted`.
+    """
+    before, common = variables.get(), variables.shared()
     kept = variables.read | variables.live if skipped else variables.read
     carried = Carried([], [], [], [])
     while True:
         state = State(trace)
         found = _with(trace, carried, run, variables, held)
-        fresh = [
-            k
-            for k in found.values
-            if k not in carried.places and variables.names[k] in variables.read | variables.live
-        ]
+        if counted and not carried.places:
+            _tell_exchanged(found)
+        found = _as_values(found, carried, before, variables)
+        fresh = [k for k in found.values if k not in carried.places]
+        # Whose array a variable gets is written into, or kept: it has one more place.
+        fresh += [j for j in found.moved.values() if j not in (*carried.places, *fresh)]
         arrays = [a for a, _ in found.arrays.values() if all(a is not c for c in carried.arrays)]
         if not fresh and not arrays:
+            _require_private(trace, carried, found, before, variables, common, skipped)
             bounds = _require_settled(carried, found, variables, trace)
             return carried, found._replace(checks=(*found.checks, *bounds))
         state.restore()
         places, every = [*carried.places, *fresh], [*carried.arrays, *arrays]
         starts = list(carried.starts[: len(carried.places)])
-        starts += [_start(k, before[k], found.values[k], variables, kept) for k in fresh]
+        starts += [
+            _start(k, before[k], found.values.get(k, before[k]), variables, kept) for k in fresh
+        ]
         starts += [Tracer(a.node) for a in every]
         params = [placeholder(s.node.type) for s in starts]
         carried = Carried(places, every, starts, params)
@@ -76,28 +110,86 @@ def _with(
 ) -> Found:
     """What a body makes of the placeholders."""
     before, saved = variables.get(), [(a, a.node) for a in carried.arrays]
-    known, count = list(before), len(carried.places)
+    known, count = Values(before), len(carried.places)
     for k, param, start in zip(carried.places, carried.params, carried.starts, strict=False):
-        known[k] = Tracer(param, start.kind)
+        known[k] = placed(Tracer(param, start.kind))
     for array, param in zip(carried.arrays, carried.params[count:], strict=True):
         put(array, param)
     variables.set(known)
     ints = {p for p in carried.params if p.type == INT_SCALAR}
     trace.carried |= ints
     try:
+        del known  # who has an array is counted
         found = traced(trace, run, variables, held)
-        own = [known[k].memory for k in carried.places]
-        if any(a is m for a, _ in found.arrays.values() for m in own):
-            raise NotTraceable(
-                "in a loop an array is written into, and its variable becomes another one",
-                "write into it alone: x[...] = y",
-            )
-        return found
+        return _by_value(carried, found, variables.get())
     finally:
         trace.carried -= ints
         for array, node in saved:
             put(array, node)
         variables.set(before)
+
+
+def _by_value(carried: Carried, found: Found, handles: Sequence[Any]) -> Found:
+    """What is written into the arrays of places, as what these come to."""
+    values, arrays, touched = dict(found.values), dict(found.arrays), set[int]()
+    for k in carried.places:
+        memory = getattr(handles[k], "memory", None)
+        written = arrays.pop(id(memory), None) if memory is not None else None
+        if written is not None:
+            touched.add(k)
+            values.setdefault(k, Tracer(written[1]))
+    return found._replace(values=values, arrays=arrays, touched=frozenset(touched))
+
+
+def _as_values(
+    found: Found, carried: Carried, before: Sequence[Any], variables: Variables
+) -> Found:
+    """What is returned, by value where it may be one of several arrays."""
+    several = {
+        k: v
+        for k, v in found.fixed.items()
+        if k in carried.places or not (before[k] is variables.unbound or before[k] is v[0])
+    }
+    arrays = [array for array, _ in several.values()]
+    if len({id(a.memory or a) for a in arrays}) < len(arrays):
+        raise NotTraceable("which of several arrays is returned depends on values")
+    values = {**found.values, **{k: by_value(*v) for k, v in several.items()}}
+    fixed = {k: v for k, v in found.fixed.items() if k not in several}
+    return found._replace(values=values, fixed=fixed)
+
+
+def _tell_exchanged(found: Found) -> None:
+    """Raise `Exchanged` where variables only exchange their arrays."""
+    moved = found.moved
+    if not moved or {*moved} != {*moved.values()}:
+        return
+    periods = []
+    for k in moved:
+        count, at = 1, moved[k]
+        while at != k:
+            count, at = count + 1, moved[at]
+        periods.append(count)
+    if math.lcm(*periods) <= LONGEST:
+        raise Exchanged(math.lcm(*periods))
+
+
+def _require_private(
+    trace: Trace,
+    carried: Carried,
+    found: Found,
+    before: Sequence[Any],
+    variables: Variables,
+    shared: frozenset[str],
+    skipped: bool,
+) -> None:
+    """Unsettled, or `Entered`, where what happens to an array somebody else may see."""
+    common = {k for k in carried.places if is_array(before[k]) and variables.names[k] in shared}
+    at_top = skipped and trace.decisions.are_possible()
+    gone = common & {*found.moved.values(), *found.touched}
+    if gone:
+        raise Entered if at_top else Unsettled
+    if at_top and any(k in found.values and variables.names[k] in variables.live for k in common):
+        raise Entered
 
 
 def _start(
@@ -218,12 +310,20 @@ def required(found: Found) -> Required:
     return Required([start], [ok], [holds])
 
 
-def take(items: Sequence[Node], carried: Carried, variables: Variables) -> Sequence[Node]:
+def take(
+    items: Sequence[Node], carried: Carried, found: Found, variables: Variables, skipped: bool
+) -> Sequence[Node]:
     """Let variables and arrays have what a loop has come to; the items that are left."""
-    now = variables.get()
+    now, common = variables.get(), variables.shared() if skipped else ()
     count = len(carried.places)
+    for k, (array, _) in found.fixed.items():
+        now[k] = array
     for k, item, start in zip(carried.places, items, carried.starts, strict=False):
+        kept = is_array(now[k]) and variables.names[k] in common
+        maybe = is_array(found.values.get(k)) and is_doubtful(found.values[k])
         now[k] = Tracer(item, start.kind)
+        if kept or maybe:
+            doubtful(now[k])
     variables.set(now)
     for array, item in zip(carried.arrays, items[count:], strict=False):
         build.solver().wrote(array)

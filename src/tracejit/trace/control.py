@@ -1,10 +1,8 @@
-"""Loops and branches whose bodies are traced once: regions.
+"""Loops by a condition, whose bodies are traced once: regions.
 
 A body is a function of Python's that assigns the variables of the function around it. It is traced
 to see what it changes, undone, and traced again with placeholders in the place of that, until it
-changes nothing else. What it has made of the placeholders is the region. Where a value has another
-type after the first step than before it (``s = 0`` that becomes a float64), that step is traced by
-itself, and the loop begins with the next.
+changes nothing else. What it has made of the placeholders is the region.
 """
 
 from __future__ import annotations
@@ -12,33 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from tracejit.errors import NotTraceable
-from tracejit.ir import build, control, lengths, ops
+from tracejit.ir import build, control
 from tracejit.ir.closing import Body
-from tracejit.ir.invariant import around, read_of
-from tracejit.ir.node import ArrayType, Node, postorder
-from tracejit.ir.types import BOOL
-from tracejit.trace.carried import Unsettled, required, results_of, settled, take
-from tracejit.trace.effects import State, Variables
-from tracejit.trace.memory import Log, put
-from tracejit.trace.mixed import Mixed, classes_of
-from tracejit.trace.pieces import (
-    Found,
-    Structured,
-    by_parts,
-    canonical,
-    conjunction,
-    nothing,
-    traced,
-    tried,
-    value_of,
-)  # fmt: skip
+from tracejit.ir.invariant import around
+from tracejit.ir.node import Node
+from tracejit.trace.branches import if_true, predicate
+from tracejit.trace.carried import Entered, Unsettled, required, results_of, settled, take
+from tracejit.trace.effects import Variables
+from tracejit.trace.pieces import by_parts, canonical
 from tracejit.trace.trace import Trace
-from tracejit.trace.tracer import Tracer, wrap
 
-__all__ = ["either", "if_true", "looped", "negated", "predicate", "tried", "while_true"]
 #: Steps that are traced by themselves before a loop, at most.
 PEELED = 2
 
@@ -58,6 +40,10 @@ def while_true(
         except Unsettled:
             # The first step by itself: it is done where the test holds.
             if_true(trace, test(), body, lambda: None, variables, held)
+        except Entered:
+            if not trace.decisions.decide(predicate(test())):
+                return
+            body()
     raise NotTraceable("the type of a variable changes at each step of a loop")
 
 
@@ -91,218 +77,4 @@ def looped(
     made, tested = Body(tuple(results)), Body(tuple(decided))
     outside = around(made, frozenset(params)) | around(tested, frozenset(params))
     node = control.loop(starts, params, tested, made, outside, trace.origin())
-    extra.take(trace, take(control.items(node), carried, variables))
-
-
-@by_parts
-def if_true(
-    trace: Trace,
-    test: Any,
-    then: Callable[[], Any],
-    otherwise: Callable[[], Any],
-    variables: Variables,
-    held: Sequence[Any],
-) -> Any:
-    """One of two pieces, by a traced value, and what it returns: each is traced, one is run."""
-    decided, before = predicate(test), variables.get()
-    sides = [
-        _side(trace, piece, variables, held, assumed)
-        for piece, assumed in ((then, [decided]), (otherwise, _denied(decided)))
-    ]
-    for k, other in ((0, otherwise), (1, then)):
-        if sides[k].error is not None:
-            if sides[1 - k].error is not None:
-                raise NotTraceable("both sides of a branch raise")
-            holds = decided if k else build.elementwise("logical_not", decided)
-            trace.require(holds, holds, holds)
-            return other()
-    names = variables.names
-    places = sorted(k for k in {*sides[0].values, *sides[1].values} if names[k] in variables.live)
-    arrays = {k: a for side in sides for k, (a, _) in side.arrays.items()}
-    values = [[side.values.get(k, before[k]) for k in places] for side in sides]
-    for n, k in enumerate(places):
-        _fill(names[k], values, n, variables)
-        if (classes := classes_of(values[0][n], values[1][n])) is not None:
-            raise Structured(k, classes)
-    given, result_of = _results([side.result for side in sides])
-    groups: list[list[Tracer]] = []
-    for side, own, parts in zip(sides, values, given, strict=True):
-        group = [value_of(v, names[k], variables) for k, v in zip(places, own, strict=True)]
-        nodes = (side.arrays[k][1] if k in side.arrays else a.node for k, a in arrays.items())
-        group += map(Tracer, nodes)
-        group += [value_of(part, "a value", variables) for part in parts]
-        groups.append(group)
-    for a, b in zip(*groups, strict=True):
-        if (a.kind, a.node.type) != (b.kind, b.node.type):
-            raise NotTraceable(
-                "a variable has another type on each side of a branch",
-                "convert it: float(x), np.float64(x), x.astype(...)",
-            )
-    checked = any(side.checks for side in sides)
-    if checked:
-        for group, side in zip(groups, sides, strict=True):
-            group.append(Tracer(conjunction(side.checks), "number"))
-    if not groups[0]:
-        return None
-    a, b, [decided] = canonical(trace, *([v.node for v in g] for g in groups), [decided])
-    bodies = [Body(tuple(a)), Body(tuple(b))]
-    known = set(postorder([decided, *(a.node for a in arrays.values())]))
-    known |= set(postorder([v.node for v in (*before, *held) if isinstance(v, Tracer)]))
-    outside = read_of(bodies[0], known) | read_of(bodies[1], known)
-    node = control.branch(decided, bodies[0], bodies[1], outside, trace.origin())
-    items = iter(control.items(node))
-    now = variables.get()
-    for k, value in zip(places, groups[0], strict=False):
-        now[k] = Tracer(next(items), value.kind)
-    variables.set(now)
-    for array in arrays.values():
-        build.solver().wrote(array)
-        put(array, next(items))
-    rest = list(items)
-    if checked:
-        ok = rest.pop()
-        trace.require(ok, ok, ok)
-    like = groups[0][len(groups[0]) - checked - len(rest) :]
-    return result_of([Tracer(item, v.kind) for item, v in zip(rest, like, strict=False)])
-
-
-def _results(
-    results: Sequence[Any],
-) -> tuple[list[list[Any]], Callable[[Sequence[Tracer]], Any]]:
-    """The values that both sides of a branch give, and what makes a result of such values."""
-    if all(result is None for result in results):
-        return [[], []], lambda items: None
-    tuples = [type(result) is tuple for result in results]
-    if tuples[0] != tuples[1] or (tuples[0] and len(results[0]) != len(results[1])):
-        raise NotTraceable("each side of a branch gives something else")
-    pairs = list(zip(*results, strict=True)) if tuples[0] else [tuple(results)]
-    forms = [classes_of(*pair) for pair in pairs]
-    values: list[list[Any]] = [[], []]
-    for form, pair in zip(forms, pairs, strict=True):
-        for own, value in zip(values, pair, strict=True):
-            own += [value] if form is None else form.parts(value) or ()
-
-    def result_of(items: Sequence[Tracer]) -> Any:
-        rest = iter(items)
-        made = [
-            next(rest) if form is None else form.whole([next(rest) for _ in form.names("")])
-            for form in forms
-        ]
-        return tuple(made) if tuples[0] else made[0]
-
-    return values, result_of
-
-
-def _fill(name: str, sides: list[list[Any]], n: int, variables: Variables) -> None:
-    """A value for what has none on one side, and is asked for only where the other one ran."""
-    if not name.startswith("."):  # what a rewritten function returns
-        return
-    for own, other in (sides, sides[::-1]):
-        if own[n] is variables.unbound and other[n] is not variables.unbound:
-            like = value_of(other[n], name, variables)
-            own[n] = nothing(like, name)
-
-
-def _denied(test: Node) -> list[Node]:
-    """What holds where a comparison does not."""
-    other = lengths.NEGATED.get(test.op.name)
-    return [build.elementwise(other, *test.args)] if other and not test.ndim else []
-
-
-def _side(
-    trace: Trace,
-    piece: Callable[[], Any],
-    variables: Variables,
-    held: Sequence[Any],
-    assumed: Sequence[Node],
-) -> Found:
-    """What one side of a branch changes; or what it raises, if that is the user's.
-
-    Where it runs, what is `assumed` holds.
-    """
-    state = State(trace)
-    trace.assumed += assumed
-    try:
-        return traced(trace, piece, variables, held)
-    except NotTraceable:
-        raise
-    except Exception as error:
-        state.restore()
-        return Found({}, {}, error=error.with_traceback(None))
-    finally:
-        del trace.assumed[len(trace.assumed) - len(assumed) :]
-
-
-def either(
-    trace: Trace, name: str, first: Any, other: Callable[[], Any], held: Sequence[Any]
-) -> Any:
-    """``first and other()``, or ``or``, of truth values."""
-    log, state = Log(), State(trace)
-    trace.logs.append(log)
-    try:
-        second = other()
-    finally:
-        trace.logs.pop()
-    a, b = predicate(first), predicate(second)
-    if not (_is_truth(first) and _is_truth(second)):
-        raise NotTraceable("`and` and `or` of traced values that are no truth values", "compare")
-    known = set(postorder([a]))
-    if log.before or any(_may_raise(node) for node in postorder([b]) if node not in known):
-        for array, before in log.before.values():
-            put(array, before)
-        state.restore()
-        node = _guarded(trace, a, other, name == "logical_or", held)
-    else:
-        node = build.elementwise(name, a, b)
-    classes = classes_of(first, second)
-    if classes is None:
-        return Tracer(node, wrap(first).kind)
-    (_, one), (_, two) = (classes.parts(v) or () for v in (first, second))
-    decisive = (two, one) if name == "logical_and" else (one, two)
-    is_first = build.where(a, *(wrap(v).node for v in decisive))
-    return classes.whole([Tracer(node, "scalar"), Tracer(is_first, "number")])
-
-
-def _is_truth(value: Any) -> bool:
-    if isinstance(value, Mixed):
-        return value.classes.dtypes == (BOOL,)
-    return wrap(value).node.dtype == BOOL
-
-
-def _guarded(
-    trace: Trace, first: Node, other: Callable[[], Any], decided: bool, held: Sequence[Any]
-) -> Node:
-    """The truth of ``other()``, which is asked for unless `first` is `decided`: a branch."""
-
-    def asked() -> Tracer:
-        return Tracer(predicate(other()), "number")
-
-    def known() -> Tracer:
-        return Tracer(build.cast(build.constant(decided, np.bool_), BOOL), "number")
-
-    sides = (known, asked) if decided else (asked, known)
-    none = Variables((), frozenset(), frozenset(), None, list, lambda values: None)
-    result: Node = if_true(trace, Tracer(first), *sides, none, held).node
-    return result
-
-
-def negated(value: Any) -> Tracer:
-    """``not value``."""
-    return Tracer(build.elementwise("logical_not", predicate(value)), "number")
-
-
-def _may_raise(node: Node) -> bool:
-    return node.op in (ops.GATHER, ops.SCATTER) or bool(getattr(node.op, "trap", None))
-
-
-def predicate(test: Any) -> Node:
-    """The truth of a value, as a branch or a loop takes it."""
-    if isinstance(test, Mixed):
-        return build.where(test.is_first.node, *map(predicate, test.sides()))
-    node = wrap(test).node
-    if node.shape:
-        raise NotTraceable("the truth value of an array with axes is asked for", "use any or all")
-    if node.dtype != BOOL:
-        zero = build.constant(node.dtype.type(0).item(), node.dtype)
-        node = build.elementwise("not_equal", node, zero)
-    return node if node.type == ArrayType(BOOL) else build.cast(node, BOOL)
+    extra.take(trace, take(control.items(node), carried, found, variables, skipped))

@@ -16,8 +16,17 @@ from tracejit.ir.closing import Body, placeholder
 from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.invariant import around
 from tracejit.ir.node import Node
-from tracejit.trace.carried import Unsettled, required, results_of, settled, take
-from tracejit.trace.control import if_true, looped, predicate
+from tracejit.trace.branches import if_true, predicate
+from tracejit.trace.carried import (
+    Entered,
+    Exchanged,
+    Unsettled,
+    required,
+    results_of,
+    settled,
+    take,
+)
+from tracejit.trace.control import looped
 from tracejit.trace.effects import Variables
 from tracejit.trace.pieces import by_parts, canonical
 from tracejit.trace.ranges import Divided, Steps, changing, depends, holds
@@ -55,7 +64,38 @@ def for_steps(
         body(wrap_length(start))
         return True
 
-    _in_parts(trace, first, count, by, region, step, getattr(body, "__code__", body))
+    try:
+        _in_parts(trace, first, count, by, region, step, getattr(body, "__code__", body))
+    except Exchanged as found:
+        _in_turns(trace, found, by, body, variables, held)
+
+
+def _in_turns(
+    trace: Trace,
+    found: Exchanged,
+    by: int,
+    body: Callable[[Tracer], Any],
+    variables: Variables,
+    held: Sequence[Any],
+) -> None:
+    """What is left of a loop, several steps at once: then each array has its variable again."""
+    first, count, period = *found.rest, found.period
+    turns, rest = dims.floordiv(count, period), dims.mod(count, period)
+    left = next(k for k in range(period) if k == period - 1 or _is_equal(trace, rest, k))
+
+    def step(number: Tracer) -> None:
+        start = dims.from_node(number.node)
+        for k in range(period):
+            body(wrap_length(dims.add(start, by * k)))
+
+    if _is_positive(trace, turns):
+        for_steps(trace, first, turns, by * period, step, variables, held)
+    for k in range(left):
+        body(wrap_length(dims.add(first, dims.mul(by, dims.add(dims.mul(turns, period), k)))))
+
+
+def _is_equal(trace: Trace, a: Dim, b: int) -> bool:
+    return a == b if isinstance(a, int) else trace.equal(a, b)
 
 
 @by_parts
@@ -117,6 +157,11 @@ def _in_parts(
                 region(start, rest, own, not certain)
                 begun = True
                 continue
+            except Exchanged as exchanged:
+                if parts:
+                    raise NotTraceable("arrays change their variables in a loop of parts") from None
+                exchanged.rest = start, rest
+                raise
             except Divided as found:
                 if found.number not in own:
                     raise
@@ -125,7 +170,7 @@ def _in_parts(
                 behind = dims.add(start, dims.mul(by, found.at))
                 parts[:0] = [(start, found.at), (behind, dims.sub(rest, found.at))]
                 continue
-            except Unsettled:
+            except (Unsettled, Entered):
                 unsettled += 1
                 if unsettled > PEELED:
                     raise NotTraceable(
@@ -192,7 +237,7 @@ def _scanned(
         finally:
             trace.steps.pop()
 
-    carried, found = settled(trace, run, variables, held, skipped)
+    carried, found = settled(trace, run, variables, held, skipped, counted=True)
     extra = required(found)
     starts, params, results, [total] = canonical(
         trace, [*(s.node for s in carried.starts), *extra.starts],
@@ -202,7 +247,7 @@ def _scanned(
     made = Body(tuple(results))
     outside = around(made, frozenset(params))
     node = control.steps_of(starts, total, [], params, made, outside, trace.origin())
-    extra.take(trace, take(control.items(node), carried, variables))
+    extra.take(trace, take(control.items(node), carried, found, variables, skipped))
 
 
 def _counted(

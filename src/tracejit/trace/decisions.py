@@ -32,7 +32,7 @@ class Decisions:
     def are_possible(self) -> bool:
         """Whether one more may be made here."""
         known = len(self.answers)
-        return self.first_part is not None and not self.trace.may_go_back() and known < MOST
+        return self.first_part is not None and not self.trace.is_in_region() and known < MOST
 
     def decide(self, truth: Node) -> bool:
         """What `truth`, a bool, is for the arguments at hand: that it is so is required."""

@@ -17,6 +17,7 @@ from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir.node import Node
 from tracejit.ir.region import Check
 from tracejit.trace.mixed import Mixed
+from tracejit.trace.owners import Values
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer
 
@@ -103,7 +104,7 @@ class Variables(NamedTuple):
     """The variables that a piece of a function assigns, and how to read and set them all.
 
     Of these `read` ones may be read before they are assigned, `live` ones afterwards; `unbound` is
-    the value of one that has none.
+    the value of one that has none. Of those that `shared` gives somebody else may have the array.
     """
 
     names: tuple[str, ...]
@@ -112,19 +113,28 @@ class Variables(NamedTuple):
     unbound: Any
     get: Callable[[], list[Any]]
     set: Callable[[Sequence[Any]], None]
+    shared: Callable[[], frozenset[str]] = frozenset
+
+    def matters(self, place: int) -> bool:
+        """Whether anybody reads what the variable at a place becomes."""
+        return self.names[place] in self.read or self.names[place] in self.live
+
+    def places(self, names: frozenset[str]) -> frozenset[int]:
+        """The places of some variables."""
+        return frozenset(k for k, name in enumerate(self.names) if name in names)
 
     def counting(self, counter: list[Any]) -> Variables:
         """The same, and one more, which a step reads: the only element of `counter`."""
 
         def get() -> list[Any]:
-            return [*self.get(), *counter]
+            return Values([*self.get(), *counter])
 
         def put(values: Sequence[Any]) -> None:
             self.set(values[:-1])
             counter[:] = values[-1:]
 
         names, read = (*self.names, COUNTER), self.read | {COUNTER}
-        return Variables(names, read, self.live, self.unbound, get, put)
+        return self._replace(names=names, read=read, get=get, set=put)
 
     def split(self, place: int, form: Form) -> Variables:
         """The same, where the variable at a place has parts: these have places instead."""
@@ -145,10 +155,15 @@ class Variables(NamedTuple):
             return values
 
         def put(values: Sequence[Any]) -> None:
-            now, inside = list(values), values[place : place + len(parts)]
+            now, inside = Values(values), Values(values[place : place + len(parts)])
             bound = all(v is not self.unbound for v in inside)
-            value = form.whole(inside) if bound else self.unbound
-            last[:] = value, list(inside) if bound else unbound
+            if not bound:
+                value = self.unbound
+            elif all(a is b for a, b in zip(inside, last[1], strict=True)):
+                value = last[0]
+            else:
+                value = form.whole(inside)
+            last[:] = value, Values(inside) if bound else unbound
             now[place : place + len(parts)] = [value]
             self.set(now)
 
@@ -156,7 +171,8 @@ class Variables(NamedTuple):
             return names | {*parts} if name in names else names
 
         every = (*self.names[:place], *parts, *self.names[place + 1 :])
-        return Variables(every, among(self.read), among(self.live), self.unbound, get, put)
+        read, live = among(self.read), among(self.live)
+        return Variables(every, read, live, self.unbound, get, put, lambda: among(self.shared()))
 
 
 #: What cannot be changed; classes and what is callable besides are as well.

@@ -28,16 +28,18 @@ class Memory:
     """A base array, and the handles that see it: an array of its own and the views of it.
 
     Of a `whole` one it is known that its elements have no gaps between them, in C order. One
-    `outside` is the caller's: the input of this name, an argument or what is captured.
+    `outside` is the caller's: the input of this name, an argument or what is captured. A `doubtful`
+    one may be another array, as a branch or a loop went: it is read, and neither written nor given.
     """
 
-    __slots__ = ("born", "handles", "node", "outside", "start", "whole")
+    __slots__ = ("born", "doubtful", "handles", "node", "outside", "start", "whole")
 
     def __init__(self, first: Any, whole: bool = False, outside: str = "") -> None:
         self.born: int = first.born
         self.start: Node = first.node
         self.node: Node = first.node
         self.outside = outside
+        self.doubtful = False
         self.whole = whole or self.node.ndim <= 1
         self.handles: WeakValueDictionary[int, Any] = WeakValueDictionary({id(first): first})
 
@@ -45,6 +47,15 @@ class Memory:
         """Let `handle` be what `path` leads to."""
         handle.memory, handle.path = self, path
         self.handles[id(handle)] = handle
+
+    def require_certain(self) -> None:
+        """NotTraceable where it may be another array."""
+        if self.doubtful:
+            raise NotTraceable(
+                "which array a variable has depends on how a branch or a loop went, and it is "
+                "written into or returned",
+                "copy it before: x = x.copy()",
+            )
 
     def _may_copy(self, path: Path) -> bool:
         """Whether NumPy makes a copy somewhere on `path`, or may: a reshape of what has gaps."""
@@ -62,6 +73,7 @@ class Memory:
 
     def write(self, target: Any, node: Node) -> None:
         """Let what the handle `target` sees have the value `node`, of its shape and dtype."""
+        self.require_certain()
         others = [h for h in self.handles.values() if h is not target]
         if not others and not target.path:
             build.solver().wrote(self)
@@ -108,7 +120,9 @@ def _positions(base: Node, axis: int) -> Node:
 class Log:
     """The arrays that are written into while it is open, with the nodes that they had before."""
 
-    def __init__(self) -> None:
+    def __init__(self, region: bool = True) -> None:
+        #: Whether what is traced becomes part of a region, if it is not undone.
+        self.region = region
         self.before: dict[int, tuple[Any, Node]] = {}
 
     def note(self, array: Any) -> None:

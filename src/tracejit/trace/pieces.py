@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
@@ -14,8 +15,9 @@ from tracejit.ir import build, ops
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.region import Check
 from tracejit.trace.effects import Elements, Form, State, Variables, require_fixed
-from tracejit.trace.memory import Log, births, put
+from tracejit.trace.memory import Log, Memory, births, put
 from tracejit.trace.mixed import Mixed
+from tracejit.trace.owners import has_views, is_array, may_be_known
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
@@ -53,15 +55,21 @@ def by_parts(f: F) -> F:
 class Found(NamedTuple):
     """What a piece changes: places of variables and their values, arrays and their nodes.
 
+    A variable may have the array that another one had before: `moved` has the places of both.
+    Of the variables at `touched` places the arrays are written into. What the function returns
+    at places of `fixed` is just that array, with the node that it has then.
     `result` is what it returns, and `checks` must hold where it runs. One that always raises has
     another exception than NotTraceable.
     """
 
     values: dict[int, Any]
     arrays: dict[int, tuple[Any, Node]]
+    moved: Mapping[int, int] = MappingProxyType({})
     result: Any = None
     checks: tuple[Check, ...] = ()
     error: Exception | None = None
+    touched: frozenset[int] = frozenset()
+    fixed: Mapping[int, tuple[Any, Node]] = MappingProxyType({})
 
 
 @by_parts
@@ -75,13 +83,14 @@ def tried(trace: Trace, piece: Callable[[], Any], variables: Variables, held: Se
         state.restore()
 
 
-def attempted(trace: Trace, piece: Callable[[], None], variables: Variables) -> bool:
-    """Whether a piece has been traced; where it cannot be, it is undone."""
-    before, log, state = variables.get(), Log(), State(trace)
+def attempted(trace: Trace, run: Callable[[], Any], variables: Variables) -> NotTraceable | None:
+    """Do something; or undo it, where it cannot be traced, and say why."""
+    before, log, state = variables.get(), Log(region=False), State(trace)
     trace.logs.append(log)
     try:
-        piece()
+        run()
     except NotTraceable as problem:
+        state.require_pure()
         if isinstance(problem, OverBudget):
             raise
         problem.forget()
@@ -89,10 +98,10 @@ def attempted(trace: Trace, piece: Callable[[], None], variables: Variables) -> 
             put(array, node)
         variables.set(before)
         state.restore()
-        return False
+        return problem
     finally:
-        trace.logs.pop()
-    return True
+        trace.logs.remove(log)
+    return None
 
 
 def traced(
@@ -107,30 +116,72 @@ def traced(
         state.require_pure()
         after = variables.get()
         written = {k: (a, a.node) for k, (a, _) in log.before.items() if a.born < since}
+        nodes = [v.node if isinstance(v, Tracer) else None for v in after]
     finally:
         checks = state.take_requirements()
         trace.logs.pop()
         for array, node in log.before.values():
             put(array, node)
         variables.set(before)
-    changed = {k: v for k, v in enumerate(after) if v is not before[k]}
+    changed = {k: v for k, v in enumerate(after) if v is not before[k] and variables.matters(k)}
     for k, v in changed.items():
         if type(v) is tuple:
             raise Structured(k, Elements(len(v)))
         if isinstance(v, Mixed):
             raise Structured(k, v.classes)
-    _require_own([*changed.values(), result], since)
-    return Found(changed, written, result, checks)
+    returned = {k for k in changed if variables.names[k].startswith(".")}
+    named = [v if n[0] != "." else None for v, n in zip(before, variables.names, strict=True)]
+    fixed: dict[int, tuple[Any, Node]] = {}
+    for k in returned:
+        v, final = changed[k], nodes[k]
+        if final is None or not is_array(v) or v.born >= since:
+            continue
+        if all(v is not b for b in named):
+            if may_be_known(v):
+                fixed[k] = v, final
+            changed[k] = Tracer(final)
+    if len({id(after[k]) for k in returned}) < len(returned):
+        raise NotTraceable("an array is returned twice, as a branch or a loop goes")
+    changed = {k: v for k, v in changed.items() if k not in fixed}
+    moved = _moved(changed, named, returned, result, since)
+    for k, v in changed.items():
+        if (final := nodes[k]) is not None and (k in moved or (is_array(v) and not has_views(v))):
+            changed[k] = Tracer(final)  # what it came to, of an array that is written into too
+    return Found(changed, written, moved, result, checks, fixed=fixed)
 
 
-def _require_own(values: Sequence[Any], since: int) -> None:
-    """NotTraceable for an array that has another name, by which it could be written into."""
-    arrays = [v for v in values if isinstance(v, Tracer) and v.kind == "array"]
-    if any(a.born < since for a in arrays) or len({id(a) for a in arrays}) < len(arrays):
+def by_value(array: Any, node: Node) -> Tracer:
+    """A value in place of an array that is returned, where another one may be too."""
+    value = Tracer(node)
+    return doubtful(value) if has_views(array) else value
+
+
+def _moved(
+    changed: Mapping[int, Any],
+    before: Sequence[Any],
+    returned: set[int],
+    result: Any,
+    since: int,
+) -> dict[int, int]:
+    """The places of variables whose array another variable had, and of those.
+
+    NotTraceable for another array that has a name, by which it could be written into; nothing is
+    written after it is `returned`.
+    """
+    named = [v for k, v in changed.items() if k not in returned]
+    arrays = [v for v in (*named, result) if is_array(v)]
+    moved = {}
+    for k, v in changed.items():
+        if is_array(v) and v.born < since:
+            moved[k] = next((j for j, b in enumerate(before) if b is v), -1)
+    kept = {id(v) for k, v in enumerate(before) if k not in changed and is_array(v)}
+    twice = len({id(a) for a in arrays}) < len(arrays) or any(id(a) in kept for a in arrays)
+    if twice or -1 in moved.values() or (is_array(result) and result.born < since):
         raise NotTraceable(
             "in a loop or a branch a variable becomes another array that has a name already",
             "copy it: x = y.copy(), or write into it: x[...] = y",
         )
+    return moved
 
 
 def value_of(value: Any, name: str, variables: Variables) -> Tracer:
@@ -142,17 +193,29 @@ def value_of(value: Any, name: str, variables: Variables) -> Tracer:
     if not isinstance(value, (Tracer, int, float, complex)):
         raise NotTraceable(f"{name} is a {type(value).__name__}, which a loop cannot carry")
     tracer = wrap(value)
-    if tracer.kind == "array" and tracer.memory is not None:
+    if tracer.kind == "array" and has_views(tracer) and not is_doubtful(tracer):
         raise NotTraceable(
             f"{name} is another array after a branch or a step", f"write into it: {name}[...] = x"
         )
     return tracer
 
 
+def is_doubtful(array: Tracer) -> bool:
+    """Whether an array is what a variable has after a branch or a loop that may have kept it."""
+    return array.memory is not None and array.memory.doubtful
+
+
+def doubtful(array: Tracer) -> Tracer:
+    """The array, of which it is not known which one it is."""
+    array.memory = Memory(array)
+    array.memory.doubtful = True
+    return array
+
+
 def nothing(like: Tracer, name: str) -> Tracer:
     """A value of a type that nobody reads."""
     node = like.node
-    if any(isinstance(d, Node) for d in node.shape):
+    if any(build.solver().value(d) is None for d in node.shape):
         raise NotTraceable(f"{name}, of an unknown length, is read after a loop or a branch")
     zero = build.constant(node.dtype.type(0).item(), node.dtype, node.type.weak)
     return Tracer(build.broadcast_to(zero, node.shape), like.kind)

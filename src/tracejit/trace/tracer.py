@@ -205,7 +205,7 @@ class Tracer:
             "compress", "fill", "sort",
         )
     )  # fmt: skip
-    item, tolist = _Method("item"), _Method("tolist")
+    item, tolist, put = _Method("item"), _Method("tolist"), _Method("put")
 
     # Containers ---------------------------------------------------------------------------------
 

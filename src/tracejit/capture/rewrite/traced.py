@@ -18,17 +18,19 @@ from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir import dims
 from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.node import Node
-from tracejit.trace import control, counted
+from tracejit.trace import branches, control, counted
 from tracejit.trace.effects import State as Known
 from tracejit.trace.effects import Variables
 from tracejit.trace.mixed import Mixed, chosen
-from tracejit.trace.pieces import attempted
+from tracejit.trace.owners import Values, shared
+from tracejit.trace.pieces import attempted, tried
 from tracejit.trace.ranges import always
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
-#: Steps and operations up to which a loop is unrolled: one loop over arrays is better then.
-FEW, SMALL = 4, 600
+#: Steps up to which a loop is unrolled, if these are at most so many operations; and operations up
+#: to which any is: one program over arrays is better then.
+FEW, MOST, SMALL = 4, 600, 120
 
 
 class Range:
@@ -100,7 +102,7 @@ def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwarg
             continue
         test = beyond(other, best)
         if isinstance(test, (Tracer, Mixed)):
-            best = chosen(control.predicate(test), other, best)
+            best = chosen(branches.predicate(test), other, best)
         elif test:
             best = other
     return best
@@ -126,8 +128,10 @@ class TracedControl(PythonControl):
         "min": functools.partial(_extreme, min, operator.lt),
     }
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, changing: bool = False) -> None:
         self.trace = trace
+        #: Whether the numbers of steps change from call to call: then such loops are regions.
+        self.changing = changing
 
     def if_(
         self,
@@ -143,7 +147,7 @@ class TracedControl(PythonControl):
         names = _variables(assigned, read, live, then, otherwise)
         held, state = _held(then, otherwise), Known(self.trace)
         try:
-            return control.if_true(
+            return branches.if_true(
                 self.trace, condition, then, otherwise or (lambda: None), names, held
             )
         except NotTraceable as problem:
@@ -151,7 +155,7 @@ class TracedControl(PythonControl):
                 raise
             problem.forget()
             state.restore()
-        answer = self.trace.decisions.decide(control.predicate(condition))
+        answer = self.trace.decisions.decide(branches.predicate(condition))
         return super().if_(answer, then, otherwise, assigned, read, live)
 
     def for_(
@@ -170,43 +174,48 @@ class TracedControl(PythonControl):
         names = _variables(assigned, read, live, body, leave)
         held = _held(body, leave)
         size = self.trace.value(count)
-        few = size is not None and size <= FEW
-        made = 0 if few or size is None else self._cost(first, body, names, held) * size
-        could = size is not None and made <= self.trace.most
-        if could and leave is not None:
-            could = not self._opens(first, body, leave, names, held)
+        few = size is not None and self._is_small(first, count, size, body, names, held)
+        if few and leave is not None and self._opens(first, body, leave, names, held):
+            few = False
 
         def region() -> None:
-            self._region(first, count, by, body, leave, names, held)
+            if leave is None:
+                counted.for_steps(self.trace, first, count, by, body, names, held)
+            else:
+                goes_on = functools.partial(self._goes_on, leave, None)
+                counted.for_until(self.trace, first, count, by, body, goes_on, names, held)
 
-        if not could:
-            return region()
-        if not few and made > SMALL and attempted(self.trace, region, names):
-            return None
+        if not few:
+            problem = attempted(self.trace, region, names)
+            if problem is None:
+                return
+            if size is None or self._cost(first, body, names, held) * size > MOST:
+                raise problem
         done = self._unrolled(iterable, body, leave)
         if done is not None:
             first, count = dims.add(first, by * done), dims.sub(count, done)
             region()
-        return None
 
-    def _region(
+    def _goes_on(self, leave: Callable[[], Any], test: Callable[[], Any] | None) -> Any:
+        going = self.not_(leave())
+        return going if test is None else self.and_(going, test)
+
+    def _is_small(
         self,
         first: Dim,
         count: Dim,
-        by: int,
+        size: int,
         body: Callable[[Any], None],
-        leave: Callable[[], Any] | None,
         names: Variables,
         held: Any,
-    ) -> None:
-        """A loop over a range as a region."""
-        if leave is None:
-            return counted.for_steps(self.trace, first, count, by, body, names, held)
-
-        def goes_on() -> Any:
-            return self.not_(leave())
-
-        return counted.for_until(self.trace, first, count, by, body, goes_on, names, held)
+    ) -> bool:
+        """Whether a loop of `size` steps is better unrolled."""
+        if self.changing and isinstance(count, Node):
+            return False
+        if size <= 1:
+            return True
+        cost = self._cost(first, body, names, held) * size
+        return cost <= (MOST if size <= FEW else SMALL)
 
     def _unrolled(
         self,
@@ -233,30 +242,37 @@ class TracedControl(PythonControl):
         read: Names,
         live: Names,
     ) -> None:
+        made, asked = self.trace.made, False
+
+        def region() -> None:
+            names = _variables(assigned, read, live, body, test, leave)
+            held = _held(body, test, leave)
+            # `leave` is not asked before the first step, where it is what it was before the loop.
+            goes_on = test if leave is None else functools.partial(self._goes_on, leave, test)
+            control.while_true(self.trace, goes_on, body, names, held)
+            if leave is not None and test() is True:
+                # What it was left by holds now.
+                left, values = leave(), names.get()
+                names.set([True if v is left else v for v in values])
+
         while True:
             condition = test()
             if self._is_open(condition):
-                break
+                return region()
             if not condition:
-                return
+                return None
+            if not asked and self.trace.made - made > SMALL:
+                asked = True
+                names = _variables(assigned, read, live, body, test, leave)
+                if attempted(self.trace, region, names) is None:
+                    return None
             body()
             if leave is not None:
                 left = leave()
                 if self._is_open(left):
-                    break
+                    return region()
                 if left:
-                    return
-        names = _variables(assigned, read, live, body, test, leave)
-
-        def goes_on() -> Any:
-            # `leave` is not asked before the first step, where it is what it was before the loop.
-            return self.and_(self.not_(leave()), test) if leave is not None else test()
-
-        control.while_true(self.trace, goes_on, body, names, _held(body, test, leave))
-        if leave is not None and test() is True:
-            # What it was left by holds now.
-            left, values = leave(), names.get()
-            names.set([True if v is left else v for v in values])
+                    return None
 
     def and_(self, first: Any, *others: Callable[[], Any]) -> Any:
         for k, other in enumerate(others):
@@ -277,19 +293,19 @@ class TracedControl(PythonControl):
         return first
 
     def not_(self, value: Any) -> Any:
-        return control.negated(value) if self._is_open(value) else not value
+        return branches.negated(value) if self._is_open(value) else not value
 
     def assert_(self, condition: Any) -> Any:
         if not self._is_open(condition):
             return condition
-        holds = control.predicate(condition)
+        holds = branches.predicate(condition)
         self.trace.require(holds, holds, holds)
         return True
 
     def _both(self, name: str, first: Any, others: tuple[Callable[[], Any], ...]) -> Any:
         """Truth values, each computed only where the ones before leave it open."""
         for other in others:
-            first = control.either(self.trace, name, first, other, _held(other))
+            first = branches.either(self.trace, name, first, other, _held(other))
         return first
 
     def _is_open(self, value: Any) -> bool:
@@ -321,14 +337,14 @@ class TracedControl(PythonControl):
             body(counted.wrap_length(first))
             found.append(self._is_open(leave()))
 
-        control.tried(self.trace, step, names, held)
+        tried(self.trace, step, names, held)
         return any(found)
 
     def _cost(self, first: Dim, body: Callable[[Any], None], names: Variables, held: Any) -> int:
         """How many operations one step is."""
         known = ("cost", getattr(body, "__code__", body))
         if known not in self.trace.learned:
-            made = control.tried(self.trace, lambda: body(counted.wrap_length(first)), names, held)
+            made = tried(self.trace, lambda: body(counted.wrap_length(first)), names, held)
             self.trace.learned[known] = max(made, 1)
         cost: int = self.trace.learned[known]
         return cost
@@ -339,12 +355,24 @@ def _variables(
 ) -> Variables:
     state = State(assigned, *functions)
     names = tuple(state.cells)
-    return Variables(names, frozenset(read), frozenset(live), UNBOUND, state.get, state.set)
+
+    def get() -> list[Any]:
+        return Values(state.get())
+
+    return Variables(
+        names,
+        frozenset(read),
+        frozenset(live),
+        UNBOUND,
+        get,
+        state.set,
+        lambda: shared(state.cells),
+    )
 
 
 def _held(*functions: Callable[..., Any] | None) -> list[Any]:
     """The values of the variables that functions close over, but for what is ours."""
-    found = []
+    found = Values()
     for f in functions:
         for cell in getattr(f, "__closure__", None) or ():
             try:

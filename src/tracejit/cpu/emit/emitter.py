@@ -147,7 +147,7 @@ class Emitter(Emitting):
         elif loop is self.ranged:
             self.range_of(loop, "first", "last")
         else:
-            self.range_of(loop, None, extent)
+            self.range_of(loop, *self.span(loop))
 
     def range_of(self, loop: Loop, first: Expr | None, last: Expr) -> None:
         """The iterations of a loop from `first` (None: 0) up to `last`."""

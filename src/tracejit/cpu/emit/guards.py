@@ -79,9 +79,10 @@ class Guards:
         tests: dict[Expr, Origin | None] = {}
         for node, index in points:
             (argument,) = access.operands(node, index)
-            if argument in inner.known:  # else it is the same at each step, and was computed before
+            known = self.e.known[inner]
+            if argument in known:  # else it is the same at each step, and was computed before
                 assert isinstance(node.op, ops.Elementwise) and node.op.far
-                tests[fill(node.op.far, inner.known[argument])] = node.origin
+                tests[fill(node.op.far, known[argument])] = node.origin
         for test, origin in tests.items():
             inner.assign(far, Call("logical_or", (far, test)), origin)
 

@@ -66,6 +66,8 @@ class Emitter(Emitting):
         super().__init__(program, around)
         self.accumulators = Accumulators(self)
         self.regions = Regions(self)
+        #: Loops that do not go over all of their iterations, in a kernel.
+        self.spans: dict[Loop, tuple[Expr, Expr]] = {}
         #: The buffers that the function is given, and those that are memory between its calls.
         self.given: list[Buffer] = []
         self.kept: list[Buffer] = []
@@ -171,10 +173,31 @@ class Emitter(Emitting):
     def item(self, item: Loop | Computation) -> None:
         if isinstance(item, Computation):
             self._computation(item)
+        elif self.lines and len(self.path) == self.outermost:
+            self._in_lines(item)
         elif len(self.path) == self.outermost:
             self.nest(item)
         else:
             self.loop(item)
+
+    def _in_lines(self, loop: Loop) -> None:
+        """A nest whose outer loops go around: their variables have values here."""
+        outer = []
+        for index, _ in self.lines[:-1]:
+            assert isinstance(index, str)
+            outer.append(loop)
+            self.var_of[loop], self.loops[id(loop)], self.depth_of[loop] = index, loop, 0
+            [inner] = loop.items
+            assert isinstance(inner, Loop)
+            loop = inner
+        self.spans[loop] = self.lines[-1]
+        self.nest(loop)
+        for each in outer:
+            del self.depth_of[each]
+
+    def span(self, loop: Loop) -> tuple[Expr | None, Expr]:
+        """From where to where a loop goes; None is 0."""
+        return self.spans.get(loop) or (None, self.dim(loop.extent))
 
     def nest(self, loop: Loop) -> None:
         """Emit an outermost loop."""
@@ -183,11 +206,12 @@ class Emitter(Emitting):
 
     def loop(self, loop: Loop) -> None:
         """Emit a loop, one iteration after the other."""
-        extent, inside = self.dim(loop.extent), computations_in(loop)
+        first, last = self.span(loop)
+        inside = computations_in(loop)
         self.var_of[loop] = self.fresh("i")
         self.loops[id(loop)] = loop
         self.accumulators.before(loop, inside)
-        self.open(steps(self.var_of[loop], None, extent))
+        self.open(steps(self.var_of[loop], first, last))
         self.depth_of[loop] = len(self.path) - 1
         for item in loop.items:
             self.item(item)
@@ -285,7 +309,7 @@ class Emitter(Emitting):
             return
         where = self.target_index(c, index)
         if not c.partial:
-            self.path[-1].known[(c.target, where)] = value
+            self.known[self.path[-1]][(c.target, where)] = value
         result = stored(value, c.target.dtype)
         for buffer in self.program.buffers[c.target]:
             put = self.put(c, buffer, result)

@@ -44,6 +44,10 @@ class Emitting(Values):
         self.parameters: list[str] = []
         #: Results that are made inside.
         self.returned: list[Buffer] = []
+        #: From where to where its outermost loops go, and those inside; none: over all.
+        self.lines: list[tuple[Expr, Expr]] = []
+        #: Whether it is inside of a loop of regions.
+        self.looping = False
 
     def item(self, item: Loop | Computation) -> None:
         """Emit a loop or a computation into the open block."""

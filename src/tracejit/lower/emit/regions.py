@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tracejit.ir import dims, ops
+from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, Origin
 from tracejit.ir.region import Region, regions_of
 from tracejit.ir.rules import roles
@@ -24,10 +25,15 @@ from tracejit.ir.rules.record import Roles
 from tracejit.lower.control import results
 from tracejit.lower.emit.emitting import MISSED, Emitting, refused, unless
 from tracejit.lower.emit.expressions import loaded, stored
+from tracejit.lower.interchange import SIDE_BY_SIDE
 from tracejit.lower.kernel.statements import (
+    Assign,
+    Binary,
     Block,
+    Call,
     Element,
     Expr,
+    Factory,
     For,
     Forever,
     If,
@@ -37,7 +43,8 @@ from tracejit.lower.kernel.statements import (
     Store,
     Unary,
 )
-from tracejit.lower.program import Computation, Control, Program
+from tracejit.lower.program import Computation, Control, Program, has_loops
+from tracejit.native.interrupts import INTERRUPTED
 
 
 class Regions:
@@ -94,6 +101,7 @@ class Regions:
         if traps:
             self.e.path[-1].add(refused())
         self.e.root.endless += 1
+        watch = self._watched(control, endless=True)
         block = Forever()
         self.e.open(block)
         (test, step), (condition, body) = control.programs, regions_of(control.node)
@@ -105,6 +113,7 @@ class Regions:
         self._carry(inner, carried, parts)
         if self.e.root.traps > traps:
             block.add(refused())
+        self._watch(block, watch)
         self.e.path.pop()
         return self._places(left, carried)
 
@@ -117,6 +126,8 @@ class Regions:
         traps, endless = self.e.root.traps, self.e.root.endless
         index = self.e.fresh("i")
         count = self.e.value(parts.control[0], ())
+        watch = self._watched(control) if control.lines is None else None
+        lines = self._lines(control.lines)
         block = For(index=index, kind="range", operands=(count,))
         self.e.open(block)
         [program], [region] = control.programs, regions_of(control.node)
@@ -134,6 +145,7 @@ class Regions:
                 self._names(program, output, rows[node])
         inner = self._inside(program, region, parts, names, block)
         inner.own.update(rows.values(), elements)
+        inner.lines = lines
         self._everything(inner)
         for node, output in stacks:
             if not output.ndim:
@@ -143,10 +155,56 @@ class Regions:
         self._carry(inner, carried, parts)
         if self.e.root.traps > traps and self.e.root.endless > endless:
             block.add(refused())
+        self._watch(block, watch)
         self.e.path.pop()
+        for _ in lines:
+            self.e.path.pop()
         return self._places(left, carried)
 
     # Parts -----------------------------------------------------------------------------------
+
+    def _lines(self, extents: Sequence[Dim] | None) -> list[tuple[Expr, Expr]]:
+        """Open the loops that go around one of steps: from where to where each does, inside."""
+        found: list[tuple[Expr, Expr]] = []
+        for k, d in enumerate(extents or ()):
+            length, index = self.e.dim(d), self.e.fresh("i")
+            if extents is not None and k + 1 < len(extents):
+                self.e.open(For(index=index, kind="range", operands=(length,)))
+                found.append((index, Binary("+", index, 1)))
+                continue
+            count = Binary(">>", Binary("+", length, (1 << SIDE_BY_SIDE) - 1), SIDE_BY_SIDE)
+            self.e.open(For(index=index, kind="range", operands=(count,)))
+            first, last = self.e.fresh("i"), self.e.fresh("i")
+            self.e.path[-1].assign(first, Binary("<<", index, SIDE_BY_SIDE))
+            end = Binary("+", first, 1 << SIDE_BY_SIDE)
+            self.e.path[-1].assign(last, Call("imin", (end, length)))
+            found.append((first, last))
+        return found
+
+    def _watched(self, control: Control, endless: bool = False) -> tuple[str, str] | None:
+        """Places for a loop that signals may end: the steps since it asked, and when to ask.
+
+        That is one with loops inside, in which a test at each step is nothing.
+        """
+        if not (endless and not self.e.looping) and not any(map(has_loops, control.programs)):
+            return None
+        self.e.factories["pause_after"] = Factory("pause", ())
+        done, least = self.e.fresh("c"), self.e.fresh("c")
+        for name, value in ((least, 1), (done, 0)):  # once, however often the loop is begun
+            self.e.root.body.body.insert(self.e.root.start, Assign(name, value))
+        return done, least
+
+    def _watch(self, block: Block, watch: tuple[str, str] | None) -> None:
+        """Leave, at the end of a step, where a signal handler has raised something."""
+        if watch is None:
+            return
+        done, least = watch
+        block.assign(done, Binary("+", done, 1))
+        ask = If(test=Binary(">=", done, least))
+        ask.assign(least, Call("pause_after", (done,)))
+        ask.assign(done, 0)
+        ask.add(If([Return(INTERRUPTED)], test=Binary("<", least, 0)))
+        block.add(ask)
 
     def _carried(self, parts: Roles) -> list[Expr]:
         """The places, and the memory, of what is carried, which hold the starts."""
@@ -216,6 +274,7 @@ class Regions:
     ) -> Emitting:
         """What emits a region into a block, with names for its parameters."""
         inner = self.e.inside(program)
+        inner.looping = self.e.looping or isinstance(block, For | Forever)
         block.add(inner.body)
         inner.names = {p.attr[0]: name for p, name in zip(region.params, names, strict=True)}
         known = lengths_outside(region, parts)

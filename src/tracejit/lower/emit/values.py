@@ -7,6 +7,7 @@ the block inside it that is open: so what does not change in a loop is computed 
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -53,6 +54,8 @@ class Values:
         self.root: Values = self if around is None else around.root
         self.body = Block()
         self.path: list[Block] = [self.body]
+        #: The names, or constants, of values that blocks have computed.
+        self.known: dict[Block, dict[Point, Expr]] = defaultdict(dict)
         self.depth_of: dict[Loop, int] = {}
         self.var_of: dict[Loop, str] = {}
         #: Where the blocks begin that loops run over.
@@ -79,6 +82,8 @@ class Values:
         self.near: set[Point] = set()
         #: How many conditions there are under which NumPy raises, and loops that might not end.
         self.traps = self.endless = 0
+        #: Where in its body statements belong that are for all of it.
+        self.start = 0
         self.current: Computation | None = None
 
     def array(self, node: Node) -> Expr:
@@ -127,7 +132,7 @@ class Values:
         if node.op is ops.CONST:
             return expressions.constant(node)
         for block in self.path:
-            name = block.known.get((node, index))
+            name = self.known[block].get((node, index))
             if name is not None:
                 return name
         return None
@@ -143,7 +148,7 @@ class Values:
             name = self.fresh("v")
             self.insert(depth, Assign(name, value, node.origin))
             value = name
-        self.path[depth].known[(node, index)] = value
+        self.known[self.path[depth]][(node, index)] = value
         return value
 
     def open(self, block: Block) -> None:
@@ -199,7 +204,7 @@ class Values:
 
     def _depth_known(self, node: Node, index: Index) -> int:
         for depth, block in enumerate(self.path):
-            if (node, index) in block.known:
+            if (node, index) in self.known[block]:
                 return depth
         return 0
 

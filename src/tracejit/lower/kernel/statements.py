@@ -173,13 +173,9 @@ class Leave:
 
 @dataclass(eq=False, slots=True)
 class Block:
-    """Statements in order; a block among them that is nothing else has theirs.
-
-    While it is written, `known` has the names, or constants, of values that it has computed.
-    """
+    """Statements in order; a block among them that is nothing else has theirs."""
 
     body: list[Statement] = field(default_factory=list)
-    known: dict[Any, Expr] = field(default_factory=dict)
 
     def add(self, statement: Statement) -> None:
         """Append a statement."""
