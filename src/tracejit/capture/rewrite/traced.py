@@ -50,10 +50,10 @@ def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwarg
         return python(*args, **kwargs)
     best = args[0]
     for other in args[1:]:
-        if _is_length(best) and _is_length(other):
+        lengths = [v.node for v in _plain(best, other) if v.node.type == INT_SCALAR]
+        if len(lengths) == 2:
             extreme = dims.maximum if python is max else dims.minimum
-            pair = (dims.from_node(wrap(v).node) for v in (best, other))
-            best = counted.wrap_length(extreme(*pair))
+            best = counted.wrap_length(extreme(*map(dims.from_node, lengths)))
             continue
         test = beyond(other, best)
         if isinstance(test, (Tracer, Mixed)):
@@ -63,8 +63,9 @@ def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwarg
     return best
 
 
-def _is_length(value: Any) -> bool:
-    return not isinstance(value, Mixed) and wrap(value).node.type == INT_SCALAR
+def _plain(*values: Any) -> list[Tracer]:
+    """Those that are of one class for certain."""
+    return [wrap(v) for v in values if not isinstance(v, Mixed)]
 
 
 def _is_scalar(value: Any) -> bool:
