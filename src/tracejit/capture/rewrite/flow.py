@@ -90,9 +90,14 @@ def step_of(loop: For | While) -> list[ast.stmt]:
     return [ast.Assign([loop.target], ast.Constant(None)), *loop.body, *leave]
 
 
-def read_first(bodies: Iterable[Sequence[ast.stmt]], always: Iterable[str]) -> Set:
-    """The variables that one of `bodies` may read before it has assigned them."""
-    return frozenset().union(*(Liveness(always).block(body, NONE) for body in bodies))
+def read_first(
+    bodies: Iterable[Sequence[ast.stmt]], always: Iterable[str], after: Set = NONE
+) -> Set:
+    """The variables that one of `bodies` may read before it has assigned them.
+
+    So it does those that are read `after` it, where it may leave them as they are.
+    """
+    return frozenset().union(*(Liveness(always).block(body, after) for body in bodies))
 
 
 def bound_after(body: Sequence[ast.stmt], bound: Set, names: Set) -> Set:
