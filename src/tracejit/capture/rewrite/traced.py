@@ -50,9 +50,8 @@ def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwarg
         return python(*args, **kwargs)
     best = args[0]
     for other in args[1:]:
-        pair = [
-            dims.from_node(v.node) for v in map(wrap, (best, other)) if v.node.type == INT_SCALAR
-        ]
+        known = (wrap(v).node for v in (best, other) if not isinstance(v, Mixed))
+        pair = [dims.from_node(node) for node in known if node.type == INT_SCALAR]
         if len(pair) == 2:
             extreme = dims.maximum if python is max else dims.minimum
             best = counted.wrap_length(extreme(*pair))
