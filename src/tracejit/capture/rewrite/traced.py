@@ -50,11 +50,10 @@ def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwarg
         return python(*args, **kwargs)
     best = args[0]
     for other in args[1:]:
-        known = (wrap(v).node for v in (best, other) if not isinstance(v, Mixed))
-        pair = [dims.from_node(node) for node in known if node.type == INT_SCALAR]
-        if len(pair) == 2:
+        lengths = [v.node for v in _plain(best, other) if v.node.type == INT_SCALAR]
+        if len(lengths) == 2:
             extreme = dims.maximum if python is max else dims.minimum
-            best = counted.wrap_length(extreme(*pair))
+            best = counted.wrap_length(extreme(*map(dims.from_node, lengths)))
             continue
         test = beyond(other, best)
         if isinstance(test, (Tracer, Mixed)):
@@ -62,6 +61,11 @@ def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwarg
         elif test:
             best = other
     return best
+
+
+def _plain(*values: Any) -> list[Tracer]:
+    """Those that are of one class for certain."""
+    return [wrap(v) for v in values if not isinstance(v, Mixed)]
 
 
 def _is_scalar(value: Any) -> bool:
@@ -169,7 +173,7 @@ class TracedControl(PythonControl):
         """Whether a loop of `size` steps is better unrolled."""
         if self.changing and isinstance(step.items.count, Node):
             return False
-        if size <= 1:
+        if size <= min(FEW, 1):
             return True
         cost = self._cost(step, names, held) * size
         return cost <= (MOST if size <= FEW else SMALL)
