@@ -91,13 +91,13 @@ def step_of(loop: For | While) -> list[ast.stmt]:
 
 
 def read_first(
-    bodies: Iterable[Sequence[ast.stmt]], always: Iterable[str], after: Set = NONE
+    bodies: Iterable[Sequence[ast.stmt]], always: Iterable[str], kept: Set = NONE
 ) -> Set:
     """The variables that one of `bodies` may read before it has assigned them.
 
-    So it does those that are read `after` it, where it may leave them as they are.
+    What is `kept` is read after it, and so before, where it may not be assigned.
     """
-    return frozenset().union(*(Liveness(always).block(body, after) for body in bodies))
+    return frozenset().union(*(Liveness(always).block(body, kept) for body in bodies))
 
 
 def bound_after(body: Sequence[ast.stmt], bound: Set, names: Set) -> Set:
