@@ -128,6 +128,25 @@ def test_what_overwrites_its_operand_is_not_done_again(name: str) -> None:
     np.testing.assert_allclose(f(x), OVERWRITTEN[name](x), rtol=1e-12)
 
 
+def arguments_sine(x: Any) -> None:
+    x *= np.sin(x)
+
+
+def in_a_loop(x: Any) -> None:
+    for k in range(3000):
+        x[:] = np.where(k < 1, x * np.sin(x), x)
+
+
+@pytest.mark.parametrize("function", [arguments_sine, in_a_loop])
+def test_an_argument_that_is_overwritten_is_not_done_again(function: Callable[..., Any]) -> None:
+    f = tracejit.function(function, on_unsupported="error")
+    mine, plain = (np.append(np.linspace(0, 3, 600), 1e22) for _ in range(2))
+    with tracejit.config(budget=0.3):
+        f(mine)
+    function(plain)
+    np.testing.assert_allclose(mine, plain, rtol=1e-12)
+
+
 def test_a_state_that_overwrites_itself_is_not_done_again() -> None:
     state = tracejit.shared(np.append(np.linspace(0, 3, 600), 1e22))
     expected = np.sin(state.get_value())

@@ -96,6 +96,26 @@ def pendulum(x, h, steps):
     return angle * n + speed * turns
 
 
+def triangle(x, a, steps):
+    """Inner loops of other lengths at each step."""
+    y = x * 1
+    for i in range(1, len(x)):
+        s = y[i] * 1
+        for j in range(i):
+            s = s * 0.9 + np.sin(s) * y[j] * a
+        y[i] = s
+    return (y * y).sum()
+
+
+def substitution(x, a, steps):
+    """Slices that grow from step to step, of what is written and of what is not."""
+    matrix = np.outer(np.cos(x), x) * a
+    y = x * 1
+    for i in range(1, len(x)):
+        y[i] = (x[i] - matrix[i, :i] @ y[:i]) / (2 + y[i - 1] * y[i - 1])
+    return (y * y).sum()
+
+
 def products(x, a, steps):
     """Matrices, an array that is captured, reductions."""
     w = np.outer(x, x) / 9
@@ -108,7 +128,9 @@ def products(x, a, steps):
 
 @pytest.mark.parametrize("checkpoint", [True, False])
 @pytest.mark.parametrize(
-    "f", [diffusion, burgers, by_elements, by_sides, pendulum, products], ids=lambda f: f.__name__
+    "f",
+    [diffusion, burgers, by_elements, by_sides, pendulum, triangle, substitution, products],
+    ids=lambda f: f.__name__,
 )
 def test_gradients_of_loops(f, checkpoint):
     agree(f, X, 0.2, 23, checkpoint=checkpoint)

@@ -37,11 +37,12 @@ from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.capture.rewrite.function import rewritten
 from tracejit.capture.rewrite.traced import TracedControl
 from tracejit.config import config, settings
-from tracejit.errors import MISS, NotTraceable, OverBudget, take_refusal
+from tracejit.errors import MISS, Looping, NotTraceable, OverBudget, take_refusal
 from tracejit.ir import build
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
+from tracejit.ir.rules.record import NoDerivativeError
 from tracejit.native import floatmodes, locks
 from tracejit.native.caller import OTHERS
 from tracejit.plan.callplan import CallPlan, Runnable
@@ -246,11 +247,12 @@ def _traced_by_regions(
 ) -> tuple[Trace, TraceResult] | Refusal:
     """`_traced`, again with branches and loops as regions where Python cannot decide them.
 
-    So it is where what Python has unrolled is large, or loops have other numbers of steps than
-    before. What NumPy cannot run may become as large as it is where they can be none.
+    So it is with a loop of many steps, which is unrolled only where it can be no region, where what
+    Python has unrolled is large, and where loops have other numbers of steps than before. What
+    NumPy cannot run may become as large as it is where they can be none.
     """
     regions = rewritten(fn.__wrapped__.__code__).reason is None
-    traced = _traced(fn, description, most=UNROLLED if regions else math.inf)
+    traced = _traced(fn, description, hurried=True, most=UNROLLED if regions else math.inf)
     problem = traced.problem if isinstance(traced, Refusal) else None
     if isinstance(traced, Refusal):
         if not isinstance(problem, NotTraceable) or isinstance(problem, Overlapping):
@@ -268,12 +270,16 @@ def _traced_by_regions(
             again = again if isinstance(other, Refusal) else other
         if not isinstance(again, Refusal) or isinstance(again.problem, Overlapping):
             return again
+        if isinstance(traced, Refusal) and isinstance(again.problem, NoDerivativeError):
+            return again
         if config.debug >= 1:
             log(f"{fn.__name__} by regions: {again.problem!r}")
-    if isinstance(problem, OverBudget):
-        if bound:
+    if isinstance(problem, OverBudget | Looping):
+        if bound and isinstance(problem, OverBudget):
             return _traced(fn, description, unlimited=True)
-        if isinstance(again, Refusal) and not isinstance(again.problem, OverBudget):
+        if isinstance(problem, Looping) or (
+            isinstance(again, Refusal) and not isinstance(again.problem, OverBudget)
+        ):
             return _traced(fn, description)  # what can be no region may yet be small enough
     return traced
 
@@ -289,6 +295,7 @@ def _traced(
     description: Description,
     tries: int = 3,
     looping: bool = False,
+    hurried: bool = False,
     unlimited: bool = False,
     changing: bool = False,
     most: float = math.inf,
@@ -296,7 +303,7 @@ def _traced(
     """The trace of `fn` and what it gave; at most `tries` where other threads may have drawn."""
     start = time.perf_counter()
     promote_changed_numbers(fn)
-    trace = Trace(0.0 if unlimited else config.budget)
+    trace = Trace(0.0 if unlimited else config.budget, hurried)
     trace.most = min(trace.most, most)
     guard = RandomGuard()
     take_refusal()
@@ -319,7 +326,7 @@ def _traced(
         capture.release()
         guard.restore()
     if drawn:
-        return _traced(fn, description, tries - 1, looping, unlimited, changing, most)
+        return _traced(fn, description, tries - 1, looping, hurried, unlimited, changing, most)
     if bound_to(fn.__wrapped__):
         trace.budget = 0.0  # NumPy is no way out
     seconds = time.perf_counter() - start

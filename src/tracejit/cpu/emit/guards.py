@@ -58,10 +58,16 @@ class Guards:
     def _overwrites(self, inside: list[Computation]) -> bool:
         """Whether results take the place of what is read."""
         program = self.e.program
+
+        def memory(node: Node) -> set[object]:
+            if node.op is ops.INPUT:
+                return {node.attr[0]}
+            return {b.home or id(b) for b in program.buffers.get(node, ())}
+
         targets = {c.target for c in inside}
-        written = {id(b) for target in targets for b in program.buffers[target]}
+        written = set[object]().union(*map(memory, targets))
         read = {access.memory_of(n, c.target, program.stored) for c in inside for n, _ in c.reads}
-        return any(id(b) in written for n in read - targets for b in program.buffers.get(n, ()))
+        return any(memory(n) & written for n in read - targets)
 
     def emit(self, loop: Loop, points: list[Point], start: Expr, end: Expr) -> None:
         """The items of `loop`, whose block is the innermost open one, from `start` up to `end`."""

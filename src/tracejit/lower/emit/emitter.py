@@ -25,9 +25,10 @@ from tracejit.lower.access import FLAT, Dynamic, Entry, Index
 from tracejit.lower.buffers import name_memory
 from tracejit.lower.control import results
 from tracejit.lower.emit.accumulate import Accumulators
-from tracejit.lower.emit.emitting import DONE, FALSE, MISSED, Emitting, refused, steps, unless
+from tracejit.lower.emit.emitting import FALSE, Emitting, refused, steps, unless
 from tracejit.lower.emit.expressions import loaded, stored
 from tracejit.lower.emit.regions import Regions
+from tracejit.lower.emit.values import DONE, MISSED
 from tracejit.lower.kernel.statements import (
     Assign,
     Binary,
@@ -231,7 +232,8 @@ class Emitter(Emitting):
 
     def make(self, buffer: Buffer) -> None:
         """Make a buffer: memory given back at the end, a place in a room, or a result's array."""
-        extents = [self.dim(d) for d in buffer.shape]
+        turned = buffer.layout == "F" and not buffer.output  # a C array with the axes reversed
+        extents = [self.dim(d) for d in (buffer.shape[::-1] if turned else buffer.shape)]
         if buffer.room is not None:
             name = f"shaped_{len(extents)}"
             self.factories[name] = Factory("shaped", (len(extents),))
@@ -249,7 +251,9 @@ class Emitter(Emitting):
         """What a computation writes, or needs while it runs."""
         control = self.program.controls.get(c.target)
         if control is None:
-            return self.program.buffers[c.target]
+            parts = self.program.parts
+            own = [parts[c.target]] if c.target in parts else []
+            return self.program.buffers[c.target] + own
         found = [b for n in results(c.target) for b in self.program.buffers.get(n, ())]
         return found + [b for _, b in control.memory]
 
