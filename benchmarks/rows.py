@@ -96,6 +96,20 @@ GRADIENTS: tuple[tuple[str, str, float, Literal["higher", "lower"], str], ...] =
         "lower",
         "{:.2f}",
     ),
+    (
+        "diffusion_1d",
+        "gradient of 1,000 explicit steps on 10,000 points by their start: time in times of these",
+        5.0,
+        "lower",
+        "{:.2f}",
+    ),
+    (
+        "diffusion_2d",
+        "the same on 200 × 200 points",
+        5.0,
+        "lower",
+        "{:.2f}",
+    ),
 )
 
 RANDOM: tuple[tuple[str, str, float, Literal["higher", "lower"], str], ...] = (
@@ -151,15 +165,30 @@ OVER_NUMPY = (
     ("heat", "1,000 steps of the heat equation on 500 × 500", 3.0),
     ("stencil", "a stencil of ten coefficients in three dimensions, masks, results given", 4.0),
     ("thomas", "tridiagonal systems along the last axis of a 100 × 100 × 100 field", 8.0),
+    ("cavity", "Navier and Stokes' equations in a cavity by slices, 60 steps of 60 × 60", 8.0),
     ("gauss_seidel_rows", "Gauss and Seidel's iteration by rows", 5.0),
     ("gauss_seidel_elements", "Gauss and Seidel's iteration by elements", 100.0),
     ("crank_nicolson", "Crank and Nicolson's scheme, 10,000 steps", 3.0),
     ("nbody", "1,000 steps of 100 bodies, moved in place", 5.0),
     ("floyd_warshall", "Floyd and Warshall's shortest paths by rows, n = 200", 3.0),
+    ("lu", "LU decomposition by slices, n = 200", 3.0),
+    ("cholesky", "Cholesky's decomposition by slices, n = 200", 3.0),
+    ("gram_schmidt", "Gram and Schmidt's orthogonal columns, n = 200", 3.0),
+    ("triangular_solve", "a triangular system by slices, n = 200", 3.0),
     ("mandelbrot_masks", "Mandelbrot's set by masks in place", 3.0),
 )
 #: Programs of scalars in loops, and what share of the speed of Numba's of that source is asked for.
-OVER_NUMBA = (("matrix_product", "a matrix product in three loops", 0.9),)
+OVER_NUMBA = (
+    ("matrix_product", "a matrix product in three loops", 0.9),
+    ("common_subsequence", "the longest common subsequence of 1,000 letters", 0.9),
+    ("escape", "Mandelbrot's set by a loop for each point", 0.9),
+    ("csr_product", "a sparse matrix times a vector, row by row", 0.9),
+    ("insertion_sort", "an insertion sort of 2,000 numbers", 0.9),
+    ("collatz", "Collatz' sequences up to 20,000", 0.9),
+    ("sieve", "the sieve of Eratosthenes up to a million", 0.9),
+    ("queens", "eight queens, by backtracking", 0.9),
+    ("histogram", "a histogram by a loop", 0.9),
+)
 
 PROGRAMS = (
     *(

@@ -101,6 +101,13 @@ class NotTraceable(Exception):
             _thread.refusal = None
 
 
+class Looping(NotTraceable):
+    """A trace that unrolls loops has come to one of many steps."""
+
+    def __init__(self) -> None:
+        super().__init__("a loop of many steps is unrolled")
+
+
 class OverBudget(NotTraceable):
     """Compiling would take longer than the settings allow."""
 

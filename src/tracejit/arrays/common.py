@@ -11,16 +11,14 @@ import numpy as np
 from tracejit.errors import AxisError, DTypeError, NotTraceable, ShapeError
 from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
+from tracejit.ir.lengths import non_negative
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.types import BOOL, INT64, same_values
 from tracejit.trace.memory import Memory
+from tracejit.trace.tables import METHODS
 from tracejit.trace.tracer import Operand, Tracer, number, operand, supported, wrap
 
 CONDITION = ArrayType(BOOL)
-
-_MAXIMUM = ops.ELEMENTWISE["maximum"]
-#: Of what is not negative, these are not.
-_MONOTONE = [ops.ELEMENTWISE[name] for name in ("floor_divide", "remainder", "minimum")]
 
 # Questions about dimensions ---------------------------------------------------------------------
 
@@ -30,19 +28,9 @@ def condition(name: str, a: Dim, b: Dim) -> Node:
     return make(ops.ELEMENTWISE[name], (dims.as_node(a), dims.as_node(b)), None, CONDITION)
 
 
-def non_negative(d: Dim) -> bool:
-    """Whether `d` cannot be negative, whatever the arguments: a length, or a sum of them."""
-    if isinstance(d, int):
-        return d >= 0
-    if d.op is ops.DIM:
-        return True
-    if d.op is ops.POLY:
-        return all(factor >= 0 for _, factor in d.attr) and all(map(non_negative, d.args))
-    if d.op is ops.CAST:
-        # A count of elements.
-        return d.args[0].op is ops.REDUCTIONS["sum"]
-    operands = (non_negative(dims.from_node(a)) for a in d.args)
-    return any(operands) if d.op is _MAXIMUM else d.op in _MONOTONE and all(operands)
+def decided(name: str, a: Dim, b: Dim) -> bool | None:
+    """The answer to a comparison, as by `at_least`; None where only the values of arrays tell."""
+    return build.solver().answer(condition(name, a, b))
 
 
 def at_least(a: Dim, b: Dim) -> bool:
@@ -94,6 +82,8 @@ def length(x: Any) -> Dim:
         if x.node.op is ops.CAST and x.node.args[0].type == dims.INT_SCALAR:
             # ``np.prod(x.shape)``: a length as a NumPy scalar.
             return dims.from_node(x.node.args[0])
+        if x.kind == "scalar" and not build.solver().is_known(x.node):
+            return dims.from_node(METHODS["convert"](int, x).node)
     return whole_number(x)
 
 

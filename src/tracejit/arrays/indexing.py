@@ -12,15 +12,24 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.arrays.common import at_least, dim_node, length, require_positions, span
+from tracejit.arrays import late
+from tracejit.arrays.common import (
+    at_least,
+    decided,
+    dim_node,
+    length,
+    require_positions,
+    same,
+    span,
+)
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
 from tracejit.ir.build import Index
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
-from tracejit.trace.tables import method
-from tracejit.trace.tracer import Tracer, view_of, wrap
+from tracejit.trace.tables import METHODS, method
+from tracejit.trace.tracer import Tracer, solver_value, view_of, wrap
 
 
 @dataclass
@@ -28,7 +37,7 @@ class _Layout:
     """The basic part of an index as a view, and the axes of the view that arrays index."""
 
     shape: list[Dim]
-    index: list[Index]
+    index: list[tuple[Dim, Dim, int | None]]
     #: Axis of the view -> integer index array.
     arrays: dict[int, Node]
     #: Those axes whose positions lie on them: a mask's.
@@ -37,10 +46,34 @@ class _Layout:
     apart: bool
 
 
-@method("item", "tolist")
+#: How many elements of an array become a list.
+_LISTED = 64
+
+
+@method("item")
 def item(x: Tracer, *args: Any) -> Any:
-    """The Python number, where it depends only on shapes and numbers; arrays become no lists."""
-    return getitem(x, args).concrete() if args else x.concrete()
+    """The one element, or that at an index, as a Python number."""
+    if args:
+        x = getitem(x, args[0] if len(args) == 1 and isinstance(args[0], tuple) else args)
+    elif x.node.shape:
+        if not all(same(d, 1) for d in x.node.shape):
+            raise ValueError("can only convert an array of size 1 to a Python scalar")
+        x = getitem(x, (0,) * x.node.ndim)
+    kind = x.node.dtype.kind
+    return METHODS["convert"]({"b": bool, "f": float, "c": complex}.get(kind, int), x)
+
+
+@method("tolist")
+def tolist(x: Tracer) -> Any:
+    """The elements as Python numbers, in lists, where these are short."""
+    if not x.node.shape:
+        return item(x)
+    size = build.solver().value(build.size(x.node))
+    if size is None or size > _LISTED:
+        raise NotTraceable(
+            "an array of many elements becomes a list", "compute with the array itself"
+        )
+    return [tolist(getitem(x, k)) for k in range(solver_value(x.node.shape[0]))]
 
 
 @method("getitem")
@@ -67,12 +100,29 @@ def getitem(x: Tracer, key: Any) -> Tracer:
 def basic_index(x: Node, entries: Sequence[Any]) -> tuple[tuple[Dim, ...], tuple[Index, ...]]:
     """The shape and the index map of the view that entries without arrays describe."""
     layout = _layout(x, entries)
-    return tuple(layout.shape), tuple(layout.index)
+    index = [(start, step, k) for start, step, k in layout.index if isinstance(step, int)]
+    if len(index) < len(layout.index):
+        raise NotTraceable(
+            "a slice is read whose step only the values of arrays tell",
+            "write into it: x[a::k] = y",
+        )
+    return tuple(layout.shape), tuple(index)
+
+
+def is_strided(e: Any) -> bool:
+    """Whether an entry is a slice whose step only the values of arrays tell."""
+    if not isinstance(e, slice) or not isinstance(e.step, Tracer):
+        return False
+    return e.step.node.dtype.kind in "iu" and build.solver().value(length(e.step)) is None
 
 
 def expand(key: tuple[Any, ...], ndim: int) -> list[Any]:
-    """The entries of an index: ints as dims, slices, None, Ellipsis, integer array nodes, masks."""
-    entries = [_entry(k) for k in key]
+    """The entries of an index: ints as dims, slices, None, Ellipsis, integer array nodes, masks.
+
+    NumPy's scalars are looked up in a loop that may be vectorised, if each gives an element.
+    """
+    viewing = build.solver().may_go_back() or len(key) < ndim
+    entries = [_entry(k, viewing) for k in key]
     taken = 0
     for e in entries:
         if isinstance(e, Node):
@@ -93,7 +143,7 @@ class _Int:
     at: Dim
 
 
-def _entry(k: Any) -> Any:
+def _entry(k: Any, viewing: bool) -> Any:
     if k is None or k is Ellipsis or isinstance(k, slice):
         return k
     if isinstance(k, (bool, np.bool_)):
@@ -106,6 +156,8 @@ def _entry(k: Any) -> Any:
         v = wrap(k)
         if v.kind == "number" and v.node.dtype.kind == "i":
             return _Int(dims.from_node(v.node))
+        if v.kind == "scalar" and v.node.dtype.kind in "iu" and viewing:
+            return _Int(dims.from_node(late.of_index(v.node)))
         if v.node.dtype == BOOL:
             if not v.node.ndim:
                 raise NotTraceable("an index of a single bool is not compiled")
@@ -145,7 +197,7 @@ def _layout(x: Node, entries: Sequence[Any]) -> _Layout:
                 _take_all(result, x.shape[axis])
                 axis += 1
         elif isinstance(e, slice):
-            start, step, count = slice_bounds(e, x.shape[axis])
+            start, step, count = _bounds(e, x.shape[axis])
             result.index.append((start, step, len(result.shape)))
             result.shape.append(count)
             axis += 1
@@ -277,13 +329,25 @@ def into_shape(y: Node, shape: tuple[Dim, ...]) -> Node:
 
 def int_index(i: Dim, n: Dim, axis: int) -> Dim:
     """The position that index `i` names on an axis of length `n`; IndexError beyond it."""
-    if at_least(i, 0):
-        if at_least(dims.sub(n, 1), i):
-            return i
-    elif at_least(dims.add(n, i), 0):
-        return dims.add(n, i)
+    positive = decided("greater_equal", i, 0)
+    if positive is not None:
+        at = i if positive else dims.add(n, i)
+        fits = decided("less", at, n) if positive else decided("greater_equal", at, 0)
+        if fits:
+            return at
+        positive = fits
+    if positive is None:
+        return late.position(i, n)
     known, size = build.solver().value(i), build.solver().value(n)
     raise IndexError(f"index {known} is out of bounds for axis {axis} with size {size}")
+
+
+def _bounds(s: slice, n: Dim) -> tuple[Dim, Dim, Dim]:
+    """`slice_bounds`, where the step may be traced."""
+    if not is_strided(s):
+        return slice_bounds(s, n)
+    ends = [None if d is None else length(d) for d in (s.start, s.stop)]
+    return late.strided(*ends, length(s.step), n)
 
 
 def slice_bounds(s: slice, n: Dim) -> tuple[Dim, int, Dim]:
@@ -291,6 +355,10 @@ def slice_bounds(s: slice, n: Dim) -> tuple[Dim, int, Dim]:
     step = 1 if s.step is None else s.step.__index__()
     if step == 0:
         raise ValueError("slice step cannot be zero")
+    ends = [None if d is None else length(d) for d in (s.start, s.stop)]
+    if any(build.solver().is_open(d) for d in (*ends, n) if d is not None):
+        start, count = late.bounds(*ends, step, n)
+        return start, step, count
     top = n if step > 0 else dims.sub(n, 1)
     bottom: Dim = 0 if step > 0 else -1
     first, final = (bottom, top) if step > 0 else (top, bottom)

@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.arrays.common import condition, same
-from tracejit.ir import build, dims, ops
+from tracejit.arrays import late
+from tracejit.arrays.common import condition, decided
+from tracejit.ir import build, dims, ops, scalars
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.types import BOOL, COMPLEX128, FLOAT64, INT64
+from tracejit.trace.bits import ARGUMENT_BITS, ATOM_BITS, INT_BITS, atom_bits, bits_of
 from tracejit.trace.tables import method
 from tracejit.trace.tracer import Tracer, operand, plain_number, wrap
 
@@ -54,11 +56,6 @@ EQUALITY = (np.equal, np.not_equal)
 BITWISE = (np.bitwise_and, np.bitwise_or, np.bitwise_xor)
 SHIFTS = (np.left_shift, np.right_shift)
 DIVISIONS = (np.divide, np.floor_divide, np.remainder)
-#: What an argument may be at most, as the trace's guards say, a length, anything that is no sum or
-#: product of others, and a number.
-ARGUMENT_BITS, LENGTH_BITS, ATOM_BITS, INT_BITS = 31, 30, 62, 62
-#: What a loop comes to, which grows by little at each step.
-CARRIED_BITS = 60
 DTYPES = {"i": INT64, "f": FLOAT64, "c": COMPLEX128}
 
 
@@ -76,12 +73,21 @@ def arithmetic(ufunc: np.ufunc, *args: Any) -> Any:
         both = [wrap(a).node for a in args]
         return _result(build.apply(ops.ELEMENTWISE[ufunc.__name__], both, BOOL))
     kind = "c" if "c" in kinds else "f" if "f" in kinds else "i"
-    if ufunc in DIVISIONS and kind != "c" and _is_zero(operands[1]):
-        return python(1 if kind == "i" else 1.0, 0 if kind == "i" else 0.0)
+    if ufunc in DIVISIONS:
+        divisor = _not_zero(operands[1])
+        if divisor is None:
+            return _concretised(python, args) if kind == "c" else python(*_ZERO_DIVISION[kind])
+        operands[1] = divisor
     if _beyond(operands):
         return _concretised(python, args)
+    if ufunc is np.divide or (ufunc in COMPARISONS and kind == "f"):
+        operands = [_exact(x) for x in operands]
     if ufunc in COMPARISONS and (kind != "c" or ufunc in EQUALITY):
         row = ops.ELEMENTWISE[ufunc.__name__]
+        if kind == "f" and ufunc not in EQUALITY:
+            compared = _size_compared(row.name, *_alike(operands, kind))
+            if compared is not None:
+                return _result(compared)
         return _result(
             make(row, _alike(operands, kind), None, ArrayType(BOOL), build.solver().origin())
         )
@@ -94,6 +100,10 @@ def arithmetic(ufunc: np.ufunc, *args: Any) -> Any:
     if ufunc is np.left_shift and isinstance(operands[1], Node):
         power = _power_of_two(operands[1])
         return _concretised(python, args) if power is None else power * args[0]
+    if ufunc is np.right_shift and isinstance(operands[1], Node):
+        count = _within(dims.from_node(operands[1]), 0, 1 << ARGUMENT_BITS)
+        if count is not None:
+            return _weak(ufunc, (_alike([operands[0]], "i")[0], dims.as_node(count)), "i")
     if ufunc in SHIFTS and isinstance(operands[1], int) and 0 <= operands[1] <= 30:
         factor = 1 << operands[1]
         if ufunc is np.left_shift:
@@ -113,11 +123,15 @@ def arithmetic(ufunc: np.ufunc, *args: Any) -> Any:
             return _weak(ufunc, _alike(operands, "i"), "i")
     elif kind == "f" and ufunc in _FLOAT:
         return _weak(ufunc, _alike(operands, "f"), "f")
-    elif kind == "c" and ufunc in _COMPLEX and not (ufunc is np.divide and _is_zero(operands[1])):
+    elif kind == "c" and ufunc in _COMPLEX:
         return _weak(ufunc, _alike(operands, "c"), "c")
+    elif kind == "c" and ufunc is np.absolute:
+        size = _size_of(operands[0])
+        return _concretised(python, args) if size is None else size
     return _concretised(python, args)
 
 
+_ZERO_DIVISION = {"i": (1, 0), "f": (1.0, 0.0)}
 _COMPLEX = (np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive)
 _FLOAT = (*_COMPLEX, np.floor_divide, np.remainder, np.absolute)
 
@@ -133,38 +147,67 @@ def _power_of_constant(operands: list[Any]) -> Tracer | None:
         return _power_of_two(exponent)
     if base not in (1, -1) or not isinstance(exponent, Node):
         return None
-    if not build.solver().truth(condition("greater_equal", dims.from_node(exponent), 0)):
+    count = _within(dims.from_node(exponent), 0, 1 << INT_BITS)
+    if count is None:
         return None
-    odd = dims.mod(dims.from_node(exponent), 2)
+    odd = dims.mod(count, 2)
     return _result(dims.as_node(1 if base == 1 else dims.sub(1, dims.mul(2, odd))))
 
 
 def _power_of_two(exponent: Node) -> Tracer | None:
     """``1 << exponent``; None where Python must see the exponent."""
-    truth = build.solver().truth
-    length = dims.from_node(exponent)
-    if not (truth(condition("greater_equal", length, 0)) and truth(condition("less", length, 61))):
+    count = _within(dims.from_node(exponent), 0, 61)
+    if count is None:
         return None
-    return _weak(np.left_shift, (dims.as_node(1), exponent), "i")
+    return _weak(np.left_shift, (dims.as_node(1), dims.as_node(count)), "i")
+
+
+def _within(d: Dim, low: int, high: int) -> Dim | None:
+    """A number, tested to be so large at least, and less than `high`; None where it is not."""
+    tests = []
+    for name, limit in (("greater_equal", low), ("less", high)):
+        known = decided(name, d, limit)
+        if known is False:
+            return None
+        tests += [condition(name, d, limit)] if known is None else []
+    if not tests:
+        return d
+    result = late.given(dims.as_node(d), tests)
+    # Of `d` nothing is noted: it may be read before this is tested.
+    build.solver().noted(result, (high - 1).bit_length(), [dims.sub(result, low)])
+    return result
+
+
+def _exact(x: Any) -> Any:
+    """A number of which a float holds every digit."""
+    if not isinstance(x, Node) or x.dtype.kind != "i" or bits_of(dims.from_node(x)) <= 53:
+        return x
+    d = _within(dims.from_node(x), 1 - (1 << 53), 1 << 53)
+    return dims.as_node(dims.from_node(x) if d is None else d)
 
 
 def _float_power(base: Node, exponent: Node) -> Tracer | None:
     """Python's ``**`` of floats; None where it gives a complex number or may raise."""
     zero = build.constant(0.0)
-    if not _ask("greater", base, zero):
-        if exponent.op is not ops.CONST or not float(build.constant_value(exponent)).is_integer():
+    tests: list[Node] = []
+
+    def ask(name: str, *operands: Node) -> bool:
+        """Whether a test holds, for all that is known: it is made where it is not."""
+        test = _node(ops.ELEMENTWISE[name], operands, ArrayType(BOOL))
+        known = build.solver().answer(test)
+        tests.extend([test] if known is None else [])
+        return known is not False
+
+    constant = exponent.op is ops.CONST
+    if constant and float(build.constant_value(exponent)).is_integer():
+        if build.constant_value(exponent) < 0 and not ask("not_equal", base, zero):
             return None
-        if build.constant_value(exponent) < 0 and _ask("equal", base, zero):
-            return None
+    elif not ask("greater", base, zero):
+        return None
     result = make(
         ops.ELEMENTWISE["power"], (base, exponent), None, _weak_type("f"), build.solver().origin()
     )
-    return _result(result) if _ask("isfinite", result) else None
-
-
-def _ask(name: str, *operands: Node) -> bool:
-    """Whether the test of that name holds; the trace holds as long as the answer does."""
-    return build.solver().truth(_node(ops.ELEMENTWISE[name], operands, ArrayType(BOOL)))
+    return _result(late.given(result, tests)) if ask("isfinite", result) else None
 
 
 def _as_int(x: Any) -> Any:
@@ -213,13 +256,59 @@ def _alike(operands: list[Any], kind: str) -> tuple[Node, ...]:
     return tuple(result)
 
 
-def _is_zero(x: Any) -> bool:
+def _not_zero(x: Any) -> Any:
+    """A divisor, which is tested where only the values of arrays tell; None where it is 0."""
     if not isinstance(x, Node):
-        return bool(x == 0)
+        return x if x != 0 else None
     if x.dtype.kind == "i":
-        return same(dims.from_node(x), 0)
-    zero = build.constant(DTYPES[x.dtype.kind].type(0), x.dtype, weak=True)
-    return build.solver().truth(make(ops.ELEMENTWISE["equal"], (x, zero), None, ArrayType(BOOL)))
+        other = decided("not_equal", dims.from_node(x), 0)
+    else:
+        zero = build.constant(DTYPES[x.dtype.kind].type(0), x.dtype, weak=True)
+        test = make(ops.ELEMENTWISE["not_equal"], (x, zero), None, ArrayType(BOOL))
+        other = build.solver().answer(test)
+    if other is None:
+        test = condition("not_equal", x, 0) if x.dtype.kind == "i" else test
+        return late.given(x, [test])
+    return x if other else None
+
+
+def _size_of(z: Node) -> Tracer | None:
+    """``abs`` of a complex number; None where Python says what it is, or raises."""
+    parts = [build.elementwise("positive", part(z)) for part in (build.real, build.imag)]
+    size = build.elementwise("hypot", *parts)
+    finite = build.elementwise("isfinite", size)
+    known = build.solver().answer(finite)
+    if known is None:
+        size = late.given(size, [build.apply(scalars.SIZE_FITS, parts, BOOL)])
+    return _result(build.weak(size)) if known is not False else None
+
+
+def _parts_of_size(x: Node) -> tuple[tuple[Node, ...], Node] | None:
+    """The parts of the complex number whose size a number is, and what was tested of them."""
+    tested = None
+    while x.op in (scalars.GIVEN, ops.CAST) and x.dtype == FLOAT64:
+        tested = x.args[1] if x.op is scalars.GIVEN else tested
+        x = x.args[0]
+    return (x.args, tested) if x.op is ops.ELEMENTWISE["hypot"] and tested is not None else None
+
+
+def _size_compared(name: str, a: Node, b: Node) -> Node | None:
+    """A comparison of a complex number's size, which no root is taken for."""
+    if _parts_of_size(b) is not None:
+        name, a, b = _MIRRORED[name], b, a
+    found = _parts_of_size(a)
+    if found is None:
+        return None
+    parts, tested = found
+    return scalars.given(build.apply(scalars.SIZE_COMPARED[name], (*parts, b), BOOL), tested)
+
+
+_MIRRORED = {
+    "less": "greater",
+    "less_equal": "greater_equal",
+    "greater": "less",
+    "greater_equal": "less_equal",
+}
 
 
 def _beyond(operands: list[Any]) -> bool:
@@ -243,58 +332,47 @@ def _integer(ufunc: np.ufunc, args: list[Dim]) -> Dim | None:
     elif ufunc is np.invert:
         result = dims.sub(-1, args[0])
     elif ufunc is np.absolute:
-        sign = build.solver().truth(condition("greater_equal", args[0], 0))
-        result = args[0] if sign else dims.mul(-1, args[0])
+        result = late.larger(args[0], dims.mul(-1, args[0]))
     elif ufunc is np.floor_divide:
         result = dims.floordiv(*args)
     elif ufunc is np.remainder:
         result = dims.mod(*args)
     elif ufunc is np.power and isinstance(args[1], int):
         result = dims.product([args[0]] * args[1])
-    return result if result is not None and _fits(result) else None
+    return None if result is None else _fitting(result)
 
 
-def _fits(d: Dim) -> bool:
-    """Whether `d` stays within 64 bits; remembered as a check, where larger arguments might not."""
-    if _bits(d, ATOM_BITS) <= INT_BITS:
-        return True
+def _fitting(d: Dim) -> Dim | None:
+    """`d`, which must stay within 64 bits; None where it may not.
+
+    That is remembered as a check where larger arguments might leave them, and tested where only
+    the values of arrays tell.
+    """
+    if bits_of(d) <= INT_BITS:
+        return d
     atoms = {atom for monomial in dims.poly(d) for atom in monomial}
     bits = ATOM_BITS
-    while bits > 1 and _bits(d, bits) > INT_BITS:
+    while bits > 1 and bits_of(d, bits) > INT_BITS:
         bits -= 1
-    if _bits(d, bits) > INT_BITS:
-        return False
+    if bits_of(d, bits) > INT_BITS:
+        return None
+    tests = []
     for atom in sorted(atoms, key=lambda a: a.serial):
-        if _atom_bits(atom) > bits:
-            below = build.solver().truth(condition("less", atom, 1 << bits))
-            if not below or not build.solver().truth(condition("greater", atom, -(1 << bits))):
-                return False
-    return True
-
-
-def _bits(d: Dim, most: int) -> int:
-    """A bound on the size of `d`, in bits, where no atom has more than `most`."""
-    if isinstance(d, int):
-        return d.bit_length()
-    bound = sum(
-        abs(factor) << sum(min(_atom_bits(atom), most) for atom in monomial)
-        for monomial, factor in dims.poly(d).items()
-    )
-    return bound.bit_length()
-
-
-def _atom_bits(atom: Node) -> int:
-    """A bound on what is no sum or product."""
-    if atom.op is ops.DIM:
-        return LENGTH_BITS
-    if atom.op is ops.CAST and atom.args[0].dtype == BOOL:
-        return 1
-    if atom.op is ops.ITEM or build.solver().is_carried(atom):
-        return CARRIED_BITS
-    if atom.op is ops.INPUT or atom.op is ops.CAST:
-        return ARGUMENT_BITS
-    bounds = [_bits(dims.from_node(a), ATOM_BITS) for a in atom.args if a.dtype.kind == "i"]
-    return min(max(bounds, default=INT_BITS), ATOM_BITS)
+        if atom_bits(atom) > bits:
+            for name, limit in (("less", 1 << bits), ("greater", -(1 << bits))):
+                test = condition(name, atom, limit)
+                known = build.solver().answer(test)
+                if known is False:
+                    return None
+                tests += [test] if known is None else []
+    if not tests:
+        return d
+    result = late.given(dims.as_node(d), tests)
+    facts = [dims.sub(result, d), dims.sub(d, result)]
+    squares = [a for monomial in dims.poly(d) for a in monomial if monomial == (a, a)]
+    facts += [dims.sub(dims.mul(a, a), a) for a in squares]  # of whole numbers
+    build.solver().noted(result, INT_BITS, facts)
+    return result
 
 
 def _concretised(python: Callable[..., Any], args: tuple[Any, ...]) -> Any:
@@ -308,8 +386,20 @@ def _concretised(python: Callable[..., Any], args: tuple[Any, ...]) -> Any:
 @method("whole")
 def whole(rounding: str, x: Tracer) -> Tracer | None:
     """`x` rounded to a Python int by a row of the op table; None where Python must see `x`."""
-    if x.kind == "number" and x.node.dtype.kind in "ib":
+    node = x.node
+    if x.kind == "number" and node.dtype.kind in "ib":
         return _result(dims.as_node(_as_dim(operand(_as_int(x)))))
+    if not _is_open(node):
+        return _known_whole(rounding, x)
+    if node.dtype.kind in "biu":
+        return _result(late.of_integer(build.cast(node, INT64) if node.dtype == BOOL else node))
+    if node.dtype.kind != "f":
+        return None
+    rounded = _node(ops.ELEMENTWISE[rounding], (_as_float(node),), _weak_type("f"))
+    return _result(late.of_float(rounded))
+
+
+def _known_whole(rounding: str, x: Tracer) -> Tracer | None:
     node = _known_float(x)
     if node is None:
         return None
@@ -323,17 +413,57 @@ def whole(rounding: str, x: Tracer) -> Tracer | None:
 
 @method("convert")
 def convert(cls: type, x: Tracer) -> Any:
-    """``int``, ``float`` or ``complex`` of a traced value."""
+    """``bool``, ``int``, ``float`` or ``complex`` of a traced value."""
+    kind = x.node.dtype.kind
+    result: Tracer | None
+    if cls is bool:
+        return _truth_of(x)
     if cls is int:
         result = whole("trunc", x)
-    elif x.kind == "number" and x.node.dtype.kind in "ib":
+    elif x.kind == "number" and kind in "ib":
         result = _result(_alike([operand(_as_int(x))], "f")[0])
+    elif _is_open(x.node):
+        if kind == "c":
+            return _result(build.weak(build.cast(x.node, COMPLEX128))) if cls is complex else cls(x)
+        result = _result(_as_float(x.node))
     else:
         node = _known_float(x)
         result = None if node is None else _result(node)
     if result is None:
         return cls(x)
     return result if cls is not complex else _result(_alike([result.node], "c")[0])
+
+
+@method("complex")
+def complex_of(real: Any, imag: Any) -> Any:
+    """``complex(real, imag)`` of real numbers, one of which is traced."""
+    parts = [wrap(x) for x in (real, imag)]
+    if any(p.node.shape or p.node.dtype.kind not in "biuf" for p in parts):
+        return complex(*(p.concrete() for p in parts))
+    node = build.apply(scalars.COMPLEX, [_as_float(p.node) for p in parts], COMPLEX128)
+    return _result(build.weak(node))
+
+
+def _truth_of(x: Tracer) -> Any:
+    """``bool(x)``, as a truth value of Python's."""
+    if not _is_open(x.node):
+        return bool(x)
+    node = x.node
+    if node.dtype != BOOL:
+        zero = build.constant(node.dtype.type(0), node.dtype)
+        node = build.apply(ops.ELEMENTWISE["not_equal"], (node, zero), BOOL)
+    return _result(node)
+
+
+def _is_open(node: Node) -> bool:
+    """Whether only the values of arrays tell what a scalar is."""
+    solver = build.solver()
+    return not node.shape and not solver.is_known(node) and not solver.is_differentiated(node)
+
+
+def _as_float(node: Node) -> Node:
+    """A real scalar as a float of Python's."""
+    return node if node.type == _weak_type("f") else build.weak(build.cast(node, FLOAT64))
 
 
 def _known_float(x: Tracer) -> Node | None:
@@ -344,4 +474,4 @@ def _known_float(x: Tracer) -> Node | None:
         return None
     if not build.solver().is_known(node):
         return None
-    return node if node.type.weak else build.weak(build.cast(node, FLOAT64))
+    return _as_float(node)

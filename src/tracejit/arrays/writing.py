@@ -64,6 +64,9 @@ def setitem(x: Tracer, key: Any, y: Any) -> None:
         else:
             write(x, indexing.scatter(x, key, node, "set"))
         return
+    if any(map(indexing.is_strided, entries)):
+        write(x, indexing.scatter(x, key, value_of(y, x.node.dtype), "set"))
+        return
     shape, index = indexing.basic_index(x.node, entries)
     if isinstance(y, Tracer) and _is_there(x, y, lambda n: build.view(n, shape, index)):
         return  # ``x[key] += z`` has done it

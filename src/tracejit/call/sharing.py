@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from tracejit.arrays.common import non_negative
 from tracejit.ir import alias, build, dims, ops
 from tracejit.ir.build import Index
 from tracejit.ir.dims import Dim
+from tracejit.ir.lengths import non_negative
 from tracejit.ir.node import Node
 from tracejit.trace.memory import Memory, follow
 from tracejit.trace.tracer import Tracer

@@ -31,7 +31,7 @@ from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.capture.rewrite.function import rewritten
 from tracejit.capture.rewrite.traced import SMALL, TracedControl
 from tracejit.config import config, settings
-from tracejit.errors import MISS, NotTraceable, OverBudget, take_refusal
+from tracejit.errors import MISS, Looping, NotTraceable, OverBudget, take_refusal
 from tracejit.ir import build
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
@@ -238,28 +238,28 @@ def _traced_by_regions(
 ) -> tuple[Trace, TraceResult] | Refusal:
     """`_traced`, again with branches and loops as regions where Python cannot decide them.
 
-    So it is where what Python has unrolled is large. What NumPy cannot run may become as large as
-    it is where they can be none.
+    So it is with a loop of many steps, which is unrolled only where it can be no region, and where
+    what Python has unrolled is large. What NumPy cannot run may become as large as it is where
+    they can be none.
     """
-    traced = _traced(fn, description)
+    traced = _traced(fn, description, hurried=True)
     problem = traced.problem if isinstance(traced, Refusal) else None
     if isinstance(traced, Refusal):
         if not isinstance(problem, NotTraceable) or isinstance(problem, Overlapping):
             return traced
     elif traced[0].made <= SMALL:
         return traced
-    bound = bool(bound_to(fn.__wrapped__))
     if rewritten(fn.__wrapped__.__code__).reason is None:
         again = _traced(fn, description, looping=True)
-        if bound and isinstance(again, Refusal) and isinstance(again.problem, OverBudget):
-            again = _traced(fn, description, looping=True, unlimited=True)
         if not isinstance(again, Refusal) or isinstance(again.problem, Overlapping):
             return again
         if config.debug >= 1:
             log(f"{fn.__name__} by regions: {again.problem!r}")
-    if bound and isinstance(problem, OverBudget):
-        return _traced(fn, description, unlimited=True)
-    return traced
+    if isinstance(problem, Looping):
+        traced = _traced(fn, description)
+        problem = traced.problem if isinstance(traced, Refusal) else None
+    unlimited = isinstance(problem, OverBudget) and bool(bound_to(fn.__wrapped__))
+    return _traced(fn, description, unlimited=True) if unlimited else traced
 
 
 def _raising(trace: Trace, program: TraceResult) -> list[Node]:
@@ -273,12 +273,13 @@ def _traced(
     description: Description,
     tries: int = 3,
     looping: bool = False,
+    hurried: bool = False,
     unlimited: bool = False,
 ) -> tuple[Trace, TraceResult] | Refusal:
     """The trace of `fn` and what it gave; at most `tries` where other threads may have drawn."""
     start = time.perf_counter()
     promote_changed_numbers(fn)
-    trace = Trace(0.0 if unlimited else config.budget)
+    trace = Trace(0.0 if unlimited else config.budget, hurried)
     guard = RandomGuard()
     take_refusal()
     control = TracedControl(trace) if looping else None
@@ -300,7 +301,7 @@ def _traced(
         capture.release()
         guard.restore()
     if drawn:
-        return _traced(fn, description, tries - 1, looping, unlimited)
+        return _traced(fn, description, tries - 1, looping, hurried, unlimited)
     if bound_to(fn.__wrapped__):
         trace.budget = 0.0  # NumPy is no way out
     seconds = time.perf_counter() - start

@@ -28,6 +28,7 @@ from tracejit.capture.namespace import (
 )
 from tracejit.capture.rewrite.calls import CONTROL
 from tracejit.capture.rewrite.function import rewritten
+from tracejit.capture.rewrite.iterables import HURRIED
 from tracejit.capture.rewrite.traced import TracedControl
 from tracejit.capture.slices import SlicedArguments
 from tracejit.capture.standin import real_of
@@ -94,7 +95,8 @@ class Capture:
         self.trace = trace
         #: The runtime of branches and loops; without one they are Python's.
         self._control = control
-        self.builtins = BUILTINS if control is None else BUILTINS | control.builtins
+        own = control.builtins if control is not None else HURRIED if trace.hurried else {}
+        self.builtins = BUILTINS | own if own else BUILTINS
         #: Whether arguments that are one array are one variable: it matters if it is written into.
         self._unify = unify
         self.prologue = Prologue()

@@ -260,6 +260,8 @@ def is_scalar_type(value: Any) -> bool:
 def _cast(real: Any, *args: Any) -> Any:
     if len(args) == 1 and isinstance(args[0], Mixed):
         return args[0].each(functools.partial(_cast, real))
+    if real is complex and len(args) == 2 and any(isinstance(a, Tracer) for a in args):
+        return METHODS["complex"](*args)
     if len(args) != 1 or not isinstance(args[0], Tracer):
         return real(*args)
     if real in CONVERSIONS:  # Python's
@@ -414,7 +416,7 @@ for _name in "seterr geterr seterrcall geterrcall setbufsize getbufsize".split()
 stand_in_for(np.errstate, errstate)
 BUILTINS = traced_builtins()
 _SCALARS = frozenset(d.type for d in DTYPES)
-CONVERSIONS: tuple[Any, ...] = (int, float, complex)
+CONVERSIONS: tuple[Any, ...] = (bool, int, float, complex)
 
 
 # Values ----------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ def environment() -> bytes:
     ):
         digest.update(part.encode() + b"\0")
     package = Path(__file__).parent.parent
-    folders = ("cpu", "intrinsics", "native", "rng")
+    folders = ("cpu", "intrinsics", "lower/kernel", "native", "rng")
     parts = (sorted(package.glob(f"{folder}/**/*.py")) for folder in folders)
     for file in itertools.chain(*parts):
         digest.update(file.read_bytes())

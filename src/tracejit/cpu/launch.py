@@ -12,6 +12,7 @@ from tracejit.cpu.passes.split import Split, split
 from tracejit.cpu.styles import NonTemporal
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
+from tracejit.ir.scalars import GIVEN
 from tracejit.lower.driver import OURS, Driver
 from tracejit.lower.target import Made, Source
 from tracejit.lower.writes import written
@@ -25,8 +26,10 @@ def launch(compile: Compile, made: Made) -> Launch | None:
 
     The entries that this takes are made with `compile` when they are first needed.
     """
-    # Branches and loops are for one thread.
+    # Branches and loops are for one thread, and what may be left before the end.
     if written(made.graph) or made.program.controls:
+        return None
+    if any(node.op is GIVEN for node in made.graph.nodes()):
         return None
     division = None if made.source.late else split(made.program)
     divided = phases(made.program) if division is None else [division.phase]

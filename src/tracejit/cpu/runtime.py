@@ -40,6 +40,7 @@ from tracejit.intrinsics.memory import (
     wrap,
 )
 from tracejit.intrinsics.philox import checked, philox_normal, philox_word
+from tracejit.intrinsics.sizes import *  # noqa: F403
 from tracejit.intrinsics.sums import (
     radd_product,
     sum_add,

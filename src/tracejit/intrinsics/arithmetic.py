@@ -45,6 +45,7 @@ __all__ = [
     "absolute",
     "add",
     "ceil",
+    "complex_of",
     "conj",
     "copysign",
     "deg2rad",
@@ -253,6 +254,10 @@ def _part(index: int) -> Emit:
     return emit
 
 
+def _complex_type(x: Any, y: Any) -> Any:
+    return next((c for c, part in _PART.items() if x == y == part), None)
+
+
 def _part_type(ty: Any) -> Any:
     return _PART.get(ty, ty) if kind(ty) else None
 
@@ -264,6 +269,7 @@ trunc = unary("trunc", REAL, _integral("llvm.trunc"))
 conj = unary("conj", NUMBER, _conj)
 real = define("real", 1, _part_type, _part(0))
 imag = define("imag", 1, _part_type, _part(1))
+complex_of = define("complex_of", 2, _complex_type, lambda b, ty, x, y: complex_pair(b, x, y))
 
 
 # --- division, integer powers ---------------------------------------------------------------

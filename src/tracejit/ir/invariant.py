@@ -12,18 +12,30 @@ from tracejit.ir.node import Node, postorder
 _MOVED = (ops.POLY, ops.DIM, ops.CONST, ops.IOTA, ops.VIEW, ops.RESHAPE)
 
 
-def around(body: Body, params: Iterable[Node]) -> set[Node]:
-    """What a body reads that does not depend on `params`: it is computed once, before."""
+def around(body: Body, params: Iterable[Node], known: Container[Node] = ()) -> set[Node]:
+    """What a body reads that does not depend on `params`: it is computed once, before.
+
+    What may only be computed where it stands is computed there, unless it is `known` before.
+    """
     own = frozenset(params)
     found: set[Node] = set()
     inside: dict[Node, bool] = {}
     for node in postorder(body.roots()):
         operands = (*node.args, *node.dims)
-        inside[node] = node in own or any(inside[a] for a in operands)
+        stays = node in own or is_guarded(node) or any(inside[a] for a in operands)
+        inside[node] = stays and node not in known
         if inside[node]:
             found.update(a for a in operands if not inside[a])
     found.update(r for r in body.roots() if not inside[r])
     return _computed(found)
+
+
+def is_guarded(node: Node) -> bool:
+    """Whether a node may only be computed where it stands: it raises, or reads at a place."""
+    if node.op is ops.VIEW:
+        lengths = (ops.DIM, ops.POLY)
+        return any(d.op not in lengths for d in postorder(node.dims))
+    return node.op in (ops.GATHER, ops.SCATTER) or bool(getattr(node.op, "trap", None))
 
 
 def read_of(body: Body, known: Container[Node]) -> set[Node]:

@@ -46,6 +46,24 @@ def sides(test: Node) -> tuple[Dim, Dim] | None:
     return found[0], found[1]
 
 
+def non_negative(d: Dim) -> bool:
+    """Whether `d` cannot be negative, whatever the arguments: a length, or a sum of them."""
+    if isinstance(d, int):
+        return d >= 0
+    if d.op is ops.DIM:
+        return True
+    if d.op is ops.POLY:
+        return all(factor >= 0 for _, factor in d.attr) and all(map(non_negative, d.args))
+    if d.op is ops.CAST:
+        # A count of elements, or a truth value.
+        return d.args[0].op is ops.REDUCTIONS["sum"] or d.args[0].dtype.char in "?BHI"
+    if d.op.name in ("maximum", "minimum"):
+        every = any if d.op.name == "maximum" else all
+        return every(non_negative(dims.from_node(a)) for a in d.args)
+    quotients = (ops.ELEMENTWISE["floor_divide"], ops.ELEMENTWISE["remainder"])
+    return d.op in quotients and all(non_negative(dims.from_node(a)) for a in d.args)
+
+
 def certain(name: str, difference: Dim) -> bool | None:
     """The answer to a comparison of `difference` with 0 that holds for all arguments, if any."""
     terms = dims.poly(difference)

@@ -1,4 +1,4 @@
-"""What a trace is told of what is traced."""
+"""What a trace is told of what is traced, and knows of it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,18 @@ class Watcher:
     #: Lengths, and the equal ones that stand for them.
     substitutions: Mapping[Node, Dim] = MappingProxyType({})
 
+    def answer(self, condition: Node) -> bool | None:
+        """The answer to a scalar condition; None where only the values of arrays tell."""
+        return None
+
+    def is_open(self, d: Dim) -> bool:
+        """Whether only the values of arrays tell a length, no number of a step."""
+        return False
+
+    def is_differentiated(self, node: Node) -> bool:
+        """Whether `node` is computed from what a derivative is taken with respect to."""
+        return False
+
     @cached_property
     def joined(self) -> dict[Node, Node]:
         """Branches and loops that a derivative needs more of, with what gives that and all else."""
@@ -33,6 +45,15 @@ class Watcher:
         """Whether a number is what a loop has come to."""
         return False
 
+    def bits(self, number: Node) -> int | None:
+        """A bound on the size of a number, in bits, where one is known."""
+        return None
+
+    def noted(self, number: Node, bits: int, facts: Iterable[int | Node] = ()) -> None:
+        """Know of a number its size, in bits, and what is not negative wherever it is computed."""
+
+    hurried = False
+
     def may_go_back(self) -> bool:
         """Whether what is done now may be undone."""
         return False
@@ -40,9 +61,6 @@ class Watcher:
     def is_in_region(self) -> bool:
         """Whether what is made becomes part of a region."""
         return False
-
-    def take_loop(self) -> None:
-        """What is made next is computed by a loop of its own."""
 
     def wrote(self, array: Any) -> None:
         """An array of the traced function's is about to be written into."""

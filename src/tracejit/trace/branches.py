@@ -6,13 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tracejit.errors import NotTraceable
-from tracejit.ir import build, control, lengths, ops
+from tracejit.ir import build, control, dims, lengths
 from tracejit.ir.closing import Body
-from tracejit.ir.invariant import read_of
+from tracejit.ir.dims import INT_SCALAR
+from tracejit.ir.invariant import is_guarded, read_of
 from tracejit.ir.node import ArrayType, Node, postorder
 from tracejit.ir.types import BOOL
+from tracejit.trace.bits import bits_of
 from tracejit.trace.effects import State, Variables
-from tracejit.trace.memory import Log, put
+from tracejit.trace.facts import consequences
+from tracejit.trace.memory import put
 from tracejit.trace.mixed import Mixed, classes_of, known
 from tracejit.trace.owners import Values, is_array
 from tracejit.trace.pieces import (
@@ -31,6 +34,9 @@ from tracejit.trace.pieces import (
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
+#: As many operations take about as long to compile as a branch or a loop besides what is in it.
+REGION = 50
+
 
 @by_parts
 def if_true(
@@ -43,10 +49,11 @@ def if_true(
 ) -> Any:
     """One of two pieces, by a traced value, and what it returns: each is traced, one is run."""
     decided, before, common = predicate(test), variables.get(), variables.shared()
-    sides = [
-        _side(trace, piece, variables, held, assumed)
-        for piece, assumed in ((then, [decided]), (otherwise, _denied(decided)))
-    ]
+    sides = []
+    for piece, answer in ((then, True), (otherwise, False)):
+        with trace.facts.known(consequences(decided, answer)):
+            assumed = [decided] if answer else _denied(decided)
+            sides.append(_side(trace, piece, variables, held, assumed))
     for k, other in ((0, otherwise), (1, then)):
         if sides[k].error is not None:
             if sides[1 - k].error is not None:
@@ -94,9 +101,10 @@ def if_true(
     outer |= set(postorder([v.node for v in (*before, *held) if isinstance(v, Tracer)]))
     outside = read_of(bodies[0], outer) | read_of(bodies[1], outer)
     node = control.branch(decided, bodies[0], bodies[1], outside, trace.origin())
+    trace.made += REGION
     items = iter(control.items(node))
-    for k, value in zip(places, groups[0], strict=False):
-        now[k] = Tracer(next(items), value.kind)
+    for k, *values_of in zip(places, *groups, strict=False):
+        now[k] = _chosen(trace, next(items), values_of)
         if k in maybe:
             doubtful(now[k])
     variables.set(now)
@@ -107,8 +115,16 @@ def if_true(
     if checked:
         ok = rest.pop()
         trace.require(ok, ok, ok)
-    like = groups[0][len(groups[0]) - checked - len(rest) :]
-    return result_of([Tracer(item, v.kind) for item, v in zip(rest, like, strict=False)])
+    first = len(groups[0]) - checked - len(rest)
+    like = zip(rest, groups[0][first:], groups[1][first:], strict=False)
+    return result_of([_chosen(trace, item, values_of) for item, *values_of in like])
+
+
+def _chosen(trace: Trace, item: Node, values: Sequence[Tracer]) -> Tracer:
+    """One of two values, as the result of a branch."""
+    if item.type == INT_SCALAR:
+        trace.noted(item, max(bits_of(dims.from_node(v.node)) for v in values))
+    return Tracer(item, values[0].kind)
 
 
 def _fixed(
@@ -227,25 +243,27 @@ def _side(
         del trace.assumed[len(trace.assumed) - len(assumed) :]
 
 
+_NONE = Variables((), frozenset(), frozenset(), None, Values, lambda values: None)
+
+
 def either(
     trace: Trace, name: str, first: Any, other: Callable[[], Any], held: Sequence[Any]
 ) -> Any:
-    """``first and other()``, or ``or``, of truth values."""
-    log, state = Log(), State(trace)
-    trace.logs.append(log)
-    try:
-        second = other()
-    finally:
-        trace.logs.pop()
-    a, b = predicate(first), predicate(second)
+    """``first and other()``, or ``or``, of truth values.
+
+    The second one is a branch's where it may raise, or reads what the first one guards.
+    """
+    a, both = predicate(first), name == "logical_and"
+    with trace.facts.known(consequences(a, both)):
+        found = traced(trace, other, _NONE, held)
+    second = found.result
+    b = predicate(second)
     if not (_is_truth(first) and _is_truth(second)):
         raise NotTraceable("`and` and `or` of traced values that are no truth values", "compare")
     before = set(postorder([a]))
-    if log.before or any(_may_raise(node) for node in postorder([b]) if node not in before):
-        for array, was in log.before.values():
-            put(array, was)
-        state.restore()
-        node = _guarded(trace, a, other, name == "logical_or", held)
+    guarded = any(is_guarded(node) for node in postorder([b]) if node not in before)
+    if guarded or found.checks or found.arrays:
+        node = _guarded(trace, a, other, not both, held)
     else:
         node = build.elementwise(name, a, b)
     classes = classes_of(first, second)
@@ -275,18 +293,13 @@ def _guarded(
         return known(decided)
 
     sides = (left, asked) if decided else (asked, left)
-    none = Variables((), frozenset(), frozenset(), None, Values, lambda values: None)
-    result: Node = if_true(trace, Tracer(first), *sides, none, held).node
+    result: Node = if_true(trace, Tracer(first), *sides, _NONE, held).node
     return result
 
 
 def negated(value: Any) -> Tracer:
     """``not value``."""
     return Tracer(build.elementwise("logical_not", predicate(value)), "number")
-
-
-def _may_raise(node: Node) -> bool:
-    return node.op in (ops.GATHER, ops.SCATTER) or bool(getattr(node.op, "trap", None))
 
 
 def predicate(test: Any) -> Node:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tracejit.errors import NotTraceable
@@ -13,6 +14,8 @@ from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.node import Node
 from tracejit.ir.region import Check, regions_of
 from tracejit.ir.rules import roles
+from tracejit.ir.scalars import given
+from tracejit.trace.bits import atom_bits, bits_of
 from tracejit.trace.effects import State, Variables
 from tracejit.trace.memory import put
 from tracejit.trace.owners import Values, is_array, placed
@@ -31,8 +34,9 @@ from tracejit.trace.tracer import Tracer, wrap
 
 #: Steps after which arrays that change their variables are back, at most.
 LONGEST = 4
-#: What a carried number of Python's may grow by at each step: more could leave 64 bits.
-GROWTH = 1 << 20
+#: What a carried number of Python's may grow by at each step, where it is not tested: a number
+#: that is known, and one of so many bits. More could leave 64 bits.
+GROWTH, SMALL_BITS = 1 << 20, 31
 #: The same, of a loop inside of others: no program does so many steps that this adds up to it.
 COUNTED = 1 << 12
 #: What a number that grows otherwise may be at most.
@@ -79,10 +83,10 @@ def settled(
     """
     before, common = variables.get(), variables.shared()
     kept = variables.read | variables.live if skipped else variables.read
-    carried = Carried([], [], [], [])
+    carried, trends = Carried([], [], [], []), dict[int, int]()
     while True:
         state = State(trace)
-        found = _with(trace, carried, run, variables, held)
+        found = _with(trace, carried, run, variables, held, trends)
         if counted and not carried.places:
             _tell_exchanged(found)
         found = _as_values(found, carried, before, variables)
@@ -93,22 +97,56 @@ def settled(
         if not fresh and not arrays:
             _require_private(trace, carried, found, before, variables, common, skipped)
             bounds = _require_settled(carried, found, variables, trace)
-            return carried, found._replace(checks=(*found.checks, *bounds))
+            if _go_on(carried, found, trends):
+                return carried, found._replace(checks=(*found.checks, *bounds))
         state.restore()
         places, every = [*carried.places, *fresh], [*carried.arrays, *arrays]
         starts = list(carried.starts[: len(carried.places)])
         starts += [
             _start(k, before[k], found.values.get(k, before[k]), variables, kept) for k in fresh
         ]
+        trends |= {k: t for k in fresh if (t := _trend(before[k], found.values.get(k)))}
         starts += [Tracer(a.node) for a in every]
         params = [placeholder(s.node.type) for s in starts]
         carried = Carried(places, every, starts, params)
 
 
+def _trend(before: Any, after: Any) -> int:
+    """1 for a whole number that has become larger by a number that is known, -1 for smaller."""
+    if not all(
+        type(v) is int or (isinstance(v, Tracer) and v.node.type == INT_SCALAR)
+        for v in (before, after)
+    ):
+        return 0
+    change = dims.sub(*(dims.from_node(wrap(v).node) for v in (after, before)))
+    return 0 if isinstance(change, Node) or not change else 1 if change > 0 else -1
+
+
+def _go_on(carried: Carried, found: Found, trends: dict[int, int]) -> bool:
+    """Whether numbers have the trends that they were traced with: others are left out."""
+    lost = []
+    for k, param in zip(carried.places, carried.params, strict=False):
+        if k in trends and k in found.values:
+            change = dims.sub(dims.from_node(wrap(found.values[k]).node), param)
+            if not (isinstance(change, int) and change * trends[k] >= 0):
+                lost.append(k)
+    for k in lost:
+        del trends[k]
+    return not lost
+
+
 def _with(
-    trace: Trace, carried: Carried, run: Callable[[], None], variables: Variables, held: Any
+    trace: Trace,
+    carried: Carried,
+    run: Callable[[], None],
+    variables: Variables,
+    held: Any,
+    trends: Mapping[int, int],
 ) -> Found:
-    """What a body makes of the placeholders."""
+    """What a body makes of the placeholders.
+
+    Numbers with a trend are on one side of where they start.
+    """
     before, saved = variables.get(), [(a, a.node) for a in carried.arrays]
     known, count = Values(before), len(carried.places)
     for k, param, start in zip(carried.places, carried.params, carried.starts, strict=False):
@@ -118,9 +156,15 @@ def _with(
     variables.set(known)
     ints = {p for p in carried.params if p.type == INT_SCALAR}
     trace.carried |= ints
+    facts = [
+        dims.mul(trends[k], dims.sub(param, dims.from_node(start.node)))
+        for k, param, start in zip(carried.places, carried.params, carried.starts, strict=False)
+        if k in trends
+    ]
     try:
         del known  # who has an array is counted
-        found = traced(trace, run, variables, held)
+        with trace.facts.known(facts):
+            found = traced(trace, run, variables, held)
         return _by_value(carried, found, variables.get())
     finally:
         trace.carried -= ints
@@ -203,7 +247,7 @@ def _start(
     if name in kept and not (name.startswith(".") and before is variables.unbound):
         if isinstance(before, Tracer) and before.kind == "array":
             return Tracer(before.node)  # a value: whoever else has that array keeps it
-        return value_of(before, name, variables)
+        return _small(value_of(before, name, variables))
     return nothing(value_of(after, name, variables), name)
 
 
@@ -211,7 +255,7 @@ def _require_settled(
     carried: Carried, found: Found, variables: Variables, trace: Trace
 ) -> list[Check]:
     """Unsettled where a type changes; what must hold of numbers that may grow."""
-    whole = (frozenset(carried.params) | trace.carried) - trace.counts
+    whole = frozenset(carried.params) | trace.carried
     bounds = []
     for k, start in zip(carried.places, carried.starts, strict=False):
         if k not in found.values:
@@ -219,59 +263,85 @@ def _require_settled(
         value = value_of(found.values[k], variables.names[k], variables)
         if (value.kind, value.node.type) != (start.kind, start.node.type):
             raise Unsettled
-        if value.node.type == INT_SCALAR and not _stays_small(value.node, whole, trace):
+        if value.node.type == INT_SCALAR and not _stays_small(value.node, whole):
             bounds.append(_bound(value.node, trace))
     return bounds
 
 
+def _small(value: Tracer) -> Tracer:
+    """Where a value starts: a number of Python's far from 64 bits."""
+    if value.node.type != INT_SCALAR or bits_of(dims.from_node(value.node)) < LARGEST.bit_length():
+        return value
+    holds = _is_small(value.node)
+    build.solver().require(holds, holds, holds)
+    return Tracer(given(value.node, holds), value.kind)
+
+
 def _bound(number: Node, trace: Trace) -> Check:
     """That a number of Python's is far from 64 bits after a step."""
+    return Check(_is_small(number), "an integer of Python's stays within 60 bits", trace.origin())
+
+
+def _is_small(number: Node) -> Node:
     limits = (condition("less", number, LARGEST), condition("greater", number, -LARGEST))
-    small = build.elementwise("logical_and", *limits)
-    return Check(small, "an integer of Python's stays within 60 bits", trace.origin())
+    return build.elementwise("logical_and", *limits)
 
 
-def _stays_small(result: Node, carried: frozenset[Node], trace: Trace, most: int = GROWTH) -> bool:
-    """Whether a number of Python's is one of the `carried` ones, or small, and little besides."""
+def _stays_small(
+    result: Node,
+    carried: frozenset[Node],
+    sizes: Mapping[Node, int] = MappingProxyType({}),
+    most: int = GROWTH,
+) -> bool:
+    """Whether a number of Python's is one of the `carried` ones, or small, and little besides.
+
+    `sizes` are those of the parameters of a region, in bits.
+    """
     if result.op is ops.CONST:
         return abs(int(build.constant_value(result))) <= most
-    numbers = {steps.number for steps in trace.steps}
     terms = dims.poly(dims.from_node(result))
     if abs(terms.pop((), 0)) > most:
         return False
     grown = small = 0
     for monomial, factor in terms.items():
         [atom, *others] = monomial
-        if others or (factor < 0 and atom in carried):
+        if others:
             return False
-        if atom in carried or (atom.op is ops.ITEM and _is_chosen(atom, carried, trace)):
-            grown += factor
-        elif atom.op in (ops.DIM, ops.INPUT) or atom in numbers:
+        if (sizes[atom] if atom in sizes else atom_bits(atom)) <= SMALL_BITS:
             small += abs(factor)
+        elif factor > 0 and (
+            atom in carried or (atom.op is ops.ITEM and _is_chosen(atom, carried, sizes))
+        ):
+            grown += factor
         else:
             return False
     return grown <= 1 and small <= (most == GROWTH)
 
 
-def _is_chosen(result: Node, carried: frozenset[Node], trace: Trace) -> bool:
+def _is_chosen(result: Node, carried: frozenset[Node], sizes: Mapping[Node, int]) -> bool:
     """Whether a number is what a branch or a loop gives that adds little to a small one."""
     node, k = result.args[0], result.attr
     parts, regions = roles(node), regions_of(node)
+    first = len(regions[-1].params) - len(parts.captures)
+    inner = [
+        {p: c for p, c in zip(region.params[first:], parts.captures, strict=True)
+         if c.type == INT_SCALAR}
+        for region in regions
+    ]  # fmt: skip
+    known = [
+        {p: sizes[c] if c in sizes else atom_bits(c) for p, c in pairs.items()} for pairs in inner
+    ]
     if node.op is ops.COND:
         return all(
             _stays_small(
-                region.results[k],
-                frozenset(
-                    p for p, c in zip(region.params, parts.captures, strict=True) if c in carried
-                ),
-                trace,
+                region.results[k], frozenset(p for p, c in pairs.items() if c in carried), bits
             )
-            for region in regions
+            for region, pairs, bits in zip(regions, inner, known, strict=True)
         )
-    if k >= len(parts.carried) or not _stays_small(parts.carried[k], carried, trace):
+    if k >= len(parts.carried) or not _stays_small(parts.carried[k], carried, sizes):
         return False
     own = frozenset(regions[-1].params[k : k + 1])
-    return _stays_small(regions[-1].results[k], own, trace, COUNTED)
+    return _stays_small(regions[-1].results[k], own, known[-1], COUNTED)
 
 
 def results_of(carried: Carried, found: Found) -> list[Node]:
@@ -311,7 +381,12 @@ def required(found: Found) -> Required:
 
 
 def take(
-    items: Sequence[Node], carried: Carried, found: Found, variables: Variables, skipped: bool
+    trace: Trace,
+    items: Sequence[Node],
+    carried: Carried,
+    found: Found,
+    variables: Variables,
+    skipped: bool,
 ) -> Sequence[Node]:
     """Let variables and arrays have what a loop has come to; the items that are left."""
     now, common = variables.get(), variables.shared() if skipped else ()
@@ -322,6 +397,8 @@ def take(
         kept = is_array(now[k]) and variables.names[k] in common
         maybe = is_array(found.values.get(k)) and is_doubtful(found.values[k])
         now[k] = Tracer(item, start.kind)
+        if item.type == INT_SCALAR:
+            trace.noted(item, LARGEST.bit_length() - 1)
         if kept or maybe:
             doubtful(now[k])
     variables.set(now)

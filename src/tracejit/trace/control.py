@@ -15,10 +15,11 @@ from tracejit.ir import build, control
 from tracejit.ir.closing import Body
 from tracejit.ir.invariant import around
 from tracejit.ir.node import Node
-from tracejit.trace.branches import if_true, predicate
+from tracejit.trace.branches import REGION, if_true, predicate
 from tracejit.trace.carried import Entered, Unsettled, required, results_of, settled, take
 from tracejit.trace.effects import Variables
-from tracejit.trace.pieces import by_parts, canonical
+from tracejit.trace.facts import consequences
+from tracejit.trace.pieces import by_parts, canonical, nodes_of
 from tracejit.trace.trace import Trace
 
 #: Steps that are traced by themselves before a loop, at most.
@@ -63,7 +64,8 @@ def looped(
 
     def run() -> None:
         decisions[:] = [trace.decisions.bound(test())]
-        body()
+        with trace.facts.known(consequences(decisions[0], True)):
+            body()
 
     carried, found = settled(trace, run, variables, held, skipped)
     extra = required(found)
@@ -75,6 +77,8 @@ def looped(
         decisions,
     )  # fmt: skip
     made, tested = Body(tuple(results)), Body(tuple(decided))
-    outside = around(made, frozenset(params)) | around(tested, frozenset(params))
+    before = nodes_of([*held, *variables.get()])
+    outside = around(made, params, before) | around(tested, params, before)
     node = control.loop(starts, params, tested, made, outside, trace.origin())
-    extra.take(trace, take(control.items(node), carried, found, variables, skipped))
+    trace.made += REGION
+    extra.take(trace, take(trace, control.items(node), carried, found, variables, skipped))

@@ -16,7 +16,8 @@ from tracejit.ir.closing import Body, placeholder
 from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.invariant import around
 from tracejit.ir.node import Node
-from tracejit.trace.branches import if_true, predicate
+from tracejit.trace.bits import bits_of
+from tracejit.trace.branches import REGION, if_true, predicate
 from tracejit.trace.carried import (
     Entered,
     Exchanged,
@@ -28,7 +29,7 @@ from tracejit.trace.carried import (
 )
 from tracejit.trace.control import looped
 from tracejit.trace.effects import Variables
-from tracejit.trace.pieces import by_parts, canonical
+from tracejit.trace.pieces import by_parts, canonical, nodes_of, tried
 from tracejit.trace.ranges import Divided, Steps, changing, depends, holds
 from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap
@@ -65,7 +66,8 @@ def for_steps(
         return True
 
     try:
-        _in_parts(trace, first, count, by, region, step, getattr(body, "__code__", body))
+        code = getattr(body, "__code__", body)
+        _in_parts(trace, first, count, by, region, step, code, variables, held)
     except Exchanged as found:
         _in_turns(trace, found, by, body, variables, held)
 
@@ -127,7 +129,8 @@ def for_until(
         if_true(trace, Tracer(going), one, lambda: None, variables, held)
         return True
 
-    _in_parts(trace, first, count, by, region, step, getattr(body, "__code__", body))
+    code = getattr(body, "__code__", body)
+    _in_parts(trace, first, count, by, region, step, code, variables, held)
 
 
 def _in_parts(
@@ -138,6 +141,8 @@ def _in_parts(
     region: Region,
     step: Callable[[Dim], bool],
     body: object,
+    variables: Variables,
+    held: Sequence[Any],
 ) -> None:
     """A loop as regions, and steps by themselves, each of which says whether to go on.
 
@@ -177,7 +182,10 @@ def _in_parts(
                         "the type of a variable changes at each step of a loop",
                         "give it, before the loop, the type that it has in the end",
                     ) from None
-        if not certain and not _is_positive(trace, rest):
+        if not certain and (some := trace.answer(condition("greater", rest, 0))) is not True:
+            if some is None:
+                _where(trace, rest, step, start, variables, held)
+                parts.insert(0, (dims.add(start, by), dims.sub(rest, 1)))
             continue
         if not begun:
             alone += 1
@@ -188,10 +196,27 @@ def _in_parts(
             parts.insert(0, (dims.add(start, by), dims.sub(rest, 1)))
 
 
+def _where(
+    trace: Trace,
+    rest: Dim,
+    step: Callable[[Dim], bool],
+    start: Dim,
+    variables: Variables,
+    held: Sequence[Any],
+) -> None:
+    """A step by itself, where there is a `rest` of any."""
+
+    def one() -> None:
+        step(start)
+
+    some = Tracer(condition("greater", dims.as_node(rest), 0), "number")
+    if_true(trace, some, one, lambda: None, variables, held)
+
+
 def _is_certain(trace: Trace, count: Dim) -> bool | None:
     """Whether there is a step; None where that depends on the step of a loop around."""
     if isinstance(count, int) or not depends(count, trace.steps):
-        return _is_positive(trace, count)
+        return trace.answer(condition("greater", count, 0))
     if holds(dims.sub(count, 1), trace):
         return True
     return False if holds(dims.mul(-1, count), trace) else None
@@ -213,6 +238,33 @@ def _require_inside(trace: Trace, found: Divided, count: Dim, parts: int) -> Non
         raise changing(found.test)
 
 
+def cost(
+    trace: Trace,
+    count: Dim,
+    body: Callable[[Tracer], Any],
+    variables: Variables,
+    held: Sequence[Any],
+) -> int:
+    """How many operations a step is: of any number, or of the first, where it must be known."""
+    steps = Steps(placeholder(INT_SCALAR), 0, dims.sub(count, 1))
+    trace.noted(steps.number, bits_of(steps.last))
+
+    def one() -> None:
+        trace.steps.append(steps)
+        try:
+            body(wrap_length(steps.number))
+        finally:
+            trace.steps.pop()
+
+    try:
+        return tried(trace, one, variables, held)
+    except NotTraceable as refusal:
+        refusal.forget()
+    except (Divided, Unsettled):
+        pass
+    return tried(trace, lambda: body(wrap_length(0)), variables, held)
+
+
 def wrap_length(d: Dim) -> Tracer:
     """A length, or a position, as a number of Python's."""
     return Tracer(d, "number") if isinstance(d, Node) else wrap(d)
@@ -230,10 +282,13 @@ def _scanned(
 ) -> None:
     number = dims.add(first, dims.mul(by, steps.number))
 
+    trace.noted(steps.number, bits_of(steps.last))
+
     def run() -> None:
         trace.steps.append(steps)
         try:
-            body(wrap_length(number))
+            with trace.facts.known([steps.number, dims.sub(steps.last, steps.number)]):
+                body(wrap_length(number))
         finally:
             trace.steps.pop()
 
@@ -245,9 +300,10 @@ def _scanned(
         [*results_of(carried, found), *extra.results], [dims.as_node(dims.add(steps.last, 1))],
     )  # fmt: skip
     made = Body(tuple(results))
-    outside = around(made, frozenset(params))
+    outside = around(made, frozenset(params), nodes_of([*held, *variables.get()]))
     node = control.steps_of(starts, total, [], params, made, outside, trace.origin())
-    extra.take(trace, take(control.items(node), carried, found, variables, skipped))
+    trace.made += REGION
+    extra.take(trace, take(trace, control.items(node), carried, found, variables, skipped))
 
 
 def _counted(
@@ -276,9 +332,12 @@ def _counted(
             own.add(number)
             trace.counts.add(number)
             trace.steps.append(Steps(number, 0, dims.sub(count, 1)))
+            trace.noted(number, bits_of(count))
         position = dims.from_node(number)
+        facts = [position, dims.sub(dims.sub(count, 1), position)]
         try:
-            body(wrap_length(dims.add(first, dims.mul(by, position))))
+            with trace.facts.known(facts if number.op is not ops.CONST else []):
+                body(wrap_length(dims.add(first, dims.mul(by, position))))
         finally:
             if number.op is not ops.CONST:
                 trace.steps.pop()

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, postorder
-from tracejit.ir.rewrite import with_operands
+from tracejit.ir.rewrite import replaced, with_operands
+
+
+def pairs_between(
+    a: Dim, b: Dim, value: Callable[[Dim], int | None]
+) -> list[tuple[Node, Node]] | None:
+    """Lengths of axes by which `a` and `b` would be one, if these were equal, as they are here."""
+    if isinstance(a, int) or isinstance(b, int):
+        return None
+    first, second = ([n for n in postorder([d]) if n.op is ops.DIM] for d in (a, b))
+    table = {
+        y: x
+        for y in second
+        if y not in first
+        for x in first
+        if x not in second and value(x) == value(y)
+    }
+    [other] = replaced([b], table)
+    return [(x, y) for y, x in table.items()] if table and other is a else None
 
 
 class EqualLengths:

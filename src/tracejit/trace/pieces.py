@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -14,6 +13,7 @@ from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir import build, ops
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.region import Check
+from tracejit.ir.scalars import held
 from tracejit.trace.effects import Elements, Form, State, Variables, require_fixed
 from tracejit.trace.memory import Log, Memory, births, put
 from tracejit.trace.mixed import Mixed
@@ -38,7 +38,7 @@ def by_parts(f: F) -> F:
     def call(trace: Trace, *args: Any) -> Any:
         *others, variables, held = args
         # What is within a loop is traced several times: what was found is found at once then.
-        codes = [a.__code__ for a in others if isinstance(a, types.FunctionType)]
+        codes = [a.__code__ for a in others if callable(a) and hasattr(a, "__code__")]
         known: list[Structured] = trace.learned.setdefault((*codes, variables.names), [])
         for found in known:
             variables = variables.split(found.place, found.form)
@@ -227,10 +227,15 @@ def canonical(trace: Trace, *groups: Sequence[Node]) -> list[list[Node]]:
     return [[next(nodes) for _ in group] for group in groups]
 
 
+def nodes_of(values: Iterable[Any]) -> set[Node]:
+    """The nodes of traced values among these."""
+    return {v.node for v in values if isinstance(v, Tracer)}
+
+
 def conjunction(checks: Sequence[Check]) -> Node:
     """Whether all checks hold."""
     result = build.constant(True, np.bool_)
     result = make(ops.CONST, (), result.attr, ArrayType(result.dtype))
     for check in checks:
-        result = build.elementwise("logical_and", result, check.condition)
+        result = build.elementwise("logical_and", result, held(check.condition))
     return result

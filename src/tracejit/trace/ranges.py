@@ -9,14 +9,15 @@ one step to the next, the loop is divided there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from tracejit.errors import NotTraceable
 from tracejit.ir import dims, lengths, ops
 from tracejit.ir.dims import INT_SCALAR, Dim, Poly
 from tracejit.ir.inequalities import reaches, remaining
 from tracejit.ir.node import Node, postorder
+from tracejit.ir.region import Check
 
 
 class Steps(NamedTuple):
@@ -61,6 +62,22 @@ def is_told(d: Dim, steps: Sequence[Steps]) -> bool:
     leaves = [n for n in postorder([d]) if not n.args]
     known = (n in numbers or n.op in (ops.DIM, ops.CONST) or _is_number(n) for n in leaves)
     return not numbers.isdisjoint(leaves) and all(known)
+
+
+def undivided(test: Node, asked: Asked) -> Callable[[], bool | None] | None:
+    """`always`, for a test by which no loop may be divided; None for others."""
+    sides = lengths.sides(test)
+    if not depends(test, asked.steps) or (sides and _divides(dims.sub(*sides), asked)):
+        return None
+    return lambda: always(test, asked)
+
+
+def _divides(d: Dim, asked: Asked) -> bool:
+    """Whether a loop may be divided by a length: it and the loop's steps are told before."""
+    around = [s.last for s in asked.steps if isinstance(d, Node) and depends(d, [s])]
+    return is_told(d, asked.steps) and all(
+        asked.value(last) is not None or is_told(last, asked.steps) for last in around
+    )
 
 
 def _is_number(node: Node) -> bool:
@@ -155,6 +172,24 @@ def _assumed(asked: Asked) -> list[Poly]:
         else:
             found.append(dims.poly(_not_negative(test.op.name, difference)))
     return found
+
+
+def attempted(
+    ask: Callable[[], bool | None], checks: list[Check], tables: tuple[dict[Any, Any], ...]
+) -> bool | None:
+    """An answer; None where there is none, and nothing has been found out by asking for it."""
+    known, before = len(checks), [dict(table) for table in tables]
+    try:
+        answer = ask()
+    except NotTraceable as refusal:
+        refusal.forget()
+        answer = None
+    if answer is None:
+        del checks[known:]
+        for table, content in zip(tables, before, strict=True):
+            table.clear()
+            table.update(content)
+    return answer
 
 
 def _divided(test: Node, difference: Dim, asked: Asked) -> BaseException:

@@ -25,11 +25,12 @@ from tracejit.ir.types import BOOL, canonical_dtype
 from tracejit.native import floatmodes
 from tracejit.plan.text import identifier
 from tracejit.trace.decisions import Decisions
-from tracejit.trace.equality import EqualLengths
+from tracejit.trace.equality import EqualLengths, pairs_between
 from tracejit.trace.explain import scalar_text
+from tracejit.trace.facts import Knowing
 from tracejit.trace.memory import Log, Memory
 from tracejit.trace.origin import user_origin
-from tracejit.trace.ranges import Steps, depends, is_told, truth
+from tracejit.trace.ranges import Steps, attempted, depends, is_told, truth, undivided
 from tracejit.trace.requirements import Requirement
 
 if TYPE_CHECKING:
@@ -52,17 +53,15 @@ _tokens = itertools.count(1)
 
 #: What a node takes to compile, at least, in seconds.
 _SECONDS_A_NODE = 4e-4
-#: So many of these take as long as a loop.
-_LOOP = 50
 #: What a trace may make whatever its budget: nodes, of a kilobyte each, and constant arrays' bytes.
 _MOST_NODES, _MOST_BYTES = 1 << 20, 1 << 30
 
 
-class Trace(build.Solver):
+class Trace(Knowing):
     """One run of the user's function over variables that stand for the arguments `values`.
 
     OverBudget where compiling its nodes would take longer than `budget` seconds, if that is not 0:
-    the trace of a loop that goes on and on ends there.
+    the trace of a loop that goes on and on ends there. A `hurried` one ends at any (`Looping`).
 
     `inputs`         input nodes in order; `names` gives the user's spelling of each one's name
     `checks`         what must hold for the traced program to be valid
@@ -71,9 +70,10 @@ class Trace(build.Solver):
     `constants`      arrays made inside the trace that became hidden inputs, by input name
     """
 
-    def __init__(self, budget: float = 0.0) -> None:
+    def __init__(self, budget: float = 0.0, hurried: bool = False) -> None:
+        super().__init__()
         self.token = next(_tokens)
-        self.budget = budget
+        self.budget, self.hurried = budget, hurried
         self.most = min(budget / _SECONDS_A_NODE if budget else math.inf, _MOST_NODES)
         self.made = self.undone = 0
         self._modes = floatmodes.CONTEXT.get()
@@ -234,10 +234,6 @@ class Trace(build.Solver):
                 raise floatmodes.refusal(modes)
         return user_origin()
 
-    def take_loop(self) -> None:
-        """What is made next is computed by a loop of its own: that counts for more."""
-        self.made += _LOOP
-
     def wrote(self, array: Any) -> None:
         """Note a write in what may be undone."""
         for log in self.logs:
@@ -334,6 +330,10 @@ class Trace(build.Solver):
             refusal.forget()
             return None
 
+    def is_open(self, d: Dim) -> bool:
+        """Whether only the values of arrays tell the length `d`, no number of a step."""
+        return self.value(d) is None and not is_told(d, self.steps)
+
     def is_late(self, a: Dim, b: Dim) -> bool:
         told = (self.value(d) is not None or is_told(d, self.steps) for d in (a, b))
         return not all(told) and isinstance(dims.sub(self.canonical(a), self.canonical(b)), Node)
@@ -352,9 +352,11 @@ class Trace(build.Solver):
         difference = dims.sub(a, b)
         if isinstance(difference, int):
             return difference == 0
+        va, vb = self.value(a), self.value(b)
+        if (va is None or vb is None) and (pairs := pairs_between(a, b, self.value)) is not None:
+            return all(self.equal(x, y) for x, y in pairs)
         if depends(difference, self.steps):
             return self.truth(condition("equal", a, b))
-        va, vb = self.value(a), self.value(b)
         if va is None or vb is None:
             raise NotTraceable(
                 "the length of an array depends on data, and must equal another length",
@@ -371,6 +373,8 @@ class Trace(build.Solver):
         if condition.op is ops.CONST:
             return bool(build.constant_value(condition))
         known = self._answers.get(condition)
+        if known is None and self.facts:
+            known = self.facts.answer(condition)
         if known is not None:
             return known
         if depends(condition, self.steps):
@@ -395,6 +399,17 @@ class Trace(build.Solver):
             condition = build.elementwise("not_equal", condition, zero)
         self._record(condition, answer)
         return answer
+
+    def answer(self, condition: Node) -> bool | None:
+        """`truth`; None where only the values of arrays tell.
+
+        A loop is divided for what the numbers of its steps tell, and for nothing else.
+        """
+        known = self.facts.answer(condition)
+        if known is not None:
+            return known
+        ask = undivided(condition, self) or (lambda: self.truth(condition))
+        return attempted(ask, self.checks, self.tables())
 
     def compared(self, name: str, difference: Dim) -> bool:
         """The answer to a comparison of a length with 0."""

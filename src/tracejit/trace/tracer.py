@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tracejit.errors import NotTraceable
+from tracejit.errors import Looping, NotTraceable
 from tracejit.ir import build, ops
 from tracejit.ir.alias import Step
 from tracejit.ir.dims import Dim
@@ -27,8 +27,8 @@ Kind = Literal["array", "scalar", "number"]
 Operand = Node | int | float | complex
 
 PYTHON_TYPES: dict[str, type] = {"b": bool, "i": int, "f": float, "c": complex}
-#: The longest first axis that iteration unrolls.
-UNROLL_LIMIT = 4096
+#: The longest first axis that iteration unrolls; what a trace in a hurry does.
+UNROLL_LIMIT, FEW = 4096, 4
 CHOICE = "use np.where to choose between values, or whole-array operations"
 
 
@@ -216,6 +216,8 @@ class Tracer:
     def __iter__(self) -> Iterator[Tracer]:
         self._need_axis("iteration over a 0-d array", "{} object is not iterable")
         length = solver_value(self.node.shape[0])
+        if build.solver().hurried and length > FEW:
+            raise Looping
         if length > UNROLL_LIMIT:
             raise NotTraceable(
                 f"a Python loop over the {length} elements of an array is not compiled",
@@ -281,8 +283,8 @@ class Tracer:
 
     def __round__(self, digits: Any = None) -> Any:
         self._need_rule("__round__", np.generic)
-        if self.kind != "number":
-            return self.round(digits or 0) if digits is not None else round(self.concrete())
+        if self.kind != "number" and digits is not None:
+            return self.round(digits)
         whole = METHODS["whole"]("rint", self) if digits is None else None
         return round(self.concrete(), digits) if whole is None else whole
 

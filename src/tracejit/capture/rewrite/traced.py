@@ -8,15 +8,25 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import numpy as np
 
 from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State
+from tracejit.capture.rewrite.iterables import (
+    Items,
+    Lazy,
+    Range,
+    items_of,
+    traced_enumerate,
+    traced_range,
+    traced_reversed,
+    traced_zip,
+)
 from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir import dims
-from tracejit.ir.dims import INT_SCALAR, Dim
+from tracejit.ir.dims import INT_SCALAR
 from tracejit.ir.node import Node
 from tracejit.trace import branches, control, counted
 from tracejit.trace.effects import State as Known
@@ -31,61 +41,6 @@ from tracejit.trace.tracer import Tracer, wrap
 #: Steps up to which a loop is unrolled, if these are at most so many operations; and operations up
 #: to which any is: one program over arrays is better then.
 FEW, MOST, SMALL = 4, 600, 120
-
-
-class Range:
-    """``range`` of traced numbers, which nobody asks for as long as it is only looped over."""
-
-    def __init__(self, first: Dim, last: Dim, by: int) -> None:
-        self.first, self.last, self.by = first, last, by
-
-    def count(self) -> Dim:
-        """How many steps there are, if there are any."""
-        distance = (
-            dims.sub(self.last, self.first) if self.by > 0 else dims.sub(self.first, self.last)
-        )
-        size = abs(self.by)
-        return distance if size == 1 else dims.floordiv(dims.add(distance, size - 1), size)
-
-    def known(self) -> range:
-        """The range of these arguments, under a guard."""
-        return range(_index(self.first), _index(self.last), self.by)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.known())
-
-    def __len__(self) -> int:
-        return len(self.known())
-
-    def __getitem__(self, key: Any) -> Any:
-        return self.known()[key]
-
-    def __contains__(self, value: object) -> bool:
-        return value in self.known()
-
-    def __reversed__(self) -> Iterator[int]:
-        return reversed(self.known())
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.known(), name)
-
-
-def _index(d: Dim) -> int:
-    return int(counted.wrap_length(d)) if isinstance(d, Node) else d
-
-
-def traced_range(*args: Any) -> Any:
-    """``range``, whose bounds may be traced numbers."""
-    tracers = [a for a in args if isinstance(a, Tracer)]
-    whole = all(a.kind == "number" and a.node.dtype.kind == "i" for a in tracers)
-    if not tracers or not whole or not 1 <= len(args) <= 3:
-        return range(*args)
-    first, last = (0, args[0]) if len(args) == 1 else args[:2]
-    by = args[2] if len(args) == 3 else 1
-    if not (by := int(by)):  # a number that is known, under a guard
-        return range(*args)
-    start, stop = (dims.from_node(wrap(a).node) for a in (first, last))
-    return Range(start, stop, by)
 
 
 def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwargs: Any) -> Any:
@@ -118,11 +73,25 @@ def _is_scalar(value: Any) -> bool:
     return isinstance(value, (int, float, np.generic, Mixed))
 
 
+class _Step:
+    """The body of a loop, as a function of the number of the step."""
+
+    def __init__(self, body: Callable[[Any], None], items: Items) -> None:
+        self.body, self.items = body, items
+        self.__code__ = getattr(body, "__code__", body)
+
+    def __call__(self, number: Tracer) -> None:
+        self.body(self.items.at(number))
+
+
 class TracedControl(PythonControl):
     """Regions for what a trace cannot know; `builtins` are those that see traced numbers."""
 
     builtins: ClassVar[dict[str, Any]] = {
         "range": traced_range,
+        "enumerate": traced_enumerate,
+        "zip": traced_zip,
+        "reversed": traced_reversed,
         "max": functools.partial(_extreme, max, operator.gt),
         "min": functools.partial(_extreme, min, operator.lt),
     }
@@ -166,54 +135,46 @@ class TracedControl(PythonControl):
         read: Names,
         live: Names,
     ) -> None:
-        steps = self._steps(iterable)
-        if steps is None:
+        items = items_of(iterable)
+        if items is None:
             return super().for_(iterable, body, leave, assigned, read, live)
-        first, count, by = steps
         names = _variables(assigned, read, live, body, leave)
-        held = _held(body, leave)
-        size = self.trace.value(count)
-        few = size is not None and self._is_small(first, count, size, body, names, held)
-        if few and leave is not None and self._opens(first, body, leave, names, held):
+        held = Values([*_held(body, leave), *items.held])
+        size, step = self.trace.value(items.count), _Step(body, items)
+        few = size is not None and self._is_small(size, step, names, held)
+        if few and leave is not None and self._opens(step, leave, names, held):
             few = False
 
         def region() -> None:
+            count = step.items.count
             if leave is None:
-                counted.for_steps(self.trace, first, count, by, body, names, held)
+                counted.for_steps(self.trace, 0, count, 1, step, names, held)
             else:
                 goes_on = functools.partial(self._goes_on, leave, None)
-                counted.for_until(self.trace, first, count, by, body, goes_on, names, held)
+                counted.for_until(self.trace, 0, count, 1, step, goes_on, names, held)
 
         if not few:
             problem = attempted(self.trace, region, names)
             if problem is None:
                 return
-            if size is None or self._cost(first, body, names, held) * size > MOST:
+            if size is None or self._cost(step, names, held) * size > MOST:
                 raise problem
         done = self._unrolled(iterable, body, leave)
         if done is not None:
-            first, count = dims.add(first, by * done), dims.sub(count, done)
+            step = _Step(body, items.after(done))
             region()
 
     def _goes_on(self, leave: Callable[[], Any], test: Callable[[], Any] | None) -> Any:
         going = self.not_(leave())
         return going if test is None else self.and_(going, test)
 
-    def _is_small(
-        self,
-        first: Dim,
-        count: Dim,
-        size: int,
-        body: Callable[[Any], None],
-        names: Variables,
-        held: Any,
-    ) -> bool:
+    def _is_small(self, size: int, step: _Step, names: Variables, held: Any) -> bool:
         """Whether a loop of `size` steps is better unrolled."""
-        if self.changing and isinstance(count, Node):
+        if self.changing and isinstance(step.items.count, Node):
             return False
         if size <= 1:
             return True
-        cost = self._cost(first, body, names, held) * size
+        cost = self._cost(step, names, held) * size
         return cost <= (MOST if size <= FEW else SMALL)
 
     def _unrolled(
@@ -260,7 +221,8 @@ class TracedControl(PythonControl):
                 return region()
             if not condition:
                 return None
-            if not asked and self.trace.made - made > SMALL:
+            changes = self.changing and isinstance(condition, Tracer)
+            if not asked and (changes or self.trace.made - made > SMALL):
                 asked = True
                 names = _variables(assigned, read, live, body, test, leave)
                 if attempted(self.trace, region, names) is None:
@@ -315,35 +277,22 @@ class TracedControl(PythonControl):
             return False
         return not self.trace.is_known(value.node) and always(value.node, self.trace) is None
 
-    def _steps(self, iterable: Any) -> tuple[Dim, Dim, int] | None:
-        """First number, count, and distance of steps; None for what is no range."""
-        if type(iterable) is range:
-            return iterable.start, len(iterable), iterable.step
-        return (iterable.first, iterable.count(), iterable.by) if type(iterable) is Range else None
-
-    def _opens(
-        self,
-        first: Dim,
-        body: Callable[[Any], None],
-        leave: Callable[[], Any],
-        names: Variables,
-        held: Any,
-    ) -> bool:
+    def _opens(self, step: _Step, leave: Callable[[], Any], names: Variables, held: Any) -> bool:
         """Whether a traced value says after one step whether to leave."""
         found = []
 
-        def step() -> None:
-            body(counted.wrap_length(first))
+        def one() -> None:
+            step(counted.wrap_length(0))
             found.append(self._is_open(leave()))
 
-        tried(self.trace, step, names, held)
+        tried(self.trace, one, names, held)
         return any(found)
 
-    def _cost(self, first: Dim, body: Callable[[Any], None], names: Variables, held: Any) -> int:
+    def _cost(self, step: _Step, names: Variables, held: Any) -> int:
         """How many operations one step is."""
-        known = ("cost", getattr(body, "__code__", body))
+        known = ("cost", step.__code__)
         if known not in self.trace.learned:
-            made = tried(self.trace, lambda: body(counted.wrap_length(first)), names, held)
+            made = counted.cost(self.trace, step.items.count, step, names, held)
             self.trace.learned[known] = max(made, 1)
         cost: int = self.trace.learned[known]
         return cost
@@ -383,4 +332,4 @@ def _held(*functions: Callable[..., Any] | None) -> list[Any]:
     return found
 
 
-_OURS = (PythonControl, Range, Mixed)
+_OURS = (PythonControl, Range, Lazy, Mixed)

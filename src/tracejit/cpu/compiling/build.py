@@ -148,7 +148,8 @@ class Builder:
     def _if(self, s: If) -> None:
         condition = self._value(s.test)[1]
         if s.otherwise is None or s.otherwise.is_empty():
-            with self.b.if_then(condition):
+            leaves = isinstance(s.body[-1], Return)
+            with self.b.if_then(condition, likely=False if leaves else None):
                 self._statements(s)
             return
         with self.b.if_else(condition) as (then, otherwise):

@@ -25,9 +25,10 @@ from tracejit.lower.access import FLAT, Dynamic, Entry, Index
 from tracejit.lower.buffers import name_memory
 from tracejit.lower.control import results
 from tracejit.lower.emit.accumulate import Accumulators
-from tracejit.lower.emit.emitting import DONE, FALSE, MISSED, Emitting, refused, steps, unless
+from tracejit.lower.emit.emitting import FALSE, Emitting, refused, steps, unless
 from tracejit.lower.emit.expressions import loaded, stored
 from tracejit.lower.emit.regions import Regions
+from tracejit.lower.emit.values import DONE, MISSED
 from tracejit.lower.kernel.statements import (
     Assign,
     Binary,

@@ -10,12 +10,10 @@ import numpy as np
 
 from tracejit.lower.access import Index
 from tracejit.lower.emit.expressions import scalar
-from tracejit.lower.emit.values import Values
+from tracejit.lower.emit.values import REFUSED, Values
 from tracejit.lower.kernel.statements import Call, Expr, For, If, Return, Statement, Unary
 from tracejit.lower.program import Buffer, Computation, Loop, Program
 
-#: What an entry returns.
-DONE, MISSED, REFUSED = 0, 1, 2
 FALSE = scalar(False, np.dtype(bool))
 
 

@@ -23,8 +23,9 @@ from tracejit.ir.rules import roles
 from tracejit.ir.rules.control import lengths_outside
 from tracejit.ir.rules.record import Roles
 from tracejit.lower.control import results
-from tracejit.lower.emit.emitting import MISSED, Emitting, refused, unless
+from tracejit.lower.emit.emitting import Emitting, refused, unless
 from tracejit.lower.emit.expressions import loaded, stored
+from tracejit.lower.emit.values import MISSED
 from tracejit.lower.interchange import SIDE_BY_SIDE
 from tracejit.lower.kernel.statements import (
     Assign,

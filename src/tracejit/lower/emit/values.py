@@ -16,6 +16,7 @@ import numpy as np
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
+from tracejit.ir.scalars import GIVEN
 from tracejit.lower import access
 from tracejit.lower.access import Dynamic, Entry, Index, Point
 from tracejit.lower.emit import expressions
@@ -30,13 +31,17 @@ from tracejit.lower.kernel.statements import (
     Expr,
     Factory,
     Group,
+    If,
     Length,
+    Return,
     Statement,
     Transposed,
     plus,
 )
 from tracejit.lower.program import Buffer, Computation, Loop, Program
 
+#: What an entry returns.
+DONE, MISSED, REFUSED = 0, 1, 2
 _NOWHERE: Mapping[int, Expr] = MappingProxyType({})
 
 _INT = np.dtype(np.int64)
@@ -56,6 +61,8 @@ class Values:
         self.path: list[Block] = [self.body]
         #: The names, or constants, of values that blocks have computed.
         self.known: dict[Block, dict[Point, Expr]] = defaultdict(dict)
+        #: Conditions for which the entry has been left, by the blocks that do so.
+        self.refused: dict[Block, set[Expr]] = defaultdict(set)
         self.depth_of: dict[Loop, int] = {}
         self.var_of: dict[Loop, str] = {}
         #: Where the blocks begin that loops run over.
@@ -193,7 +200,7 @@ class Values:
         if expressions.uses_loop(op, node):
             self.use_loop(*expressions.loop_name(op, node))
         if op.trap and node.args[0].dtype.kind in op.trap_kinds:
-            self.trap(fill(op.trap, *operands), depth)
+            self.trap(fill(op.trap, *operands), depth, op is GIVEN)
         # What belongs before the loop is no part of what is done again.
         near = (node, index) in self.near and depth == len(self.path) - 1
         return expressions.expression(op, node, operands, near), depth, False
@@ -208,10 +215,31 @@ class Values:
                 return depth
         return 0
 
-    def trap(self, condition: Expr, depth: int) -> None:
-        """Take note of a condition under which NumPy raises."""
+    def trap(self, condition: Expr, depth: int, at_once: bool = False) -> None:
+        """Take note of a condition under which NumPy raises, for the end: so loops are vectorised.
+
+        For scalars of regions, or `at_once`, the entry is left where the condition holds: so no
+        step goes on with what is none, and LLVM knows that it does not hold from there on.
+        """
+        if at_once or (self.around is not None and not depth):
+            if not self._is_refused(condition):
+                self.refused[self.path[depth]].add(condition)
+                self.insert(depth, If([Return(REFUSED)], test=condition))
+            return
         self.root.traps += 1
         self.insert(depth, Assign("bad", Call("bit_or", ("bad", condition))))
+
+    def _is_refused(self, condition: Expr) -> bool:
+        """Whether the entry has been left where a condition holds, before the open blocks.
+
+        It must be one of names that are assigned once.
+        """
+        names = condition.operands if isinstance(condition, Call) else (condition,)
+        if any(not isinstance(name, str) or name.startswith("c") for name in names):
+            return False
+        if any(condition in self.refused[block] for block in self.path):
+            return True
+        return self.around is not None and self.around._is_refused(condition)
 
     def array_inputs(self) -> set[str]:
         """Names of the inputs that are arrays, 0-d ones included."""
