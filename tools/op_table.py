@@ -34,6 +34,7 @@ from tracejit.ir.graph import Graph
 from tracejit.ir.simplify import simplify
 from tracejit.ir.types import DTYPES
 from tracejit.lower.executable import _own_outputs
+from tracejit.lower.kernel.verify import verify
 from tracejit.lower.program import Program
 from tracejit.lower.registry import target
 from tracejit.lower.schedule import schedule
@@ -147,12 +148,9 @@ def verdict(call: Callable[..., Any], arrays: dict[str, np.ndarray]) -> str:
 
 
 def _program_verdict(program: Program) -> str:
-    text = emit(program).text
-    try:
-        compile(text, "<kernel>", "exec")
-    except SyntaxError:
-        return "falls back: the compiler refuses the emitted source"
-    return LOOP if any(call in text for call in CALLS) else INLINE
+    source = emit(program)
+    verify(source.kernel)
+    return LOOP if any(call in source.text for call in CALLS) else INLINE
 
 
 @contextlib.contextmanager

@@ -132,7 +132,7 @@ WRONG: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
 
 
 def branch_on_data(x):
-    if (x > 0).all():
+    if sorted([*x, *x, *x])[0] > 0:
         return x
     return -x
 

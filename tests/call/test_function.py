@@ -245,14 +245,14 @@ def test_layouts_are_told_apart():
 
 
 def branch(x):
-    if x.sum() > 0:
+    if sorted([*x, *x, *x])[0] > 0:
         return x * 2
     return x
 
 
 def test_one_warning_then_plain_numpy():
     g = tracejit.function(branch, on_unsupported="warn")
-    with pytest.warns(UnsupportedWarning, match="if x.sum\\(\\) > 0") as caught:
+    with pytest.warns(UnsupportedWarning, match="if sorted") as caught:
         same(g(V), branch(V))
     assert caught[0].filename == __file__
     with warnings.catch_warnings():
@@ -321,7 +321,7 @@ def defines_class(x):
 
 def swallows(x):
     try:
-        return x if x.sum() > 0 else -x
+        return x if sorted([*x, *x, *x])[0] > 0 else -x
     except Exception:
         return x * 100
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 import tracejit
 from tracejit import config
+from tracejit.lower.interpret import evaluate
 
 SIZE = 90
 
@@ -244,3 +246,134 @@ def test_a_part_is_read_before(function: Callable[..., Any]) -> None:
     np.testing.assert_equal(got, want)
     np.testing.assert_array_equal(mine, plain)
     assert f.stats.fallbacks == 0
+
+
+def heat(u, steps):
+    for _ in range(steps):
+        u[1:-1, 1:-1] += 0.1 * (
+            u[2:, 1:-1] + u[:-2, 1:-1] + u[1:-1, 2:] + u[1:-1, :-2] - 4 * u[1:-1, 1:-1]
+        )
+
+
+def from_a_copy(u, steps):
+    for _ in range(steps):
+        v = u.copy()
+        u[1:-1] = v[1:-1] + 0.1 * (v[2:] + v[:-2] - 2 * v[1:-1])
+
+
+def two_buffers(u, steps):
+    v = u.copy()
+    for _ in range(steps):
+        v[1:-1] = u[1:-1] + 0.1 * (u[2:] + u[:-2] - 2 * u[1:-1])
+        u[:] = v
+
+
+def with_a_laplacian(u, steps):
+    for _ in range(steps):
+        lap = np.zeros_like(u)
+        lap[1:-1] = u[2:] + u[:-2] - 2 * u[1:-1]
+        u += 0.1 * lap
+
+
+def ahead(u, steps):
+    for _ in range(steps):
+        u[:-1] += 0.1 * (u[1:] - u[:-1])
+
+
+def each_in_turn(u, steps):
+    """A name for each of several arrays, which lives in a step alone."""
+    v = u * 2
+    for _ in range(steps):
+        for w, grad in ((u, v[1:-1]), (v, u[1:-1])):
+            w[1:-1] += 0.1 * (w[2:] + w[:-2] - 2 * w[1:-1]) - 0.01 * grad
+    return v
+
+
+def rows_in_turn(u, steps):
+    for _ in range(steps):
+        for i in range(1, u.shape[0] - 1):
+            u[i, 1:-1] += (u[i - 1, 1:-1] + u[i + 1, 1:-1] - 2 * u[i, 1:-1]) / 4
+
+
+#: Elements of temporaries, in arrays; a row is none.
+STENCILS: dict[Callable[..., Any], int] = {
+    heat: 1,
+    from_a_copy: 1,
+    two_buffers: 1,
+    with_a_laplacian: 1,
+    ahead: 0,
+    each_in_turn: 1,
+    rows_in_turn: 0,
+}
+
+
+@pytest.mark.parametrize("function", STENCILS, ids=lambda f: f.__name__)
+def test_peak_of_a_stencil(function: Callable[..., Any]) -> None:
+    """A thousand steps take the arguments, results, and at most one array more."""
+    f = tracejit.function(function)
+    side = 200
+    start = np.random.default_rng(3).uniform(size=(side, side))
+    with config(budget=0.3):
+        f(start.copy(), 1000)
+    u, plain = start.copy(), start.copy()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        result = f(u, 1000)
+        peak = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    results = 0 if result is None else 1
+    assert peak < (STENCILS[function] + results + 0.1) * u.nbytes
+    np.testing.assert_equal(result, function(plain, 1000))
+    np.testing.assert_array_equal(u, plain)
+    assert f.stats.fallbacks == 0
+
+
+def put(place: Any, *sources: Any) -> Callable[[Any], None]:
+    """What puts a sum of parts of an array into another part."""
+
+    def function(x: Any) -> None:
+        total = x[sources[0]] * 0.5
+        for source in sources[1:]:
+            total = total + x[source]
+        x[place] = total
+
+    return function
+
+
+s_ = np.s_
+#: Where is written and what is read; whether that needs an array aside.
+SHIFTS = [
+    ((s_[:-1], s_[1:]), 0),
+    ((s_[1:], s_[:-1]), 1),
+    ((s_[:-3], s_[3:], s_[:-3], s_[1:-2]), 0),
+    ((s_[:-1:2], s_[1::2]), 0),
+    ((s_[2:-2], s_[4:], s_[:-4]), 1),
+    ((s_[:-1, 1:], s_[1:, :-1]), 0),
+    ((s_[1:, :-1], s_[:-1, 1:]), 1),
+    ((s_[:, :-1], s_[:, 1:]), 0),
+    ((s_[:-1, :-1], s_[1:, 1:], s_[:-1, 1:], s_[1:, :-1]), 0),
+    ((s_[1:-1, 1:-1], s_[2:, 1:-1], s_[1:-1, 2:], s_[2:, :-2]), 0),
+    ((s_[1:-1, 1:-1], s_[2:, 1:-1], s_[1:-1, :-2]), 1),
+    ((s_[0], s_[1]), 0),
+    ((s_[::-1], s_[:]), 1),
+]
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize(("parts", "aside"), SHIFTS)
+def test_what_is_read_ahead_needs_nothing_aside(parts: Any, aside: int, order: str) -> None:
+    shape = (61, 73) if any(isinstance(p, tuple) and len(p) == 2 for p in parts) else (1001,)
+    start = np.asarray(np.random.default_rng(2).uniform(size=shape), order=order)
+    mine, plain, seen = (start.copy(order="K") for _ in range(3))
+    function = put(*parts)
+    f = tracejit.function(function)
+    f(mine)
+    function(plain)
+    np.testing.assert_array_equal(mine, plain)
+    executable = f._paths[0].executable
+    assert executable.program.temporaries == aside
+    name = executable.program.graph.inputs[0].attr[0]
+    evaluate(executable.program, {name: seen})
+    np.testing.assert_array_equal(seen, plain)

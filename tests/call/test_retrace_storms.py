@@ -139,10 +139,25 @@ def test_products_of_ints_beyond_64_bits_are_pythons():
             assert found[1] == wanted[1]
 
 
-def test_few_answers_are_compiled():
+def test_a_loop_of_other_numbers_of_steps_is_one_path():
+    """But for none: then the result is the argument."""
+
     def f(x, n):
         for _ in range(n):
             x = x * 2
+        return x
+
+    with tracejit.config(compile=False):
+        g = tracejit.function(f)
+        for n in [3, *range(10), *range(10)]:
+            _same(g(np.ones(3), n), f(np.ones(3), n))
+        assert g.stats.traces == 3
+
+
+def test_few_answers_are_compiled():
+    def f(x, n):
+        for name in "abcdefghijkl"[:n]:
+            x = x * (name < "z") * 2
         return x
 
     with tracejit.config(compile=False):

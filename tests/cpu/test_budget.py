@@ -82,13 +82,14 @@ def history(u: Any, n: int) -> Any:
 
 
 GRID = np.random.default_rng(3).random((30, 30)) < 0.4
-LONG: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
-    (history, (X, 400)),
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+LONG: list[Call] = [(history, (X, 400))]
+REGIONS: list[Call] = [
     (life, (GRID, 60)),
     (runge_kutta, (X, 500)),
+    (swallowing, (X,)),
     (escape, (60, 60, 50)),
     (newton, (3.0, X)),
-    (swallowing, (X,)),
 ]
 
 
@@ -109,6 +110,16 @@ def test_a_long_loop_runs_in_numpy_at_once(f: Any, args: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         np.testing.assert_array_equal(g(*args), expected)
+
+
+@pytest.mark.parametrize(("f", "args"), REGIONS)
+def test_a_long_loop_is_a_region_as_soon(f: Any, args: Any) -> None:
+    g = tracejit.function(f)
+    start = time.process_time()
+    result = g(*args)
+    assert time.process_time() - start < 2.5
+    np.testing.assert_allclose(result, f(*args), rtol=1e-12)
+    assert (g.stats.compiles, g.stats.fallbacks) == (1, 0)
 
 
 def test_a_short_one_is_compiled_and_more_can_be_allowed() -> None:
@@ -155,7 +166,7 @@ def test_constants_of_a_trace_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("tracejit.trace.trace._MOST_BYTES", 1 << 10)
 
     def f(x: Any, n: int) -> Any:
-        for k in range(n):
+        for k in (*range(n),):
             x = x + np.array([1.0, k] * 10)[:1]
         return x
 

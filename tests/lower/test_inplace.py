@@ -21,6 +21,7 @@ BASE = E("exp", X)
 HEAD = build.view(BASE, Y.shape, ((0, 1, 0),))
 SHIFTED = build.view(BASE, Y.shape, ((1, 1, 0),))
 FIRST = build.view(build.iota(Y.shape[0]), Y.shape, ((0, 1, 0),))
+SECOND = build.view(build.iota(X.shape[0]), Y.shape, ((1, 1, 0),))
 
 GRAPHS: dict[str, Callable[[], tuple[Node, ...]]] = {
     "nothing_stored": lambda: (put(BASE, Y),),
@@ -32,11 +33,14 @@ GRAPHS: dict[str, Callable[[], tuple[Node, ...]]] = {
     "read_later": lambda: (E("add", build.accumulate("add", put(BASE, Y), 0), BASE),),
     "twice": lambda: (put(put(BASE, Y), E("negative", Y)),),
     "its_own_element": lambda: (build.scatter(BASE, E("negative", HEAD), [FIRST], [False], "set"),),
-    "another_element": lambda: (
+    "a_later_element": lambda: (
         build.scatter(BASE, E("negative", SHIFTED), [FIRST], [False], "set"),
     ),
+    "another_element": lambda: (
+        build.scatter(BASE, E("negative", HEAD), [SECOND], [False], "set"),
+    ),
 }
-IN_PLACE = {"read_before", "read_elsewhere", "twice", "its_own_element"}
+IN_PLACE = {"a_later_element", "read_before", "read_elsewhere", "twice", "its_own_element"}
 
 
 @pytest.mark.parametrize("name", GRAPHS)

@@ -153,15 +153,14 @@ class always_regions:
         from tracejit.call import slow
         from tracejit.capture.rewrite import traced
 
-        self.before = traced.FEW, traced.SMALL
-        traced.FEW = traced.SMALL = slow.SMALL = 0
+        self.before = traced.FEW, traced.MOST, traced.SMALL, slow.LARGE
+        traced.FEW = traced.MOST = traced.SMALL = slow.LARGE = 0
 
     def __exit__(self, *_exception: object) -> None:
         from tracejit.call import slow
         from tracejit.capture.rewrite import traced
 
-        traced.FEW, traced.SMALL = self.before
-        slow.SMALL = self.before[1]
+        traced.FEW, traced.MOST, traced.SMALL, slow.LARGE = self.before
 
 
 if __name__ == "__main__":

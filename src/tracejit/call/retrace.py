@@ -76,6 +76,19 @@ def asked_too_often(fn: Compiled, key: Any, trace: Trace) -> Refusal | None:
     return None
 
 
+def number_changed(fn: Compiled, key: Any, trace: Trace) -> bool:
+    """Whether a path was traced for arguments of this `key` that only other whole numbers miss."""
+
+    def evaluate(node: Node) -> Any:
+        return interpret.evaluate([node], trace.values)[0]
+
+    for path in fn._paths.of(key):
+        check = first_failed(path.graph.checks, evaluate)
+        if check is not None and all(a.dtype.kind == "i" for a in check.condition.args):
+            return True
+    return False
+
+
 def _is_float_value(test: Node) -> bool:
     """Whether `test` asks whether a float is this one, and not another."""
     return test.op.name in ("equal", "isnan", "signbit") and test.args[0].dtype.kind == "f"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,18 +25,24 @@ from tracejit.call.firstpart import answer
 from tracejit.call.paths import Path, tracing
 from tracejit.call.random_state import RandomGuard
 from tracejit.call.reentry import aside, begins_trace, inlining
-from tracejit.call.retrace import asked_too_often, cause_of, promote_changed_numbers
+from tracejit.call.retrace import (
+    asked_too_often,
+    cause_of,
+    number_changed,
+    promote_changed_numbers,
+)
 from tracejit.call.traced import Overlapping, TraceResult, run_trace
 from tracejit.capture.capture import Capture, Root
 from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.capture.rewrite.function import rewritten
-from tracejit.capture.rewrite.traced import SMALL, TracedControl
+from tracejit.capture.rewrite.traced import TracedControl
 from tracejit.config import config, settings
 from tracejit.errors import MISS, Looping, NotTraceable, OverBudget, take_refusal
 from tracejit.ir import build
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
+from tracejit.ir.rules.record import NoDerivativeError
 from tracejit.native import floatmodes, locks
 from tracejit.native.caller import OTHERS
 from tracejit.plan.callplan import CallPlan, Runnable
@@ -45,6 +52,8 @@ from tracejit.trace.explain import log
 from tracejit.trace.trace import Trace, current
 
 MAX_RECENT = 4
+#: Operations of a trace from which on loops are rather regions, and at which it is left for that.
+LARGE, UNROLLED = 400, 1500
 
 
 class TracedPath(Path):
@@ -238,28 +247,41 @@ def _traced_by_regions(
 ) -> tuple[Trace, TraceResult] | Refusal:
     """`_traced`, again with branches and loops as regions where Python cannot decide them.
 
-    So it is with a loop of many steps, which is unrolled only where it can be no region, and where
-    what Python has unrolled is large. What NumPy cannot run may become as large as it is where
-    they can be none.
+    So it is with a loop of many steps, which is unrolled only where it can be no region, where what
+    Python has unrolled is large, and where loops have other numbers of steps than before. What
+    NumPy cannot run may become as large as it is where they can be none.
     """
-    traced = _traced(fn, description, hurried=True)
+    regions = rewritten(fn.__wrapped__.__code__).reason is None
+    traced = _traced(fn, description, hurried=True, most=UNROLLED if regions else math.inf)
     problem = traced.problem if isinstance(traced, Refusal) else None
     if isinstance(traced, Refusal):
         if not isinstance(problem, NotTraceable) or isinstance(problem, Overlapping):
             return traced
-    elif traced[0].made <= SMALL:
+    elif traced[0].made <= LARGE and not number_changed(fn, description.key, traced[0]):
         return traced
-    if rewritten(fn.__wrapped__.__code__).reason is None:
+    bound = bool(bound_to(fn.__wrapped__))
+    again: tuple[Trace, TraceResult] | Refusal = traced
+    if regions:
         again = _traced(fn, description, looping=True)
+        if bound and isinstance(again, Refusal) and isinstance(again.problem, OverBudget):
+            again = _traced(fn, description, looping=True, unlimited=True)
+        if not isinstance(again, Refusal) and number_changed(fn, description.key, again[0]):
+            other = _traced(fn, description, looping=True, changing=True)
+            again = again if isinstance(other, Refusal) else other
         if not isinstance(again, Refusal) or isinstance(again.problem, Overlapping):
+            return again
+        if isinstance(traced, Refusal) and isinstance(again.problem, NoDerivativeError):
             return again
         if config.debug >= 1:
             log(f"{fn.__name__} by regions: {again.problem!r}")
-    if isinstance(problem, Looping):
-        traced = _traced(fn, description)
-        problem = traced.problem if isinstance(traced, Refusal) else None
-    unlimited = isinstance(problem, OverBudget) and bool(bound_to(fn.__wrapped__))
-    return _traced(fn, description, unlimited=True) if unlimited else traced
+    if isinstance(problem, OverBudget | Looping):
+        if bound and isinstance(problem, OverBudget):
+            return _traced(fn, description, unlimited=True)
+        if isinstance(problem, Looping) or (
+            isinstance(again, Refusal) and not isinstance(again.problem, OverBudget)
+        ):
+            return _traced(fn, description)  # what can be no region may yet be small enough
+    return traced
 
 
 def _raising(trace: Trace, program: TraceResult) -> list[Node]:
@@ -275,14 +297,17 @@ def _traced(
     looping: bool = False,
     hurried: bool = False,
     unlimited: bool = False,
+    changing: bool = False,
+    most: float = math.inf,
 ) -> tuple[Trace, TraceResult] | Refusal:
     """The trace of `fn` and what it gave; at most `tries` where other threads may have drawn."""
     start = time.perf_counter()
     promote_changed_numbers(fn)
     trace = Trace(0.0 if unlimited else config.budget, hurried)
+    trace.most = min(trace.most, most)
     guard = RandomGuard()
     take_refusal()
-    control = TracedControl(trace) if looping else None
+    control = TracedControl(trace, changing) if looping else None
     if looping:
         trace.decisions.first_part = lambda truth: answer(trace, truth, fn.stats)
     capture = Capture(trace, fn.__wrapped__, fn._dynamic, fn._paths.write, control)
@@ -301,7 +326,7 @@ def _traced(
         capture.release()
         guard.restore()
     if drawn:
-        return _traced(fn, description, tries - 1, looping, hurried, unlimited)
+        return _traced(fn, description, tries - 1, looping, hurried, unlimited, changing, most)
     if bound_to(fn.__wrapped__):
         trace.budget = 0.0  # NumPy is no way out
     seconds = time.perf_counter() - start

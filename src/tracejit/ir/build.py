@@ -464,6 +464,8 @@ def scatter(
     Positions are int64, of the shape of `y` or scalars. Several elements may go to one place: in
     mode "set" the last one stays, in mode "add" all are added.
     """
+    if y.ndim:
+        solver().take_loop()
     attr = (mode, tuple(checked))
     return _make(ops.SCATTER, (x, y, *positions), attr, ArrayType(x.dtype, x.shape))
 

@@ -62,6 +62,9 @@ class Watcher:
         """Whether what is made becomes part of a region."""
         return False
 
+    def take_loop(self) -> None:
+        """What is made next is computed by a loop of its own."""
+
     def wrote(self, array: Any) -> None:
         """An array of the traced function's is about to be written into."""
 

@@ -7,7 +7,7 @@ as they were, for the plain run to begin anew.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
@@ -114,12 +114,32 @@ def _places(y: Node, x: Node) -> Places:
 def is_unharmed(index: Index, place: object, domain: Sequence[Dim], ranges: Ranges) -> bool:
     """Whether what is read at `index` has not been overwritten, at `place`, by other iterations.
 
-    It is the element that is overwritten then, or none that ever is: another row. Both are index
-    vectors over one `domain`.
+    It is the element that is overwritten then, one that is later, or none that ever is: another
+    row. Both are index vectors over one `domain`, which is gone through in order.
     """
     if index == place or not isinstance(index, tuple) or not isinstance(place, tuple):
         return index == place
-    return any(access.apart(a, b, domain, ranges) for a, b in zip(index, place, strict=True))
+    pairs = list(zip(index, place, strict=True))
+    return any(access.apart(a, b, domain, ranges) for a, b in pairs) or _is_later(pairs, domain)
+
+
+def _is_later(pairs: Iterable[tuple[object, object]], domain: Sequence[Dim]) -> bool:
+    """Whether what is read is overwritten by a later iteration, if at all."""
+    steps: dict[int, int] = {}
+    for read, written in pairs:
+        if not (isinstance(read, access.Entry) and isinstance(written, access.Entry)):
+            return False
+        if read.axis is None and written.axis is None:
+            continue  # another row, or the same
+        distance = dims.sub(read.start, written.start)
+        alike = (read.axis, read.step) == (written.axis, written.step)
+        if not alike or not written.step or not isinstance(distance, int):
+            return False
+        assert written.axis is not None
+        steps[written.axis] = distance // written.step  # which there is, or they never meet
+    if len(steps) < len(domain):
+        return False
+    return next((steps[k] > 0 for k in sorted(steps) if steps[k]), True)
 
 
 def never_meet(index: Index, place: object) -> bool:

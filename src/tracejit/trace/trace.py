@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,10 @@ _tokens = itertools.count(1)
 
 #: What a node takes to compile, at least, in seconds.
 _SECONDS_A_NODE = 4e-4
+#: So many of these take as long as a loop.
+_LOOP = 50
+#: How often a trace looks at the time: every so many nodes.
+_LOOKS = 64
 #: What a trace may make whatever its budget: nodes, of a kilobyte each, and constant arrays' bytes.
 _MOST_NODES, _MOST_BYTES = 1 << 20, 1 << 30
 
@@ -76,6 +81,8 @@ class Trace(Knowing):
         self.budget, self.hurried = budget, hurried
         self.most = min(budget / _SECONDS_A_NODE if budget else math.inf, _MOST_NODES)
         self.made = self.undone = 0
+        #: When the trace must have ended, in seconds of this thread.
+        self.until = time.thread_time() + budget / 2 if budget else math.inf
         self._modes = floatmodes.CONTEXT.get()
         self.inputs: list[Node] = []
         self.values: dict[str, Any] = {}
@@ -228,11 +235,19 @@ class Trace(Knowing):
             raise OverBudget(
                 f"it makes more than the {self.most:,.0f} operations of {allowed}", self.budget
             )
+        if not self.made % _LOOKS and time.thread_time() > self.until:
+            raise OverBudget(
+                f"to trace it takes more than half of a budget of {self.budget:g} s", self.budget
+            )
         if floatmodes.CONTEXT.get() is not self._modes:  # set by what is not traced: a decorator
             modes = floatmodes.acting()
             if modes:
                 raise floatmodes.refusal(modes)
         return user_origin()
+
+    def take_loop(self) -> None:
+        """What is made next is computed by a loop of its own: that counts for more."""
+        self.made += _LOOP
 
     def wrote(self, array: Any) -> None:
         """Note a write in what may be undone."""

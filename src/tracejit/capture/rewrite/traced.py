@@ -173,7 +173,7 @@ class TracedControl(PythonControl):
         """Whether a loop of `size` steps is better unrolled."""
         if self.changing and isinstance(step.items.count, Node):
             return False
-        if size <= 1:
+        if size <= min(FEW, 1):
             return True
         cost = self._cost(step, names, held) * size
         return cost <= (MOST if size <= FEW else SMALL)

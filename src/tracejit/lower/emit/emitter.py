@@ -232,7 +232,8 @@ class Emitter(Emitting):
 
     def make(self, buffer: Buffer) -> None:
         """Make a buffer: memory given back at the end, a place in a room, or a result's array."""
-        extents = [self.dim(d) for d in buffer.shape]
+        turned = buffer.layout == "F" and not buffer.output  # a C array with the axes reversed
+        extents = [self.dim(d) for d in (buffer.shape[::-1] if turned else buffer.shape)]
         if buffer.room is not None:
             name = f"shaped_{len(extents)}"
             self.factories[name] = Factory("shaped", (len(extents),))
@@ -250,7 +251,9 @@ class Emitter(Emitting):
         """What a computation writes, or needs while it runs."""
         control = self.program.controls.get(c.target)
         if control is None:
-            return self.program.buffers[c.target]
+            parts = self.program.parts
+            own = [parts[c.target]] if c.target in parts else []
+            return self.program.buffers[c.target] + own
         found = [b for n in results(c.target) for b in self.program.buffers.get(n, ())]
         return found + [b for _, b in control.memory]
 
