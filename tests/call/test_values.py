@@ -254,3 +254,23 @@ def test_what_is_proven_is_not_tested() -> None:
     assert "return" not in inner and "select" not in inner
     body = text[text.index("break") :]
     assert body.count("return 2") <= 2
+
+
+def seldom(x):
+    last, best, n = 5.0, 0, 7
+    for i in range(len(x)):
+        for v in (x[i], -x[i]):
+            if v > 100:
+                last = v
+        if x[i] > 200:
+            n = 1
+        if x[i] > best:
+            best = x[i]
+    return last, best, n
+
+
+@pytest.mark.parametrize("x", [np.zeros(200), np.full(200, 150.0), np.full(200, -np.inf), X])
+def test_what_no_step_assigns_is_what_it_was_before_the_loop(x: Any, compiled: bool) -> None:
+    g = tracejit.function(seldom, on_unsupported="error")
+    assert same(g(x), seldom(x))
+    assert g.stats.fallbacks == 0

@@ -13,7 +13,14 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from tracejit.capture.rewrite.exits import Exits, For, While
-from tracejit.capture.rewrite.flow import Liveness, Set, bound_after, read_first, step_of
+from tracejit.capture.rewrite.flow import (
+    NONE,
+    Liveness,
+    Set,
+    bound_after,
+    read_first,
+    step_of,
+)
 from tracejit.capture.rewrite.nodes import at, define, load, parameters
 from tracejit.capture.rewrite.refusal import Reason, Refused, refusal
 from tracejit.capture.rewrite.scope import (
@@ -420,8 +427,10 @@ class _Calls(ast.NodeTransformer):
     def of(self, node: ast.stmt, bodies: list[list[ast.stmt]]) -> list[ast.expr]:
         """`assigned`, `read` and `live` of a block."""
         names = self.names(statement for body in bodies for statement in body)
-        first = read_first(bodies, self.always)
         after = self.liveness.after[id(node)]
+        # What a step does not assign is what it was before the loop.
+        kept = after if isinstance(node, (For, While)) else NONE
+        first = read_first(bodies, self.always, kept)
         sets = (names, [n for n in names if n in first], [n for n in names if n in after])
         return [ast.Tuple([self.text(n) for n in part], ast.Load()) for part in sets]
 

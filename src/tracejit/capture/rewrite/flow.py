@@ -90,9 +90,14 @@ def step_of(loop: For | While) -> list[ast.stmt]:
     return [ast.Assign([loop.target], ast.Constant(None)), *loop.body, *leave]
 
 
-def read_first(bodies: Iterable[Sequence[ast.stmt]], always: Iterable[str]) -> Set:
-    """The variables that one of `bodies` may read before it has assigned them."""
-    return frozenset().union(*(Liveness(always).block(body, NONE) for body in bodies))
+def read_first(
+    bodies: Iterable[Sequence[ast.stmt]], always: Iterable[str], kept: Set = NONE
+) -> Set:
+    """The variables that one of `bodies` may read before it has assigned them.
+
+    What is `kept` is read after it, and so before, where it may not be assigned.
+    """
+    return frozenset().union(*(Liveness(always).block(body, kept) for body in bodies))
 
 
 def bound_after(body: Sequence[ast.stmt], bound: Set, names: Set) -> Set:
