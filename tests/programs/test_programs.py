@@ -26,7 +26,8 @@ FLOOR = 0.72
 WHOLLY_COMPILED = set(
     "jacobi heat stencil thomas gauss_seidel_rows gauss_seidel_elements crank_nicolson nbody "
     "floyd_warshall lu cholesky gram_schmidt triangular_solve matrix_product mandelbrot_masks "
-    "escape common_subsequence collatz sieve".split()
+    "escape common_subsequence collatz sieve cavity queens insertion_sort csr_product "
+    "histogram".split()
 )
 #: Constructs without which the programs say little.
 ESSENTIAL = """
