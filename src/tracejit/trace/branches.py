@@ -84,9 +84,9 @@ def if_true(
     called = [*(names[k] for k in places), *("an array" for _ in arrays)]
     for name, a, b in itertools.zip_longest(called, *groups, fillvalue="a value"):
         if not alike(trace, a, b):
-            types = [type_text(v.node.type) for v in (a, b)]
+            types = " or ".join(type_text(v.node.type) for v in (a, b))
             raise NotTraceable(
-                f"{name.removeprefix('.')} is of type {' or '.join(types)}, by the side of a branch",
+                f"{name.removeprefix('.')} is {types}, as a branch goes",
                 "convert it: float(x), np.float64(x), x.astype(...)",
             )
     checked = any(side.checks for side in sides)
