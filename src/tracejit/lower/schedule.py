@@ -13,7 +13,7 @@ from tracejit.ir.region import Region, regions_of
 from tracejit.ir.rules import roles
 from tracejit.ir.rules.record import Roles
 from tracejit.lower.antidependence import reads_first
-from tracejit.lower.buffers import assign_buffers, name_memory
+from tracejit.lower.buffers import assign_buffers, late_dims, name_memory
 from tracejit.lower.collapse import collapse
 from tracejit.lower.control import (
     body,
@@ -72,6 +72,7 @@ def _control(run: Node, program: Program, target: Target) -> Control:
     node = original(run)
     parts = roles(node)
     programs, memory, own = [], [], []
+    late = late_dims(program)
     for k, region in enumerate(regions_of(node)):
         graph = body(region, places_of(run), decides=k < parts.tests)
         graph = replace(graph, ranges=ranges_in(region, parts))
@@ -95,8 +96,8 @@ def _control(run: Node, program: Program, target: Target) -> Control:
                     own.append(buffer)
                     continue
                 shape, layout = (size,), "C"
-            inside_of = postorder(d for d in shape if isinstance(d, Node))
-            is_late = any(n in program.stored for n in inside_of)
+            lengths = postorder(d for d in shape if isinstance(d, Node))
+            is_late = any(n in late or n in program.stored for n in lengths)
             axes = tuple(range(len(shape)))
             around = replace(buffer, shape=shape, late=is_late, axes=axes, layout=layout)
             if buffer.late:

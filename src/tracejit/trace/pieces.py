@@ -218,6 +218,14 @@ def doubtful(array: Tracer) -> Tracer:
     return array
 
 
+def alike(trace: Trace, a: Tracer, b: Tracer) -> bool:
+    """Whether values are of one kind and type, where lengths that are known to be equal are one."""
+    if (a.kind, a.node.dtype, a.node.type.weak) != (b.kind, b.node.dtype, b.node.type.weak):
+        return False
+    shapes = [[trace.canonical(d) for d in v.node.shape] for v in (a, b)]
+    return shapes[0] == shapes[1]
+
+
 def nothing(like: Tracer, name: str) -> Tracer:
     """A value of a type that nobody reads."""
     node = like.node
