@@ -377,3 +377,23 @@ def test_what_is_read_ahead_needs_nothing_aside(parts: Any, aside: int, order: s
     name = executable.program.graph.inputs[0].attr[0]
     evaluate(executable.program, {name: seen})
     np.testing.assert_array_equal(seen, plain)
+
+
+def test_memory_whose_size_a_loop_tells() -> None:
+    """What a loop needs aside is made when its length is known: after an earlier loop."""
+
+    def function(x: Any, k: Any, p: Any) -> None:
+        for _ in range(len(p)):
+            x[:] = np.array([j * k for j in range(len(p))])
+            k = k * 3
+        for _ in x:
+            x[k:] -= x[0]
+
+    f = tracejit.function(function)
+    for k in (0, 1):
+        mine, plain = (np.ones(12 + 2 * k)[::2] for _ in range(2))
+        p = np.arange(6 + k)
+        f(mine, k, p)
+        function(plain, k, p)
+        np.testing.assert_array_equal(mine, plain)
+    assert f.stats.fallbacks == 0

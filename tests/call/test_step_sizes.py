@@ -223,6 +223,18 @@ def test_as_numpy_does(f: Callable[..., Any], compiled: bool) -> None:
     checked(f, lambda: (LINE.copy(), N))
 
 
+def test_no_length_is_asked_for_where_no_step_is_done(compiled: bool) -> None:
+    """``n % n`` is a length of the first step, and of no array where `n` is 0."""
+
+    def f(x: Any, n: int) -> None:
+        for i in range(n - 1, -1, -1):
+            x[(i + 1) % n : i + 2 : 2] = np.cumsum(x[(i + 1) % n : i + 2 : 2])
+
+    g = checked(f, lambda: (LINE[:9].copy(), 9))
+    g(LINE[:0].copy(), 0)
+    assert g.stats.fallbacks == 0
+
+
 @pytest.mark.parametrize("f", [lower_and_upper, outer_products, householder, givens, pivoted])
 def test_triangles_of_matrices(f: Callable[..., Any], compiled: bool) -> None:
     checked(f, lambda: (MATRIX[:40, :40].copy(), 40), 1e-9)

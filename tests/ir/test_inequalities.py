@@ -46,6 +46,7 @@ def value(d: Dim, i: int, j: int, n: int, m: int = 3) -> int:
         dims.sub(N, dims.minimum(N, dims.add(S, 9))),
         dims.sub(dims.minimum(N, dims.add(S, 3)), dims.maximum(0, dims.sub(S, 2))),
         dims.sub(dims.sub(N, 1), dims.mod(dims.add(S, T), N)),
+        dims.sub(dims.add(S, 1), dims.mod(dims.add(S, 1), N)),
     ],
 )  # fmt: skip
 def test_what_holds_at_every_step(goal: Dim) -> None:

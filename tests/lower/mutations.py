@@ -57,7 +57,7 @@ PASSES = {
         (
             ("other lines are read", "all(at[k] == entry for k, entry in axes.values())", "True"),
             ("what is carried is forgotten", " or not all(s.ndim for s in parts.carried)", ""),
-            ("rows of memory are left", "if alone and across", "if alone"),
+            ("rows of memory are left", "if not alone or not across:", "if not alone:"),
         ),
     ),
     "control": Pass(

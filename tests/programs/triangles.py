@@ -34,7 +34,7 @@ _BOUNDS = (
     "{v} + 2", "{v} - 2", "2 * {v}", "{v} // 2", "1", "-1", "n", "i", "max(0, {v} - 2)",
     "min(n, {v} + 3)", "max(i, {v} // 2)", "min({v}, 3)", "({v} + 1) % n", "{v} % 3",
 )  # fmt: skip
-_STEPS = ("", "", "", "", "", "::-1", "::2", "::-2")
+_STEPS = ("", "", "", "", "", "", "::-1", "::2", "::-2", "::{v} + 1", "::-{v} - 1")
 
 
 class Writer:
@@ -46,7 +46,7 @@ class Writer:
 
     def slice(self) -> str:
         """A slice by the number of a step."""
-        step = self.choose(_STEPS)
+        step = self.choose(_STEPS).format(v=self.choose(self.numbers))
         low, high = (self.bound() for _ in range(2))
         return f"{low}:{high}{step[1:]}"
 

@@ -56,6 +56,11 @@ def pause() -> Callable[[int], int]:
     return lambda steps: 2 * steps
 
 
+def fetch(ndim: int) -> Callable[..., bool]:
+    """What fetches memory ahead, which changes nothing."""
+    return lambda *operands: False
+
+
 def new_array(char: str, ndim: int) -> Callable[..., np.ndarray]:
     """What makes a result of the kernel's, which goes into a cell."""
 
@@ -136,5 +141,5 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         f.__name__: f
         for f in (half_load, half_store, half_round, wrap, outside, flat, rows, distinct)
     },
-    **{f.__name__: f for f in (new_array, pause, shaped, temporary, ufunc_loop)},
+    **{f.__name__: f for f in (fetch, new_array, pause, shaped, temporary, ufunc_loop)},
 }

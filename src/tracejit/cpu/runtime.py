@@ -11,6 +11,7 @@ from tracejit.cpu.library.selection import middle_rows
 from tracejit.cpu.library.sorting import argsort_rows, sort_rows
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
 from tracejit.intrinsics.cast import *  # noqa: F403
+from tracejit.intrinsics.fetch import fetch
 from tracejit.intrinsics.half import half_load, half_round, half_store
 from tracejit.intrinsics.interrupt import pause
 from tracejit.intrinsics.late import new_array
@@ -111,6 +112,7 @@ __all__ = [
     "far_angle",
     "far_phase",
     "fence",
+    "fetch",
     "flat",
     "frexp_exponent",
     "frexp_mantissa",

@@ -99,7 +99,10 @@ def _of_atom(atom: Node, ranges: Ranges, is_length: Callable[[Node], bool]) -> l
     elif atom.op is _FLOOR or not is_length(second):  # by 0, no one divides
         return []
     rest: Dim = atom if atom.op is _REST else dims.sub(first, dims.mul(second, atom))
-    return [dims.poly(rest), dims.poly(dims.sub(dims.sub(second, 1), rest))]
+    found = [rest, dims.sub(dims.sub(second, 1), rest)]
+    if atom.op is _REST and never_negative(first, ranges):
+        found.append(dims.sub(first, rest))
+    return [dims.poly(d) for d in found]
 
 
 def _chosen(atom: Node, k: int) -> list[Poly]:

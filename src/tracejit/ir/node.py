@@ -81,10 +81,10 @@ class Node:
 
     def __repr__(self) -> str:
         types = [self.type] if self.several is None else self.several
-        return f"<{self.op.name} {', '.join(map(_type_text, types))} #{self.serial}>"
+        return f"<{self.op.name} {', '.join(map(type_text, types))} #{self.serial}>"
 
 
-def _type_text(type: ArrayType) -> str:
+def type_text(type: ArrayType) -> str:
     shape = ", ".join("?" if isinstance(d, Node) else str(d) for d in type.shape)
     return f"{'weak ' if type.weak else ''}{type.dtype}[{shape}]"
 

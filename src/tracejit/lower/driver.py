@@ -333,8 +333,8 @@ class Driver:
         locks: str = "",
     ) -> Callable[..., Any]:
         """Compile the driver; `locks` are held for the whole call."""
-        # Arguments of other ranks or sizes: no guard has been passed yet.
-        other = "except (ValueError, IndexError, AttributeError, TypeError):"
+        # Arguments of other ranks or sizes, or 0: no guard has been passed yet.
+        other = "except (ValueError, IndexError, AttributeError, TypeError, ZeroDivisionError):"
         lines = list(prologue)
         self.lines = [*self.scalars.statements(), *self.lines]
         if self.drawing:

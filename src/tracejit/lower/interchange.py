@@ -15,14 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tracejit.ir import ops
-from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, postorder
 from tracejit.ir.region import regions_of
 from tracejit.ir.rules import roles
 from tracejit.lower.access import Entry, Index, memory_of
 from tracejit.lower.control import outside
 from tracejit.lower.inplace import memory_taken
-from tracejit.lower.program import Computation, Control, Kind, Loop, Plain, Program
+from tracejit.lower.program import Computation, Control, Kind, Lines, Loop, Plain, Program
 from tracejit.lower.writes import place_of
 
 #: How many lines go side by side, as a power of two.
@@ -32,8 +31,8 @@ SIDE_BY_SIDE = 4
 _Axes = dict[int, tuple[int, Entry]]
 
 
-def lines_of(control: Control) -> tuple[Dim, ...] | None:
-    """The lengths of the loops of a body that are to go around it; None where they are not."""
+def lines_of(control: Control) -> Lines | None:
+    """The loops of a body that are to go around its loop of steps; None where they are not."""
     if control.node.op is not ops.SCAN or control.own or len(control.programs) > 1:
         return None
     [program], [region] = control.programs, regions_of(control.node)
@@ -69,7 +68,19 @@ def lines_of(control: Control) -> tuple[Dim, ...] | None:
         for c in computations
         for _, at in _writes(c, program)
     )
-    return known if alone and across else None
+    if not alone or not across:
+        return None
+    read = {m for c in computations for m, at in _reads(c, program) if _by_rows(at, len(extents))}
+    layouts = program.layouts
+    fetched = (k for k, p in enumerate(region.params) if p in read and layouts[p.attr[0]] == "C")
+    return Lines(known, tuple(fetched))
+
+
+def _by_rows(at: Index | None, count: int) -> bool:
+    """Whether a point reads what lies along a row of memory of its own."""
+    if not isinstance(at, tuple) or len(at) != count + 1:
+        return False
+    return all(isinstance(e, Entry) and (e.step, e.axis) == (1, k) for k, e in enumerate(at[:-1]))
 
 
 def _nest(item: Loop | Computation, program: Program) -> list[Loop] | None:

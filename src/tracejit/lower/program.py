@@ -209,6 +209,16 @@ class Window(NamedTuple):
     length: int
 
 
+class Lines(NamedTuple):
+    """Loops that go around a loop of steps, whose body had them: their lengths.
+
+    The arrays of the parameters `fetched` are read a few rows at a time.
+    """
+
+    extents: tuple[Dim, ...]
+    fetched: tuple[int, ...] = ()
+
+
 @dataclass(eq=False)
 class Control:
     """A branch or a loop: a program for each of its regions.
@@ -221,8 +231,8 @@ class Control:
     programs: tuple[Program, ...]
     memory: list[tuple[Buffer, Buffer]]
     own: list[Buffer] = field(default_factory=list)
-    #: Of a loop, the lengths of the loops that its body has, and that go around it instead.
-    lines: tuple[Dim, ...] | None = None
+    #: Of a loop, what goes around it instead of inside.
+    lines: Lines | None = None
 
 
 @dataclass(eq=False)

@@ -96,7 +96,8 @@ def _control(run: Node, program: Program, target: Target) -> Control:
                     own.append(buffer)
                     continue
                 shape, layout = (size,), "C"
-            is_late = any(n in late for n in postorder(d for d in shape if isinstance(d, Node)))
+            lengths = postorder(d for d in shape if isinstance(d, Node))
+            is_late = any(n in late or n in program.stored for n in lengths)
             axes = tuple(range(len(shape)))
             around = replace(buffer, shape=shape, late=is_late, axes=axes, layout=layout)
             if buffer.late:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from tracejit.ir import build, control, dims, lengths
 from tracejit.ir.closing import Body
 from tracejit.ir.dims import INT_SCALAR
 from tracejit.ir.invariant import is_guarded, read_of
-from tracejit.ir.node import ArrayType, Node, postorder
+from tracejit.ir.node import ArrayType, Node, postorder, type_text
 from tracejit.ir.types import BOOL
 from tracejit.trace.bits import bits_of
 from tracejit.trace.effects import State, Variables
@@ -21,6 +22,7 @@ from tracejit.trace.owners import Values, is_array
 from tracejit.trace.pieces import (
     Found,
     Structured,
+    alike,
     by_parts,
     by_value,
     canonical,
@@ -76,10 +78,12 @@ def if_true(
         group += map(Tracer, nodes)
         group += [value_of(part, "a value", variables) for part in parts]
         groups.append(group)
-    for a, b in zip(*groups, strict=True):
-        if (a.kind, a.node.type) != (b.kind, b.node.type):
+    called = [*(names[k] for k in places), *("an array" for _ in arrays)]
+    for name, a, b in itertools.zip_longest(called, *groups, fillvalue="a value"):
+        if not alike(trace, a, b):
+            types = [type_text(v.node.type) for v in (a, b)]
             raise NotTraceable(
-                "a variable has another type on each side of a branch",
+                f"{name.removeprefix('.')} is of type {' or '.join(types)}, by the side of a branch",
                 "convert it: float(x), np.float64(x), x.astype(...)",
             )
     checked = any(side.checks for side in sides)

@@ -21,6 +21,7 @@ from tracejit.trace.memory import put
 from tracejit.trace.owners import Values, is_array, placed
 from tracejit.trace.pieces import (
     Found,
+    alike,
     by_value,
     conjunction,
     doubtful,
@@ -261,7 +262,7 @@ def _require_settled(
         if k not in found.values:
             continue
         value = value_of(found.values[k], variables.names[k], variables)
-        if (value.kind, value.node.type) != (start.kind, start.node.type):
+        if not alike(trace, value, start):
             raise Unsettled
         if value.node.type == INT_SCALAR and not _stays_small(value.node, whole):
             bounds.append(_bound(value.node, trace))

@@ -183,33 +183,59 @@ _FIXED = (
 _SETS = ("STORE_DEREF", "DELETE_DEREF")
 
 
-def require_fixed(values: Iterable[Any]) -> None:
-    """NotTraceable where something else than arrays could be changed by who has these `values`.
+class Containers:
+    """The lists and dicts that a piece sees, with what they hold: it must leave them so.
 
-    A piece is traced several times, and a list that it appends to would have too many elements.
+    NotTraceable where something else than these and arrays could be changed by who has `values`. A
+    piece is traced several times, and a list that it appends to would have too many elements.
     """
-    stack, seen = list(values), set[int]()
-    while stack:
-        value = stack.pop()
-        if id(value) in seen or isinstance(value, _FIXED):
-            continue
-        seen.add(id(value))
-        if isinstance(value, types.FunctionType):
-            free = value.__code__.co_freevars
-            sets = (i for i in dis.get_instructions(value.__code__) if i.opname in _SETS)
-            if any(i.argval in free for i in sets):
-                raise NotTraceable("a function that is called assigns a variable of around")
-            stack += [_content(cell) for cell in value.__closure__ or ()]
-        elif type(value) is tuple:
-            stack += value
-        elif hasattr(value, "__next__") or not callable(value):
-            raise NotTraceable(
-                f"a loop or a branch sees a {type(value).__name__}, which it could change",
-                "use arrays of a known length: out[k] = value",
-            )
-        else:  # a method, or a partial call
-            owner = getattr(value, "__self__", None)
-            stack += [owner, *getattr(value, "args", ()), *getattr(value, "keywords", {}).values()]
+
+    def __init__(self, values: Iterable[Any]) -> None:
+        self.known: list[tuple[Any, Any]] = []
+        stack, seen = list(values), set[int]()
+        while stack:
+            value = stack.pop()
+            if id(value) in seen or isinstance(value, _FIXED):
+                continue
+            seen.add(id(value))
+            if isinstance(value, types.FunctionType):
+                free = value.__code__.co_freevars
+                sets = (i for i in dis.get_instructions(value.__code__) if i.opname in _SETS)
+                if any(i.argval in free for i in sets):
+                    raise NotTraceable("a function that is called assigns a variable of around")
+                stack += [_content(cell) for cell in value.__closure__ or ()]
+            elif type(value) is tuple:
+                stack += value
+            elif type(value) in (list, dict):
+                self.known.append((value, value.copy()))
+                stack += value.values() if type(value) is dict else value
+            elif hasattr(value, "__next__") or not callable(value):
+                raise NotTraceable(
+                    f"a loop or a branch sees a {type(value).__name__}, which it could change",
+                    "use arrays of a known length: out[k] = value",
+                )
+            else:  # a method, or a partial call
+                owner = getattr(value, "__self__", None)
+                keywords = getattr(value, "keywords", {})
+                stack += [owner, *getattr(value, "args", ()), *keywords.values()]
+
+    def restore(self) -> str:
+        """Let them hold what they held; the class of one that held something else."""
+        changed = ""
+        for container, before in self.known:
+            now, was = (v.items() if type(v) is dict else enumerate(v) for v in (container, before))
+            pairs = zip(now, was, strict=False)
+            if len(container) == len(before) and all(
+                (a is b or a == b) and x is y for (a, x), (b, y) in pairs
+            ):
+                continue
+            changed = type(container).__name__
+            container.clear()
+            if type(container) is dict:
+                container.update(before)
+            else:
+                container += before
+        return changed
 
 
 def _content(cell: types.CellType) -> Any:

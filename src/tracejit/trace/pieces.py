@@ -14,7 +14,7 @@ from tracejit.ir import build, ops
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.region import Check
 from tracejit.ir.scalars import held
-from tracejit.trace.effects import Elements, Form, State, Variables, require_fixed
+from tracejit.trace.effects import Containers, Elements, Form, State, Variables
 from tracejit.trace.memory import Log, Memory, births, put
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.owners import has_views, is_array, may_be_known
@@ -109,7 +109,7 @@ def traced(
 ) -> Found:
     """What a piece does, which is then undone, but for the questions that have been asked."""
     before, log, state, since = variables.get(), Log(), State(trace), next(births)
-    require_fixed(v for v in (*held, *before) if v is not variables.unbound)
+    containers = Containers(v for v in (*held, *before) if v is not variables.unbound)
     trace.logs.append(log)
     try:
         result = piece()
@@ -119,10 +119,15 @@ def traced(
         nodes = [v.node if isinstance(v, Tracer) else None for v in after]
     finally:
         checks = state.take_requirements()
+        filled = containers.restore()
         trace.logs.pop()
         for array, node in log.before.values():
             put(array, node)
         variables.set(before)
+    if filled:
+        raise NotTraceable(
+            f"a loop or a branch changes a {filled}", "use arrays of a known length: out[k] = value"
+        )
     changed = {k: v for k, v in enumerate(after) if v is not before[k] and variables.matters(k)}
     for k, v in changed.items():
         if type(v) is tuple:
@@ -140,7 +145,8 @@ def traced(
             if may_be_known(v):
                 fixed[k] = v, final
             changed[k] = Tracer(final)
-    if len({id(after[k]) for k in returned}) < len(returned):
+    copied = [id(after[k]) for k in returned if is_array(after[k]) and k not in fixed]
+    if len({*copied}) < len(copied):
         raise NotTraceable("an array is returned twice, as a branch or a loop goes")
     changed = {k: v for k, v in changed.items() if k not in fixed}
     moved = _moved(changed, named, returned, result, since)
@@ -210,6 +216,14 @@ def doubtful(array: Tracer) -> Tracer:
     array.memory = Memory(array)
     array.memory.doubtful = True
     return array
+
+
+def alike(trace: Trace, a: Tracer, b: Tracer) -> bool:
+    """Whether values are of one kind and type, where lengths that are known to be equal are one."""
+    if (a.kind, a.node.dtype, a.node.type.weak) != (b.kind, b.node.dtype, b.node.type.weak):
+        return False
+    shapes = [[trace.canonical(d) for d in v.node.shape] for v in (a, b)]
+    return shapes[0] == shapes[1]
 
 
 def nothing(like: Tracer, name: str) -> Tracer:

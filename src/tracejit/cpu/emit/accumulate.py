@@ -9,7 +9,6 @@ is fixed by the shape alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -200,7 +199,7 @@ class Accumulators(accumulate.Accumulators):
         combined = super().combine(c, a, b)
         if self.rows_short and _is_floating_extreme(c):
             assert isinstance(combined, Call)
-            return replace(combined, function=f"{combined.function}_row")
+            return Call(f"{combined.function}_row", combined.operands)
         return combined
 
     # Details ---------------------------------------------------------------------------------

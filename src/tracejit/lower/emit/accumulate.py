@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from tracejit.ir import build, ops
@@ -280,4 +279,4 @@ def kept_element(c: Computation, buffer: Buffer, place: Mapping[int, str]) -> El
 
 def led(element: Element, lead: Lead) -> Element:
     """`element` in an array that has more axes in front, at `lead` there."""
-    return replace(element, index=(*lead, *element.index))
+    return Element(element.array, (*lead, *element.index))

@@ -32,6 +32,7 @@ from tracejit.lower.kernel.statements import (
     Binary,
     Block,
     Call,
+    Do,
     Element,
     Expr,
     Factory,
@@ -128,7 +129,11 @@ class Regions:
         index = self.e.fresh("i")
         count = self.e.value(parts.control[0], ())
         watch = self._watched(control) if control.lines is None else None
-        lines = self._lines(control.lines)
+        around = control.lines
+        lines = self._lines(around.extents if around else ())
+        given = [*carried, index, *sequences, *captures]
+        for k in around.fetched if around else ():
+            self._fetch(given[k], lines)
         block = For(index=index, kind="range", operands=(count,))
         self.e.open(block)
         [program], [region] = control.programs, regions_of(control.node)
@@ -164,12 +169,19 @@ class Regions:
 
     # Parts -----------------------------------------------------------------------------------
 
-    def _lines(self, extents: Sequence[Dim] | None) -> list[tuple[Expr, Expr]]:
+    def _fetch(self, array: Expr, lines: Sequence[tuple[Expr, Expr]]) -> None:
+        """Have the rows of an array that are gone through side by side fetched."""
+        name = f"fetch_{len(lines) + 1}"
+        self.e.factories[name] = Factory("fetch", (len(lines) + 1,))
+        index = [first for first, _ in lines]
+        self.e.path[-1].add(Do(Call(name, (array, *index, lines[-1][1]))))
+
+    def _lines(self, extents: Sequence[Dim]) -> list[tuple[Expr, Expr]]:
         """Open the loops that go around one of steps: from where to where each does, inside."""
         found: list[tuple[Expr, Expr]] = []
-        for k, d in enumerate(extents or ()):
+        for k, d in enumerate(extents):
             length, index = self.e.dim(d), self.e.fresh("i")
-            if extents is not None and k + 1 < len(extents):
+            if k + 1 < len(extents):
                 self.e.open(For(index=index, kind="range", operands=(length,)))
                 found.append((index, Binary("+", index, 1)))
                 continue

@@ -20,8 +20,7 @@ types follow from those of the parameters and the constants.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,84 +29,123 @@ from tracejit.ir.node import Origin
 # Expressions -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Expression:
+    """What is computed, as a value: equal where its parts are. Nothing changes one."""
+
+    # A dataclass takes 0.4 ms to define: as long as it takes to emit a small program twice.
+    __slots__: tuple[str, ...] = ()
+
+    def _parts(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._parts()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self._parts()))})"
+
+
+class Constant(Expression):
     """A Python number as a value of a dtype."""
 
-    value: Any
-    dtype: np.dtype[Any]
+    __slots__ = ("dtype", "value")
+
+    def __init__(self, value: Any, dtype: np.dtype[Any]) -> None:
+        self.value = value
+        self.dtype = dtype
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Expression):
     """A function of values: one of the target's, or what a factory has made."""
 
-    function: str
-    operands: tuple[Expr, ...]
+    __slots__ = ("function", "operands")
+
+    def __init__(self, function: str, operands: tuple[Expr, ...]) -> None:
+        self.function = function
+        self.operands = operands
 
 
-@dataclass(frozen=True, slots=True)
-class Unary:
+class Unary(Expression):
     """``not`` or ``-`` of a value."""
 
-    sign: str
-    operand: Expr
+    __slots__ = ("operand", "sign")
+
+    def __init__(self, sign: str, operand: Expr) -> None:
+        self.sign = sign
+        self.operand = operand
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+class Binary(Expression):
     """An operator of Python's between two values of one type, which a bare number takes on."""
 
-    sign: str
-    left: Expr
-    right: Expr
+    __slots__ = ("left", "right", "sign")
+
+    def __init__(self, sign: str, left: Expr, right: Expr) -> None:
+        self.sign = sign
+        self.left = left
+        self.right = right
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Expression):
     """An expression that its text has in parentheses, needed or not."""
 
-    inner: Expr
+    __slots__ = ("inner",)
+
+    def __init__(self, inner: Expr) -> None:
+        self.inner = inner
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(Expression):
     """An element of an array."""
 
-    array: Expr
-    index: tuple[Expr, ...]
+    __slots__ = ("array", "index")
+
+    def __init__(self, array: Expr, index: tuple[Expr, ...]) -> None:
+        self.array = array
+        self.index = index
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Expression):
     """What an array has at an index for its first axes, and all of its last `rest` ones."""
 
-    array: Expr
-    index: tuple[Expr, ...]
-    rest: int
+    __slots__ = ("array", "index", "rest")
+
+    def __init__(self, array: Expr, index: tuple[Expr, ...], rest: int) -> None:
+        self.array = array
+        self.index = index
+        self.rest = rest
 
 
-@dataclass(frozen=True, slots=True)
-class Transposed:
+class Transposed(Expression):
     """An array with its axes reversed."""
 
-    array: Expr
+    __slots__ = ("array",)
+
+    def __init__(self, array: Expr) -> None:
+        self.array = array
 
 
-@dataclass(frozen=True, slots=True)
-class Length:
+class Length(Expression):
     """The length of an array along an axis."""
 
-    array: Expr
-    axis: int
+    __slots__ = ("array", "axis")
+
+    def __init__(self, array: Expr, axis: int) -> None:
+        self.array = array
+        self.axis = axis
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Expression):
     """One of several results of a call."""
 
-    call: Call
-    number: int
+    __slots__ = ("call", "number")
+
+    def __init__(self, call: Call, number: int) -> None:
+        self.call = call
+        self.number = number
 
 
 #: A name is a string; a position, a length or a number of them is an integer.
@@ -130,52 +168,58 @@ Expr = (
 # Statements ------------------------------------------------------------------------------------
 
 
-@dataclass(eq=False, slots=True)
 class Assign:
     """Give a name a value: its only one, or a place its next."""
 
-    name: str
-    value: Expr
-    origin: Origin | None = None
+    __slots__ = ("name", "origin", "value")
+
+    def __init__(self, name: str, value: Expr, origin: Origin | None = None) -> None:
+        self.name, self.value, self.origin = name, value, origin
 
 
-@dataclass(eq=False, slots=True)
 class Store:
     """Put a value where an element is."""
 
-    element: Element
-    value: Expr
-    origin: Origin | None = None
+    __slots__ = ("element", "origin", "value")
+
+    def __init__(self, element: Element, value: Expr, origin: Origin | None = None) -> None:
+        self.element, self.value, self.origin = element, value, origin
 
 
-@dataclass(eq=False, slots=True)
 class Do:
     """A call for what it does."""
 
-    call: Call
-    origin: Origin | None = None
+    __slots__ = ("call", "origin")
+
+    def __init__(self, call: Call, origin: Origin | None = None) -> None:
+        self.call, self.origin = call, origin
 
 
-@dataclass(eq=False, slots=True)
 class Return:
     """Leave the function with a code."""
 
-    code: Expr
-    origin: Origin | None = None
+    __slots__ = ("code", "origin")
+
+    def __init__(self, code: Expr, origin: Origin | None = None) -> None:
+        self.code, self.origin = code, origin
 
 
-@dataclass(eq=False, slots=True)
 class Leave:
     """End the innermost `Forever`."""
 
-    origin: Origin | None = None
+    __slots__ = ("origin",)
+
+    def __init__(self, origin: Origin | None = None) -> None:
+        self.origin = origin
 
 
-@dataclass(eq=False, slots=True)
 class Block:
     """Statements in order; a block among them that is nothing else has theirs."""
 
-    body: list[Statement] = field(default_factory=list)
+    __slots__ = ("body",)
+
+    def __init__(self, body: list[Statement] | None = None) -> None:
+        self.body: list[Statement] = [] if body is None else body
 
     def add(self, statement: Statement) -> None:
         """Append a statement."""
@@ -208,7 +252,6 @@ class Block:
         return not any(True for _ in self.statements())
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
 class For(Block):
     """Its statements for each value of `index` that `kind` gives for some operands.
 
@@ -217,22 +260,40 @@ class For(Block):
     and `line` do so by lines of the cache.
     """
 
-    index: str
-    kind: str
-    operands: tuple[Expr, ...]
+    __slots__ = ("index", "kind", "operands")
+
+    def __init__(
+        self,
+        body: list[Statement] | None = None,
+        *,
+        index: str,
+        kind: str,
+        operands: tuple[Expr, ...],
+    ) -> None:
+        super().__init__(body)
+        self.index, self.kind, self.operands = index, kind, operands
 
 
-@dataclass(eq=False, slots=True)
 class Forever(Block):
     """Its statements again and again, until one leaves."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True, kw_only=True)
+
 class If(Block):
     """Its statements where `test` is true, and those of `otherwise` where it is not."""
 
-    test: Expr
-    otherwise: Block | None = None
+    __slots__ = ("otherwise", "test")
+
+    def __init__(
+        self,
+        body: list[Statement] | None = None,
+        *,
+        test: Expr,
+        otherwise: Block | None = None,
+    ) -> None:
+        super().__init__(body)
+        self.test, self.otherwise = test, otherwise
 
     def is_empty(self) -> bool:
         return Block.is_empty(self) and (self.otherwise is None or self.otherwise.is_empty())
@@ -241,21 +302,19 @@ class If(Block):
 Statement = Assign | Store | Do | Return | Leave | Block
 
 
-@dataclass(frozen=True, slots=True)
-class Factory:
+class Factory(NamedTuple):
     """A function for `arguments` (a dtype's character, a rank), which `function` makes."""
 
     function: str
     arguments: tuple[str | int | bool, ...]
 
 
-@dataclass(eq=False, slots=True)
-class Kernel:
+class Kernel(NamedTuple):
     """A function of `parameters`, which calls the target's functions and those of `factories`."""
 
-    parameters: list[str] = field(default_factory=list)
-    factories: dict[str, Factory] = field(default_factory=dict)
-    body: Block = field(default_factory=Block)
+    parameters: list[str]
+    factories: dict[str, Factory]
+    body: Block
 
 
 #: The dtypes of Python's own numbers.

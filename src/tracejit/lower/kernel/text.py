@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,14 +52,14 @@ _SIDES = {
 }  # fmt: skip
 
 
-@dataclass
 class Text:
     """Lines with their origins; which functions they call, how often; and their constants."""
 
-    lines: list[str] = field(default_factory=list)
-    origins: list[Origin | None] = field(default_factory=list)
-    calls: Counter[str] = field(default_factory=Counter)
-    constants: set[Constant] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.origins: list[Origin | None] = []
+        self.calls: Counter[str] = Counter()
+        self.constants: set[Constant] = set()
 
     # Statements ------------------------------------------------------------------------------
 
