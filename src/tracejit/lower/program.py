@@ -17,6 +17,7 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import Access
+from tracejit.lower.control import LEFT
 
 #: What a point of a loop costs beside its operations, and one of a library's, in additions.
 MEMORY_COST, LIBRARY_COST = 2, 20
@@ -300,7 +301,11 @@ def has_loops(program: Program) -> bool:
         if control is not None and control.node.op is ops.COND:
             if any(map(has_loops, control.programs)):
                 return True
-        elif control is not None or isinstance(item, Loop) or item.kind in _WHOLE:
+        elif (
+            control is not None
+            or isinstance(item, Loop)
+            or (item.kind in _WHOLE and item.target.op is not LEFT)
+        ):
             return True
     return False
 

@@ -36,9 +36,6 @@ from tracejit.trace.pieces import (
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
-#: As many operations take about as long to compile as a branch or a loop besides what is in it.
-REGION = 50
-
 
 @by_parts
 def if_true(
@@ -84,9 +81,9 @@ def if_true(
     called = [*(names[k] for k in places), *("an array" for _ in arrays)]
     for name, a, b in itertools.zip_longest(called, *groups, fillvalue="a value"):
         if not alike(trace, a, b):
-            types = [type_text(v.node.type) for v in (a, b)]
+            types = " or ".join(type_text(v.node.type) for v in (a, b))
             raise NotTraceable(
-                f"{name.removeprefix('.')} is of type {' or '.join(types)}, by the side of a branch",
+                f"{name.removeprefix('.')} is {types}, as a branch goes",
                 "convert it: float(x), np.float64(x), x.astype(...)",
             )
     checked = any(side.checks for side in sides)
@@ -105,7 +102,7 @@ def if_true(
     outer |= set(postorder([v.node for v in (*before, *held) if isinstance(v, Tracer)]))
     outside = read_of(bodies[0], outer) | read_of(bodies[1], outer)
     node = control.branch(decided, bodies[0], bodies[1], outside, trace.origin())
-    trace.made += REGION
+    trace.take_loop()
     items = iter(control.items(node))
     for k, *values_of in zip(places, *groups, strict=False):
         now[k] = _chosen(trace, next(items), values_of)

@@ -15,7 +15,7 @@ from tracejit.ir import build, control
 from tracejit.ir.closing import Body
 from tracejit.ir.invariant import around
 from tracejit.ir.node import Node
-from tracejit.trace.branches import REGION, if_true, predicate
+from tracejit.trace.branches import if_true, predicate
 from tracejit.trace.carried import Entered, Unsettled, required, results_of, settled, take
 from tracejit.trace.effects import Variables
 from tracejit.trace.facts import consequences
@@ -80,5 +80,5 @@ def looped(
     before = nodes_of([*held, *variables.get()])
     outside = around(made, params, before) | around(tested, params, before)
     node = control.loop(starts, params, tested, made, outside, trace.origin())
-    trace.made += REGION
+    trace.take_loop()
     extra.take(trace, take(trace, control.items(node), carried, found, variables, skipped))

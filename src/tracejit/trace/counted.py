@@ -17,7 +17,7 @@ from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.invariant import around
 from tracejit.ir.node import Node
 from tracejit.trace.bits import bits_of
-from tracejit.trace.branches import REGION, if_true, predicate
+from tracejit.trace.branches import if_true, predicate
 from tracejit.trace.carried import (
     Entered,
     Exchanged,
@@ -302,7 +302,7 @@ def _scanned(
     made = Body(tuple(results))
     outside = around(made, frozenset(params), nodes_of([*held, *variables.get()]))
     node = control.steps_of(starts, total, [], params, made, outside, trace.origin())
-    trace.made += REGION
+    trace.take_loop()
     extra.take(trace, take(trace, control.items(node), carried, found, variables, skipped))
 
 

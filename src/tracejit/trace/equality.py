@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from tracejit.ir import dims, ops
+from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, postorder
 from tracejit.ir.rewrite import replaced, with_operands
+from tracejit.ir.types import BOOL
+
+
+def tests_of_ones(
+    inputs: Iterable[Node], token: int, substitutions: Mapping[Node, Dim]
+) -> Iterator[Node]:
+    """That axes of length 1 have it, and no others have."""
+    for node in inputs:
+        for axis, d in enumerate(node.shape):
+            length = dims.dim(node.attr[0], axis, token)
+            target = substitutions.get(length, 1)
+            stands = target != 1 and (isinstance(target, int) or target.op is ops.DIM)
+            if isinstance(d, int) or not stands:  # else it is no more 1 than what stands for it
+                name = "equal" if isinstance(d, int) else "not_equal"
+                operands = (length, dims.as_node(1))
+                yield build.apply(ops.ELEMENTWISE[name], operands, BOOL)
 
 
 def pairs_between(

@@ -26,7 +26,7 @@ from tracejit.ir.types import BOOL, canonical_dtype
 from tracejit.native import floatmodes
 from tracejit.plan.text import identifier
 from tracejit.trace.decisions import Decisions
-from tracejit.trace.equality import EqualLengths, pairs_between
+from tracejit.trace.equality import EqualLengths, pairs_between, tests_of_ones
 from tracejit.trace.explain import scalar_text
 from tracejit.trace.facts import Knowing
 from tracejit.trace.memory import Log, Memory
@@ -54,10 +54,8 @@ _tokens = itertools.count(1)
 
 #: What a node takes to compile, at least, in seconds.
 _SECONDS_A_NODE = 4e-4
-#: So many of these take as long as a loop.
-_LOOP = 50
-#: How often a trace looks at the time: every so many nodes.
-_LOOKS = 64
+#: So many of these take as long as a loop; every so many of them a trace looks at the time.
+_LOOP, _LOOKS = 50, 64
 #: What a trace may make whatever its budget: nodes, of a kilobyte each, and constant arrays' bytes.
 _MOST_NODES, _MOST_BYTES = 1 << 20, 1 << 30
 
@@ -498,19 +496,7 @@ class Trace(Knowing):
 
     def _ones(self) -> list[Check]:
         """Axes of length 1 are literals in the graph, so they must stay so, and no others be so."""
-        checks = []
-        for node in self.inputs:
-            name = node.attr[0]
-            if name in self.constants or name in self.drawn_inputs:
-                continue
-            for axis, d in enumerate(node.shape):
-                length = dims.dim(name, axis, self.token)
-                if isinstance(d, int):
-                    test = condition("equal", length, 1)
-                else:
-                    target = self.substitutions.get(length, 1)
-                    if target != 1 and (isinstance(target, int) or target.op is ops.DIM):
-                        continue  # no more 1 than what stands for it
-                    test = condition("not_equal", length, 1)
-                checks.append(Check(test, scalar_text(test, self.names)))
-        return checks
+        others = self.constants.keys() | self.drawn_inputs
+        inputs = [node for node in self.inputs if node.attr[0] not in others]
+        tests = tests_of_ones(inputs, self.token, self.substitutions)
+        return [Check(test, scalar_text(test, self.names)) for test in tests]
