@@ -28,6 +28,8 @@ class Decisions:
         self.trace = trace
         self.first_part: Callable[[Node], Any] | None = None
         self.answers: dict[Node, bool] = {}
+        #: What became of loops and branches, by line and construct.
+        self.notes: dict[tuple[int, str], str] = {}
 
     def are_possible(self) -> bool:
         """Whether one more may be made here."""

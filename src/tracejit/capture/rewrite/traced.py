@@ -176,7 +176,7 @@ class TracedControl(PythonControl):
         """Say what became of a loop or a branch at the user's line."""
         origin = user_origin()
         if origin is not None:
-            self.trace.notes[origin.line, construct] = text
+            self.trace.decisions.notes[origin.line, construct] = text
 
     def _goes_on(self, leave: Callable[[], Any], test: Callable[[], Any] | None) -> Any:
         going = self.not_(leave())
