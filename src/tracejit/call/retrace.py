@@ -127,6 +127,9 @@ def explain(fn: Compiled) -> str:
         if path.cause:
             lines.append(f"  traced again because of {path.cause}")
         lines += [
+            f"  line {n}: the {what} is {how}" for (n, what), how in sorted(path.notes.items())
+        ]
+        lines += [
             f"  guard {check.reason}" + (f" (line {check.origin.line})" if check.origin else "")
             for check in path.graph.checks
         ]

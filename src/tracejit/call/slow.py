@@ -69,6 +69,7 @@ class TracedPath(Path):
         self.roots: list[Root] = trace.capture.roots
         self.namespace: dict[str, Any] = trace.capture.prologue.namespace
         self.cause = ""
+        self.notes = dict(trace.notes)
         #: Whether the function uses shared variables.
         self.states = bool(trace.capture.states)
         #: Whether a call draws, or gives a shared variable a new value.

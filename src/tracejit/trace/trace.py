@@ -110,6 +110,8 @@ class Trace(Knowing):
         self.counts: set[Node] = set()
         self.logs: list[Log] = []
         self.decisions = Decisions(self)
+        #: What became of loops and branches, by line and construct.
+        self.notes: dict[tuple[int, str], str] = {}
         #: What was found of loops and branches when they were traced before, by their code.
         self.learned: dict[Any, Any] = {}
         self.capture: Any = None

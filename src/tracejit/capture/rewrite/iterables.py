@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from tracejit.arrays.common import decided
 from tracejit.errors import Looping
@@ -15,7 +16,8 @@ from tracejit.trace.tables import METHODS
 from tracejit.trace.tracer import FEW, Tracer, wrap
 
 
-class Items(NamedTuple):
+@dataclass(frozen=True)
+class Items:
     """So many items, `at` the number of a step, and what they are taken from."""
 
     __tracejit_fixed__ = True

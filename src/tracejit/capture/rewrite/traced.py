@@ -32,6 +32,7 @@ from tracejit.trace import branches, control, counted
 from tracejit.trace.effects import State as Known
 from tracejit.trace.effects import Variables
 from tracejit.trace.mixed import Mixed, chosen
+from tracejit.trace.origin import user_origin
 from tracejit.trace.owners import Values, shared
 from tracejit.trace.pieces import attempted, tried
 from tracejit.trace.ranges import always
@@ -116,14 +117,17 @@ class TracedControl(PythonControl):
         names = _variables(assigned, read, live, then, otherwise)
         held, state = _held(then, otherwise), Known(self.trace)
         try:
-            return branches.if_true(
+            result = branches.if_true(
                 self.trace, condition, then, otherwise or (lambda: None), names, held
             )
+            self._note("branch", "a region")
+            return result
         except NotTraceable as problem:
             if isinstance(problem, OverBudget) or not self.trace.decisions.are_possible():
                 raise
             problem.forget()
             state.restore()
+            self._note("branch", f"decided by the first part: {problem.reason}")
         answer = self.trace.decisions.decide(branches.predicate(condition))
         return super().if_(answer, then, otherwise, assigned, read, live)
 
@@ -154,16 +158,25 @@ class TracedControl(PythonControl):
                 goes_on = functools.partial(self._goes_on, leave, None)
                 counted.for_until(self.trace, 0, count, 1, step, goes_on, names, held)
 
+        why = ""
         if not few:
             problem = attempted(self.trace, region, names)
             if problem is None:
-                return
+                return self._note("loop", "a region")
+            why = f", since it can be no region: {problem.reason}"
             if size is None or self._cost(step, names, held) * size > MOST:
                 raise problem
         done = self._unrolled(iterable, body, leave)
+        self._note("loop", f"unrolled, {size} steps{why}")
         if done is not None:
             step = _Step(body, items.after(done))
             region()
+
+    def _note(self, construct: str, text: str) -> None:
+        """Say what became of a loop or a branch at the user's line."""
+        origin = user_origin()
+        if origin is not None:
+            self.trace.notes[origin.line, construct] = text
 
     def _goes_on(self, leave: Callable[[], Any], test: Callable[[], Any] | None) -> Any:
         going = self.not_(leave())
@@ -211,6 +224,7 @@ class TracedControl(PythonControl):
             # `leave` is not asked before the first step, where it is what it was before the loop.
             goes_on = test if leave is None else functools.partial(self._goes_on, leave, test)
             control.while_true(self.trace, goes_on, body, names, held)
+            self._note("loop", "a region")
             if leave is not None and test() is True:
                 # What it was left by holds now.
                 left, values = leave(), names.get()
