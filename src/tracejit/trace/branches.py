@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -79,11 +78,13 @@ def if_true(
         group += [value_of(part, "a value", variables) for part in parts]
         groups.append(group)
     called = [*(names[k] for k in places), *("an array" for _ in arrays)]
-    for name, a, b in itertools.zip_longest(called, *groups, fillvalue="a value"):
-        if not alike(trace, a, b):
-            types = [type_text(v.node.type) for v in (a, b)]
+    called += ["a value"] * (len(groups[0]) - len(called))
+    for name, one, another in zip(called, groups[0], groups[1], strict=True):
+        if not alike(trace, one, another):
+            types = [type_text(v.node.type) for v in (one, another)]
             raise NotTraceable(
-                f"{name.removeprefix('.')} is of type {' or '.join(types)}, by the side of a branch",
+                f"{name.removeprefix('.')} is of type {' or '.join(types)}, by the side of a "
+                "branch",
                 "convert it: float(x), np.float64(x), x.astype(...)",
             )
     checked = any(side.checks for side in sides)

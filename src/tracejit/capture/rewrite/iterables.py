@@ -18,14 +18,14 @@ from tracejit.trace.tracer import FEW, Tracer, wrap
 class Items(NamedTuple):
     """So many items, `at` the number of a step, and what they are taken from."""
 
-    count: Dim
+    length: Dim
     at: Callable[[Tracer], Any]
     held: tuple[Any, ...] = ()
 
     def after(self, done: int) -> Items:
         """The same without the first ones."""
         at = self.at
-        return Items(dims.sub(self.count, done), lambda k: at(_step(done, 1, k)), self.held)
+        return Items(dims.sub(self.length, done), lambda k: at(_step(done, 1, k)), self.held)
 
 
 class Range:
@@ -171,11 +171,11 @@ def _enumerated(iterable: Lazy, parts: list[Items]) -> Items | None:
     if isinstance(start, Tracer) and not _is_whole(start):
         return None
     first = number(start)
-    return Items(part.count, lambda k: (_step(first, 1, k), part.at(k)), part.held)
+    return Items(part.length, lambda k: (_step(first, 1, k), part.at(k)), part.held)
 
 
 def _zipped(iterable: Lazy, parts: list[Items]) -> Items | None:
-    counts = [p.count for p in parts]
+    counts = [p.length for p in parts]
     if not parts or any(c is not counts[0] and c != counts[0] for c in counts):
         return _of_several_lengths(iterable, parts)
     held = tuple(h for p in parts for h in p.held)
@@ -185,20 +185,20 @@ def _zipped(iterable: Lazy, parts: list[Items]) -> Items | None:
 def _of_several_lengths(iterable: Lazy, parts: list[Items]) -> Items | None:
     if not parts or iterable.kwargs.get("strict"):
         return None
-    least = parts[0].count
+    least = parts[0].length
     for part in parts[1:]:
-        less = decided("less_equal", least, part.count)
+        less = decided("less_equal", least, part.length)
         if less is None:
             return None
-        least = least if less else part.count
+        least = least if less else part.length
     held = tuple(h for p in parts for h in p.held)
     return Items(least, lambda k: tuple(p.at(k) for p in parts), held)
 
 
 def _reversed(iterable: Lazy, parts: list[Items]) -> Items:
     [part] = parts
-    last = dims.sub(part.count, 1)
-    return Items(part.count, lambda k: part.at(_step(last, -1, k)), part.held)
+    last = dims.sub(part.length, 1)
+    return Items(part.length, lambda k: part.at(_step(last, -1, k)), part.held)
 
 
 _LAZY: dict[Any, Callable[[Lazy, list[Items]], Items | None]] = {

@@ -141,13 +141,13 @@ class TracedControl(PythonControl):
             return super().for_(iterable, body, leave, assigned, read, live)
         names = _variables(assigned, read, live, body, leave)
         held = Values([*_held(body, leave), *items.held])
-        size, step = self.trace.value(items.count), _Step(body, items)
+        size, step = self.trace.value(items.length), _Step(body, items)
         few = size is not None and self._is_small(size, step, names, held)
         if few and leave is not None and self._opens(step, leave, names, held):
             few = False
 
         def region() -> None:
-            count = step.items.count
+            count = step.items.length
             if leave is None:
                 counted.for_steps(self.trace, 0, count, 1, step, names, held)
             else:
@@ -171,7 +171,7 @@ class TracedControl(PythonControl):
 
     def _is_small(self, size: int, step: _Step, names: Variables, held: Any) -> bool:
         """Whether a loop of `size` steps is better unrolled."""
-        if self.changing and isinstance(step.items.count, Node):
+        if self.changing and isinstance(step.items.length, Node):
             return False
         if size <= min(FEW, 1):
             return True
@@ -293,7 +293,7 @@ class TracedControl(PythonControl):
         """How many operations one step is."""
         known = ("cost", step.__code__)
         if known not in self.trace.learned:
-            made = counted.cost(self.trace, step.items.count, step, names, held)
+            made = counted.cost(self.trace, step.items.length, step, names, held)
             self.trace.learned[known] = max(made, 1)
         cost: int = self.trace.learned[known]
         return cost
