@@ -374,3 +374,34 @@ def test_what_no_region_can_be_runs_in_numpy(f, make, compiled: bool) -> None:
     assert np.array_equal(g(*ours), f(*theirs))
     equal(ours, theirs)
     assert g.stats.fallbacks == 1
+
+
+TABLE = np.arange(4.0)
+
+
+def met_in_a_branch(x):
+    if x[0] > 1:
+        x[0] = 0
+    else:
+        TABLE[1] = x[0]
+    return x.sum()
+
+
+def met_in_a_loop(x):
+    for i in range(len(x)):
+        if x[i] > 0:
+            TABLE[2] += x[i]
+    return x.sum()
+
+
+@pytest.mark.parametrize("f", [met_in_a_branch, met_in_a_loop])
+def test_a_global_array_that_is_met_there_is_written_into(f, compiled: bool) -> None:
+    g = tracejit.function(f, on_unsupported="error")
+    for x in (X.copy(), np.tile(X, 50), -np.abs(X), np.abs(X) + 2):
+        tables = []
+        for call in (g, f):
+            TABLE[:] = np.arange(4.0)
+            call(x.copy())
+            tables.append(TABLE.copy())
+        np.testing.assert_allclose(*tables, rtol=1e-13)
+    assert g.stats.fallbacks == 0

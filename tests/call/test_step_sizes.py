@@ -223,6 +223,17 @@ def test_as_numpy_does(f: Callable[..., Any], compiled: bool) -> None:
     checked(f, lambda: (LINE.copy(), N))
 
 
+def test_room_by_what_a_loop_has_come_to(compiled: bool) -> None:
+    def f(x: Any, k: int) -> None:
+        for i in range(len(x) - 1, -1, -1):
+            x[i] = i
+            k = k * 3
+        for i in range(len(x)):
+            x[k:] = x[k:][::-1] + x[i]
+
+    checked(f, lambda: (LINE.copy(), 0))
+
+
 def test_no_length_is_asked_for_where_no_step_is_done(compiled: bool) -> None:
     """``n % n`` is a length of the first step, and of no array where `n` is 0."""
 

@@ -115,6 +115,15 @@ def test_the_values_are_those_of_the_loop_that_keeps_them() -> None:
     assert len(loops(joined([y, t], walk.joined))) == 1
 
 
+def test_a_segment_is_done_again_once() -> None:
+    """Not at each of its steps back, although numbers that are computed say where it begins."""
+    [g] = gradients(looped(), [A])
+    back = loops([g])[-1]
+    inner = [n for n in regions_of(back)[0].nodes() if n.op is ops.SCAN]
+    assert len(inner) == 2
+    assert not any(n.op is ops.SCAN for each in inner for n in regions_of(each)[0].nodes())
+
+
 def test_a_linear_loop_keeps_nothing() -> None:
     """Its way back reads no value, so there is one loop back, without segments."""
     [s] = control.scan(K, [X], [], lambda k, v, e: Body((E("multiply", v[0], A),)), [A])

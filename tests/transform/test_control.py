@@ -177,6 +177,18 @@ def test_newton_by_a_bounded_loop():
     np.testing.assert_allclose(grad(root)(7.0), 0.5 / np.sqrt(7.0))
 
 
+def test_sides_of_a_branch_that_have_nothing_in_common():
+    """Which one is taken, the first part of the function tells."""
+
+    def f(x):
+        y = x[:3] if x.sum() > 0 else x * 2
+        return (y * y).sum()
+
+    slope = grad(f)
+    for x in (np.abs(X), -np.abs(X)):
+        np.testing.assert_allclose(slope(x), by_steps(f, x) if x[0] < 0 else [*2 * x[:3], 0, 0, 0])
+
+
 def test_derivatives_of_derivatives():
     with tracejit.config(compile=False):
         check_grads(lambda u: burgers(u, 0.1, 12), (X,))

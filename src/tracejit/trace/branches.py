@@ -81,10 +81,9 @@ def if_true(
     called += ["a value"] * (len(groups[0]) - len(called))
     for name, one, another in zip(called, groups[0], groups[1], strict=True):
         if not alike(trace, one, another):
-            types = [type_text(v.node.type) for v in (one, another)]
+            types = " or ".join(type_text(v.node.type) for v in (one, another))
             raise NotTraceable(
-                f"{name.removeprefix('.')} is of type {' or '.join(types)}, by the side of a "
-                "branch",
+                f"{name.removeprefix('.')} is {types}, as a branch goes",
                 "convert it: float(x), np.float64(x), x.astype(...)",
             )
     checked = any(side.checks for side in sides)

@@ -175,6 +175,8 @@ class Variables(NamedTuple):
         return Variables(every, read, live, self.unbound, get, put, lambda: among(self.shared()))
 
 
+#: What our own classes have whose objects cannot be changed.
+FIXED = "__tracejit_fixed__"
 #: What cannot be changed; classes and what is callable besides are as well.
 _FIXED = (
     int, float, complex, str, bytes, type(None), type(Ellipsis), slice, range, np.generic, np.dtype,
@@ -195,7 +197,7 @@ class Containers:
         stack, seen = list(values), set[int]()
         while stack:
             value = stack.pop()
-            if id(value) in seen or isinstance(value, _FIXED):
+            if id(value) in seen or isinstance(value, _FIXED) or hasattr(value, FIXED):
                 continue
             seen.add(id(value))
             if isinstance(value, types.FunctionType):

@@ -115,7 +115,12 @@ def traced(
         result = piece()
         state.require_pure()
         after = variables.get()
-        written = {k: (a, a.node) for k, (a, _) in log.before.items() if a.born < since}
+        # An array of around that is met for the first time is as old as all others.
+        written = {
+            k: (a, a.node)
+            for k, (a, _) in log.before.items()
+            if a.born < since or getattr(a, "outside", "")
+        }
         nodes = [v.node if isinstance(v, Tracer) else None for v in after]
     finally:
         checks = state.take_requirements()

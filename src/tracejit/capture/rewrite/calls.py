@@ -35,6 +35,8 @@ from tracejit.capture.rewrite.scope import (
     unbound,
 )
 
+#: Builtins that make one value of many.
+REDUCTIONS = ("any", "all", "sum", "max", "min")
 #: The runtime's name. No user has one with a dot.
 CONTROL = ".control"
 E = TypeVar("E", bound=ast.AST)
@@ -331,12 +333,48 @@ class _Calls(ast.NodeTransformer):
         return at(node, ast.Call(lambda_, [left, other], []))
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
+        if self.reduces(node):
+            return self.reduction(node)
         plain = isinstance(node.func, ast.Name) and node.func.id == "super"
         new = self.python(node)
         if plain and self.inside and not node.args and self.first and "super" not in self.variables:
             # A block is not the method that it is a part of.
             new.args = [at(node, load("__class__")), at(node, load(self.first))]
         return new
+
+    def reduces(self, node: ast.Call) -> bool:
+        """Whether a builtin makes one value of a generator expression that a loop could be."""
+        if not (isinstance(node.func, ast.Name) and node.func.id in REDUCTIONS):
+            return False
+        if node.func.id in self.variables or node.keywords or len(node.args) != 1:
+            return False
+        [made] = node.args
+        if not isinstance(made, ast.GeneratorExp) or len(made.generators) != 1:
+            return False
+        [source] = made.generators
+        names = source.target.elts if isinstance(source.target, ast.Tuple) else [source.target]
+        inside = (*ast.walk(made.elt), source.iter)
+        return (
+            not (source.ifs or source.is_async)
+            and all(isinstance(name, ast.Name) for name in names)
+            and not any(isinstance(n, (ast.NamedExpr, ast.Await, ast.Yield)) for n in inside)
+        )
+
+    def reduction(self, node: ast.Call) -> ast.expr:
+        """A builtin of a generator expression, with a function of each item."""
+        [made] = node.args
+        assert isinstance(made, ast.GeneratorExp)
+        [source] = made.generators
+        self.note("generator expression", made)
+        target = source.target
+        names = [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]
+        with self.closure():
+            body = at(made, ast.Lambda(parameters(*names), self.expression(made.elt)))
+        if isinstance(target, ast.Tuple):
+            starred = at(made, ast.Starred(load(".item"), ast.Load()))
+            call = at(made, ast.Call(body, [starred], []))
+            body = at(made, ast.Lambda(parameters(".item"), call))
+        return self.call("reduce_", node, node.func, self.expression(source.iter), body)
 
     def visit_ListComp(self, node: ast.expr) -> ast.expr:
         self.record.kept.append(Reason("a comprehension stays Python's", node.lineno))

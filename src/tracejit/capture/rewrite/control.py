@@ -99,12 +99,19 @@ class Control(Protocol):
     def assert_(self, condition: Any) -> Any:
         """Whether it holds: what the statement ``assert`` is then given."""
 
+    def reduce_(
+        self, function: Callable[..., Any], iterable: Iterable[Any], body: Callable[[Any], Any]
+    ) -> Any:
+        """``any``, ``all``, ``sum``, ``max`` or ``min`` of `body` of each element."""
+
     def bound(self, name: str, value: Callable[[], Any]) -> Any:
         """The value of a variable that may have none."""
 
 
 class PythonControl:
     """What Python does."""
+
+    __tracejit_fixed__ = True
 
     def if_(
         self,
@@ -166,6 +173,11 @@ class PythonControl:
 
     def assert_(self, condition: Any) -> Any:
         return condition
+
+    def reduce_(
+        self, function: Callable[..., Any], iterable: Iterable[Any], body: Callable[[Any], Any]
+    ) -> Any:
+        return function(body(item) for item in iterable)
 
     def bound(self, name: str, value: Callable[[], Any]) -> Any:
         try:

@@ -18,6 +18,7 @@ from tracejit.trace.tracer import FEW, Tracer, wrap
 class Items(NamedTuple):
     """So many items, `at` the number of a step, and what they are taken from."""
 
+    __tracejit_fixed__ = True
     length: Dim
     at: Callable[[Tracer], Any]
     held: tuple[Any, ...] = ()
@@ -30,6 +31,8 @@ class Items(NamedTuple):
 
 class Range:
     """``range`` of traced numbers, which nobody asks for as long as it is only looped over."""
+
+    __tracejit_fixed__ = True
 
     def __init__(self, first: Dim, last: Dim, by: int) -> None:
         self.first, self.last, self.by = first, last, by

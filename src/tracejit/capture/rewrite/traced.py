@@ -35,7 +35,7 @@ from tracejit.trace.mixed import Mixed, chosen
 from tracejit.trace.owners import Values, shared
 from tracejit.trace.pieces import attempted, tried
 from tracejit.trace.ranges import always
-from tracejit.trace.trace import Trace
+from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap
 
 #: Steps up to which a loop is unrolled, if these are at most so many operations; and operations up
@@ -264,6 +264,49 @@ class TracedControl(PythonControl):
         self.trace.require(holds, holds, holds)
         return True
 
+    def reduce_(
+        self, function: Callable[..., Any], iterable: Iterable[Any], body: Callable[[Any], Any]
+    ) -> Any:
+        items, how = items_of(iterable), _REDUCTIONS.get(getattr(function, "__name__", ""))
+        for name in ("max", "min"):
+            how = name if function is self.builtins[name] else how
+        size = None if items is None else self.trace.value(items.count)
+        if items is None or how is None or not size or (how == "sum" and size <= FEW):
+            return super().reduce_(function, iterable, body)
+        value = body(items.at(counted.wrap_length(0)))
+        if how in ("any", "all") and not self._is_open(value):
+            return super().reduce_(function, iterable, body)
+        if how in ("max", "min") and isinstance(items.count, Node):
+            self.trace.truth(condition("greater", items.count, 0))
+        return self._reduced(how, items, body)
+
+    def _reduced(self, how: str, items: Items, body: Callable[[Any], Any]) -> Any:
+        """What a builtin makes of many values, as a loop."""
+        result: Any = {"any": False, "all": True, "sum": 0}.get(how)
+        at = items.at
+        first = 0
+        if result is None:
+            result, first = body(items.at(counted.wrap_length(0))), 1
+
+        def step(k: Any) -> None:
+            nonlocal result
+            value = body(at(wrap(k)))
+            if how == "sum":
+                result = result + value
+            elif how in ("max", "min"):
+                result = self.builtins[how](result, value)
+            else:
+                result = self.not_(self.not_(value))
+
+        def leave() -> Any:
+            return result if how == "any" else self.not_(result)
+
+        over = traced_range(first, counted.wrap_length(items.count))
+        ends = leave if how in ("any", "all") else None
+        names = ("result",)
+        self.for_(over, step, ends, names, names, names)
+        return result
+
     def _both(self, name: str, first: Any, others: tuple[Callable[[], Any], ...]) -> Any:
         """Truth values, each computed only where the ones before leave it open."""
         for other in others:
@@ -333,4 +376,6 @@ def _held(*functions: Callable[..., Any] | None) -> list[Any]:
     return found
 
 
+#: The builtins that `_reduced` knows, by the name that they have.
+_REDUCTIONS = {name: name for name in ("any", "all", "sum", "max", "min")}
 _OURS = (PythonControl, Range, Lazy, Mixed)

@@ -65,9 +65,8 @@ def scan_batch(node: Node, parts: Roles, new: Batched, count: Dim, inside: Insid
     pairs = zip(parts.carried, carried, strict=True)
     starts = [batched_or_spread(s, new, count) if p in wide else s for s, p in pairs]
     sequences = [_steps_first(new[s]) if s in new else s for s in parts.sequences]
-    made = items(
-        steps_of(starts, parts.control[0], sequences, own, body, around(body, own), node.origin)
-    )
+    outside = around(body, own, set(postorder([*node.args, *back.values()])))
+    made = items(steps_of(starts, parts.control[0], sequences, own, body, outside, node.origin))
     return together(
         [
             batched_or_spread(x, {}, count) if k not in chosen

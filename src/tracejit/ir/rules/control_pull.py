@@ -78,7 +78,8 @@ def scan_pull(
     pulls = [_like(loop.carried[k]) for k in useful]
     sums = [_like(p) for p in reading]
     lists = [_like(s) for s in parts.sequences if s in active]
-    rows = [row(g, place) for g in (cotangents[k] for k in stacks) if g is not None]
+    given_rows = [g for g in (cotangents[k] for k in stacks) if g is not None]
+    rows = [row(g, place) for g in given_rows]
     outputs = [loop.step.results[k] for k in (*useful, *stacks)]
     own = [loop.carried[k] for k in useful]
     found = iter(walk.pulled(outputs, [*pulls, *rows], [*own, *reading, *moving]))
@@ -90,7 +91,7 @@ def scan_pull(
     given = (cotangents[k] for k in useful)
     starts = [_nothing(p) if g is None else g for p, g in zip(pulls, given, strict=True)]
     starts += map(_nothing, (*sums, *lists))
-    back = Back(starts, [*pulls, *sums, *lists], place, walk.settled(results))
+    back = Back(starts, [*pulls, *sums, *lists], place, walk.settled(results), given_rows)
     new = iter(replayed(node, parts, loop, back, walk))
     pulled = dict(zip([*own, *reading, *moving], new, strict=True))
     params = (*loop.carried, loop.number, *loop.elements, *loop.captures)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from tracejit.ir.closing import Body, opened, placeholder
 from tracejit.ir.control import branch, items, loop, steps_of, together
 from tracejit.ir.invariant import around
-from tracejit.ir.node import ArrayType, Node
+from tracejit.ir.node import ArrayType, Node, postorder
 from tracejit.ir.region import regions_of
 from tracejit.ir.rules.record import Roles, Some, Walk, zeros
 
@@ -55,7 +55,8 @@ def while_push(node: Node, parts: Roles, points: Some, walk: Walk) -> Some:
     tested, made = test.replaced(back), _extended(step, found, walk).replaced(back)
     own = [*carried, *moves]
     starts = [*parts.carried, *_starts(parts.carried, points, moved)]
-    outside = around(tested, own) | around(made, own)
+    known = set(postorder([*node.args, *_given(points)]))
+    outside = around(tested, own, known) | around(made, own, known)
     new = items(loop(starts, own, tested, made, outside, node.origin))
     return _split(node, new, moved, walk)
 
@@ -84,9 +85,9 @@ def scan_push(node: Node, parts: Roles, points: Some, walk: Walk) -> Some:
     own = [*carried, *moves, index, *elements, *along.values()]
     starts = [*parts.carried, *_starts(parts.carried, points, moved)]
     sequences = [*parts.sequences, *_given(sequence_points)]
-    new = items(
-        steps_of(starts, parts.control[0], sequences, own, made, around(made, own), node.origin)
-    )
+    known = set(postorder([*node.args, *_given(points)]))
+    read = around(made, own, known)
+    new = items(steps_of(starts, parts.control[0], sequences, own, made, read, node.origin))
     place = {position: k for k, position in enumerate(order)}
     return _split(node, [new[place[k]] for k in range(len(new))], moved, walk)
 

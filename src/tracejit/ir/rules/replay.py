@@ -48,13 +48,15 @@ class Loop(NamedTuple):
 class Back(NamedTuple):
     """A step back: what it carries, from `starts` on, and its results.
 
-    They are made of these placeholders, of those of the loop, and of `place`, the step's number.
+    They are made of these placeholders, of those of the loop, of `place`, the step's number, and of
+    cotangents that are `given`.
     """
 
     starts: Sequence[Node]
     params: Sequence[Node]
     place: Node
     results: Sequence[Node]
+    given: Sequence[Node]
 
 
 def replayed(node: Node, parts: Roles, loop: Loop, back: Back, walk: Walk) -> list[Node]:
@@ -99,7 +101,7 @@ class _Replay:
         known = {self.loop.carried[k]: self.value(s, place, k) for k, s in pairs}
         step = self.backwards(place, self.back.params, known)
         params = [*self.back.params, turn]
-        return self.scan(self.back.starts, dims.as_node(self.steps), params, step)
+        return self.scan(self.back.starts, dims.as_node(self.steps), params, step, stacks)
 
     # Segments ------------------------------------------------------------------------------------
 
@@ -121,7 +123,7 @@ class _Replay:
         found = self.segment_back(params, filled, first, steps)
         body = Body((*found, *filled))
         new = self.scan(
-            [*self.back.starts, *buffers], dims.as_node(count), [*params, *own, turn], body
+            [*self.back.starts, *buffers], dims.as_node(count), [*params, *own, turn], body, kept
         )
         return new[: len(params)]
 
@@ -174,7 +176,7 @@ class _Replay:
         ]
         body = self.forwards(dims.as_node(dims.add(first, step)), results)
         params = [*(loop.carried[k] for k in needed), *buffers, step]
-        found = self.scan([*starts, *own], dims.as_node(steps), params, body)
+        found = self.scan([*starts, *own], dims.as_node(steps), params, body, [*starts, *own])
         return found[len(needed) :]
 
     def segment_back(
@@ -188,7 +190,7 @@ class _Replay:
             for k, b in zip(self.read, buffers, strict=True)
         }
         body = self.backwards(dims.add(first, at), self.back.params, known)
-        return self.scan(starts, dims.as_node(steps), [*self.back.params, turn], body)
+        return self.scan(starts, dims.as_node(steps), [*self.back.params, turn], body, buffers)
 
     # Parts ---------------------------------------------------------------------------------------
 
@@ -223,11 +225,13 @@ class _Replay:
         count: Node,
         params: Sequence[Node],
         body: Body,
+        given: Sequence[Node] = (),
         sequences: bool = False,
     ) -> list[Node]:
-        """The items of a scan with these placeholders."""
+        """The items of a scan with these placeholders; what is `given` is known before."""
         read = self.parts.sequences if sequences else ()
-        outside = around(body, params)
+        known = set(postorder([count, *self.node.args, *self.back.given, *given]))
+        outside = around(body, params, known)
         return items(steps_of(starts, count, read, params, body, outside, self.node.origin))
 
 

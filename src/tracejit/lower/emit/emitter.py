@@ -232,6 +232,7 @@ class Emitter(Emitting):
 
     def make(self, buffer: Buffer) -> None:
         """Make a buffer: memory given back at the end, a place in a room, or a result's array."""
+        self.own.add(buffer.name)
         turned = buffer.layout == "F" and not buffer.output  # a C array with the axes reversed
         extents = [self.dim(d) for d in (buffer.shape[::-1] if turned else buffer.shape)]
         if buffer.room is not None:
