@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from tracejit.arrays.common import decided
 from tracejit.errors import Looping
@@ -15,10 +16,11 @@ from tracejit.trace.tables import METHODS
 from tracejit.trace.tracer import FEW, Tracer, wrap
 
 
-class Items(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Items:
     """So many items, `at` the number of a step, and what they are taken from."""
 
-    __tracejit_fixed__ = True
+    __tracejit_fixed__: ClassVar[bool] = True
     length: Dim
     at: Callable[[Tracer], Any]
     held: tuple[Any, ...] = ()

@@ -270,14 +270,14 @@ class TracedControl(PythonControl):
         items, how = items_of(iterable), _REDUCTIONS.get(getattr(function, "__name__", ""))
         for name in ("max", "min"):
             how = name if function is self.builtins[name] else how
-        size = None if items is None else self.trace.value(items.count)
+        size = None if items is None else self.trace.value(items.length)
         if items is None or how is None or not size or (how == "sum" and size <= FEW):
             return super().reduce_(function, iterable, body)
         value = body(items.at(counted.wrap_length(0)))
         if how in ("any", "all") and not self._is_open(value):
             return super().reduce_(function, iterable, body)
-        if how in ("max", "min") and isinstance(items.count, Node):
-            self.trace.truth(condition("greater", items.count, 0))
+        if how in ("max", "min") and isinstance(items.length, Node):
+            self.trace.truth(condition("greater", items.length, 0))
         return self._reduced(how, items, body)
 
     def _reduced(self, how: str, items: Items, body: Callable[[Any], Any]) -> Any:
@@ -301,7 +301,7 @@ class TracedControl(PythonControl):
         def leave() -> Any:
             return result if how == "any" else self.not_(result)
 
-        over = traced_range(first, counted.wrap_length(items.count))
+        over = traced_range(first, counted.wrap_length(items.length))
         ends = leave if how in ("any", "all") else None
         names = ("result",)
         self.for_(over, step, ends, names, names, names)
