@@ -14,6 +14,7 @@ from tracejit.ir.batch import batched
 from tracejit.ir.closing import Body
 from tracejit.ir.graph import Graph
 from tracejit.ir.interpret import evaluate
+from tracejit.ir.marks import marked
 from tracejit.ir.node import Node, postorder
 from tracejit.ir.region import regions_of
 from tracejit.ir.rewrite import joined
@@ -287,3 +288,21 @@ def test_many_values_at_once() -> None:
     with pytest.raises(NotTraceable, match="a branch that not all values take") as refused:
         batched([by], {X: many}, count)
     refused.value.forget()
+
+
+@pytest.mark.parametrize(
+    ("mark", "attr", "back", "forth"),
+    [
+        ("stop_gradient", None, None, None),
+        ("scale_gradient", 0.5, 0.5**4, 0.5**4),
+        ("clip_gradient", (-0.25, 0.25), 0.25, 1.0),
+    ],
+)
+def test_marks_hold_in_loops(mark: str, attr: Any, back: float | None, forth: float | None) -> None:
+    """Limits of gradients are for those on their way back."""
+    [y] = control.scan(4, [A], [], lambda k, v, e: Body((marked(v[0], mark, attr),)))
+    [g] = autodiff.vjp([y], [ONE], [A])
+    [t] = autodiff.jvp([y], [A], [ONE], Walk())
+    for found, want in ((g, back), (t, forth)):
+        got = 0.0 if found is None else values([found])[0]
+        assert got == (want or 0.0)

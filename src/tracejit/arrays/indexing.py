@@ -85,7 +85,7 @@ def getitem(x: Tracer, key: Any) -> Tracer:
     if any(isinstance(e, Node) for e in entries):
         # Where there is an index array, ints are index arrays too, with no axes.
         layout = _layout(x.node, entries)
-        source = build.view(x.node, tuple(layout.shape), tuple(layout.index))
+        source = build.view(x.node, tuple(layout.shape), _affine(layout))
         node = _gather(source, layout)
         copied = node.shape or any(e is Ellipsis for e in entries)
         return Tracer(node, "array" if copied else "scalar")
@@ -100,13 +100,20 @@ def getitem(x: Tracer, key: Any) -> Tracer:
 def basic_index(x: Node, entries: Sequence[Any]) -> tuple[tuple[Dim, ...], tuple[Index, ...]]:
     """The shape and the index map of the view that entries without arrays describe."""
     layout = _layout(x, entries)
-    index = [(start, step, k) for start, step, k in layout.index if isinstance(step, int)]
-    if len(index) < len(layout.index):
-        raise NotTraceable(
-            "a slice is read whose step only the values of arrays tell",
-            "write into it: x[a::k] = y",
-        )
-    return tuple(layout.shape), tuple(index)
+    return tuple(layout.shape), _affine(layout)
+
+
+def _affine(layout: _Layout) -> tuple[Index, ...]:
+    """The index map of a view."""
+    index: list[Index] = []
+    for start, step, k in layout.index:
+        if not isinstance(step, int):
+            raise NotTraceable(
+                "a slice is read whose step only the values of arrays tell",
+                "write into it: x[a::k] = y",
+            )
+        index.append((start, step, k))
+    return tuple(index)
 
 
 def is_strided(e: Any) -> bool:
@@ -346,8 +353,8 @@ def _bounds(s: slice, n: Dim) -> tuple[Dim, Dim, Dim]:
     """`slice_bounds`, where the step may be traced."""
     if not is_strided(s):
         return slice_bounds(s, n)
-    ends = [None if d is None else length(d) for d in (s.start, s.stop)]
-    return late.strided(*ends, length(s.step), n)
+    start, stop = (None if d is None else length(d) for d in (s.start, s.stop))
+    return late.strided(start, stop, length(s.step), n)
 
 
 def slice_bounds(s: slice, n: Dim) -> tuple[Dim, int, Dim]:
@@ -357,8 +364,8 @@ def slice_bounds(s: slice, n: Dim) -> tuple[Dim, int, Dim]:
         raise ValueError("slice step cannot be zero")
     ends = [None if d is None else length(d) for d in (s.start, s.stop)]
     if any(build.solver().is_open(d) for d in (*ends, n) if d is not None):
-        start, count = late.bounds(*ends, step, n)
-        return start, step, count
+        place, count = late.bounds(ends[0], ends[1], step, n)
+        return place, step, count
     top = n if step > 0 else dims.sub(n, 1)
     bottom: Dim = 0 if step > 0 else -1
     first, final = (bottom, top) if step > 0 else (top, bottom)

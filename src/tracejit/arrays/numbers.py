@@ -126,7 +126,8 @@ def arithmetic(ufunc: np.ufunc, *args: Any) -> Any:
     elif kind == "c" and ufunc in _COMPLEX:
         return _weak(ufunc, _alike(operands, "c"), "c")
     elif kind == "c" and ufunc is np.absolute:
-        size = _size_of(operands[0])
+        [z] = _alike(operands, "c")
+        size = _size_of(z)
         return _concretised(python, args) if size is None else size
     return _concretised(python, args)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -79,9 +78,10 @@ def if_true(
         group += [value_of(part, "a value", variables) for part in parts]
         groups.append(group)
     called = [*(names[k] for k in places), *("an array" for _ in arrays)]
-    for name, a, b in itertools.zip_longest(called, *groups, fillvalue="a value"):
-        if not alike(trace, a, b):
-            types = " or ".join(type_text(v.node.type) for v in (a, b))
+    called += ["a value"] * (len(groups[0]) - len(called))
+    for name, one, another in zip(called, groups[0], groups[1], strict=True):
+        if not alike(trace, one, another):
+            types = " or ".join(type_text(v.node.type) for v in (one, another))
             raise NotTraceable(
                 f"{name.removeprefix('.')} is {types}, as a branch goes",
                 "convert it: float(x), np.float64(x), x.astype(...)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from tracejit.arrays.common import decided
 from tracejit.errors import Looping
@@ -16,19 +16,19 @@ from tracejit.trace.tables import METHODS
 from tracejit.trace.tracer import FEW, Tracer, wrap
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Items:
     """So many items, `at` the number of a step, and what they are taken from."""
 
-    __tracejit_fixed__ = True
-    count: Dim
+    __tracejit_fixed__: ClassVar[bool] = True
+    length: Dim
     at: Callable[[Tracer], Any]
     held: tuple[Any, ...] = ()
 
     def after(self, done: int) -> Items:
         """The same without the first ones."""
         at = self.at
-        return Items(dims.sub(self.count, done), lambda k: at(_step(done, 1, k)), self.held)
+        return Items(dims.sub(self.length, done), lambda k: at(_step(done, 1, k)), self.held)
 
 
 class Range:
@@ -176,11 +176,11 @@ def _enumerated(iterable: Lazy, parts: list[Items]) -> Items | None:
     if isinstance(start, Tracer) and not _is_whole(start):
         return None
     first = number(start)
-    return Items(part.count, lambda k: (_step(first, 1, k), part.at(k)), part.held)
+    return Items(part.length, lambda k: (_step(first, 1, k), part.at(k)), part.held)
 
 
 def _zipped(iterable: Lazy, parts: list[Items]) -> Items | None:
-    counts = [p.count for p in parts]
+    counts = [p.length for p in parts]
     if not parts or any(c is not counts[0] and c != counts[0] for c in counts):
         return _of_several_lengths(iterable, parts)
     held = tuple(h for p in parts for h in p.held)
@@ -190,20 +190,20 @@ def _zipped(iterable: Lazy, parts: list[Items]) -> Items | None:
 def _of_several_lengths(iterable: Lazy, parts: list[Items]) -> Items | None:
     if not parts or iterable.kwargs.get("strict"):
         return None
-    least = parts[0].count
+    least = parts[0].length
     for part in parts[1:]:
-        less = decided("less_equal", least, part.count)
+        less = decided("less_equal", least, part.length)
         if less is None:
             return None
-        least = least if less else part.count
+        least = least if less else part.length
     held = tuple(h for p in parts for h in p.held)
     return Items(least, lambda k: tuple(p.at(k) for p in parts), held)
 
 
 def _reversed(iterable: Lazy, parts: list[Items]) -> Items:
     [part] = parts
-    last = dims.sub(part.count, 1)
-    return Items(part.count, lambda k: part.at(_step(last, -1, k)), part.held)
+    last = dims.sub(part.length, 1)
+    return Items(part.length, lambda k: part.at(_step(last, -1, k)), part.held)
 
 
 _LAZY: dict[Any, Callable[[Lazy, list[Items]], Items | None]] = {

@@ -145,13 +145,13 @@ class TracedControl(PythonControl):
             return super().for_(iterable, body, leave, assigned, read, live)
         names = _variables(assigned, read, live, body, leave)
         held = Values([*_held(body, leave), *items.held])
-        size, step = self.trace.value(items.count), _Step(body, items)
+        size, step = self.trace.value(items.length), _Step(body, items)
         few = size is not None and self._is_small(size, step, names, held)
         if few and leave is not None and self._opens(step, leave, names, held):
             few = False
 
         def region() -> None:
-            count = step.items.count
+            count = step.items.length
             if leave is None:
                 counted.for_steps(self.trace, 0, count, 1, step, names, held)
             else:
@@ -184,7 +184,7 @@ class TracedControl(PythonControl):
 
     def _is_small(self, size: int, step: _Step, names: Variables, held: Any) -> bool:
         """Whether a loop of `size` steps is better unrolled."""
-        if self.changing and isinstance(step.items.count, Node):
+        if self.changing and isinstance(step.items.length, Node):
             return False
         if size <= min(FEW, 1):
             return True
@@ -284,14 +284,14 @@ class TracedControl(PythonControl):
         items, how = items_of(iterable), _REDUCTIONS.get(getattr(function, "__name__", ""))
         for name in ("max", "min"):
             how = name if function is self.builtins[name] else how
-        size = None if items is None else self.trace.value(items.count)
+        size = None if items is None else self.trace.value(items.length)
         if items is None or how is None or not size or (how == "sum" and size <= FEW):
             return super().reduce_(function, iterable, body)
         value = body(items.at(counted.wrap_length(0)))
         if how in ("any", "all") and not self._is_open(value):
             return super().reduce_(function, iterable, body)
-        if how in ("max", "min") and isinstance(items.count, Node):
-            self.trace.truth(condition("greater", items.count, 0))
+        if how in ("max", "min") and isinstance(items.length, Node):
+            self.trace.truth(condition("greater", items.length, 0))
         return self._reduced(how, items, body)
 
     def _reduced(self, how: str, items: Items, body: Callable[[Any], Any]) -> Any:
@@ -315,7 +315,7 @@ class TracedControl(PythonControl):
         def leave() -> Any:
             return result if how == "any" else self.not_(result)
 
-        over = traced_range(first, counted.wrap_length(items.count))
+        over = traced_range(first, counted.wrap_length(items.length))
         ends = leave if how in ("any", "all") else None
         names = ("result",)
         self.for_(over, step, ends, names, names, names)
@@ -350,7 +350,7 @@ class TracedControl(PythonControl):
         """How many operations one step is."""
         known = ("cost", step.__code__)
         if known not in self.trace.learned:
-            made = counted.cost(self.trace, step.items.count, step, names, held)
+            made = counted.cost(self.trace, step.items.length, step, names, held)
             self.trace.learned[known] = max(made, 1)
         cost: int = self.trace.learned[known]
         return cost
