@@ -340,7 +340,7 @@ def broadcast_to(x: Node, shape: tuple[Dim, ...]) -> Node:
     for k, d in enumerate(x.shape):
         s = solver()
         target = shape[lead + k]
-        if target != 1 and s.value(d) != 1 and s.is_late(d, target):
+        if d != 1 and s.value(d) != 1 and (target != 1 or s.is_open(d)) and s.is_late(d, target):
             x = _in_turn(x, k, target)
             index.append((0, 1, lead + k))
         elif d is target or (d != 1 and target != 1 and s.equal(d, target)):
