@@ -114,10 +114,10 @@ def test_demo_fails_when_a_check_fails(
 
 
 def test_demo_fails_when_a_job_is_not_compiled() -> None:
-    def branches(x: np.ndarray) -> np.ndarray:
-        return x if x.sum() > 0 else -x
+    def shown(x: np.ndarray) -> np.ndarray:
+        return x if str(x) else -x
 
-    job = demo.Job("branches", "three numbers", branches, (np.arange(3.0),))
+    job = demo.Job("shown", "three numbers", shown, (np.arange(3.0),))
     outcome = demo.measure(job, 1, lambda text: None)
     assert outcome.error.startswith("was not compiled")
 

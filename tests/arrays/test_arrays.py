@@ -58,6 +58,12 @@ class Known(build.Solver):
         self.answers.append((condition, answer))
         return answer
 
+    def answer(self, condition: Node) -> bool | None:
+        try:
+            return self.truth(condition)
+        except NotTraceable:
+            return None
+
     def value(self, a: Any) -> int | None:
         try:
             return a if isinstance(a, int) else int(self.look(a))
@@ -770,8 +776,6 @@ def test_in_place() -> None:
         return int(v.sum())
         return np.asarray(v) if v[0] > 1 else v
         return list(map(float, v))
-        return v.tolist()
-        return v.item(0)
         return np.linalg.norm(m, 2)
         return np.add(v, 1, where=y)
         return np.add.at(v, 0, 1)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,12 +146,8 @@ def loop_on_data(x):
     return found
 
 
-def float_of_array(x):
-    return float(x[0]) * x
-
-
-def index_by_data(x):
-    return x[: int(x.max())]
+def root_of_element(x):
+    return math.sqrt(x[0]) * x
 
 
 def converts(x):
@@ -158,7 +155,7 @@ def converts(x):
 
 
 def list_of_array(x):
-    return x.tolist()
+    return np.tile(x, 200).tolist()
 
 
 def writes(x):
@@ -209,8 +206,7 @@ def takes_object(x, o):
 UNSUPPORTED: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (branch_on_data, (V,)),
     (loop_on_data, (V,)),
-    (float_of_array, (V,)),
-    (index_by_data, (V,)),
+    (root_of_element, (V,)),
     (converts, (V,)),
     (list_of_array, (V,)),
     (writes, (V,)),

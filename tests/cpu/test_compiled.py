@@ -256,7 +256,7 @@ def test_what_fails_inside_is_a_code() -> None:
         return np.empty(n).size
 
     entry = wrapped(body, types.int64)
-    assert [entry(3), entry(1 << 56), entry(-1), entry(4)] == [3, 2, 2, 4]
+    assert [entry(5), entry(1 << 56), entry(-1), entry(4)] == [5, 2, 2, 4]
 
 
 def test_references_are_as_before() -> None:
