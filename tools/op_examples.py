@@ -87,14 +87,10 @@ REDUCE_ONLY = ("subtract", "logical_xor", "hypot", "logaddexp", "gcd")
 
 #: Bodies of functions of an array ``x`` that run in plain NumPy.
 FALLBACKS: tuple[str, ...] = (
-    "if (x > 0).all(): return x\nreturn -x",
-    "while x.sum() > 1: x = x / 2\nreturn x",
-    "assert (x > 0).all()\nreturn x",
-    "return max(x[0, 0], x[0, 1])",
-    "return float(x.sum())",
-    "return x[int(x[0, 0])]",
+    "return math.sqrt(x[0, 0])",
     "return np.arange(x[0, 0])",
-    "return x.tolist()",
+    "return [v for v in x[0] if v > 0]",
+    "return f'{x[0, 0]:.3f}'",
     "return scipy.special.polygamma(1, x)",
     "return np.r_[x[0], 1]",
     "y = x.T * 2\nz = y.ravel()\ny += 1\nreturn z",

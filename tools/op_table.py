@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -323,7 +324,7 @@ def function_rows() -> list[Row]:
 
 def refusal_of(body: str) -> tuple[str, str]:
     """(reason, way out) of a function with this body that takes ``x``."""
-    scope: dict[str, Any] = {"np": np, "scipy": scipy}
+    scope: dict[str, Any] = {"np": np, "scipy": scipy, "math": math}
     lines = "".join(f"    {line}\n" for line in body.split("\n"))
     exec(compile(f"def f(x):\n{lines}", "<example>", "exec"), scope)
     f = tracejit.function(scope["f"], on_unsupported="error")
