@@ -295,7 +295,7 @@ def collatz(limit):
 
 def sieve(n):
     """The primes below `n`."""
-    prime = np.ones(n, bool)
+    prime = np.ones(n, np.bool_)
     prime[:2] = False
     i = 2
     while i * i < n:
