@@ -337,6 +337,22 @@ def require_exponents(node: Node, exponent: Node) -> None:
         _require(node, exponent, call("greater_equal", exponent, 0), node.shape)
 
 
+def require_fits(x: Node, dtype: np.dtype[Any]) -> None:
+    """Numbers that Python would make integers of `dtype` of fit: else NumPy raises."""
+    whole = x.dtype.kind in "iu" and (x.type.weak or np.can_cast(x.dtype, dtype, "safe"))
+    if dtype.kind not in "iu" or x.dtype.kind not in "iuf" or whole:
+        return  # of Python's integers the trace asks
+    limits = np.iinfo(dtype)
+    if x.dtype.kind == "f":
+        low, high = float(limits.min) - 1, float(int(limits.max) + 1)
+        holds = call("logical_and", call("greater", x, low), call("less", x, high))
+    else:
+        own = np.iinfo(x.dtype)
+        low, high = max(int(own.min), int(limits.min)), min(int(own.max), int(limits.max))
+        holds = call("logical_and", call("greater_equal", x, low), call("less_equal", x, high))
+    _require(x, x, holds, x.shape)
+
+
 def _require(node: Node, operand: Node, holds: Node, shape: tuple[Dim, ...]) -> None:
     """NumPy raises where it computes `node` and some of `holds` are false; not if it is empty."""
     every = build.reduce("all", holds, tuple(range(holds.ndim)))

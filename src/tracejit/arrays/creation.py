@@ -15,6 +15,7 @@ from tracejit.arrays.common import (
     length,
     placed,
     refuse_others,
+    require_fits,
     same,
     select,
     shape_argument,
@@ -238,7 +239,10 @@ def _nested(x: Any, dtype: Any) -> Tracer:
 
 def _joined(x: Any, dtype: np.dtype[Any]) -> Node:
     if not isinstance(x, (list, tuple)):
-        return coerce(operand(x), dtype)
+        node = operand(x)
+        if isinstance(node, Node) and not (isinstance(x, Tracer) and x.kind == "array"):
+            require_fits(node, dtype)
+        return coerce(node, dtype)
     if not x:
         return build.full((0,), zero(dtype))
     parts = [build.expand_dims(_joined(item, dtype), (0,)) for item in x]

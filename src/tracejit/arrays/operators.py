@@ -11,7 +11,7 @@ from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.tables import method
-from tracejit.trace.tracer import Tracer, is_number
+from tracejit.trace.tracer import Tracer, is_number, wrap
 
 
 @method("operator")
@@ -19,6 +19,8 @@ def operate(ufunc: np.ufunc, a: Any, b: Any) -> Any:
     """Python's binary operator whose ufunc is `ufunc`."""
     if isinstance(a, Mixed) or isinstance(b, Mixed):
         return NotImplemented  # theirs
+    if is_number(a) and told_complex(a) and is_float(b):
+        b = Tracer(build.weak(wrap(b).node), "number")  # np.float64 is a float of Python's
     if is_number(a) and is_number(b):
         return numbers.arithmetic(ufunc, a, b)
     text = any(x is None or isinstance(x, str) for x in (a, b))
@@ -64,6 +66,13 @@ def told_complex(x: Any) -> bool:
     if isinstance(x, Tracer):
         return x.kind != "array" and x.node.dtype == np.complex128
     return isinstance(x, complex)
+
+
+def is_float(x: Any) -> bool:
+    """Whether `x` is a ``np.float64`` scalar."""
+    if isinstance(x, Tracer):
+        return x.kind == "scalar" and x.node.dtype == np.float64
+    return isinstance(x, np.float64)
 
 
 def has_axes(x: Any) -> bool:

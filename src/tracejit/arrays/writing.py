@@ -16,6 +16,7 @@ from tracejit.arrays.common import (
     check_output,
     check_owned,
     coerce,
+    require_fits,
     shown,
     strong,
     write,
@@ -28,7 +29,7 @@ from tracejit.ir.types import BOOL
 from tracejit.trace.memory import follow
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.tables import UFUNC_METHODS, implements, method
-from tracejit.trace.tracer import Tracer, operand, view_of, wrap
+from tracejit.trace.tracer import Tracer, is_number, operand, view_of, wrap
 
 
 def value_of(y: Any, dtype: np.dtype[Any]) -> Node:
@@ -41,7 +42,16 @@ def value_of(y: Any, dtype: np.dtype[Any]) -> Node:
         raise NotTraceable("complex numbers are written into a real array", "write their .real")
     if isinstance(x, float) and dtype.kind in "iu":
         x = int(x)  # as NumPy does: ValueError for nan, OverflowError for infinities
+    if isinstance(x, Node) and (
+        isinstance(y, list | tuple) or is_number(y) or (x.dtype == np.float64 and is_scalar(y))
+    ):
+        require_fits(x, dtype)
     return coerce(x, dtype)
+
+
+def is_scalar(y: Any) -> bool:
+    """Whether `y` is, or stands for, a scalar of NumPy's."""
+    return y.kind == "scalar" if isinstance(y, Tracer) else isinstance(y, np.generic)
 
 
 @method("setitem")

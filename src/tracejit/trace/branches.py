@@ -13,11 +13,11 @@ from tracejit.ir.invariant import is_guarded, read_of
 from tracejit.ir.node import ArrayType, Node, postorder, type_text
 from tracejit.ir.types import BOOL
 from tracejit.trace.bits import bits_of
-from tracejit.trace.effects import State, Variables
+from tracejit.trace.effects import NOTHING, State, Variables
 from tracejit.trace.facts import consequences
 from tracejit.trace.memory import put
 from tracejit.trace.mixed import Mixed, classes_of, known
-from tracejit.trace.owners import Values, is_array
+from tracejit.trace.owners import is_array
 from tracejit.trace.pieces import (
     Found,
     Structured,
@@ -244,9 +244,6 @@ def _side(
         del trace.assumed[len(trace.assumed) - len(assumed) :]
 
 
-_NONE = Variables((), frozenset(), frozenset(), None, Values, lambda values: None)
-
-
 def either(
     trace: Trace, name: str, first: Any, other: Callable[[], Any], held: Sequence[Any]
 ) -> Any:
@@ -256,7 +253,7 @@ def either(
     """
     a, both = predicate(first), name == "logical_and"
     with trace.facts.known(consequences(a, both)):
-        found = traced(trace, other, _NONE, held)
+        found = traced(trace, other, NOTHING, held)
     second = found.result
     b = predicate(second)
     if not (_is_truth(first) and _is_truth(second)):
@@ -294,7 +291,7 @@ def _guarded(
         return known(decided)
 
     sides = (left, asked) if decided else (asked, left)
-    result: Node = if_true(trace, Tracer(first), *sides, _NONE, held).node
+    result: Node = if_true(trace, Tracer(first), *sides, NOTHING, held).node
     return result
 
 

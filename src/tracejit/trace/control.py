@@ -19,6 +19,7 @@ from tracejit.trace.branches import if_true, predicate
 from tracejit.trace.carried import Entered, Unsettled, required, results_of, settled, take
 from tracejit.trace.effects import Variables
 from tracejit.trace.facts import consequences
+from tracejit.trace.memory import Log
 from tracejit.trace.pieces import by_parts, canonical, nodes_of
 from tracejit.trace.trace import Trace
 
@@ -48,6 +49,23 @@ def while_true(
     raise NotTraceable("the type of a variable changes at each step of a loop")
 
 
+def _pure(trace: Trace, test: Callable[[], Node], variables: Variables) -> Node:
+    """The test of a loop, which changes nothing: it is made once more than the body."""
+    before, log = variables.get(), Log(region=False)
+    trace.logs.append(log)
+    try:
+        decided = test()
+    finally:
+        trace.logs.remove(log)
+    after = variables.get()
+    if log.before or any(a is not b for a, b in zip(before, after, strict=True)):
+        raise NotTraceable(
+            "the test of a loop assigns a variable, or writes into an array",
+            "write: while True: ...; if not test: break",
+        )
+    return decided
+
+
 def looped(
     trace: Trace,
     test: Callable[[], Node],
@@ -63,7 +81,7 @@ def looped(
     decisions: list[Node] = []
 
     def run() -> None:
-        decisions[:] = [trace.decisions.bound(test())]
+        decisions[:] = [trace.decisions.bound(_pure(trace, test, variables))]
         with trace.facts.known(consequences(decisions[0], True)):
             body()
 

@@ -177,6 +177,9 @@ class Variables(NamedTuple):
 
 #: What our own classes have whose objects cannot be changed.
 FIXED = "__tracejit_fixed__"
+#: The variables of a piece that assigns none.
+NOTHING = Variables((), frozenset(), frozenset(), None, Values, lambda values: None)
+
 #: What cannot be changed; classes and what is callable besides are as well.
 _FIXED = (
     int, float, complex, str, bytes, type(None), type(Ellipsis), slice, range, np.generic, np.dtype,

@@ -29,8 +29,8 @@ from tracejit.ir import dims
 from tracejit.ir.dims import INT_SCALAR
 from tracejit.ir.node import Node
 from tracejit.trace import branches, control, counted
+from tracejit.trace.effects import NOTHING, Variables
 from tracejit.trace.effects import State as Known
-from tracejit.trace.effects import Variables
 from tracejit.trace.mixed import Mixed, chosen
 from tracejit.trace.origin import user_origin
 from tracejit.trace.owners import Values, shared
@@ -287,12 +287,21 @@ class TracedControl(PythonControl):
         size = None if items is None else self.trace.value(items.length)
         if items is None or how is None or not size or (how == "sum" and size <= FEW):
             return super().reduce_(function, iterable, body)
-        value = body(items.at(counted.wrap_length(0)))
-        if how in ("any", "all") and not self._is_open(value):
+        if how in ("any", "all") and not self._gives_open(items, body):
             return super().reduce_(function, iterable, body)
         if how in ("max", "min") and isinstance(items.length, Node):
             self.trace.truth(condition("greater", items.length, 0))
         return self._reduced(how, items, body)
+
+    def _gives_open(self, items: Items, body: Callable[[Any], Any]) -> bool:
+        """Whether Python's answer to the first value would not be known; nothing is done."""
+        found: list[bool] = []
+
+        def first() -> None:
+            found.append(self._is_open(body(items.at(counted.wrap_length(0)))))
+
+        tried(self.trace, first, NOTHING, [*_held(body), *items.held])
+        return any(found)
 
     def _reduced(self, how: str, items: Items, body: Callable[[Any], Any]) -> Any:
         """What a builtin makes of many values, as a loop."""
