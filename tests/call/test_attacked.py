@@ -147,3 +147,24 @@ def test_complex_numbers_of_python_on_the_left() -> None:
     for x in (np.array([0.5, 2.0, 3.0]), np.array([1.0, -0.0, 0.25])):
         for a, b in zip(g(x), f(x), strict=True):
             assert (type(a), repr(a)) == (type(b), repr(b))
+
+
+def test_elements_written_one_by_one_before_an_inner_loop() -> None:
+    """The inner loop reads what they have become: it has not what made them in it."""
+
+    def f(x, v, n):
+        a, b = x * 1, v * 1
+        for _ in range(n):
+            for i in range(1, len(a)):
+                a[i - 1] += b[i]
+                b[i] = a[i - 1]
+            for _ in range(n):
+                a[1:-1] += a[2:] + b[:-2]
+        return a, b
+
+    rng = np.random.default_rng(1)
+    for n, m in ((5, 7), (4, 6), (5, 3)):
+        x, v = rng.normal(size=(2, n))
+        g = tracejit.function(f)
+        for got, want in zip(g(x, v, m), f(x, v, m), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-13)

@@ -28,6 +28,7 @@ from tracejit.trace.pieces import (
     conjunction,
     doubtful,
     is_doubtful,
+    nodes_of,
     nothing,
     traced,
     value_of,
@@ -98,8 +99,9 @@ def if_true(
         return None
     a, b, [decided] = canonical(trace, *([v.node for v in g] for g in groups), [decided])
     bodies = [Body(tuple(a)), Body(tuple(b))]
-    outer = set(postorder([decided, *(a.node for a in arrays.values())]))
-    outer |= set(postorder([v.node for v in (*before, *held) if isinstance(v, Tracer)]))
+    written = [a.node for a in arrays.values()]
+    known_before = nodes_of(trace, [*before, *held, *map(Tracer, written)])
+    outer = set(postorder([decided, *known_before]))
     outside = read_of(bodies[0], outer) | read_of(bodies[1], outer)
     node = control.branch(decided, bodies[0], bodies[1], outside, trace.origin())
     trace.take_loop()

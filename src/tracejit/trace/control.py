@@ -95,7 +95,7 @@ def looped(
         decisions,
     )  # fmt: skip
     made, tested = Body(tuple(results)), Body(tuple(decided))
-    before = nodes_of([*held, *variables.get()])
+    before = nodes_of(trace, [*held, *variables.get()])
     outside = around(made, params, before) | around(tested, params, before)
     node = control.loop(starts, params, tested, made, outside, trace.origin())
     trace.take_loop()

@@ -300,7 +300,7 @@ def _scanned(
         [*results_of(carried, found), *extra.results], [dims.as_node(dims.add(steps.last, 1))],
     )  # fmt: skip
     made = Body(tuple(results))
-    outside = around(made, frozenset(params), nodes_of([*held, *variables.get()]))
+    outside = around(made, frozenset(params), nodes_of(trace, [*held, *variables.get()]))
     node = control.steps_of(starts, total, [], params, made, outside, trace.origin())
     trace.take_loop()
     extra.take(trace, take(trace, control.items(node), carried, found, variables, skipped))

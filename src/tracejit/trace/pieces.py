@@ -246,9 +246,10 @@ def canonical(trace: Trace, *groups: Sequence[Node]) -> list[list[Node]]:
     return [[next(nodes) for _ in group] for group in groups]
 
 
-def nodes_of(values: Iterable[Any]) -> set[Node]:
-    """The nodes of traced values among these."""
-    return {v.node for v in values if isinstance(v, Tracer)}
+def nodes_of(trace: Trace, values: Iterable[Any]) -> set[Node]:
+    """The nodes of traced values among these, also as `canonical` has them."""
+    nodes = [v.node for v in values if isinstance(v, Tracer)]
+    return {*nodes, *canonical(trace, nodes)[0]}
 
 
 def conjunction(checks: Sequence[Check]) -> Node:
