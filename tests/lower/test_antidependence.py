@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from stages import E, K, X, Y, check, unplaced_program
 
-from tracejit.ir import build
-from tracejit.ir.node import Node
+from tracejit.ir import build, ops
+from tracejit.ir.node import Node, make
+from tracejit.lower.antidependence import _sorted
 from tracejit.lower.fusion import fuse
 from tracejit.lower.inplace import write_in_place
+from tracejit.lower.program import Computation
 
 
 def put(x: Node, y: Node) -> Node:
@@ -47,3 +50,13 @@ def test_text(name: str, golden: Callable[[str, str], None]) -> None:
     assert len(program.inplace) == count
     fuse(program, 1000)
     golden(f"passes/antidependence_{name}.txt", check(program))
+
+
+def test_what_is_there_at_the_end_is_put_there_last() -> None:
+    """Even where each of two computations should be the first, and so neither waits."""
+    x, y = (build.input(name, np.dtype(float), (5,)) for name in "xy")
+    first = build.elementwise("negative", x)
+    second = build.elementwise("exp", first)
+    end = make(ops.ASSIGN, (x, y), False, x.type)
+    stored: dict[Node, list[Computation]] = {first: [], second: [], end: []}
+    assert list(_sorted(stored, {first: {second}})) == [first, second, end]

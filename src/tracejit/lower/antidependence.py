@@ -180,6 +180,10 @@ def _sorted(
     nodes = list(stored)
     needs = {node: _stored_below(node, stored) for node in nodes}
     asked = {node: needs[node] | before.get(node, set()) for node in nodes}
+    for node in nodes:
+        if node.op is ops.ASSIGN:  # where all that is there has been read
+            others = (n for n in nodes if n.op is not ops.ASSIGN)
+            asked[node] |= {n for n in others if node not in before.get(n, ())}
     users: dict[Node, list[Node]] = {node: [] for node in nodes}
     for node, wanted in asked.items():
         for a in wanted:
