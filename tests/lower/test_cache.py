@@ -54,6 +54,13 @@ def test_a_new_process_compiles_nothing(home: Path) -> None:
     assert run(home) == (0, 0)
 
 
+def test_code_that_takes_memory_is_loaded(tmp_path: Path) -> None:
+    """It calls Numba's allocator, by a name that nothing has told the linker yet."""
+    program = PROGRAM.replace("np.exp(-x) * 3 + x.sum()", "np.median(x) * np.median(-x) * x")
+    assert program.count("np.median") == 4
+    assert [run(tmp_path, program) for _ in range(2)] == [(1, 0), (0, 0)]
+
+
 def test_the_directory_is_private(home: Path) -> None:
     assert stat.S_IMODE((home / "tracejit").stat().st_mode) == 0o700
 

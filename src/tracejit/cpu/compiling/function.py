@@ -14,6 +14,7 @@ from llvmlite import ir
 from numba.core import callconv, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
+from numba.core.runtime import rtsys
 
 from tracejit.native.entry import make_entry
 from tracejit.native.slots import INT, load
@@ -124,5 +125,8 @@ def loaded(symbol: str, content: bytes, signature: Sequence[Any]) -> Compiled:
     found, state = pickle.loads(content)
     if found != symbol:
         raise ValueError("the machine code is another program's")
-    library = cpu_target.target_context.codegen().unserialize_library(state)
+    context = cpu_target.target_context
+    if b"NRT_" in content:  # the linker has these names once something has been compiled
+        rtsys.initialize(context)
+    library = context.codegen().unserialize_library(state)
     return Compiled(library, symbol, signature)
