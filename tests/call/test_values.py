@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tracejit
+from benchmarks.kernels import insertion_sort
 
 RNG = np.random.default_rng(8)
 X, P = RNG.normal(size=40), RNG.permutation(40)
@@ -69,15 +70,6 @@ def sums_of_slices(x, pointers):
     return y
 
 
-def sorted_by_insertion(x):
-    for i in range(1, len(x)):
-        value, j = x[i], i - 1
-        while j >= 0 and x[j] > value:
-            x[j + 1] = x[j]
-            j -= 1
-        x[j + 1] = value
-
-
 def found(x, v):
     low, high = 0, len(x)
     while low < high:
@@ -128,7 +120,7 @@ CASES: list[tuple[Callable[..., Any], Callable[[], tuple[Any, ...]]]] = [
     (sums_of_rows, lambda: (X.copy(), np.array([0, 0, 0, 5, 3, 9, 9, 11]))),
     (sums_of_slices, lambda: (X.copy(), POINTERS.copy())),
     (sums_of_slices, lambda: (X.copy(), np.array([-5, 60, 3, -1, 2, -70, 4]))),
-    (sorted_by_insertion, lambda: (X.copy(),)),
+    (insertion_sort, lambda: (X.copy(),)),
     (found, lambda: (np.sort(X), 0.3)),
     (converted, lambda: (X.copy(),)),
     (pairs, lambda: (X.copy(), X[::-1].copy())),
@@ -249,7 +241,7 @@ def test_what_is_proven_is_not_tested() -> None:
     """Neither numbers of steps, nor what a condition says, nor what only becomes smaller."""
     g = tracejit.function(sums_of_rows, on_unsupported="error")
     g(X, POINTERS)
-    text = tracejit.function(sorted_by_insertion).source(X.copy())
+    text = tracejit.function(insertion_sort).source(X.copy())
     inner = text[text.index("while") : text.index("break")]
     assert "return" not in inner and "select" not in inner
     body = text[text.index("break") :]

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.call.overlaps import Pair, Related, overlapping, related
+from tracejit.call.overlaps import Pair, overlapping, related
 from tracejit.capture.generators import is_generator
 from tracejit.config import config
 from tracejit.errors import NotTraceable
 from tracejit.ir.types import canonical_dtype
 from tracejit.plan.signature import Signature
+from tracejit.plan.slices import Related
 from tracejit.plan.structure import (
     ARRAY,
     CONVERSIONS,

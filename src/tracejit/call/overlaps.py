@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tracejit.plan.memory import distinct
-from tracejit.plan.slices import Slices, slices_of
+from tracejit.plan.slices import Related, slices_of
 
 #: Two arguments, by their paths, and whether they are one array.
 Pair = tuple[str, str, bool]
-
-
-class Related(NamedTuple):
-    """An argument that is a slice of `base`: of another argument, or what it is a view of."""
-
-    base: np.ndarray
-    path: str
-    slices: Slices
 
 
 def overlapping(arrays: Sequence[tuple[str, np.ndarray]]) -> list[Pair]:

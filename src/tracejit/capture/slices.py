@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any
 
 from tracejit.plan.prologue import Prologue
-from tracejit.plan.slices import Slices, slices_of
+from tracejit.plan.slices import Related, Slices, slices_of
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer
-
-
-class Related(Protocol):
-    """What an argument is a slice of: `base`, which is called `path`."""
-
-    @property
-    def base(self) -> np.ndarray: ...
-    @property
-    def path(self) -> str: ...
-    @property
-    def slices(self) -> Slices: ...
 
 
 class SlicedArguments:

@@ -41,6 +41,14 @@ class Slices(NamedTuple):
         return view if self.order == tuple(sorted(self.order)) else view.transpose(self.order)
 
 
+class Related(NamedTuple):
+    """What an array is a slice of: `base`, which is called `path`."""
+
+    base: np.ndarray
+    path: str
+    slices: Slices
+
+
 def slices_of(x: Any, base: Any) -> Slices | None:
     """What of `base` the array `x` is; None where it is no slice of it.
 

@@ -186,7 +186,7 @@ class TracedControl(PythonControl):
         """Whether a loop of `size` steps is better unrolled."""
         if self.changing and isinstance(step.items.length, Node):
             return False
-        if size <= min(FEW, 1):
+        if size <= 1:
             return True
         cost = self._cost(step, names, held) * size
         return cost <= (MOST if size <= FEW else SMALL)
