@@ -11,8 +11,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from tracejit.cpu.compiling.build import Builder
-from tracejit.cpu.compiling.function import compiled
+from tracejit.intrinsics.build import Builder
+from tracejit.intrinsics.function import compiled
 from tracejit.lower.kernel.statements import (
     Assign,
     Binary,

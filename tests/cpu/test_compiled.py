@@ -17,7 +17,7 @@ from handwritten import kernel, wrapped
 from numba.core import types
 
 from tracejit.cpu.compiling.compile import array_type, scalar_type
-from tracejit.cpu.compiling.function import Compiled
+from tracejit.intrinsics.function import Compiled
 from tracejit.intrinsics import late
 from tracejit.native import abi
 

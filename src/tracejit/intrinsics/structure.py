@@ -21,6 +21,7 @@ from tracejit.intrinsics.blocks import BLOCK, LINE
 from tracejit.intrinsics.define import define
 
 _INT = ir.IntType(64)
+_ZERO, _ONE = _INT(0), _INT(1)
 _NOTHING = ir.Constant(ir.IntType(1), 0)
 #: Vectors that a loop works on at a time, up to so many elementary functions: one alone waits for
 #: itself, a polynomial's steps being one after the other, and LLVM sees only that registers are
@@ -50,6 +51,8 @@ class _Open:
     count: ir.Value
     body: ir.Block
     after: ir.Block
+    #: From one index to the next.
+    step: ir.Value = _ONE
     #: How many elements it must be vectorised for, if it must, and vectors at a time.
     lanes: int | None = None
     vectors: int = 1
@@ -117,19 +120,21 @@ def innermost(b: ir.IRBuilder) -> _Open | None:
     return opened[-1] if opened else None
 
 
-def _begin(b: ir.IRBuilder, count: ir.Value, guarded: bool) -> ir.Value:
-    """Open a loop of `count` iterations, at least one unless `guarded`; the index."""
+def begin(
+    b: ir.IRBuilder, last: ir.Value, guarded: bool, first: ir.Value = _ZERO, step: ir.Value = _ONE
+) -> ir.Value:
+    """Open a loop over indices from `first` up to `last`, at least one unless `guarded`."""
     function = b.function
     body, after = (function.append_basic_block(f"loop.{part}") for part in ("body", "after"))
     before = b.block
     if guarded:
-        b.cbranch(b.icmp_signed(">", count, ir.Constant(_INT, 0)), body, after)
+        b.cbranch(b.icmp_signed(">", last, first), body, after)
     else:
         b.branch(body)
     b.position_at_end(body)
     index = b.phi(_INT)
-    index.add_incoming(ir.Constant(_INT, 0), before)
-    _open.setdefault(function, []).append(_Open(index, count, body, after))
+    index.add_incoming(first, before)
+    _open.setdefault(function, []).append(_Open(index, last, body, after, step))
     return index
 
 
@@ -139,10 +144,10 @@ def widen(b: ir.IRBuilder, lanes: int, vectors: int = 1) -> None:
         loop.lanes, loop.vectors = lanes, vectors
 
 
-def is_rare(b: ir.IRBuilder) -> bool:
-    """Whether the innermost open loop seldom runs."""
+def is_scalar(b: ir.IRBuilder) -> bool:
+    """Whether no vector goes through the innermost open loop: it seldom runs, or is a GPU's."""
     loop = innermost(b)
-    return loop is not None and loop.rare
+    return (loop is not None and loop.rare) or b.module.triple.startswith("nvptx")
 
 
 def note_function(b: ir.IRBuilder, vectors: int) -> None:
@@ -183,7 +188,7 @@ def _may_leave_as_is(value: ir.Value) -> bool:
 
 def _end(b: ir.IRBuilder, large: bool) -> ir.Value:
     loop = _open[b.function].pop()
-    following = b.add(loop.index, ir.Constant(_INT, 1), flags=("nuw", "nsw"))
+    following = b.add(loop.index, loop.step, flags=("nuw", "nsw"))
     loop.index.add_incoming(following, b.block)
     vectorisable = not loop.serial and _is_plain(b.function, loop.body)
     branch = b.cbranch(b.icmp_signed("<", following, loop.count), loop.body, loop.after)
@@ -225,14 +230,14 @@ def _vector_width() -> int:
 def _blocks(b: ir.IRBuilder, ty: Any, length: ir.Value) -> ir.Value:
     shift = ir.Constant(_INT, BLOCK.bit_length() - 1)
     count = b.lshr(b.add(length, ir.Constant(_INT, BLOCK - 1)), shift)
-    return b.shl(_begin(b, count, guarded=True), shift, flags=("nuw", "nsw"))
+    return b.shl(begin(b, count, guarded=True), shift, flags=("nuw", "nsw"))
 
 
 def _block(b: ir.IRBuilder, ty: Any, start: ir.Value, length: ir.Value) -> ir.Value:
     rest, whole = b.sub(length, start), ir.Constant(_INT, BLOCK)
     count = b.select(b.icmp_signed("<", rest, whole), rest, whole)
     # Counted from 0, so that LLVM sees that no index is negative, and vectorises.
-    index = b.add(start, _begin(b, count, guarded=False), flags=("nuw", "nsw"))
+    index = b.add(start, begin(b, count, guarded=False), flags=("nuw", "nsw"))
     row = length.constant if isinstance(length, ir.Constant) else BLOCK
     _open[b.function][-1].whole = row >= BLOCK
     return index
@@ -245,7 +250,7 @@ def _block_again(b: ir.IRBuilder, ty: Any, start: ir.Value, length: ir.Value) ->
 
 
 def _span(b: ir.IRBuilder, ty: Any, first: ir.Value, last: ir.Value) -> ir.Value:
-    return b.add(first, _begin(b, b.sub(last, first), guarded=True), flags=("nuw", "nsw"))
+    return b.add(first, begin(b, b.sub(last, first), guarded=True), flags=("nuw", "nsw"))
 
 
 def _position(*operands: Any) -> Any:
@@ -254,14 +259,14 @@ def _position(*operands: Any) -> Any:
 
 def _lines(b: ir.IRBuilder, ty: Any, length: ir.Value) -> ir.Value:
     shift = ir.Constant(_INT, LINE.bit_length() - 1)
-    return b.shl(_begin(b, b.lshr(length, shift), guarded=True), shift, flags=("nuw", "nsw"))
+    return b.shl(begin(b, b.lshr(length, shift), guarded=True), shift, flags=("nuw", "nsw"))
 
 
 def _line(b: ir.IRBuilder, ty: Any, start: ir.Value) -> ir.Value:
-    return b.add(start, _begin(b, ir.Constant(_INT, LINE), guarded=False), flags=("nuw", "nsw"))
+    return b.add(start, begin(b, ir.Constant(_INT, LINE), guarded=False), flags=("nuw", "nsw"))
 
 
-loop_range = define("loop_range", 1, _position, lambda b, ty, n: _begin(b, n, guarded=True))
+loop_range = define("loop_range", 1, _position, lambda b, ty, n: begin(b, n, guarded=True))
 loop_span = define("loop_span", 2, _position, _span)
 loop_blocks = define("loop_blocks", 1, _position, _blocks)
 loop_again = define("loop_again", 2, _position, _block_again)

@@ -82,7 +82,7 @@ def _control(run: Node, program: Program, target: Target) -> Control:
         inner = schedule(graph, layouts, target)
         for output in inner.outputs:
             if not output.ndim:
-                inner.buffers[output] = []
+                inner.buffers[output] = [b for b in inner.buffers.get(output, ()) if not b.output]
         given, unknown, _ = name_memory(inner)
         for buffer in (*given, *unknown):
             if buffer.output:

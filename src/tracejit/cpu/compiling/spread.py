@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from tracejit.cpu.compiling.function import Compiled, call, compiled
+from tracejit.intrinsics.function import Compiled, call, compiled
 from tracejit.native import team
 from tracejit.native.apart import apart
 from tracejit.native.slots import INT, slots, store, total

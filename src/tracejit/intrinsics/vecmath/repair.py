@@ -25,7 +25,7 @@ def repaired(x: Real, near: Real, name: str, far: Test) -> Real:
     module = x.builder.module
     repair = _repair(module, name, x.form, far)
     call = x.builder.call(repair, [x.value, near.value])
-    if structure.is_rare(x.builder):
+    if structure.is_scalar(x.builder):
         return x.wrap(call)
     # LLVM's loop vectoriser replaces the call by one of these.
     variants = ",".join(

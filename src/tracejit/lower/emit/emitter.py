@@ -36,6 +36,7 @@ from tracejit.lower.kernel.statements import (
     Element,
     Expr,
     Factory,
+    For,
     Kernel,
     Length,
     Return,
@@ -79,18 +80,9 @@ class Emitter(Emitting):
 
     def kernel(self) -> Kernel:
         """Emit everything."""
-        graph = self.program.graph
-        self.written = set(written(graph))
-        for k, node in enumerate(graph.inputs):
-            self.names[node.attr[0]] = f"x{k}"
-        self.given, late, self.kept = name_memory(self.program)
-        for buffer in (b for bs in self.program.buffers.values() for b in bs if b.home):
-            buffer.name = self.home(buffer)
-        self.returned = [b for b in late if b.output]
-        self.parameters = [f"x{k}" for k in range(len(graph.inputs))]
-        self.parameters += [b.name for b in self.given]
+        self.name_all()
         self.checks()
-        is_late = are_late(graph)
+        is_late = are_late(self.program.graph)
         for k, item in enumerate(self.program.items):
             if is_late and not self.left and _assigns(item):
                 self.leave()
@@ -101,6 +93,19 @@ class Emitter(Emitting):
         parameters = self.parameters + self.own_parameters()
         parameters += ["late"] if self.returned else []
         return Kernel(parameters, self.factories, self.body)
+
+    def name_all(self) -> None:
+        """Name what the function is given, and memory."""
+        graph = self.program.graph
+        self.written = set(written(graph))
+        for k, node in enumerate(graph.inputs):
+            self.names[node.attr[0]] = f"x{k}"
+        self.given, late, self.kept = name_memory(self.program)
+        for buffer in (b for bs in self.program.buffers.values() for b in bs if b.home):
+            buffer.name = self.home(buffer)
+        self.returned = [b for b in late if b.output]
+        self.parameters = [f"x{k}" for k in range(len(graph.inputs))]
+        self.parameters += [b.name for b in self.given]
 
     def own_parameters(self) -> list[str]:
         """What the target's entries take besides inputs and buffers."""
@@ -212,13 +217,17 @@ class Emitter(Emitting):
         self.var_of[loop] = self.fresh("i")
         self.loops[id(loop)] = loop
         self.accumulators.before(loop, inside)
-        self.open(steps(self.var_of[loop], first, last))
+        self.open(self.steps(loop, first, last))
         self.depth_of[loop] = len(self.path) - 1
         for item in loop.items:
             self.item(item)
         self.path.pop()
         del self.depth_of[loop]
         self.accumulators.after(loop, inside)
+
+    def steps(self, loop: Loop, first: Expr | None, last: Expr) -> For:
+        """The block of a loop's iterations from `first` (None: 0) up to `last`."""
+        return steps(self.var_of[loop], first, last)
 
     # Memory ----------------------------------------------------------------------------------
 

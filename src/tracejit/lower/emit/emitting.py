@@ -11,7 +11,16 @@ import numpy as np
 from tracejit.lower.access import Index
 from tracejit.lower.emit.expressions import scalar
 from tracejit.lower.emit.values import REFUSED, Values
-from tracejit.lower.kernel.statements import Call, Expr, For, If, Return, Statement, Unary
+from tracejit.lower.kernel.statements import (
+    Call,
+    Expr,
+    For,
+    If,
+    Part,
+    Return,
+    Statement,
+    Unary,
+)
 from tracejit.lower.program import Buffer, Computation, Loop, Program
 
 FALSE = scalar(False, np.dtype(bool))
@@ -46,6 +55,9 @@ class Emitting(Values):
         self.lines: list[tuple[Expr, Expr]] = []
         #: Whether it is inside of a loop of regions.
         self.looping = False
+
+    def note_part(self, name: str, part: Part) -> None:
+        """Take note of an array that is a part of another."""
 
     def item(self, item: Loop | Computation) -> None:
         """Emit a loop or a computation into the open block."""

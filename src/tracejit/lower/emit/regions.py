@@ -263,7 +263,9 @@ class Regions:
 
     def _row(self, block: Block, array: Expr, ndim: int, index: str) -> str:
         row = self.e.fresh("s")
-        block.assign(row, Part(array, (index,), ndim))
+        part = Part(array, (index,), ndim)
+        block.assign(row, part)
+        self.e.note_part(row, part)
         return row
 
     def _everything(self, inner: Emitting) -> None:

@@ -25,8 +25,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.np.numpy_support import from_dtype
 
-from tracejit.cpu import runtime
-from tracejit.intrinsics import elements, memory, structure
+from tracejit.intrinsics import arithmetic, elements, logic, memory, structure
 from tracejit.intrinsics.temporary import release
 from tracejit.lower.kernel.statements import (
     Assign,
@@ -55,7 +54,8 @@ from tracejit.lower.kernel.statements import (
 
 #: Statements from which on LLVM is told how to vectorise a loop.
 LARGE = 150
-_LOOPS = {
+#: What opens a loop, by its kind.
+LOOPS: Mapping[str, Any] = {
     "range": structure.loop_range,
     "span": structure.loop_span,
     "blocks": structure.loop_blocks,
@@ -65,18 +65,28 @@ _LOOPS = {
     "line": structure.loop_line,
 }
 _OPERATORS = {
-    "+": "add", "-": "subtract", "*": "multiply", "/": "divide",
-    "<<": "left_shift", ">>": "right_shift", "//": "floor_divide", "%": "remainder",
-    "==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge",
-    "and": "logical_and", "or": "logical_or",
+    "+": arithmetic.add, "-": arithmetic.subtract, "*": arithmetic.multiply,
+    "/": arithmetic.divide, "//": arithmetic.floor_divide, "%": arithmetic.remainder,
+    "<<": logic.left_shift, ">>": logic.right_shift,
+    "==": logic.eq, "!=": logic.ne, "<": logic.lt, "<=": logic.le, ">": logic.gt, ">=": logic.ge,
+    "and": logic.logical_and, "or": logic.logical_or,
 }  # fmt: skip
-_SIGNS = {"not": "logical_not", "-": "negative"}
+_SIGNS = {"not": logic.logical_not, "-": arithmetic.negative}
 #: A value of a kernel: its Numba type, and what LLVM calls it.
 Value = tuple[Any, ir.Value]
 
 
 class Builder:
-    """Builds one function; `namespace` has what its statements call, `arguments` their values."""
+    """Builds one function; `namespace` has what its statements call, `arguments` their values.
+
+    A target may have `loops` of its own, another way to `leave`, and other
+    `statements` and `expressions`.
+    """
+
+    loops = LOOPS
+    #: What builds a statement, and an expression, by its class.
+    statements: Mapping[type, Callable[[Any, Any], None]]
+    expressions: Mapping[type, Callable[[Any, Any], Value]]
 
     def __init__(
         self,
@@ -129,10 +139,10 @@ class Builder:
 
     def _statements(self, block: Block) -> None:
         for s in block.statements():
-            _STATEMENTS[type(s)](self, s)
+            self.statements[type(s)](self, s)
 
     def _for(self, s: For) -> None:
-        self.env[s.index] = self._call(_LOOPS[s.kind], map(self._value, s.operands))
+        self.env[s.index] = self._call(self.loops[s.kind], map(self._value, s.operands))
         self._statements(s)
         large = _length(s) > LARGE
         self._call(structure.loop_end_large if large else structure.loop_end, [])
@@ -159,7 +169,10 @@ class Builder:
                 self._statements(s.otherwise)
 
     def _return(self, s: Return) -> None:
-        _, code = self._value(s.code)
+        self.leave(self._value(s.code)[1])
+
+    def leave(self, code: ir.Value) -> None:
+        """Return from the function."""
         release(self.b)
         self.context.call_conv.return_value(self.b, code)
 
@@ -195,7 +208,7 @@ class Builder:
             return self._call(structure.get, [value]) if e in self.places else value
         if isinstance(e, int):
             return self._literal(types.int64, e)
-        return _EXPRESSIONS[type(e)](self, e)
+        return self.expressions[type(e)](self, e)
 
     def _constant(self, e: Constant) -> Value:
         return self._literal(from_dtype(e.dtype), e.value)
@@ -228,7 +241,7 @@ class Builder:
         return self._call(self.namespace[e.function], map(self._value, e.operands))
 
     def _unary(self, e: Unary) -> Value:
-        return self._call(getattr(runtime, _SIGNS[e.sign]), [self._value(e.operand)])
+        return self._call(_SIGNS[e.sign], [self._value(e.operand)])
 
     def _binary(self, e: Binary) -> Value:
         """An operator, whose operands are of one type: a bare number takes the other one's."""
@@ -239,7 +252,7 @@ class Builder:
                 left = self._literal(right[0], numbers[0])
             elif numbers[1] is not None and numbers[0] is None:
                 right = self._literal(left[0], numbers[1])
-        return self._call(getattr(runtime, _OPERATORS[e.sign]), [left, right])
+        return self._call(_OPERATORS[e.sign], [left, right])
 
     def _group(self, e: Group) -> Value:
         return self._value(e.inner)
@@ -270,7 +283,7 @@ class Builder:
         return self._call(intrinsic, [self._value(e.array), *value, *map(self._value, e.index)])
 
 
-_STATEMENTS: dict[type, Callable[[Builder, Any], None]] = {
+Builder.statements = {
     Assign: Builder._assign,
     Store: Builder._store,
     Do: Builder._do,
@@ -280,7 +293,7 @@ _STATEMENTS: dict[type, Callable[[Builder, Any], None]] = {
     If: Builder._if,
     Return: Builder._return,
 }
-_EXPRESSIONS: dict[type, Callable[[Builder, Any], Value]] = {
+Builder.expressions = {
     Constant: Builder._constant,
     Call: Builder._called,
     Unary: Builder._unary,

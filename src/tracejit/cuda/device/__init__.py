@@ -1,0 +1,1 @@
+"""A GPU as it is used: its memory, and launches."""

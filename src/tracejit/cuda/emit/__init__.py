@@ -1,0 +1,1 @@
+"""From programs to kernels for a GPU: one for each loop nest."""

@@ -1,0 +1,131 @@
+"""One loop nest as a kernel: the loops that threads share go over a grid, the others as they are.
+
+What is known before the launch is a parameter; what a kernel reads in memory is that of the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tracejit.cuda.source import GridKernel, ParameterKind
+from tracejit.errors import NotTraceable
+from tracejit.ir.node import Node
+from tracejit.lower.access import Index
+from tracejit.lower.emit.emitter import Emitter
+from tracejit.lower.emit.emitting import FALSE
+from tracejit.lower.emit.expressions import storage
+from tracejit.lower.kernel.statements import (
+    Assign,
+    Block,
+    Call,
+    Do,
+    Expr,
+    Expression,
+    For,
+    If,
+    Kernel,
+    Statement,
+    Store,
+)
+from tracejit.lower.kernel.text import Text, factory_text
+from tracejit.lower.program import Computation, Loop, Program
+
+#: The parameter that says where a kernel tells that NumPy would have raised.
+FLAG = "flag"
+
+
+class DeviceEmitter(Emitter):
+    """Emits an item of a program; `host` computes what is known before."""
+
+    def __init__(self, program: Program, host: Any, grid: list[Loop]) -> None:
+        super().__init__(program)
+        self.host = host
+        self.names, self.own, self.written = host.names, host.own, host.written
+        self.count = host.count
+        self.axis_of = {id(loop): axis for loop, axis in zip(reversed(grid), "xyz", strict=False)}
+        #: Scalars that the host gives, by name.
+        self.scalars: dict[str, ParameterKind] = {}
+
+    def grid_kernel(self, name: str, item: Loop | Computation) -> GridKernel | None:
+        """The kernel that does what `item` does; None where that is nothing."""
+        self.item(item)
+        if not any(isinstance(s, Block | Store | Do) for s in self.body.statements()):
+            return None
+        if self.traps:
+            self.body.body.insert(0, Assign("bad", FALSE))
+            told = If(test=Call("told", ("bad",)))
+            told.add(Do(Call("raise_flag", (FLAG,))))
+            self.body.add(told)
+        kinds = {**self.host.kinds, **self.scalars}
+        used = [name for name in dict.fromkeys(names_in(self.body)) if name in kinds]
+        text = Text()
+        text.block(self.body)
+        made = [factory_text(n, made) for n, made in sorted(self.factories.items())]
+        head = [*made, "", "@cuda.jit", f"def {name}({', '.join(used)}):"] if made else []
+        head = head or ["@cuda.jit", f"def {name}({', '.join(used)}):"]
+        return GridKernel(
+            name,
+            Kernel(used, self.factories, self.body),
+            tuple(kinds[n] for n in used),
+            len(self.axis_of),
+            "\n".join([*head, *text.lines, ""]),
+        )
+
+    def nest(self, loop: Loop) -> None:
+        self.loop(loop)
+
+    def steps(self, loop: Loop, first: Expr | None, last: Expr) -> For:
+        axis = self.axis_of.get(id(loop))
+        if axis is None or first is not None:
+            return super().steps(loop, first, last)
+        return For(index=self.var_of[loop], kind=f"over_{axis}", operands=(last,))
+
+    def call(self, c: Computation) -> None:
+        raise NotTraceable(f"there is no kernel for {c.value.op.name} on a GPU yet")
+
+    def _computed(self, node: Node, index: Index) -> tuple[Expr, int, bool]:
+        if not node.ndim and self.host.knows(node):
+            value = self.host.value(node, ())
+            if isinstance(value, str) and value not in self.host.kinds:
+                self.scalars[value] = ParameterKind(storage(node.dtype))
+            return value, 0, True
+        return super()._computed(node, index)
+
+
+def names_in(block: Block) -> Iterator[str]:
+    """The names that statements use, in order, those that they assign included."""
+    for s in block.statements():
+        yield from _of_statement(s)
+
+
+def _of_statement(s: Statement) -> Iterator[str]:
+    if isinstance(s, Assign):
+        yield from _of(s.value)
+    elif isinstance(s, Store):
+        yield from _of(s.element)
+        yield from _of(s.value)
+    elif isinstance(s, Do):
+        yield from _of(s.call)
+    elif isinstance(s, For):
+        yield from _of(s.operands)
+        yield from names_in(s)
+    elif isinstance(s, If):
+        yield from _of(s.test)
+        yield from names_in(s)
+        if s.otherwise is not None:
+            yield from names_in(s.otherwise)
+    elif isinstance(s, Block):
+        yield from names_in(s)
+
+
+def _of(e: Any) -> Iterator[str]:
+    if isinstance(e, str):
+        yield e
+    elif isinstance(e, tuple):
+        for each in e:
+            yield from _of(each)
+    elif isinstance(e, Call):
+        yield from _of(e.operands)
+    elif isinstance(e, Expression):
+        yield from _of(tuple(v for v in e._parts() if not isinstance(v, int)))

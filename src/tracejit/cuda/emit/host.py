@@ -1,0 +1,145 @@
+"""The host's function: checks, launches of kernels, what is read back, and the code at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tracejit.cuda.emit.device import FLAG, DeviceEmitter
+from tracejit.cuda.passes.spread import spread
+from tracejit.cuda.source import CUDASource, GridKernel, ParameterKind
+from tracejit.errors import NotTraceable
+from tracejit.ir import ops
+from tracejit.ir.node import Node
+from tracejit.lower.control import LEFT
+from tracejit.lower.emit.emitter import Emitter
+from tracejit.lower.emit.expressions import storage
+from tracejit.lower.kernel.statements import Binary, Call, Constant, Do, Element, If, Part, Return
+from tracejit.lower.kernel.text import Text, factory_text
+from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
+from tracejit.lower.emit.values import REFUSED
+
+#: What a kernel counts up where NumPy would have raised.
+_FLAG_TYPE = np.dtype(np.int32)
+
+
+def emit(program: Program) -> CUDASource:
+    """The source of `program`."""
+    return HostEmitter(program).emit()
+
+
+class HostEmitter(Emitter):
+    """Every outermost item of the program is a kernel of its own."""
+
+    def __init__(self, program: Program, around: Any = None) -> None:
+        super().__init__(program, around)
+        #: The kernels by name, and what the names of arrays, and of the caller's scalars, are.
+        self.kernels: dict[str, GridKernel] = {} if around is None else around.kernels
+        self.kinds: dict[str, ParameterKind] = {} if around is None else around.kinds
+        self._known_here: dict[Node, bool] = {}
+        if around is not None:
+            self.written = around.written
+        #: Whether a kernel may tell that NumPy would have raised.
+        self.told = False
+
+    def emit(self) -> CUDASource:
+        """Emit everything."""
+        kernel, text = self.kernel(), Text()
+        text.block(kernel.body)
+        head = [factory_text(name, made) for name, made in sorted(kernel.factories.items())]
+        device = [line for k in self.kernels.values() for line in (*k.text.splitlines(), "", "")]
+        head = [*device, *head, f"def entry({', '.join(kernel.parameters)}):"]
+        origins = [*(None for _ in head), *text.origins]
+        body = "\n".join([*head, *text.lines, ""])
+        return CUDASource(
+            kernel,
+            body,
+            origins,
+            self.given,
+            self.returned,
+            kernels=self.kernels,
+            kinds=self.kinds,
+        )
+
+    def name_all(self) -> None:
+        super().name_all()
+        for k, node in enumerate(self.program.graph.inputs):
+            layout = self.program.layouts[node.attr[0]]
+            kind = ParameterKind(storage(node.dtype), node.ndim, layout[:1].replace("R", "A"))
+            self.kinds[f"x{k}"] = kind if layout else ParameterKind(storage(node.dtype))
+        for buffer in self.given:
+            self._note(buffer)
+        for node in self.written:
+            name = self.names[node.attr[0]]
+            assert isinstance(name, str)
+            self.kinds[name] = self.kinds[name]._replace(written=True)
+        self.kinds[FLAG] = ParameterKind(_FLAG_TYPE, 1, "C", True)
+        self.kinds["device"] = ParameterKind(np.dtype(np.int64), 1, "C")
+        if self.returned:
+            raise NotTraceable("a size that data tells is not known to a GPU's program yet")
+
+    def own_parameters(self) -> list[str]:
+        return [FLAG, "device"]
+
+    def leave(self) -> None:
+        super().leave()
+        if self.root.told:
+            raised = Binary("!=", Element(FLAG, (0,)), Constant(0, _FLAG_TYPE))
+            self.body.add(If([Return(REFUSED)], test=raised))
+
+    def item(self, item: Loop | Computation) -> None:
+        if isinstance(item, Loop) or item.kind not in (Kind.LIBRARY, Kind.MATMUL):
+            self._launch(item)
+            return
+        if (control := self.program.controls.get(item.target)) is not None:
+            control.lines = None  # which are for caches
+        super().item(item)
+
+    def note_part(self, name: str, part: Part) -> None:
+        assert isinstance(part.array, str)
+        whole = self.kinds[part.array]
+        self.kinds[name] = whole._replace(ndim=part.rest, layout="A")
+
+    def make(self, buffer: Buffer) -> None:
+        super().make(buffer)
+        self._note(buffer)
+
+    def _note(self, buffer: Buffer) -> None:
+        self.kinds[buffer.name] = ParameterKind(storage(buffer.node.dtype), len(buffer.shape), "C", True)
+
+    def _launch(self, item: Loop | Computation) -> None:
+        """Emit a kernel that does what `item` does, and its launch."""
+        grid = spread(item, self.program) if isinstance(item, Loop) else []
+        name = f"kernel{len(self.kernels)}"
+        device = DeviceEmitter(self.program, self, grid)
+        made = device.grid_kernel(name, item)
+        if made is None:
+            return
+        self.kernels[name] = made
+        self.root.told |= bool(device.traps)
+        counts = [self.dim(loop.extent) for loop in reversed(grid)]
+        counts += [1] * (3 - len(counts))
+        self.path[-1].add(Do(Call(name, (*counts, *made.kernel.parameters))))
+
+    def call(self, c: Computation) -> None:
+        if c.value.op is LEFT:
+            return
+        raise NotTraceable(f"there is no kernel for {c.value.op.name} on a GPU yet")
+
+    def knows(self, node: Node) -> bool:
+        """Whether a scalar follows from what is known on the host."""
+        found = self._known_here.get(node)
+        if found is None:
+            if self._in_memory(node) and self.program.buffers.get(node):
+                found = False
+            elif node.op is ops.INPUT:
+                found = node.attr[0] not in self.array_inputs()
+            elif isinstance(node.op, ops.Elementwise) or node.op in (ops.POLY, ops.VIEW):
+                found = all(not a.ndim and self.knows(a) for a in node.args)
+            else:
+                found = node.op in (ops.DIM, ops.CONST)
+            self._known_here[node] = found
+        return found
+
+

@@ -1,0 +1,141 @@
+"""The host's function in machine code: what it launches, reads and writes goes through three functions.
+
+Their addresses, and what each kernel is, are in its last argument, `device`: so the code is for any
+process. They return 0, or another number where something failed, which the function returns.
+
+    launch(kernel, x, y, z, parameters)     a kernel over so many iterations; `parameters` point to
+                                            its arguments
+    fetch(address, size, where)             read so many bytes, when all launches are done
+    put(address, size, where)               write them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+
+from tracejit.cuda.machine.module import words
+from tracejit.cuda.source import CUDASource
+from tracejit.intrinsics import elements
+from tracejit.intrinsics.build import Builder, Value
+from tracejit.intrinsics.function import Compiled, compiled
+from tracejit.lower.kernel.statements import Call, Element, Store
+
+#: What the function returns where the device failed.
+FAILED = 4
+#: Where `device` has the functions, and from where on the kernels.
+LAUNCH, FETCH, PUT, KERNELS = 0, 1, 2, 3
+#: Its type.
+DEVICE = types.Array(types.int64, 1, "C", readonly=True)
+_INT, _BYTES = ir.IntType(64), ir.IntType(8).as_pointer()
+_CODE = ir.IntType(32)
+
+
+def host_function(
+    name: str, source: CUDASource, functions: Mapping[str, Any], signature: Sequence[Any]
+) -> Compiled:
+    """The host's function of a source, for arguments of these Numba types; `device` comes last."""
+
+    def body(typingctx: Any, context: Any, b: ir.IRBuilder, arguments: list[Value]) -> None:
+        HostBuilder(context, typingctx, b, source, functions, arguments).build()
+
+    return compiled(name, signature, body)
+
+
+class HostBuilder(Builder):
+    """Builds the host's function: elements that it reads are in the device's memory."""
+
+    def __init__(
+        self,
+        context: Any,
+        typingctx: Any,
+        b: ir.IRBuilder,
+        source: CUDASource,
+        functions: Mapping[str, Any],
+        arguments: Sequence[Value],
+    ) -> None:
+        super().__init__(context, typingctx, b, source.kernel, functions, arguments)
+        self.source = source
+        self.numbers = {name: k for k, name in enumerate(source.kernels)}
+
+    def _called(self, e: Call) -> Value:
+        if e.function in self.numbers:
+            return self._launched(e)
+        return super()._called(e)
+
+    def _launched(self, e: Call) -> Value:
+        counts = [self._value(o)[1] for o in e.operands[:3]]
+        parameters: list[ir.Value] = []
+        for operand in e.operands[3:]:
+            parameters += self._parameters(*self._value(operand))
+        b = self.b
+        kind = ir.ArrayType(_BYTES, max(len(parameters), 1))
+        with b.goto_entry_block():
+            pointers = b.alloca(kind)
+            places = [b.alloca(p.type) for p in parameters]
+        for k, (parameter, place) in enumerate(zip(parameters, places, strict=True)):
+            b.store(parameter, place)
+            where = b.gep(pointers, [_CODE(0), _CODE(k)])
+            b.store(b.bitcast(place, _BYTES), where)
+        kernel = self._of_device(KERNELS + self.numbers[e.function])
+        self._ask(LAUNCH, kernel, *counts, b.bitcast(pointers, _BYTES))
+        return types.boolean, ir.Constant(ir.IntType(1), 0)
+
+    def _parameters(self, ty: Any, value: ir.Value) -> list[ir.Value]:
+        """The parameters of a kernel that an argument is."""
+        if not isinstance(ty, types.Array):
+            return [self.context.data_model_manager[ty].as_data(self.b, value)]
+        array = self.context.make_array(ty)(self.context, self.b, value)
+        found = [self.b.ptrtoint(array.data, _INT)]
+        for several in (array.shape, array.strides):
+            found += [self.b.extract_value(several, k) for k in range(ty.ndim)]
+        return found[: words(ty)]
+
+    def _element(self, e: Element) -> Value:
+        ty, address, place = self._place(e)
+        self._move(FETCH, address, place)
+        model = self.context.data_model_manager[ty.dtype]
+        return ty.dtype, model.from_data(self.b, self.b.load(place))
+
+    def _store(self, s: Store) -> None:
+        ty, address, place = self._place(s.element)
+        model = self.context.data_model_manager[ty.dtype]
+        self.b.store(model.as_data(self.b, self._value(s.value)[1]), place)
+        self._move(PUT, address, place)
+
+    def _place(self, e: Element) -> tuple[Any, ir.Value, ir.Value]:
+        """An array's type, where an element of it is on the device, and memory here for one."""
+        ty, array = self._value(e.array)
+        index = tuple(self._value(i)[1] for i in e.index)
+        address = elements.element_address(self.context, self.b, ty, array, index, False)
+        with self.b.goto_entry_block():
+            return ty, address, self.b.alloca(address.type.pointee)
+
+    def _move(self, number: int, address: ir.Value, place: ir.Value) -> None:
+        size = self.context.get_abi_sizeof(address.type.pointee)
+        at = self.b.ptrtoint(address, _INT)
+        self._ask(number, at, _INT(size), self.b.bitcast(place, _BYTES))
+
+    def _of_device(self, number: int) -> ir.Value:
+        ty, device = self.env["device"]
+        array = self.context.make_array(ty)(self.context, self.b, device)
+        return self.b.load(self.b.gep(array.data, [_INT(number)]))
+
+    def _ask(self, number: int, *operands: ir.Value) -> None:
+        """Call one of the functions, and leave where it fails."""
+        b = self.b
+        kind = ir.FunctionType(_CODE, [o.type for o in operands])
+        code = b.call(b.inttoptr(self._of_device(number), kind.as_pointer()), operands)
+        with b.if_then(b.icmp_unsigned("!=", code, _CODE(0)), likely=False):
+            self.leave(_INT(FAILED))
+
+
+HostBuilder.statements = {**Builder.statements, Store: HostBuilder._store}
+HostBuilder.expressions = {
+    **Builder.expressions,
+    Call: HostBuilder._called,
+    Element: HostBuilder._element,
+}

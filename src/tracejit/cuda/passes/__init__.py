@@ -1,0 +1,1 @@
+"""What the GPU makes of programs."""

@@ -1,0 +1,89 @@
+"""Everything that a kernel for a GPU may name, and the host's function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+
+from tracejit.intrinsics.arithmetic import *  # noqa: F403
+from tracejit.intrinsics.cast import *  # noqa: F403
+from tracejit.intrinsics.define import define
+from tracejit.intrinsics.half import half_load, half_round, half_store
+from tracejit.intrinsics.logic import *  # noqa: F403
+from tracejit.intrinsics.interrupt import pause
+from tracejit.intrinsics.memory import apart, distinct, flat, outside, rows, shaped, wrap
+from tracejit.intrinsics.philox import checked, philox_normal, philox_word
+from tracejit.intrinsics.sizes import *  # noqa: F403
+from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
+from tracejit.intrinsics.vecmath.functions import (
+    absolute,
+    arctan2,
+    far_angle,
+    far_phase,
+    frexp_exponent,
+    frexp_mantissa,
+    hypot,
+    logaddexp,
+    modf_fraction,
+    modf_integer,
+    near_cos,
+    near_exp,
+    near_gammaln,
+    near_sin,
+    near_tan,
+    not_positive,
+    power,
+)
+
+
+def _raise(context: Any, b: ir.IRBuilder, ty: Any, flag: ir.Value) -> ir.Value:
+    where = context.make_array(ty)(context, b, flag).data
+    b.store(ir.Constant(where.type.pointee, 1), where)
+    return ir.Constant(ir.IntType(1), 0)
+
+
+#: ``raise_flag(flag)``: note that NumPy would have raised.
+raise_flag = define(
+    "raise_flag",
+    1,
+    lambda flag: types.boolean if isinstance(flag, types.Array) else None,
+    _raise,
+    with_context=True,
+)
+
+__all__ = [
+    "absolute",
+    "apart",
+    "arctan2",
+    "checked",
+    "distinct",
+    "far_angle",
+    "far_phase",
+    "flat",
+    "frexp_exponent",
+    "frexp_mantissa",
+    "half_load",
+    "half_round",
+    "half_store",
+    "hypot",
+    "logaddexp",
+    "modf_fraction",
+    "modf_integer",
+    "near_cos",
+    "near_exp",
+    "near_gammaln",
+    "near_sin",
+    "near_tan",
+    "not_positive",
+    "outside",
+    "pause",
+    "philox_normal",
+    "philox_word",
+    "power",
+    "raise_flag",
+    "rows",
+    "shaped",
+    "wrap",
+]

@@ -1,0 +1,52 @@
+"""Source for a GPU: kernels for its threads, and the host's function that launches them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tracejit.lower.kernel.statements import Kernel
+from tracejit.lower.target import Source
+
+
+class ParameterKind(NamedTuple):
+    """What a parameter of a kernel is: a scalar, or an array in this layout ("C" or "A")."""
+
+    dtype: np.dtype[Any]
+    ndim: int = 0
+    layout: str = ""
+    written: bool = False
+
+
+@dataclass(frozen=True)
+class GridKernel:
+    """A kernel for the threads of a grid of `axes` axes, with the kinds of its parameters."""
+
+    name: str
+    kernel: Kernel
+    kinds: tuple[ParameterKind, ...]
+    axes: int
+    text: str
+
+    def sizes(self) -> list[int]:
+        """The bytes of each word of its parameters."""
+        found = []
+        for kind in self.kinds:
+            words = 1 + kind.ndim * (1 if kind.layout == "C" else 2)
+            found += [8] * words if kind.layout else [kind.dtype.itemsize]
+        return found
+
+
+@dataclass(frozen=True)
+class CUDASource(Source):
+    """The host's function, whose calls of the `kernels`, by name, are launches.
+
+    A launch is given how many iterations there are along each axis of the grid, x, y and z, and
+    then the kernel's arguments.
+    """
+
+    kernels: Mapping[str, GridKernel] = field(default_factory=dict)
+    kinds: Mapping[str, ParameterKind] = field(default_factory=dict)

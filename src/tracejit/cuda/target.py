@@ -1,0 +1,71 @@
+"""A GPU as a target: a kernel for each loop nest, and a function of the host's that launches them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numba.core import types
+from numba.np.numpy_support import from_dtype
+
+from tracejit.cuda.compile import host_entry
+from tracejit.cuda.device.driver import Driver
+from tracejit.cuda.device.link import Link
+from tracejit.cuda.emit.host import emit
+from tracejit.cuda.entry import Entry
+from tracejit.cuda.machine.host import DEVICE
+from tracejit.cuda.passes.memory import scalars_in_memory
+from tracejit.cuda.source import CUDASource
+from tracejit.ir.graph import Graph
+from tracejit.lower.emit.expressions import storage
+from tracejit.lower.program import Program
+from tracejit.lower.target import Costs, Launch, Made, Passes, Source
+
+#: About how long a kernel takes to compile: NVVM and the assembler.
+_SECONDS = 0.05
+
+
+class CUDA:
+    """Programs for the GPU that `driver` stands for."""
+
+    costs = Costs()
+    passes = Passes(stored=(scalars_in_memory,))
+
+    def __init__(self, driver: Driver) -> None:
+        self.link = Link(driver)
+        self._lock = threading.Lock()
+
+    def render(self, program: Program) -> CUDASource:
+        """The kernels of `program`, and the host's function."""
+        return emit(program)
+
+    def seconds(self, source: Source) -> float:
+        """About how long `compile` takes."""
+        assert isinstance(source, CUDASource)
+        return _SECONDS * (1 + len(source.kernels))
+
+    def compile(self, source: Source, graph: Graph, layouts: Mapping[str, str]) -> tuple[Any, bool]:
+        """The compiled entry, and whether it had to be compiled."""
+        assert isinstance(source, CUDASource)
+        signature: list[Any] = []
+        for node in graph.inputs:
+            layout = layouts[node.attr[0]]
+            if layout:
+                kind, readonly = layout[0].replace("R", "A"), layout.endswith("r")
+                dtype = from_dtype(storage(node.dtype))
+                signature.append(types.Array(dtype, node.ndim, kind, readonly=readonly))
+            else:
+                half = node.dtype.char == "e"
+                signature.append(from_dtype(np.dtype(np.float32) if half else node.dtype))
+        for b in source.buffers:
+            signature.append(types.Array(from_dtype(storage(b.node.dtype)), len(b.shape), "C"))
+        signature += [types.Array(types.int32, 1, "C"), DEVICE]
+        with self._lock:
+            function, made = host_entry(source, tuple(signature))
+            return Entry(source, graph, layouts, function, self.link), made
+
+    def launch(self, made: Made) -> Launch | None:
+        """Large calls are run as all are."""
+        return None

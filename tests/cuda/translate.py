@@ -1,0 +1,378 @@
+"""PTX as C: so that a kernel that has been compiled for a GPU runs on a processor, bit by bit.
+
+One function is one thread; the threads of a grid run one after the other, blocks in an order that
+is shuffled. Registers are unsigned integers of their width; what computes reads them as its type
+says. What is not known here is an error, so nothing is passed over.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+#: C's types, by PTX's.
+_C = {
+    "f64": "double", "f32": "float", "f16": "_Float16", "pred": "int",
+    **{f"{k}{n}": f"{c}int{n}_t" for k, c in (("u", "u"), ("s", ""), ("b", "u")) for n in (8, 16, 32, 64)},
+}  # fmt: skip
+_REGISTERS = {"f64": "uint64_t", "f32": "uint32_t", "f16": "uint16_t", "b64": "uint64_t",
+              "b32": "uint32_t", "b16": "uint16_t", "pred": "int"}  # fmt: skip
+_HEAD = """#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#define READ(t, u, name) static inline t name(u b) { t v; memcpy(&v, &b, sizeof v); return v; }
+READ(double, uint64_t, as_f64) READ(float, uint32_t, as_f32) READ(_Float16, uint16_t, as_f16)
+READ(uint64_t, double, of_f64) READ(uint32_t, float, of_f32) READ(uint16_t, _Float16, of_f16)
+typedef struct { uint32_t x, y, z; } dim;
+"""
+_TAIL = """
+void launch(const uint64_t *P, const uint32_t *g, const uint32_t *t, const uint32_t *order) {
+  dim nctaid = {g[0], g[1], g[2]}, ntid = {t[0], t[1], t[2]};
+  for (uint64_t k = 0; k < (uint64_t)g[0] * g[1] * g[2]; k++) {
+    uint32_t b = order[k];
+    dim ctaid = {b % g[0], b / g[0] % g[1], b / g[0] / g[1]};
+    for (uint32_t z = 0; z < t[2]; z++) for (uint32_t y = 0; y < t[1]; y++)
+      for (uint32_t x = 0; x < t[0]; x++) thread(P, (dim){x, y, z}, ctaid, ntid, nctaid);
+  }
+}
+"""
+_ROUND = {"rzi": "trunc", "rni": "rint", "rmi": "floor", "rpi": "ceil"}
+_SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "rem": "%", "and": "&", "or": "|", "xor": "^"}
+_TESTS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=",
+          "lo": "<", "ls": "<=", "hi": ">", "hs": ">="}  # fmt: skip
+_SPECIAL = re.compile(r"%(tid|ntid|ctaid|nctaid)\.([xyz])$")
+
+
+class Unknown(Exception):
+    """An instruction that is not translated."""
+
+
+def floating(kind: str) -> bool:
+    return kind[0] == "f"
+
+
+class Translation:
+    """The C of one kernel."""
+
+    def __init__(self, ptx: str) -> None:
+        start = ptx.index(".entry")
+        body = ptx[ptx.index("{", start) :]
+        self.kinds: dict[str, str] = {}
+        self.lines: list[str] = []
+        for kind, name, count in re.findall(r"\.reg \.(\w+)\s+%(\w+)<(\d+)>;", body):
+            self.kinds[name] = kind
+            names = ", ".join(f"{name}{k} = 0" for k in range(int(count)))
+            self.lines.append(f"{_REGISTERS[kind]} {names};")
+        for line in body[1:].splitlines():
+            self.line(line.strip().rstrip(";"))
+
+    def text(self) -> str:
+        head = "static void thread(const uint64_t *P, dim tid, dim ctaid, dim ntid, dim nctaid) {"
+        return "\n".join([_HEAD, head, *self.lines, "}", _TAIL])
+
+    def line(self, line: str) -> None:
+        if not line or line.startswith((".reg", "//", "}", "{", ".loc", ".pragma")):
+            return
+        if label := re.match(r"\$(\w+):$", line):
+            self.lines.append(f"{label[1]}: ;")
+            return
+        condition = ""
+        if found := re.match(r"@(!?)%(\w+)\s+(.*)", line):
+            condition, line = f"if ({found[1]}{found[2]}) ", found[3]
+        name, _, rest = line.partition("\t")
+        name, rest = (name, rest) if rest else (line.split(None, 1) + [""])[:2]
+        operands = [o.strip() for o in re.split(r",(?![^{\[]*[}\]])", rest)] if rest else []
+        op, *words = name.strip().split(".")
+        make = getattr(self, f"op_{op}", None)
+        if make is None:
+            raise Unknown(line)
+        self.lines.append(f"{condition}{{ {make(words, operands, line)} }}")
+
+    # Operands --------------------------------------------------------------------------------
+
+    def kind_of(self, operand: str) -> str | None:
+        found = re.match(r"%([a-z]+)\d+$", operand)
+        return self.kinds[found[1]] if found else None
+
+    def read(self, operand: str, kind: str) -> str:
+        """An operand as a value of a type."""
+        if special := _SPECIAL.match(operand):
+            return f"{special[1]}.{special[2]}"
+        if operand.startswith("!"):
+            return f"!{self.read(operand[1:], kind)}"
+        if operand.startswith("%"):
+            name, own = operand[1:], self.kind_of(operand)
+            if kind == "pred" or own == "pred":
+                return name
+            return f"as_{kind}({name})" if floating(kind) else f"({_C[kind]}){name}"
+        if operand.startswith(("0d", "0D")):
+            return f"as_f64(0x{operand[2:]}ull)" if kind == "f64" else f"0x{operand[2:]}ull"
+        if operand.startswith(("0f", "0F")):
+            return f"as_f32(0x{operand[2:]}u)" if kind == "f32" else f"0x{operand[2:]}u"
+        if floating(kind):
+            raise Unknown(operand)
+        return f"({_C[kind]})({operand}ll)"
+
+    def bits(self, operand: str) -> str:
+        """An operand's bits."""
+        if operand[:2] in ("0d", "0D", "0f", "0F"):
+            return f"0x{operand[2:]}ull"
+        return operand[1:] if operand.startswith("%") else f"({operand}ll)"
+
+    def put(self, operand: str, value: str, kind: str) -> str:
+        """A register given a value of a type."""
+        name = operand[1:]
+        if kind == "pred":
+            return f"{name} = {value};"
+        if floating(kind):
+            return f"{name} = of_{kind}({value});"
+        return f"{name} = ({_C[kind]})({value});"
+
+    # Instructions ----------------------------------------------------------------------------
+
+    def op_ret(self, words: list[str], o: list[str], line: str) -> str:
+        return "return;"
+
+    def op_bra(self, words: list[str], o: list[str], line: str) -> str:
+        return f"goto {o[0][1:]};"
+
+    def op_ld(self, words: list[str], o: list[str], line: str) -> str:
+        kind = words[-1]
+        if words[0] == "param":
+            found = re.search(r"_param_(\d+)(?:\+(\d+))?\]", o[1])
+            if not found or found[2]:
+                raise Unknown(line)
+            if floating(kind):
+                return f"{o[0][1:]} = P[{found[1]}];"
+            return self.put(o[0], f"P[{found[1]}]", kind)
+        targets = [t.strip() for t in o[0].strip("{}").split(",")]
+        return " ".join(self._load(t, self._at(o[1], k, kind), kind) for k, t in enumerate(targets))
+
+    def _load(self, target: str, place: str, kind: str) -> str:
+        if floating(kind):
+            raw = {"f64": "uint64_t", "f32": "uint32_t", "f16": "uint16_t"}[kind]
+            return f"{target[1:]} = *({raw}*){place};"
+        return self.put(target, f"*({_C[kind]}*){place}", kind)
+
+    def op_st(self, words: list[str], o: list[str], line: str) -> str:
+        kind = words[-1]
+        sources = [s.strip() for s in o[1].strip("{}").split(",")]
+        done = []
+        for k, s in enumerate(sources):
+            if floating(kind):
+                raw = {"f64": "uint64_t", "f32": "uint32_t", "f16": "uint16_t"}[kind]
+                done.append(f"*({raw}*){self._at(o[0], k, kind)} = {self.bits(s)};")
+            else:
+                done.append(f"*({_C[kind]}*){self._at(o[0], k, kind)} = {self.read(s, kind)};")
+        return " ".join(done)
+
+    def _at(self, address: str, number: int, kind: str) -> str:
+        found = re.match(r"\[%(\w+)(?:\+(-?\d+))?\]", address)
+        if not found:
+            raise Unknown(address)
+        size = 1 if kind == "pred" else int(kind[1:]) // 8
+        return f"({found[1]} + {int(found[2] or 0) + number * size})"
+
+    def op_mov(self, words: list[str], o: list[str], line: str) -> str:
+        target, source, kind = o[0], o[1], words[-1]
+        half = {"b32": 16, "b64": 32}.get(kind, 0)
+        if source.startswith("{"):
+            low, high = (p.strip() for p in source[1:-1].split(","))
+            return f"{target[1:]} = ((uint64_t){self.bits(high)} << {half}) | (uint{half}_t){self.bits(low)};"
+        if target.startswith("{"):
+            target = target.replace("%temp", "_")
+            low, high = (p.strip() for p in target[1:-1].split(","))
+            parts = [] if low == "_" else [f"{low[1:]} = (uint{half}_t){self.bits(source)};"]
+            return " ".join(parts + ([] if high == "_" else [f"{high[1:]} = {self.bits(source)} >> {half};"]))
+        if _SPECIAL.match(source):
+            return f"{target[1:]} = {self.read(source, kind)};"
+        return f"{target[1:]} = {self.bits(source)};"
+
+    def op_cvta(self, words: list[str], o: list[str], line: str) -> str:
+        return f"{o[0][1:]} = {o[1][1:]};"
+
+    def op_cvt(self, words: list[str], o: list[str], line: str) -> str:
+        to, kind, how = words[-2], words[-1], words[:-2]
+        value = self.read(o[1], kind)
+        if "sat" in how or "ftz" in how:
+            raise Unknown(line)
+        rounds = next((_ROUND[w] for w in how if w in _ROUND), None)
+        if floating(kind) and rounds:
+            value = f"{rounds}{'f' if kind == 'f32' else ''}({value})"
+            if not floating(to):
+                value = _saturated(value, to)
+        return self.put(o[0], value, to)
+
+    def op_setp(self, words: list[str], o: list[str], line: str) -> str:
+        test, kind = words[0], words[-1]
+        a, b = (self.read(x, kind) for x in o[1:3])
+        nan = f"({a} != {a} || {b} != {b})"
+        if test in ("nan", "num"):
+            found = nan if test == "nan" else f"!{nan}"
+        elif floating(kind):
+            unordered = test.endswith("u")
+            found = f"({a} {_TESTS[test[:-1] if unordered else test]} {b})"
+            found = f"({found} || {nan})" if unordered else f"({found} && !{nan})"
+        else:
+            if test in ("lo", "ls", "hi", "hs"):
+                a, b = (self.read(x, kind.replace("s", "u")) for x in o[1:3])
+            found = f"{a} {_TESTS[test]} {b}"
+        if len(words) > 2:
+            sign = {"and": "&&", "or": "||", "xor": "!="}[words[1]]
+            found = f"({found}) {sign} {self.read(o[3], 'pred')}"
+        return f"{o[0][1:]} = {found};"
+
+    def op_selp(self, words: list[str], o: list[str], line: str) -> str:
+        return f"{o[0][1:]} = {o[3][1:]} ? {self.bits(o[1])} : {self.bits(o[2])};"
+
+    def op_fma(self, words: list[str], o: list[str], line: str) -> str:
+        kind = self._plain(words, line)
+        values = ", ".join(self.read(x, kind) for x in o[1:4])
+        return self.put(o[0], f"fma{'f' if kind == 'f32' else ''}({values})", kind)
+
+    def op_sqrt(self, words: list[str], o: list[str], line: str) -> str:
+        kind = self._plain(words, line)
+        return self.put(o[0], f"sqrt{'f' if kind == 'f32' else ''}({self.read(o[1], kind)})", kind)
+
+    def op_rcp(self, words: list[str], o: list[str], line: str) -> str:
+        kind = self._plain(words, line)
+        return self.put(o[0], f"1 / {self.read(o[1], kind)}", kind)
+
+    def op_neg(self, words: list[str], o: list[str], line: str) -> str:
+        kind = words[-1]
+        if floating(kind):
+            return f"{o[0][1:]} = {self.bits(o[1])} ^ {_SIGN[kind]};"
+        return self.put(o[0], f"-({_C[kind.replace('s', 'u')]}){self.read(o[1], kind)}", kind)
+
+    def op_abs(self, words: list[str], o: list[str], line: str) -> str:
+        kind = words[-1]
+        if floating(kind):
+            return f"{o[0][1:]} = {self.bits(o[1])} & ~{_SIGN[kind]};"
+        v = self.read(o[1], kind)
+        return self.put(o[0], f"{v} < 0 ? -{v} : {v}", kind)
+
+    def op_copysign(self, words: list[str], o: list[str], line: str) -> str:
+        sign = _SIGN[words[-1]]
+        return f"{o[0][1:]} = ({self.bits(o[1])} & {sign}) | ({self.bits(o[2])} & ~{sign});"
+
+    def op_not(self, words: list[str], o: list[str], line: str) -> str:
+        sign = "!" if words[-1] == "pred" else "~"
+        return self.put(o[0], f"{sign}{self.read(o[1], words[-1])}", words[-1])
+
+    def op_mad(self, words: list[str], o: list[str], line: str) -> str:
+        return self._product(words, o, f" + {self.read(o[3], _wide(words))}")
+
+    def op_mul(self, words: list[str], o: list[str], line: str) -> str:
+        if floating(words[-1]):
+            return self._binary("mul", words, o, line)
+        return self._product(words, o, "")
+
+    def _product(self, words: list[str], o: list[str], more: str) -> str:
+        kind = words[-1]
+        a, b = (self.read(x, kind) for x in o[1:3])
+        if "wide" in words:
+            wide = _C[_wide(words)]
+            return self.put(o[0], f"({wide}){a} * ({wide}){b}{more}", _wide(words))
+        if "hi" in words:
+            large = f"{'unsigned ' if kind[0] == 'u' else ''}__int128"
+            return self.put(o[0], f"(({large}){a} * {b}) >> {kind[1:]}{more}", kind)
+        return self.put(o[0], f"{a} * {b}{more}", kind)
+
+    def op_shl(self, words: list[str], o: list[str], line: str) -> str:
+        kind = words[-1]
+        a, n = self.read(o[1], kind), self.read(o[2], "u32")
+        return self.put(o[0], f"{n} > {int(kind[1:]) - 1} ? 0 : {a} << {n}", kind)
+
+    def op_shr(self, words: list[str], o: list[str], line: str) -> str:
+        kind = words[-1]
+        a, n = self.read(o[1], kind), self.read(o[2], "u32")
+        beyond = f"({a} < 0 ? -1 : 0)" if kind[0] == "s" else "0"
+        return self.put(o[0], f"{n} > {int(kind[1:]) - 1} ? {beyond} : {a} >> {n}", kind)
+
+    def op_min(self, words: list[str], o: list[str], line: str) -> str:
+        return self._extreme("min", "<", words, o)
+
+    def op_max(self, words: list[str], o: list[str], line: str) -> str:
+        return self._extreme("max", ">", words, o)
+
+    def _extreme(self, op: str, sign: str, words: list[str], o: list[str]) -> str:
+        kind = words[-1]
+        a, b = (self.read(x, kind) for x in o[1:3])
+        if floating(kind):
+            return self.put(o[0], f"f{op}{'f' if kind == 'f32' else ''}({a}, {b})", kind)
+        return self.put(o[0], f"{a} {sign} {b} ? {a} : {b}", kind)
+
+    def op_popc(self, words: list[str], o: list[str], line: str) -> str:
+        return f"{o[0][1:]} = __builtin_popcountll({self.read(o[1], words[-1])});"
+
+    def op_clz(self, words: list[str], o: list[str], line: str) -> str:
+        v, bits = self.read(o[1], words[-1]), int(words[-1][1:])
+        return f"{o[0][1:]} = {v} ? __builtin_clzll({v}) - {64 - bits} : {bits};"
+
+    def op_bfi(self, words: list[str], o: list[str], line: str) -> str:
+        kind = words[-1]
+        part, whole, at, size = (self.read(x, kind if k < 2 else "u32") for k, x in enumerate(o[1:5]))
+        mask = f"(((({_C[kind]})1 << {size}) - 1) << {at})"
+        return self.put(o[0], f"(({part} << {at}) & {mask}) | ({whole} & ~{mask})", kind)
+
+    def op_bfe(self, words: list[str], o: list[str], line: str) -> str:
+        kind = words[-1]
+        v, at, size = (self.read(x, kind if k < 1 else "u32") for k, x in enumerate(o[1:4]))
+        if kind[0] == "u":
+            return self.put(o[0], f"({v} >> {at}) & ((({_C[kind]})1 << {size}) - 1)", kind)
+        bits = int(kind[1:])
+        return self.put(o[0], f"({v} << ({bits} - {size} - {at})) >> ({bits} - {size})", kind)
+
+    def _plain(self, words: list[str], line: str) -> str:
+        if "ftz" in words or "approx" in words or "full" in words:
+            raise Unknown(line)
+        return words[-1]
+
+    def _binary(self, op: str, words: list[str], o: list[str], line: str) -> str:
+        kind = self._plain(words, line)
+        a, b = (self.read(x, kind) for x in o[1:3])
+        return self.put(o[0], f"{a} {_SIGNS[op]} {b}", kind)
+
+
+for _op in ("add", "sub", "div", "rem", "and", "or", "xor"):
+    setattr(Translation, f"op_{_op}", functools.partialmethod(Translation._binary, _op))
+_SIGN = {"f64": "0x8000000000000000ull", "f32": "0x80000000u", "f16": "0x8000u"}
+
+
+def _wide(words: list[str]) -> str:
+    kind = words[-1]
+    return f"{kind[0]}{2 * int(kind[1:])}" if "wide" in words else kind
+
+
+def _saturated(value: str, to: str) -> str:
+    """A floating value as an integer: the nearest there is, and 0 for NaN."""
+    bits = int(to[1:])
+    low = f"-0x1p{bits - 1}" if to[0] == "s" else "0"
+    high = f"0x1p{bits - (to[0] == 's')}"
+    least = f"({_C[to]}){'((uint64_t)1 << ' + str(bits - 1) + ')' if to[0] == 's' else '0'}"
+    most = f"({_C[to]})~{least}"
+    v = value
+    return f"{v} != {v} ? 0 : {v} < {low} ? {least} : {v} >= {high} ? {most} : ({_C[to]})({v})"
+
+
+@functools.cache
+def loaded(ptx: str) -> Callable[..., Any]:
+    """The function ``launch(parameters, grid, block, order)`` of a kernel's PTX."""
+    text = Translation(ptx).text()
+    name = hashlib.sha256(text.encode()).hexdigest()[:16]
+    place = Path(tempfile.gettempdir()) / f"tracejit_ptx_{name}.so"
+    if not place.exists():
+        source = place.with_suffix(".c")
+        source.write_text(text, encoding="utf-8")
+        flags = "-O1 -ffp-contract=off -mfma -shared -fPIC -fwrapv -fno-strict-aliasing -w".split()
+        made = place.with_suffix(".tmp")
+        subprocess.run(["gcc", *flags, str(source), "-o", str(made), "-lm"], check=True)
+        made.rename(place)
+    return ctypes.CDLL(str(place)).launch
