@@ -250,7 +250,8 @@ def _traced_by_regions(
 
     So it is with a loop of many steps, which is unrolled only where it can be no region, where what
     Python has unrolled is large, and where loops have other numbers of steps than before. What
-    NumPy cannot run may become as large as it is where they can be none.
+    NumPy cannot run may become as large as it is where they can be none. What is told of a function
+    that cannot be traced is why it can be none.
     """
     regions = rewritten(fn.__wrapped__.__code__).reason is None
     traced = _traced(fn, description, hurried=True, most=UNROLLED if regions else math.inf)
@@ -263,25 +264,38 @@ def _traced_by_regions(
     bound = bool(bound_to(fn.__wrapped__))
     again: tuple[Trace, TraceResult] | Refusal = traced
     if regions:
-        again = _traced(fn, description, looping=True)
-        if bound and isinstance(again, Refusal) and isinstance(again.problem, OverBudget):
-            again = _traced(fn, description, looping=True, unlimited=True)
-        if not isinstance(again, Refusal) and number_changed(fn, description.key, again[0]):
-            other = _traced(fn, description, looping=True, changing=True)
-            again = again if isinstance(other, Refusal) else other
+        again = _by_regions(fn, description, bound)
         if not isinstance(again, Refusal) or isinstance(again.problem, Overlapping):
-            return again
-        if isinstance(traced, Refusal) and isinstance(again.problem, NoDerivativeError):
             return again
         if config.debug >= 1:
             log(f"{fn.__name__} by regions: {again.problem!r}")
-    if isinstance(problem, OverBudget | Looping):
-        if bound and isinstance(problem, OverBudget):
-            return _traced(fn, description, unlimited=True)
-        if isinstance(problem, Looping) or (
-            isinstance(again, Refusal) and not isinstance(again.problem, OverBudget)
-        ):
-            return _traced(fn, description)  # what can be no region may yet be small enough
+    if not isinstance(traced, Refusal):
+        return traced
+    assert isinstance(again, Refusal)
+    if isinstance(again.problem, NoDerivativeError):
+        return again
+    if bound and isinstance(problem, OverBudget):
+        return _traced(fn, description, unlimited=True)
+    if isinstance(problem, Looping) or (
+        isinstance(problem, OverBudget) and not isinstance(again.problem, OverBudget)
+    ):
+        # What can be no region may yet be small enough.
+        unrolled = _traced(fn, description)
+        if not isinstance(unrolled, Refusal) or unrolled.error or again is traced:
+            return unrolled
+    return again
+
+
+def _by_regions(
+    fn: Compiled, description: Description, bound: bool
+) -> tuple[Trace, TraceResult] | Refusal:
+    """`_traced` with branches and loops as regions, also those whose numbers of steps change."""
+    traced = _traced(fn, description, looping=True)
+    if bound and isinstance(traced, Refusal) and isinstance(traced.problem, OverBudget):
+        traced = _traced(fn, description, looping=True, unlimited=True)
+    if not isinstance(traced, Refusal) and number_changed(fn, description.key, traced[0]):
+        changing = _traced(fn, description, looping=True, changing=True)
+        traced = traced if isinstance(changing, Refusal) else changing
     return traced
 
 
