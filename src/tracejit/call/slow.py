@@ -269,6 +269,7 @@ def _traced_by_regions(
         unrolled = _unrolled(fn, description)
         if not isinstance(unrolled, Refusal) or unrolled.error:
             return unrolled
+        traced.budget = unrolled.budget  # with more of it, it may be tried again
     return traced
 
 
