@@ -241,20 +241,24 @@ def _math_function(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-# NumPy's scalar types -----------------------------------------------------------------------------
+# NumPy's types ------------------------------------------------------------------------------------
 
 
 def called(value: Any) -> Any:
-    """What is called where the function calls `value`, a scalar type of NumPy's, by its name.
+    """What is called where the function calls `value`, a type of NumPy's, by its name.
 
     Everywhere else the function sees the real type.
     """
-    return functools.partial(_cast, value) if is_scalar_type(value) else replacement(value)
+    if not is_called_type(value):
+        return replacement(value)
+    return CREATORS[value] if value in CREATORS else functools.partial(_cast, value)
 
 
-def is_scalar_type(value: Any) -> bool:
-    """Whether `value` is a scalar type, of NumPy's or Python's, that traced values are cast to."""
-    return isinstance(value, type) and (value in _SCALARS or value in CONVERSIONS)
+def is_called_type(value: Any) -> bool:
+    """Whether `value` is a type that traced values are cast to, or whose arrays are traced."""
+    return isinstance(value, type) and (
+        value in _SCALARS or value in CONVERSIONS or value in CREATORS
+    )
 
 
 def _cast(real: Any, *args: Any) -> Any:
@@ -489,4 +493,4 @@ class _Changing(ModuleProxy):
         raise AttributeError(name)
 
 
-__all__ = ["BUILTINS", "ModuleProxy", "called", "is_scalar_type", "replacement"]
+__all__ = ["BUILTINS", "ModuleProxy", "called", "is_called_type", "replacement"]
