@@ -238,7 +238,7 @@ def _math_function(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-# NumPy's scalar types -----------------------------------------------------------------------------
+# NumPy's types ------------------------------------------------------------------------------------
 
 
 def called(value: Any) -> Any:
@@ -246,14 +246,20 @@ def called(value: Any) -> Any:
 
     Everywhere else the function sees the real class.
     """
+    if isinstance(value, type) and value in CREATORS:
+        return CREATORS[value]
     if is_scalar_type(value):
         return functools.partial(_cast, value)
     return functools.partial(answered, value) if is_called_apart(value) else replacement(value)
 
 
 def is_called_apart(value: Any) -> bool:
-    """Whether `value` is a class that traced values are cast to, or that goes over some."""
-    return is_scalar_type(value) or (isinstance(value, type) and value in _OVER)
+    """Whether `value` is a class that traced values are cast to, that goes over some, or whose
+    arrays are traced.
+    """
+    return is_scalar_type(value) or (
+        isinstance(value, type) and (value in _OVER or value in CREATORS)
+    )
 
 
 def is_scalar_type(value: Any) -> bool:
