@@ -46,6 +46,7 @@ _REDUCTIONS = _REORDERED | {"imax", "imin", "logical_or", "logical_and", "bit_or
 class _Open:
     """A loop that is open, and what is known of its body."""
 
+    before: ir.Block
     index: ir.Value
     count: ir.Value
     body: ir.Block
@@ -71,6 +72,8 @@ class _Open:
     whole: bool = False
     #: Whether a place is assigned what LLVM knows as no reduction.
     serial: bool = False
+    #: Whether how often it runs follows from constants.
+    fixed: bool = False
 
     def hints(self, large: bool, vectorisable: bool) -> tuple[tuple[str, int], ...]:
         """What LLVM is told about vectorising it.
@@ -129,7 +132,9 @@ def _begin(b: ir.IRBuilder, count: ir.Value, guarded: bool) -> ir.Value:
     b.position_at_end(body)
     index = b.phi(_INT)
     index.add_incoming(ir.Constant(_INT, 0), before)
-    _open.setdefault(function, []).append(_Open(index, count, body, after))
+    _open.setdefault(function, []).append(
+        _Open(before, index, count, body, after, fixed=isinstance(count, ir.Constant))
+    )
     return index
 
 
@@ -186,11 +191,27 @@ def _end(b: ir.IRBuilder, large: bool) -> ir.Value:
     following = b.add(loop.index, ir.Constant(_INT, 1), flags=("nuw", "nsw"))
     loop.index.add_incoming(following, b.block)
     vectorisable = not loop.serial and _is_plain(b.function, loop.body)
-    branch = b.cbranch(b.icmp_signed("<", following, loop.count), loop.body, loop.after)
-    if hints := loop.hints(large, vectorisable):
+    hints = loop.hints(large, vectorisable)
+    count = _opaque(b, loop) if hints and not loop.fixed else loop.count
+    branch = b.cbranch(b.icmp_signed("<", following, count), loop.body, loop.after)
+    if hints:
         _hint(b.module, branch, *hints)
     b.position_at_end(loop.after)
     return _NOTHING
+
+
+def _opaque(b: ir.IRBuilder, loop: _Open) -> ir.Value:
+    """The count of a loop as a number of which LLVM knows nothing.
+
+    Where it knows the bits of ``7 - k``, the last step is that where ``i ^ k`` is 7: its vectoriser
+    finds no count in that, and says so.
+    """
+    kind = ir.FunctionType(_INT, [_INT])
+    with b.goto_block(loop.before):
+        same = b.asm(kind, "", "=r,0", [loop.count], side_effect=False)
+    same.attributes.add("readnone")
+    same.attributes.add("nounwind")
+    return same
 
 
 def _is_plain(function: ir.Function, body: ir.Block) -> bool:
@@ -233,8 +254,9 @@ def _block(b: ir.IRBuilder, ty: Any, start: ir.Value, length: ir.Value) -> ir.Va
     count = b.select(b.icmp_signed("<", rest, whole), rest, whole)
     # Counted from 0, so that LLVM sees that no index is negative, and vectorises.
     index = b.add(start, _begin(b, count, guarded=False), flags=("nuw", "nsw"))
-    row = length.constant if isinstance(length, ir.Constant) else BLOCK
-    _open[b.function][-1].whole = row >= BLOCK
+    loop = _open[b.function][-1]
+    loop.fixed = isinstance(length, ir.Constant)
+    loop.whole = not loop.fixed or length.constant >= BLOCK
     return index
 
 
@@ -291,10 +313,11 @@ class _Forever(_Open):
 
 def _begin_forever(b: ir.IRBuilder) -> ir.Value:
     body, after = (b.append_basic_block(f"loop.{part}") for part in ("body", "after"))
+    before = b.block
     b.branch(body)
     b.position_at_end(body)
     nothing = ir.Constant(_INT, 0)
-    _open.setdefault(b.function, []).append(_Forever(nothing, nothing, body, after))
+    _open.setdefault(b.function, []).append(_Forever(before, nothing, nothing, body, after))
     return _NOTHING
 
 

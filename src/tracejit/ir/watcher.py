@@ -52,8 +52,6 @@ class Watcher:
     def noted(self, number: Node, bits: int, facts: Iterable[int | Node] = ()) -> None:
         """Know of a number its size, in bits, and what is not negative wherever it is computed."""
 
-    hurried = False
-
     def may_go_back(self) -> bool:
         """Whether what is done now may be undone."""
         return False
@@ -64,6 +62,9 @@ class Watcher:
 
     def take_loop(self) -> None:
         """What is made next is computed by a loop of its own."""
+
+    def unroll(self, steps: int) -> None:
+        """Python goes through a loop of so many steps."""
 
     def wrote(self, array: Any) -> None:
         """An array of the traced function's is about to be written into."""

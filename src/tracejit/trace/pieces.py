@@ -24,6 +24,27 @@ from tracejit.trace.tracer import Tracer, wrap
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class Undo:
+    """What there is at a place, to go back to."""
+
+    def __init__(self, trace: Trace, variables: Variables) -> None:
+        self.trace, self.variables = trace, variables
+        self.before, self.log, self.state = variables.get(), Log(region=False), State(trace)
+        trace.logs.append(self.log)
+
+    def all(self) -> None:
+        """Go back; NotTraceable where something has happened that cannot be undone."""
+        self.state.require_pure()
+        for array, node in self.log.before.values():
+            put(array, node)
+        self.variables.set(self.before)
+        self.state.restore()
+
+    def close(self) -> None:
+        """What follows cannot be undone by this."""
+        self.trace.logs.remove(self.log)
+
+
 class Structured(BaseException):
     """A variable has values of parts: each of these is to have a place."""
 
@@ -43,11 +64,15 @@ def by_parts(f: F) -> F:
         for found in known:
             variables = variables.split(found.place, found.form)
         while True:
+            undo = Undo(trace, variables)
             try:
                 return f(trace, *others, variables, held)
             except Structured as found:
+                undo.all()  # steps may have been done by themselves
                 known.append(found.with_traceback(None))
                 variables = variables.split(found.place, found.form)
+            finally:
+                undo.close()
 
     return cast(F, call)
 
@@ -78,29 +103,24 @@ def tried(trace: Trace, piece: Callable[[], Any], variables: Variables, held: Se
     state = State(trace)
     try:
         traced(trace, piece, variables, held)
-        return trace.made - state.made
+        return trace.budget.made - state.made
     finally:
         state.restore()
 
 
 def attempted(trace: Trace, run: Callable[[], Any], variables: Variables) -> NotTraceable | None:
     """Do something; or undo it, where it cannot be traced, and say why."""
-    before, log, state = variables.get(), Log(region=False), State(trace)
-    trace.logs.append(log)
+    undo = Undo(trace, variables)
     try:
         run()
     except NotTraceable as problem:
-        state.require_pure()
         if isinstance(problem, OverBudget):
             raise
         problem.forget()
-        for array, node in log.before.values():
-            put(array, node)
-        variables.set(before)
-        state.restore()
+        undo.all()
         return problem
     finally:
-        trace.logs.remove(log)
+        undo.close()
     return None
 
 

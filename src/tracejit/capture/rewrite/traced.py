@@ -24,11 +24,12 @@ from tracejit.capture.rewrite.iterables import (
     traced_reversed,
     traced_zip,
 )
+from tracejit.capture.standin import real_of
 from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir import dims
 from tracejit.ir.dims import INT_SCALAR
 from tracejit.ir.node import Node
-from tracejit.trace import branches, control, counted
+from tracejit.trace import branches, budget, control, counted
 from tracejit.trace.effects import NOTHING, Variables
 from tracejit.trace.effects import State as Known
 from tracejit.trace.mixed import Mixed, chosen
@@ -38,10 +39,6 @@ from tracejit.trace.pieces import attempted, tried
 from tracejit.trace.ranges import always
 from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap
-
-#: Steps up to which a loop is unrolled, if these are at most so many operations; and operations up
-#: to which any is: one program over arrays is better then.
-FEW, MOST, SMALL = 4, 600, 120
 
 
 def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwargs: Any) -> Any:
@@ -87,15 +84,15 @@ class _Step:
 
 
 class TracedControl(PythonControl):
-    """Regions for what a trace cannot know; `builtins` are those that see traced numbers."""
+    """Regions for what a trace cannot know; `builtins` answer for Python's, of traced numbers."""
 
-    builtins: ClassVar[dict[str, Any]] = {
-        "range": traced_range,
-        "enumerate": traced_enumerate,
-        "zip": traced_zip,
-        "reversed": traced_reversed,
-        "max": functools.partial(_extreme, max, operator.gt),
-        "min": functools.partial(_extreme, min, operator.lt),
+    builtins: ClassVar[dict[Any, Any]] = {
+        range: traced_range,
+        enumerate: traced_enumerate,
+        zip: traced_zip,
+        reversed: traced_reversed,
+        max: functools.partial(_extreme, max, operator.gt),
+        min: functools.partial(_extreme, min, operator.lt),
     }
 
     def __init__(self, trace: Trace, changing: bool = False) -> None:
@@ -164,7 +161,7 @@ class TracedControl(PythonControl):
             if problem is None:
                 return self._note("loop", "a region")
             why = f", since it can be no region: {problem.reason}"
-            if size is None or self._cost(step, names, held) * size > MOST:
+            if size is None or self._cost(step, names, held) * size > budget.MODERATE:
                 raise problem
         done = self._unrolled(iterable, body, leave)
         self._note("loop", f"unrolled, {size} steps{why}")
@@ -189,7 +186,7 @@ class TracedControl(PythonControl):
         if size <= 1:
             return True
         cost = self._cost(step, names, held) * size
-        return cost <= (MOST if size <= FEW else SMALL)
+        return cost <= (budget.MODERATE if size <= budget.FEW else budget.SMALL)
 
     def _unrolled(
         self,
@@ -216,7 +213,7 @@ class TracedControl(PythonControl):
         read: Names,
         live: Names,
     ) -> None:
-        made, asked = self.trace.made, False
+        made, asked = self.trace.budget.made, False
 
         def region() -> None:
             names = _variables(assigned, read, live, body, test, leave)
@@ -237,7 +234,7 @@ class TracedControl(PythonControl):
             if not condition:
                 return None
             changes = self.changing and isinstance(condition, Tracer)
-            if not asked and (changes or self.trace.made - made > SMALL):
+            if not asked and (changes or self.trace.budget.made - made > budget.SMALL):
                 asked = True
                 names = _variables(assigned, read, live, body, test, leave)
                 if attempted(self.trace, region, names) is None:
@@ -281,11 +278,10 @@ class TracedControl(PythonControl):
     def reduce_(
         self, function: Callable[..., Any], iterable: Iterable[Any], body: Callable[[Any], Any]
     ) -> Any:
-        items, how = items_of(iterable), _REDUCTIONS.get(getattr(function, "__name__", ""))
-        for name in ("max", "min"):
-            how = name if function is self.builtins[name] else how
+        items, real = items_of(iterable), real_of(function)
+        how = next((f.__name__ for f in _REDUCTIONS if f is real), None)
         size = None if items is None else self.trace.value(items.length)
-        if items is None or how is None or not size or (how == "sum" and size <= FEW):
+        if items is None or how is None or not size or (how == "sum" and size <= budget.FEW):
             return super().reduce_(function, iterable, body)
         if how in ("any", "all") and not self._gives_open(items, body):
             return super().reduce_(function, iterable, body)
@@ -317,7 +313,7 @@ class TracedControl(PythonControl):
             if how == "sum":
                 result = result + value
             elif how in ("max", "min"):
-                result = self.builtins[how](result, value)
+                result = self.builtins[max if how == "max" else min](result, value)
             else:
                 result = self.not_(self.not_(value))
 
@@ -399,6 +395,6 @@ def _held(*functions: Callable[..., Any] | None) -> list[Any]:
     return found
 
 
-#: The builtins that `_reduced` knows, by the name that they have.
-_REDUCTIONS = {name: name for name in ("any", "all", "sum", "max", "min")}
+#: The builtins that `_reduced` knows.
+_REDUCTIONS = (any, all, sum, max, min)
 _OURS = (PythonControl, Range, Lazy, Mixed)

@@ -26,6 +26,7 @@ from numba.core import types
 from numba.np.numpy_support import from_dtype
 
 from tracejit.cpu import runtime
+from tracejit.cpu.compiling.order import stores_last
 from tracejit.intrinsics import elements, memory, structure
 from tracejit.intrinsics.temporary import release
 from tracejit.lower.kernel.statements import (
@@ -47,6 +48,7 @@ from tracejit.lower.kernel.statements import (
     Output,
     Part,
     Return,
+    Statement,
     Store,
     Transposed,
     Unary,
@@ -128,12 +130,15 @@ class Builder:
     # Statements ------------------------------------------------------------------------------
 
     def _statements(self, block: Block) -> None:
-        for s in block.statements():
+        self._each(block.statements())
+
+    def _each(self, statements: Iterable[Statement]) -> None:
+        for s in statements:
             _STATEMENTS[type(s)](self, s)
 
     def _for(self, s: For) -> None:
         self.env[s.index] = self._call(_LOOPS[s.kind], map(self._value, s.operands))
-        self._statements(s)
+        self._each(stores_last(list(s.statements()), self.places, self._memory))
         large = _length(s) > LARGE
         self._call(structure.loop_end_large if large else structure.loop_end, [])
 
@@ -304,7 +309,7 @@ def _array(e: Expr) -> str:
 
 def _whole(value: Expr) -> str:
     """The array that an expression is a view of; nothing where it is another."""
-    if isinstance(value, Call) and value.function.startswith(("flat", "shaped_")):
+    if isinstance(value, Call) and value.function.startswith(("flat", "shaped_", "strip_")):
         return _array(value.operands[0])
     return _array(value.array) if isinstance(value, Part) else ""
 
