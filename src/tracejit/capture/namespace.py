@@ -254,7 +254,7 @@ def called(value: Any) -> Any:
 
 
 def is_called_apart(value: Any) -> bool:
-    """Whether `value` is a class that traced values are cast to, that goes over some, or arrays'."""
+    """Whether `value` is a class that casts traced values, that goes over some, or the arrays'."""
     others = isinstance(value, type) and (value in _OVER or value in CREATORS)
     return others or is_scalar_type(value)
 
