@@ -234,7 +234,9 @@ def _fill(name: str, sides: list[list[Any]], n: int, variables: Variables) -> No
     for own, other in (sides, sides[::-1]):
         if own[n] is variables.unbound and other[n] is not variables.unbound:
             like = other[n]
-            own[n] = like if isinstance(like, Mixed) else nothing(value_of(like, name, variables), name)
+            own[n] = (
+                like if isinstance(like, Mixed) else nothing(value_of(like, name, variables), name)
+            )
 
 
 def _denied(test: Node) -> list[Node]:
@@ -284,10 +286,7 @@ def either(
     apart = guarded or bool(found.checks or found.arrays)
     if not (_is_truth(first) and _is_truth(second)):
         return _number(trace, a, first, other if apart else second, both, held)
-    if apart:
-        node = _guarded(trace, a, other, not both, held)
-    else:
-        node = build.elementwise(name, a, b)
+    node = _guarded(trace, a, other, not both, held) if apart else build.elementwise(name, a, b)
     classes = classes_of(first, second)
     if classes is None:
         return Tracer(node, wrap(first).kind)

@@ -301,7 +301,9 @@ class _Calls(ast.NodeTransformer):
 
     def condition(self, node: ast.expr) -> ast.expr:
         """An expression of which only the truth is asked."""
-        return self.visit_BoolOp(node, True) if isinstance(node, ast.BoolOp) else self.expression(node)
+        return (
+            self.visit_BoolOp(node, True) if isinstance(node, ast.BoolOp) else self.expression(node)
+        )
 
     def truth(self, node: ast.expr) -> ast.expr:
         """The same, where it is one of several: their values are of one type then."""

@@ -179,9 +179,7 @@ class TracedControl(PythonControl):
         then = _narrowed(then, condition, True)
         otherwise = _narrowed(otherwise or (lambda: None), condition, False)
         try:
-            result = branches.if_true(
-                self.trace, condition, then, otherwise, names, held
-            )
+            result = branches.if_true(self.trace, condition, then, otherwise, names, held)
             self._note("branch", "a region")
             return result
         except NotTraceable as problem:
