@@ -301,8 +301,8 @@ def _number(
 ) -> Any:
     """The one of two numbers that ``and`` or ``or`` gives; the second may be a piece to run."""
     if callable(second):
-        sides = (second, lambda: first) if both else (lambda: first, second)
-        return if_true(trace, Tracer(test), *sides, NOTHING, held)
+        then, otherwise = (second, lambda: first) if both else (lambda: first, second)
+        return if_true(trace, Tracer(test), then, otherwise, NOTHING, held)
     return chosen(test, second, first) if both else chosen(test, first, second)
 
 

@@ -26,7 +26,7 @@ from tracejit.capture.rewrite.iterables import (
 )
 from tracejit.capture.standin import real_of
 from tracejit.errors import NotTraceable, OverBudget
-from tracejit.ir import build, dims
+from tracejit.ir import dims
 from tracejit.ir.dims import INT_SCALAR
 from tracejit.ir.node import Node
 from tracejit.trace import branches, budget, control, counted
@@ -37,7 +37,7 @@ from tracejit.trace.origin import user_origin
 from tracejit.trace.owners import Values, shared
 from tracejit.trace.pieces import attempted, tried
 from tracejit.trace.ranges import always
-from tracejit.trace.trace import Trace, condition
+from tracejit.trace.trace import Trace, condition, current
 from tracejit.trace.tracer import Tracer, wrap
 
 
@@ -65,7 +65,7 @@ def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwarg
 
 def _truths(python: Any, absorbing: bool, values: Any) -> Any:
     """``any`` or ``all`` of a traced array, or of values some of which are traced."""
-    control = TracedControl(build.solver())
+    control = _control()
     if _is_row(values):
         found = np.any(values) if absorbing else np.all(values)
         return control.not_(control.not_(found))
@@ -77,13 +77,20 @@ def _truths(python: Any, absorbing: bool, values: Any) -> Any:
     return control.and_(True, *parts)
 
 
+def _control() -> TracedControl:
+    """The runtime of the trace that is running."""
+    trace = current()
+    assert trace is not None
+    return TracedControl(trace)
+
+
 def _is_row(value: Any) -> bool:
     return isinstance(value, Tracer) and value.kind == "array" and value.node.ndim == 1
 
 
 def _of_elements(python: Any, row: Tracer) -> Any:
     """A builtin of the elements of a traced array, one after the other."""
-    return TracedControl(build.solver()).reduce_(python, row, lambda value: value)
+    return _control().reduce_(python, row, lambda value: value)
 
 
 def _plain(*values: Any) -> list[Tracer]:
