@@ -25,11 +25,13 @@ from tracejit.capture.bytecode import CALLED
 from tracejit.capture.standin import known_stand_in, real_of, stand_in_for
 from tracejit.errors import NotTraceable
 from tracejit.ir import build
+from tracejit.ir.node import Node
 from tracejit.ir.types import DTYPES, FLOAT64
 from tracejit.native.floatmodes import errstate
+from tracejit.trace.lists import TracedList
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.trace import current
-from tracejit.trace.tracer import METHODS, Tracer, wrap
+from tracejit.trace.tracer import METHODS, Tracer, number, wrap
 
 RANDOM_HINT = "pass a generator (np.random.default_rng()) as an argument, and draw from that"
 #: Modules of the standard library whose answers change from call to call.
@@ -295,6 +297,8 @@ def python_type(x: Any) -> type:
     """The class that `x`, or the value it stands for, has."""
     if isinstance(x, Mixed):
         return x.python_type()
+    if isinstance(x, TracedList):
+        return list
     if not isinstance(x, Tracer):
         return type(real_of(x))
     if x.kind == "array":
@@ -348,6 +352,8 @@ def traced_len(x: Any) -> Any:
     """``len``; of a traced array it stays symbolic."""
     if isinstance(x, Tracer) and x.kind == "array" and x.node.shape:
         return x.shape[0]
+    if isinstance(x, TracedList):
+        return number(x.length) if isinstance(x.length, Node) else x.length
     return len(x)
 
 

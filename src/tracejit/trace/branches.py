@@ -15,6 +15,7 @@ from tracejit.ir.types import BOOL
 from tracejit.trace.bits import bits_of
 from tracejit.trace.effects import NOTHING, State, Variables
 from tracejit.trace.facts import consequences
+from tracejit.trace.lists import TracedList
 from tracejit.trace.memory import put
 from tracejit.trace.mixed import Mixed, classes_of, known
 from tracejit.trace.owners import is_array
@@ -29,12 +30,14 @@ from tracejit.trace.pieces import (
     doubtful,
     is_doubtful,
     nodes_of,
+    note_added,
     nothing,
+    of_lists,
     traced,
     value_of,
 )
 from tracejit.trace.trace import Trace
-from tracejit.trace.tracer import Tracer, wrap
+from tracejit.trace.tracer import Tracer, number, wrap
 
 
 @by_parts
@@ -61,6 +64,7 @@ def if_true(
             trace.require(holds, holds, holds)
             return other()
     names = variables.names
+    note_added(trace, [side.added for side in sides])
     sides, fixed = _fixed(sides, before, variables)
     places = sorted(k for k in {*sides[0].values, *sides[1].values} if names[k] in variables.live)
     arrays = {k: a for side in sides for k, (a, _) in side.arrays.items()}
@@ -127,7 +131,7 @@ def _chosen(trace: Trace, item: Node, values: Sequence[Tracer]) -> Tracer:
     """One of two values, as the result of a branch."""
     if item.type == INT_SCALAR:
         trace.noted(item, max(bits_of(dims.from_node(v.node)) for v in values))
-    return Tracer(item, values[0].kind)
+    return of_lists(Tracer(item, values[0].kind), *values)
 
 
 def _fixed(
@@ -304,6 +308,8 @@ def negated(value: Any) -> Tracer:
 
 def predicate(test: Any) -> Node:
     """The truth of a value, as a branch or a loop takes it."""
+    if isinstance(test, TracedList):
+        return predicate(number(test.length) > 0)
     if isinstance(test, Mixed):
         return build.where(test.is_first.node, *map(predicate, test.sides()))
     node = wrap(test).node

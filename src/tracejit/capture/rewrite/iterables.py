@@ -12,6 +12,7 @@ from tracejit.ir import dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.trace.counted import wrap_length
+from tracejit.trace.lists import TracedList
 from tracejit.trace.tables import METHODS
 from tracejit.trace.tracer import FEW, Tracer, wrap
 
@@ -128,7 +129,7 @@ class Lazy:
 
 
 def _lazily(python: Any, sources: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
-    if any(isinstance(s, (Tracer, Range, Lazy)) for s in sources):
+    if any(isinstance(s, (Tracer, Range, Lazy, TracedList)) for s in sources):
         return Lazy(python, sources, *args, **kwargs)
     return python(*sources, *args, **kwargs)
 
@@ -157,6 +158,8 @@ def items_of(iterable: Any) -> Items | None:
         return Items(len(iterable), lambda k: _step(first, by, k))
     if type(iterable) is Range:
         return Items(iterable.count(), lambda k: _step(iterable.first, iterable.by, k))
+    if isinstance(iterable, TracedList) and iterable.store is not None:
+        return Items(iterable.length, lambda k: iterable[k], (iterable,))
     if isinstance(iterable, Tracer) and iterable.node.shape:
         return Items(iterable.node.shape[0], lambda k: iterable[k], (iterable,))
     if type(iterable) is not Lazy or iterable.made is not None:
