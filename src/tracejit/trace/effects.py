@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from tracejit.errors import NotTraceable, OverBudget
+from tracejit.errors import NotTraceable
 from tracejit.ir.node import Node
 from tracejit.ir.region import Check
 from tracejit.trace.lists import TracedList
@@ -24,8 +24,6 @@ from tracejit.trace.tracer import Tracer
 
 #: The name of what counts the steps of a loop that may be left. No user has one with a dot.
 COUNTER = ".step"
-#: How many times as many operations may be traced and undone as a program may have.
-UNDONE = 10
 
 
 class State:
@@ -33,7 +31,7 @@ class State:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.made = trace.made
+        self.made = trace.budget.made
         self.checks = len(trace.checks)
         self.requirements = len(trace.requirements)
         self.draws = len(trace.draws)
@@ -59,13 +57,7 @@ class State:
     def restore(self) -> None:
         """Forget what has been made and asked since."""
         trace = self.trace
-        trace.undone += trace.made - self.made
-        trace.made = self.made
-        if trace.undone > UNDONE * trace.most:
-            raise OverBudget(
-                f"its loops are traced again more often than a budget of {trace.budget:g} s allows",
-                trace.budget,
-            )
+        trace.budget.undo(self.made)
         del self.trace.checks[self.checks :], self.trace.requirements[self.requirements :]
         for table, known in zip(self.trace.tables(), self.tables, strict=True):
             table.clear()

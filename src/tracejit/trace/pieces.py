@@ -131,7 +131,7 @@ def tried(trace: Trace, piece: Callable[[], Any], variables: Variables, held: Se
     state = State(trace)
     try:
         traced(trace, piece, variables, held)
-        return trace.made - state.made
+        return trace.budget.made - state.made
     finally:
         state.restore()
 

@@ -48,10 +48,10 @@ def _is_scalar(value: Any) -> bool:
 
 
 #: The builtins that loops can be.
-REDUCTIONS: dict[str, Callable[..., Any]] = {
-    "any": any,
-    "all": all,
-    "sum": sum,
-    "max": functools.partial(_extreme, max, operator.gt),
-    "min": functools.partial(_extreme, min, operator.lt),
+REDUCTIONS: dict[Any, Callable[..., Any]] = {
+    any: any,
+    all: all,
+    sum: sum,
+    max: functools.partial(_extreme, max, operator.gt),
+    min: functools.partial(_extreme, min, operator.lt),
 }

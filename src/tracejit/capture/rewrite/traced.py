@@ -24,9 +24,10 @@ from tracejit.capture.rewrite.iterables import (
     traced_zip,
 )
 from tracejit.capture.rewrite.reducing import REDUCTIONS
+from tracejit.capture.standin import real_of
 from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir.node import Node
-from tracejit.trace import branches, control, counted
+from tracejit.trace import branches, budget, control, counted
 from tracejit.trace.effects import NOTHING, Variables
 from tracejit.trace.effects import State as Known
 from tracejit.trace.growing import growing, measured
@@ -38,10 +39,6 @@ from tracejit.trace.pieces import attempted, tried
 from tracejit.trace.ranges import always
 from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap
-
-#: Steps up to which a loop is unrolled, if these are at most so many operations; and operations up
-#: to which any is: one program over arrays is better then.
-FEW, MOST, SMALL = 4, 600, 120
 
 
 def _any_in(value: TracedList) -> Any:
@@ -74,18 +71,18 @@ class _Step:
 
 
 class TracedControl(PythonControl):
-    """Regions for what a trace cannot know; `builtins` are those that see traced numbers."""
+    """Regions for what a trace cannot know; `builtins` answer for Python's, of traced numbers."""
 
     def __init__(self, trace: Trace, changing: bool = False) -> None:
         self.trace = trace
-        self.builtins: dict[str, Any] = {
-            "range": traced_range,
-            "enumerate": traced_enumerate,
-            "zip": traced_zip,
-            "reversed": traced_reversed,
+        self.builtins: dict[Any, Any] = {
+            range: traced_range,
+            enumerate: traced_enumerate,
+            zip: traced_zip,
+            reversed: traced_reversed,
         }
-        for how, function in REDUCTIONS.items():
-            self.builtins[how] = functools.partial(self._of_list, how, function)
+        for python, function in REDUCTIONS.items():
+            self.builtins[python] = functools.partial(self._of_list, python, function)
         #: Whether the numbers of steps change from call to call: then such loops are regions.
         self.changing = changing
 
@@ -164,7 +161,11 @@ class TracedControl(PythonControl):
             if problem is None:
                 return self._note("loop", "a region")
             why = f", since it can be no region: {problem.reason}"
-            if size is None or min(self._cost(step, names, held), MOST // FEW) * size > MOST:
+            if (
+                size is None
+                or min(self._cost(step, names, held), budget.MODERATE // budget.FEW) * size
+                > budget.MODERATE
+            ):
                 raise problem
         done = self._unrolled(iterable, body, leave)
         self._note("loop", f"unrolled, {size} steps{why}")
@@ -189,7 +190,7 @@ class TracedControl(PythonControl):
         if size <= 1:
             return True
         cost = self._cost(step, names, held) * size
-        return cost <= (MOST if size <= FEW else SMALL)
+        return cost <= (budget.MODERATE if size <= budget.FEW else budget.SMALL)
 
     def _unrolled(
         self,
@@ -216,7 +217,7 @@ class TracedControl(PythonControl):
         read: Names,
         live: Names,
     ) -> None:
-        made, asked = self.trace.made, False
+        made, asked = self.trace.budget.made, False
 
         def region() -> None:
             names = _variables(assigned, read, live, body, test, leave)
@@ -241,7 +242,7 @@ class TracedControl(PythonControl):
             if not condition:
                 return None
             changes = self.changing and isinstance(condition, Tracer)
-            if not asked and (changes or self.trace.made - made > SMALL):
+            if not asked and (changes or self.trace.budget.made - made > budget.SMALL):
                 asked = True
                 names = _variables(assigned, read, live, body, test, leave)
                 if attempted(self.trace, region, names) is None:
@@ -295,10 +296,11 @@ class TracedControl(PythonControl):
         body: Callable[[Any], Any],
         test: Callable[[Any], Any] | None = None,
     ) -> Any:
-        items = items_of(iterable)
-        how = next((n for n in REDUCTIONS if function is self.builtins[n]), "")
+        items, real = items_of(iterable), real_of(function)
+        how = next((f.__name__ for f in REDUCTIONS if f is real), None)
         size = None if items is None else self.trace.value(items.length)
-        if items is None or not how or size == 0 or (how == "sum" and size and size <= FEW):
+        few = size == 0 or (how == "sum" and size is not None and size <= budget.FEW)
+        if items is None or how is None or few:
             if test is not None and how == "sum":
                 return self._summed(iterable, body, test)
             return super().reduce_(function, iterable, body, test)
@@ -330,10 +332,10 @@ class TracedControl(PythonControl):
         else:
             self.trace.truth(holds)
 
-    def _of_list(self, how: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def _of_list(self, python: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """A builtin, also of a list that is in arrays."""
         if len(args) == 1 and not kwargs and isinstance(args[0], TracedList) and args[0].store:
-            return self.reduce_(self.builtins[how], args[0], lambda value: value)
+            return self.reduce_(python, args[0], lambda value: value)
         return function(*args, **kwargs)
 
     def _gives_open(self, items: Items, body: Callable[[Any], Any]) -> bool:
@@ -374,7 +376,7 @@ class TracedControl(PythonControl):
             if how == "sum":
                 result = result + value
             elif how in ("max", "min"):
-                result = self.builtins[how](result, value)
+                result = self.builtins[max if how == "max" else min](result, value)
             else:
                 result = self.not_(self.not_(value))
 

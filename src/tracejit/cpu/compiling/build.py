@@ -17,6 +17,7 @@ compiled functions: samplers are.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -26,6 +27,7 @@ from numba.core import types
 from numba.np.numpy_support import from_dtype
 
 from tracejit.cpu import runtime
+from tracejit.cpu.compiling.order import reads, stores_last, turned
 from tracejit.intrinsics import elements, memory, structure
 from tracejit.intrinsics.temporary import release
 from tracejit.lower.kernel.statements import (
@@ -47,6 +49,7 @@ from tracejit.lower.kernel.statements import (
     Output,
     Part,
     Return,
+    Statement,
     Store,
     Transposed,
     Unary,
@@ -121,6 +124,11 @@ class Builder:
             name = self.base[name]
         return name
 
+    @functools.cached_property
+    def reads(self) -> Counter[str]:
+        """How often the kernel reads names."""
+        return reads(self.kernel.body.statements())
+
     def build(self) -> None:
         """Build the whole function, from where the builder is."""
         self._statements(self.kernel.body)
@@ -128,18 +136,25 @@ class Builder:
     # Statements ------------------------------------------------------------------------------
 
     def _statements(self, block: Block) -> None:
-        for s in block.statements():
+        self._each(block.statements())
+
+    def _each(self, statements: Iterable[Statement]) -> None:
+        for s in statements:
             _STATEMENTS[type(s)](self, s)
 
     def _for(self, s: For) -> None:
         self.env[s.index] = self._call(_LOOPS[s.kind], map(self._value, s.operands))
-        self._statements(s)
+        self._each(stores_last(list(s.statements()), self.places, self._memory))
         large = _length(s) > LARGE
         self._call(structure.loop_end_large if large else structure.loop_end, [])
 
     def _forever(self, s: Forever) -> None:
+        each = list(s.statements())
+        count = turned(each, self.places, self.reads)
         self._call(structure.loop_forever, [])
-        self._statements(s)
+        self._each(each[:count])
+        self._call(structure.loop_body, [])
+        self._each([*each[count:], *each[:count]])
         self._call(structure.loop_again_forever, [])
 
     def _leave(self, s: Leave) -> None:
@@ -304,7 +319,7 @@ def _array(e: Expr) -> str:
 
 def _whole(value: Expr) -> str:
     """The array that an expression is a view of; nothing where it is another."""
-    if isinstance(value, Call) and value.function.startswith(("flat", "shaped_")):
+    if isinstance(value, Call) and value.function.startswith(("flat", "shaped_", "strip_")):
         return _array(value.operands[0])
     return _array(value.array) if isinstance(value, Part) else ""
 

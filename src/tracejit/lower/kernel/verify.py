@@ -68,8 +68,8 @@ class _Checker:
         for s in block.statements():
             if left:
                 yield f"nothing comes to {type(s).__name__}"
-            for e in _read(s):
-                yield from (f"{name} has no value here" for name in _names(e) - known)
+            for e in read(s):
+                yield from (f"{name} has no value here" for name in names(e) - known)
                 yield from _wrong(e)
             yield from self.effects(s, known)
             left = isinstance(s, Return | Leave)
@@ -118,7 +118,7 @@ def _last(block: Block) -> Statement | None:
     return statements[-1] if statements else None
 
 
-def _read(s: Statement) -> tuple[Expr, ...]:
+def read(s: Statement) -> tuple[Expr, ...]:
     """The expressions that a statement evaluates before all that is inside of it."""
     if isinstance(s, Assign):
         return (s.value,)
@@ -151,11 +151,11 @@ def operands(e: Expr) -> tuple[Expr, ...]:
     return (e.inner,) if isinstance(e, Group) else (e.call,)
 
 
-def _names(e: Expr) -> set[str]:
+def names(e: Expr) -> set[str]:
     """The names that an expression reads."""
     if isinstance(e, str):
         return {e}
-    return set().union(*map(_names, operands(e)))
+    return set().union(*map(names, operands(e)))
 
 
 def _wrong(e: Expr) -> Iterator[str]:
