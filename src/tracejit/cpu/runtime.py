@@ -52,6 +52,7 @@ from tracejit.intrinsics.sums import (
     sum_close,
     sum_open,
 )
+from tracejit.intrinsics.team import team
 from tracejit.intrinsics.temporary import temporary
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
 from tracejit.intrinsics.vecmath.functions import (
@@ -160,6 +161,7 @@ __all__ = [
     "sum_carry",
     "sum_close",
     "sum_open",
+    "team",
     "temporary",
     "ufunc_loop",
     "ufunc_over",
