@@ -1,7 +1,9 @@
 """What is known of whole numbers where it is traced: differences that are not negative there.
 
 A loop knows that the number of its step is one of its steps', a side of a branch what decided for
-it, and a number of `given` what it was tested for. So most positions need no test.
+it, and a number of `given` what it was tested for. So most positions need no test. This is where it
+is kept, and where a test says what follows from it; what follows of that is proven in
+`ir/inequalities.py`.
 """
 
 from __future__ import annotations
@@ -11,15 +13,12 @@ from contextlib import contextmanager
 
 from tracejit.ir import build, dims, lengths, ops
 from tracejit.ir.closing import opened
-from tracejit.ir.dims import INT_SCALAR, Dim, Poly
-from tracejit.ir.lengths import non_negative
+from tracejit.ir.dims import INT_SCALAR, Dim
+from tracejit.ir.inequalities import follows
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.region import regions_of
 from tracejit.ir.scalars import GIVEN
 from tracejit.ir.types import INT64
-
-#: How many facts are added up, at most, to prove something.
-_STEPS = 4
 
 
 class Facts:
@@ -76,26 +75,7 @@ class Facts:
 
     def holds(self, d: Dim) -> bool:
         """Whether `d` is certainly not negative."""
-        return self._proven(d, _STEPS)
-
-    def _proven(self, d: Dim, steps: int) -> bool:
-        if non_negative(d):
-            return True
-        if not steps or isinstance(d, int):
-            return False
-        terms = dims.poly(d)
-        for monomial, factor in terms.items():
-            if not monomial or (factor > 0 and _is_natural(monomial)):
-                continue
-            # What is in the way must be made up for, by one fact or another.
-            for fact in dict.fromkeys(f for atom in monomial for f in self._about.get(atom, ())):
-                own = dims.poly(fact).get(monomial, 0)
-                if own and factor % own == 0 and factor // own > 0:
-                    rest = dims.sub(d, dims.mul(factor // own, fact))
-                    if _is_simpler(rest, terms) and self._proven(rest, steps - 1):
-                        return True
-            return False
-        return False
+        return follows(d, self._about)
 
 
 class Knowing(build.Solver):
@@ -113,15 +93,6 @@ class Knowing(build.Solver):
         """Know this of a number."""
         self.sizes[number] = bits
         self.facts.note(number, facts)
-
-
-def _is_natural(monomial: tuple[Node, ...]) -> bool:
-    """Whether a product is never negative: of what is not, and of squares."""
-    return all(non_negative(atom) or monomial.count(atom) % 2 == 0 for atom in monomial)
-
-
-def _is_simpler(rest: Dim, terms: Poly) -> bool:
-    return len(dims.poly(rest)) <= len(terms) + 1
 
 
 def _atoms(fact: Dim) -> list[Node]:
