@@ -69,6 +69,21 @@ def zeros(shape: Any, dtype: Any = float, order: Any = "C", **other: Any) -> Tra
     return _filled(shape, 0, dtype_argument(dtype or float), order or "C", other)
 
 
+@creates(np.ndarray)
+def ndarray(
+    shape: Any,
+    dtype: Any = float,
+    buffer: Any = None,
+    offset: Any = 0,
+    strides: Any = None,
+    order: Any = None,
+) -> Tracer:
+    """``np.ndarray`` of a shape, whose content is anything."""
+    if buffer is not None or strides is not None:
+        raise NotTraceable("an array over the memory of another one is made", "use slices")
+    return zeros(shape, dtype, order)
+
+
 @creates(np.ones)
 def ones(shape: Any, dtype: Any = None, order: Any = "C", **other: Any) -> Tracer:
     """``np.ones``."""

@@ -238,7 +238,7 @@ def _math_function(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-# NumPy's scalar types -----------------------------------------------------------------------------
+# NumPy's types ------------------------------------------------------------------------------------
 
 
 def called(value: Any) -> Any:
@@ -248,12 +248,15 @@ def called(value: Any) -> Any:
     """
     if is_scalar_type(value):
         return functools.partial(_cast, value)
-    return functools.partial(answered, value) if is_called_apart(value) else replacement(value)
+    if not is_called_apart(value):
+        return replacement(value)
+    return CREATORS[value] if value in CREATORS else functools.partial(answered, value)
 
 
 def is_called_apart(value: Any) -> bool:
-    """Whether `value` is a class that traced values are cast to, or that goes over some."""
-    return is_scalar_type(value) or (isinstance(value, type) and value in _OVER)
+    """Whether `value` is a class that casts traced values, that goes over some, or the arrays'."""
+    others = isinstance(value, type) and (value in _OVER or value in CREATORS)
+    return others or is_scalar_type(value)
 
 
 def is_scalar_type(value: Any) -> bool:
