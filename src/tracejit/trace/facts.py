@@ -155,24 +155,12 @@ def _of_branch(branch: Node, place: int, holds: bool) -> list[tuple[Node, bool]]
     return []
 
 
-_NOT = {"less": "greater_equal", "greater_equal": "less", "greater": "less_equal",
-        "less_equal": "greater", "equal": "not_equal", "not_equal": "equal"}  # fmt: skip
-
-
 def _compared(test: Node, holds: bool) -> list[Dim]:
-    if test.op.name not in _NOT or not all(_is_whole(a) for a in test.args):
+    name = test.op.name
+    if name not in lengths.NEGATED or not all(_is_whole(a) for a in test.args):
         return []
-    a, b = (_side(node) for node in test.args)
-    name = test.op.name if holds else _NOT[test.op.name]
-    less, more = dims.sub(b, a), dims.sub(a, b)
-    return {
-        "less": [dims.sub(less, 1)],
-        "less_equal": [less],
-        "greater": [dims.sub(more, 1)],
-        "greater_equal": [more],
-        "equal": [less, more],
-        "not_equal": [],
-    }[name]
+    difference = dims.sub(*map(_side, test.args))
+    return lengths.not_negative(name if holds else lengths.NEGATED[name], difference)
 
 
 def _is_whole(node: Node) -> bool:
