@@ -70,6 +70,16 @@ PASSES = {
             ("what a loop does is forgotten", "outer(found.writes)", "[]"),
         ),
     ),
+    "panels": Pass(
+        "lower/panels.py",
+        "tests/lower/test_panels.py",
+        (
+            ("places between are put back", "if put and put != list(", "if put and list("),
+            ("other lines", "or len({along for along, _ in filter(None, each)}) > 1", ""),
+            ("what is read is not there", "all(r < put[0] if", "all(r <= put[0] if"),
+            ("rows that are in no panel", "m in alone or", "True or"),
+        ),
+    ),
     "control": Pass(
         "lower/control.py",
         "tests/lower/test_control.py",

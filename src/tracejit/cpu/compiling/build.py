@@ -24,6 +24,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import types
+from numba.core.registry import cpu_target
 from numba.np.numpy_support import from_dtype
 
 from tracejit.cpu import runtime
@@ -234,7 +235,7 @@ class Builder:
     def _compiled(self, f: Any, kinds: list[Any], values: list[ir.Value]) -> Value:
         kind = self.typingctx.resolve_value_type(f)
         signature = kind.get_call_type(self.typingctx, kinds, {})
-        self.context.refresh()
+        cpu_target.target_context.refresh()
         return signature.return_type, self.context.get_function(kind, signature)(self.b, values)
 
     def _called(self, e: Call) -> Value:
