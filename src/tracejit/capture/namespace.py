@@ -246,20 +246,17 @@ def called(value: Any) -> Any:
 
     Everywhere else the function sees the real class.
     """
-    if isinstance(value, type) and value in CREATORS:
-        return CREATORS[value]
     if is_scalar_type(value):
         return functools.partial(_cast, value)
-    return functools.partial(answered, value) if is_called_apart(value) else replacement(value)
+    if not is_called_apart(value):
+        return replacement(value)
+    return CREATORS[value] if value in CREATORS else functools.partial(answered, value)
 
 
 def is_called_apart(value: Any) -> bool:
-    """Whether `value` is a class that traced values are cast to, that goes over some, or whose
-    arrays are traced.
-    """
-    return is_scalar_type(value) or (
-        isinstance(value, type) and (value in _OVER or value in CREATORS)
-    )
+    """Whether `value` is a class that casts traced values, that goes over some, or the arrays'."""
+    others = isinstance(value, type) and (value in _OVER or value in CREATORS)
+    return others or is_scalar_type(value)
 
 
 def is_scalar_type(value: Any) -> bool:

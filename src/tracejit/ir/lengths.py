@@ -57,11 +57,15 @@ def non_negative(d: Dim) -> bool:
     if d.op is ops.CAST:
         # A count of elements, or a truth value.
         return d.args[0].op is ops.REDUCTIONS["sum"] or d.args[0].dtype.char in "?BHI"
-    if d.op.name in ("maximum", "minimum"):
-        every = any if d.op.name == "maximum" else all
-        return every(non_negative(dims.from_node(a)) for a in d.args)
-    quotients = (ops.ELEMENTWISE["floor_divide"], ops.ELEMENTWISE["remainder"])
-    return d.op in quotients and all(non_negative(dims.from_node(a)) for a in d.args)
+    every = _OF_NATURALS.get(d.op.name)
+    return every is not None and every(non_negative(dims.from_node(a)) for a in d.args)
+
+
+#: What is not negative, of operands of which all are not, or any.
+_OF_NATURALS = {
+    **dict.fromkeys(("maximum", "bitwise_and"), any),
+    **dict.fromkeys("minimum floor_divide remainder bitwise_or bitwise_xor".split(), all),
+}
 
 
 def certain(name: str, difference: Dim) -> bool | None:

@@ -34,6 +34,7 @@ from tracejit.lower.materialise import contiguous, materialise
 from tracejit.lower.order import products_early
 from tracejit.lower.placement import placement
 from tracejit.lower.program import Computation, Control, Kind, Program
+from tracejit.lower.strips import strips_of
 from tracejit.lower.target import Costs, Target
 
 
@@ -64,6 +65,7 @@ def schedule(
         change(program)
     for node in filter(is_run, program.stored):
         program.controls[node] = _control(node, program, target)
+    program.strips = strips_of(program)
     return program
 
 

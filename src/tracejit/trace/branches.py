@@ -126,7 +126,12 @@ def if_true(
 def _chosen(trace: Trace, item: Node, values: Sequence[Tracer]) -> Tracer:
     """One of two values, as the result of a branch."""
     if item.type == INT_SCALAR:
-        trace.noted(item, max(bits_of(dims.from_node(v.node)) for v in values))
+        sides = [dims.from_node(v.node) for v in values]
+        extents = [e for e in map(trace.extent, sides) if e is not None]
+        if len(extents) == len(sides):
+            trace.within(item, min(low for low, _ in extents), max(high for _, high in extents))
+        else:
+            trace.noted(item, max(map(bits_of, sides)))
     return Tracer(item, values[0].kind)
 
 

@@ -104,6 +104,7 @@ class Knowing(build.Solver):
     def __init__(self) -> None:
         self.facts = Facts()
         self.sizes: dict[Node, int] = {}
+        self.extents: dict[Node, tuple[int, int]] = {}
 
     def bits(self, number: Node) -> int | None:
         """A bound on a number that an array tells, or a loop comes to."""
@@ -113,6 +114,16 @@ class Knowing(build.Solver):
         """Know this of a number."""
         self.sizes[number] = bits
         self.facts.note(number, facts)
+
+    def within(self, number: Node, low: int, high: int) -> None:
+        """Know of a number that it is from `low` to `high` wherever it is computed."""
+        self.extents[number] = low, high
+        bits = max(low.bit_length(), high.bit_length())
+        self.noted(number, bits, [dims.sub(number, low), dims.sub(high, number)])
+
+    def extent(self, d: Dim) -> tuple[int, int] | None:
+        """Between what a number is, if that is known of it wherever it is computed."""
+        return self.extents.get(d) if isinstance(d, Node) else (d, d)
 
 
 def _is_natural(monomial: tuple[Node, ...]) -> bool:

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tracejit.ir import dims, ops
-from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, Origin
 from tracejit.ir.region import Region, regions_of
 from tracejit.ir.rules import roles
@@ -26,7 +25,6 @@ from tracejit.lower.control import results
 from tracejit.lower.emit.emitting import Emitting, refused, unless
 from tracejit.lower.emit.expressions import loaded, stored
 from tracejit.lower.emit.values import MISSED
-from tracejit.lower.interchange import SIDE_BY_SIDE
 from tracejit.lower.kernel.statements import (
     Assign,
     Binary,
@@ -45,7 +43,7 @@ from tracejit.lower.kernel.statements import (
     Store,
     Unary,
 )
-from tracejit.lower.program import Computation, Control, Program, has_loops
+from tracejit.lower.program import Computation, Control, Lines, Program, has_loops
 from tracejit.native.interrupts import INTERRUPTED
 
 
@@ -129,10 +127,12 @@ class Regions:
         index = self.e.fresh("i")
         count = self.e.value(parts.control[0], ())
         watch = self._watched(control) if control.lines is None else None
-        around = control.lines
-        lines = self._lines(around.extents if around else ())
+        lines, opened = self.e.lines, 0
+        if control.lines is not None and not lines:
+            lines = self.lines(control.lines)
+            opened = len(lines)
         given = [*carried, index, *sequences, *captures]
-        for k in around.fetched if around else ():
+        for k in control.lines.fetched if control.lines else ():
             self._fetch(given[k], lines)
         block = For(index=index, kind="range", operands=(count,))
         self.e.open(block)
@@ -163,7 +163,7 @@ class Regions:
             block.add(refused())
         self._watch(block, watch)
         self.e.path.pop()
-        for _ in lines:
+        for _ in range(opened):
             self.e.path.pop()
         return self._places(left, carried)
 
@@ -176,20 +176,21 @@ class Regions:
         index = [first for first, _ in lines]
         self.e.path[-1].add(Do(Call(name, (array, *index, lines[-1][1]))))
 
-    def _lines(self, extents: Sequence[Dim]) -> list[tuple[Expr, Expr]]:
-        """Open the loops that go around one of steps: from where to where each does, inside."""
+    def lines(self, around: Lines) -> list[tuple[Expr, Expr]]:
+        """Open the loops over lines: from where to where each goes, inside."""
         found: list[tuple[Expr, Expr]] = []
-        for k, d in enumerate(extents):
+        for k, d in enumerate(around.extents):
             length, index = self.e.dim(d), self.e.fresh("i")
-            if k + 1 < len(extents):
+            beside = around.beside if k + 1 == len(around.extents) else 0
+            if not beside:
                 self.e.open(For(index=index, kind="range", operands=(length,)))
                 found.append((index, Binary("+", index, 1)))
                 continue
-            count = Binary(">>", Binary("+", length, (1 << SIDE_BY_SIDE) - 1), SIDE_BY_SIDE)
+            count = Binary(">>", Binary("+", length, (1 << beside) - 1), beside)
             self.e.open(For(index=index, kind="range", operands=(count,)))
             first, last = self.e.fresh("i"), self.e.fresh("i")
-            self.e.path[-1].assign(first, Binary("<<", index, SIDE_BY_SIDE))
-            end = Binary("+", first, 1 << SIDE_BY_SIDE)
+            self.e.path[-1].assign(first, Binary("<<", index, beside))
+            end = Binary("+", first, 1 << beside)
             self.e.path[-1].assign(last, Call("imin", (end, length)))
             found.append((first, last))
         return found
