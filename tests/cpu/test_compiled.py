@@ -17,8 +17,8 @@ from handwritten import kernel, wrapped
 from numba.core import types
 
 from tracejit.cpu.compiling.compile import array_type, scalar_type
-from tracejit.intrinsics.function import Compiled
 from tracejit.intrinsics import late
+from tracejit.intrinsics.function import Compiled
 from tracejit.native import abi
 
 SCALARS = [np.dtype(c) for c in "?bhilBHILfdFD"]

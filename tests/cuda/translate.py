@@ -44,7 +44,16 @@ void launch(const uint64_t *P, const uint32_t *g, const uint32_t *t, const uint3
 }
 """
 _ROUND = {"rzi": "trunc", "rni": "rint", "rmi": "floor", "rpi": "ceil"}
-_SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "rem": "%", "and": "&", "or": "|", "xor": "^"}
+_SIGNS = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "div": "/",
+    "rem": "%",
+    "and": "&",
+    "or": "|",
+    "xor": "^",
+}
 _TESTS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=",
           "lo": "<", "ls": "<=", "hi": ">", "hs": ">="}  # fmt: skip
 _SPECIAL = re.compile(r"%(tid|ntid|ctaid|nctaid)\.([xyz])$")
@@ -190,7 +199,9 @@ class Translation:
             target = target.replace("%temp", "_")
             low, high = (p.strip() for p in target[1:-1].split(","))
             parts = [] if low == "_" else [f"{low[1:]} = (uint{half}_t){self.bits(source)};"]
-            return " ".join(parts + ([] if high == "_" else [f"{high[1:]} = {self.bits(source)} >> {half};"]))
+            return " ".join(
+                parts + ([] if high == "_" else [f"{high[1:]} = {self.bits(source)} >> {half};"])
+            )
         if _SPECIAL.match(source):
             return f"{target[1:]} = {self.read(source, kind)};"
         return f"{target[1:]} = {self.bits(source)};"
@@ -318,7 +329,9 @@ class Translation:
 
     def op_bfi(self, words: list[str], o: list[str], line: str) -> str:
         kind = words[-1]
-        part, whole, at, size = (self.read(x, kind if k < 2 else "u32") for k, x in enumerate(o[1:5]))
+        part, whole, at, size = (
+            self.read(x, kind if k < 2 else "u32") for k, x in enumerate(o[1:5])
+        )
         mask = f"(((({_C[kind]})1 << {size}) - 1) << {at})"
         return self.put(o[0], f"(({part} << {at}) & {mask}) | ({whole} & ~{mask})", kind)
 

@@ -19,7 +19,6 @@ from tracejit.errors import CompileError, NotTraceable
 from tracejit.lower import cache
 from tracejit.lower.kernel.statements import Factory
 
-
 #: The host's functions, by name.
 _hosts: dict[str, Any] = {}
 

@@ -67,7 +67,12 @@ class Entry:
     """What a driver calls: inputs and buffers of NumPy's, in this order; the code of the call."""
 
     def __init__(
-        self, source: CUDASource, graph: Graph, layouts: Mapping[str, str], function: Any, link: Link
+        self,
+        source: CUDASource,
+        graph: Graph,
+        layouts: Mapping[str, str],
+        function: Any,
+        link: Link,
     ) -> None:
         self.source, self.function, self.link = source, function, link
         self.inputs = [(storage(n.dtype), n.ndim, layouts[n.attr[0]]) for n in graph.inputs]

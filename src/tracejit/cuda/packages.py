@@ -40,5 +40,7 @@ def library(name: str, module: str, probe: str, *arguments: Any) -> Any:
     try:
         getattr(found, probe)(*arguments)
     except Exception as error:
-        raise told(DeviceError(f"{module} is needed, and is not found ({error})"), INSTALL) from error
+        raise told(
+            DeviceError(f"{module} is needed, and is not found ({error})"), INSTALL
+        ) from error
     return found

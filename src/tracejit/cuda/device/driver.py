@@ -44,7 +44,15 @@ class Driver(Protocol):
         ...
 
     def launch(
-        self, kernel: Any, grid: Sequence[int], block: Sequence[int], arguments: Any
+        self,
+        kernel: Any,
+        grid: Sequence[int],
+        block: Sequence[int],
+        pointers: int,
+        sizes: Sequence[int],
     ) -> None:
-        """Run a kernel over a grid of blocks of threads; `arguments` are its parameters' values."""
+        """Run a kernel over a grid of blocks of threads.
+
+        At the address `pointers` are those of its parameters, which have so many bytes.
+        """
         ...

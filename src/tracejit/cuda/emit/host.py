@@ -15,10 +15,10 @@ from tracejit.ir.node import Node
 from tracejit.lower.control import LEFT
 from tracejit.lower.emit.emitter import Emitter
 from tracejit.lower.emit.expressions import storage
+from tracejit.lower.emit.values import REFUSED
 from tracejit.lower.kernel.statements import Binary, Call, Constant, Do, Element, If, Part, Return
 from tracejit.lower.kernel.text import Text, factory_text
 from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
-from tracejit.lower.emit.values import REFUSED
 
 #: What a kernel counts up where NumPy would have raised.
 _FLAG_TYPE = np.dtype(np.int32)
@@ -106,7 +106,9 @@ class HostEmitter(Emitter):
         self._note(buffer)
 
     def _note(self, buffer: Buffer) -> None:
-        self.kinds[buffer.name] = ParameterKind(storage(buffer.node.dtype), len(buffer.shape), "C", True)
+        self.kinds[buffer.name] = ParameterKind(
+            storage(buffer.node.dtype), len(buffer.shape), "C", True
+        )
 
     def _launch(self, item: Loop | Computation) -> None:
         """Emit a kernel that does what `item` does, and its launch."""
@@ -141,5 +143,3 @@ class HostEmitter(Emitter):
                 found = node.op in (ops.DIM, ops.CONST)
             self._known_here[node] = found
         return found
-
-

@@ -67,10 +67,10 @@ class HostBuilder(Builder):
         return super()._called(e)
 
     def _launched(self, e: Call) -> Value:
-        counts = [self._value(o)[1] for o in e.operands[:3]]
+        counts = [self.value(o)[1] for o in e.operands[:3]]
         parameters: list[ir.Value] = []
         for operand in e.operands[3:]:
-            parameters += self._parameters(*self._value(operand))
+            parameters += self._parameters(*self.value(operand))
         b = self.b
         kind = ir.ArrayType(_BYTES, max(len(parameters), 1))
         with b.goto_entry_block():
@@ -103,13 +103,13 @@ class HostBuilder(Builder):
     def _store(self, s: Store) -> None:
         ty, address, place = self._place(s.element)
         model = self.context.data_model_manager[ty.dtype]
-        self.b.store(model.as_data(self.b, self._value(s.value)[1]), place)
+        self.b.store(model.as_data(self.b, self.value(s.value)[1]), place)
         self._move(PUT, address, place)
 
     def _place(self, e: Element) -> tuple[Any, ir.Value, ir.Value]:
         """An array's type, where an element of it is on the device, and memory here for one."""
-        ty, array = self._value(e.array)
-        index = tuple(self._value(i)[1] for i in e.index)
+        ty, array = self.value(e.array)
+        index = tuple(self.value(i)[1] for i in e.index)
         address = elements.element_address(self.context, self.b, ty, array, index, False)
         with self.b.goto_entry_block():
             return ty, address, self.b.alloca(address.type.pointee)
@@ -133,9 +133,9 @@ class HostBuilder(Builder):
             self.leave(_INT(FAILED))
 
 
-HostBuilder.statements = {**Builder.statements, Store: HostBuilder._store}
-HostBuilder.expressions = {
-    **Builder.expressions,
+HostBuilder.statement_of = {**Builder.statement_of, Store: HostBuilder._store}
+HostBuilder.expression_of = {
+    **Builder.expression_of,
     Call: HostBuilder._called,
     Element: HostBuilder._element,
 }

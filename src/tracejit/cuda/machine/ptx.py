@@ -42,7 +42,9 @@ def versions() -> tuple[int, ...]:
 def ptx(text: str, cc: tuple[int, int]) -> str:
     """The PTX of a module's text for GPUs of compute capability `cc`, and later ones."""
     if cc < OLDEST:
-        raise DeviceError(f"compute capability {cc[0]}.{cc[1]}: the oldest there is code for is 8.0")
+        raise DeviceError(
+            f"compute capability {cc[0]}.{cc[1]}: the oldest there is code for is 8.0"
+        )
     n = nvvm()
     program = n.create_program()
     try:

@@ -91,6 +91,5 @@ def _own(
         return bool(index == access.identity(len(index)))
     axis = _axis(c, loop)
     return all(
-        isinstance(index[p], Entry) and index[p] == entry._replace(axis=axis)
-        for p, entry in places
+        isinstance(index[p], Entry) and index[p] == entry._replace(axis=axis) for p, entry in places
     )
