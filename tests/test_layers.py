@@ -26,6 +26,7 @@ arrays lower
 capture intrinsics
 cpu
 call
+cuda
 symbolic transform
 tensor testing
 gof gradient printing sandbox api
@@ -38,7 +39,7 @@ _LINES = [line.split() for line in LAYERS.split("\n") if line]
 RANK = {name: k for k, line in enumerate(_LINES) for name in line}
 # Packages that a layer must not name anywhere, not even inside a function.
 HEAVY = {"numba", "llvmlite", "rich", "sklearn"}
-MAY_NAME = {"call", "native", "rng", "lower", "intrinsics", "cpu", "demo", "__main__"}
+MAY_NAME = {"call", "native", "rng", "lower", "intrinsics", "cpu", "cuda", "demo", "__main__"}
 
 
 def layer_of(path: Path) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import types
 from typing import Any
 
-import tracejit.cpu  # noqa: F401 — which registers itself
+import tracejit.cpu
+import tracejit.cuda  # noqa: F401
 from tracejit.call.function import Function
 from tracejit.call.function import function as decorated
 

@@ -58,6 +58,10 @@ class CompileError(TracejitError, RuntimeError):
     """The back end refused a program: a defect of tracejit."""
 
 
+class DeviceError(TracejitError, RuntimeError):
+    """A GPU, its driver, or a package for one is missing, or does not do what it should."""
+
+
 class InvalidGraphError(TracejitError, AssertionError):
     """The verifier found a malformed graph: a defect of the pass before it."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from tracejit.call.arguments import storage_of
 from tracejit.call.paths import Stats
 from tracejit.config import config
-from tracejit.errors import InvalidGraphError
+from tracejit.errors import DeviceError, InvalidGraphError
 from tracejit.ir.graph import Graph
 from tracejit.ir.printer import to_text
 from tracejit.ir.verify import verify
@@ -48,7 +48,7 @@ def executable_of(
             executable = compile_graph(
                 graph, layouts, target, name=name, kinds=kinds, states=states, budget=budget
             )
-        except InvalidGraphError:
+        except (InvalidGraphError, DeviceError):
             raise
         except Exception as problem:
             if not refused(problem):

@@ -36,7 +36,7 @@ from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.capture.rewrite.function import rewritten
 from tracejit.capture.rewrite.traced import TracedControl
 from tracejit.config import config, settings
-from tracejit.errors import MISS, Hurried, NotTraceable, OverBudget, take_refusal
+from tracejit.errors import MISS, DeviceError, Hurried, NotTraceable, OverBudget, take_refusal
 from tracejit.ir import build
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
@@ -374,6 +374,8 @@ def _compiled(
     fn.stats.traces += 1
     try:
         path = _compile(fn, description, trace, program)
+    except DeviceError:  # what was asked for is not there: NumPy is no substitute
+        raise
     except Exception as problem:
         return Refusal(problem, fn.__wrapped__, trace, compiling=True)
     path.texts = texts_of(description)

@@ -1,1 +1,45 @@
-"""A GPU as a target: one kernel a loop nest, compiled on any machine."""
+"""A GPU as a target: a kernel for each loop nest, which any machine can compile.
+
+Where there is no GPU, `ptx` shows what one would run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tracejit.lower.registry import register
+from tracejit.native.apart import imported
+
+if TYPE_CHECKING:
+    from tracejit.lower.target import Target
+
+#: The names of devices: of the first one, and of each by its number.
+DEVICES = ("cuda", *(f"cuda:{number}" for number in range(8)))
+
+
+def _target(device: str) -> Target:
+    driver = imported("tracejit.cuda.device.nvidia").Nvidia(int(device.partition(":")[2] or 0))
+    found: Target = imported("tracejit.cuda.target").CUDA(driver)
+    return found
+
+
+def ptx(f: Any, *args: Any, cc: tuple[int, int] = (9, 0), **kwargs: Any) -> dict[str, str]:
+    """The PTX of each kernel that `f` is for these arguments, by its name, in their order.
+
+    It is for GPUs of compute capability `cc`, and later ones, and needs none. UnsupportedError
+    where `f` does not compile for a GPU, `DeviceError` where NVIDIA's compiler is not installed.
+
+    >>> import numpy as np
+    >>> import tracejit
+    >>> [text] = tracejit.cuda.ptx(lambda x: 2 * x + 1, np.arange(3.0)).values()
+    >>> ".target sm_90" in text
+    True
+    """
+    found: dict[str, str] = imported("tracejit.cuda.inspect").ptx(f, args, kwargs, cc)
+    return found
+
+
+for _device in DEVICES:
+    register(_device, lambda device=_device: _target(device))  # type: ignore[misc]
+
+__all__ = ["DEVICES", "ptx"]

@@ -28,7 +28,8 @@ def numba_type(kind: ParameterKind) -> Any:
     dtype = from_dtype(kind.dtype)
     if not kind.layout:
         return dtype
-    return types.Array(dtype, kind.ndim, kind.layout, readonly=not kind.written)
+    layout: Any = kind.layout
+    return types.Array(dtype, kind.ndim, layout, readonly=not kind.written)
 
 
 def functions_of(kernel: GridKernel) -> dict[str, Any]:
@@ -97,4 +98,5 @@ def _machine_code(text: str, kernel: GridKernel, cc: tuple[int, int]) -> tuple[s
                 raise CompileError(f"the assembler refused {kernel.name}: {log}")
             cache.save(name, json.dumps(assembly).encode() + b"\n" + code, text)
         known["code"] = assembly, code
-    return known["code"]  # type: ignore[no-any-return]
+    code_of: tuple[str, bytes] = known["code"]
+    return code_of

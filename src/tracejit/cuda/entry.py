@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.cuda.device.driver import Driver
-from tracejit.cuda.device.link import Link
+from tracejit.cuda.device.link import Link, bytes_at
 from tracejit.cuda.machine.host import FAILED
 from tracejit.cuda.source import CUDASource
 from tracejit.ir.graph import Graph
@@ -51,7 +50,7 @@ class DeviceMemory:
     def _bytes(self) -> np.ndarray:
         """The memory that the array's elements lie in, as it is."""
         start = self.like.__array_interface__["data"][0] + self.low
-        return np.frombuffer((ctypes.c_ubyte * self.size).from_address(start), np.uint8)
+        return bytes_at(start, self.size)
 
 
 def _span(array: np.ndarray) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import importlib
 from types import ModuleType
 from typing import Any
 
-from tracejit.errors import TracejitError, told
+from tracejit.errors import DeviceError, told
 
 #: By the module that is imported: what it is asked for, and the package that has it.
 _USES = {
@@ -16,10 +16,6 @@ _USES = {
     "cuda.bindings.driver": ("run on", "cuda-bindings"),
 }
 INSTALL = 'pip install "tracejit[cuda]"'
-
-
-class DeviceError(TracejitError, RuntimeError):
-    """A GPU, its driver, or a package for one is missing, or does not do what it should."""
 
 
 def package(name: str) -> ModuleType:

@@ -1,4 +1,4 @@
-"""A GPU as a target: a kernel for each loop nest, and a function of the host's that launches them."""
+"""A GPU as a target: a kernel for each loop nest, and what launches them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ class CUDA:
         for node in graph.inputs:
             layout = layouts[node.attr[0]]
             if layout:
-                kind, readonly = layout[0].replace("R", "A"), layout.endswith("r")
+                kind: Any = layout[0].replace("R", "A")
+                readonly = layout.endswith("r")
                 dtype = from_dtype(storage(node.dtype))
                 signature.append(types.Array(dtype, node.ndim, kind, readonly=readonly))
             else:

@@ -59,11 +59,11 @@ class Link:
 
     def fetch(self, address: int, size: int, where: int) -> None:
         """Read so many bytes."""
-        self.driver.download(_bytes(where, size), address)
+        self.driver.download(bytes_at(where, size), address)
 
     def put(self, address: int, size: int, where: int) -> None:
         """Write so many bytes."""
-        self.driver.upload(address, _bytes(where, size))
+        self.driver.upload(address, bytes_at(where, size))
 
     def failed(self) -> None:
         """Raise what a function has raised."""
@@ -83,8 +83,10 @@ class Link:
         return call
 
 
-def _bytes(address: int, size: int) -> np.ndarray:
-    return np.frombuffer((ctypes.c_ubyte * size).from_address(address), np.uint8)
+def bytes_at(address: int, size: int) -> np.ndarray:
+    """So many bytes of the host's memory, as an array over them."""
+    memory: Any = (ctypes.c_ubyte * size).from_address(address)
+    return np.frombuffer(memory, np.uint8)
 
 
 def shape_of(x: int, y: int, z: int) -> tuple[Sequence[int], Sequence[int]]:

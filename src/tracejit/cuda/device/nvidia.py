@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tracejit.cuda.device.driver import Device
-from tracejit.cuda.packages import DeviceError, package
-from tracejit.errors import told
+from tracejit.cuda.packages import package
+from tracejit.errors import DeviceError, told
 
 #: What the driver answers where no memory is left.
 _OUT_OF_MEMORY = 2
@@ -88,7 +88,8 @@ class Nvidia:
         if int(code) == _OUT_OF_MEMORY:
             free, total = _done(cuda.cuMemGetInfo(), "tell its memory")
             raise MemoryError(
-                f"{size:,} bytes are needed on {self.device.name}, and {free:,} of {total:,} are free"
+                f"{size:,} bytes are needed on {self.device.name}, "
+                f"and {free:,} of {total:,} are free"
             )
         return int(_done((code, address), f"give {size:,} bytes"))
 

@@ -29,7 +29,7 @@ from tracejit.lower.kernel.statements import (
     Store,
 )
 from tracejit.lower.kernel.text import Text, factory_text
-from tracejit.lower.program import Computation, Loop, Program
+from tracejit.lower.program import Computation, Kind, Loop, Program
 
 #: The parameter that says where a kernel tells that NumPy would have raised.
 FLAG = "flag"
@@ -81,6 +81,12 @@ class DeviceEmitter(Emitter):
             return super().steps(loop, first, last)
         return For(index=self.var_of[loop], kind=f"over_{axis}", operands=(last,))
 
+    def _computation(self, c: Computation) -> None:
+        if c.kind in (Kind.REDUCE, Kind.SWEEP) and _is_ordered(c):
+            name = c.target.op.name
+            raise NotTraceable(f"there is no kernel for a {name} that rounds on a GPU yet")
+        super()._computation(c)
+
     def call(self, c: Computation) -> None:
         raise NotTraceable(f"there is no kernel for {c.value.op.name} on a GPU yet")
 
@@ -91,6 +97,11 @@ class DeviceEmitter(Emitter):
                 self.scalars[value] = ParameterKind(storage(node.dtype))
             return value, 0, True
         return super()._computed(node, index)
+
+
+def _is_ordered(c: Computation) -> bool:
+    """Whether a reduction rounds, so that its bits depend on the order."""
+    return c.target.dtype.kind in "fc" and c.target.op.name in ("sum", "prod")
 
 
 def names_in(block: Block) -> Iterator[str]:

@@ -40,7 +40,8 @@ class HostEmitter(Emitter):
         self._known_here: dict[Node, bool] = {}
         if around is not None:
             self.written = around.written
-        #: Whether a kernel may tell that NumPy would have raised.
+        #: The emitter of the whole function; whether its kernels may tell that NumPy raises.
+        self.whole: HostEmitter = self if around is None else around.whole
         self.told = False
 
     def emit(self) -> CUDASource:
@@ -84,7 +85,7 @@ class HostEmitter(Emitter):
 
     def leave(self) -> None:
         super().leave()
-        if self.root.told:
+        if self.told:
             raised = Binary("!=", Element(FLAG, (0,)), Constant(0, _FLAG_TYPE))
             self.body.add(If([Return(REFUSED)], test=raised))
 
@@ -119,7 +120,7 @@ class HostEmitter(Emitter):
         if made is None:
             return
         self.kernels[name] = made
-        self.root.told |= bool(device.traps)
+        self.whole.told |= bool(device.traps)
         counts = [self.dim(loop.extent) for loop in reversed(grid)]
         counts += [1] * (3 - len(counts))
         self.path[-1].add(Do(Call(name, (*counts, *made.kernel.parameters))))

@@ -55,9 +55,9 @@ def _instruction(i: Any) -> None:
     flags = getattr(i, "flags", ())
     if "reassoc" in flags:
         i.flags = [f for f in flags if f != "reassoc"]
-    fast = getattr(i, "fastmath", ())
-    for flag in [f for f in fast if f == "reassoc"]:
-        fast.discard(flag)
+    fast: Any = getattr(i, "fastmath", None)
+    if fast:
+        fast.discard("reassoc")
     i.metadata.pop("llvm.loop", None)
 
 

@@ -1,4 +1,4 @@
-"""The host's function in machine code: what it launches, reads and writes goes through three functions.
+"""The host's function in machine code: three functions launch, read and write for it.
 
 Their addresses, and what each kernel is, are in its last argument, `device`: so the code is for any
 process. They return 0, or another number where something failed, which the function returns.

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tracejit.cuda.packages import DeviceError, library, package
-from tracejit.errors import CompileError
+from tracejit.cuda.packages import library, package
+from tracejit.errors import CompileError, DeviceError
 
 #: Numbers are those of the CPU: no product is fused with a sum, no quotient is approximate.
 _OPTIONS = ("-opt=3", "-fma=0", "-ftz=0", "-prec-div=1", "-prec-sqrt=1")
@@ -39,12 +39,16 @@ def versions() -> tuple[int, ...]:
     return tuple(nvvm().ir_version())
 
 
+def require_known(cc: tuple[int, int]) -> None:
+    """DeviceError for a compute capability that there is no code for."""
+    if cc < OLDEST:
+        shown = ".".join(map(str, cc))
+        raise DeviceError(f"there is no code for compute capability {shown}: 8.0 is the oldest")
+
+
 def ptx(text: str, cc: tuple[int, int]) -> str:
     """The PTX of a module's text for GPUs of compute capability `cc`, and later ones."""
-    if cc < OLDEST:
-        raise DeviceError(
-            f"compute capability {cc[0]}.{cc[1]}: the oldest there is code for is 8.0"
-        )
+    require_known(cc)
     n = nvvm()
     program = n.create_program()
     try:

@@ -1,0 +1,65 @@
+"""What functions are made of for a GPU, where there need be none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tracejit.call import slow
+from tracejit.call.function import Function
+from tracejit.cuda.compile import kernel_ptx
+from tracejit.cuda.device.driver import Device
+from tracejit.cuda.machine.ptx import require_known
+from tracejit.cuda.source import CUDASource
+from tracejit.cuda.target import CUDA
+from tracejit.errors import DeviceError
+from tracejit.lower.registry import register
+from tracejit.theano.flags import change_flags
+
+_NAME = "no device"
+
+
+class Nowhere:
+    """A driver for no GPU: kernels may be compiled for it, and that is all."""
+
+    def __init__(self, cc: tuple[int, int]) -> None:
+        self.device = Device(0, _NAME, cc, 1, 0)
+
+    def load(self, code: bytes, ptx: str, name: str) -> Any:
+        return None
+
+    def allocate(self, size: int) -> int:
+        raise DeviceError("there is no GPU to run on")
+
+    def free(self, address: int) -> None:
+        raise DeviceError("there is no GPU to run on")
+
+    def upload(self, address: int, array: np.ndarray) -> None:
+        raise DeviceError("there is no GPU to run on")
+
+    def download(self, array: np.ndarray, address: int) -> None:
+        raise DeviceError("there is no GPU to run on")
+
+    def launch(
+        self,
+        kernel: Any,
+        grid: Sequence[int],
+        block: Sequence[int],
+        pointers: int,
+        sizes: Sequence[int],
+    ) -> None:
+        raise DeviceError("there is no GPU to run on")
+
+
+def ptx(f: Any, args: Any, kwargs: Any, cc: tuple[int, int]) -> dict[str, str]:
+    """See `tracejit.cuda.ptx`."""
+    require_known(cc)
+    own = Function(f.__wrapped__ if isinstance(f, Function) else f, on_unsupported="error")
+    register(_NAME, lambda: CUDA(Nowhere(cc)))
+    with change_flags(device=_NAME):
+        path: Any = slow.path_for(own, args, kwargs)
+    source = path.executable.emitted
+    assert isinstance(source, CUDASource)
+    return {name: kernel_ptx(kernel, cc) for name, kernel in source.kernels.items()}
