@@ -17,15 +17,18 @@ compiled functions: samplers are.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from llvmlite import ir
 from numba.core import types
+from numba.core.registry import cpu_target
 from numba.np.numpy_support import from_dtype
 
 from tracejit.cpu import runtime
+from tracejit.cpu.compiling.order import reads, stores_last, turned
 from tracejit.cpu.compiling.sharing import share
 from tracejit.intrinsics import elements, memory, structure
 from tracejit.intrinsics.temporary import release
@@ -49,6 +52,7 @@ from tracejit.lower.kernel.statements import (
     Part,
     Return,
     Shared,
+    Statement,
     Store,
     Transposed,
     Unary,
@@ -125,6 +129,11 @@ class Builder:
             name = self.base[name]
         return name
 
+    @functools.cached_property
+    def reads(self) -> Counter[str]:
+        """How often the kernel reads names."""
+        return reads(self.kernel.body.statements())
+
     def build(self) -> None:
         """Build the whole function, from where the builder is."""
         self.statements(self.kernel.body)
@@ -140,12 +149,16 @@ class Builder:
 
     def statements(self, block: Block) -> None:
         """Build the statements of a block."""
-        for s in block.statements():
+        self.each(block.statements())
+
+    def each(self, statements: Iterable[Statement]) -> None:
+        """Build some statements."""
+        for s in statements:
             _STATEMENTS[type(s)](self, s)
 
     def _for(self, s: For) -> None:
         self.env[s.index] = self.call(_LOOPS[s.kind], map(self.value, s.operands))
-        self.statements(s)
+        self.each(stores_last(list(s.statements()), self.places, self._memory))
         self.end(s)
 
     def end(self, s: For) -> None:
@@ -154,8 +167,12 @@ class Builder:
         self.call(structure.loop_end_large if large else structure.loop_end, [])
 
     def _forever(self, s: Forever) -> None:
+        each = list(s.statements())
+        count = turned(each, self.places, self.reads)
         self.call(structure.loop_forever, [])
-        self.statements(s)
+        self.each(each[:count])
+        self.call(structure.loop_body, [])
+        self.each([*each[count:], *each[:count]])
         self.call(structure.loop_again_forever, [])
 
     def _leave(self, s: Leave) -> None:
@@ -235,7 +252,7 @@ class Builder:
     def _compiled(self, f: Any, kinds: list[Any], values: list[ir.Value]) -> Value:
         kind = self.typingctx.resolve_value_type(f)
         signature = kind.get_call_type(self.typingctx, kinds, {})
-        self.context.refresh()
+        cpu_target.target_context.refresh()
         return signature.return_type, self.context.get_function(kind, signature)(self.b, values)
 
     def _called(self, e: Call) -> Value:
@@ -321,7 +338,7 @@ def _array(e: Expr) -> str:
 
 def _whole(value: Expr) -> str:
     """The array that an expression is a view of; nothing where it is another."""
-    if isinstance(value, Call) and value.function.startswith(("flat", "shaped_")):
+    if isinstance(value, Call) and value.function.startswith(("flat", "shaped_", "strip_")):
         return _array(value.operands[0])
     return _array(value.array) if isinstance(value, Part) else ""
 
