@@ -31,6 +31,7 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
 from tracejit.trace.memory import Memory
+from tracejit.trace.mixed import Mixed
 from tracejit.trace.tables import FUNCTIONS, creates, implements
 from tracejit.trace.tracer import (
     Tracer,
@@ -93,6 +94,9 @@ def ones(shape: Any, dtype: Any = None, order: Any = "C", **other: Any) -> Trace
 @creates(np.full)
 def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", **other: Any) -> Tracer:
     """``np.full``."""
+    if isinstance(fill_value, Mixed):
+        made: Tracer = fill_value.each(lambda v: full(shape, v, dtype, order, **other))
+        return made
     fill = operand(fill_value)
     target = as_array(fill_value).node.dtype if dtype is None else dtype_argument(dtype)
     node = build.broadcast_to(coerce(fill, target), shape_argument(shape))
