@@ -89,6 +89,8 @@ class Refusal:
         self.budget: float | None = getattr(problem, "budget", None)
         self.error = problem is not None and not isinstance(problem, NotTraceable)
         self.hint = ""
+        #: The operations of its trace.
+        self.made = 0 if trace is None else trace.made
         #: A test of arguments that are refused for the same reason, once it has been made.
         self.fits: Callable[..., Any] | None = None
         #: Whether it tests no arguments.

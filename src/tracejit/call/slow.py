@@ -252,8 +252,9 @@ def _traced_by_regions(
     Python has unrolled is large, and where loops have other numbers of steps than before. What
     NumPy cannot run may become as large as it is where they can be none.
     """
-    regions = rewritten(fn.__wrapped__.__code__).reason is None
-    traced = _traced(fn, description, hurried=True, most=UNROLLED if regions else math.inf)
+    traced = _traced(fn, description, hurried=True, most=UNROLLED)
+    if isinstance(traced, Refusal) and traced.made > UNROLLED and not _has_regions(fn):
+        traced = _traced(fn, description, hurried=True)
     problem = traced.problem if isinstance(traced, Refusal) else None
     if isinstance(traced, Refusal):
         if not isinstance(problem, NotTraceable) or isinstance(problem, Overlapping):
@@ -262,7 +263,7 @@ def _traced_by_regions(
         return traced
     bound = bool(bound_to(fn.__wrapped__))
     again: tuple[Trace, TraceResult] | Refusal = traced
-    if regions:
+    if _has_regions(fn):
         again = _traced(fn, description, looping=True)
         if bound and isinstance(again, Refusal) and isinstance(again.problem, OverBudget):
             again = _traced(fn, description, looping=True, unlimited=True)
@@ -283,6 +284,11 @@ def _traced_by_regions(
         ):
             return _traced(fn, description)  # what can be no region may yet be small enough
     return traced
+
+
+def _has_regions(fn: Compiled) -> bool:
+    """Whether its branches and loops can be regions: to read its source takes a while."""
+    return rewritten(fn.__wrapped__.__code__).reason is None
 
 
 def _raising(trace: Trace, program: TraceResult) -> list[Node]:
