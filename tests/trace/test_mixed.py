@@ -175,3 +175,21 @@ def test_what_depends_on_the_class_is_numpys(
     with pytest.warns(tracejit.UnsupportedWarning), tracejit.config(debug=1):
         assert shown(f(x)) == shown(program(x))
     assert re.search(reason, "\n".join(said))
+
+
+def left_out(x, n):
+    s = 1
+    for i in range(0, n, 2):
+        if x[0] == x[-2]:
+            continue
+        s -= x[i - 1]
+    return s
+
+
+def test_a_step_by_itself_is_done_once() -> None:
+    """The first step, after which the number has parts: the loop begins anew with their places."""
+    f = tracejit.function(left_out)
+    for n in (6, 6, 7):
+        x = np.arange(float(n))
+        assert shown(f(x, n)) == shown(left_out(x, n))
+    assert f.stats.fallbacks == 0

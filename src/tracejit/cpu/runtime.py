@@ -40,6 +40,7 @@ from tracejit.intrinsics.memory import (
     strip,
     wrap,
 )
+from tracejit.intrinsics.panels import pack, panel, unpack
 from tracejit.intrinsics.philox import checked, philox_normal, philox_word
 from tracejit.intrinsics.sizes import *  # noqa: F403
 from tracejit.intrinsics.sums import (
@@ -51,6 +52,7 @@ from tracejit.intrinsics.sums import (
     sum_close,
     sum_open,
 )
+from tracejit.intrinsics.team import team
 from tracejit.intrinsics.temporary import temporary
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
 from tracejit.intrinsics.vecmath.functions import (
@@ -134,6 +136,8 @@ __all__ = [
     "new_array",
     "not_positive",
     "outside",
+    "pack",
+    "panel",
     "pause",
     "philox_normal",
     "philox_word",
@@ -157,8 +161,10 @@ __all__ = [
     "sum_carry",
     "sum_close",
     "sum_open",
+    "team",
     "temporary",
     "ufunc_loop",
     "ufunc_over",
+    "unpack",
     "wrap",
 ]

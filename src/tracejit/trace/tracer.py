@@ -14,12 +14,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tracejit.errors import Looping, NotTraceable
+from tracejit.errors import NotTraceable
 from tracejit.ir import build, ops
 from tracejit.ir.alias import Step
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import canonical_dtype
+from tracejit.trace.budget import ELEMENTS
 from tracejit.trace.memory import Memory, Path, births
 
 Kind = Literal["array", "scalar", "number"]
@@ -27,8 +28,6 @@ Kind = Literal["array", "scalar", "number"]
 Operand = Node | int | float | complex
 
 PYTHON_TYPES: dict[str, type] = {"b": bool, "i": int, "f": float, "c": complex}
-#: The longest first axis that iteration unrolls; what a trace in a hurry does.
-UNROLL_LIMIT, FEW = 4096, 4
 CHOICE = "use np.where to choose between values, or whole-array operations"
 
 
@@ -216,9 +215,8 @@ class Tracer:
     def __iter__(self) -> Iterator[Tracer]:
         self._need_axis("iteration over a 0-d array", "{} object is not iterable")
         length = solver_value(self.node.shape[0])
-        if build.solver().hurried and length > FEW:
-            raise Looping
-        if length > UNROLL_LIMIT:
+        build.solver().unroll(length)
+        if length > ELEMENTS:
             raise NotTraceable(
                 f"a Python loop over the {length} elements of an array is not compiled",
                 "use whole-array operations",
