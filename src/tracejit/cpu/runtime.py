@@ -37,6 +37,7 @@ from tracejit.intrinsics.memory import (
     outside,
     rows,
     shaped,
+    slab,
     strip,
     wrap,
 )
@@ -148,6 +149,7 @@ __all__ = [
     "radd_product",
     "rows",
     "shaped",
+    "slab",
     "sort_rows",
     "stream",
     "strip",
