@@ -249,6 +249,23 @@ ROWS = (
         form="{:.2f}",
         one_thread=True,
     ),
+    *(
+        Row(
+            f"small-{name}",
+            f"eight numbers, {what}: one call",
+            "small_call",
+            required=0.6,
+            better="lower",
+            form="{:.2f} µs",
+            argument=argument,
+            one_thread=True,
+        )
+        for name, what, argument in (
+            ("expression", "and eight more, `1/(1+np.exp(-x))+y`", "logistic"),
+            ("write", "`x[0] = 1.0`", "write"),
+            ("branch", "`x + 1` or `x - 1` by `if n > 3`", "branch"),
+        )
+    ),
     Row(
         "elementwise",
         "`(a*b + c) / (d - a)`, 10 M float64, one thread, fresh memory: speed-up over NumPy",

@@ -1,9 +1,10 @@
-"""Stores come last in a loop where nothing after them reads what they write."""
+"""Stores come last in a loop, and the test of a loop comes before it and at its end."""
 
 from __future__ import annotations
 
 import platform
 import re
+from itertools import takewhile
 
 import llvmlite.binding as llvm
 import numba
@@ -11,8 +12,8 @@ import numpy as np
 import pytest
 from handwritten import kernel, parsed
 
-from tracejit.cpu.compiling.order import stores_last
-from tracejit.lower.kernel.statements import Assign, Store
+from tracejit.cpu.compiling.order import reads, stores_last, turned
+from tracejit.lower.kernel.statements import Assign, Forever, Store
 
 A1 = numba.float64[::1]
 
@@ -91,3 +92,77 @@ def entry(x0, x1, b0, b1):
     assert entry(x, y, *found) == 0
     ratio = x[:-1] / x[1:]
     np.testing.assert_array_equal(found, [ratio * y[:-1], y[1:] * ratio])
+
+
+WALK = """
+def entry(x0, b0):
+    c0 = x0.shape[0] - 1
+    while True:
+        v0 = c0 >= 0
+        if v0:
+            v1 = x0[c0]
+            c1 = v1 > 0.5
+        else:
+            c1 = False
+        if not c1:
+            break
+        b0[c0] = 1.0
+        c0 = c0 - 1
+    return 0
+"""
+
+
+def length_of_test(text: str, places: tuple[str, ...]) -> int:
+    """Of how many statements the test is that a loop begins with, if it is to be built twice."""
+    body = list(parsed(text).body.statements())
+    [loop] = (s for s in body if isinstance(s, Forever))
+    return turned(list(loop.statements()), places, reads(body))
+
+
+def test_a_test_of_several_conditions_is_built_twice():
+    assert length_of_test(WALK, ("c0", "c1")) == 3
+
+
+def test_other_tests_are_built_once():
+    one = WALK.replace("v1 > 0.5", "True")
+    assert length_of_test(one, ("c0", "c1")) == 0  # of one condition
+    assert length_of_test(WALK.replace("b0[c0] = 1.0", "b0[c0] = v1"), ("c0", "c1")) == 0
+    assert length_of_test(WALK.replace("return 0", "return v0"), ("c0", "c1")) == 0
+    effect = WALK.replace("v0 = c0 >= 0", "f(b0)\n        v0 = c0 >= 0")
+    assert length_of_test(effect, ("c0", "c1")) == 0
+    long = "".join(f"        w{k} = c0 > {k}\n" for k in range(30))
+    text = WALK.replace("        v0 = c0", f"{long}        v0 = c0")
+    assert length_of_test(text, ("c0", "c1")) == 0
+    assert (
+        length_of_test(
+            WALK.replace("if not c1:", "if c0 > 9:\n            return 1\n        if not c1:"),
+            ("c0", "c1"),
+        )
+        == 4
+    )
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 9])
+def test_a_loop_with_its_test_at_the_end_takes_the_same_steps(n):
+    entry = kernel(WALK, A1, A1)
+    for k in range(n + 1):
+        x, found = np.ones(n), np.zeros(n)
+        x[:k] = 0.25
+        assert entry(x, found) == 0
+        want = len(list(takewhile(lambda v: v > 0.5, x[::-1])))
+        assert found.tolist() == [0.0] * (n - want) + [1.0] * want
+
+
+def test_a_test_may_leave_the_function():
+    text = WALK.replace(
+        "v1 = x0[c0]", "v1 = x0[c0]\n            if v1 < 0.0:\n                return 7"
+    )
+    entry = kernel(text, A1, A1)
+    for x in (np.array([-1.0, 1.0, 1.0]), np.array([1.0, 1.0, -1.0])):
+        found = np.zeros(3)
+        assert entry(x, found) == 7
+        assert found.tolist() == ([0.0, 1.0, 1.0] if x[0] < 0 else [0.0, 0.0, 0.0])
+
+
+def test_an_inner_loop_of_scalars_begins_with_a_line_of_code():
+    assert re.search(r"\.p2align\s+6\b", kernel(WALK, A1, A1).__self__.compiled.assembly())

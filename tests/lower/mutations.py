@@ -57,7 +57,27 @@ PASSES = {
         (
             ("other lines are read", "all(at[k] == entry for k, entry in axes.values())", "True"),
             ("what is carried is forgotten", " or not all(s.ndim for s in parts.carried)", ""),
-            ("rows of memory are left", "if not alone or not across:", "if not alone:"),
+            ("rows of memory are left", "default=0)", "default=2)"),
+        ),
+    ),
+    "strips": Pass(
+        "lower/strips.py",
+        "tests/lower/test_strips.py",
+        (
+            ("other lines are read", "alone(inside, len(lines.extents)) is not None", "True"),
+            ("all at once", "if last > first + 1:", "if last > first + 2:"),
+            ("memory of others", "memory_for(around[node], program) if", "node if"),
+            ("what a loop does is forgotten", "outer(found.writes)", "[]"),
+        ),
+    ),
+    "panels": Pass(
+        "lower/panels.py",
+        "tests/lower/test_panels.py",
+        (
+            ("places between are put back", "if put and put != list(", "if put and list("),
+            ("other lines", "or len({along for along, _ in filter(None, each)}) > 1", ""),
+            ("what is read is not there", "all(r < put[0] if", "all(r <= put[0] if"),
+            ("rows that are in no panel", "m in alone or", "True or"),
         ),
     ),
     "control": Pass(

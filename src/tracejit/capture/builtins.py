@@ -139,7 +139,7 @@ def traced_builtins() -> dict[str, Any]:
     others.update(isinstance=traced_isinstance, issubclass=traced_issubclass, type=traced_type)
     others.update(len=traced_len, hasattr=traced_hasattr, getattr=traced_getattr, dir=traced_dir)
     others.update(print=traced_print)
-    others.update({f.__name__: functools.partial(answered, f) for f in (max, min)})
+    others.update({f.__name__: functools.partial(answered, f) for f in (max, min, any, all)})
     found.update({name: stand_in_for(found[name], call) for name, call in others.items()})
     found["__import__"] = _import
     return found

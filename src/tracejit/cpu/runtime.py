@@ -41,6 +41,7 @@ from tracejit.intrinsics.memory import (
     strip,
     wrap,
 )
+from tracejit.intrinsics.panels import pack, panel, unpack
 from tracejit.intrinsics.philox import checked, philox_normal, philox_word
 from tracejit.intrinsics.sizes import *  # noqa: F403
 from tracejit.intrinsics.sums import (
@@ -135,6 +136,8 @@ __all__ = [
     "new_array",
     "not_positive",
     "outside",
+    "pack",
+    "panel",
     "pause",
     "philox_normal",
     "philox_word",
@@ -162,5 +165,6 @@ __all__ = [
     "temporary",
     "ufunc_loop",
     "ufunc_over",
+    "unpack",
     "wrap",
 ]

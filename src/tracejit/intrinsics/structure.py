@@ -29,6 +29,8 @@ _INTERLEAVED = ((4, 4), (12, 2))
 #: Elements of a vector in which a floating sum accumulates, by its type; how many such vectors, for
 #: up to so many sums. LLVM's choice would depend on how the operands lie in memory, and with it the
 #: bits of the result. (An extreme's, too: of two zeros, which comes first may be the result.)
+#: Bytes where the code of a loop of scalars begins: a processor keeps decoded code by such lines.
+_CODE_LINE = 64
 #: Instructions of a loop, at most, that fills a whole vector with truth values at a time.
 _FEW = 24
 _SUM_LANES = {types.float32: 16, types.float64: 8}
@@ -72,6 +74,8 @@ class _Open:
     whole: bool = False
     #: Whether a place is assigned what LLVM knows as no reduction.
     serial: bool = False
+    #: Whether there is no loop in it.
+    innermost: bool = True
     #: Whether how often it runs follows from constants.
     fixed: bool = False
 
@@ -132,10 +136,15 @@ def _begin(b: ir.IRBuilder, count: ir.Value, guarded: bool) -> ir.Value:
     b.position_at_end(body)
     index = b.phi(_INT)
     index.add_incoming(ir.Constant(_INT, 0), before)
-    _open.setdefault(function, []).append(
-        _Open(before, index, count, body, after, fixed=isinstance(count, ir.Constant))
-    )
+    _push(function, _Open(before, index, count, body, after, fixed=isinstance(count, ir.Constant)))
     return index
+
+
+def _push(function: ir.Function, loop: _Open) -> None:
+    around = _open.setdefault(function, [])
+    if around:
+        around[-1].innermost = False
+    around.append(loop)
 
 
 def widen(b: ir.IRBuilder, lanes: int, vectors: int = 1) -> None:
@@ -313,17 +322,23 @@ class _Forever(_Open):
 
 def _begin_forever(b: ir.IRBuilder) -> ir.Value:
     body, after = (b.append_basic_block(f"loop.{part}") for part in ("body", "after"))
-    before = b.block
-    b.branch(body)
-    b.position_at_end(body)
     nothing = ir.Constant(_INT, 0)
-    _open.setdefault(b.function, []).append(_Forever(before, nothing, nothing, body, after))
+    _push(b.function, _Forever(b.block, nothing, nothing, body, after))
+    return _NOTHING
+
+
+def _forever_body(b: ir.IRBuilder) -> ir.Value:
+    loop = _open[b.function][-1]
+    b.branch(loop.body)
+    b.position_at_end(loop.body)
     return _NOTHING
 
 
 def _end_forever(b: ir.IRBuilder) -> ir.Value:
     loop = _open[b.function].pop()
-    b.branch(loop.body)
+    branch = b.branch(loop.body)
+    if loop.innermost:
+        _hint(b.module, branch, ("align", _CODE_LINE))
     b.position_at_end(loop.after)
     return _NOTHING
 
@@ -335,8 +350,14 @@ def _leave(b: ir.IRBuilder) -> ir.Value:
 
 @intrinsic
 def loop_forever(typingctx: Any) -> Any:
-    """Open a loop that is only left from inside."""
+    """Open a loop that is only left from inside; what comes before its body is done once."""
     return types.boolean(), lambda context, builder, signature, args: _begin_forever(builder)
+
+
+@intrinsic
+def loop_body(typingctx: Any) -> Any:
+    """Begin what a loop that is only left from inside does again and again."""
+    return types.boolean(), lambda context, builder, signature, args: _forever_body(builder)
 
 
 @intrinsic

@@ -12,16 +12,27 @@ memory is read along its rows. Sixteen lines go side by side: each waits for its
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from tracejit.ir import ops
+from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, postorder
 from tracejit.ir.region import regions_of
 from tracejit.ir.rules import roles
-from tracejit.lower.access import Entry, Index, memory_of
+from tracejit.lower.access import Entry, memory_of, read_for
 from tracejit.lower.control import outside
 from tracejit.lower.inplace import memory_taken
-from tracejit.lower.program import Computation, Control, Kind, Lines, Loop, Plain, Program
+from tracejit.lower.program import (
+    Computation,
+    Control,
+    Kind,
+    Lines,
+    Loop,
+    Plain,
+    Program,
+    computations_in,
+)
 from tracejit.lower.writes import place_of
 
 #: How many lines go side by side, as a power of two.
@@ -29,6 +40,17 @@ SIDE_BY_SIDE = 4
 
 #: Where the axes of the loops are in an array that is written: the axis, and its entry.
 _Axes = dict[int, tuple[int, Entry]]
+
+
+class Touched(NamedTuple):
+    """What loops touch: their lengths, and the memory that is read and written, with where.
+
+    None is anywhere; an entry of an index that is None, somewhere along that axis.
+    """
+
+    extents: tuple[Dim, ...]
+    reads: list[tuple[Node, object]]
+    writes: list[tuple[Node, object]]
 
 
 def lines_of(control: Control) -> Lines | None:
@@ -41,42 +63,90 @@ def lines_of(control: Control) -> Lines | None:
     carries_all = len(control.node.several) == len(parts.carried)
     if not carries_all or parts.sequences or not all(s.ndim for s in parts.carried):
         return None
-    nests = [_nest(item, program) for item in program.items]
+    found = touched(program.items, program)
+    if found is None:
+        return None
+    index = region.params[len(parts.carried)]
+    count = min((_before(at, index) for _, at in found.writes if _moves(at, index)), default=0)
+    extents = outside(found.extents[:count], region, parts)
+    checked = read_for([c.condition for c in program.graph.checks], program.stored)
+    found.reads.extend((memory_for(node, program), None) for node, _ in checked)
+    written = alone([found], count) if count else None
+    entries = [e for axes in (written or {}).values() for _, e in axes.values()]
+    if not written or extents is None or any(_moves((e,), index) for e in entries):
+        return None
+    if count < len(found.extents):
+        return Lines(extents, 0)
+    read = {m for m, at in found.reads if _by_rows(at, count)}
+    layouts = program.layouts
+    fetched = (k for k, p in enumerate(region.params) if p in read and layouts[p.attr[0]] == "C")
+    return Lines(extents, SIDE_BY_SIDE, tuple(fetched))
+
+
+def touched(items: Iterable[Loop | Computation], program: Program) -> Touched | None:
+    """What perfect nests of the same lengths, and scalars, touch; None where there is more."""
+    nests = [_nest(item, program) for item in items]
     loops = [nest for nest in nests if nest]
-    if program.controls or not all(nest is not None for nest in nests) or not loops:
+    if not loops or any(nest is None for nest in nests):
         return None
     extents = tuple(loop.extent for loop in loops[0])
     if any(tuple(loop.extent for loop in nest) != extents for nest in loops):
         return None
-    known = outside(extents, region, parts)
-    computations = [c for nest in loops for c in nest[-1].items if isinstance(c, Computation)]
-    index = region.params[len(parts.carried)]
+    found = Touched(extents, [], [])
+    for c in (c for item in items for c in _computations(item)):
+        found.reads.extend(_reads(c, program))
+        found.writes.extend(_writes(c, program))
+    return found
+
+
+def alone(each: Sequence[Touched], count: int) -> dict[Node, _Axes] | None:
+    """Whether points along the first `count` loops need nothing of each other.
+
+    Each writes elements of its own, and of the arrays that are written reads no others. These come
+    with the axes along which the loops go.
+    """
     written: dict[Node, _Axes] = {}
-    if known is None or not all(
-        _fits(memory, at, len(extents), index, written)
-        for c in computations
-        for memory, at in _writes(c, program)
-    ):
-        return None
-    alone = all(
-        memory not in written or _same(at, written[memory])
-        for c in computations
-        for memory, at in _reads(c, program)
-    )
-    across = any(
-        isinstance(at, tuple) and len(at) > len(extents) and _moves(at[-1], index)
-        for c in computations
-        for _, at in _writes(c, program)
-    )
-    if not alone or not across:
-        return None
-    read = {m for c in computations for m, at in _reads(c, program) if _by_rows(at, len(extents))}
-    layouts = program.layouts
-    fetched = (k for k, p in enumerate(region.params) if p in read and layouts[p.attr[0]] == "C")
-    return Lines(known, tuple(fetched))
+    for memory, at in (write for one in each for write in one.writes):
+        axes = _axes(at, count)
+        if len(axes) < count or written.setdefault(memory, axes) != axes:
+            return None
+    reads = (read for one in each for read in one.reads)
+    fits = all(memory not in written or _same(at, written[memory]) for memory, at in reads)
+    return written if fits else None
 
 
-def _by_rows(at: Index | None, count: int) -> bool:
+def _axes(at: object, count: int) -> _Axes:
+    """The axes along which loops go through an array, where its elements are at an index."""
+    if not isinstance(at, tuple):
+        return {}
+    found: _Axes = {}
+    for k, e in enumerate(at):
+        if isinstance(e, Entry) and e.axis is not None and e.axis < count and e.step:
+            found[e.axis] = k, e
+    return found
+
+
+def _same(at: object, axes: _Axes) -> bool:
+    """Whether what is read there belongs to the same point."""
+    return isinstance(at, tuple) and all(at[k] == entry for k, entry in axes.values())
+
+
+def _before(at: object, index: Node) -> int:
+    """How many of the outer loops go along axes that come before the one of the steps."""
+    assert isinstance(at, tuple)
+    steps = next(k for k, e in enumerate(at) if _moves((e,), index))
+    before = {e.axis for e in at[:steps] if isinstance(e, Entry) and e.step}
+    return next(k for k in range(len(at)) if k not in before)
+
+
+def _moves(at: object, index: Node) -> bool:
+    """Whether a place depends on the number of the step."""
+    entries = at if isinstance(at, tuple) else ()
+    starts = [e.start for e in entries if isinstance(e, Entry) and isinstance(e.start, Node)]
+    return index in postorder(starts)
+
+
+def _by_rows(at: object, count: int) -> bool:
     """Whether a point reads what lies along a row of memory of its own."""
     if not isinstance(at, tuple) or len(at) != count + 1:
         return False
@@ -100,18 +170,36 @@ def _nest(item: Loop | Computation, program: Program) -> list[Loop] | None:
     return chain if right and all(loop.style == Plain() for loop in chain) else None
 
 
+def _computations(item: Loop | Computation) -> list[Computation]:
+    return [item] if isinstance(item, Computation) else computations_in(item)
+
+
 def _writes(c: Computation, program: Program) -> Iterator[tuple[Node, object]]:
-    """What a computation writes, and where."""
+    """What a computation writes of memory, and where."""
+    if not program.buffers[c.target]:
+        return
     places: object = tuple(Entry(0, 1, k) for k in range(len(c.domain)))
     if c.kind is Kind.SCATTER:
         places = tuple(map(place_of, c.positions))
     elif c.partial or c.reduced:
         places = None
-    memory = c.target.args[0] if c.target.op is ops.ASSIGN else memory_taken(c.target, program)
-    yield memory, places
+    if c.target.op is ops.ASSIGN:
+        yield c.target.args[0], places
+        return
+    taken = memory_taken(c.target, program)
+    others = [b.node for b in program.buffers[c.target][1:]]
+    for node in (memory_for(taken, program), *others):
+        yield node, places
 
 
-def _reads(c: Computation, program: Program) -> Iterator[tuple[Node, Index | None]]:
+def memory_for(node: Node, program: Program) -> Node:
+    """What stands for the memory that a node has: an input, or the first that has its buffer."""
+    taken = memory_taken(node, program)
+    buffers = program.buffers.get(taken)
+    return buffers[0].node if buffers and not buffers[0].home else taken
+
+
+def _reads(c: Computation, program: Program) -> Iterator[tuple[Node, object]]:
     """What a computation reads, and where; the whole that it writes into is no such thing."""
     for node, at in c.reads:
         if isinstance(at, tuple) and any(
@@ -119,26 +207,4 @@ def _reads(c: Computation, program: Program) -> Iterator[tuple[Node, Index | Non
         ):
             continue
         source = memory_of(node, c.target, program.stored)
-        yield memory_taken(source, program), at if source is node else None
-
-
-def _fits(memory: Node, at: object, count: int, index: Node, written: dict[Node, _Axes]) -> bool:
-    """Whether each point writes elements of its own, whatever the step is."""
-    if not isinstance(at, tuple) or not all(isinstance(e, Entry) for e in at):
-        return False
-    axes = {e.axis: (k, e) for k, e in enumerate(at) if e.axis is not None and e.step}
-    if len(axes) < count or any(_moves(e, index) for _, e in axes.values()):
-        return False
-    return written.setdefault(memory, axes) == axes
-
-
-def _same(at: Index | None, axes: _Axes) -> bool:
-    """Whether what is read there belongs to the same point."""
-    return isinstance(at, tuple) and all(at[k] == entry for k, entry in axes.values())
-
-
-def _moves(entry: object, index: Node) -> bool:
-    """Whether an entry depends on the number of the step."""
-    if not isinstance(entry, Entry) or not isinstance(entry.start, Node):
-        return False
-    return index in postorder([entry.start])
+        yield memory_for(source, program), at if source is node else None

@@ -209,14 +209,45 @@ class Window(NamedTuple):
     length: int
 
 
+class Panel(NamedTuple):
+    """Memory for what a few steps touch of an array, of lines that go side by side.
+
+    The array is that of a parameter. Step ``k`` touches, along the last axis, what lies from
+    ``base + sign * k + low`` to ``high`` there, and writes from the first to the last `written`.
+    What it reads has not been written by these steps where it `loads`. Lines begin at `starts`.
+    """
+
+    param: int
+    starts: tuple[Dim, ...]
+    base: Dim
+    sign: int
+    low: int
+    high: int
+    written: tuple[int, int] | None
+    loads: bool
+
+
 class Lines(NamedTuple):
     """Loops that go around a loop of steps, whose body had them: their lengths.
 
-    The arrays of the parameters `fetched` are read a few rows at a time.
+    Of the last one ``1 << beside`` iterations go side by side. The arrays of the parameters
+    `fetched` are read a few rows at a time. With `panels`, some steps are done at a time; where
+    they are `padded`, for as many lines as there may be: what is in place of others is the last.
     """
 
     extents: tuple[Dim, ...]
+    beside: int = 0
     fetched: tuple[int, ...] = ()
+    panels: tuple[Panel, ...] = ()
+    padded: bool = False
+
+
+class Strip(NamedTuple):
+    """Items of a program, from the `first` up to the `last`, that go by the same lines in turn."""
+
+    first: int
+    last: int
+    lines: Lines
 
 
 @dataclass(eq=False)
@@ -243,6 +274,7 @@ class Program:
     Of `buffers[node]` every entry is written; readers use the first. A stored node without one
     lives in a scalar. `inplace` names what a result overwrites. Buffers of one of the `arenas` are
     never in use together. Of the nodes of `windows` a block is in memory, while their loop runs.
+    `strips` go by lines.
     `parts` hold a part of a reduction, by its node, where that is an array. `controls` are what its
     branches and loops run. Where `required` is false, the entry is for other arguments.
     """
@@ -258,6 +290,7 @@ class Program:
     windows: dict[Node, Window] = field(default_factory=dict)
     parts: dict[Node, Buffer] = field(default_factory=dict)
     controls: dict[Node, Control] = field(default_factory=dict)
+    strips: list[Strip] = field(default_factory=list)
     outputs: frozenset[Node] = frozenset()
     required: Node | None = None
 
@@ -265,6 +298,15 @@ class Program:
         """What is checked before any work, or, in a region, `late`, of what has been computed."""
         found = [check.condition for check in self.graph.checks]
         return [n for n in found if late != self.stored.keys().isdisjoint(postorder([n]))]
+
+    def turns(self) -> list[tuple[int, int, Lines | None]]:
+        """From where to where its items come one after another, and the lines that they go by."""
+        found: list[tuple[int, int, Lines | None]] = []
+        for strip in (*self.strips, Strip(len(self.items), len(self.items), Lines(()))):
+            done = found[-1][1] if found else 0
+            found += [(k, k + 1, None) for k in range(done, strip.first)]
+            found += [strip] if strip.first < strip.last else []
+        return found
 
     def all_loops(self) -> list[Loop]:
         """Every loop, outer before inner."""

@@ -32,8 +32,10 @@ from tracejit.lower.inplace import write_in_place
 from tracejit.lower.interchange import lines_of
 from tracejit.lower.materialise import contiguous, materialise
 from tracejit.lower.order import products_early
+from tracejit.lower.panels import packed
 from tracejit.lower.placement import placement
 from tracejit.lower.program import Computation, Control, Kind, Program
+from tracejit.lower.strips import strips_of
 from tracejit.lower.target import Costs, Target
 
 
@@ -64,6 +66,7 @@ def schedule(
         change(program)
     for node in filter(is_run, program.stored):
         program.controls[node] = _control(node, program, target)
+    program.strips = strips_of(program)
     return program
 
 
@@ -106,6 +109,7 @@ def _control(run: Node, program: Program, target: Target) -> Control:
         programs.append(inner)
     control = Control(node, tuple(programs), memory, own)
     control.lines = lines_of(control)
+    control.lines = packed(control, target.costs)
     return control
 
 

@@ -9,7 +9,7 @@ from tracejit.ir.node import Node
 from tracejit.ir.printer import Names
 from tracejit.lower.access import memory_of
 from tracejit.lower.control import LEFT, results
-from tracejit.lower.program import Buffer, Computation, Control, Kind, Loop, Program
+from tracejit.lower.program import Buffer, Computation, Control, Kind, Lines, Loop, Program
 
 
 def to_text(program: Program) -> str:
@@ -51,8 +51,12 @@ class _Printer:
             f"{names.of(i)}:{names.type(i)} {p.layouts[i.attr[0]]}".rstrip() for i in p.graph.inputs
         ]
         found = [f"{self.word} {', '.join(inputs)}".rstrip()]
-        for item in p.items:
-            found += self.item(item, ())
+        for first, last, lines in p.turns():
+            inside = [line for item in p.items[first:last] for line in self.item(item, ())]
+            if lines is not None:
+                found.append(f"strips{self.along(lines)}:")
+                inside = [f"    {line}" for line in inside]
+            found += inside
         if self.word != "inputs":
             checks = p.graph.checks
             found += [f"check {names.of(c.condition)}  # {c.reason}" for c in checks]
@@ -116,11 +120,20 @@ class _Printer:
         """A branch or a loop, and the program of each of its regions."""
         names, node = self.names, control.node
         given = ", ".join(f"{names.of(n)}:{names.type(n)}" for n in left)
-        found = [f"{node.op.name} {given} <- {names.operands(node)}"]
+        head = f"{node.op.name} {given} <- {names.operands(node)}"
+        if control.lines is not None:
+            packed = [f" p{panel.param}" for panel in control.lines.panels]
+            head += self.along(control.lines) + (" packed" if packed else "") + "".join(packed)
+        found = [head]
         for word, program in zip(node.op.regions, control.programs, strict=True):
             head, *inside = _Printer(program, word).lines()
             found += [f"    {head}", *(f"        {line}" for line in inside)]
         return found
+
+    def along(self, lines: Lines) -> str:
+        """The lengths of loops over lines, and how many go side by side."""
+        beside = f" by {1 << lines.beside}" if lines.beside else ""
+        return f" along ({', '.join(map(self.names.dim, lines.extents))}){beside}"
 
     def _where(self, c: Computation) -> str:
         """What is not the usual of axes and places."""

@@ -65,9 +65,12 @@ def for_steps(
         body(wrap_length(start))
         return True
 
+    def again(start: Dim, rest: Dim) -> None:
+        for_steps(trace, start, rest, by, body, variables, held)
+
     try:
         code = getattr(body, "__code__", body)
-        _in_parts(trace, first, count, by, region, step, code, variables, held)
+        _in_parts(trace, first, count, by, region, step, again, code, variables, held)
     except Exchanged as found:
         _in_turns(trace, found, by, body, variables, held)
 
@@ -129,8 +132,11 @@ def for_until(
         if_true(trace, Tracer(going), one, lambda: None, variables, held)
         return True
 
+    def again(start: Dim, rest: Dim) -> None:
+        for_until(trace, start, rest, by, body, goes_on, variables, held)
+
     code = getattr(body, "__code__", body)
-    _in_parts(trace, first, count, by, region, step, code, variables, held)
+    _in_parts(trace, first, count, by, region, step, again, code, variables, held)
 
 
 def _in_parts(
@@ -140,11 +146,15 @@ def _in_parts(
     by: int,
     region: Region,
     step: Callable[[Dim], bool],
+    again: Callable[[Dim, Dim], None],
     body: object,
     variables: Variables,
     held: Sequence[Any],
 ) -> None:
     """A loop as regions, and steps by themselves, each of which says whether to go on.
+
+    Where it is not known whether there is a step, what follows it is done only if there is, by such
+    a loop `again`: a value has the type there that it has after a step.
 
     How many of these there are at first is remembered of a `body`, for when it is traced again.
     """
@@ -184,8 +194,7 @@ def _in_parts(
                     ) from None
         if not certain and (some := trace.answer(condition("greater", rest, 0))) is not True:
             if some is None:
-                _where(trace, rest, step, start, variables, held)
-                parts.insert(0, (dims.add(start, by), dims.sub(rest, 1)))
+                _where(trace, start, rest, by, step, again, variables, held)
             continue
         if not begun:
             alone += 1
@@ -198,19 +207,22 @@ def _in_parts(
 
 def _where(
     trace: Trace,
-    rest: Dim,
-    step: Callable[[Dim], bool],
     start: Dim,
+    rest: Dim,
+    by: int,
+    step: Callable[[Dim], bool],
+    again: Callable[[Dim, Dim], None],
     variables: Variables,
     held: Sequence[Any],
 ) -> None:
-    """A step by itself, where there is a `rest` of any."""
+    """The `rest` of a loop, the first step by itself, where there is any."""
 
-    def one() -> None:
-        step(start)
+    def some() -> None:
+        if step(start):
+            again(dims.add(start, by), dims.sub(rest, 1))
 
-    some = Tracer(condition("greater", dims.as_node(rest), 0), "number")
-    if_true(trace, some, one, lambda: None, variables, held)
+    any_left = Tracer(condition("greater", dims.as_node(rest), 0), "number")
+    if_true(trace, any_left, some, lambda: None, variables, held)
 
 
 def _is_certain(trace: Trace, count: Dim) -> bool | None:

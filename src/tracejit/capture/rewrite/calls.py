@@ -170,7 +170,7 @@ class _Calls(ast.NodeTransformer):
             parts.append(load(name) if body else ast.Constant(None))
         if isinstance(parts[1], ast.Constant):
             parts.pop()
-        call = self.call("if_", node, self.expression(node.test), *parts, names=names)
+        call = self.call("if_", node, self.condition(node.test), *parts, names=names)
         return [*done, at(node, ast.Return(call) if returns else ast.Expr(call))]
 
     def visit_While(self, node: ast.While) -> list[ast.stmt]:
@@ -185,7 +185,8 @@ class _Calls(ast.NodeTransformer):
             done.append(self.function(".test", [value], node.test, self.bound, changed))
             test = load(".test")
         else:
-            test = self.lazy(node.test)
+            with self.closure():
+                test = at(node.test, ast.Lambda(parameters(), self.condition(node.test)))
         call = self.call("while_", node, test, load(".body"), self.leave(node), names=names)
         return [*done, at(node, ast.Expr(call))]
 
@@ -216,7 +217,7 @@ class _Calls(ast.NodeTransformer):
 
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:
         self.note("assert", node)
-        test = self.call("assert_", node.test, self.expression(node.test))
+        test = self.call("assert_", node.test, self.condition(node.test))
         return at(node, ast.Assert(test, node.msg and self.expression(node.msg)))
 
     def visit_Try(self, node: ast.Try) -> ast.stmt:
@@ -288,35 +289,59 @@ class _Calls(ast.NodeTransformer):
         own = name in self.variables and not name.startswith(".")
         return self.inside and own and name not in self.bound
 
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+    def visit_BoolOp(self, node: ast.BoolOp, asked: bool = False) -> ast.expr:
         kind = "and" if isinstance(node.op, ast.And) else "or"
         first, *others = node.values
         if self.binds(kind, others):
             return self.python(node)
         self.note(kind, node)
-        parts = [self.expression(first), *map(self.lazy, others)]
+        parts = [self.truth(first) if asked else self.expression(first)]
+        parts += [self.lazy(other, asked) for other in others]
         return self.call(f"{kind}_", node, *parts)
+
+    def condition(self, node: ast.expr) -> ast.expr:
+        """An expression of which only the truth is asked."""
+        return (
+            self.visit_BoolOp(node, True) if isinstance(node, ast.BoolOp) else self.expression(node)
+        )
+
+    def truth(self, node: ast.expr) -> ast.expr:
+        """The same, where it is one of several: their values are of one type then."""
+        new = self.condition(node)
+        told = isinstance(node, ast.Compare | ast.BoolOp) or (
+            isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+        )
+        return new if told else self.call("true", node, new)
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         if self.binds("conditional expression", [node.body, node.orelse]):
             return self.python(node)
         self.note("conditional expression", node)
         sides = map(self.lazy, (node.body, node.orelse))
-        return self.call("if_", node, self.expression(node.test), *sides)
+        return self.call("if_", node, self.condition(node.test), *sides)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         if not isinstance(node.op, ast.Not):
             return self.python(node)
         self.note("not", node)
-        return self.call("not_", node, self.expression(node.operand))
+        return self.call("not_", node, self.condition(node.operand))
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if len(node.ops) == 1:
-            return self.python(node)
+            return self.identity(node) or self.python(node)
         if self.binds("chained comparison", node.comparators[1:]):
             return self.python(node)
         self.note("chained comparison", node)
         return self.chain(node, self.expression(node.left), node.ops, node.comparators)
+
+    def identity(self, node: ast.Compare) -> ast.expr | None:
+        """``x is None``; None for another comparison."""
+        [sign], [other] = node.ops, node.comparators
+        none = isinstance(other, ast.Constant) and other.value is None
+        if not (none and isinstance(sign, ast.Is | ast.IsNot)):
+            return None
+        found = self.call("is_none", node, self.expression(node.left))
+        return found if isinstance(sign, ast.Is) else self.call("not_", node, found)
 
     def chain(
         self, node: ast.AST, left: ast.expr, ops: list[ast.cmpop], others: list[ast.expr]
@@ -387,10 +412,10 @@ class _Calls(ast.NodeTransformer):
 
     visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp
 
-    def lazy(self, node: ast.expr) -> ast.expr:
-        """The function that computes `node`."""
+    def lazy(self, node: ast.expr, asked: bool = False) -> ast.expr:
+        """The function that computes `node`, or only its truth, if that is `asked`."""
         with self.closure():
-            body = self.expression(node)
+            body = self.truth(node) if asked else self.expression(node)
         return at(node, ast.Lambda(parameters(), body))
 
     @contextmanager

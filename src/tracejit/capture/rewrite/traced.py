@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State
+from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State, content
 from tracejit.capture.rewrite.iterables import (
     Items,
     Lazy,
@@ -37,12 +37,14 @@ from tracejit.trace.origin import user_origin
 from tracejit.trace.owners import Values, shared
 from tracejit.trace.pieces import attempted, tried
 from tracejit.trace.ranges import always
-from tracejit.trace.trace import Trace, condition
+from tracejit.trace.trace import Trace, condition, current
 from tracejit.trace.tracer import Tracer, wrap
 
 
 def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwargs: Any) -> Any:
     """``max`` or ``min``; of traced scalars the first that nothing is beyond, as Python's."""
+    if len(args) == 1 and not kwargs and _is_row(args[0]):
+        return _of_elements(python, args[0])
     traced = any(isinstance(a, (Tracer, Mixed)) for a in args)
     if len(args) < 2 or kwargs or not traced or not all(map(_is_scalar, args)):
         return python(*args, **kwargs)
@@ -59,6 +61,36 @@ def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwarg
         elif test:
             best = other
     return best
+
+
+def _truths(python: Any, absorbing: bool, values: Any) -> Any:
+    """``any`` or ``all`` of a traced array, or of values some of which are traced."""
+    control = _control()
+    if _is_row(values):
+        found = np.any(values) if absorbing else np.all(values)
+        return control.not_(control.not_(found))
+    if type(values) not in (list, tuple):
+        return python(values)
+    parts = [lambda v=v: control.not_(control.not_(control.true(v))) for v in values]
+    if absorbing:
+        return control.or_(False, *parts)
+    return control.and_(True, *parts)
+
+
+def _control() -> TracedControl:
+    """The runtime of the trace that is running."""
+    trace = current()
+    assert trace is not None
+    return TracedControl(trace)
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, Tracer) and value.kind == "array" and value.node.ndim == 1
+
+
+def _of_elements(python: Any, row: Tracer) -> Any:
+    """A builtin of the elements of a traced array, one after the other."""
+    return _control().reduce_(python, row, lambda value: value)
 
 
 def _plain(*values: Any) -> list[Tracer]:
@@ -83,6 +115,42 @@ class _Step:
         self.body(self.items.at(number))
 
 
+class _Narrowed:
+    """A piece that runs where `test` is `answer`: what that says of the class of a value is known.
+
+    Its variables have what it leaves in them.
+    """
+
+    def __init__(self, piece: Callable[[], Any], test: Node, answer: bool) -> None:
+        self.piece, self.test, self.answer = piece, test, answer
+        self.__code__ = getattr(piece, "__code__", piece)
+        self.__closure__ = getattr(piece, "__closure__", None)
+
+    def __call__(self) -> Any:
+        cells = [c for c in self.__closure__ or () if isinstance(content(c), Mixed)]
+        narrowed = []
+        for cell in cells:
+            value: Mixed = cell.cell_contents
+            side = value.where(self.test, self.answer)
+            if side is not value:
+                cell.cell_contents = side
+                narrowed.append((cell, value, side))
+        try:
+            return self.piece()
+        finally:
+            for cell, value, side in narrowed:
+                if content(cell) is side:
+                    cell.cell_contents = value
+
+
+def _narrowed(piece: Callable[[], Any], test: Any, answer: bool) -> Callable[[], Any]:
+    """A piece, where it may learn something."""
+    closure = getattr(piece, "__closure__", None) or ()
+    if not any(isinstance(content(cell), Mixed) for cell in closure):
+        return piece
+    return _Narrowed(piece, branches.predicate(test), answer)
+
+
 class TracedControl(PythonControl):
     """Regions for what a trace cannot know; `builtins` answer for Python's, of traced numbers."""
 
@@ -93,6 +161,8 @@ class TracedControl(PythonControl):
         reversed: traced_reversed,
         max: functools.partial(_extreme, max, operator.gt),
         min: functools.partial(_extreme, min, operator.lt),
+        any: functools.partial(_truths, any, True),
+        all: functools.partial(_truths, all, False),
     }
 
     def __init__(self, trace: Trace, changing: bool = False) -> None:
@@ -113,10 +183,10 @@ class TracedControl(PythonControl):
             return super().if_(condition, then, otherwise, assigned, read, live)
         names = _variables(assigned, read, live, then, otherwise)
         held, state = _held(then, otherwise), Known(self.trace)
+        then = _narrowed(then, condition, True)
+        otherwise = _narrowed(otherwise or (lambda: None), condition, False)
         try:
-            result = branches.if_true(
-                self.trace, condition, then, otherwise or (lambda: None), names, held
-            )
+            result = branches.if_true(self.trace, condition, then, otherwise, names, held)
             self._note("branch", "a region")
             return result
         except NotTraceable as problem:
@@ -268,6 +338,12 @@ class TracedControl(PythonControl):
     def not_(self, value: Any) -> Any:
         return branches.negated(value) if self._is_open(value) else not value
 
+    def is_none(self, value: Any) -> Any:
+        return value.is_(None) if isinstance(value, Mixed) else value is None
+
+    def true(self, value: Any) -> Any:
+        return Tracer(branches.predicate(value), "number") if self._is_open(value) else value
+
     def assert_(self, condition: Any) -> Any:
         if not self._is_open(condition):
             return condition
@@ -329,7 +405,8 @@ class TracedControl(PythonControl):
     def _both(self, name: str, first: Any, others: tuple[Callable[[], Any], ...]) -> Any:
         """Truth values, each computed only where the ones before leave it open."""
         for other in others:
-            first = branches.either(self.trace, name, first, other, _held(other))
+            second = _narrowed(other, first, name == "logical_and")
+            first = branches.either(self.trace, name, first, second, _held(other))
         return first
 
     def _is_open(self, value: Any) -> bool:

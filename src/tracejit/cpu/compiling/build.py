@@ -17,16 +17,18 @@ compiled functions: samplers are.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from llvmlite import ir
 from numba.core import types
+from numba.core.registry import cpu_target
 from numba.np.numpy_support import from_dtype
 
 from tracejit.cpu import runtime
-from tracejit.cpu.compiling.order import stores_last
+from tracejit.cpu.compiling.order import reads, stores_last, turned
 from tracejit.intrinsics import elements, memory, structure
 from tracejit.intrinsics.temporary import release
 from tracejit.lower.kernel.statements import (
@@ -123,6 +125,11 @@ class Builder:
             name = self.base[name]
         return name
 
+    @functools.cached_property
+    def reads(self) -> Counter[str]:
+        """How often the kernel reads names."""
+        return reads(self.kernel.body.statements())
+
     def build(self) -> None:
         """Build the whole function, from where the builder is."""
         self._statements(self.kernel.body)
@@ -143,8 +150,12 @@ class Builder:
         self._call(structure.loop_end_large if large else structure.loop_end, [])
 
     def _forever(self, s: Forever) -> None:
+        each = list(s.statements())
+        count = turned(each, self.places, self.reads)
         self._call(structure.loop_forever, [])
-        self._statements(s)
+        self._each(each[:count])
+        self._call(structure.loop_body, [])
+        self._each([*each[count:], *each[:count]])
         self._call(structure.loop_again_forever, [])
 
     def _leave(self, s: Leave) -> None:
@@ -224,7 +235,7 @@ class Builder:
     def _compiled(self, f: Any, kinds: list[Any], values: list[ir.Value]) -> Value:
         kind = self.typingctx.resolve_value_type(f)
         signature = kind.get_call_type(self.typingctx, kinds, {})
-        self.context.refresh()
+        cpu_target.target_context.refresh()
         return signature.return_type, self.context.get_function(kind, signature)(self.b, values)
 
     def _called(self, e: Call) -> Value:

@@ -19,6 +19,8 @@ text; where each statement comes from is kept beside it. For ``1 / (1 + np.exp(-
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
 from tracejit.lower.access import FLAT, Dynamic, Entry, Index
@@ -47,6 +49,7 @@ from tracejit.lower.program import (
     Computation,
     Flat,
     Kind,
+    Lines,
     Loop,
     Program,
     computations_in,
@@ -91,10 +94,14 @@ class Emitter(Emitting):
         self.parameters += [b.name for b in self.given]
         self.checks()
         is_late = are_late(graph)
-        for k, item in enumerate(self.program.items):
-            if is_late and not self.left and _assigns(item):
+        for first, last, lines in self.program.turns():
+            items = self.program.items[first:last]
+            if is_late and not self.left and any(map(_assigns, items)):
                 self.leave()
-            self.outer_item(k, item)
+            if lines is None:
+                self.outer_item(first, *items)
+            else:
+                self._strip(items, lines)
         if not self.left:
             self.leave()
         self.body.add(Return(DONE))
@@ -115,9 +122,13 @@ class Emitter(Emitting):
         return type(self)(program, around=self)
 
     def everything(self) -> None:
-        for item in self.program.items:
-            self.item(item)
-            del self.path[1:]
+        for first, last, lines in self.program.turns():
+            items = self.program.items[first:last]
+            if lines is None:
+                self.item(*items)
+                del self.path[1:]
+            else:
+                self._strip(items, lines)
 
     def leave(self) -> None:
         """Leave after the work where the entry is for other arguments, or NumPy would raise."""
@@ -181,13 +192,25 @@ class Emitter(Emitting):
         else:
             self.loop(item)
 
+    def _strip(self, items: Sequence[Loop | Computation], lines: Lines) -> None:
+        """Items that go by the same lines, inside of the loops over these."""
+        self.lines = self.regions.lines(lines)
+        self.outermost += len(self.lines)
+        for item in items:
+            self.item(item)
+            del self.path[self.outermost :]
+        self.outermost -= len(self.lines)
+        del self.path[self.outermost :]
+        self.lines = []
+
     def _in_lines(self, loop: Loop) -> None:
         """A nest whose outer loops go around: their variables have values here."""
         outer = []
         for index, _ in self.lines[:-1]:
             assert isinstance(index, str)
             outer.append(loop)
-            self.var_of[loop], self.loops[id(loop)], self.depth_of[loop] = index, loop, 0
+            self.var_of[loop], self.loops[id(loop)] = index, loop
+            self.depth_of[loop] = self.outermost - 1
             [inner] = loop.items
             assert isinstance(inner, Loop)
             loop = inner
@@ -348,7 +371,7 @@ class Emitter(Emitting):
             at = [places[k] for k in buffer.axes]
             if buffer.layout == "F":
                 at.reverse()
-            element, dtype, new = Element(buffer.name, tuple(at)), c.target.dtype, value
+            element, dtype, new = self.placed(buffer.name, tuple(at)), c.target.dtype, value
             if mode == "add":
                 new = self.accumulators.sum_of(c, loaded(element, dtype), value)
             block.add(Store(element, stored(new, dtype), origin))

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tracejit.ir import dims, ops
-from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, Origin
 from tracejit.ir.region import Region, regions_of
 from tracejit.ir.rules import roles
@@ -25,8 +24,8 @@ from tracejit.ir.rules.record import Roles
 from tracejit.lower.control import results
 from tracejit.lower.emit.emitting import Emitting, refused, unless
 from tracejit.lower.emit.expressions import loaded, stored
+from tracejit.lower.emit.panels import Panels
 from tracejit.lower.emit.values import MISSED
-from tracejit.lower.interchange import SIDE_BY_SIDE
 from tracejit.lower.kernel.statements import (
     Assign,
     Binary,
@@ -45,7 +44,7 @@ from tracejit.lower.kernel.statements import (
     Store,
     Unary,
 )
-from tracejit.lower.program import Computation, Control, Program, has_loops
+from tracejit.lower.program import Computation, Control, Lines, Program, has_loops
 from tracejit.native.interrupts import INTERRUPTED
 
 
@@ -129,14 +128,17 @@ class Regions:
         index = self.e.fresh("i")
         count = self.e.value(parts.control[0], ())
         watch = self._watched(control) if control.lines is None else None
-        around = control.lines
-        lines = self._lines(around.extents if around else ())
+        lines, opened = self.e.lines, 0
+        if control.lines is not None and not lines:
+            lines = self.lines(control.lines)
+            opened = len(lines)
         given = [*carried, index, *sequences, *captures]
-        for k in around.fetched if around else ():
+        around = control.lines or Lines(())
+        for k in around.fetched:
             self._fetch(given[k], lines)
-        block = For(index=index, kind="range", operands=(count,))
-        self.e.open(block)
         [program], [region] = control.programs, regions_of(control.node)
+        panels = Panels(self.e, lines, around, region.params, given)
+        block = panels.steps(index, count)
         elements = [
             self._element(block, name, s, index)
             for name, s in zip(sequences, parts.sequences, strict=True)
@@ -151,7 +153,8 @@ class Regions:
                 self._names(program, output, rows[node])
         inner = self._inside(program, region, parts, names, block)
         inner.own.update(rows.values(), elements)
-        inner.lines = lines
+        inner.lines = panels.lines
+        inner.panels.update(panels.names)
         self._everything(inner)
         for node, output in stacks:
             if not output.ndim:
@@ -163,7 +166,8 @@ class Regions:
             block.add(refused())
         self._watch(block, watch)
         self.e.path.pop()
-        for _ in lines:
+        panels.close()
+        for _ in range(opened):
             self.e.path.pop()
         return self._places(left, carried)
 
@@ -171,25 +175,30 @@ class Regions:
 
     def _fetch(self, array: Expr, lines: Sequence[tuple[Expr, Expr]]) -> None:
         """Have the rows of an array that are gone through side by side fetched."""
+        if array in self.e.fetched:
+            return
+        self.e.fetched.add(array)
         name = f"fetch_{len(lines) + 1}"
         self.e.factories[name] = Factory("fetch", (len(lines) + 1,))
         index = [first for first, _ in lines]
         self.e.path[-1].add(Do(Call(name, (array, *index, lines[-1][1]))))
 
-    def _lines(self, extents: Sequence[Dim]) -> list[tuple[Expr, Expr]]:
-        """Open the loops that go around one of steps: from where to where each does, inside."""
+    def lines(self, around: Lines) -> list[tuple[Expr, Expr]]:
+        """Open the loops over lines: from where to where each goes, inside."""
+        self.e.fetched.clear()
         found: list[tuple[Expr, Expr]] = []
-        for k, d in enumerate(extents):
+        for k, d in enumerate(around.extents):
             length, index = self.e.dim(d), self.e.fresh("i")
-            if k + 1 < len(extents):
+            beside = around.beside if k + 1 == len(around.extents) else 0
+            if not beside:
                 self.e.open(For(index=index, kind="range", operands=(length,)))
                 found.append((index, Binary("+", index, 1)))
                 continue
-            count = Binary(">>", Binary("+", length, (1 << SIDE_BY_SIDE) - 1), SIDE_BY_SIDE)
+            count = Binary(">>", Binary("+", length, (1 << beside) - 1), beside)
             self.e.open(For(index=index, kind="range", operands=(count,)))
             first, last = self.e.fresh("i"), self.e.fresh("i")
-            self.e.path[-1].assign(first, Binary("<<", index, SIDE_BY_SIDE))
-            end = Binary("+", first, 1 << SIDE_BY_SIDE)
+            self.e.path[-1].assign(first, Binary("<<", index, beside))
+            end = Binary("+", first, 1 << beside)
             self.e.path[-1].assign(last, Call("imin", (end, length)))
             found.append((first, last))
         return found

@@ -68,7 +68,7 @@ class _Checker:
         for s in block.statements():
             if left:
                 yield f"nothing comes to {type(s).__name__}"
-            for e in _read(s):
+            for e in read(s):
                 yield from (f"{name} has no value here" for name in names(e) - known)
                 yield from _wrong(e)
             yield from self.effects(s, known)
@@ -118,7 +118,7 @@ def _last(block: Block) -> Statement | None:
     return statements[-1] if statements else None
 
 
-def _read(s: Statement) -> tuple[Expr, ...]:
+def read(s: Statement) -> tuple[Expr, ...]:
     """The expressions that a statement evaluates before all that is inside of it."""
     if isinstance(s, Assign):
         return (s.value,)
