@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from tracejit.errors import NotTraceable
+from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir import build, dims, ops
 from tracejit.ir.closing import placeholder
 from tracejit.ir.dims import INT_SCALAR, Dim
@@ -76,6 +76,7 @@ def settled(
     variables: Variables,
     held: Sequence[Any],
     skipped: bool,
+    body: object,
     counted: bool = False,
 ) -> tuple[Carried, Found]:
     """What a body carries, and what it makes of that; it may be `skipped`, and do no step.
@@ -84,11 +85,25 @@ def settled(
     """
     before, common = variables.get(), variables.shared()
     kept = variables.read | variables.live if skipped else variables.read
-    carried, trends = Carried([], [], [], []), dict[int, int]()
+    learned = ("carried", getattr(body, "__code__", body), variables.names)
+    carried, trends = _expected(trace.learned.get(learned, ()), before, held, variables, kept)
+    expected = bool(carried.params)
     while True:
         state = State(trace)
-        found = _with(trace, carried, run, variables, held, trends)
-        if counted and not carried.places:
+        try:
+            found = _with(trace, carried, run, variables, held, trends)
+        except NotTraceable as problem:
+            if not expected or isinstance(problem, OverBudget):
+                raise
+            problem.forget()
+            found = None
+        if expected and (found is None or not _is_as_expected(carried, found)):
+            state.restore()
+            carried, trends, expected = Carried([], [], [], []), {}, False
+            continue
+        assert found is not None
+        expected = False
+        if counted and all(s.kind != "array" for s in carried.starts[: len(carried.places)]):
             _tell_exchanged(found)
         found = _as_values(found, carried, before, variables)
         fresh = [k for k in found.values if k not in carried.places]
@@ -99,6 +114,7 @@ def settled(
             _require_private(trace, carried, found, before, variables, common, skipped)
             bounds = _require_settled(carried, found, variables, trace)
             if _go_on(carried, found, trends):
+                trace.learned[learned] = _learned(carried, trends, kept, variables)
                 return carried, found._replace(checks=(*found.checks, *bounds))
         state.restore()
         places, every = [*carried.places, *fresh], [*carried.arrays, *arrays]
@@ -110,6 +126,52 @@ def settled(
         starts += [Tracer(a.node) for a in every]
         params = [placeholder(s.node.type) for s in starts]
         carried = Carried(places, every, starts, params)
+
+
+def _learned(
+    carried: Carried, trends: Mapping[int, int], kept: frozenset[str], variables: Variables
+) -> tuple[Any, ...]:
+    """What a body within a loop will carry when it is traced again: numbers, and arrays.
+
+    Else each loop around would double, at the least, how often it is traced.
+    """
+    numbers = [
+        (k, start.node.type, trends.get(k))
+        for k, start in zip(carried.places, carried.starts, strict=False)
+        if start.kind != "array" and variables.names[k] in kept
+    ]
+    return numbers, carried.arrays
+
+
+def _expected(
+    learned: Sequence[Any],
+    before: Sequence[Any],
+    held: Sequence[Any],
+    variables: Variables,
+    kept: frozenset[str],
+) -> tuple[Carried, dict[int, int]]:
+    """What was carried by this body before, of what there is here; and the trends."""
+    numbers, arrays = learned or ((), ())
+    known = {
+        k: trend
+        for k, type, trend in numbers
+        if isinstance(before[k], (Tracer, int, float, complex))
+        and wrap(before[k]).node.type == type
+        and variables.names[k] in kept
+    }
+    seen = {id(getattr(v, "memory", None)) for v in (*before, *held)}
+    every = [a for a in arrays if id(a) in seen]
+    starts = [_start(k, before[k], before[k], variables, kept) for k in known]
+    starts += [Tracer(a.node) for a in every]
+    params = [placeholder(s.node.type) for s in starts]
+    trends = {k: trend for k, trend in known.items() if trend}
+    return Carried([*known], every, starts, params), trends
+
+
+def _is_as_expected(carried: Carried, found: Found) -> bool:
+    """Whether all that was expected to change does."""
+    numbers = all(k in found.values for k in carried.places)
+    return numbers and all(id(a) in found.arrays for a in carried.arrays)
 
 
 def _trend(before: Any, after: Any) -> int:
@@ -152,7 +214,10 @@ def _with(
     known, count = Values(before), len(carried.places)
     for k, param, start in zip(carried.places, carried.params, carried.starts, strict=False):
         known[k] = placed(Tracer(param, start.kind))
+    around = [(log, dict(log.around)) for log in trace.logs]
     for array, param in zip(carried.arrays, carried.params[count:], strict=True):
+        for log, _ in around:
+            log.around.setdefault(id(array), array.node)
         put(array, param)
     variables.set(known)
     ints = {p for p in carried.params if p.type == INT_SCALAR}
@@ -171,6 +236,8 @@ def _with(
         trace.carried -= ints
         for array, node in saved:
             put(array, node)
+        for log, content in around:
+            log.around = content
         variables.set(before)
 
 

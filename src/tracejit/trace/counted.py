@@ -304,7 +304,7 @@ def _scanned(
         finally:
             trace.steps.pop()
 
-    carried, found = settled(trace, run, variables, held, skipped, counted=True)
+    carried, found = settled(trace, run, variables, held, skipped, body, counted=True)
     extra = required(found)
     starts, params, results, [total] = canonical(
         trace, [*(s.node for s in carried.starts), *extra.starts],
@@ -357,6 +357,6 @@ def _counted(
 
     skipped = skipped or predicate(goes_on()).op is not ops.CONST
     try:
-        looped(trace, test, step, variables.counting(counter), held, skipped)
+        looped(trace, test, step, variables.counting(counter), held, skipped, body)
     finally:
         trace.counts -= own

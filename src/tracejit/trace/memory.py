@@ -124,10 +124,13 @@ class Log:
         #: Whether what is traced becomes part of a region, if it is not undone.
         self.region = region
         self.before: dict[int, tuple[Any, Node]] = {}
+        #: The nodes of arrays that have a placeholder now, which this does not know of.
+        self.around: dict[int, Node] = {}
 
     def note(self, array: Any) -> None:
         """`array` is about to be written into."""
-        self.before.setdefault(id(array), (array, array.node))
+        node = self.around.get(id(array), array.node)
+        self.before.setdefault(id(array), (array, node))
 
 
 def put(array: Any, node: Node) -> None:
