@@ -312,7 +312,7 @@ def collects(x):
     found = []
     for i in range(len(x)):
         if x[i] > 0:
-            found.append(i)
+            found.insert(0, i)
     return len(found)
 
 

@@ -110,7 +110,7 @@ def test_many_decisions_are_pythons() -> None:
     """Each may double the paths."""
 
     def f(x):
-        return [k for k in range(len(x)) if x[k] > 0]
+        return {k for k in range(len(x)) if x[k] > 0}
 
     g = tracejit.function(f, on_unsupported="warn")
     with pytest.warns(tracejit.UnsupportedWarning):

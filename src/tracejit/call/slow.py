@@ -462,7 +462,7 @@ def _leaf_text(
         return str(what)
     if kind == "length":
         return length_text(what, expressions)
-    if kind == "mixed":
-        classes, *places = what
-        return f"{prologue.symbol(classes.made, 'r')}({', '.join(outputs[k] for k in places)})"
+    if kind == "made":
+        make, *places = what
+        return f"{prologue.symbol(make, 'r')}({', '.join(outputs[k] for k in places)})"
     return expressions[what] if kind == "input" else prologue.symbol(what, "r")

@@ -53,6 +53,7 @@ from tracejit.intrinsics.sums import (
     sum_close,
     sum_open,
 )
+from tracejit.intrinsics.team import team
 from tracejit.intrinsics.temporary import temporary
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
 from tracejit.intrinsics.vecmath.functions import (
@@ -162,6 +163,7 @@ __all__ = [
     "sum_carry",
     "sum_close",
     "sum_open",
+    "team",
     "temporary",
     "ufunc_loop",
     "ufunc_over",

@@ -15,6 +15,7 @@ from tracejit.ir.types import BOOL
 from tracejit.trace.bits import bits_of
 from tracejit.trace.effects import NOTHING, State, Variables
 from tracejit.trace.facts import consequences
+from tracejit.trace.lists import TracedList
 from tracejit.trace.memory import put
 from tracejit.trace.mixed import Mixed, chosen, classes_of, is_constant, known
 from tracejit.trace.owners import is_array
@@ -29,12 +30,14 @@ from tracejit.trace.pieces import (
     doubtful,
     is_doubtful,
     nodes_of,
+    note_added,
     nothing,
+    of_lists,
     traced,
     value_of,
 )
 from tracejit.trace.trace import Trace
-from tracejit.trace.tracer import Tracer, wrap
+from tracejit.trace.tracer import Tracer, number, wrap
 
 
 @by_parts
@@ -61,6 +64,7 @@ def if_true(
             trace.require(holds, holds, holds)
             return other()
     names = variables.names
+    note_added(trace, [side.added for side in sides])
     sides, fixed = _fixed(sides, before, variables)
     places = sorted(k for k in {*sides[0].values, *sides[1].values} if names[k] in variables.live)
     arrays = {k: a for side in sides for k, (a, _) in side.arrays.items()}
@@ -133,7 +137,7 @@ def _chosen(trace: Trace, item: Node, values: Sequence[Tracer]) -> Tracer:
             trace.within(item, min(low for low, _ in extents), max(high for _, high in extents))
         else:
             trace.noted(item, max(map(bits_of, sides)))
-    return Tracer(item, values[0].kind)
+    return of_lists(Tracer(item, values[0].kind), *values)
 
 
 def _without_constants(
@@ -335,6 +339,8 @@ def negated(value: Any) -> Tracer:
 
 def predicate(test: Any) -> Node:
     """The truth of a value, as a branch or a loop takes it."""
+    if isinstance(test, TracedList):
+        return predicate(number(test.length) > 0)
     if isinstance(test, Mixed):
         return build.where(test.is_first.node, *map(predicate, test.sides()))
     if is_constant(test):

@@ -13,6 +13,7 @@ from typing import Any
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, control
 from tracejit.ir.closing import Body
+from tracejit.ir.dims import Dim
 from tracejit.ir.invariant import around
 from tracejit.ir.node import Node
 from tracejit.trace.branches import if_true, predicate
@@ -20,7 +21,7 @@ from tracejit.trace.carried import Entered, Unsettled, required, results_of, set
 from tracejit.trace.effects import Variables
 from tracejit.trace.facts import consequences
 from tracejit.trace.memory import Log
-from tracejit.trace.pieces import by_parts, canonical, nodes_of
+from tracejit.trace.pieces import by_parts, canonical, nodes_of, note_added
 from tracejit.trace.trace import Trace
 
 #: Steps that are traced by themselves before a loop, at most.
@@ -76,10 +77,12 @@ def looped(
     held: Sequence[Any],
     skipped: bool,
     code: object,
+    most: Dim | None = None,
 ) -> None:
     """The region of a loop that goes on while `test` holds; raises `Unsettled`.
 
-    Where it may be `skipped`, the test may not hold at first. The `code` tells bodies apart.
+    Where it may be `skipped`, the test may not hold at first. There are at `most` so many steps.
+    The `code` tells bodies apart.
     """
     decisions: list[Node] = []
 
@@ -97,6 +100,7 @@ def looped(
         [*carried.params, *extra.params], [*results_of(carried, found), *extra.results],
         decisions,
     )  # fmt: skip
+    note_added(trace, [found.added], most)
     made, tested = Body(tuple(results)), Body(tuple(decided))
     before = nodes_of(trace, [*held, *variables.get()])
     outside = around(made, params, before) | around(tested, params, before)

@@ -16,6 +16,7 @@ import numpy as np
 from tracejit.errors import NotTraceable
 from tracejit.ir.node import Node
 from tracejit.ir.region import Check
+from tracejit.trace.lists import TracedList
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.owners import Values
 from tracejit.trace.trace import Trace
@@ -205,6 +206,8 @@ class Containers:
                 stack += [_content(cell) for cell in value.__closure__ or ()]
             elif type(value) is tuple:
                 stack += value
+            elif isinstance(value, TracedList):
+                stack += value.held()
             elif type(value) in (list, dict):
                 self.known.append((value, value.copy()))
                 stack += value.values() if type(value) is dict else value

@@ -19,6 +19,7 @@ from numba.core.registry import cpu_target
 from numba.core.runtime import rtsys
 from numba.cpython import builtins, numbers
 
+from tracejit.cpu.compiling.library import found, kept, library
 from tracejit.native.entry import make_entry
 from tracejit.native.slots import INT, load
 
@@ -95,10 +96,9 @@ def _compiled(symbol: str, signature: Sequence[Any], body: Body, held: Any) -> C
     model = callconv.create_error_model("numpy", target)
     context = target.subtarget(enable_nrt=True, error_model=model)
     context.refresh = _nothing  # which every array asks for
-    library = context.codegen().create_library(symbol)
-    library.enable_object_caching()
-    module = library.create_ir_module(symbol)
-    with context.push_code_library(library):
+    made = library(context.codegen(), symbol)
+    module = made.create_ir_module(symbol)
+    with context.push_code_library(made):
         inner = _inner(context, module, symbol)
         b = ir.IRBuilder(inner.append_basic_block("entry"))
         start = inner.append_basic_block("start")
@@ -110,9 +110,9 @@ def _compiled(symbol: str, signature: Sequence[Any], body: Body, held: Any) -> C
         b.position_at_end(before)
         b.branch(start)
         _outer(module, symbol, inner)
-    library.add_ir_module(module)
-    library.finalize()
-    return Compiled(library, symbol, signature, held)
+    made.add_ir_module(module)
+    made.finalize()
+    return Compiled(made, symbol, signature, held)
 
 
 def _inner(context: Any, module: ir.Module, symbol: str) -> ir.Function:
@@ -147,17 +147,16 @@ def dumped(function: Compiled) -> bytes | None:
     """What `loaded` makes the function of in another process; None if it has addresses of this."""
     if function.library.has_dynamic_globals:
         return None
-    return pickle.dumps((function.symbol, function.library.serialize_using_object_code()))
+    return pickle.dumps((function.symbol, kept(function.library)))
 
 
 @global_compiler_lock
 def loaded(symbol: str, content: bytes, signature: Sequence[Any]) -> Compiled:
     """The function that `dumped` gave; ValueError where that was another's."""
-    found, state = pickle.loads(content)
-    if found != symbol:
+    named, code = pickle.loads(content)
+    if named != symbol:
         raise ValueError("the machine code is another program's")
     context = cpu_target.target_context
     if b"NRT_" in content:  # the linker has these names once something has been compiled
         rtsys.initialize(context)
-    library = context.codegen().unserialize_library(state)
-    return Compiled(library, symbol, signature)
+    return Compiled(found(context.codegen(), symbol, code), symbol, signature)
