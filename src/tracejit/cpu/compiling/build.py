@@ -337,9 +337,13 @@ def _array(e: Expr) -> str:
     return e
 
 
+#: What functions are called that give views of their first operands.
+_VIEWS = ("flat", "shaped_", "strip_", "slab_")
+
+
 def _whole(value: Expr) -> str:
     """The array that an expression is a view of; nothing where it is another."""
-    if isinstance(value, Call) and value.function.startswith(("flat", "shaped_", "strip_")):
+    if isinstance(value, Call) and value.function.startswith(_VIEWS):
         return _array(value.operands[0])
     return _array(value.array) if isinstance(value, Part) else ""
 
