@@ -20,7 +20,8 @@ from typing import Any
 #: C's types, by PTX's.
 _C = {
     "f64": "double", "f32": "float", "f16": "_Float16", "pred": "int",
-    **{f"{k}{n}": f"{c}int{n}_t" for k, c in (("u", "u"), ("s", ""), ("b", "u")) for n in (8, 16, 32, 64)},
+    **{f"{k}{n}": f"uint{n}_t" for k in "ub" for n in (8, 16, 32, 64)},
+    **{f"s{n}": f"int{n}_t" for n in (8, 16, 32, 64)},
 }  # fmt: skip
 _REGISTERS = {"f64": "uint64_t", "f32": "uint32_t", "f16": "uint16_t", "b64": "uint64_t",
               "b32": "uint32_t", "b16": "uint16_t", "pred": "int"}  # fmt: skip
@@ -96,7 +97,7 @@ class Translation:
         if found := re.match(r"@(!?)%(\w+)\s+(.*)", line):
             condition, line = f"if ({found[1]}{found[2]}) ", found[3]
         name, _, rest = line.partition("\t")
-        name, rest = (name, rest) if rest else (line.split(None, 1) + [""])[:2]
+        name, rest = (name, rest) if rest else [*line.split(None, 1), ""][:2]
         operands = [o.strip() for o in re.split(r",(?![^{\[]*[}\]])", rest)] if rest else []
         op, *words = name.strip().split(".")
         make = getattr(self, f"op_{op}", None)
@@ -194,7 +195,8 @@ class Translation:
         half = {"b32": 16, "b64": 32}.get(kind, 0)
         if source.startswith("{"):
             low, high = (p.strip() for p in source[1:-1].split(","))
-            return f"{target[1:]} = ((uint64_t){self.bits(high)} << {half}) | (uint{half}_t){self.bits(low)};"
+            upper = f"((uint64_t){self.bits(high)} << {half})"
+            return f"{target[1:]} = {upper} | (uint{half}_t){self.bits(low)};"
         if target.startswith("{"):
             target = target.replace("%temp", "_")
             low, high = (p.strip() for p in target[1:-1].split(","))
