@@ -237,6 +237,26 @@ PROGRAMS = (
         argument="fallback",
         one_thread=True,
     ),
+    Row(
+        "program-first-call",
+        "the slowest first call of these programs, warm process",
+        "programs",
+        required=1.5,
+        better="lower",
+        form="{:.2f} s",
+        argument="first calls",
+        one_thread=True,
+    ),
+    Row(
+        "program-first-call-loop",
+        "first call of a loop of one array statement, warm process",
+        "programs",
+        required=120.0,
+        better="lower",
+        form="{:.0f} ms",
+        argument="first call of a loop",
+        one_thread=True,
+    ),
 )
 
 ROWS = (
@@ -248,6 +268,23 @@ ROWS = (
         better="lower",
         form="{:.2f}",
         one_thread=True,
+    ),
+    *(
+        Row(
+            f"small-{name}",
+            f"eight numbers, {what}: one call",
+            "small_call",
+            required=0.6,
+            better="lower",
+            form="{:.2f} µs",
+            argument=argument,
+            one_thread=True,
+        )
+        for name, what, argument in (
+            ("expression", "and eight more, `1/(1+np.exp(-x))+y`", "logistic"),
+            ("write", "`x[0] = 1.0`", "write"),
+            ("branch", "`x + 1` or `x - 1` by `if n > 3`", "branch"),
+        )
     ),
     Row(
         "elementwise",

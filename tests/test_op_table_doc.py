@@ -68,7 +68,8 @@ def test_every_function_of_the_tables_has_a_line(op_table: Any) -> None:
     shown = {row.name for row in op_table.function_rows()}
     shown |= {row.name for row in op_table.elementwise_rows()}
     shown |= {row.name for row in op_table.reduction_rows()}
-    for function in (*op_table.FUNCTIONS, *op_table.CREATORS):
+    called = filter(callable, (*op_table.FUNCTIONS, *op_table.CREATORS))
+    for function in called:
         name = op_table.ALIASES.get(function.__name__, function.__name__)
         assert name in shown, name
 

@@ -306,10 +306,14 @@ def _reduction(name: str, text: str) -> Row:
     return row_of(name, answer, every=True)
 
 
+#: What is indexed, and not called.
+GRIDS = {"mgrid", "ogrid"}
+
+
 @cache
 def function_rows() -> list[Row]:
     """NumPy's functions, generalised ufuncs included."""
-    names = {f.__name__ for f in (*FUNCTIONS, *CREATORS)}
+    names = {f.__name__ for f in (*FUNCTIONS, *CREATORS) if callable(f)} | GRIDS
     names |= {n for n, u in numpy_ufuncs().items() if u.signature is not None}
     names -= {"where", "real", "imag", "astype", "argmax", "argmin"}
     names = {ALIASES.get(n, n) for n in names}

@@ -101,11 +101,11 @@ class NotTraceable(Exception):
             _thread.refusal = None
 
 
-class Looping(NotTraceable):
-    """A trace that unrolls loops has come to one of many steps."""
+class Hurried(NotTraceable):
+    """A first trace, which unrolls all loops, has come to what may rather be a region."""
 
     def __init__(self) -> None:
-        super().__init__("a loop of many steps is unrolled")
+        super().__init__("what may be a region is unrolled")
 
 
 class OverBudget(NotTraceable):

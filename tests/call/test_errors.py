@@ -142,7 +142,7 @@ def loop_on_data(x):
     found = []
     while x.sum() > 1:
         x = x / 2
-        found.append(x)
+        found.insert(0, x)
     return found
 
 

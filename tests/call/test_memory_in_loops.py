@@ -397,3 +397,22 @@ def test_memory_whose_size_a_loop_tells() -> None:
         function(plain, k, p)
         np.testing.assert_array_equal(mine, plain)
     assert f.stats.fallbacks == 0
+
+
+def test_elements_that_a_mask_picks_have_room_for_all() -> None:
+    def f(x, steps):
+        y = np.zeros(steps)
+        for k in range(steps):
+            z = (x[:, None] - x) ** 2 + k
+            z[z > 0] = z[z > 0] ** -1.5
+            x += 0.25 * z[0]
+            y[k] = z[1, 2]
+        return y
+
+    compiled = tracejit.function(f)
+    a, b = np.arange(7.0), np.arange(7.0)
+    np.testing.assert_allclose(compiled(a, 9), f(b, 9), rtol=1e-13)
+    np.testing.assert_allclose(a, b, rtol=1e-13)
+    assert compiled.stats.fallbacks == 0
+    [control] = compiled._paths[0].executable.program.controls.values()
+    assert not control.own

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 import pickle
+import re
 import warnings
 from collections.abc import Callable
 from decimal import Decimal
@@ -216,3 +217,54 @@ def test_what_prints_prints_at_every_call(capsys: pytest.CaptureFixture[str]) ->
         g(np.ones(2))
     g(np.ones(2))
     assert capsys.readouterr().out == "of 2 [1. 1.]\n" * 2
+
+
+def after_a_branch(x: Any, out: Any) -> None:
+    if x[0] > 0:
+        x[0] = 1
+    for k in range(len(x)):
+        out[k] = x[k] * 2
+
+
+def at_a_place(x: Any, out: Any) -> None:
+    if x[0] > 0:
+        x[0] = 1
+    out[5] = x[0]
+
+
+def by_out(x: Any, out: Any) -> None:
+    s = 0.0
+    for v in x:
+        if v > 0:
+            s = s + float(v)
+    np.add(x, s, out=out)
+
+
+@pytest.mark.parametrize("f", [after_a_branch, at_a_place, by_out])
+@pytest.mark.parametrize("size", [3, 50])
+def test_where_numpy_raises_nothing_is_said_of_how_it_runs(f: Any, size: int) -> None:
+    """The first trace ends at the branch; what NumPy raises, that by regions finds."""
+    g = tracejit.function(f, on_unsupported="warn")
+    for _ in range(2):
+        with pytest.raises((IndexError, ValueError)) as plain:
+            f(np.ones(size), np.zeros(2))
+        with pytest.raises(plain.type, match=re.escape(str(plain.value).strip())):
+            g(np.ones(size), np.zeros(2))
+    x, y = np.arange(1.0, 7.0), np.arange(1.0, 7.0)
+    a, b = np.zeros(6), np.zeros(6)
+    g(x, a)
+    f(y, b)
+    np.testing.assert_equal((x, a), (y, b))
+    assert (g.stats.traces, g.stats.fallbacks) == (1, 0)
+
+
+def test_what_is_told_is_why_there_can_be_no_regions() -> None:
+    def f(x: Any) -> Any:
+        found = {}
+        for k in range(len(x)):
+            if x[k] > 0:
+                found[str(k)] = x[k]
+        return found
+
+    with pytest.warns(tracejit.UnsupportedWarning, match="changes a dict"):
+        assert tracejit.function(f, on_unsupported="warn")(np.ones(20)) == f(np.ones(20))

@@ -93,14 +93,54 @@ def sieved(x):
     return prime
 
 
+def sums_between(ends):
+    total = np.zeros(len(ends) - 1)
+    for i in range(len(total)):
+        total[i] = X[ends[i] : ends[i + 1]].sum()
+        for k in range(ends[i], ends[i + 1]):
+            total[i] -= X[k]
+    return total.round(9)
+
+
+def remainders(x):
+    state = 0xACE1
+    for byte in x:
+        part = 0xFF & byte
+        for _ in range(8):
+            if (state & 1) ^ (part & 1):
+                state = (state >> 1) ^ 0xB400
+            else:
+                state >>= 1
+            part >>= 1
+        byte ^= state % 200 + (state & 0x1F)
+    return state & 0xFFFF, byte
+
+
+def opposite(a, b):
+    if a + b == 0:
+        return 1
+    return -1 if a > b else 0
+
+
+def chains(x):
+    found = np.zeros((len(x), len(x)), np.int8)
+    for i in range(len(x) - 1):
+        for j in range(i + 1, len(x)):
+            found[i, j] = found[i, j - 1] + opposite(x[i], x[j])
+    return found
+
+
+ENDS, BYTES = np.array([0, 4, 4, 11, 30], np.uint32), (X * 100).astype(np.uint8)
 CASES: list[tuple[Callable[..., Any], Any]] = [
+    (sums_between, ENDS), (sums_between, ENDS.astype(np.uint64)), (remainders, BYTES),
+    (chains, (X * 2).astype(np.int64)),
     (zeros, X), (parts, X), (listed, X), (put, X), (row_of_an_argument, X.reshape(5, 6)),
     (heap, X), (merged, X), (bits, X), (sieved, X),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("compile", [True, False])
-@pytest.mark.parametrize(("f", "x"), CASES, ids=[f.__name__ for f, _ in CASES])
+@pytest.mark.parametrize(("f", "x"), CASES, ids=[f"{f.__name__}-{x.dtype}" for f, x in CASES])
 def test_as_numpy_does(f: Any, x: Any, compile: bool) -> None:
     g = tracejit.function(f, on_unsupported="error")
     ours, theirs = x.copy(), x.copy()

@@ -257,6 +257,48 @@ def test_builtins_by_other_names():
     agrees(f, V, 2, len, {len: 1, type: 2})
 
 
+STEPS, MOST = range, max
+
+
+@pytest.mark.parametrize("branch", [False, True])
+def test_builtins_that_go_over_values(branch):
+    def f(x, r, kind):
+        first, total, most, over = x[0], 0.0, max, zip(x, x[2:], strict=False)
+        if branch and first > 0:
+            first = first + 1
+        for k in STEPS(len(x)):
+            for j, v in builtins.enumerate(builtins.range(k)):
+                total += MOST(x[k], x[j], 0.5) * v
+        return (
+            first, total, type(r) is range, STEPS is range, MOST is max, most is max,
+            isinstance(r, range), isinstance(over, zip), kind in (range, max), kind is range,
+            {range: 1, max: 2, zip: 3}[kind], range(len(x)) == range(3), hasattr(over, "strict"),
+            type(enumerate([r])) is enumerate, most(total, 1.0), [range, max, zip], repr(range),
+            sum(v * k for k, v in zip(range(2, 9), x, strict=False)), type(max) is type(len),
+            max.__name__, range.__name__, kind is reversed, issubclass(range, object),
+        )  # fmt: skip
+
+    for r in (range(3), 3):
+        for kind in (range, max, zip):
+            agrees(f, V, r, kind)
+
+
+@pytest.mark.parametrize("branch", [False, True])
+def test_functions_of_the_users_with_names_of_builtins(branch):
+    def sum(values):
+        return 40.0 + len(list(values))
+
+    def any(values):
+        return next(iter(values)) * 2
+
+    def f(x):
+        if branch and x[0] > 0:
+            x = x + 1
+        return sum(v * 2 for v in x), any(v + 1 for v in x), max(v for v in x[:3])
+
+    agrees(f, V)
+
+
 # What is returned --------------------------------------------------------------------------------
 
 

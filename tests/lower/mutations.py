@@ -24,6 +24,18 @@ PASSES = {
             ("Fortran's memory is read as C's", '!= "C"', '== "A"'),
         ),
     ),
+    "sharing": Pass(
+        "cpu/passes/sharing.py",
+        "tests/cpu/passes/test_sharing.py",
+        (
+            ("any two places are apart", "max(places) - min(places) < abs(factor)", "True"),
+            ("rests of places are forgotten", "or len(rests) > 1:", ":"),
+            ("totals may be read", "isinstance(e, str) and e in self.totals", "e in set()"),
+            ("calls read nothing", "not is_view and any(", "is_view and any("),
+            ("chunks may overlap", "self.multiples[start] == length", "length"),
+            ("views are arrays of their own", "return len(ways) == 1 and any(", "return any("),
+        ),
+    ),
     "order": Pass(
         "lower/order.py",
         "tests/lower/test_products_early.py",

@@ -150,17 +150,15 @@ class always_regions:
     """Lets loops of any length become regions."""
 
     def __enter__(self) -> None:
-        from tracejit.call import slow
-        from tracejit.capture.rewrite import traced
+        from tracejit.trace import budget
 
-        self.before = traced.FEW, traced.MOST, traced.SMALL, slow.LARGE
-        traced.FEW = traced.MOST = traced.SMALL = slow.LARGE = 0
+        self.before = budget.FEW, budget.MODERATE, budget.SMALL, budget.FIRST
+        budget.FEW = budget.MODERATE = budget.SMALL = budget.FIRST = 0
 
     def __exit__(self, *_exception: object) -> None:
-        from tracejit.call import slow
-        from tracejit.capture.rewrite import traced
+        from tracejit.trace import budget
 
-        traced.FEW, traced.MOST, traced.SMALL, slow.LARGE = self.before
+        budget.FEW, budget.MODERATE, budget.SMALL, budget.FIRST = self.before
 
 
 if __name__ == "__main__":

@@ -76,10 +76,11 @@ def whole_number(x: Any) -> int:
 
 def length(x: Any) -> Dim:
     """A length or a Python int from a user's argument."""
-    if isinstance(x, Tracer) and x.node.dtype.kind == "i" and not x.node.shape:
+    if isinstance(x, Tracer) and x.node.dtype.kind in "iu" and not x.node.shape:
         if x.kind == "number":
             return dims.from_node(x.node)
-        if x.node.op is ops.CAST and x.node.args[0].type == dims.INT_SCALAR:
+        whole = x.node.dtype == INT64 and x.node.op is ops.CAST
+        if whole and x.node.args[0].type == dims.INT_SCALAR:
             # ``np.prod(x.shape)``: a length as a NumPy scalar.
             return dims.from_node(x.node.args[0])
         if x.kind == "scalar" and not build.solver().is_known(x.node):

@@ -120,7 +120,10 @@ def arithmetic(ufunc: np.ufunc, *args: Any) -> Any:
         if ufunc is np.divide:
             return _weak(ufunc, _alike(operands, "f"), "f")
         if ufunc in BITWISE:
-            return _weak(ufunc, _alike(operands, "i"), "i")
+            result = _weak(ufunc, _alike(operands, "i"), "i")
+            for x in operands if ufunc is np.bitwise_and else ():
+                _up_to(result.node, x)
+            return result
     elif kind == "f" and ufunc in _FLOAT:
         return _weak(ufunc, _alike(operands, "f"), "f")
     elif kind == "c" and ufunc in _COMPLEX:
@@ -338,9 +341,16 @@ def _integer(ufunc: np.ufunc, args: list[Dim]) -> Dim | None:
         result = dims.floordiv(*args)
     elif ufunc is np.remainder:
         result = dims.mod(*args)
+        _up_to(result, dims.sub(args[1], 1))
     elif ufunc is np.power and isinstance(args[1], int):
         result = dims.product([args[0]] * args[1])
     return None if result is None else _fitting(result)
+
+
+def _up_to(d: Dim, most: object) -> None:
+    """Know of a number that it is from 0 to `most`, if that is known and not negative."""
+    if isinstance(d, Node) and isinstance(most, int) and most >= 0:
+        build.solver().within(d, 0, most)
 
 
 def _fitting(d: Dim) -> Dim | None:

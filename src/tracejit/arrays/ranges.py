@@ -50,7 +50,7 @@ def arange(*args: Any, **keywords: Any) -> Tracer:
         first = dim_node(low)
         second = dim_node(dims.add(low, by))
     else:
-        a, b, c = (_python(x) for x in (start, stop, step))
+        a, b, c = (python_number(x) for x in (start, stop, step))
         if c == 0:
             raise ZeroDivisionError("division by zero")
         count = max(0, math.ceil((b - a) / c))
@@ -92,7 +92,8 @@ def _int_range(low: Dim, high: Dim, step: Dim) -> Dim:
     return distance if size == 1 else dims.floordiv(dims.add(distance, size - 1), size)
 
 
-def _python(x: Any) -> Any:
+def python_number(x: Any) -> Any:
+    """A number of Python's, for the arguments at hand."""
     if isinstance(x, Tracer):
         return x.concrete()
     return x.item() if isinstance(x, np.generic) else x

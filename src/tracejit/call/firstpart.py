@@ -26,7 +26,7 @@ def answer(trace: Trace, truth: Node, stats: Stats) -> Any:
     first = executable_of(
         graph, trace, stats, "the first part", plan.kinds, 0,
         compiling=bool(config.compile) and any(node.op.regions for node in nodes),
-        budget=trace.budget, refused=lambda problem: False,
+        budget=trace.budget.seconds, refused=lambda problem: False,
     )  # fmt: skip
     result = first.driver(plan)(*(trace.values[node.attr[0]] for node in graph.inputs))
     if result is MISS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -37,7 +36,7 @@ from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.capture.rewrite.function import rewritten
 from tracejit.capture.rewrite.traced import TracedControl
 from tracejit.config import config, settings
-from tracejit.errors import MISS, Looping, NotTraceable, OverBudget, take_refusal
+from tracejit.errors import MISS, Hurried, NotTraceable, OverBudget, take_refusal
 from tracejit.ir import build
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
@@ -52,8 +51,6 @@ from tracejit.trace.explain import log
 from tracejit.trace.trace import Trace, current
 
 MAX_RECENT = 4
-#: Operations of a trace from which on loops are rather regions, and at which it is left for that.
-LARGE, UNROLLED = 400, 1500
 
 
 class TracedPath(Path):
@@ -248,40 +245,55 @@ def _traced_by_regions(
 ) -> tuple[Trace, TraceResult] | Refusal:
     """`_traced`, again with branches and loops as regions where Python cannot decide them.
 
-    So it is with a loop of many steps, which is unrolled only where it can be no region, where what
-    Python has unrolled is large, and where loops have other numbers of steps than before. What
-    NumPy cannot run may become as large as it is where they can be none.
+    So it is with what is large, or a loop of many steps, which is unrolled only where it can be no
+    region, and where loops have other numbers of steps than before. What is told of a function that
+    cannot be traced is why it can be none.
     """
-    regions = rewritten(fn.__wrapped__.__code__).reason is None
-    traced = _traced(fn, description, hurried=True, most=UNROLLED if regions else math.inf)
-    problem = traced.problem if isinstance(traced, Refusal) else None
-    if isinstance(traced, Refusal):
-        if not isinstance(problem, NotTraceable) or isinstance(problem, Overlapping):
-            return traced
-    elif traced[0].made <= LARGE and not number_changed(fn, description.key, traced[0]):
+    first = _traced(fn, description, hurried=True)
+    if isinstance(first, Refusal):
+        if not isinstance(first.problem, NotTraceable) or isinstance(first.problem, Overlapping):
+            return first
+    elif not number_changed(fn, description.key, first[0]):
+        return first
+    if rewritten(fn.__wrapped__.__code__).reason is not None:  # its source takes a while to read
+        ended = isinstance(first, Refusal) and isinstance(first.problem, Hurried)
+        return _unrolled(fn, description) if ended or _is_bound(fn, first) else first
+    traced = _by_regions(fn, description)
+    if not isinstance(traced, Refusal) or isinstance(traced.problem, Overlapping):
         return traced
-    bound = bool(bound_to(fn.__wrapped__))
-    again: tuple[Trace, TraceResult] | Refusal = traced
-    if regions:
-        again = _traced(fn, description, looping=True)
-        if bound and isinstance(again, Refusal) and isinstance(again.problem, OverBudget):
-            again = _traced(fn, description, looping=True, unlimited=True)
-        if not isinstance(again, Refusal) and number_changed(fn, description.key, again[0]):
-            other = _traced(fn, description, looping=True, changing=True)
-            again = again if isinstance(other, Refusal) else other
-        if not isinstance(again, Refusal) or isinstance(again.problem, Overlapping):
-            return again
-        if isinstance(traced, Refusal) and isinstance(again.problem, NoDerivativeError):
-            return again
-        if config.debug >= 1:
-            log(f"{fn.__name__} by regions: {again.problem!r}")
-    if isinstance(problem, OverBudget | Looping):
-        if bound and isinstance(problem, OverBudget):
-            return _traced(fn, description, unlimited=True)
-        if isinstance(problem, Looping) or (
-            isinstance(again, Refusal) and not isinstance(again.problem, OverBudget)
-        ):
-            return _traced(fn, description)  # what can be no region may yet be small enough
+    if config.debug >= 1:
+        log(f"{fn.__name__} by regions: {traced.problem!r}")
+    if not isinstance(first, Refusal):
+        return first
+    if isinstance(first.problem, Hurried) and not isinstance(traced.problem, NoDerivativeError):
+        # What can be no region may yet be small enough.
+        unrolled = _unrolled(fn, description)
+        if not isinstance(unrolled, Refusal) or unrolled.error:
+            return unrolled
+        traced.budget = unrolled.budget  # with more of it, it may be tried again
+    return traced
+
+
+def _unrolled(fn: Compiled, description: Description) -> tuple[Trace, TraceResult] | Refusal:
+    """`_traced` as Python runs it; what NumPy cannot run may become as large as it is."""
+    traced = _traced(fn, description)
+    return _traced(fn, description, unlimited=True) if _is_bound(fn, traced) else traced
+
+
+def _is_bound(fn: Compiled, traced: Any) -> bool:
+    """Whether a trace has become too large of what NumPy cannot run."""
+    large = isinstance(traced, Refusal) and isinstance(traced.problem, OverBudget)
+    return large and bool(bound_to(fn.__wrapped__))
+
+
+def _by_regions(fn: Compiled, description: Description) -> tuple[Trace, TraceResult] | Refusal:
+    """`_traced` with branches and loops as regions, also those whose numbers of steps change."""
+    traced = _traced(fn, description, looping=True)
+    if _is_bound(fn, traced):
+        traced = _traced(fn, description, looping=True, unlimited=True)
+    if not isinstance(traced, Refusal) and number_changed(fn, description.key, traced[0]):
+        changing = _traced(fn, description, looping=True, changing=True)
+        traced = traced if isinstance(changing, Refusal) else changing
     return traced
 
 
@@ -299,13 +311,11 @@ def _traced(
     hurried: bool = False,
     unlimited: bool = False,
     changing: bool = False,
-    most: float = math.inf,
 ) -> tuple[Trace, TraceResult] | Refusal:
     """The trace of `fn` and what it gave; at most `tries` where other threads may have drawn."""
     start = time.perf_counter()
     promote_changed_numbers(fn)
     trace = Trace(0.0 if unlimited else config.budget, hurried)
-    trace.most = min(trace.most, most)
     guard = RandomGuard()
     take_refusal()
     control = TracedControl(trace, changing) if looping else None
@@ -327,9 +337,9 @@ def _traced(
         capture.release()
         guard.restore()
     if drawn:
-        return _traced(fn, description, tries - 1, looping, hurried, unlimited, changing, most)
+        return _traced(fn, description, tries - 1, looping, hurried, unlimited, changing)
     if bound_to(fn.__wrapped__):
-        trace.budget = 0.0  # NumPy is no way out
+        trace.budget.seconds = 0.0  # NumPy is no way out
     seconds = time.perf_counter() - start
     fn.stats.seconds["trace"] += seconds
     if config.debug >= 1:
@@ -437,7 +447,7 @@ def _compile(
     )
     executable = executable_of(
         program.graph, trace, fn.stats, fn.__name__, plan.kinds, len(plan.states),
-        compiling=bool(config.compile), budget=trace.budget,
+        compiling=bool(config.compile), budget=trace.budget.seconds,
         refused=lambda problem: interpreted(fn, problem, trace),
     )  # fmt: skip
     return TracedPath(description.key, program.graph, executable, executable.driver(plan), trace)
@@ -453,7 +463,7 @@ def _leaf_text(
         return str(what)
     if kind == "length":
         return length_text(what, expressions)
-    if kind == "mixed":
-        classes, *places = what
-        return f"{prologue.symbol(classes.made, 'r')}({', '.join(outputs[k] for k in places)})"
+    if kind == "made":
+        make, *places = what
+        return f"{prologue.symbol(make, 'r')}({', '.join(outputs[k] for k in places)})"
     return expressions[what] if kind == "input" else prologue.symbol(what, "r")

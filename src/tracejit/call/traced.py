@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.arrays.lists import arrays_of
 from tracejit.call.arguments import Description
 from tracejit.call.compiled import Compiled
 from tracejit.call.sharing import shared
@@ -29,6 +30,8 @@ from tracejit.plan.structure import (
     children_of,
     flatten,
 )
+from tracejit.trace.elements import made_by
+from tracejit.trace.lists import TracedList
 from tracejit.trace.memory import Memory
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.requirements import unread
@@ -77,6 +80,7 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     values: list[Tracer] = []
     places: dict[int, int] = {}
     texts: list[Any] = []
+    lists: list[TracedList] = []
 
     def output(value: Tracer) -> int:
         if id(value) not in places:
@@ -90,8 +94,13 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
             texts.append(("input", known[1]))
             return ARRAY
         if isinstance(value, Mixed):
-            parts = map(output, (value.is_first, *value.values))
-            texts.append(("mixed", (value.classes, *parts)))
+            parts = [output(part) for part in (value.is_first, *value.values)]
+            texts.append(("made", (value.classes.made, *parts)))
+            return ARRAY
+        if isinstance(value, TracedList) and value.store is not None:
+            lists.append(value)
+            parts = [output(part) for part in arrays_of(value)]
+            texts.append(("made", (made_by(value.store.form), *parts)))
             return ARRAY
         if isinstance(value, Tracer):
             if value.kind == "number" and is_length(value.node):
@@ -120,6 +129,7 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
         return None
 
     spec = _with_original_classes(flatten(result, "the result", leaf), capture)
+    _require_alone(values, lists)
     views, bases = shared(values)
     written = [m for m in capture.trace.memories.values() if m.node is not m.start]
     if written:
@@ -149,6 +159,17 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     program.inputs, program.views = names, views
     program.states = [s.container for s in changed]
     return program
+
+
+def _require_alone(values: Sequence[Tracer], lists: Sequence[TracedList]) -> None:
+    """NotTraceable where an array that is returned may also be returned as one of a list."""
+    memories = {id(v.memory): v.memory for v in values if v.memory is not None}
+    groups = [m.listed.all() for m in memories.values() if m.listed is not None]
+    groups += [one.group.all() for one in lists if one.holds_arrays()]
+    if len({id(group) for group in groups}) < len(groups):
+        raise NotTraceable(
+            "an array is returned that a list that is returned may hold", "append a copy: x.copy()"
+        )
 
 
 def _require_apart(fn: Compiled, description: Description, written: Sequence[Memory]) -> None:

@@ -15,20 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.capture.builtins import BUILTINS, unrolled_range
 from tracejit.capture.bytecode import CALLED, mark_calls, scan
 from tracejit.capture.classes import copy_of_class, detach, require_plain_enum
 from tracejit.capture.generators import TracedGenerator, is_generator
-from tracejit.capture.modules import UserModule, is_cast
-from tracejit.capture.namespace import (
-    BUILTINS,
-    called,
-    is_library_file,
-    is_library_module,
-    replacement,
-)
+from tracejit.capture.modules import UserModule, is_of_class
+from tracejit.capture.namespace import called, is_library_file, is_library_module, replacement
 from tracejit.capture.rewrite.calls import CONTROL
 from tracejit.capture.rewrite.function import rewritten
-from tracejit.capture.rewrite.iterables import HURRIED
 from tracejit.capture.rewrite.traced import TracedControl
 from tracejit.capture.slices import SlicedArguments
 from tracejit.capture.standin import real_of
@@ -95,8 +89,9 @@ class Capture:
         self.trace = trace
         #: The runtime of branches and loops; without one they are Python's.
         self._control = control
-        own = control.builtins if control is not None else HURRIED if trace.hurried else {}
-        self.builtins = BUILTINS | own if own else BUILTINS
+        #: Python's, and what answers their calls in this trace.
+        own = {range: unrolled_range} if control is None else control.builtins
+        self.builtins: dict[Any, Any] = own
         #: Whether arguments that are one array are one variable: it matters if it is written into.
         self._unify = unify
         self.prologue = Prologue()
@@ -150,7 +145,7 @@ class Capture:
             raise refusal
         source = f.__code__ if self._control is None else rewritten(f.__code__).code
         cells = tuple(types.CellType() for _ in source.co_freevars)
-        code = mark_calls(source, functools.partial(is_cast, f))
+        code = mark_calls(source, functools.partial(is_of_class, f))
         copy = types.FunctionType(
             code.replace(), self.namespace(f.__globals__), f.__name__, None, cells
         )
@@ -474,7 +469,7 @@ class Namespace(dict[str, Any]):
     """Globals of a traced copy: a name is captured when it is first looked up."""
 
     def __init__(self, capture: Capture, real: dict[str, Any]) -> None:
-        super().__init__(__builtins__=capture.builtins, __name__=real.get("__name__"))
+        super().__init__(__builtins__=BUILTINS, __name__=real.get("__name__"))
         self._capture = capture
         self._real = real
 
@@ -487,7 +482,7 @@ class Namespace(dict[str, Any]):
             value = self._capture.read(self._real[name], f"{globals_}[{name!r}]", name)
         else:
             self._capture.guard(False, f"({name!r} in {globals_})", f"a global {name}")
-            value = self._capture.builtins[name]  # KeyError becomes Python's NameError
+            value = BUILTINS[name]  # KeyError becomes Python's NameError
         self[name] = value
         return value
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from tracejit.capture.bytecode import CALLED, Call
-from tracejit.capture.namespace import called, is_scalar_type
+from tracejit.capture.namespace import called, is_called_apart
 from tracejit.capture.standin import real_of
 from tracejit.errors import NotTraceable
 
 
-def is_cast(f: types.FunctionType, call: Call) -> bool:
-    """Whether `f` calls a scalar type there, by a variable or attributes of modules."""
+def is_of_class(f: types.FunctionType, call: Call) -> bool:
+    """Whether `f` calls such a class there, by a variable or attributes of modules."""
     if call.root == "local":
         found: Any = np
     elif call.root == "cell":
@@ -29,7 +29,7 @@ def is_cast(f: types.FunctionType, call: Call) -> bool:
         if not isinstance(found, types.ModuleType):
             return False
         found = vars(found).get(name)
-    return is_scalar_type(found)
+    return is_called_apart(found)
 
 
 class UserModule:

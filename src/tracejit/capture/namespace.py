@@ -7,14 +7,13 @@ never patched.
 
 from __future__ import annotations
 
-import builtins
 import functools
 import math
 import os
 import sys
 import sysconfig
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from tracejit.capture.bytecode import CALLED
 from tracejit.capture.standin import known_stand_in, real_of, stand_in_for
 from tracejit.errors import NotTraceable
 from tracejit.ir import build
+from tracejit.ir.node import Node
 from tracejit.ir.types import DTYPES, FLOAT64
 from tracejit.native.floatmodes import errstate
 from tracejit.trace.mixed import Mixed
@@ -40,8 +40,6 @@ _CHANGING = (
 )
 #: NumPy functions that read or write files.
 _FILES = "load loadtxt genfromtxt fromfile memmap save savez savetxt open_memmap"
-#: Builtins that look at the program or the world.
-_REFUSED = "eval exec compile globals locals vars input open breakpoint id"
 #: Packages whose modules are taken as they are.
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "tracejit")
 _LIBRARY = tuple(
@@ -213,43 +211,76 @@ _MATH = {
 
 
 def _math_function(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    arity = 2 if name in ("hypot", "copysign", "fmod", "atan2", "pow") else 1
+
     def call(*args: Any) -> Any:
+        mixed = next((k for k, a in enumerate(args) if isinstance(a, Mixed)), None)
+        if mixed is not None:
+            return args[mixed].each(lambda a: call(*args[:mixed], a, *args[mixed + 1 :]))
         trace = current()
         if trace is None or not any(isinstance(a, Tracer) for a in args):
             return real(*args)
         nodes = [wrap(a).node for a in args]
         if any(n.shape for n in nodes):
             raise NotTraceable(f"math.{name} of an array", f"use np.{_MATH[name]}")
+        simple = len(nodes) == arity and all(n.dtype.kind in "if" for n in nodes)
         try:
             values = [trace.evaluate(n) for n in nodes]
         except NotTraceable as refusal:
+            if not simple:
+                raise
             refusal.forget()
-            raise NotTraceable(
-                f"math.{name} of a computed value raises for some values, which Python must see",
-                f"use np.{_MATH[name]}",
-            ) from None
-        result = real(*values)  # raises what Python raises
-        arity = 2 if name in ("hypot", "copysign", "fmod", "atan2", "pow") else 1
-        simple = len(nodes) == arity and all(n.dtype.kind in "if" for n in nodes)
-        if not simple or not math.isfinite(result):
+            values = None
+        if values is not None and not (math.isfinite(real(*values)) and simple):
             return real(*(wrap(a).concrete() for a in args))
         strong = [build.cast(n, FLOAT64) for n in nodes]
         node = build.elementwise(_MATH[name], *strong)
-        trace.truth(build.elementwise("isfinite", node))
+        if values is None:
+            holds = _raises_nothing(node, strong)
+            trace.require(holds, holds, holds)
+        else:
+            trace.truth(build.elementwise("isfinite", node))
         return Tracer(build.weak(node), "number")
 
     return call
 
 
-# NumPy's scalar types -----------------------------------------------------------------------------
+def _raises_nothing(result: Node, args: Sequence[Node]) -> Node:
+    """Whether Python gives the result of a function of its ``math``.
+
+    It raises for NaN of numbers, and for what is infinite of what is not.
+    """
+    number = functools.partial(build.elementwise, "isnan")
+    finite = functools.partial(build.elementwise, "isfinite")
+    either = functools.partial(build.elementwise, "logical_or")
+    of_nan = functools.reduce(either, map(number, args))
+    of_infinite = build.elementwise(
+        "logical_not",
+        functools.reduce(functools.partial(build.elementwise, "logical_and"), map(finite, args)),
+    )
+    right = build.where(number(result), of_nan, of_infinite)
+    return either(finite(result), right)
+
+
+# NumPy's types ------------------------------------------------------------------------------------
 
 
 def called(value: Any) -> Any:
-    """What is called where the function calls `value`, a scalar type of NumPy's, by its name.
+    """What is called where the function calls `value`, a class (`is_called_apart`), by its name.
 
-    Everywhere else the function sees the real type.
+    Everywhere else the function sees the real class.
     """
-    return functools.partial(_cast, value) if is_scalar_type(value) else replacement(value)
+    if is_scalar_type(value):
+        return functools.partial(_cast, value)
+    if not is_called_apart(value):
+        return replacement(value)
+    return CREATORS[value] if value in CREATORS else functools.partial(answered, value)
+
+
+def is_called_apart(value: Any) -> bool:
+    """Whether `value` is a class that casts traced values, that goes over some, or the arrays'."""
+    others = isinstance(value, type) and (value in _OVER or value in CREATORS)
+    return others or is_scalar_type(value)
 
 
 def is_scalar_type(value: Any) -> bool:
@@ -288,117 +319,11 @@ def _is_in_range(x: Tracer, dtype: np.dtype[Any]) -> bool:
     return bool(x > float(limits.min) - 1) and bool(x < float(int(limits.max) + 1))
 
 
-# Builtins ---------------------------------------------------------------------------------------
-
-
-def python_type(x: Any) -> type:
-    """The class that `x`, or the value it stands for, has."""
-    if isinstance(x, Mixed):
-        return x.python_type()
-    if not isinstance(x, Tracer):
-        return type(real_of(x))
-    if x.kind == "array":
-        return np.ndarray
-    if x.kind == "scalar":
-        return x.node.dtype.type
-    return {"b": bool, "i": int, "f": float, "c": complex}[x.node.dtype.kind]
-
-
-def _real_classes(info: Any) -> Any:
-    if isinstance(info, tuple):
-        return tuple(map(_real_classes, info))
-    found = real_of(info)
-    if isinstance(found, type):
-        for hook in ("__instancecheck__", "__subclasscheck__"):
-            asked = getattr(type(found), hook)
-            module = getattr(asked, "__module__", None)  # None: a slot of a class in C
-            if module not in (None, "abc", "typing", "enum", "typing_extensions"):
-                raise NotTraceable(f"{found.__qualname__} has its own {hook}", "compare types")
-    return found
-
-
-def traced_isinstance(x: Any, info: Any) -> bool:
-    """``isinstance`` that takes a traced value for what it stands for."""
-    return isinstance(_example(x), _real_classes(info))
-
-
-def _example(x: Any) -> Any:
-    """A value of the class that a traced `x` stands for, of its dtype and rank; or `x` itself."""
-    if not isinstance(x, (Tracer, Mixed)):
-        return real_of(x)
-    if isinstance(x, Tracer) and x.kind == "array":
-        return np.empty((0,) * x.node.ndim, x.node.dtype)
-    return python_type(x)(0)
-
-
-def traced_issubclass(cls: Any, info: Any) -> bool:
-    """``issubclass`` of what is stood for."""
-    return issubclass(real_of(cls), _real_classes(info))
-
-
-def traced_type(*args: Any) -> Any:
-    """``type`` of what a traced value stands for; a class of the user's is the copy at hand."""
-    if len(args) != 1:
-        return type(*args)
-    found = python_type(args[0])
-    return BUILTINS["type"] if found is type else found
-
-
-def traced_len(x: Any) -> Any:
-    """``len``; of a traced array it stays symbolic."""
-    if isinstance(x, Tracer) and x.kind == "array" and x.node.shape:
-        return x.shape[0]
-    return len(x)
-
-
-def _refused_builtin(name: str) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        raise NotTraceable(f"{name}() looks at what a trace cannot see")
-
-    return call
-
-
-def traced_print(*args: Any, **kwargs: Any) -> Any:
-    """``print``, which would be heard at the call that is traced, and at no other."""
-    raise NotTraceable("print() prints at every call", "print what the function returns")
-
-
-def _import(name: str, *args: Any, **kwargs: Any) -> Any:
-    module = builtins.__import__(name, *args, **kwargs)
-    if not is_library_module(name):
-        raise NotTraceable(f"module {name} is imported in the function", "import it outside")
-    return replacement(module)
-
-
-def traced_hasattr(x: Any, name: str) -> bool:
-    """``hasattr`` of what a traced value stands for."""
-    return hasattr(python_type(x) if isinstance(x, (Tracer, Mixed)) else x, name)
-
-
-def traced_getattr(x: Any, name: str, *default: Any) -> Any:
-    """``getattr`` of what a traced value stands for."""
-    if isinstance(x, Tracer) and not traced_hasattr(x, name):
-        return getattr(_example(x), name, *default)  # raises what Python raises
-    return getattr(x, name, *default)
-
-
-def traced_dir(*args: Any) -> list[str]:
-    """``dir`` of what a traced value stands for."""
-    if len(args) != 1:
-        raise NotTraceable("dir() looks at what a trace cannot see")
-    return dir(_example(args[0]))
-
-
-def traced_builtins() -> dict[str, Any]:
-    """The builtins of a traced function."""
-    found = dict(vars(builtins))
-    others = {name: _refused_builtin(name) for name in _REFUSED.split()}
-    others.update(isinstance=traced_isinstance, issubclass=traced_issubclass, type=traced_type)
-    others.update(len=traced_len, hasattr=traced_hasattr, getattr=traced_getattr, dir=traced_dir)
-    others.update(print=traced_print)
-    found.update({name: stand_in_for(found[name], call) for name, call in others.items()})
-    found["__import__"] = _import
-    return found
+def answered(python: Any, *args: Any, **kwargs: Any) -> Any:
+    """What a builtin of Python's gives in the trace that runs, if in any."""
+    trace = current()
+    own = {} if trace is None or trace.capture is None else trace.capture.builtins
+    return own.get(python, python)(*args, **kwargs)
 
 
 def _refused_state(name: str) -> Callable[..., Any]:
@@ -414,9 +339,9 @@ def _refused_state(name: str) -> Callable[..., Any]:
 for _name in "seterr geterr seterrcall geterrcall setbufsize getbufsize".split():
     stand_in_for(getattr(np, _name), _refused_state(_name))
 stand_in_for(np.errstate, errstate)
-BUILTINS = traced_builtins()
 _SCALARS = frozenset(d.type for d in DTYPES)
 CONVERSIONS: tuple[Any, ...] = (bool, int, float, complex)
+_OVER = (range, enumerate, zip, reversed)
 
 
 # Values ----------------------------------------------------------------------------------------
@@ -489,4 +414,4 @@ class _Changing(ModuleProxy):
         raise AttributeError(name)
 
 
-__all__ = ["BUILTINS", "ModuleProxy", "called", "is_scalar_type", "replacement"]
+__all__ = ["ModuleProxy", "called", "is_called_apart", "replacement"]

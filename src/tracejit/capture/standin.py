@@ -7,7 +7,7 @@ from typing import Any
 
 
 class StandIn:
-    """`real`, except that a call is answered by `call`.
+    """`real`, except that a call is answered by `call`: an index, of what only takes indices.
 
     Whatever else is asked (name, documentation, class, equality, hash, text) the real object
     answers. There is one for each real object, so that ``is`` finds it equal to itself.
@@ -20,6 +20,10 @@ class StandIn:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return _parts(self)[1](*args, **kwargs)
+
+    def __getitem__(self, key: Any) -> Any:
+        real, call = _parts(self)
+        return real[key] if callable(real) else call(key)
 
     def __getattribute__(self, name: str) -> Any:
         return getattr(_parts(self)[0], name)

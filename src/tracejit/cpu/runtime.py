@@ -37,6 +37,7 @@ from tracejit.intrinsics.memory import (
     outside,
     rows,
     shaped,
+    slab,
     strip,
     wrap,
 )
@@ -52,6 +53,7 @@ from tracejit.intrinsics.sums import (
     sum_close,
     sum_open,
 )
+from tracejit.intrinsics.team import team
 from tracejit.intrinsics.temporary import temporary
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
 from tracejit.intrinsics.vecmath.functions import (
@@ -150,6 +152,7 @@ __all__ = [
     "radd_product",
     "rows",
     "shaped",
+    "slab",
     "sort_rows",
     "stream",
     "strip",
@@ -159,6 +162,7 @@ __all__ = [
     "sum_carry",
     "sum_close",
     "sum_open",
+    "team",
     "temporary",
     "ufunc_loop",
     "ufunc_over",

@@ -22,6 +22,7 @@ from tracejit.intrinsics.define import define
 
 _INT = ir.IntType(64)
 _NOTHING = ir.Constant(ir.IntType(1), 0)
+_TRAPPING = {"sdiv", "udiv", "srem", "urem"}
 #: Vectors that a loop works on at a time, up to so many elementary functions: one alone waits for
 #: itself, a polynomial's steps being one after the other, and LLVM sees only that registers are
 #: few. (Black and Scholes' formula with four: 6.1 ns an element in the cache instead of 8.)
@@ -29,6 +30,8 @@ _INTERLEAVED = ((4, 4), (12, 2))
 #: Elements of a vector in which a floating sum accumulates, by its type; how many such vectors, for
 #: up to so many sums. LLVM's choice would depend on how the operands lie in memory, and with it the
 #: bits of the result. (An extreme's, too: of two zeros, which comes first may be the result.)
+#: Bytes where the code of a loop of scalars begins: a processor keeps decoded code by such lines.
+_CODE_LINE = 64
 #: Instructions of a loop, at most, that fills a whole vector with truth values at a time.
 _FEW = 24
 _SUM_LANES = {types.float32: 16, types.float64: 8}
@@ -46,6 +49,7 @@ _REDUCTIONS = _REORDERED | {"imax", "imin", "logical_or", "logical_and", "bit_or
 class _Open:
     """A loop that is open, and what is known of its body."""
 
+    before: ir.Block
     index: ir.Value
     count: ir.Value
     body: ir.Block
@@ -71,6 +75,10 @@ class _Open:
     whole: bool = False
     #: Whether a place is assigned what LLVM knows as no reduction.
     serial: bool = False
+    #: Whether there is no loop in it.
+    innermost: bool = True
+    #: Whether how often it runs follows from constants.
+    fixed: bool = False
 
     def hints(self, large: bool, vectorisable: bool) -> tuple[tuple[str, int], ...]:
         """What LLVM is told about vectorising it.
@@ -94,7 +102,12 @@ class _Open:
             one = large or self.sums > _MOST_SUMS or (functions and not self.whole)
             count = 1 if one else count
         elif large:
-            lanes, count = _vector_width(), 1
+            return (
+                ("vectorize.width", _vector_width()),
+                ("interleave.count", 1),
+                # A second loop, of what is left of whole vectors, takes as long to compile.
+                ("vectorize.predicate.enable", int(not self._divides_integers())),
+            )
         elif self.functions:
             return (("interleave.count", count),)
         elif self.strided:
@@ -105,6 +118,10 @@ class _Open:
         else:
             return ()
         return ("vectorize.width", lanes), ("interleave.count", count)
+
+    def _divides_integers(self) -> bool:
+        """Whether it does what may trap for elements that there are not."""
+        return any(i.opname in _TRAPPING for i in self.body.instructions)
 
 
 #: The open loops of a function under construction, outermost first.
@@ -129,8 +146,15 @@ def _begin(b: ir.IRBuilder, count: ir.Value, guarded: bool) -> ir.Value:
     b.position_at_end(body)
     index = b.phi(_INT)
     index.add_incoming(ir.Constant(_INT, 0), before)
-    _open.setdefault(function, []).append(_Open(index, count, body, after))
+    _push(function, _Open(before, index, count, body, after, fixed=isinstance(count, ir.Constant)))
     return index
+
+
+def _push(function: ir.Function, loop: _Open) -> None:
+    around = _open.setdefault(function, [])
+    if around:
+        around[-1].innermost = False
+    around.append(loop)
 
 
 def widen(b: ir.IRBuilder, lanes: int, vectors: int = 1) -> None:
@@ -186,11 +210,27 @@ def _end(b: ir.IRBuilder, large: bool) -> ir.Value:
     following = b.add(loop.index, ir.Constant(_INT, 1), flags=("nuw", "nsw"))
     loop.index.add_incoming(following, b.block)
     vectorisable = not loop.serial and _is_plain(b.function, loop.body)
-    branch = b.cbranch(b.icmp_signed("<", following, loop.count), loop.body, loop.after)
-    if hints := loop.hints(large, vectorisable):
+    hints = loop.hints(large, vectorisable)
+    count = _opaque(b, loop) if hints and not loop.fixed else loop.count
+    branch = b.cbranch(b.icmp_signed("<", following, count), loop.body, loop.after)
+    if hints:
         _hint(b.module, branch, *hints)
     b.position_at_end(loop.after)
     return _NOTHING
+
+
+def _opaque(b: ir.IRBuilder, loop: _Open) -> ir.Value:
+    """The count of a loop as a number of which LLVM knows nothing.
+
+    Where it knows the bits of ``7 - k``, the last step is that where ``i ^ k`` is 7: its vectoriser
+    finds no count in that, and says so.
+    """
+    kind = ir.FunctionType(_INT, [_INT])
+    with b.goto_block(loop.before):
+        same = b.asm(kind, "", "=r,0", [loop.count], side_effect=False)
+    same.attributes.add("readnone")
+    same.attributes.add("nounwind")
+    return same
 
 
 def _is_plain(function: ir.Function, body: ir.Block) -> bool:
@@ -233,8 +273,9 @@ def _block(b: ir.IRBuilder, ty: Any, start: ir.Value, length: ir.Value) -> ir.Va
     count = b.select(b.icmp_signed("<", rest, whole), rest, whole)
     # Counted from 0, so that LLVM sees that no index is negative, and vectorises.
     index = b.add(start, _begin(b, count, guarded=False), flags=("nuw", "nsw"))
-    row = length.constant if isinstance(length, ir.Constant) else BLOCK
-    _open[b.function][-1].whole = row >= BLOCK
+    loop = _open[b.function][-1]
+    loop.fixed = isinstance(length, ir.Constant)
+    loop.whole = not loop.fixed or length.constant >= BLOCK
     return index
 
 
@@ -291,16 +332,23 @@ class _Forever(_Open):
 
 def _begin_forever(b: ir.IRBuilder) -> ir.Value:
     body, after = (b.append_basic_block(f"loop.{part}") for part in ("body", "after"))
-    b.branch(body)
-    b.position_at_end(body)
     nothing = ir.Constant(_INT, 0)
-    _open.setdefault(b.function, []).append(_Forever(nothing, nothing, body, after))
+    _push(b.function, _Forever(b.block, nothing, nothing, body, after))
+    return _NOTHING
+
+
+def _forever_body(b: ir.IRBuilder) -> ir.Value:
+    loop = _open[b.function][-1]
+    b.branch(loop.body)
+    b.position_at_end(loop.body)
     return _NOTHING
 
 
 def _end_forever(b: ir.IRBuilder) -> ir.Value:
     loop = _open[b.function].pop()
-    b.branch(loop.body)
+    branch = b.branch(loop.body)
+    if loop.innermost:
+        _hint(b.module, branch, ("align", _CODE_LINE))
     b.position_at_end(loop.after)
     return _NOTHING
 
@@ -312,8 +360,14 @@ def _leave(b: ir.IRBuilder) -> ir.Value:
 
 @intrinsic
 def loop_forever(typingctx: Any) -> Any:
-    """Open a loop that is only left from inside."""
+    """Open a loop that is only left from inside; what comes before its body is done once."""
     return types.boolean(), lambda context, builder, signature, args: _begin_forever(builder)
+
+
+@intrinsic
+def loop_body(typingctx: Any) -> Any:
+    """Begin what a loop that is only left from inside does again and again."""
+    return types.boolean(), lambda context, builder, signature, args: _forever_body(builder)
 
 
 @intrinsic

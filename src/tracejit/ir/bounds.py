@@ -1,4 +1,7 @@
-"""The least and the greatest value of a length that depends on the number of a step."""
+"""The least and the greatest value of a length that depends on the number of a step.
+
+How many elements of a mask are true is bounded by its size, so such a length is known before, too.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,8 @@ def _bound(d: Dim, ranges: Ranges, upper: bool) -> Dim | None:
 
 
 def _of_product(monomial: Sequence[Node], ranges: Ranges, upper: bool) -> Dim | None:
-    inside = [atom for atom in monomial if reaches(atom, ranges)]
-    others = [atom for atom in monomial if not reaches(atom, ranges)]
+    inside = [atom for atom in monomial if _is_counted(atom) or reaches(atom, ranges)]
+    others = [atom for atom in monomial if atom not in inside]
     if len(monomial) > 1 and inside and not all(map(_is_natural, others)):
         return None
     result: Dim = dims.product(others)
@@ -49,6 +52,9 @@ def _of_product(monomial: Sequence[Node], ranges: Ranges, upper: bool) -> Dim | 
 def _of_atom(atom: Node, ranges: Ranges, upper: bool) -> Dim | None:
     if atom in ranges:
         return ranges[atom][upper]
+    if _is_counted(atom):
+        [mask] = atom.args[0].args
+        return _bound(dims.product(mask.shape), ranges, True) if upper else 0
     if atom.op not in _KNOWN:
         return None
     first, second = map(dims.from_node, atom.args)
@@ -80,5 +86,10 @@ def _is_natural(atom: Node) -> bool:
 
 
 def _is_natural_within(atom: Node, ranges: Ranges) -> bool:
-    """Whether an atom is the number of a step, from 0 on."""
-    return atom in ranges and ranges[atom][0] == 0
+    """Whether an atom is the number of a step, from 0 on, or of elements."""
+    return _is_counted(atom) or (atom in ranges and ranges[atom][0] == 0)
+
+
+def _is_counted(atom: Node) -> bool:
+    """Whether an atom is how many elements of a mask are true, as a length."""
+    return atom.op is ops.CAST and atom.args[0].op is ops.COUNT

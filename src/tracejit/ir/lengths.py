@@ -46,6 +46,23 @@ def sides(test: Node) -> tuple[Dim, Dim] | None:
     return found[0], found[1]
 
 
+def not_negative(name: str, difference: Dim) -> list[Dim]:
+    """What is not negative where a comparison of a difference of whole numbers with 0 holds.
+
+    >>> not_negative("greater", 3), not_negative("not_equal", 3)
+    ([2], [])
+    """
+    other = dims.mul(-1, difference)
+    return {
+        "less": [dims.sub(other, 1)],
+        "less_equal": [other],
+        "greater": [dims.sub(difference, 1)],
+        "greater_equal": [difference],
+        "equal": [difference, other],
+        "not_equal": [],
+    }[name]
+
+
 def non_negative(d: Dim) -> bool:
     """Whether `d` cannot be negative, whatever the arguments: a length, or a sum of them."""
     if isinstance(d, int):
@@ -57,11 +74,15 @@ def non_negative(d: Dim) -> bool:
     if d.op is ops.CAST:
         # A count of elements, or a truth value.
         return d.args[0].op is ops.REDUCTIONS["sum"] or d.args[0].dtype.char in "?BHI"
-    if d.op.name in ("maximum", "minimum"):
-        every = any if d.op.name == "maximum" else all
-        return every(non_negative(dims.from_node(a)) for a in d.args)
-    quotients = (ops.ELEMENTWISE["floor_divide"], ops.ELEMENTWISE["remainder"])
-    return d.op in quotients and all(non_negative(dims.from_node(a)) for a in d.args)
+    every = _OF_NATURALS.get(d.op.name)
+    return every is not None and every(non_negative(dims.from_node(a)) for a in d.args)
+
+
+#: What is not negative, of operands of which all are not, or any.
+_OF_NATURALS = {
+    **dict.fromkeys(("maximum", "bitwise_and"), any),
+    **dict.fromkeys("minimum floor_divide remainder bitwise_or bitwise_xor".split(), all),
+}
 
 
 def certain(name: str, difference: Dim) -> bool | None:

@@ -157,8 +157,23 @@ def _logical_not(node: Node) -> Node | None:
 
 
 def _view(node: Node) -> Node | None:
-    """A view of a view is one view; one of everything in place is none."""
-    return build.view(node.args[0], *node.attr)
+    """A view of a view is one view; one of everything in place is none.
+
+    What lies in one part of a concatenation is a view of that part.
+    """
+    [joined], (shape, index) = node.args, node.attr
+    if joined.op is ops.CONCATENATE:
+        axis = joined.attr[0]
+        start, _, along = index[axis]
+        for part in joined.args if along is None else ():
+            inside = dims.sub(start, part.shape[axis])
+            if not isinstance(start, int) or not isinstance(inside, int):
+                break
+            if inside < 0:
+                inner = (*index[:axis], (start, 0, None), *index[axis + 1 :])
+                return build.view(part, shape, inner)
+            start = inside
+    return build.view(joined, shape, index)
 
 
 def _reshape(node: Node) -> Node | None:

@@ -52,7 +52,12 @@ class Watcher:
     def noted(self, number: Node, bits: int, facts: Iterable[int | Node] = ()) -> None:
         """Know of a number its size, in bits, and what is not negative wherever it is computed."""
 
-    hurried = False
+    def within(self, number: Node, low: int, high: int) -> None:
+        """Know of a number that it is from `low` to `high` wherever it is computed."""
+
+    def extent(self, d: Dim) -> tuple[int, int] | None:
+        """Between what a number is, if that is known of it wherever it is computed."""
+        return (d, d) if isinstance(d, int) else None
 
     def may_go_back(self) -> bool:
         """Whether what is done now may be undone."""
@@ -64,6 +69,9 @@ class Watcher:
 
     def take_loop(self) -> None:
         """What is made next is computed by a loop of its own."""
+
+    def unroll(self, steps: int) -> None:
+        """Python goes through a loop of so many steps."""
 
     def wrote(self, array: Any) -> None:
         """An array of the traced function's is about to be written into."""

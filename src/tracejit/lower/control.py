@@ -248,10 +248,12 @@ def _natural(length: Dim) -> Dim:
 
 
 def _are_outside(nodes: Sequence[Node], region: Region) -> bool:
-    """Whether nodes are computed without what only a region knows."""
-    inner = {*region.params}
-    numbers = {p.attr[2] for p in region.params}
+    """Whether nodes are computed without what only a region knows.
+
+    Its parameters are told by their level: their lengths may be in terms of what is around.
+    """
+    levels = {p.attr[2] for p in region.params}
     return not any(
-        node in inner or (node.op is ops.DIM and node.attr[2] in numbers and node.attr[2] < -1)
+        node.op in (ops.INPUT, ops.DIM) and node.attr[2] in levels and node.attr[2] < -1
         for node in postorder(nodes)
     )

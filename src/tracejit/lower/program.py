@@ -7,7 +7,7 @@ point of its domain and stores, reduces or scans it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, Protocol, TypeVar
@@ -367,12 +367,17 @@ def work_of(item: Loop | Computation) -> Dim:
 
 def computations_in(loop: Loop) -> list[Computation]:
     """The computations inside `loop`, in order."""
+    return in_order(loop.items)
+
+
+def in_order(items: Sequence[Loop | Computation], drawing: bool = False) -> list[Computation]:
+    """The computations of these items, in order; where loops draw, the draws if `drawing`."""
     found: list[Computation] = []
-    stack: list[Loop | Computation] = list(reversed(loop.items))
+    stack = list(reversed(items))
     while stack:
         item = stack.pop()
         if isinstance(item, Computation):
             found.append(item)
         else:
-            stack.extend(reversed(item.items))
+            stack.extend(reversed((*item.draws, *item.items) if drawing else item.items))
     return found

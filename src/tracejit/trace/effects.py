@@ -13,9 +13,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from tracejit.errors import NotTraceable, OverBudget
+from tracejit.errors import NotTraceable
 from tracejit.ir.node import Node
 from tracejit.ir.region import Check
+from tracejit.trace.lists import TracedList
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.owners import Values
 from tracejit.trace.trace import Trace
@@ -23,8 +24,6 @@ from tracejit.trace.tracer import Tracer
 
 #: The name of what counts the steps of a loop that may be left. No user has one with a dot.
 COUNTER = ".step"
-#: How many times as many operations may be traced and undone as a program may have.
-UNDONE = 10
 
 
 class State:
@@ -32,7 +31,7 @@ class State:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.made = trace.made
+        self.made = trace.budget.made
         self.checks = len(trace.checks)
         self.requirements = len(trace.requirements)
         self.draws = len(trace.draws)
@@ -58,13 +57,7 @@ class State:
     def restore(self) -> None:
         """Forget what has been made and asked since."""
         trace = self.trace
-        trace.undone += trace.made - self.made
-        trace.made = self.made
-        if trace.undone > UNDONE * trace.most:
-            raise OverBudget(
-                f"its loops are traced again more often than a budget of {trace.budget:g} s allows",
-                trace.budget,
-            )
+        trace.budget.undo(self.made)
         del self.trace.checks[self.checks :], self.trace.requirements[self.requirements :]
         for table, known in zip(self.trace.tables(), self.tables, strict=True):
             table.clear()
@@ -147,7 +140,9 @@ class Variables(NamedTuple):
             values = self.get()
             value = values[place]
             if value is not last[0]:
-                found = unbound if value is None else form.parts(value)
+                found = form.parts(value)
+                if found is None and value is None:
+                    found = unbound
                 if found is None:
                     raise NotTraceable(f"{name} has another structure in a loop or a branch")
                 last[:] = value, found
@@ -211,6 +206,8 @@ class Containers:
                 stack += [_content(cell) for cell in value.__closure__ or ()]
             elif type(value) is tuple:
                 stack += value
+            elif isinstance(value, TracedList):
+                stack += value.held()
             elif type(value) in (list, dict):
                 self.known.append((value, value.copy()))
                 stack += value.values() if type(value) is dict else value

@@ -74,6 +74,11 @@ def shared(cells: Mapping[str, CellType]) -> frozenset[str]:
     return frozenset(found)
 
 
+def is_listed(array: Tracer) -> bool:
+    """Whether lists may hold an array."""
+    return array.memory is not None and array.memory.listed is not None
+
+
 def is_array(value: Any) -> bool:
     """Whether a value is a traced array, which may be written into."""
     return isinstance(value, Tracer) and value.kind == "array"

@@ -10,18 +10,59 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 
 from tracejit.errors import NotTraceable, OverBudget
-from tracejit.ir import build, ops
+from tracejit.ir import build, dims, ops
+from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.region import Check
 from tracejit.ir.scalars import held
 from tracejit.trace.effects import Containers, Elements, Form, State, Variables
-from tracejit.trace.memory import Log, Memory, births, put
+from tracejit.trace.lists import listed
+from tracejit.trace.memory import Log, Memory, put
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.owners import has_views, is_array, may_be_known
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Undo:
+    """What there is at a place, to go back to."""
+
+    def __init__(self, trace: Trace, variables: Variables) -> None:
+        self.trace, self.variables = trace, variables
+        self.before, self.log, self.state = variables.get(), Log(region=False), State(trace)
+        trace.logs.append(self.log)
+
+    def all(self) -> None:
+        """Go back; NotTraceable where something has happened that cannot be undone."""
+        self.state.require_pure()
+        for array, node in self.log.before.values():
+            put(array, node)
+        self.log.before.clear()
+        self.log.added.clear()
+        self.variables.set(self.before)
+        self.state.restore()
+
+    def close(self) -> None:
+        """What follows cannot be undone by this."""
+        self.trace.logs.remove(self.log)
+        note_added(self.trace, [self.log.added])
+
+
+def note_added(
+    trace: Trace, sides: Sequence[Mapping[int, tuple[Any, Dim | None]]], times: Dim | None = 1
+) -> None:
+    """Note by how many elements lists grow: at most as much as on one of the sides, so often."""
+    if not trace.logs:
+        return
+    for key, grown in {k: g for side in sides for k, (g, _) in side.items()}.items():
+        most: Dim | None = 0
+        for side in sides:
+            _, count = side.get(key, (grown, 0))
+            most = None if most is None or count is None else dims.maximum(most, count)
+        most = None if most is None or times is None else dims.mul(most, times)
+        trace.logs[-1].more(grown, most)
 
 
 class Structured(BaseException):
@@ -40,14 +81,24 @@ def by_parts(f: F) -> F:
         # What is within a loop is traced several times: what was found is found at once then.
         codes = [a.__code__ for a in others if callable(a) and hasattr(a, "__code__")]
         known: list[Structured] = trace.learned.setdefault((*codes, variables.names), [])
+        split = variables
         for found in known:
-            variables = variables.split(found.place, found.form)
+            value = split.get()[found.place]
+            if value is not split.unbound and found.form.parts(value) is None:
+                known, split = [], variables  # the same code, of other values
+                break
+            split = split.split(found.place, found.form)
+        variables = split
         while True:
+            undo = Undo(trace, variables)
             try:
                 return f(trace, *others, variables, held)
             except Structured as found:
+                undo.all()  # steps may have been done by themselves
                 known.append(found.with_traceback(None))
                 variables = variables.split(found.place, found.form)
+            finally:
+                undo.close()
 
     return cast(F, call)
 
@@ -57,7 +108,8 @@ class Found(NamedTuple):
 
     A variable may have the array that another one had before: `moved` has the places of both.
     Of the variables at `touched` places the arrays are written into. What the function returns
-    at places of `fixed` is just that array, with the node that it has then.
+    at places of `fixed` is just that array, with the node that it has then. By how many elements
+    lists grow is `added`.
     `result` is what it returns, and `checks` must hold where it runs. One that always raises has
     another exception than NotTraceable.
     """
@@ -70,6 +122,7 @@ class Found(NamedTuple):
     error: Exception | None = None
     touched: frozenset[int] = frozenset()
     fixed: Mapping[int, tuple[Any, Node]] = MappingProxyType({})
+    added: Mapping[int, tuple[Any, Dim | None]] = MappingProxyType({})
 
 
 @by_parts
@@ -78,29 +131,24 @@ def tried(trace: Trace, piece: Callable[[], Any], variables: Variables, held: Se
     state = State(trace)
     try:
         traced(trace, piece, variables, held)
-        return trace.made - state.made
+        return trace.budget.made - state.made
     finally:
         state.restore()
 
 
 def attempted(trace: Trace, run: Callable[[], Any], variables: Variables) -> NotTraceable | None:
     """Do something; or undo it, where it cannot be traced, and say why."""
-    before, log, state = variables.get(), Log(region=False), State(trace)
-    trace.logs.append(log)
+    undo = Undo(trace, variables)
     try:
         run()
     except NotTraceable as problem:
-        state.require_pure()
         if isinstance(problem, OverBudget):
             raise
         problem.forget()
-        for array, node in log.before.values():
-            put(array, node)
-        variables.set(before)
-        state.restore()
+        undo.all()
         return problem
     finally:
-        trace.logs.remove(log)
+        undo.close()
     return None
 
 
@@ -108,7 +156,8 @@ def traced(
     trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
 ) -> Found:
     """What a piece does, which is then undone, but for the questions that have been asked."""
-    before, log, state, since = variables.get(), Log(), State(trace), next(births)
+    before, log, state = variables.get(), Log(), State(trace)
+    since = log.since
     containers = Containers(v for v in (*held, *before) if v is not variables.unbound)
     trace.logs.append(log)
     try:
@@ -157,8 +206,18 @@ def traced(
     moved = _moved(changed, named, returned, result, since)
     for k, v in changed.items():
         if (final := nodes[k]) is not None and (k in moved or (is_array(v) and not has_views(v))):
-            changed[k] = Tracer(final)  # what it came to, of an array that is written into too
-    return Found(changed, written, moved, result, checks, fixed=fixed)
+            # What it came to, of an array that is written into too.
+            changed[k] = of_lists(Tracer(final), v)
+    return Found(changed, written, moved, result, checks, fixed=fixed, added=log.added)
+
+
+def of_lists(array: Tracer, *others: Any) -> Tracer:
+    """An array that may be one of the others, and so one that lists hold."""
+    for other in others:
+        memory = getattr(other, "memory", None)
+        if memory is not None and memory.listed is not None:
+            listed(array, memory.listed)
+    return array
 
 
 def by_value(array: Any, node: Node) -> Tracer:

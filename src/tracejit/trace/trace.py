@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracejit.errors import NotTraceable, OverBudget
+from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims, interpret, lengths, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Check, Graph, substitute
@@ -25,6 +24,7 @@ from tracejit.ir.rewrite import joined
 from tracejit.ir.types import BOOL, canonical_dtype
 from tracejit.native import floatmodes
 from tracejit.plan.text import identifier
+from tracejit.trace.budget import Budget
 from tracejit.trace.decisions import Decisions
 from tracejit.trace.equality import EqualLengths, pairs_between, tests_of_ones
 from tracejit.trace.explain import scalar_text
@@ -52,20 +52,14 @@ def condition(name: str, a: Dim, b: Dim) -> Node:
 _tokens = itertools.count(1)
 
 
-#: What a node takes to compile, at least, in seconds.
-_SECONDS_A_NODE = 4e-4
-#: So many of these take as long as a loop; every so many of them a trace looks at the time.
-_LOOP, _LOOKS = 50, 64
-#: What a trace may make whatever its budget: nodes, of a kilobyte each, and constant arrays' bytes.
-_MOST_NODES, _MOST_BYTES = 1 << 20, 1 << 30
+#: Bytes of constant arrays that a trace may make.
+_MOST_BYTES = 1 << 30
 
 
 class Trace(Knowing):
     """One run of the user's function over variables that stand for the arguments `values`.
 
-    OverBudget where compiling its nodes would take longer than `budget` seconds, if that is not 0:
-    the trace of a loop that goes on and on ends there. A `hurried` one ends at any (`Looping`).
-
+    `budget`         counts what it makes
     `inputs`         input nodes in order; `names` gives the user's spelling of each one's name
     `checks`         what must hold for the traced program to be valid
     `substitutions`  dimension → the equal one that stands for it
@@ -73,14 +67,10 @@ class Trace(Knowing):
     `constants`      arrays made inside the trace that became hidden inputs, by input name
     """
 
-    def __init__(self, budget: float = 0.0, hurried: bool = False) -> None:
+    def __init__(self, seconds: float = 0.0, hurried: bool = False) -> None:
         super().__init__()
         self.token = next(_tokens)
-        self.budget, self.hurried = budget, hurried
-        self.most = min(budget / _SECONDS_A_NODE if budget else math.inf, _MOST_NODES)
-        self.made = self.undone = 0
-        #: When the trace must have ended, in seconds of this thread.
-        self.until = time.thread_time() + budget / 2 if budget else math.inf
+        self.budget = Budget(seconds, hurried)
         self._modes = floatmodes.CONTEXT.get()
         self.inputs: list[Node] = []
         self.values: dict[str, Any] = {}
@@ -227,16 +217,7 @@ class Trace(Knowing):
 
     def origin(self) -> Origin | None:
         """The user's line that is being executed: where a node is made, each of which counts."""
-        self.made += 1
-        if self.made > self.most:
-            allowed = f"a budget of {self.budget:g} s" if self.budget else "one program"
-            raise OverBudget(
-                f"it makes more than the {self.most:,.0f} operations of {allowed}", self.budget
-            )
-        if not self.made % _LOOKS and time.thread_time() > self.until:
-            raise OverBudget(
-                f"to trace it takes more than half of a budget of {self.budget:g} s", self.budget
-            )
+        self.budget.take()
         if floatmodes.CONTEXT.get() is not self._modes:  # set by what is not traced: a decorator
             modes = floatmodes.acting()
             if modes:
@@ -245,7 +226,11 @@ class Trace(Knowing):
 
     def take_loop(self) -> None:
         """What is made next is computed by a loop of its own: that counts for more."""
-        self.made += _LOOP
+        self.budget.take_loop()
+
+    def unroll(self, steps: int) -> None:
+        """A loop of so many steps is unrolled."""
+        self.budget.unroll(steps)
 
     def wrote(self, array: Any) -> None:
         """Note a write in what may be undone."""

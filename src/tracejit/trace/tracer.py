@@ -14,12 +14,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tracejit.errors import Looping, NotTraceable
+from tracejit.errors import NotTraceable
 from tracejit.ir import build, ops
 from tracejit.ir.alias import Step
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import canonical_dtype
+from tracejit.trace.budget import ELEMENTS
 from tracejit.trace.memory import Memory, Path, births
 
 Kind = Literal["array", "scalar", "number"]
@@ -27,8 +28,6 @@ Kind = Literal["array", "scalar", "number"]
 Operand = Node | int | float | complex
 
 PYTHON_TYPES: dict[str, type] = {"b": bool, "i": int, "f": float, "c": complex}
-#: The longest first axis that iteration unrolls; what a trace in a hurry does.
-UNROLL_LIMIT, FEW = 4096, 4
 CHOICE = "use np.where to choose between values, or whole-array operations"
 
 
@@ -151,9 +150,13 @@ class Tracer:
     # Protocols of NumPy -------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not SEVERAL.isdisjoint(map(type, inputs)):
+            return NotImplemented  # theirs
         return UFUNC_METHODS[method](ufunc, *inputs, **kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if not SEVERAL.isdisjoint(types) and func not in WRITERS:
+            return NotImplemented  # theirs
         implementation = FUNCTIONS.get(func)
         if implementation is None:
             name = f"{getattr(func, '__module__', 'numpy')}.{func.__name__}"
@@ -216,9 +219,8 @@ class Tracer:
     def __iter__(self) -> Iterator[Tracer]:
         self._need_axis("iteration over a 0-d array", "{} object is not iterable")
         length = solver_value(self.node.shape[0])
-        if build.solver().hurried and length > FEW:
-            raise Looping
-        if length > UNROLL_LIMIT:
+        build.solver().unroll(length)
+        if length > ELEMENTS:
             raise NotTraceable(
                 f"a Python loop over the {length} elements of an array is not compiled",
                 "use whole-array operations",
@@ -425,6 +427,8 @@ def wrap(x: Any) -> Tracer:
             )
         result: Tracer = known
         return result
+    if type(x) in SEVERAL:
+        x.python_type()  # which says why it is not known
     raise NotTraceable(f"a {type(x).__name__} meets a traced array")
 
 
@@ -490,6 +494,6 @@ def is_number(x: Any) -> bool:
 
 
 # The implementations import this module, so they are loaded after it is complete.
-from tracejit.trace.tables import CREATORS, FUNCTIONS, METHODS, UFUNC_METHODS  # noqa: E402
+from tracejit.trace.tables import CREATORS, FUNCTIONS, METHODS, SEVERAL, UFUNC_METHODS, WRITERS  # noqa: E402
 
 __all__ = ["CREATORS", "FUNCTIONS", "Tracer", "as_array", "operand", "wrap"]

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tracejit.arrays.common import decided
-from tracejit.errors import Looping
 from tracejit.ir import dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.trace.counted import wrap_length
+from tracejit.trace.lists import TracedList
 from tracejit.trace.tables import METHODS
-from tracejit.trace.tracer import FEW, Tracer, wrap
+from tracejit.trace.tracer import Tracer, wrap
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Range:
     def __init__(self, first: Dim, last: Dim, by: int) -> None:
         self.first, self.last, self.by = first, last, by
 
-    def count(self) -> Dim:
+    def number(self) -> Dim:
         """How many steps there are, if there are any."""
         distance = (
             dims.sub(self.last, self.first) if self.by > 0 else dims.sub(self.first, self.last)
@@ -69,6 +69,19 @@ class Range:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.known(), name)
 
+    def __eq__(self, other: object) -> bool:
+        return self.known() == (other.known() if isinstance(other, Range) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.known())
+
+    def __repr__(self) -> str:
+        return repr(self.known())
+
+    def example(self) -> Any:
+        """A value of the class that Python's would have."""
+        return range(0)
+
 
 def _index(d: Dim) -> int:
     return int(wrap_length(d)) if isinstance(d, Node) else d
@@ -84,18 +97,6 @@ def traced_range(*args: Any) -> Any:
     if not (by := int(by)):  # a number that is known, under a guard
         return range(*args)
     return Range(number(first), number(last), by)
-
-
-def _hurried_range(*args: Any) -> range:
-    """``range``, in a trace that unrolls no loop of many steps."""
-    steps = range(*args)
-    if len(steps) > FEW and any(isinstance(a, Tracer) for a in args):
-        raise Looping
-    return steps
-
-
-#: The builtins of a trace in a hurry that are others.
-HURRIED = {"range": _hurried_range}
 
 
 def _is_whole(x: Tracer) -> bool:
@@ -121,6 +122,11 @@ class Lazy:
     def __iter__(self) -> Lazy:
         return self
 
+    def example(self) -> Any:
+        """A value of the class that Python's would have."""
+        own = (s.example() if isinstance(s, (Range, Lazy)) else () for s in self.sources)
+        return self.python(*own)
+
     def __next__(self) -> Any:
         if self.made is None:
             self.made = iter(self.python(*self.sources, *self.args, **self.kwargs))
@@ -128,7 +134,7 @@ class Lazy:
 
 
 def _lazily(python: Any, sources: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
-    if any(isinstance(s, (Tracer, Range, Lazy)) for s in sources):
+    if any(isinstance(s, (Tracer, Range, Lazy, TracedList)) for s in sources):
         return Lazy(python, sources, *args, **kwargs)
     return python(*sources, *args, **kwargs)
 
@@ -156,7 +162,9 @@ def items_of(iterable: Any) -> Items | None:
         first, by = iterable.start, iterable.step
         return Items(len(iterable), lambda k: _step(first, by, k))
     if type(iterable) is Range:
-        return Items(iterable.count(), lambda k: _step(iterable.first, iterable.by, k))
+        return Items(iterable.number(), lambda k: _step(iterable.first, iterable.by, k))
+    if isinstance(iterable, TracedList) and iterable.store is not None:
+        return Items(iterable.length, lambda k: iterable[k], (iterable,))
     if isinstance(iterable, Tracer) and iterable.node.shape:
         return Items(iterable.node.shape[0], lambda k: iterable[k], (iterable,))
     if type(iterable) is not Lazy or iterable.made is not None:
