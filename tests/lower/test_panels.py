@@ -164,6 +164,23 @@ def test_dtypes(dtype: str) -> None:
     assert f.stats.fallbacks == 0
 
 
+def test_no_steps() -> None:
+    """Fewer than none, for the same program."""
+
+    def late(x, y, z, n):
+        for k in range(n):
+            y[..., k + 1] = x[..., k] + y[..., k]
+
+    f = tracejit.function(late)
+    with tracejit.config(budget=0.5):
+        mine, plain = arguments((20, 60), "float64"), arguments((20, 60), "float64")
+        for n in (50, 0, -1, -40, 13):
+            f(*mine, n)
+            late(*plain, n)
+            np.testing.assert_array_equal(mine[1], plain[1])
+    assert f.stats.fallbacks == 0
+
+
 def test_rows_with_gaps() -> None:
     """Parts of arrays: what lies beside them stays."""
     f = tracejit.function(summed)

@@ -1,6 +1,6 @@
 """What a loop of steps touches along its lines is packed into panels, a few steps at a time.
 
-    for steps, sixteen at a time:
+    for steps, twelve at a time:
         panel[k, j] = d[i, j, k]        of these steps, and of those that they read
         for k in steps:
             for j in block: ...         in the panels
@@ -25,8 +25,9 @@ from tracejit.lower.program import Control, Lines, Panel
 from tracejit.lower.target import Costs
 from tracejit.lower.writes import may_refuse
 
-#: How many steps are in a panel, beside those that they read.
-STEPS = 16
+#: How many steps are in a panel, beside those that they read: three tiles, and few enough for what
+#: comes next to be fetched evenly.
+STEPS = 12
 #: Of how many lines there are a multiple, where a few may be repeated: as vectors ask for.
 PADDED = 8
 #: Axes of an array that is packed, and steps that lie between what one step touches, at most.

@@ -1,9 +1,9 @@
 """Loops of steps in panels: some steps at a time, between what is packed and what is put back.
 
-s0 = temporary_d_2(17, 16)
-for i6 in range((v3 + 15) >> 4):
-    i7 = i6 << 4
-    i8 = imin(i7 + 16, v3)
+s0 = temporary_d_2(13, 16)
+for i6 in range(idiv(imax(v3, 0) + 11, 12)):
+    i7 = i6 * 12
+    i8 = imin(i7 + 12, v3)
     i9 = 0 + i7
     pack_3(s0, x0, i0, i2, i3 - i2, i9, 0, i8 - i7 + 1, 1)
     for i4 in span(i7, i8):
@@ -21,8 +21,6 @@ from tracejit.lower.emit.emitting import Emitting, steps
 from tracejit.lower.kernel.statements import Assign, Binary, Call, Do, Expr, Factory, For, Group
 from tracejit.lower.panels import PADDED, STEPS
 from tracejit.lower.program import Lines, Panel
-
-_SHIFT = STEPS.bit_length() - 1
 
 
 class Panels:
@@ -59,9 +57,10 @@ class Panels:
         bases = [self.e.dim(panel.base) for panel in self.panels]
         memory = [self._memory(panel) for panel in self.panels]
         number, first, last = (self.e.fresh("i") for _ in range(3))
-        times = Binary(">>", Binary("+", count, STEPS - 1), _SHIFT)
+        some = Call("imax", (count, 0))  # of which there may be fewer than none
+        times = Call("idiv", (Binary("+", some, STEPS - 1), STEPS))
         self.e.open(For(index=number, kind="range", operands=(times,)))
-        self._assign(first, Binary("<<", number, _SHIFT))
+        self._assign(first, Binary("*", number, STEPS))
         self._assign(last, Call("imin", (Binary("+", first, STEPS), count)))
         for panel, base, name in zip(self.panels, bases, memory, strict=True):
             self._pack(panel, base, name, first, last)
