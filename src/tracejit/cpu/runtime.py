@@ -37,6 +37,7 @@ from tracejit.intrinsics.memory import (
     outside,
     rows,
     shaped,
+    slab,
     strip,
     wrap,
 )
@@ -152,6 +153,7 @@ __all__ = [
     "radd_product",
     "rows",
     "shaped",
+    "slab",
     "sort_rows",
     "stream",
     "strip",
