@@ -334,8 +334,17 @@ class TracedControl(PythonControl):
 
     def _of_list(self, python: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """A builtin, also of a list that is in arrays."""
-        if len(args) == 1 and not kwargs and isinstance(args[0], TracedList) and args[0].store:
-            return self.reduce_(python, args[0], lambda value: value)
+        if len(args) != 1 or not isinstance(args[0], TracedList) or args[0].store is None:
+            return function(*args, **kwargs)
+        [values] = args
+
+        def found() -> Any:
+            return self.reduce_(python, values, lambda value: value)
+
+        if not kwargs:
+            return found()
+        if python in (max, min) and [*kwargs] == ["default"]:
+            return self.if_(_any_in(values), found, lambda: kwargs["default"])
         return function(*args, **kwargs)
 
     def _gives_open(self, items: Items, body: Callable[[Any], Any]) -> bool:
@@ -383,6 +392,9 @@ class TracedControl(PythonControl):
         def leave() -> Any:
             return result if how == "any" else self.not_(result)
 
+        # What is learned of a loop is kept by its code: each call of the user's has one of its own.
+        place, given = user_origin(), getattr(body, "__code__", None)
+        step.__code__ = step.__code__.replace(co_name=f"{how} {place} {id(given)}")
         over = traced_range(first, counted.wrap_length(items.length))
         ends = leave if how in ("any", "all") else None
         self.for_(over, step, ends, names, names, names)
