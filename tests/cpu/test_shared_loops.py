@@ -233,6 +233,18 @@ def test_the_entry_for_threads_comes_in_the_background(monkeypatch: pytest.Monke
     assert bits(*found) == bits(u) * 3
 
 
+def test_a_call_of_very_many_steps_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "available", lambda: 2)
+    monkeypatch.setattr(threads, "HUGE_INSIDE", 1 << 23)
+    f = tracejit.function(heat)
+    f(field(300, 300), 40)
+    assert of(f).inside.shared.spread is None
+    f(u := field(300, 300), 100)
+    assert of(f).inside.shared.spread is not None
+    heat(plain := field(300, 300), 100)
+    assert bits(u) == bits(plain)
+
+
 def test_an_exception_half_way_leaves_what_numpy_leaves(on: Callable[[int], None]) -> None:
     def stepped(u, places):
         for k in range(len(places)):
