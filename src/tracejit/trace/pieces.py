@@ -16,6 +16,7 @@ from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.region import Check
 from tracejit.ir.scalars import held
 from tracejit.trace.effects import Containers, Elements, Form, State, Variables
+from tracejit.trace.explain import class_text
 from tracejit.trace.lists import listed
 from tracejit.trace.memory import Log, Memory, put
 from tracejit.trace.mixed import Mixed
@@ -261,7 +262,7 @@ def value_of(value: Any, name: str, variables: Variables) -> Tracer:
             f"{name} may have no value after a branch or a loop", "give it one before"
         )
     if not isinstance(value, (Tracer, int, float, complex)):
-        raise NotTraceable(f"{name} is a {type(value).__name__}, which a loop cannot carry")
+        raise NotTraceable(f"{name} is {class_text(value)}, which a loop cannot carry")
     tracer = wrap(value)
     if tracer.kind == "array" and has_views(tracer) and not is_doubtful(tracer):
         raise NotTraceable(
