@@ -20,7 +20,7 @@ from tracejit.trace.explain import class_text
 from tracejit.trace.lists import listed
 from tracejit.trace.memory import Log, Memory, put
 from tracejit.trace.mixed import Mixed
-from tracejit.trace.owners import has_views, is_array, may_be_known
+from tracejit.trace.owners import has_views, is_array, may_be_known, memory_of
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
@@ -215,7 +215,7 @@ def traced(
 def of_lists(array: Tracer, *others: Any) -> Tracer:
     """An array that may be one of the others, and so one that lists hold."""
     for other in others:
-        memory = getattr(other, "memory", None)
+        memory = memory_of(other)
         if memory is not None and memory.listed is not None:
             listed(array, memory.listed)
     return array
