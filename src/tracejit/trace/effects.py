@@ -17,6 +17,7 @@ import numpy as np
 from tracejit.errors import NotTraceable
 from tracejit.ir.node import Node
 from tracejit.ir.region import Check
+from tracejit.trace.explain import class_text
 from tracejit.trace.lists import TracedList
 from tracejit.trace.memory import births
 from tracejit.trace.mixed import Mixed
@@ -283,7 +284,7 @@ class Containers:
                 stack += value.values() if type(value) is dict else value
             elif hasattr(value, "__next__") or not callable(value):
                 raise NotTraceable(
-                    f"a loop or a branch sees a {type(value).__name__}, which it could change",
+                    f"a loop or a branch sees {class_text(value)}, which it could change",
                     "use arrays of a known length: out[k] = value",
                 )
             else:  # a method, or a partial call

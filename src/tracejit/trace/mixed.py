@@ -165,6 +165,7 @@ def _computed(number: Mixed, side: Tracer, other: Any = 0) -> Tracer:
 class Mixed:
     """A value that is of one of two classes."""
 
+    __tracejit_shown__ = "a value of one class or another, as a branch went"
     __slots__ = ("classes", "is_first", "values")
 
     def __init__(self, classes: Either, values: tuple[Tracer, ...], is_first: Tracer) -> None:

@@ -12,6 +12,7 @@ from types import CellType
 from typing import Any
 from weakref import WeakSet, WeakValueDictionary
 
+from tracejit.trace.memory import Memory
 from tracejit.trace.tracer import Tracer
 
 
@@ -35,6 +36,11 @@ def placed(array: Tracer) -> Tracer:
     """An array that stands for that of a variable, whichever that is."""
     _placed[id(array)] = array
     return array
+
+
+def memory_of(value: Any) -> Memory | None:
+    """The memory of a value, where it is an array that has any."""
+    return value.memory if isinstance(value, Tracer) else None
 
 
 def may_be_known(array: Tracer) -> bool:

@@ -16,10 +16,11 @@ from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.region import Check
 from tracejit.ir.scalars import held
 from tracejit.trace.effects import Changed, Containers, Elements, Form, Slots, State, Variables
+from tracejit.trace.explain import class_text
 from tracejit.trace.lists import listed
 from tracejit.trace.memory import Log, Memory, put
 from tracejit.trace.mixed import Mixed
-from tracejit.trace.owners import has_views, is_array, may_be_known
+from tracejit.trace.owners import has_views, is_array, may_be_known, memory_of
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
@@ -233,7 +234,7 @@ def traced(
 def of_lists(array: Tracer, *others: Any) -> Tracer:
     """An array that may be one of the others, and so one that lists hold."""
     for other in others:
-        memory = getattr(other, "memory", None)
+        memory = memory_of(other)
         if memory is not None and memory.listed is not None:
             listed(array, memory.listed)
     return array
@@ -280,7 +281,7 @@ def value_of(value: Any, name: str, variables: Variables) -> Tracer:
             f"{name} may have no value after a branch or a loop", "give it one before"
         )
     if not isinstance(value, (Tracer, int, float, complex)):
-        raise NotTraceable(f"{name} is a {type(value).__name__}, which a loop cannot carry")
+        raise NotTraceable(f"{name} is {class_text(value)}, which a loop cannot carry")
     tracer = wrap(value)
     if tracer.kind == "array" and has_views(tracer) and not is_doubtful(tracer):
         raise NotTraceable(
