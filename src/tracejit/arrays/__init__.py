@@ -29,6 +29,7 @@ from tracejit.arrays import (  # isort: skip
     norms,
     einsum,
     special,
+    outputs,
 )
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "norms",
     "numbers",
     "operators",
+    "outputs",
     "picking",
     "ranges",
     "reductions",

@@ -140,14 +140,6 @@ def placed(x: Node, order: Any) -> Node:
     return build.ordered(x, order) if order in ("C", "F") else x
 
 
-def refuse_out(out: Any) -> None:
-    """Functions with ``out=`` are not compiled."""
-    if isinstance(out, tuple):
-        out = next((o for o in out if o is not None), None)
-    if given(out):
-        raise NotTraceable("out= of this function is not compiled", "assign the result instead")
-
-
 def refuse_others(options: dict[str, Any]) -> None:
     """Take ``device="cpu"`` and ``like=`` from a creator's options, and refuse other values."""
     if options.pop("device", None) not in (None, "cpu"):
