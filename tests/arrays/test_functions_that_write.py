@@ -220,3 +220,41 @@ def _at(x: np.ndarray) -> np.ndarray:
     y = x.copy()
     np.multiply.at(y, [0, 0], 3.0)
     return y
+
+
+PUT = [
+    2, 300, -1, 2.7, float("nan"), True, 1j, [1, 2], [300], [1.5, 2.0], [1j], [], np.int64(3),
+    np.float64(300.5), np.float32(1.5), np.array([1, 2]), np.array([1.5]), np.array(2),
+    np.array([1], "i1"), np.array([1.5], "f4"),
+]  # fmt: skip
+MASK = np.array([True, False, True, True])
+PUTTING: dict[str, Callable[..., Any]] = {
+    "place": lambda x, v: np.place(x, MASK, v),
+    "putmask": lambda x, v: np.putmask(x, x == 0, v),
+    "put": lambda x, v: np.put(x, [0, -1, 2], v),
+    "nowhere": lambda x, v: (x.put([], v), np.place(x, x > 5, v)),
+}
+
+
+@pytest.mark.parametrize("name", PUTTING)
+def test_what_is_put_is_cast_as_in_numpy(name: str) -> None:
+    f = PUTTING[name]
+    with tracejit.config(compile=False):
+        for dtype in DTYPES:
+            for v in PUT:
+                if isinstance(v, (list, bool)):  # as they stand in the source
+                    agrees(lambda x, v=v: f(x, v), np.zeros(4, dtype), label=f"{dtype} {v!r}")
+                else:
+                    agrees(f, np.zeros(4, dtype), v, label=f"{dtype} {v!r}")
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f2", "i1", "u2", "?"])
+def test_what_is_put_is_compiled(dtype: str) -> None:
+    def f(x, s):
+        np.putmask(x, x == 0, 2)
+        np.place(x, MASK, [1, 2.5])
+        np.put(x, [1, 1], [3, 0.5])
+        np.putmask(x, MASK, s)
+        x.put([], 1)
+
+    agrees(f, values(dtype, 4), np.float64(1.5))
