@@ -240,6 +240,8 @@ def check_output(
 def check_owned(target: Tracer) -> None:
     """NumPy's error for what is read-only; NotTraceable where what is written could not be told."""
     if not target.owned:
+        if any(step.nodes in (build.real, build.imag) for step in target.path):
+            raise NotTraceable("in-place write into the real or the imaginary part of an array")
         if target.memory is not None:
             raise ValueError("assignment destination is read-only")
         raise NotTraceable(
