@@ -20,7 +20,7 @@ from tracejit.trace.growth import Growth
 from tracejit.trace.integers import LARGEST, bound, small
 from tracejit.trace.memory import put
 from tracejit.trace.mixed import Mixed
-from tracejit.trace.owners import Values, is_array, is_listed, placed
+from tracejit.trace.owners import Values, is_array, is_listed, memory_of, placed
 from tracejit.trace.pieces import (
     Found,
     Structured,
@@ -187,7 +187,7 @@ def _expected(
         and wrap(before[k]).node.type == type
         and variables.names[k] in kept
     }
-    seen = {id(getattr(v, "memory", None)) for v in (*before, *held)}
+    seen = {id(memory_of(v)) for v in (*before, *held)}
     every = [a for a in arrays if id(a) in seen]
     starts = [_start(k, before[k], before[k], variables, kept) for k in known]
     starts += [Tracer(a.node) for a in every]
@@ -275,7 +275,7 @@ def _by_value(carried: Carried, found: Found, handles: Sequence[Any]) -> Found:
     """What is written into the arrays of places, as what these come to."""
     values, arrays, touched = dict(found.values), dict(found.arrays), set[int]()
     for k in carried.places:
-        memory = getattr(handles[k], "memory", None)
+        memory = memory_of(handles[k])
         written = arrays.pop(id(memory), None) if memory is not None else None
         if written is not None:
             touched.add(k)
