@@ -418,6 +418,8 @@ def _compile(
         names = prologue.unpack(root.spec, root.expression, iter(root.values))
         bind(root.nodes, names)
         root.values = []  # arrays of this call, which the path must not keep
+    if program.changes:
+        program.changes.guard(prologue)
     prologue.flush()
     if prologue.lines:
         # What is captured may have been deleted, or be of another structure.
@@ -430,7 +432,8 @@ def _compile(
 
     def result(outputs: Sequence[str]) -> str:
         texts = (_leaf_text(leaf, outputs, expressions, prologue) for leaf in program.leaves)
-        return result_text(program.spec, texts, prologue)
+        text = result_text(program.spec, texts, prologue)
+        return program.changes.text(text, prologue) if program.changes else text
 
     locked = sorted(program.states, key=id)  # one order for all functions
     plan = CallPlan(

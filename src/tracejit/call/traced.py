@@ -11,6 +11,7 @@ import numpy as np
 
 from tracejit.arrays.lists import arrays_of
 from tracejit.call.arguments import Description
+from tracejit.call.changes import Changes
 from tracejit.call.compiled import Compiled
 from tracejit.call.sharing import shared
 from tracejit.capture.capture import Capture
@@ -55,6 +56,8 @@ class TraceResult:
         self.leaves = leaves
         self.inputs: list[str] = []
         self.views: dict[int, alias.View] = {}
+        #: Containers of the caller's that the call changes: the result has their new contents too.
+        self.changes: Changes | None = None
         #: Containers whose new values are the last outputs.
         self.states: list[Any] = []
 
@@ -76,7 +79,7 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     swallowed = take_refusal()
     if swallowed is not None:
         raise swallowed
-    capture.verify_unchanged()
+    changes = Changes(capture)
     values: list[Tracer] = []
     places: dict[int, int] = {}
     texts: list[Any] = []
@@ -97,6 +100,9 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
             parts = [output(part) for part in (value.is_first, *value.values)]
             texts.append(("made", (value.classes.made, *parts)))
             return ARRAY
+        if id(value) in capture.containers:
+            texts.append(("text", capture.containers[id(value)]))
+            return ARRAY
         if isinstance(value, TracedList) and value.store is not None:
             lists.append(value)
             parts = [output(part) for part in arrays_of(value)]
@@ -107,9 +113,6 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
                 texts.append(("length", value.node))
             else:
                 texts.append(("output", output(value)))
-            return ARRAY
-        if id(value) in capture.containers:
-            texts.append(("text", capture.containers[id(value)]))
             return ARRAY
         if isinstance(value, np.generic):
             texts.append(("value", value))
@@ -128,8 +131,9 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
                 return SCALAR
         return None
 
-    spec = _with_original_classes(flatten(result, "the result", leaf), capture)
-    _require_alone(values, lists)
+    everything = (result, *changes.contents()) if changes else result
+    spec = _with_original_classes(flatten(everything, "the result", leaf), capture)
+    _require_alone(values, lists, capture)
     views, bases = shared(values)
     written = [m for m in capture.trace.memories.values() if m.node is not m.start]
     if written:
@@ -156,19 +160,26 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     kinds += ["write"] * len(written)
     graph = capture.trace.graph([*outputs, *(s.node for s in changed)])
     program = TraceResult(graph, [*kinds, *("array" for _ in changed)], spec, texts)
-    program.inputs, program.views = names, views
+    program.inputs, program.views, program.changes = names, views, changes
     program.states = [s.container for s in changed]
     return program
 
 
-def _require_alone(values: Sequence[Tracer], lists: Sequence[TracedList]) -> None:
-    """NotTraceable where an array that is returned may also be returned as one of a list."""
-    memories = {id(v.memory): v.memory for v in values if v.memory is not None}
-    groups = [m.listed.all() for m in memories.values() if m.listed is not None]
+def _require_alone(values: Sequence[Tracer], lists: Sequence[TracedList], capture: Capture) -> None:
+    """NotTraceable where an array that is returned may also be one that a list holds.
+
+    An argument's array is the caller's, returned or not.
+    """
+    returned = {id(v.memory): v.memory for v in values if v.memory is not None}
+    groups = [m.listed.all() for m in returned.values() if m.listed is not None]
     groups += [one.group.all() for one in lists if one.holds_arrays()]
-    if len({id(group) for group in groups}) < len(groups):
+    others = [m for m in capture.trace.memories.values() if id(m) not in returned]
+    around = {id(m.listed.all()) for m in others if m.listed is not None}
+    found = {id(group) for group in groups}
+    if len(found) < len(groups) or found & around:
         raise NotTraceable(
-            "an array is returned that a list that is returned may hold", "append a copy: x.copy()"
+            "an array is returned that a list may hold, or is an element of a returned list",
+            "append a copy: x.copy()",
         )
 
 

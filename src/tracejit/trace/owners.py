@@ -72,12 +72,17 @@ def shared(cells: Mapping[str, CellType]) -> frozenset[str]:
         except ValueError:  # none yet
             continue
         value = cell.cell_contents
-        if type(value) is tuple:
+        if type(value) is tuple or seen_by_others(value, count, returned):
             found.add(name)
-        elif is_array(value):
-            ours = sum(v is value for values in [*_all, returned] for v in values)
-            found |= {name} if count > ours or has_views(value) else set()
     return frozenset(found)
+
+
+def seen_by_others(value: Any, count: int, returned: Iterable[Any] = ()) -> bool:
+    """Whether somebody else than so many, and tracing itself, may have an array, or views of it."""
+    if not is_array(value):
+        return False
+    ours = sum(v is value for values in [*_all, returned] for v in values)
+    return count > ours or has_views(value)
 
 
 def is_listed(array: Tracer) -> bool:
