@@ -119,6 +119,21 @@ def view(w: Writer) -> None:
     w.scope.arrays.append(Array(name, shape, a.integer, own=True))
 
 
+def flatten(w: Writer) -> None:
+    """A flat copy of a matrix, in whatever order its elements lie, some of which may be written."""
+    matrices = w.arrays(lambda a: len(a.shape) == 2)
+    if not matrices:
+        return view(w)
+    a, name = w.pick(matrices), w.fresh("b")
+    if not a.integer and w.one_in(2):
+        w.line(f"{a.name}[{e.index(w, a.shape[0])}] {w.pick(['=', *IN_PLACE])} {e.number(w, 1)}")
+    forms = ["{}.flatten()", "{}.reshape(-1) * 2", "np.ravel({}) + 1", "{}.ravel()[::-1].copy()",
+             "np.repeat({}, 2)", "np.sort({}, axis=None)", "np.concatenate([{0}.ravel(), {0}[0]])",
+             "{}.flatten('F')", "np.maximum.accumulate({}.reshape(-1))"]  # fmt: skip
+    w.line(f"{name} = {w.pick(forms).format(a.name)}", "flat form of a matrix")
+    w.scope.arrays.append(Array(name, ((name, 0),), a.integer, own=True))
+
+
 # Writes -------------------------------------------------------------------------------------------
 
 
@@ -475,7 +490,7 @@ SIMPLE = {
     write_mask: 2,
 }  # fmt: skip
 STATEMENTS = {
-    **SIMPLE, assign_array: 4, view: 5, new_array: 2, assign_integer: 3, new_indices: 1,
+    **SIMPLE, assign_array: 4, view: 5, flatten: 3, new_array: 2, assign_integer: 3, new_indices: 1,
     write_indices: 2, write_call: 3, swap: 1, branch: 5, loop_range: 7, loop_short: 2,
     loop_items: 3, loop_while: 3, leave: 5, leave_function: 1, assertion: 1, failure: 1,
     guarded: 1, with_block: 1, call_helper: 2, closure: 2, new_list: 1, append: 3, write_part: 2,

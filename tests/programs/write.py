@@ -144,8 +144,8 @@ def vector(w: Writer, name: str, dtype: str, others: list[Parameter]) -> Paramet
 def matrix(w: Writer, name: str, dtype: str, others: list[Parameter]) -> Parameter:
     shape = w.pick(SHAPES)
     sizes = ", ".join(base for base, _ in shape)
-    form = w.pick(["{}", "{}", "np.asfortranarray({})", "{}[::-1]"])
-    text = form.format(f"(rng.integers(-8, 9, ({sizes})) / 4).astype({dtype})")
+    forms = ["{}", "{}", "np.asfortranarray({})", "{}[::-1]", "np.repeat({}, 2, axis=1)[:, ::2]"]
+    text = w.pick(forms).format(f"(rng.integers(-8, 9, ({sizes})) / 4).astype({dtype})")
     return Parameter(name, text, (Array(name, shape, own=True),))
 
 

@@ -15,6 +15,7 @@ from tracejit.ir.node import Node
 from tracejit.ir.types import FLOAT64
 from tracejit.trace.elements import Number, Numbers, Row, Tuples
 from tracejit.trace.lists import TracedList
+from tracejit.trace.mixed import Constant
 from tracejit.trace.tables import creates, method
 from tracejit.trace.tracer import Tracer, supported
 
@@ -78,6 +79,8 @@ def _of_classes(form: Numbers, parts: list[Node], count: Dim, target: Any) -> No
     """Numbers of two classes, whose array is of a dtype that both have."""
     *values, is_first = parts
     first, second = form.classes
+    if isinstance(first, Constant) or isinstance(second, Constant):
+        raise NotTraceable("an array is made of a list with what may be no number")
     own = target or supported(np.result_type(first.dtype, second.dtype))
     if target is not None and own.kind not in "fc":
         raise NotTraceable("numbers of a list become an array of another dtype")
@@ -89,7 +92,7 @@ def _of_classes(form: Numbers, parts: list[Node], count: Dim, target: Any) -> No
         build.solver().require(some, some, some)
     if own != FLOAT64 and target is None:
         require_some(count)
-    a, b = (build.cast(values[form.classes.dtypes.index(c.dtype)], own) for c in form.classes)
+    a, b = (build.cast(values[form.classes.dtypes.index(c.dtype)], own) for c in (first, second))
     return a if a is b else build.where(is_first, a, b)
 
 

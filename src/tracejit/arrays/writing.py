@@ -13,6 +13,7 @@ import numpy as np
 from tracejit.arrays import indexing
 from tracejit.arrays.common import (
     axis_index,
+    check_cast,
     check_output,
     check_owned,
     coerce,
@@ -22,7 +23,7 @@ from tracejit.arrays.common import (
     write,
 )
 from tracejit.arrays.sorting import kind_of
-from tracejit.errors import DTypeError, NotTraceable, ShapeError
+from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL
@@ -115,6 +116,8 @@ def _spread_mask(mask: Node, x: Node) -> Node:
 def fill(x: Tracer, value: Any) -> None:
     """``x.fill(value)``."""
     check_owned(x)
+    if x.node.dtype == BOOL and isinstance(value, (list, tuple)):
+        raise NotTraceable("a bool array is filled with a sequence", "fill it with True or False")
     node = value_of(value, x.node.dtype)
     if node.ndim:
         raise ValueError("setting an array element with a sequence.")
@@ -137,17 +140,23 @@ def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) ->
     if not isinstance(dst, Tracer) or dst.kind != "array":
         raise NotTraceable("np.copyto into an array that is not traced")
     check_owned(dst)
-    source = strong(src) if isinstance(src, (Tracer, np.ndarray, list, tuple)) else None
-    if source is not None and not np.can_cast(source.dtype, dst.node.dtype, casting):  # type: ignore[arg-type]
-        raise DTypeError(
-            f"Cannot cast array data from {source.dtype!r} to {dst.node.dtype!r} according to the "
-            f"rule {casting!r}"
-        )
+    _check_copied(src, dst.node.dtype, casting)
     node = indexing.into_shape(value_of(src, dst.node.dtype), dst.node.shape)
     if where is not True:
         mask = build.broadcast_to(build.cast(strong(where), BOOL), dst.node.shape)
         node = build.where(mask, node, dst.node)
     write(dst, node)
+
+
+def _check_copied(src: Any, dtype: np.dtype[Any], casting: str) -> None:
+    """What NumPy raises where `src` is copied to `dtype` under a rule."""
+    if not isinstance(src, (Tracer, np.ndarray, list, tuple)):
+        np.copyto(np.empty((), dtype), src, casting=casting)  # type: ignore[arg-type]
+        return
+    if isinstance(src, Tracer) and is_number(src):  # of Python's: it is the class that tells
+        np.copyto(np.empty((), dtype), src.node.dtype.type(1).item(), casting=casting)  # type: ignore[arg-type]
+        return
+    check_cast(strong(src).dtype, dtype, casting)
 
 
 @implements(np.fill_diagonal)

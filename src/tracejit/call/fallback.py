@@ -88,6 +88,8 @@ class Refusal:
         #: The budget that compiling was beyond.
         self.budget: float | None = getattr(problem, "budget", None)
         self.error = problem is not None and not isinstance(problem, NotTraceable)
+        #: Whether NumPy may raise what was met, or what the program gives up for.
+        self.may_be_raised = problem is None or (self.error and not compiling)
         self.hint = ""
         #: A test of arguments that are refused for the same reason, once it has been made.
         self.fits: Callable[..., Any] | None = None
@@ -152,8 +154,9 @@ class Refusal:
         others the text is added as a note.
         """
         if isinstance(self.problem, TracejitError) and isinstance(self.problem, type(plain)):
-            title, hint = str(plain).strip(), hint_for(self.problem) or hint_for(plain)
-            return type(self.problem)(message(title, self.origin, "", self.operands, hint))
+            title, hint = str(plain).strip("\n"), hint_for(self.problem) or hint_for(plain)
+            text = message(title, self.origin, "", self.operands, hint)
+            return type(self.problem)(text).with_traceback(plain.__traceback__)
         if self.inside and isinstance(plain, type(self.problem)):
             plain.add_note(message("", self.origin, "", self.operands, hint_for(plain)).strip("\n"))
         return plain
@@ -328,16 +331,18 @@ def run_plain(
 ) -> Any:
     """`refuse`, but for what may be an error of the user's: then NumPy raises it.
 
-    Otherwise the refusal is remembered for calls of this `key`.
+    Otherwise the refusal is remembered for calls of this `key`. Where it is raised, the arrays are
+    as they were.
     """
     if refusal.bound:
         if refusal.error:
             assert isinstance(refusal.problem, Exception)
             raise refusal.located(refusal.problem) from None
         return refuse(fn, refusal, mode, args, kwargs)
-    if not refusal.error and refusal.problem is not None:
+    if not refusal.may_be_raised:
         remember(fn, key, refusal)
         return refuse(fn, refusal, mode, args, kwargs)
+    saved = _saved(fn.__wrapped__, (args, kwargs)) if mode == "error" else []
     try:
         result = fn.__wrapped__(*args, **kwargs)
     except Exception as error:
@@ -346,8 +351,33 @@ def run_plain(
             raise
         raise located from None
     remember(fn, key, refusal)
+    for x, before in saved:
+        np.copyto(x, before)
     _tell(fn, refusal, mode)
     return result
+
+
+def _saved(function: types.FunctionType, arguments: Any) -> list[tuple[Any, Any]]:
+    """The arrays that a call may write into, arguments and what is captured, with their copies."""
+    names = function.__code__.co_names
+    found: list[Any] = []
+    stack: list[Any] = [arguments, [function.__globals__.get(name) for name in names]]
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # not assigned yet
+            stack.append(cell.cell_contents)
+    seen: set[int] = set()
+    while stack:
+        value = stack.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, np.ndarray):
+            found += [value] if value.flags.writeable else []
+        elif isinstance(value, dict):
+            stack += value.values()
+        elif isinstance(value, (list, tuple)):
+            stack += value
+    return [(x, x.copy()) for x in found]
 
 
 def remember(fn: Compiled, key: Any, refusal: Refusal) -> None:

@@ -11,7 +11,7 @@ from tracejit.lower.antidependence import read_before
 from tracejit.lower.computations import is_filled
 from tracejit.lower.placement import op_cost, placement
 from tracejit.lower.target import Costs
-from tracejit.lower.writes import held_back
+from tracejit.lower.writes import held_back, written
 
 
 def materialise(graph: Graph, costs: Costs) -> list[Node]:
@@ -47,14 +47,25 @@ def materialise(graph: Graph, costs: Costs) -> list[Node]:
 
 
 def contiguous(graph: Graph, layouts: Mapping[str, str]) -> Graph:
-    """`graph` with a copy of each strided input that is read as contiguous memory."""
+    """`graph` with a copy of what is read as contiguous memory, and lies in a strided input.
+
+    That is such an input, and what it is after some of its elements have been written.
+    """
+    writes = written(graph)
+
+    def is_strided(x: Node) -> bool:
+        base = x
+        while base.op is ops.SCATTER:
+            base = base.args[0]
+        in_input = base.op is ops.INPUT and layouts[base.attr[0]] != "C"
+        return in_input and (base is x or base in writes)
 
     def rule(node: Node, before: Node) -> Node:
         placed = placement(node)
         strided = {
             x: make(ops.CAST, (x,), None, x.type, x.origin)
             for x in placed.flat(node)
-            if x.op is ops.INPUT and layouts[x.attr[0]] != "C" and x not in placed.strided(node)
+            if x not in placed.strided(node) and is_strided(x)
         }
         return with_operands(node, strided) if strided else node
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tracejit.errors import InvalidGraphError
-from tracejit.ir import dims
+from tracejit.ir import dims, ops
 from tracejit.lower.access import memory_of
+from tracejit.lower.placement import placement
 from tracejit.lower.program import Computation, Flat, Kind, Loop, Program
 
 
@@ -15,7 +16,8 @@ def verify(program: Program, after: str = "schedule") -> None:
 
     Checked: every stored node is computed, and by nothing else; a computation lies in its loops,
     whose iterations are its domain's; what it reads has been completed before it, or at the same
-    iteration; outputs and what is read as a whole have memory, but for scalars of regions.
+    iteration; what is read by its position in memory is in C order; outputs and what is read as a
+    whole have memory, but for scalars of regions.
     """
     _verify(program, after, inside=False)
 
@@ -45,6 +47,7 @@ def _problems(program: Program, inside: bool) -> Iterator[str]:
                 yield f"{node!r} is never computed"
     for c, loops in placed:
         yield from _nest_problems(c, loops)
+        yield from _memory_problems(c, program)
         for node, index in c.reads:
             source = memory_of(node, c.target, program.stored)
             for d in program.stored.get(source, ()):
@@ -90,6 +93,17 @@ def _nest_problems(c: Computation, loops: tuple[Loop, ...]) -> Iterator[str]:
         extents = tuple(c.domain[k] for k in c.order)
     if tuple(loop.extent for loop in around) != extents:
         yield f"{c.target!r} is computed by loops that are not its domain's"
+
+
+def _memory_problems(c: Computation, program: Program) -> Iterator[str]:
+    """What is wrong with the memory order of what `c` reads."""
+    flat = {memory_of(n, c.target, program.stored) for n, _ in c.reads if n.op is ops.RESHAPE}
+    if c.kind is Kind.LIBRARY:
+        placed = placement(c.value)
+        flat.update(set(placed.flat(c.value)) - set(placed.strided(c.value)))
+    for node in flat:
+        if node.ndim and program.memory.get(node, "C") != "C":
+            yield f"{c.target!r} reads {node!r} by position, which is not in C order"
 
 
 def _order_problems(

@@ -66,9 +66,12 @@ def for_steps(
         body(wrap_length(start))
         return True
 
+    def again(start: Dim, rest: Dim) -> None:
+        for_steps(trace, start, rest, by, body, variables, held)
+
     try:
         code = getattr(body, "__code__", body)
-        _in_parts(trace, first, count, by, region, step, code, variables, held)
+        _in_parts(trace, first, count, by, region, step, again, code, variables, held)
     except Exchanged as found:
         _in_turns(trace, found, by, body, variables, held)
 
@@ -130,8 +133,11 @@ def for_until(
         if_true(trace, Tracer(going), one, lambda: None, variables, held)
         return True
 
+    def again(start: Dim, rest: Dim) -> None:
+        for_until(trace, start, rest, by, body, goes_on, variables, held)
+
     code = getattr(body, "__code__", body)
-    _in_parts(trace, first, count, by, region, step, code, variables, held)
+    _in_parts(trace, first, count, by, region, step, again, code, variables, held)
 
 
 def _in_parts(
@@ -141,11 +147,15 @@ def _in_parts(
     by: int,
     region: Region,
     step: Callable[[Dim], bool],
+    again: Callable[[Dim, Dim], None],
     body: object,
     variables: Variables,
     held: Sequence[Any],
 ) -> None:
     """A loop as regions, and steps by themselves, each of which says whether to go on.
+
+    Where it is not known whether there is a step, what follows it is done only if there is, by such
+    a loop `again`: a value has the type there that it has after a step.
 
     How many of these there are at first is remembered of a `body`, for when it is traced again.
     """
@@ -185,8 +195,7 @@ def _in_parts(
                     ) from None
         if not certain and (some := trace.answer(condition("greater", rest, 0))) is not True:
             if some is None:
-                _where(trace, rest, step, start, variables, held)
-                parts.insert(0, (dims.add(start, by), dims.sub(rest, 1)))
+                _where(trace, start, rest, by, step, again, variables, held)
             continue
         if not begun:
             alone += 1
@@ -199,19 +208,22 @@ def _in_parts(
 
 def _where(
     trace: Trace,
-    rest: Dim,
-    step: Callable[[Dim], bool],
     start: Dim,
+    rest: Dim,
+    by: int,
+    step: Callable[[Dim], bool],
+    again: Callable[[Dim, Dim], None],
     variables: Variables,
     held: Sequence[Any],
 ) -> None:
-    """A step by itself, where there is a `rest` of any."""
+    """The `rest` of a loop, the first step by itself, where there is any."""
 
-    def one() -> None:
-        step(start)
+    def some() -> None:
+        if step(start):
+            again(dims.add(start, by), dims.sub(rest, 1))
 
-    some = Tracer(condition("greater", dims.as_node(rest), 0), "number")
-    if_true(trace, some, one, lambda: None, variables, held)
+    any_left = Tracer(condition("greater", dims.as_node(rest), 0), "number")
+    if_true(trace, any_left, some, lambda: None, variables, held)
 
 
 def _is_certain(trace: Trace, count: Dim) -> bool | None:
@@ -293,7 +305,7 @@ def _scanned(
         finally:
             trace.steps.pop()
 
-    carried, found = settled(trace, run, variables, held, skipped, steps)
+    carried, found = settled(trace, run, variables, held, skipped, body, steps)
     extra = required(found)
     starts, params, results, [total] = canonical(
         trace, [*(s.node for s in carried.starts), *extra.starts],
@@ -373,6 +385,6 @@ def _counted(
     skipped = skipped or predicate(goes_on()).op is not ops.CONST
     try:
         most = count if not skipped or non_negative(count) else dims.maximum(count, 0)
-        looped(trace, test, step, variables.counting(counter), held, skipped, most)
+        looped(trace, test, step, variables.counting(counter), held, skipped, body, most)
     finally:
         trace.counts -= own

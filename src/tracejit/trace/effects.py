@@ -144,7 +144,9 @@ class Variables(NamedTuple):
             values = self.get()
             value = values[place]
             if value is not last[0]:
-                found = unbound if value is None else form.parts(value)
+                found = form.parts(value)
+                if found is None and value is None:
+                    found = unbound
                 if found is None:
                     raise NotTraceable(f"{name} has another structure in a loop or a branch")
                 last[:] = value, found

@@ -157,6 +157,8 @@ class Log:
         #: Lists, and by how many elements they grow, if that is known.
         self.added: dict[int, tuple[Any, Dim | None]] = {}
         self.before: dict[int, tuple[Any, Node]] = {}
+        #: The nodes of arrays that have a placeholder now, which this does not know of.
+        self.around: dict[int, Node] = {}
 
     def more(self, grown: Any, count: Dim | None) -> None:
         """A list grows by so many elements."""
@@ -166,7 +168,8 @@ class Log:
 
     def note(self, array: Any) -> None:
         """`array` is about to be written into."""
-        self.before.setdefault(id(array), (array, array.node))
+        node = self.around.get(id(array), array.node)
+        self.before.setdefault(id(array), (array, node))
 
 
 def put(array: Any, node: Node) -> None:

@@ -233,7 +233,7 @@ def traced(
 def of_lists(array: Tracer, *others: Any) -> Tracer:
     """An array that may be one of the others, and so one that lists hold."""
     for other in others:
-        memory = getattr(other, "memory", None)
+        memory = other.memory if isinstance(other, Tracer) else None
         if memory is not None and memory.listed is not None:
             listed(array, memory.listed)
     return array

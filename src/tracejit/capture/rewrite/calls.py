@@ -222,7 +222,7 @@ class _Calls(Comprehensions):
 
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:
         self.note("assert", node)
-        test = self.call("assert_", node.test, self.expression(node.test))
+        test = self.call("assert_", node.test, self.expression(truth(node.test)))
         return at(node, ast.Assert(test, node.msg and self.expression(node.msg)))
 
     def visit_Try(self, node: ast.Try) -> ast.stmt:
@@ -314,11 +314,20 @@ class _Calls(Comprehensions):
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if len(node.ops) == 1:
-            return self.python(node)
+            return self.identity(node) or self.python(node)
         if self.binds("chained comparison", node.comparators[1:]):
             return self.python(node)
         self.note("chained comparison", node)
         return self.chain(node, self.expression(node.left), node.ops, node.comparators)
+
+    def identity(self, node: ast.Compare) -> ast.expr | None:
+        """``x is None``; None for another comparison."""
+        [sign], [other] = node.ops, node.comparators
+        none = isinstance(other, ast.Constant) and other.value is None
+        if not (none and isinstance(sign, ast.Is | ast.IsNot)):
+            return None
+        found = self.call("is_none", node, self.expression(node.left))
+        return found if isinstance(sign, ast.Is) else self.call("not_", node, found)
 
     def chain(
         self, node: ast.AST, left: ast.expr, ops: list[ast.cmpop], others: list[ast.expr]

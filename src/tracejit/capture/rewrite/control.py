@@ -32,17 +32,18 @@ class State:
         self.cells = {name: cells[name] for name in names if name in cells}
 
     def get(self) -> list[Any]:
-        return [_content(cell) for cell in self.cells.values()]
+        return [content(cell) for cell in self.cells.values()]
 
     def set(self, values: Sequence[Any]) -> None:
         for cell, value in zip(self.cells.values(), values, strict=True):
             if value is not UNBOUND:
                 cell.cell_contents = value
-            elif _content(cell) is not UNBOUND:
+            elif content(cell) is not UNBOUND:
                 del cell.cell_contents
 
 
-def _content(cell: types.CellType) -> Any:
+def content(cell: types.CellType) -> Any:
+    """The value of a variable, or `UNBOUND`."""
     try:
         return cell.cell_contents
     except ValueError:
@@ -99,6 +100,9 @@ class Control(Protocol):
 
     def true_(self, value: Any) -> Any:
         """What has the truth value of `value`."""
+
+    def is_none(self, value: Any) -> Any:
+        """``value is None``."""
 
     def assert_(self, condition: Any) -> Any:
         """Whether it holds: what the statement ``assert`` is then given."""
@@ -186,6 +190,12 @@ class PythonControl:
                 return first
             first = other()
         return first
+
+    def is_none(self, value: Any) -> Any:
+        return value is None
+
+    def true(self, value: Any) -> Any:
+        return value
 
     def not_(self, value: Any) -> Any:
         return not value

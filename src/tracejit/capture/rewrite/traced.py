@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
+
+import numpy as np
 
 from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State
 from tracejit.capture.rewrite.iterables import (
@@ -23,6 +24,7 @@ from tracejit.capture.rewrite.iterables import (
     traced_reversed,
     traced_zip,
 )
+from tracejit.capture.rewrite.narrowed import narrowed
 from tracejit.capture.rewrite.reducing import REDUCTIONS
 from tracejit.capture.standin import real_of
 from tracejit.errors import NotTraceable, OverBudget
@@ -31,7 +33,7 @@ from tracejit.trace import branches, budget, control, counted
 from tracejit.trace.effects import NOTHING, Variables
 from tracejit.trace.effects import State as Known
 from tracejit.trace.growing import growing, measured
-from tracejit.trace.lists import Grown, TracedList
+from tracejit.trace.lists import Grown, TracedList, any_in, going_over
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.origin import user_origin
 from tracejit.trace.owners import Values, shared
@@ -41,22 +43,8 @@ from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap
 
 
-def _any_in(value: TracedList) -> Any:
-    """Whether a list holds anything."""
-    return wrap(counted.wrap_length(value.length) > 0)
-
-
-@contextmanager
-def going_over(values: Iterable[Any]) -> Iterator[None]:
-    """Lists among these values must not grow meanwhile."""
-    lists = [v for v in values if isinstance(v, TracedList)]
-    for one in lists:
-        one.iterated += 1
-    try:
-        yield
-    finally:
-        for one in lists:
-            one.iterated -= 1
+def _is_row(value: Any) -> bool:
+    return isinstance(value, Tracer) and value.kind == "array" and value.node.ndim == 1
 
 
 class _Step:
@@ -99,12 +87,12 @@ class TracedControl(PythonControl):
             return super().if_(condition, then, otherwise, assigned, read, live)
         names = _variables(assigned, read, live, then, otherwise)
         held, state = _held(then, otherwise), Known(self.trace)
+        then = narrowed(then, condition, True)
+        otherwise = narrowed(otherwise or (lambda: None), condition, False)
         may_decide = self.trace.decisions.are_possible()
 
         def region() -> Any:
-            return branches.if_true(
-                self.trace, condition, then, otherwise or (lambda: None), names, held
-            )
+            return branches.if_true(self.trace, condition, then, otherwise, names, held)
 
         try:
             result = region() if may_decide else growing(self.trace, region, names)
@@ -276,6 +264,9 @@ class TracedControl(PythonControl):
     def not_(self, value: Any) -> Any:
         return branches.negated(value) if self._is_open(value) else not value
 
+    def is_none(self, value: Any) -> Any:
+        return value.is_(None) if isinstance(value, Mixed) else value is None
+
     def true_(self, value: Any) -> Any:
         return Tracer(branches.predicate(value), "number") if self._is_open(value) else value
 
@@ -333,19 +324,34 @@ class TracedControl(PythonControl):
             self.trace.truth(holds)
 
     def _of_list(self, python: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """A builtin, also of a list that is in arrays."""
-        if len(args) != 1 or not isinstance(args[0], TracedList) or args[0].store is None:
+        """A builtin, also of a list that is in arrays, or of an array."""
+        listed = len(args) == 1 and isinstance(args[0], TracedList) and args[0].store
+        if listed and python in (max, min) and [*kwargs] == ["default"]:
+            [values] = args
+            some = any_in(values)
+            return self.if_(
+                some, lambda: self._of_list(python, function, values), lambda: kwargs["default"]
+            )
+        if len(args) != 1 or kwargs:
             return function(*args, **kwargs)
         [values] = args
-
-        def found() -> Any:
+        if python in (any, all):
+            return self._truths(python, values)
+        if _is_row(values) or (isinstance(values, TracedList) and values.store):
             return self.reduce_(python, values, lambda value: value)
+        return function(values)
 
-        if not kwargs:
-            return found()
-        if python in (max, min) and [*kwargs] == ["default"]:
-            return self.if_(_any_in(values), found, lambda: kwargs["default"])
-        return function(*args, **kwargs)
+    def _truths(self, python: Any, values: Any) -> Any:
+        """``any`` or ``all``, also of values some of which are traced."""
+        if isinstance(values, TracedList) and values.store:
+            return self.reduce_(python, values, lambda value: value)
+        if _is_row(values):
+            found = np.any(values) if python is any else np.all(values)
+            return self.not_(self.not_(found))
+        if not isinstance(values, (list, tuple)):
+            return python(values)
+        parts = [lambda v=v: self.not_(self.not_(self.true_(v))) for v in values]
+        return self.or_(False, *parts) if python is any else self.and_(True, *parts)
 
     def _gives_open(self, items: Items, body: Callable[[Any], Any]) -> bool:
         """Whether Python's answer to the first value would not be known; nothing is done."""
@@ -403,7 +409,8 @@ class TracedControl(PythonControl):
     def _both(self, name: str, first: Any, others: tuple[Callable[[], Any], ...]) -> Any:
         """Truth values, each computed only where the ones before leave it open."""
         for other in others:
-            first = branches.either(self.trace, name, first, other, _held(other))
+            second = narrowed(other, first, name == "logical_and")
+            first = branches.either(self.trace, name, first, second, _held(other))
         return first
 
     def _is_open(self, value: Any) -> bool:
@@ -411,7 +418,7 @@ class TracedControl(PythonControl):
         if isinstance(value, Mixed):
             return True
         if isinstance(value, TracedList):
-            value = _any_in(value)
+            value = any_in(value)
         if not isinstance(value, Tracer) or value.node.shape:
             return False
         return not self.trace.is_known(value.node) and always(value.node, self.trace) is None

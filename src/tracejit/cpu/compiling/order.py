@@ -18,7 +18,7 @@ from tracejit.lower.kernel.statements import (
     Statement,
     Store,
 )
-from tracejit.lower.kernel.verify import names, read
+from tracejit.lower.kernel.verify import names, read_by
 
 #: Statements of a test, at most, that is built twice.
 _FEW = 24
@@ -73,7 +73,7 @@ def turned(
 
 def reads(statements: Iterable[Statement]) -> Counter[str]:
     """How many expressions of statements, and of those inside of them, read each name."""
-    return Counter(name for s in _all(statements) for e in read(s) for name in names(e))
+    return Counter(name for s in _all(statements) for e in read_by(s) for name in names(e))
 
 
 def _all(statements: Iterable[Statement]) -> Iterable[Statement]:

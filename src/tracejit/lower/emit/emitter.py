@@ -371,7 +371,7 @@ class Emitter(Emitting):
             at = [places[k] for k in buffer.axes]
             if buffer.layout == "F":
                 at.reverse()
-            element, dtype, new = Element(buffer.name, tuple(at)), c.target.dtype, value
+            element, dtype, new = self.placed(buffer.name, tuple(at)), c.target.dtype, value
             if mode == "add":
                 new = self.accumulators.sum_of(c, loaded(element, dtype), value)
             block.add(Store(element, stored(new, dtype), origin))
