@@ -412,7 +412,6 @@ def _compile(
                 prologue.miss_if(f"{text} is not {expressions[name]}")
 
     bind(program.inputs, read)
-    capture.sliced.guard(expressions, prologue)
     lines, prologue.lines = prologue.lines, []
     for root in capture.roots:
         names = prologue.unpack(root.spec, root.expression, iter(root.values))
@@ -425,6 +424,9 @@ def _compile(
         # What is captured may have been deleted, or be of another structure.
         lines += ["try:", *(f"    {line}" for line in prologue.lines)]
         lines += ["except (LookupError, AttributeError, TypeError, ValueError): return MISS"]
+    prologue.lines = []
+    capture.sliced.guard(expressions, prologue)
+    lines += prologue.lines
     for k, draw in enumerate(trace.draws):
         expressions[draw.result.attr[0]] = f"_tj_draw{k}"
     for name, constant in trace.constants.items():

@@ -13,6 +13,7 @@ from tracejit.arrays.lists import arrays_of
 from tracejit.call.arguments import Description
 from tracejit.call.changes import Changes
 from tracejit.call.compiled import Compiled
+from tracejit.call.overlaps import captured
 from tracejit.call.sharing import shared
 from tracejit.capture.capture import Capture
 from tracejit.errors import NotTraceable, take_refusal
@@ -20,6 +21,7 @@ from tracejit.ir import alias, ops
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import make
 from tracejit.ir.stabilise import stabilised
+from tracejit.plan.memory import distinct
 from tracejit.plan.prologue import is_length
 from tracejit.plan.structure import (
     ARRAY,
@@ -64,11 +66,10 @@ class TraceResult:
 
 def run_trace(fn: Compiled, description: Description, capture: Capture) -> TraceResult:
     """Run the traced copy of `fn` over variables for these arguments."""
-    copy = capture.function(fn.__wrapped__)
     leaves, names, signature = iter(description.values), list[str](), description.signature
     if fn._paths.write:
-        leaf_of = dict(zip(description.paths, description.values, strict=True))
-        capture.sliced.related = {id(leaf_of[k]): r for k, r in description.related.items()}
+        capture.sliced.related = description.related_with(captured(fn.__wrapped__))
+    copy = capture.function(fn.__wrapped__)
     arguments = [
         capture.rebuild(spec, leaves, names, name, value, local)
         for name, local, spec, value in zip(
@@ -137,7 +138,7 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     views, bases = shared(values)
     written = [m for m in capture.trace.memories.values() if m.node is not m.start]
     if written:
-        _require_apart(fn, description, written)
+        _require_apart(fn, description, capture, written)
     given = {view.base for view in views.values()} | {m.outside for m in written}
     given |= {name for kind, name in texts if kind == "input"}
     _require_own(given, description, capture)
@@ -183,26 +184,39 @@ def _require_alone(values: Sequence[Tracer], lists: Sequence[TracedList], captur
         )
 
 
-def _require_apart(fn: Compiled, description: Description, written: Sequence[Memory]) -> None:
-    """NotTraceable where an array that is written into shares memory with another argument."""
+def _require_apart(
+    fn: Compiled, description: Description, capture: Capture, written: Sequence[Memory]
+) -> None:
+    """NotTraceable where an array that is written into shares memory with another input.
+
+    Where it is known how they do, they are one input, once a function is known to write.
+    """
     told, fn._paths.write = fn._paths.write, True
+    values = capture.trace.values
+    for memory in written:
+        x = values[memory.outside]
+        others = [n for n, y in values.items() if n != memory.outside and _may_share(x, y)]
+        if not others and distinct(x):
+            continue
+        if not told:
+            raise Overlapping
+        pair = [capture.trace.names[n] for n in (memory.outside, *others[:1])]
+        shared = " and ".join(pair) if others else f"elements of {pair[0]}"
+        raise NotTraceable(
+            f"{shared} share memory, and what is there is written into",
+            "pass arrays that do not overlap, or a copy of one",
+        )
     if not told and description.overlaps:
         raise Overlapping
-    names, related = {m.outside for m in written}, description.related
-    for *pair, same in description.overlaps:
-        bases = {related[name].path if name in related else name for name in pair}
-        understood = same or (len(bases) == 1 and len({*pair}) == 2)
-        if names & {*pair} and not understood:
-            shared = " and ".join(pair) if len(set(pair)) > 1 else f"elements of {pair[0]}"
-            raise NotTraceable(
-                f"{shared} share memory, and what is there is written into",
-                "pass arrays that do not overlap, or a copy of one",
-            )
     if description.converting:
         raise NotTraceable(
             "it writes into an argument, which may be an object that only converts to an array",
             "leave convert_arrays out, and pass arrays",
         )
+
+
+def _may_share(x: Any, y: Any) -> bool:
+    return isinstance(y, np.ndarray) and np.may_share_memory(x, y)
 
 
 def _require_own(names: set[Any], description: Description, capture: Capture) -> None:

@@ -52,7 +52,7 @@ from tracejit.plan.structure import (
 from tracejit.trace.lists import TracedList
 from tracejit.trace.origin import is_internal
 from tracejit.trace.trace import Trace
-from tracejit.trace.tracer import Tracer
+from tracejit.trace.tracer import Tracer, input_name
 
 
 class Root:
@@ -398,7 +398,7 @@ class Capture:
                 variable = self.trace.known_array(value) if self._unify else None
                 if variable is None:
                     variable = self.trace.input(value, path)
-                sliced = variable, variable.node.attr[0]
+                sliced = variable, input_name(variable)
             variable, name = sliced
             nodes.append(name)
             self.handles[id(variable)] = variable, name
