@@ -50,6 +50,7 @@ from tracejit.lower.kernel.statements import (
     Transposed,
 )
 from tracejit.lower.kernel.verify import assigned, every, names, operands, read_by
+from tracejit.rng.table import SAMPLED
 
 #: The parameter that says how many threads there are, and what a kernel shares its loops by.
 THREADS, TEAM = "threads", "team_run"
@@ -252,8 +253,10 @@ class _Iterations:
         if isinstance(e, Element):
             self._reach(e, writes=False)
         is_view = isinstance(e, Call) and e.function.startswith(_VIEWS)
-        if isinstance(e, Call) and not is_view and any(map(self._is_array, e.operands)):
-            raise _DependentError
+        if isinstance(e, Call) and not is_view:
+            sampled = e.function.removeprefix("philox_") in SAMPLED  # which may raise
+            if sampled or any(map(self._is_array, e.operands)):
+                raise _DependentError
         for each in operands(e):
             self._read(each)
 
