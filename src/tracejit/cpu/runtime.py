@@ -37,10 +37,11 @@ from tracejit.intrinsics.memory import (
     outside,
     rows,
     shaped,
+    slab,
     strip,
     wrap,
 )
-from tracejit.intrinsics.panels import pack, panel, unpack
+from tracejit.intrinsics.panels import pack, unpack
 from tracejit.intrinsics.philox import checked, philox_normal, philox_word
 from tracejit.intrinsics.sizes import *  # noqa: F403
 from tracejit.intrinsics.sums import (
@@ -137,7 +138,6 @@ __all__ = [
     "not_positive",
     "outside",
     "pack",
-    "panel",
     "pause",
     "philox_normal",
     "philox_word",
@@ -152,6 +152,7 @@ __all__ = [
     "radd_product",
     "rows",
     "shaped",
+    "slab",
     "sort_rows",
     "stream",
     "strip",

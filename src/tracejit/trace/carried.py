@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from tracejit.errors import NotTraceable
+from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir import build, dims, ops
 from tracejit.ir.closing import placeholder
 from tracejit.ir.dims import INT_SCALAR, Dim
@@ -20,7 +20,7 @@ from tracejit.trace.growth import Growth
 from tracejit.trace.integers import LARGEST, bound, small
 from tracejit.trace.memory import put
 from tracejit.trace.mixed import Mixed
-from tracejit.trace.owners import Values, is_array, is_listed, placed
+from tracejit.trace.owners import Values, is_array, is_listed, memory_of, placed
 from tracejit.trace.pieces import (
     Found,
     Structured,
@@ -77,6 +77,10 @@ class Carried(NamedTuple):
     listed: dict[int, Tracer]
     grows: Growth
 
+    def of_variables(self) -> list[Tracer]:
+        """Where the variables start."""
+        return self.starts[: len(self.places)]
+
 
 def settled(
     trace: Trace,
@@ -84,6 +88,7 @@ def settled(
     variables: Variables,
     held: Sequence[Any],
     skipped: bool,
+    body: object,
     steps: Steps | None = None,
 ) -> tuple[Carried, Found]:
     """What a body carries, and what it makes of that; it may be `skipped`, and do no step.
@@ -92,11 +97,27 @@ def settled(
     """
     before, common = variables.get(), variables.shared()
     kept = variables.read | variables.live if skipped else variables.read
-    carried, trends = Carried([], [], [], [], {}, Growth(steps, skipped)), dict[int, int]()
+    learned = ("carried", getattr(body, "__code__", body), variables.names)
+    carried, trends = _expected(trace.learned.get(learned, ()), before, held, variables, kept)
+    carried = carried._replace(grows=Growth(steps, skipped))
+    expected = bool(carried.params)
     while True:
         state = State(trace)
-        found = _with(trace, carried, run, variables, held, trends)
-        if steps is not None and not carried.places:
+        try:
+            found = _with(trace, carried, run, variables, held, trends)
+        except NotTraceable as problem:
+            if not expected or isinstance(problem, OverBudget):
+                raise
+            problem.forget()
+            found = None
+        if expected and (found is None or not _is_as_expected(carried, found)):
+            state.restore()
+            grows = Growth(steps, skipped)
+            carried, trends, expected = Carried([], [], [], [], {}, grows), {}, False
+            continue
+        assert found is not None
+        expected = False
+        if steps is not None and all(s.kind != "array" for s in carried.of_variables()):
             _tell_exchanged(found)
         known = carried.grows.noted(trace, found.arrays)
         found = found._replace(arrays=carried.grows.others(found.arrays))
@@ -110,6 +131,7 @@ def settled(
             _require_private(trace, carried, found, before, variables, common, skipped)
             bounds = _require_settled(carried, found, variables, trace)
             if _go_on(carried, found, trends):
+                trace.learned[learned] = _learned(carried, trends, kept, variables)
                 return carried, found._replace(checks=(*found.checks, *bounds))
         state.restore()
         places, every = [*carried.places, *fresh], [*carried.arrays, *arrays]
@@ -132,6 +154,52 @@ def _listed(carried: Carried, found: Found) -> dict[int, Tracer]:
         for k, value in found.values.items()
         if k not in carried.listed and is_array(value) and is_listed(value)
     }
+
+
+def _learned(
+    carried: Carried, trends: Mapping[int, int], kept: frozenset[str], variables: Variables
+) -> tuple[Any, ...]:
+    """What a body within a loop will carry when it is traced again: numbers, and arrays.
+
+    Else each loop around would double, at the least, how often it is traced.
+    """
+    numbers = [
+        (k, start.node.type, trends.get(k))
+        for k, start in zip(carried.places, carried.starts, strict=False)
+        if start.kind != "array" and variables.names[k] in kept
+    ]
+    return numbers, carried.arrays
+
+
+def _expected(
+    learned: Sequence[Any],
+    before: Sequence[Any],
+    held: Sequence[Any],
+    variables: Variables,
+    kept: frozenset[str],
+) -> tuple[Carried, dict[int, int]]:
+    """What was carried by this body before, of what there is here; and the trends."""
+    numbers, arrays = learned or ((), ())
+    known = {
+        k: trend
+        for k, type, trend in numbers
+        if isinstance(before[k], (Tracer, int, float, complex))
+        and wrap(before[k]).node.type == type
+        and variables.names[k] in kept
+    }
+    seen = {id(memory_of(v)) for v in (*before, *held)}
+    every = [a for a in arrays if id(a) in seen]
+    starts = [_start(k, before[k], before[k], variables, kept) for k in known]
+    starts += [Tracer(a.node) for a in every]
+    params = [placeholder(s.node.type) for s in starts]
+    trends = {k: trend for k, trend in known.items() if trend}
+    return Carried([*known], every, starts, params, {}, Growth(None, False)), trends
+
+
+def _is_as_expected(carried: Carried, found: Found) -> bool:
+    """Whether all that was expected to change does."""
+    numbers = all(k in found.values for k in carried.places)
+    return numbers and all(id(a) in found.arrays for a in carried.arrays)
 
 
 def _trend(before: Any, after: Any) -> int:
@@ -174,7 +242,10 @@ def _with(
     known, count = Values(before), len(carried.places)
     for k, param, start in zip(carried.places, carried.params, carried.starts, strict=False):
         known[k] = placed(of_lists(Tracer(param, start.kind), carried.listed.get(k)))
+    around = [(log, dict(log.around)) for log in trace.logs]
     for array, param in zip(carried.arrays, carried.params[count:], strict=True):
+        for log, _ in around:
+            log.around.setdefault(id(array), array.node)
         put(array, param)
     variables.set(known)
     carried.grows.begin()
@@ -194,6 +265,8 @@ def _with(
         trace.carried -= ints
         for array, node in saved:
             put(array, node)
+        for log, content in around:
+            log.around = content
         carried.grows.end()
         variables.set(before)
 
@@ -202,7 +275,7 @@ def _by_value(carried: Carried, found: Found, handles: Sequence[Any]) -> Found:
     """What is written into the arrays of places, as what these come to."""
     values, arrays, touched = dict(found.values), dict(found.arrays), set[int]()
     for k in carried.places:
-        memory = getattr(handles[k], "memory", None)
+        memory = memory_of(handles[k])
         written = arrays.pop(id(memory), None) if memory is not None else None
         if written is not None:
             touched.add(k)

@@ -39,7 +39,9 @@ def while_true(
     """A loop that goes on while `test`, which is of a traced value, holds."""
     for _ in range(PEELED + 1):
         try:
-            return looped(trace, lambda: predicate(test()), body, variables, held, skipped=True)
+            return looped(
+                trace, lambda: predicate(test()), body, variables, held, skipped=True, code=body
+            )
         except Unsettled:
             # The first step by itself: it is done where the test holds.
             if_true(trace, test(), body, lambda: None, variables, held)
@@ -74,11 +76,13 @@ def looped(
     variables: Variables,
     held: Sequence[Any],
     skipped: bool,
+    code: object,
     most: Dim | None = None,
 ) -> None:
     """The region of a loop that goes on while `test` holds; raises `Unsettled`.
 
     Where it may be `skipped`, the test may not hold at first. There are at `most` so many steps.
+    The `code` tells bodies apart.
     """
     decisions: list[Node] = []
 
@@ -87,7 +91,7 @@ def looped(
         with trace.facts.known(consequences(decisions[0], True)):
             body()
 
-    carried, found = settled(trace, run, variables, held, skipped)
+    carried, found = settled(trace, run, variables, held, skipped, code)
     extra = required(found)
     for ok in extra.params:  # what raises leaves the loop
         decisions[:] = [build.elementwise("logical_and", ok, *decisions)]

@@ -305,7 +305,7 @@ def _scanned(
         finally:
             trace.steps.pop()
 
-    carried, found = settled(trace, run, variables, held, skipped, steps)
+    carried, found = settled(trace, run, variables, held, skipped, body, steps)
     extra = required(found)
     starts, params, results, [total] = canonical(
         trace, [*(s.node for s in carried.starts), *extra.starts],
@@ -385,6 +385,6 @@ def _counted(
     skipped = skipped or predicate(goes_on()).op is not ops.CONST
     try:
         most = count if not skipped or non_negative(count) else dims.maximum(count, 0)
-        looped(trace, test, step, variables.counting(counter), held, skipped, most)
+        looped(trace, test, step, variables.counting(counter), held, skipped, body, most)
     finally:
         trace.counts -= own

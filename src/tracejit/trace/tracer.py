@@ -150,9 +150,13 @@ class Tracer:
     # Protocols of NumPy -------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not SEVERAL.isdisjoint(map(type, inputs)):
+            return NotImplemented  # theirs
         return UFUNC_METHODS[method](ufunc, *inputs, **kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if not SEVERAL.isdisjoint(types) and func not in WRITERS:
+            return NotImplemented  # theirs
         implementation = FUNCTIONS.get(func)
         if implementation is None:
             name = f"{getattr(func, '__module__', 'numpy')}.{func.__name__}"
@@ -177,10 +181,11 @@ class Tracer:
 
     # Attributes and methods of ndarray ----------------------------------------------------------
 
-    shape, ndim, size, dtype, T, mT, real, imag, itemsize, nbytes = (
+    shape, ndim, size, dtype, T, mT, real, imag, itemsize, nbytes, flat = (
         _Attribute(name)
         for name in (
             "shape", "ndim", "size", "dtype", "T", "mT", "real", "imag", "itemsize", "nbytes",
+            "flat",
         )
     )  # fmt: skip
     sum, prod, min, max, mean, var, std, any, all, argmin, argmax, argsort, cumsum, cumprod = (
@@ -204,7 +209,7 @@ class Tracer:
             "compress", "fill", "sort",
         )
     )  # fmt: skip
-    item, tolist, put = _Method("item"), _Method("tolist"), _Method("put")
+    item, tolist, put, view = (_Method(name) for name in ("item", "tolist", "put", "view"))
 
     # Containers ---------------------------------------------------------------------------------
 
@@ -423,6 +428,8 @@ def wrap(x: Any) -> Tracer:
             )
         result: Tracer = known
         return result
+    if type(x) in SEVERAL:
+        x.python_type()  # which says why it is not known
     raise NotTraceable(f"a {type(x).__name__} meets a traced array")
 
 
@@ -480,6 +487,11 @@ def solver_value(length: Dim) -> int:
     return length if isinstance(length, int) else int(build.solver().concrete(length))
 
 
+def input_name(x: Tracer) -> str:
+    """The name of the input that `x` stands for, also where it has been written into since."""
+    return x.node.attr[0] if x.memory is None else x.memory.outside
+
+
 def is_number(x: Any) -> bool:
     """Whether `x` is, or stands for, a Python number."""
     if isinstance(x, Tracer):
@@ -488,6 +500,6 @@ def is_number(x: Any) -> bool:
 
 
 # The implementations import this module, so they are loaded after it is complete.
-from tracejit.trace.tables import CREATORS, FUNCTIONS, METHODS, UFUNC_METHODS  # noqa: E402
+from tracejit.trace.tables import CREATORS, FUNCTIONS, METHODS, SEVERAL, UFUNC_METHODS, WRITERS  # noqa: E402
 
 __all__ = ["CREATORS", "FUNCTIONS", "Tracer", "as_array", "operand", "wrap"]

@@ -107,6 +107,7 @@ class Builder:
         self.places = {name for name, count in self.assigned.items() if count > 1}
         memory_of = dict.fromkeys(map(self._memory, self.written))
         self.scopes = {name: k for k, name in enumerate(memory_of, 1)}
+        elements.declare_scopes(b.module, len(self.scopes))
 
     def _look_through(self, block: Block) -> None:
         for s in block.statements():
@@ -336,9 +337,13 @@ def _array(e: Expr) -> str:
     return e
 
 
+#: What functions are called that give views of their first operands.
+_VIEWS = ("flat", "shaped_", "strip_", "slab_")
+
+
 def _whole(value: Expr) -> str:
     """The array that an expression is a view of; nothing where it is another."""
-    if isinstance(value, Call) and value.function.startswith(("flat", "shaped_", "strip_")):
+    if isinstance(value, Call) and value.function.startswith(_VIEWS):
         return _array(value.operands[0])
     return _array(value.array) if isinstance(value, Part) else ""
 
