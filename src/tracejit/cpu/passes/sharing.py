@@ -282,8 +282,14 @@ class _Iterations:
                 break
         assert isinstance(array, str)
         memory = array
-        while isinstance(view := values.get(memory), Call) and view.function.startswith(_VIEWS):
-            [memory] = names(view.operands[0])
+        while isinstance(view := values.get(memory), Call | Transposed | Part):
+            of = view.operands if isinstance(view, Call) else (view.array,)
+            several = set().union(*(names(e) for e in of if self._is_array(e)))
+            if len(several) > 1:
+                raise _DependentError
+            if not several:
+                break
+            [memory] = several
         if memory in self.inside or self.kernel.times[memory] > 1:
             raise _DependentError
         self.reached.setdefault(memory, []).append((array, list(map(self._form, index))))
