@@ -237,6 +237,26 @@ PROGRAMS = (
         argument="fallback",
         one_thread=True,
     ),
+    Row(
+        "program-first-call",
+        "the slowest first call of these programs, warm process",
+        "programs",
+        required=1.5,
+        better="lower",
+        form="{:.2f} s",
+        argument="first calls",
+        one_thread=True,
+    ),
+    Row(
+        "program-first-call-loop",
+        "first call of a loop of one array statement, warm process",
+        "programs",
+        required=120.0,
+        better="lower",
+        form="{:.0f} ms",
+        argument="first call of a loop",
+        one_thread=True,
+    ),
 )
 
 ROWS = (

@@ -75,6 +75,12 @@ def shifted(x, y, z):
         x[1:, k] = x[1:, k - 1] + y[:-1, k]
 
 
+def one_plane(x, y, z):
+    """What is the same along the first axis."""
+    for k in range(1, x.shape[-1]):
+        x[..., k] = x[..., k - 1] + y[1, :, k] * z[..., k]
+
+
 def with_a_row(x, y, z):
     """A number for each line, in no panel."""
     w = z[..., 0] * 2
@@ -95,8 +101,11 @@ PROGRAMS: dict[Callable[..., Any], tuple[int, int, bool]] = {
     at_a_place: (2, 1, False),
     both_ways: (3, 1, True),
     shifted: (2, 1, True),
+    one_plane: (3, 1, True),
     with_a_row: (1, 0, False),
 }
+#: What has axes of its own.
+ONLY = {shifted: slice(1, 4), one_plane: slice(4, 5)}
 SHAPES = ((1, 20), (15, 33), (16, 17), (38, 21), (3, 19, 40))
 DTYPES = ("float64", "float32", "float16", "complex128", "int8", "int16")
 
@@ -109,8 +118,8 @@ def arguments(shape: tuple[int, ...], dtype: str) -> list[np.ndarray]:
 @pytest.mark.parametrize("function", PROGRAMS, ids=lambda f: f.__name__)
 def test_as_numpy(function: Callable[..., Any]) -> None:
     f = tracejit.function(function)
-    with tracejit.config(budget=0.2):
-        for shape in SHAPES if function is not shifted else SHAPES[1:4]:
+    with tracejit.config(budget=0.5):
+        for shape in SHAPES[ONLY.get(function, slice(None))]:
             mine, plain = arguments(shape, "int64"), arguments(shape, "int64")
             f(*mine)
             function(*plain)
@@ -142,7 +151,7 @@ def test_dtypes(dtype: str) -> None:
             y[..., k] = x[..., k] + y[..., k - 1] * z[..., k]
 
     f = tracejit.function(sums)
-    with tracejit.config(budget=0.2):
+    with tracejit.config(budget=0.5):
         for shape in ((38, 21), (2, 2, 5, 40)):
             mine, plain = arguments(shape, dtype), arguments(shape, dtype)
             with np.errstate(all="ignore"):
@@ -155,10 +164,27 @@ def test_dtypes(dtype: str) -> None:
     assert f.stats.fallbacks == 0
 
 
+def test_no_steps() -> None:
+    """Fewer than none, for the same program."""
+
+    def late(x, y, z, n):
+        for k in range(n):
+            y[..., k + 1] = x[..., k] + y[..., k]
+
+    f = tracejit.function(late)
+    with tracejit.config(budget=0.5):
+        mine, plain = arguments((20, 60), "float64"), arguments((20, 60), "float64")
+        for n in (50, 0, -1, -40, 13):
+            f(*mine, n)
+            late(*plain, n)
+            np.testing.assert_array_equal(mine[1], plain[1])
+    assert f.stats.fallbacks == 0
+
+
 def test_rows_with_gaps() -> None:
     """Parts of arrays: what lies beside them stays."""
     f = tracejit.function(summed)
-    with tracejit.config(budget=0.2):
+    with tracejit.config(budget=0.5):
         mine, plain = (arguments((20, 50), "float64") for _ in range(2))
         for run, (x, y, z) in ((f, mine), (summed, plain)):
             run(x[1:-1, 2:-3], y, z)
@@ -170,7 +196,7 @@ def test_rows_with_gaps() -> None:
 def test_what_is_shared_runs_as_in_numpy() -> None:
     """An array twice: no panel has a copy of what another one writes."""
     f = tracejit.function(written_first)
-    with tracejit.config(budget=0.2):
+    with tracejit.config(budget=0.5):
         mine, plain = arguments((20, 30), "float64"), arguments((20, 30), "float64")
         for run, (x, y, _) in ((f, mine), (written_first, plain)):
             run(x, y, y)

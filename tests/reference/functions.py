@@ -61,11 +61,6 @@ def fetch(ndim: int) -> Callable[..., bool]:
     return lambda *operands: False
 
 
-def panel(char: str, rows: int) -> Callable[[], np.ndarray]:
-    """What makes memory for some places of sixteen lines."""
-    return lambda: np.full((rows, 16), 77, storage(np.dtype(char)))
-
-
 def pack(ndim: int) -> Callable[..., None]:
     """What fills rows of a panel, from one on."""
 
@@ -82,7 +77,7 @@ def unpack(ndim: int) -> Callable[..., None]:
     """What puts rows of a panel back."""
 
     def move(panel: np.ndarray, array: np.ndarray, *numbers: int) -> None:
-        rows, part = _packed(panel, array, *numbers)
+        rows, part = _packed(panel, array, *numbers[: ndim + 3])
         part[...] = rows
 
     return move
@@ -179,6 +174,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     },
     **{
         f.__name__: f
-        for f in (fetch, new_array, pack, panel, pause, shaped, temporary, ufunc_loop, unpack)
+        for f in (fetch, new_array, pack, pause, shaped, temporary, ufunc_loop, unpack)
     },
 }

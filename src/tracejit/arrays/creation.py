@@ -33,6 +33,7 @@ from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
 from tracejit.trace.lists import TracedList
 from tracejit.trace.memory import Memory
+from tracejit.trace.mixed import Mixed
 from tracejit.trace.tables import FUNCTIONS, creates, implements
 from tracejit.trace.tracer import (
     Tracer,
@@ -95,6 +96,9 @@ def ones(shape: Any, dtype: Any = None, order: Any = "C", **other: Any) -> Trace
 @creates(np.full)
 def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", **other: Any) -> Tracer:
     """``np.full``."""
+    if isinstance(fill_value, Mixed):
+        made: Tracer = fill_value.each(lambda v: full(shape, v, dtype, order, **other))
+        return made
     fill = operand(fill_value)
     target = as_array(fill_value).node.dtype if dtype is None else dtype_argument(dtype)
     node = build.broadcast_to(coerce(fill, target), shape_argument(shape))

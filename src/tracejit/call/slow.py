@@ -249,14 +249,15 @@ def _traced_by_regions(
     region, and where loops have other numbers of steps than before. What is told of a function that
     cannot be traced is why it can be none.
     """
-    if rewritten(fn.__wrapped__.__code__).reason is not None:
-        return _unrolled(fn, description)
     first = _traced(fn, description, hurried=True)
     if isinstance(first, Refusal):
         if not isinstance(first.problem, NotTraceable) or isinstance(first.problem, Overlapping):
             return first
     elif not number_changed(fn, description.key, first[0]):
         return first
+    if rewritten(fn.__wrapped__.__code__).reason is not None:  # its source takes a while to read
+        ended = isinstance(first, Refusal) and isinstance(first.problem, Hurried)
+        return _unrolled(fn, description) if ended or _is_bound(fn, first) else first
     traced = _by_regions(fn, description)
     if not isinstance(traced, Refusal) or isinstance(traced.problem, Overlapping):
         return traced

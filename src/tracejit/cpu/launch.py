@@ -10,7 +10,7 @@ from tracejit.config import config
 from tracejit.cpu import threads
 from tracejit.cpu.emit.emitter import emit, printed
 from tracejit.cpu.passes.phases import Phase, phases
-from tracejit.cpu.passes.sharing import TEAM, shared
+from tracejit.cpu.passes.sharing import TEAM, USUAL, shared
 from tracejit.cpu.passes.split import Split, split
 from tracejit.cpu.source import CPUSource
 from tracejit.cpu.styles import NonTemporal
@@ -128,7 +128,7 @@ class Inside:
         shapes = [*inputs, *(buffer.shape for buffer in made.source.buffers)]
         #: A statement seldom has more to do than the arrays have elements, a few times.
         self.works = [dims.product(shape) for shape in shapes if shape]
-        self.least = threads.LEAST_SHARED // threads.USUAL
+        self.least = threads.LEAST_SHARED // USUAL
         self.inside = threads.Inside(made.entry, threads.Later(self._shared))
 
     def call(self, driver: Driver, much: str, call: str, arguments: Sequence[str]) -> str:

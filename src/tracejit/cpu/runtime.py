@@ -41,7 +41,7 @@ from tracejit.intrinsics.memory import (
     strip,
     wrap,
 )
-from tracejit.intrinsics.panels import pack, panel, unpack
+from tracejit.intrinsics.panels import pack, unpack
 from tracejit.intrinsics.philox import checked, philox_normal, philox_word
 from tracejit.intrinsics.sizes import *  # noqa: F403
 from tracejit.intrinsics.sums import (
@@ -138,7 +138,6 @@ __all__ = [
     "not_positive",
     "outside",
     "pack",
-    "panel",
     "pause",
     "philox_normal",
     "philox_word",

@@ -20,10 +20,8 @@ from tracejit.native import locks
 
 #: Additions below which a call is not divided: they take some 25 µs, and to divide it up to 5.
 LEAST_WORK = LARGE_WORK
-#: The same of a loop of a program, for which the team is awake: some 6 µs, and to share it 1.
-LEAST_SHARED = 1 << 17
-#: What a statement does with an element, about.
-USUAL = 8
+#: The same of a loop of a program, where what is then in another processor's cache counts too.
+LEAST_SHARED = LARGE_WORK
 #: Additions from which on it is worth waiting for the way to divide a call: some 50 ms.
 HUGE_WORK = 1 << 30
 #: Parts of a phase for each thread: one that is held up leaves its share to the others.

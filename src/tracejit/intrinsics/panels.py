@@ -10,11 +10,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
-from numba.np.numpy_support import from_dtype
 
 from tracejit.intrinsics.blocks import LINE_BYTES
 from tracejit.intrinsics.define import define
@@ -23,39 +20,11 @@ from tracejit.intrinsics.define import define
 LANES = 16
 #: Bytes that are fetched while others are worked on, at most: more would not stay until then; and
 #: how far ahead along a row where there are more.
-_MOST, _AHEAD = 1 << 17, 1 << 10
+_MOST, _AHEAD = 1 << 16, 1 << 10
 #: Elements that are turned at a time, each way.
 _TILE = 4
 _INT, _FLAG, _BYTE = ir.IntType(64), ir.IntType(32), ir.IntType(8)
 _BYTES = _BYTE.as_pointer()
-
-
-@functools.cache
-def panel(char: str, rows: int) -> Any:
-    """An intrinsic ``panel()``: an array on the stack, of so many rows of a dtype."""
-    dtype = np.dtype(char)
-    made = types.Array(from_dtype(dtype), 2, "C")
-
-    def typer(typingctx: Any) -> Any:
-        def codegen(context: Any, b: ir.IRBuilder, signature: Any, args: Any) -> Any:
-            target = context.make_array(made)(context, b)
-            memory = cgutils.alloca_once(b, ir.ArrayType(_BYTE, rows * LANES * dtype.itemsize))
-            memory.align = LINE_BYTES
-            steps = (LANES * dtype.itemsize, dtype.itemsize)
-            context.populate_array(
-                target,
-                data=b.bitcast(memory, target.data.type),
-                shape=cgutils.pack_array(b, [_INT(rows), _INT(LANES)]),
-                strides=cgutils.pack_array(b, list(map(_INT, steps))),
-                itemsize=_INT(dtype.itemsize),
-                meminfo=None,
-                parent=None,
-            )
-            return target._getvalue()
-
-        return made(), codegen
-
-    return intrinsic(typer)
 
 
 @functools.cache
@@ -71,13 +40,11 @@ def pack(ndim: int) -> Any:
 
 @functools.cache
 def unpack(ndim: int) -> Any:
-    """The intrinsic ``unpack(panel, array, *line, lines, place, row, count)``, the other way."""
+    """The intrinsic ``unpack(panel, array, *line, lines, place, row, count, ahead)``, back."""
     return _mover(f"unpack_{ndim}", ndim, _emptier)
 
 
 def _mover(name: str, ndim: int, function: Callable[[Any, int], ir.Function]) -> Any:
-    fetches = function is _filler
-
     def result(panel: Any, array: Any, *numbers: Any) -> Any:
         fits = isinstance(panel, types.Array) and isinstance(array, types.Array)
         fits = fits and array.ndim == ndim and panel.dtype == array.dtype
@@ -95,7 +62,7 @@ def _mover(name: str, ndim: int, function: Callable[[Any, int], ir.Function]) ->
             context.make_array(ty)(context, b, a)
             for ty, a in zip(tys, (panel, array), strict=False)
         )
-        line, (lines, place, row, count, *ahead) = numbers[: ndim - 1], numbers[ndim - 1 :]
+        line, (lines, place, row, count, ahead) = numbers[: ndim - 1], numbers[ndim - 1 :]
         size = context.get_abi_sizeof(of.data.type.pointee)
         strides = cgutils.unpack_tuple(b, of.strides, ndim)
         start = b.bitcast(of.data, _BYTES)
@@ -103,16 +70,14 @@ def _mover(name: str, ndim: int, function: Callable[[Any, int], ir.Function]) ->
             start = b.gep(start, [b.mul(i, stride)])
         start = b.gep(start, [b.mul(b.add(place, row), _INT(size))])
         rows = b.gep(b.bitcast(to.data, _BYTES), [b.mul(row, _INT(LANES * size))])
-        operands = [rows, start, strides[-2], lines, count]
-        if ahead:
-            whole = b.mul(_INT(LANES), strides[-2])
-            few = b.icmp_unsigned("<=", whole, _INT(_MOST))
-            far = b.select(few, whole, b.mul(ahead[0], _INT(_AHEAD)))
-            operands.append(b.select(b.icmp_signed("==", ahead[0], _INT(0)), _INT(0), far))
-        b.call(function(b.module, size), operands)
+        whole = b.mul(_INT(LANES), strides[-2])
+        few = b.icmp_unsigned("<=", whole, _INT(_MOST))
+        far = b.select(few, whole, b.mul(ahead, _INT(_AHEAD)))
+        far = b.select(b.icmp_signed("==", ahead, _INT(0)), _INT(0), far)
+        b.call(function(b.module, size), [rows, start, strides[-2], lines, count, far])
         return ir.Constant(ir.IntType(1), 0)
 
-    return define(name, 5 + ndim + fetches, result, emit, all_types=True, with_context=True)
+    return define(name, 6 + ndim, result, emit, all_types=True, with_context=True)
 
 
 # The functions that do so, one of each kind in a module -----------------------------------------
@@ -129,11 +94,11 @@ def _filler(module: Any, size: int) -> ir.Function:
     def one(m: _Moves, line: ir.Value, place: ir.Value) -> None:
         m.store(m.load(m.array(line, place), 1), m.panel(line, place))
 
-    return _function(module, "fill", size, tile, one, fetches=True)
+    return _function(module, "fill", size, tile, one, pads=True)
 
 
 def _emptier(module: Any, size: int) -> ir.Function:
-    """``empty(panel, array, stride, lines, count)``, for elements of so many bytes."""
+    """``empty(panel, array, stride, lines, count, ahead)``, for elements of so many bytes."""
 
     def tile(m: _Moves, line: ir.Value, place: ir.Value) -> None:
         found = [m.load(m.panel(line, place, t), _TILE) for t in range(_TILE)]
@@ -189,18 +154,19 @@ def _turned(b: ir.IRBuilder, rows: Sequence[ir.Value]) -> list[ir.Value]:
 
 
 def _function(
-    module: Any, name: str, size: int, tile: _Move, one: _Move, fetches: bool = False
+    module: Any, name: str, size: int, tile: _Move, one: _Move, pads: bool = False
 ) -> ir.Function:
     """What moves all, by tiles as far as there are whole ones."""
     name = f"tracejit_{name}_panel_{size}"
     if name in module.globals:
         return module.globals[name]
-    kind = ir.FunctionType(ir.VoidType(), [_BYTES, _BYTES, _INT, _INT, _INT, *[_INT] * fetches])
+    kind = ir.FunctionType(ir.VoidType(), [_BYTES, _BYTES, *[_INT] * 4])
     function = ir.Function(module, kind, name)
     function.linkage = "internal"
     function.attributes.add("noinline")
     function.attributes.add("nounwind")
-    panel, array, stride, lines, count, *ahead = function.args
+    function.attributes.add("optsize")  # tiles are vectors already; the rest is little
+    panel, array, stride, lines, count, ahead = function.args
     for pointer in (panel, array):
         pointer.add_attribute("noalias")
     b = ir.IRBuilder(function.append_basic_block("entry"))
@@ -210,8 +176,7 @@ def _function(
         whole, rest = (b.and_(n, _INT(-_TILE)) for n in (lines, count))
         with cgutils.for_range_slice(b, _INT(0), whole, _INT(_TILE), inc=True) as (line, _):
             with cgutils.for_range_slice(b, _INT(0), rest, _INT(_TILE), inc=True) as (place, _):
-                if fetches:
-                    _fetch(moves, line, place, *ahead)
+                _fetch(moves, line, place, ahead)
                 tile(moves, line, place)
             with cgutils.for_range_slice(b, rest, count, _INT(1), inc=True) as (place, _):
                 for t in range(_TILE):
@@ -221,7 +186,7 @@ def _function(
         cgutils.for_range_slice(b, _INT(0), count, _INT(1), inc=True) as (place, _),
     ):
         one(moves, line, place)
-    if fetches:
+    if pads:
         _pad(moves, lines, count)
     b.ret_void()
     return function

@@ -16,7 +16,7 @@ from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node, postorder
-from tracejit.lower.access import Access
+from tracejit.lower.access import Access, Entry
 from tracejit.lower.control import LEFT
 
 #: What a point of a loop costs beside its operations, and one of a library's, in additions.
@@ -214,11 +214,12 @@ class Panel(NamedTuple):
 
     The array is that of a parameter. Step ``k`` touches, along the last axis, what lies from
     ``base + sign * k + low`` to ``high`` there, and writes from the first to the last `written`.
-    What it reads has not been written by these steps where it `loads`. Lines begin at `starts`.
+    What it reads has not been written by these steps where it `loads`. `lines` are the places along
+    the other axes.
     """
 
     param: int
-    starts: tuple[Dim, ...]
+    lines: tuple[Entry, ...]
     base: Dim
     sign: int
     low: int

@@ -27,9 +27,12 @@ from tracejit.native import llvm
 
 #: How often a thread looks for work before it sleeps: some 50 µs.
 LOOKS = 2000
-#: Nanoseconds for which calls are not shared where a thread has kept one waiting, at first and at
-#: most; calls that none has, after which it is the first time again; for how long none may come.
-REST, LONGEST_REST, GOOD, ABSENT = 2_000_000, 500_000_000, 256, 2_000_000
+#: Nanoseconds for which a call may wait for a thread that has a part, or twice what it has worked
+#: itself, and for which none need come: if it takes longer, the processors are busy otherwise.
+HELD, ABSENT = 1_000_000, 2_000_000
+#: For how long calls are not shared then, at first and at most; and after how many that are it is
+#: the first time again.
+REST, LONGEST_REST, GOOD = 2_000_000, 1_000_000_000, 1024
 #: The most shares, threads that are kept off the caller's processor, and processors that are told
 #: apart.
 SHARES, KEPT_OFF, PROCESSORS = 256, 256, 1024
@@ -311,18 +314,23 @@ publish:
   %asleep = load atomic i32, ptr @sleepers seq_cst, align 4
   %awake = icmp eq i32 %asleep, 0
   %avoided = load i32, ptr @avoided
-  %old = icmp ne i32 %avoided, -1
+  %cpu = call i32 @sched_getcpu()
+  %old = icmp eq i32 %cpu, %avoided
   %quiet = and i1 %awake, %old
   br i1 %quiet, label %go, label %wake
 wake:
   call void @make_way()
+  br i1 %awake, label %go, label %rouse
+rouse:
   %how_many = trunc i64 %seats to i32
   %woken = call i64 (i64, ...) @syscall(i64 {futex}, ptr @news, i32 129, i32 %how_many)
   %fewer = trunc i64 %woken to i32
   %roused = atomicrmw sub ptr @sleepers, i32 %fewer seq_cst
   br label %go
 go:
+  %begun = call i64 @now()
   call void @work(i64 0)
+  %ended = call i64 @now()
   ; Who has not come by now need not come.
   %left = atomicrmw xchg ptr @seats, i64 0 seq_cst
   %came = sub i64 %seats, %left
@@ -360,13 +368,22 @@ miss:
 judge:
   store i64 0, ptr @missed
   %kept_waiting = icmp ugt i64 %looked, {looks}
-  br i1 %kept_waiting, label %slow, label %close
+  br i1 %kept_waiting, label %compare, label %close
+compare:
+  %last = call i64 @now()
+  %waited = sub i64 %last, %ended
+  %worked = sub i64 %ended, %begun
+  %twice_worked = shl i64 %worked, 1
+  %small = icmp ult i64 %twice_worked, {held}
+  %bearable = select i1 %small, i64 {held}, i64 %twice_worked
+  %too_long = icmp ugt i64 %waited, %bearable
+  br i1 %too_long, label %slow, label %close
 slow:
   %seldom = icmp ugt i64 %good1, {good}
   %before = load i64, ptr @rest
-  %twice = shl i64 %before, 1
-  %far = icmp ugt i64 %twice, {longest}
-  %longer = select i1 %far, i64 {longest}, i64 %twice
+  %more_rest = shl i64 %before, 2
+  %far = icmp ugt i64 %more_rest, {longest}
+  %longer = select i1 %far, i64 {longest}, i64 %more_rest
   %next = select i1 %seldom, i64 {rest}, i64 %longer
   %end_of_it = call i64 @now()
   %then = add i64 %end_of_it, %next
@@ -404,6 +421,7 @@ def runner() -> int | None:
             rest=REST,
             longest=LONGEST_REST,
             good=GOOD,
+            held=HELD,
             absent=ABSENT,
             clock=time.CLOCK_MONOTONIC,
             futex=futex,

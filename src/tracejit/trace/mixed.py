@@ -19,6 +19,7 @@ from tracejit.errors import NotTraceable
 from tracejit.ir import build, ops
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.types import BOOL
+from tracejit.trace.tables import SEVERAL
 from tracejit.trace.tracer import PYTHON_TYPES, Kind, Tracer, wrap
 
 
@@ -222,10 +223,25 @@ class Mixed:
     __abs__, __invert__ = _unary(operator.abs), _unary(operator.invert)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        k = next((k for k, x in enumerate(inputs) if x is self), None)
-        if k is None or method != "__call__" or "out" in kwargs:
+        if method != "__call__" or all(x is not self for x in inputs):
             raise _asked(self)
-        return self.each(lambda x: ufunc(*inputs[:k], x, *inputs[k + 1 :], **kwargs))
+        out = kwargs.pop("out", None)
+        if out is not None and (len(out) > 1 or "where" in kwargs):
+            raise _asked(self)
+        result = self.each(lambda x: ufunc(*_with(self, x, inputs), **kwargs))
+        if out is None:
+            return result
+        np.copyto(out[0], result, kwargs.get("casting", "same_kind"))
+        return out[0]
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if kwargs.get("out") is not None or not _holds(self, (args, tuple(kwargs.values()))):
+            raise _asked(self)
+        return self.each(
+            lambda x: func(
+                *_with(self, x, args), **{k: _with(self, x, v) for k, v in kwargs.items()}
+            )
+        )
 
     def python_type(self) -> type:
         """Not to be known."""
@@ -238,7 +254,24 @@ class Mixed:
         raise _asked(self)
 
     __bool__ = __int__ = __float__ = __complex__ = __index__ = __round__ = __hash__ = _ask
-    __repr__ = __str__ = __format__ = __array__ = __array_function__ = __reduce__ = _ask
+    __repr__ = __str__ = __format__ = __array__ = __reduce__ = _ask
+
+
+SEVERAL.add(Mixed)
+
+
+def _with(mixed: Mixed, side: Any, value: Any) -> Any:
+    """A value, or a tuple or a list of some, with a side of a number in its place."""
+    if type(value) in (tuple, list):
+        return type(value)(_with(mixed, side, v) for v in value)
+    return side if value is mixed else value
+
+
+def _holds(mixed: Mixed, value: Any) -> bool:
+    """Whether it is among the elements of tuples and lists."""
+    if type(value) in (tuple, list):
+        return any(_holds(mixed, v) for v in value)
+    return value is mixed
 
 
 def _asked(value: Mixed) -> NotTraceable:

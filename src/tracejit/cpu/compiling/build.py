@@ -107,6 +107,7 @@ class Builder:
         self.places = {name for name, count in self.assigned.items() if count > 1}
         memory_of = dict.fromkeys(map(self._memory, self.written))
         self.scopes = {name: k for k, name in enumerate(memory_of, 1)}
+        elements.declare_scopes(b.module, len(self.scopes))
 
     def _look_through(self, block: Block) -> None:
         for s in block.statements():

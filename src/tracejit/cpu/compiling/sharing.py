@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from tracejit.cpu.passes.sharing import TEAM, THREADS
-from tracejit.cpu.threads import LEAST_SHARED, PARTS
+from tracejit.cpu.threads import PARTS
 from tracejit.intrinsics import structure
 from tracejit.intrinsics.blocks import BLOCK
 from tracejit.intrinsics.team import PART
@@ -23,8 +23,9 @@ _INT, _BYTES = ir.IntType(64), ir.IntType(8).as_pointer()
 #: Of how many iterations there is memory for what they leave: the others come later.
 _MOST_KEPT = 1 << 10
 _SHIFT = BLOCK.bit_length() - 1
-#: Additions for which there is a part more.
-_PART = max((LEAST_SHARED // PARTS).bit_length() - 1, 0)
+#: From so many additions for each on, threads have several parts. With few, a thread that helped
+#: with the share of another would fetch it from that one's cache, and the other be late again.
+_PART = 24
 
 
 def share(outer: Any, s: Shared) -> None:
@@ -100,9 +101,10 @@ class _Sharing:
         """Have the team do iterations."""
         outer, b = self.outer, self.b
         _, threads = outer.value(THREADS)
-        worth = b.ashr(outer.value(self.s.work)[1], _INT(_PART))
-        most = _least(b, b.mul(threads, _INT(PARTS)), worth)
-        parts = _least(b, b.select(b.icmp_signed("<", most, threads), threads, most), count)
+        # As many for each thread, so that its share has the same places in the next loop.
+        each = b.sdiv(b.ashr(outer.value(self.s.work)[1], _INT(_PART)), threads)
+        each = _least(b, b.select(b.icmp_signed("<", each, _INT(1)), _INT(1), each), _INT(PARTS))
+        parts = _least(b, b.mul(each, threads), count)
         for k, value in enumerate((first, count, parts)):
             self._set(place, k, value)
         context = b.bitcast(place, _BYTES)

@@ -53,6 +53,11 @@ from tracejit.lower.kernel.verify import assigned, every, names, operands, read_
 
 #: The parameter that says how many threads there are, and what a kernel shares its loops by.
 THREADS, TEAM = "threads", "team_run"
+#: What an iteration takes at least: all that is cheap as much, so that where one loop over an array
+#: is shared, others are, and each thread finds in its processor's cache what it has left there.
+USUAL = 16
+#: Elements of a piece that is copied at a time, from one to the other.
+_PIECE, _COPIED = 1 << 12, ("piece_start", "piece_end")
 #: What a loop is taken to do where only an iteration around knows how often.
 _SOME = 8
 _VIEWS = ("flat", "shaped_")
@@ -105,6 +110,9 @@ class _Sharing:
         return Block([self._statement(s) for s in block.statements()])
 
     def _statement(self, s: Statement) -> Statement:
+        if isinstance(s, Do) and s.call.function == "copy_range":
+            self.count += 1
+            return self._copy(s)
         if not isinstance(s, Block):
             return s
         if isinstance(s, For) and s.kind in _KINDS and (found := self._shared(s)) is not None:
@@ -116,6 +124,22 @@ class _Sharing:
             otherwise = None if s.otherwise is None else self.block(s.otherwise)
             return If(body, test=s.test, otherwise=otherwise)
         return Forever(body) if isinstance(s, Forever) else Block(body)
+
+    def _copy(self, s: Do) -> If:
+        """The same for a copy of what lies alike in memory: a piece each."""
+        *arrays, first, last = s.call.operands
+        start, end = _COPIED
+        body = Block([Assign(start, Binary("+", Binary("*", "piece", _PIECE), first))])
+        body.assign(end, Call("imin", (Binary("+", start, _PIECE), last)))
+        body.add(Do(Call("copy_range", (*arrays, start, end)), s.origin))
+        count = last if first == 0 else Binary("-", last, first)
+        pieces = Binary(">>", Binary("+", count, _PIECE - 1), _PIECE.bit_length() - 1)
+        work = _times(count, USUAL)
+        made = Shared(
+            body.body, index="piece", kind="range", operands=(pieces,), work=work, then=Block(),
+            kept={},
+        )  # fmt: skip
+        return If([made], test=Binary(">=", work, self.least), otherwise=Block([s]))
 
     def _shared(self, s: For) -> If | None:
         """Both ways to go through a loop; None where there is only one."""
@@ -189,7 +213,7 @@ class _Iterations:
                     kept[given[name]] = name
             then.assign(s.name, replaced(s.value, given), s.origin)
         loop = self.loop
-        work = _times(self._count(loop), self._work(self.body))
+        work = _times(self._count(loop), self._step(self.body))
         return Shared(
             body.body, index=loop.index, kind=loop.kind, operands=loop.operands,
             work=work, then=then, kept=kept,
@@ -329,13 +353,19 @@ class _Iterations:
 
     # Work ----------------------------------------------------------------------------------------
 
+    def _step(self, block: Block) -> Expr:
+        """What an iteration has to do, in additions."""
+        work = self._work(block)
+        innermost = not any(isinstance(s, For) for s in every(block))
+        return max(work, USUAL) if innermost and isinstance(work, int) else work
+
     def _work(self, block: Block) -> Expr:
         """What a block has to do, in additions."""
         total: Expr = 0
         for s in block.statements():
             own: Expr = sum(map(_cost, read_by(s)))
             if isinstance(s, For):
-                own = _times(self._count(s), self._work(s))
+                own = _times(self._count(s), self._step(s))
             elif isinstance(s, Block):
                 own = self._work(s)
                 if isinstance(s, If) and s.otherwise is not None:
