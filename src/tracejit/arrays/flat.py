@@ -49,7 +49,7 @@ class Flat:
         raise NotTraceable("x.flat is an operand", "use x.reshape(-1)")
 
     __array__ = __array_ufunc__ = __array_function__ = _refuse
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse  # type: ignore[assignment]
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
 
     def __getattr__(self, name: str) -> Any:
         raise NotTraceable(f"x.flat.{name} is not compiled", "use x.reshape(-1)")
