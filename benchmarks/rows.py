@@ -206,6 +206,18 @@ PROGRAMS = (
     ),
     *(
         Row(
+            f"program-{name}-threads",
+            f"{what}, two threads: speed-up over NumPy",
+            "programs",
+            required=4.0,
+            better="higher",
+            form="{:.1f} ×",
+            argument=f"{name}/NumPy/2",
+        )
+        for name, what, _ in OVER_NUMPY[:2]
+    ),
+    *(
+        Row(
             f"program-{name.replace('_', '-')}",
             f"{what}: speed-up over Numba of that source",
             "programs",
@@ -235,6 +247,26 @@ PROGRAMS = (
         better="lower",
         form="{:.2f}",
         argument="fallback",
+        one_thread=True,
+    ),
+    Row(
+        "program-first-call",
+        "the slowest first call of these programs, warm process",
+        "programs",
+        required=1.5,
+        better="lower",
+        form="{:.2f} s",
+        argument="first calls",
+        one_thread=True,
+    ),
+    Row(
+        "program-first-call-loop",
+        "first call of a loop of one array statement, warm process",
+        "programs",
+        required=120.0,
+        better="lower",
+        form="{:.0f} ms",
+        argument="first call of a loop",
         one_thread=True,
     ),
 )

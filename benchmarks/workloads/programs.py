@@ -17,6 +17,8 @@ import numpy as np
 import tracejit
 from benchmarks.kernels import KERNELS, Kernel
 from benchmarks.rows import Figure
+from benchmarks.timing import wait_for_compiler
+from benchmarks.workloads.first_call import define
 
 TURNS = 5
 
@@ -27,10 +29,14 @@ def _seconds(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[float
     return time.perf_counter() - start, result
 
 
-def _against(kernel: Kernel, other: Callable[..., Any]) -> Figure:
+def _against(kernel: Kernel, other: Callable[..., Any], threads: int = 1) -> Figure:
     """How many times faster the compiled kernel is than `other`, whose results it has."""
     compiled = tracejit.function(kernel.function, on_unsupported="error")
     first, _ = _seconds(compiled, kernel.arguments(kernel.large))
+    if threads > 1:
+        for _ in range(2):
+            compiled(*kernel.arguments(kernel.large))
+        wait_for_compiler()
     ours, theirs = [], []
     for turn in range(TURNS):
         mine, others = kernel.arguments(kernel.large), kernel.arguments(kernel.large)
@@ -102,15 +108,53 @@ def fallback() -> Figure:
     return Figure(median(ours) / median(theirs), {"first_call_s": first})
 
 
+def first_calls() -> Figure:
+    """Seconds of the slowest first call of a kernel, in a process that has compiled another."""
+    with tracejit.config(cache=False):
+        tracejit.function(lambda x: -x, on_unsupported="error")(np.zeros(3))
+        spent = {name: _first_call(k.function, k.arguments(k.small)) for name, k in KERNELS.items()}
+    return Figure(max(spent.values()), spent)
+
+
+def first_call_of_a_loop(repeat: int = 9) -> Figure:
+    """Milliseconds of the first call of a loop of one array statement: median of several."""
+    spent = []
+    with tracejit.config(cache=False):
+        for k in range(repeat + 1):  # the first one is not counted
+            step = f"x[1:-1] = {k + 1} * (x[:-2] + x[2:])"
+            function = define(
+                f"def loop_{k}(x, n):\n    for _ in range(n):\n        {step}\n", f"loop_{k}"
+            )
+            spent.append(_first_call(function, (np.linspace(0.0, 1.0, 100), 50)))
+    return Figure(median(spent[1:]) * 1e3, {"slowest_s": max(spent[1:])})
+
+
+def _first_call(function: Callable[..., Any], args: tuple[Any, ...]) -> float:
+    compiled = tracejit.function(function, on_unsupported="error")
+    spent, _ = _seconds(compiled, args)
+    assert compiled.stats.compiles == 1, compiled.stats.compiles
+    return spent
+
+
 def measure(argument: str) -> Figure:
-    if argument == "scan":
-        return scan()
-    if argument == "fallback":
-        return fallback()
-    name, other = argument.split("/")
+    if argument in OTHERS:
+        return OTHERS[argument]()
+    name, other, *threads = argument.split("/")
     kernel = KERNELS[name]
+    if threads:
+        with tracejit.config(threads=int(threads[0])):
+            return _against(kernel, kernel.function, int(threads[0]))
     if other == "NumPy":
         return _against(kernel, kernel.function)
     import numba
 
     return _against(kernel, numba.njit(kernel.function))
+
+
+#: What is no comparison of a kernel, by the argument of its row.
+OTHERS: dict[str, Callable[[], Figure]] = {
+    "scan": scan,
+    "fallback": fallback,
+    "first calls": first_calls,
+    "first call of a loop": first_call_of_a_loop,
+}

@@ -292,3 +292,21 @@ def test_complex_numbers_in_place_of_nan() -> None:
     for k in (1j, np.complex64(2), 1.0):
         agrees(lambda x, k: np.nan_to_num(x, nan=k), np.array([1.0, np.nan]), k)
         agrees(lambda x, k: np.nan_to_num(x, posinf=k), np.array([1.0, np.inf]), k)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "F", "D", "f2", "i4"])
+@pytest.mark.parametrize("shape", [(4,), (2, 2), (1, 4), (1,), (1, 1), (2, 2, 1), (0,), ()])
+def test_products_of_an_array_with_a_number(dtype: str, shape: tuple[int, ...]) -> None:
+    """BLAS adds the product to zeros, and nothing where the number is 0: NaN is left out."""
+    values = [np.nan, -3, 0, np.inf] if dtype[0] in "fFD" else [1, -3, 0, 7]
+    size = math.prod(shape)
+    x = np.array(values, dtype)[:size].reshape(shape)
+    for number in (0.0, -0.0, -2.0, np.nan):
+        first = np.array(-2 if dtype == "i4" else number, dtype)[()]
+        for s in (first, np.array(number, "f8")):
+            agrees(lambda x, s: (np.dot(x, s), np.dot(s, x), np.inner(x, s)), x, s, mode="error")
+
+
+def test_the_derivative_of_such_a_product_where_the_number_is_0() -> None:
+    x = np.array([3.0, -2.0])
+    assert tracejit.grad(lambda s: np.dot(x, s).sum())(0.0) == 1.0

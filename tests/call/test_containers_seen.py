@@ -66,8 +66,7 @@ def test_what_changes_one_is_pythons() -> None:
         found = [x[0]]
         for i in range(len(x)):
             if x[i] > 0:
-                found.append(i)
-                found[0] = x[i]
+                found.insert(0, i)
         return found
 
     g = tracejit.function(f, on_unsupported="warn")

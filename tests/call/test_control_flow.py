@@ -312,7 +312,7 @@ def collects(x):
     found = []
     for i in range(len(x)):
         if x[i] > 0:
-            found.append(i)
+            found.insert(0, i)
     return len(found)
 
 
@@ -405,3 +405,25 @@ def test_a_global_array_that_is_met_there_is_written_into(f, compiled: bool) -> 
             tables.append(TABLE.copy())
         np.testing.assert_allclose(*tables, rtol=1e-13)
     assert g.stats.fallbacks == 0
+
+
+def test_source_is_not_read_where_nothing_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To find it, to parse its file and to rewrite it takes a tenth of a first call."""
+
+    def read(code: Any) -> Any:
+        raise AssertionError("the source is read")
+
+    monkeypatch.setattr("tracejit.call.slow.rewritten", read)
+    f = tracejit.function(lambda x: np.exp(-x) + 1)
+    np.testing.assert_allclose(f(np.arange(3.0)), np.exp(-np.arange(3.0)) + 1)
+    assert f.stats.traces == 1 and f.stats.fallbacks == 0
+
+
+def test_what_has_no_source_is_unrolled_as_far_as_it_goes() -> None:
+    scope: dict[str, Any] = {}
+    step = "(x + k) * " * 120 + "x"
+    exec(f"def f(x):\n    for k in range(8):\n        x = {step}\n    return x", scope)
+    f = tracejit.function(scope["f"])
+    with tracejit.config(compile=False, budget=0):
+        np.testing.assert_array_equal(f(np.zeros(3)), np.zeros(3))
+    assert f.stats.fallbacks == 0

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tracejit
-from tracejit.plan.slices import slices_of
+from tracejit.plan.slices import slices_of, telling
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -150,6 +150,54 @@ def test_a_view_that_is_read_only() -> None:
     assert x.tolist() == [2, 1, 2, 3] and not f.stats.fallbacks
     with pytest.raises(ValueError, match="read-only"):
         f(view, x)
+
+
+def test_a_view_that_becomes_read_only() -> None:
+    f, x = tracejit.function(double), line(6)
+    first, rest = x[:-1], x[1:]
+    f(first, rest)
+    before = x.copy()
+    first.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        f(first, rest)
+    np.testing.assert_array_equal(x, before)
+
+
+def test_axes_of_one_element_lie_anyhow() -> None:
+    base = np.arange(30.0).reshape(5, 6)
+    row = np.lib.stride_tricks.as_strided(base, (1, 6), (8, 8))
+    found = slices_of(row, base)
+    assert found is not None and found == slices_of(base[:1], base)
+    assert telling(found, base.dtype, True)(row, base)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_tells_a_slice(known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds for what `slices_of` gives the same of, also where NumPy must tell the address."""
+    monkeypatch.setattr("tracejit.native.abi.arrays", lambda: known)
+    rng = random.Random(2)
+    keys = [
+        slice(None),
+        slice(1, None),
+        slice(None, -1),
+        slice(None, None, 2),
+        slice(None, None, -1),
+    ]
+    for _ in range(200):
+        base = np.arange(30.0).reshape(5, 6)
+        x, y = (base[rng.choice(keys), rng.choice([*keys, 1])] for _ in range(2))
+        if rng.random() < 0.3:
+            x, y = x.T, y.T
+        first, second = slices_of(x, base), slices_of(y, base)
+        assert first is not None and second is not None
+        holds = telling(first, base.dtype, True)
+        assert holds(x, base) and holds(y, base) == (first == second)
+        assert not holds(x.copy(), base) and not holds(x, base.copy())
+        assert not holds(x.astype("f"), base) and not holds(x, None) and not holds(x, base.ravel())
+        x.flags.writeable = False
+        assert not holds(x, base) and telling(first, base.dtype, False)(x, base)
+    spread = np.lib.stride_tricks.as_strided(np.arange(9.0), (4, 3), (8, 8))
+    assert not telling(slices_of(base[1:], base), base.dtype, True)(spread[1:], spread)
 
 
 def test_slices_of() -> None:

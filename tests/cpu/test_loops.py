@@ -163,10 +163,6 @@ def test_a_loop_that_would_begin_with_a_wrong_value_is_not_begun() -> None:
     assert call({**env, "k": 4}) is MISS
 
 
-def test_loops_are_for_one_thread() -> None:
-    assert compiled(GRAPHS["recurrence"]())[0].launch is None
-
-
 @pytest.mark.parametrize("kind", [RandomProgram, Statements])
 @settings(max_examples=10)
 @given(data=st.data())

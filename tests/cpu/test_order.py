@@ -49,6 +49,20 @@ def test_what_reads_the_array_stays_behind(read):
     assert order(f"b0[0] = 1.0\n v1 = {read}\n b1[0] = v1") == "b0 v1 b1"
 
 
+def test_stores_pass_what_comes_before_a_reader():
+    body = """
+        b0[0] = 1.0
+        v1 = x0[1]
+        b1[0] = v1
+        v2 = x0[2]
+        v3 = b0[1]
+        b0[1] = v2
+        v4 = x0[3]
+        b1[1] = v3
+    """
+    assert order(body) == "v1 v2 b0 b1 v3 v4 b0 b1"
+
+
 def test_a_place_that_is_stored_is_not_changed_before():
     body = "b0[0] = v1\n v1 = x0[1]"
     assert order(body, ("v1",)) == "b0 v1"

@@ -12,7 +12,7 @@ from tracejit.ir import dims
 from tracejit.ir.bounds import most
 from tracejit.ir.closing import placeholder
 from tracejit.ir.dims import INT_SCALAR, Dim
-from tracejit.ir.inequalities import never_negative, remaining
+from tracejit.ir.inequalities import follows, never_negative, remaining
 from tracejit.ir.interpret import evaluate
 from tracejit.ir.node import Node
 
@@ -86,3 +86,41 @@ def test_nothing_is_taken_for_proven_that_fails(seed: int) -> None:
         now = value(goal, i, j, n)
         assert not proven or now >= 0
         assert bound is None or now <= value(bound, i, 99, n)
+
+
+def about(facts: list[Dim]) -> dict[Node, list[Dim]]:
+    """Facts by what they are about."""
+    found: dict[Node, list[Dim]] = {}
+    for fact in facts:
+        for atom in {a for monomial in dims.poly(fact) for a in monomial}:
+            found.setdefault(atom, []).append(fact)
+    return found
+
+
+def test_what_follows_from_a_few_facts() -> None:
+    facts = about([S, dims.sub(T, S), linear(n=1, j=-1, one=-1), dims.mul(S, dims.sub(T, M))])
+    assert follows(linear(n=1, i=-1, one=-1), facts)  # S <= T <= N - 1
+    assert follows(linear(i=2, j=3), facts)
+    assert follows(dims.mul(S, dims.sub(dims.add(T, 1), M)), facts)
+    assert not follows(linear(n=1, j=-1, one=-2), facts)
+    assert not follows(linear(n=1, i=-1, one=-1), facts, added=1)
+    assert not follows(linear(n=1, i=-1, one=-1), about([S]))
+
+
+@pytest.mark.parametrize("seed", range(250))
+def test_nothing_follows_that_fails(seed: int) -> None:
+    rng = random.Random(seed)
+
+    def some() -> Dim:
+        d = linear(*(rng.randint(-2, 2) for _ in range(3)), one=rng.randint(-2, 3))
+        return dims.add(d, dims.mul(rng.randint(-1, 1), dims.mul(S, rng.choice((S, T, N)))))
+
+    facts, goal = [some() for _ in range(rng.randint(1, 4))], rng.choice((some(), 0))
+    for fact in facts:
+        goal = dims.add(goal, dims.mul(rng.randint(0, 2), fact))
+    goal = dims.sub(goal, rng.choice((0, 0, 0, 1)))
+    if not follows(goal, about([f for f in facts if isinstance(f, Node)])):
+        return
+    for n, i, j in itertools.product(range(4), range(-4, 5), range(-4, 5)):
+        if all(value(f, i, j, n) >= 0 for f in facts):
+            assert value(goal, i, j, n) >= 0

@@ -24,6 +24,18 @@ PASSES = {
             ("Fortran's memory is read as C's", '!= "C"', '== "A"'),
         ),
     ),
+    "sharing": Pass(
+        "cpu/passes/sharing.py",
+        "tests/cpu/passes/test_sharing.py",
+        (
+            ("any two places are apart", "max(places) - min(places) < abs(factor)", "True"),
+            ("rests of places are forgotten", "or len(rests) > 1:", ":"),
+            ("totals may be read", "isinstance(e, str) and e in self.totals", "e in set()"),
+            ("calls read nothing", "not is_view and any(", "is_view and any("),
+            ("chunks may overlap", "self.multiples[start] == length", "length"),
+            ("views are arrays of their own", "return len(ways) == 1 and any(", "return any("),
+        ),
+    ),
     "order": Pass(
         "lower/order.py",
         "tests/lower/test_products_early.py",
@@ -68,6 +80,16 @@ PASSES = {
             ("all at once", "if last > first + 1:", "if last > first + 2:"),
             ("memory of others", "memory_for(around[node], program) if", "node if"),
             ("what a loop does is forgotten", "outer(found.writes)", "[]"),
+        ),
+    ),
+    "panels": Pass(
+        "lower/panels.py",
+        "tests/lower/test_panels.py",
+        (
+            ("places between are put back", "if put and put != list(", "if put and list("),
+            ("other lines", "or len({along for along, _ in filter(None, each)}) > 1", ""),
+            ("what is read is not there", "all(r < put[0] if", "all(r <= put[0] if"),
+            ("rows that are in no panel", "m in alone or", "True or"),
         ),
     ),
     "control": Pass(

@@ -136,6 +136,8 @@ from numba.core import codegen
 def optimise(self):
     assert self.name == "nrt", f"LLVM's passes ran on {self.name}"
 codegen.CPUCodeLibrary._optimize_final_module = optimise
+from tracejit.cpu.compiling.library import Library
+Library.finalize = optimise
 """ + PROGRAM.replace("print(", "assert 'numba.np.arraymath' not in sys.modules\nprint(")
     assert run(home, program=program) == (0, 0)
 

@@ -12,6 +12,7 @@ from reference.target import Reference
 
 import tracejit
 from tracejit.ir import build, dims, ops
+from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.ir.interpret import evaluate
 from tracejit.ir.node import Node, make
@@ -27,29 +28,33 @@ D, W = build.input("d", FLOAT64, SHAPE), build.input("w", FLOAT64, SHAPE)
 STEPS = dims.sub(SHAPE[2], 1)
 
 
-def put(x: Node, value: Node, k: Node) -> Node:
+def put(x: Node, value: Node, k: Dim) -> Node:
     """`x` with another slice at a step."""
     lines = x.shape[:2]
     places = [build.view(build.iota(n), lines, ((0, 1, a),)) for a, n in enumerate(lines)]
-    places.append(build.view(build.iota(x.shape[2]), lines, ((dims.from_node(k), 0, None),)))
+    places.append(build.view(build.iota(x.shape[2]), lines, ((k, 0, None),)))
     return build.scatter(x, value, places, [False] * 3, "set")
 
 
-def at(x: Node, k: Node, turned: bool = False) -> Node:
+def at(x: Node, k: Dim, turned: bool = False) -> Node:
     """The slice at a step, whose points are those of the lines, or of others."""
     axes = ((0, 1, 1), (0, 1, 0)) if turned else ((0, 1, 0), (0, 1, 1))
-    return build.view(x, x.shape[:2], (*axes, (dims.from_node(k), 0, None)))
+    return build.view(x, x.shape[:2], (*axes, (k, 0, None)))
 
 
 def forwards(k: Node, d: Node) -> list[Node]:
-    new = E("add", k, c(1))
-    return [put(d, E("subtract", at(d, new), at(d, k)), new)]
+    before, new = steps_of(k)
+    return [put(d, E("subtract", at(d, new), at(d, before)), new)]
 
 
 def backwards(k: Node, d: Node) -> list[Node]:
-    new = build.weak(E("subtract", dims.as_node(dims.sub(d.shape[2], 2)), k))
-    after = E("multiply", at(d, E("add", new, c(1))), c(0.5))
-    return [put(d, E("add", at(d, new), after), new)]
+    before, new = (dims.sub(dims.sub(d.shape[2], 1), j) for j in steps_of(k))
+    return [put(d, E("add", at(d, new), E("multiply", at(d, before), c(0.5))), new)]
+
+
+def steps_of(k: Node) -> tuple[Dim, Dim]:
+    """The number of a step, and the next."""
+    return dims.from_node(k), dims.add(dims.from_node(k), 1)
 
 
 def sweeps() -> list[Node]:
@@ -64,8 +69,8 @@ def beside(turned: bool = False) -> list[Node]:
     [d] = scan(STEPS, [D], [], forwards)
 
     def added(k: Node, w: Node) -> list[Node]:
-        new = E("add", k, c(1))
-        return [put(w, E("add", at(w, k), at(d, new, turned)), new)]
+        before, new = steps_of(k)
+        return [put(w, E("add", at(w, before), at(d, new, turned)), new)]
 
     [w] = scan(STEPS, [W], [], added, d)
     pairs = ((D, d), (W, w))
@@ -92,7 +97,7 @@ def test_alone(make_nodes: Callable[[], list[Node]], golden: Callable[[str, str]
     source = reference.render(program)
     golden(f"control/strips_{name}.txt", f"{to_text(program)}\n\n{source.text}")
     draw = np.random.default_rng(3).uniform
-    env = {x.attr[0]: draw(size=(18, 18, 5)) for x in used}
+    env = {x.attr[0]: draw(size=(18, 18, 21)) for x in used}
     want = evaluate(nodes, env)
     for run in (
         lambda mine: interpret.evaluate(program, mine),
@@ -184,7 +189,7 @@ PROGRAMS: dict[Callable[..., Any], int] = {
 @pytest.mark.parametrize("function", PROGRAMS, ids=lambda f: f.__name__)
 def test_as_numpy(function: Callable[..., Any]) -> None:
     f = tracejit.function(function)
-    with tracejit.config(budget=0.2):
+    with tracejit.config(budget=0.5):
         for n in (70, 33, 16, 5):
             mine, plain = arguments(n), arguments(n)
             f(*mine)

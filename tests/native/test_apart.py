@@ -84,6 +84,28 @@ def test_garbage_waits_for_the_end() -> None:
             gc.enable()
 
 
+def test_garbage_waits_here_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with module.uncollected():
+        with module.uncollected():
+            assert not gc.isenabled()
+        assert apart(gc.isenabled) is False
+    with pytest.raises(ZeroDivisionError), module.uncollected():
+        raise ZeroDivisionError
+    assert gc.isenabled()
+    end, ends = module._Work.end, []
+
+    def interrupted(self: module._Work) -> None:
+        ends.append(self)
+        if len(ends) == 1:
+            raise KeyboardInterrupt
+        end(self)
+
+    monkeypatch.setattr(module._Work, "end", interrupted)
+    with pytest.raises(KeyboardInterrupt), module.uncollected():
+        pass
+    assert gc.isenabled() and not module._Collector.works
+
+
 def test_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't create new thread at interpreter shutdown")

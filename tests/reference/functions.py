@@ -61,6 +61,37 @@ def fetch(ndim: int) -> Callable[..., bool]:
     return lambda *operands: False
 
 
+def pack(ndim: int) -> Callable[..., None]:
+    """What fills rows of a panel, from one on."""
+
+    def move(panel: np.ndarray, array: np.ndarray, *numbers: int) -> None:
+        rows, part = _packed(panel, array, *numbers[: ndim + 3])
+        rows[...] = part
+        row, count, lines = numbers[ndim + 1], numbers[ndim + 2], numbers[ndim - 1]
+        panel[row : row + count, lines:] = part[:, -1:]
+
+    return move
+
+
+def unpack(ndim: int) -> Callable[..., None]:
+    """What puts rows of a panel back."""
+
+    def move(panel: np.ndarray, array: np.ndarray, *numbers: int) -> None:
+        rows, part = _packed(panel, array, *numbers[: ndim + 3])
+        part[...] = rows
+
+    return move
+
+
+def _packed(panel: np.ndarray, array: np.ndarray, *numbers: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of a panel, and the part of an array that belongs there."""
+    *outer, line, lines, place, row, count = numbers
+    assert 0 <= row <= row + count <= len(panel) and place + row >= 0
+    assert line + lines <= array.shape[-2] and place + row + count <= array.shape[-1]
+    part = array[(*outer, slice(line, line + lines), slice(place + row, place + row + count))]
+    return panel[row : row + count, :lines], part.T
+
+
 def new_array(char: str, ndim: int) -> Callable[..., np.ndarray]:
     """What makes a result of the kernel's, which goes into a cell."""
 
@@ -141,5 +172,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         f.__name__: f
         for f in (half_load, half_store, half_round, wrap, outside, flat, rows, distinct)
     },
-    **{f.__name__: f for f in (fetch, new_array, pause, shaped, temporary, ufunc_loop)},
+    **{
+        f.__name__: f
+        for f in (fetch, new_array, pack, pause, shaped, temporary, ufunc_loop, unpack)
+    },
 }

@@ -103,12 +103,39 @@ def while_loop(x):
     return s
 
 
+def by_functions(x):
+    best, k = 0.0, 1
+    for value in x:
+        if value > best:
+            best = value
+    if x[1] > 1:
+        k = x[2]
+    out = np.zeros(len(x), x.dtype)
+    np.add(x, best, out=out, casting="unsafe")
+    return (
+        np.add(x, best), np.maximum(x, best), np.maximum(best, x), np.where(x > best, x, best),
+        np.clip(x, -1, best), np.dot(x, best), np.multiply(x, best, dtype=float), out,
+        np.full(3, best), np.full((2, 2), best, "f"), np.sqrt(best), np.minimum(best, k),
+        np.where(x > 0, best, k),
+    )  # fmt: skip
+
+
 FLOATS, NUMBERS = ("float64", "float32"), ("float64", "float32", "int64")
+
+
 #: The others may meet an integer that outgrows what is known of it.
+def integers(x):
+    s = 0
+    if x[0] > 0:
+        s = x[1]
+    return s + 1
+
+
 PROGRAMS = {
+    integers: ("int64", "float64"),
     largest_step: NUMBERS, largest: NUMBERS, largest_by_max: NUMBERS, smallest: NUMBERS,
     conditional: NUMBERS, computed: ("float64",), whole_computed: NUMBERS, written: ("float64",),
-    truths: NUMBERS, nested: FLOATS, sided: NUMBERS, while_loop: FLOATS,
+    truths: NUMBERS, nested: FLOATS, by_functions: ("float64",), sided: NUMBERS, while_loop: FLOATS,
 }  # fmt: skip
 CASES = [(program, dtype) for program, dtypes in PROGRAMS.items() for dtype in dtypes]
 VALUES = (
@@ -135,13 +162,6 @@ def shown(value: Any) -> Any:
     return type(value), repr(value)
 
 
-def integers(x):
-    s = 0
-    if x[0] > 0:
-        s = x[1]
-    return s + 1
-
-
 def into_halves(x):
     s = 0.1
     if x[0] > 0:
@@ -157,7 +177,6 @@ def asked(x):
 
 
 REFUSED = [
-    (integers, "class int or np.int64", np.arange(3)),
     (into_halves, "another type", np.arange(3.0)),
     (asked, "class float or np.float64", np.arange(3.0)),
 ]

@@ -23,6 +23,7 @@ from tracejit.arrays.common import (
     whole_number,
     zero,
 )
+from tracejit.arrays.lists import stacked
 from tracejit.arrays.picking import nonzero
 from tracejit.arrays.shaping import broadcast_arrays, in_order
 from tracejit.errors import NotTraceable, ShapeError
@@ -30,7 +31,9 @@ from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
+from tracejit.trace.lists import TracedList
 from tracejit.trace.memory import Memory
+from tracejit.trace.mixed import Mixed
 from tracejit.trace.tables import FUNCTIONS, creates, implements
 from tracejit.trace.tracer import (
     Tracer,
@@ -93,6 +96,9 @@ def ones(shape: Any, dtype: Any = None, order: Any = "C", **other: Any) -> Trace
 @creates(np.full)
 def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", **other: Any) -> Tracer:
     """``np.full``."""
+    if isinstance(fill_value, Mixed):
+        made: Tracer = fill_value.each(lambda v: full(shape, v, dtype, order, **other))
+        return made
     fill = operand(fill_value)
     target = as_array(fill_value).node.dtype if dtype is None else dtype_argument(dtype)
     node = build.broadcast_to(coerce(fill, target), shape_argument(shape))
@@ -162,7 +168,10 @@ def array(
     refuse_others(other)
     if isinstance(object, range):
         object = list(object)
-    if isinstance(object, (list, tuple)):
+    if isinstance(object, TracedList) and object.store is not None:
+        result = stacked(object, dtype)
+        result = Tracer(placed(result.node, "F")) if order == "F" else result
+    elif isinstance(object, (list, tuple)):
         result = _nested(object, dtype)
         result = Tracer(placed(result.node, "F")) if order == "F" else result
     else:
@@ -224,7 +233,7 @@ def traced(x: Any) -> bool:
     stack = [x]
     while stack:
         item = stack.pop()
-        if isinstance(item, Tracer):
+        if isinstance(item, Tracer) or (isinstance(item, TracedList) and item.store is not None):
             return True
         if isinstance(item, (list, tuple)):
             stack.extend(item)
@@ -382,6 +391,8 @@ def _reshaped(x: Tracer, shape: tuple[Dim, ...]) -> Tracer:
 
 def _of_list(function: Any) -> None:
     def listed(a: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(a, TracedList) and a.store is not None:
+            a = stacked(a)
         if isinstance(a, Tracer) or not traced([a, *args]):
             return function(a, *args, **kwargs)
         if function is np.prod and not args and not kwargs and all(map(is_number, a)):

@@ -334,6 +334,15 @@ def into_shape(y: Node, shape: tuple[Dim, ...]) -> Node:
     return build.broadcast_to(y, shape)
 
 
+@method("place")
+def place(k: Any, n: Dim) -> Dim:
+    """The position that an index of one element names in a list of `n` elements."""
+    entry = _entry(k, viewing=True)
+    if not isinstance(entry, _Int):
+        raise TypeError("list indices must be integers or slices")
+    return int_index(entry.at, n, 0)
+
+
 def int_index(i: Dim, n: Dim, axis: int) -> Dim:
     """The position that index `i` names on an axis of length `n`; IndexError beyond it."""
     positive = decided("greater_equal", i, 0)

@@ -139,12 +139,27 @@ def _tight(x: Node) -> str:
     return shown(x.shape).replace(" ", "")
 
 
+def _times(x: Node, y: Node) -> Node:
+    """The product with a number; that of a vector or a matrix is BLAS's `axpy`.
+
+    It is added to zeros, and where the number is 0 nothing is: no signs of zeros, and no NaN.
+    """
+    result = call("multiply", x, y)
+    if not 0 < result.ndim <= 2 or result.dtype.char not in "fdFD" or build.size(result) == 1:
+        return result
+    if build.solver().is_differentiated(result):
+        return result  # it has a derivative where the number is 0
+    zero = build.constant(0, result.dtype)
+    number = x if y.ndim else y
+    return build.where(call("equal", number, zero), zero, call("add", result, zero))
+
+
 @implements(np.dot)
 def dot(a: Any, b: Any, out: Any = None) -> Tracer:
     """``np.dot``: the last axis of `a` with the last but one of `b`."""
     x, y = _common(a, b)
     if not x.ndim or not y.ndim:
-        return value(call("multiply", x, y))
+        return value(_times(x, y))
     j = max(y.ndim - 2, 0)
     _aligned(x, y, x.ndim - 1, j)
     return _contracted(x, y, (x.ndim - 1,), (j,))
@@ -155,7 +170,7 @@ def inner(a: Any, b: Any, /) -> Tracer:
     """``np.inner``: the last axes of both."""
     x, y = _common(a, b)
     if not x.ndim or not y.ndim:
-        return value(call("multiply", x, y))
+        return value(_times(x, y))
     _aligned(x, y, x.ndim - 1, y.ndim - 1)
     return _contracted(x, y, (x.ndim - 1,), (y.ndim - 1,))
 

@@ -11,13 +11,14 @@ from tracejit.errors import InvalidGraphError
 from tracejit.ir.graph import Graph
 from tracejit.ir.printer import to_text
 from tracejit.ir.verify import verify
-from tracejit.native.apart import imported
+from tracejit.native.apart import imported, uncollected
 from tracejit.plan.callplan import Runnable
 from tracejit.plan.interpreted import Interpreted
 from tracejit.trace.explain import log
 from tracejit.trace.trace import Trace
 
 
+@uncollected()
 def executable_of(
     graph: Graph,
     trace: Trace,

@@ -249,14 +249,15 @@ def _traced_by_regions(
     region, and where loops have other numbers of steps than before. What is told of a function that
     cannot be traced is why it can be none.
     """
-    if rewritten(fn.__wrapped__.__code__).reason is not None:
-        return _unrolled(fn, description)
     first = _traced(fn, description, hurried=True)
     if isinstance(first, Refusal):
         if not isinstance(first.problem, NotTraceable) or isinstance(first.problem, Overlapping):
             return first
     elif not number_changed(fn, description.key, first[0]):
         return first
+    if rewritten(fn.__wrapped__.__code__).reason is not None:  # its source takes a while to read
+        ended = isinstance(first, Refusal) and isinstance(first.problem, Hurried)
+        return _unrolled(fn, description) if ended or _is_bound(fn, first) else first
     traced = _by_regions(fn, description)
     if not isinstance(traced, Refusal) or isinstance(traced.problem, Overlapping):
         return traced
@@ -416,6 +417,8 @@ def _compile(
         names = prologue.unpack(root.spec, root.expression, iter(root.values))
         bind(root.nodes, names)
         root.values = []  # arrays of this call, which the path must not keep
+    if program.changes:
+        program.changes.guard(prologue)
     prologue.flush()
     if prologue.lines:
         # What is captured may have been deleted, or be of another structure.
@@ -431,7 +434,8 @@ def _compile(
 
     def result(outputs: Sequence[str]) -> str:
         texts = (_leaf_text(leaf, outputs, expressions, prologue) for leaf in program.leaves)
-        return result_text(program.spec, texts, prologue)
+        text = result_text(program.spec, texts, prologue)
+        return program.changes.text(text, prologue) if program.changes else text
 
     locked = sorted(program.states, key=id)  # one order for all functions
     plan = CallPlan(
@@ -464,7 +468,7 @@ def _leaf_text(
         return str(what)
     if kind == "length":
         return length_text(what, expressions)
-    if kind == "mixed":
-        classes, *places = what
-        return f"{prologue.symbol(classes.made, 'r')}({', '.join(outputs[k] for k in places)})"
+    if kind == "made":
+        make, *places = what
+        return f"{prologue.symbol(make, 'r')}({', '.join(outputs[k] for k in places)})"
     return expressions[what] if kind == "input" else prologue.symbol(what, "r")

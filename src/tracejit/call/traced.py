@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.arrays.lists import arrays_of
 from tracejit.call.arguments import Description
+from tracejit.call.changes import Changes
 from tracejit.call.compiled import Compiled
 from tracejit.call.overlaps import captured
 from tracejit.call.sharing import shared
@@ -31,6 +33,8 @@ from tracejit.plan.structure import (
     children_of,
     flatten,
 )
+from tracejit.trace.elements import made_by
+from tracejit.trace.lists import TracedList
 from tracejit.trace.memory import Memory
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.requirements import unread
@@ -54,6 +58,8 @@ class TraceResult:
         self.leaves = leaves
         self.inputs: list[str] = []
         self.views: dict[int, alias.View] = {}
+        #: Containers of the caller's that the call changes: the result has their new contents too.
+        self.changes: Changes | None = None
         #: Containers whose new values are the last outputs.
         self.states: list[Any] = []
 
@@ -74,10 +80,11 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     swallowed = take_refusal()
     if swallowed is not None:
         raise swallowed
-    capture.verify_unchanged()
+    changes = Changes(capture)
     values: list[Tracer] = []
     places: dict[int, int] = {}
     texts: list[Any] = []
+    lists: list[TracedList] = []
 
     def output(value: Tracer) -> int:
         if id(value) not in places:
@@ -91,17 +98,22 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
             texts.append(("input", known[1]))
             return ARRAY
         if isinstance(value, Mixed):
-            parts = map(output, (value.is_first, *value.values))
-            texts.append(("mixed", (value.classes, *parts)))
+            parts = [output(part) for part in (value.is_first, *value.values)]
+            texts.append(("made", (value.classes.made, *parts)))
+            return ARRAY
+        if id(value) in capture.containers:
+            texts.append(("text", capture.containers[id(value)]))
+            return ARRAY
+        if isinstance(value, TracedList) and value.store is not None:
+            lists.append(value)
+            parts = [output(part) for part in arrays_of(value)]
+            texts.append(("made", (made_by(value.store.form), *parts)))
             return ARRAY
         if isinstance(value, Tracer):
             if value.kind == "number" and is_length(value.node):
                 texts.append(("length", value.node))
             else:
                 texts.append(("output", output(value)))
-            return ARRAY
-        if id(value) in capture.containers:
-            texts.append(("text", capture.containers[id(value)]))
             return ARRAY
         if isinstance(value, np.generic):
             texts.append(("value", value))
@@ -120,7 +132,9 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
                 return SCALAR
         return None
 
-    spec = _with_original_classes(flatten(result, "the result", leaf), capture)
+    everything = (result, *changes.contents()) if changes else result
+    spec = _with_original_classes(flatten(everything, "the result", leaf), capture)
+    _require_alone(values, lists, capture)
     views, bases = shared(values)
     written = [m for m in capture.trace.memories.values() if m.node is not m.start]
     if written:
@@ -147,9 +161,27 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     kinds += ["write"] * len(written)
     graph = capture.trace.graph([*outputs, *(s.node for s in changed)])
     program = TraceResult(graph, [*kinds, *("array" for _ in changed)], spec, texts)
-    program.inputs, program.views = names, views
+    program.inputs, program.views, program.changes = names, views, changes
     program.states = [s.container for s in changed]
     return program
+
+
+def _require_alone(values: Sequence[Tracer], lists: Sequence[TracedList], capture: Capture) -> None:
+    """NotTraceable where an array that is returned may also be one that a list holds.
+
+    An argument's array is the caller's, returned or not.
+    """
+    returned = {id(v.memory): v.memory for v in values if v.memory is not None}
+    groups = [m.listed.all() for m in returned.values() if m.listed is not None]
+    groups += [one.group.all() for one in lists if one.holds_arrays()]
+    others = [m for m in capture.trace.memories.values() if id(m) not in returned]
+    around = {id(m.listed.all()) for m in others if m.listed is not None}
+    found = {id(group) for group in groups}
+    if len(found) < len(groups) or found & around:
+        raise NotTraceable(
+            "an array is returned that a list may hold, or is an element of a returned list",
+            "append a copy: x.copy()",
+        )
 
 
 def _require_apart(

@@ -14,8 +14,10 @@ from tracejit.capture.rewrite.iterables import Lazy, Range
 from tracejit.capture.standin import real_of, stand_in_for
 from tracejit.errors import NotTraceable
 from tracejit.ir import build
+from tracejit.ir.node import Node
+from tracejit.trace.lists import TracedList
 from tracejit.trace.mixed import Mixed
-from tracejit.trace.tracer import Tracer
+from tracejit.trace.tracer import Tracer, number
 
 #: Builtins that look at the program or the world.
 _REFUSED = "eval exec compile globals locals vars input open breakpoint id"
@@ -27,6 +29,8 @@ def python_type(x: Any) -> type:
         return x.python_type()
     if isinstance(x, (Range, Lazy)):
         return type(x.example())
+    if isinstance(x, TracedList):
+        return list
     if not isinstance(x, Tracer):
         return type(real_of(x))
     if x.kind == "array":
@@ -82,6 +86,8 @@ def traced_len(x: Any) -> Any:
     """``len``; of a traced array it stays symbolic."""
     if isinstance(x, Tracer) and x.kind == "array" and x.node.shape:
         return x.shape[0]
+    if isinstance(x, TracedList):
+        return number(x.length) if isinstance(x.length, Node) else x.length
     return len(x)
 
 
@@ -139,7 +145,7 @@ def traced_builtins() -> dict[str, Any]:
     others.update(isinstance=traced_isinstance, issubclass=traced_issubclass, type=traced_type)
     others.update(len=traced_len, hasattr=traced_hasattr, getattr=traced_getattr, dir=traced_dir)
     others.update(print=traced_print)
-    others.update({f.__name__: functools.partial(answered, f) for f in (max, min)})
+    others.update({f.__name__: functools.partial(answered, f) for f in (max, min, sum, any, all)})
     found.update({name: stand_in_for(found[name], call) for name, call in others.items()})
     found["__import__"] = _import
     return found

@@ -13,7 +13,7 @@ import os
 import sys
 import sysconfig
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from tracejit.capture.bytecode import CALLED
 from tracejit.capture.standin import known_stand_in, real_of, stand_in_for
 from tracejit.errors import NotTraceable
 from tracejit.ir import build
+from tracejit.ir.node import Node
 from tracejit.ir.types import DTYPES, FLOAT64
 from tracejit.native.floatmodes import errstate
 from tracejit.trace.mixed import Mixed
@@ -210,32 +211,55 @@ _MATH = {
 
 
 def _math_function(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    arity = 2 if name in ("hypot", "copysign", "fmod", "atan2", "pow") else 1
+
     def call(*args: Any) -> Any:
+        mixed = next((k for k, a in enumerate(args) if isinstance(a, Mixed)), None)
+        if mixed is not None:
+            return args[mixed].each(lambda a: call(*args[:mixed], a, *args[mixed + 1 :]))
         trace = current()
         if trace is None or not any(isinstance(a, Tracer) for a in args):
             return real(*args)
         nodes = [wrap(a).node for a in args]
         if any(n.shape for n in nodes):
             raise NotTraceable(f"math.{name} of an array", f"use np.{_MATH[name]}")
+        simple = len(nodes) == arity and all(n.dtype.kind in "if" for n in nodes)
         try:
             values = [trace.evaluate(n) for n in nodes]
         except NotTraceable as refusal:
+            if not simple:
+                raise
             refusal.forget()
-            raise NotTraceable(
-                f"math.{name} of a computed value raises for some values, which Python must see",
-                f"use np.{_MATH[name]}",
-            ) from None
-        result = real(*values)  # raises what Python raises
-        arity = 2 if name in ("hypot", "copysign", "fmod", "atan2", "pow") else 1
-        simple = len(nodes) == arity and all(n.dtype.kind in "if" for n in nodes)
-        if not simple or not math.isfinite(result):
+            values = None
+        if values is not None and not (math.isfinite(real(*values)) and simple):
             return real(*(wrap(a).concrete() for a in args))
         strong = [build.cast(n, FLOAT64) for n in nodes]
         node = build.elementwise(_MATH[name], *strong)
-        trace.truth(build.elementwise("isfinite", node))
+        if values is None:
+            holds = _raises_nothing(node, strong)
+            trace.require(holds, holds, holds)
+        else:
+            trace.truth(build.elementwise("isfinite", node))
         return Tracer(build.weak(node), "number")
 
     return call
+
+
+def _raises_nothing(result: Node, args: Sequence[Node]) -> Node:
+    """Whether Python gives the result of a function of its ``math``.
+
+    It raises for NaN of numbers, and for what is infinite of what is not.
+    """
+    number = functools.partial(build.elementwise, "isnan")
+    finite = functools.partial(build.elementwise, "isfinite")
+    either = functools.partial(build.elementwise, "logical_or")
+    of_nan = functools.reduce(either, map(number, args))
+    of_infinite = build.elementwise(
+        "logical_not",
+        functools.reduce(functools.partial(build.elementwise, "logical_and"), map(finite, args)),
+    )
+    right = build.where(number(result), of_nan, of_infinite)
+    return either(finite(result), right)
 
 
 # NumPy's types ------------------------------------------------------------------------------------

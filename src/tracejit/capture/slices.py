@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tracejit.plan.prologue import Prologue
-from tracejit.plan.slices import Related, Slices, slices_of
+from tracejit.plan.slices import Related, telling
+from tracejit.trace.memory import input_name
 from tracejit.trace.trace import Trace
-from tracejit.trace.tracer import Tracer, input_name
+from tracejit.trace.tracer import Tracer
 
 
 class SlicedArguments:
@@ -17,7 +19,7 @@ class SlicedArguments:
         self._trace = trace
         self.related: dict[int, Related] = {}
         self._variables: dict[int, tuple[Tracer, str]] = {}
-        self._guards: list[tuple[str, str, Slices]] = []
+        self._guards: list[tuple[str, str, Callable[[Any, Any], bool]]] = []
 
     def variable(self, value: Any, path: str) -> tuple[Tracer, str] | None:
         """The variable of an argument, and a name for it; None where it is no slice."""
@@ -32,7 +34,8 @@ class SlicedArguments:
             variable.owned = value.flags.writeable
             name = f"{path}, a slice of {input_name(base)}"
             self._variables[id(value)] = variable, name
-            self._guards.append((name, input_name(base), related.slices))
+            test = telling(related.slices, value.dtype, value.flags.writeable)
+            self._guards.append((name, input_name(base), test))
         return self._variables[id(value)]
 
     def guard(self, expressions: dict[str, str], prologue: Prologue) -> None:
@@ -40,8 +43,7 @@ class SlicedArguments:
 
         What is no argument itself is had as an argument's base.
         """
-        for name, base, slices in self._guards:
+        for name, base, test in self._guards:
             of = expressions.setdefault(base, f"{expressions[name]}.base")
-            found = f"{prologue.symbol(slices_of)}({expressions[name]}, {of})"
-            prologue.miss_if(f"{found} != {prologue.symbol(slices)}")
+            prologue.miss_if(f"not {prologue.symbol(test)}({expressions[name]}, {of})")
         prologue.flush()

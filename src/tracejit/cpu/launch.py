@@ -3,37 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from tracejit.config import config
 from tracejit.cpu import threads
-from tracejit.cpu.emit.emitter import emit
+from tracejit.cpu.emit.emitter import emit, printed
 from tracejit.cpu.passes.phases import Phase, phases
+from tracejit.cpu.passes.sharing import TEAM, USUAL, shared
 from tracejit.cpu.passes.split import Split, split
+from tracejit.cpu.source import CPUSource
 from tracejit.cpu.styles import NonTemporal
+from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
+from tracejit.ir.node import postorder
+from tracejit.ir.rules import roles
 from tracejit.ir.scalars import GIVEN
 from tracejit.lower.driver import OURS, Driver
+from tracejit.lower.kernel.verify import verify
+from tracejit.lower.program import has_loops
 from tracejit.lower.target import Made, Source
 from tracejit.lower.writes import written
+from tracejit.native import team
 
 #: See `CPU.compile`.
 Compile = Callable[[Source, Graph, Mapping[str, str]], tuple[Any, bool]]
 
 
-def launch(compile: Compile, made: Made) -> Launch | None:
-    """How a call of an entry may be divided: by rows of its arrays, or in phases; None if neither.
+def launch(compile: Compile, made: Made) -> Launch | Inside | None:
+    """How several threads share a call of an entry: divided by rows of its arrays, or in phases, or
+    loop by loop; None where they do not.
 
     The entries that this takes are made with `compile` when they are first needed.
     """
-    # Branches and loops are for one thread, and what may be left before the end.
-    if written(made.graph) or made.program.controls:
-        return None
-    if any(node.op is GIVEN for node in made.graph.nodes()):
-        return None
+    # What writes into arguments, branches, or may be left before the end is one call.
+    inside = bool(written(made.graph)) or bool(made.program.controls)
+    if inside or any(node.op is GIVEN for node in made.graph.nodes()):
+        assert isinstance(made.source, CPUSource)
+        return Inside(compile, made) if has_loops(made.program) else None
     division = None if made.source.late else split(made.program)
     divided = phases(made.program) if division is None else [division.phase]
     return None if divided is None else Launch(compile, made, division, divided)
+
+
+#: What numbers of steps are made of that a driver knows.
+_KNOWN = (ops.INPUT, ops.DIM, ops.CONST, ops.POLY)
 
 
 class Launch:
@@ -106,3 +121,44 @@ class Launch:
         """Which arguments of the entry are divided by rows."""
         divided = [node.attr[0] in division.inputs for node in self.made.graph.inputs]
         return divided + [True] * len(self.made.source.buffers)
+
+
+class Inside:
+    """A call whose loops threads share one by one: it goes on as its statements say."""
+
+    shares_memory = True
+
+    def __init__(self, compile: Compile, made: Made) -> None:
+        self.compile, self.made = compile, made
+        inputs = [node.shape for node in made.graph.inputs if made.layouts[node.attr[0]]]
+        shapes = [*inputs, *(buffer.shape for buffer in made.source.buffers)]
+        #: A statement seldom has more to do than the arrays have elements, a few times.
+        self.works = [dims.product(shape) for shape in shapes if shape]
+        self.least = threads.LEAST_SHARED // USUAL
+        self.inside = threads.Inside(made.entry, threads.Later(self._shared))
+        #: How often it goes through its loops, as far as that is known before.
+        self.steps: Dim = 1
+        for control in made.program.controls.values():
+            steps = roles(control.node).steps
+            if steps is not None and all(n.op in _KNOWN for n in postorder([dims.as_node(steps)])):
+                self.steps = dims.add(self.steps, steps)
+
+    def call(self, driver: Driver, much: str, call: str, arguments: Sequence[str]) -> str:
+        """The call of the entry whose loops threads share, where arrays are large."""
+        driver.namespace[f"{OURS}inside"] = self.inside
+        work = f"{OURS}work * ({driver.dim(self.steps)})"
+        return f"({OURS}inside({work}, {', '.join(arguments)}) if {much} else {call})"
+
+    def _shared(self) -> Any:
+        """The entry whose loops are shared, which needs nothing else; None where there is none."""
+        source = self.made.source
+        assert isinstance(source, CPUSource)
+        kernel = shared(source.kernel, threads.LEAST_SHARED) if team.runner() else None
+        if kernel is None:
+            return kernel, []
+        found = printed(kernel, source.buffers, source.late)
+        found.calls[TEAM] += 1
+        found = replace(found, shared=True)
+        if config.check:
+            verify(kernel)
+        return self.compile(found, self.made.graph, self.made.layouts)[0], []

@@ -37,9 +37,11 @@ from tracejit.intrinsics.memory import (
     outside,
     rows,
     shaped,
+    slab,
     strip,
     wrap,
 )
+from tracejit.intrinsics.panels import pack, unpack
 from tracejit.intrinsics.philox import checked, philox_normal, philox_word
 from tracejit.intrinsics.sizes import *  # noqa: F403
 from tracejit.intrinsics.sums import (
@@ -51,6 +53,7 @@ from tracejit.intrinsics.sums import (
     sum_close,
     sum_open,
 )
+from tracejit.intrinsics.team import team
 from tracejit.intrinsics.temporary import temporary
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
 from tracejit.intrinsics.vecmath.functions import (
@@ -134,6 +137,7 @@ __all__ = [
     "new_array",
     "not_positive",
     "outside",
+    "pack",
     "pause",
     "philox_normal",
     "philox_word",
@@ -148,6 +152,7 @@ __all__ = [
     "radd_product",
     "rows",
     "shaped",
+    "slab",
     "sort_rows",
     "stream",
     "strip",
@@ -157,8 +162,10 @@ __all__ = [
     "sum_carry",
     "sum_close",
     "sum_open",
+    "team",
     "temporary",
     "ufunc_loop",
     "ufunc_over",
+    "unpack",
     "wrap",
 ]

@@ -26,9 +26,11 @@ class CPUSource(Source):
     """A kernel for the CPU, which takes the cells of `late` buffers last.
 
     `calls` counts the functions that it calls. A `ranged` one also takes `extras`, the number of a
-    phase, and its first and last iteration or chunk.
+    phase, and its first and last iteration or chunk; a `shared` one the number of threads, before
+    the cells.
     """
 
     calls: Counter[str] = field(default_factory=Counter)
     ranged: bool = False
+    shared: bool = False
     extras: list[Extra] = field(default_factory=list)

@@ -10,7 +10,7 @@ import numpy as np
 from tracejit.cpu.compiling.compile import array_type, compile_entry, scalar_type
 from tracejit.cpu.compiling.estimate import seconds
 from tracejit.cpu.emit.emitter import emit
-from tracejit.cpu.launch import Launch, launch
+from tracejit.cpu.launch import Inside, Launch, launch
 from tracejit.cpu.passes.chunks import mark_chunks
 from tracejit.cpu.passes.columns import positions_of_columns
 from tracejit.cpu.passes.jam import jam
@@ -65,10 +65,12 @@ class CPU:
         )
         if source.ranged:
             signature += [scalar_type(np.dtype(np.int64))] * 3
+        if source.shared:
+            signature.append(scalar_type(np.dtype(np.int64)))
         if source.late:  # the cells
             signature.append(array_type(np.dtype(np.int64), 1, "C"))
         return compile_entry(source, tuple(signature))
 
-    def launch(self, made: Made) -> Launch | None:
+    def launch(self, made: Made) -> Launch | Inside | None:
         """How several threads share large calls."""
         return launch(self.compile, made)

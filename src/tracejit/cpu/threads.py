@@ -20,8 +20,13 @@ from tracejit.native import locks
 
 #: Additions below which a call is not divided: they take some 25 µs, and to divide it up to 5.
 LEAST_WORK = LARGE_WORK
+#: The same of a loop of a program, where what is then in another processor's cache counts too.
+LEAST_SHARED = LARGE_WORK
 #: Additions from which on it is worth waiting for the way to divide a call: some 50 ms.
 HUGE_WORK = 1 << 30
+#: Elements of arrays in the steps of loops for which it is worth to wait for the entry that shares
+#: them, which takes as long to compile as the first one: some two seconds.
+HUGE_INSIDE = 1 << 33
 #: Parts of a phase for each thread: one that is held up leaves its share to the others.
 PARTS = 4
 #: Ranges begin at multiples of this many iterations, where there are many.
@@ -36,7 +41,7 @@ Sizes = tuple[int, int, int, bool]
 #: An entry for several threads, of the arguments, what it needs between phases, and a plan; and the
 #: dtypes of these, each with the phase and the argument that `cpu.source.Extra` names.
 Extra = tuple[np.dtype[Any], int | None, int | None]
-Spread = tuple[Callable[..., int], list[Extra]]
+Spread = tuple[Callable[..., Any], list[Extra]]
 
 
 def available() -> int:
@@ -212,3 +217,17 @@ class Shared:
         arrays = [args[k] for k in self.results]
         large = sum(a.nbytes for a in arrays) >= LEAST_BYTES
         return large and not any(a.ctypes.data % LINE_BYTES for a in arrays)
+
+
+class Inside:
+    """An entry whose loops several threads share, once that is compiled; `serial` until then."""
+
+    def __init__(self, serial: Callable[..., Any], shared: Later) -> None:
+        self.serial, self.shared = serial, shared
+
+    def __call__(self, elements: int, *args: Any) -> Any:
+        """What a call gives that computes about so many elements."""
+        threads = available()
+        if threads == 1 or (found := self.shared.get(elements > HUGE_INSIDE)) is None:
+            return self.serial(*args)
+        return found[0](*args, threads)

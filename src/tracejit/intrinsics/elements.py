@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from llvmlite import ir
 from numba.core import types
@@ -78,16 +79,35 @@ def length(axis: int) -> Any:
     return define("length", 1, result, emit, with_context=True)
 
 
+class _Scopes:
+    """The scopes of a module, `count` of them, and what loads and stores in each are told."""
+
+    def __init__(self, module: ir.Module, count: int) -> None:
+        domain = module.add_metadata(["tracejit"])
+        self.all = [module.add_metadata([f"array {k}", domain]) for k in range(count)]
+        self.told: dict[int, tuple[ir.MDValue, ir.MDValue]] = {}
+
+
+_scopes: WeakKeyDictionary[ir.Module, _Scopes] = WeakKeyDictionary()
+
+
+def declare_scopes(module: ir.Module, written: int) -> None:
+    """Let a module have scopes for so many arrays that it writes."""
+    _scopes[module] = _Scopes(module, min(1 + written, SCOPES))
+
+
 def _tell_scope(b: ir.IRBuilder, instruction: Any, scope: int | None) -> None:
     """Say that memory of `scope` overlaps with no other scope's."""
     if scope is None:
         return
-    module = b.module
-    domain = module.add_metadata(["tracejit"])
-    scopes = [module.add_metadata([f"array {k}", domain]) for k in range(SCOPES)]
-    others = scopes[:scope] + scopes[scope + 1 :]
-    instruction.set_metadata("alias.scope", module.add_metadata([scopes[scope]]))
-    instruction.set_metadata("noalias", module.add_metadata(others))
+    scopes = _scopes[b.module]
+    if scope not in scopes.told:
+        one, others = scopes.all[scope], scopes.all[:scope] + scopes.all[scope + 1 :]
+        add = b.module.add_metadata
+        scopes.told[scope] = add([one]), add(others)
+    own, others = scopes.told[scope]
+    instruction.set_metadata("alias.scope", own)
+    instruction.set_metadata("noalias", others)
 
 
 def _fits(array: Any, *index: Any) -> bool:

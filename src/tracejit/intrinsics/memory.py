@@ -210,6 +210,47 @@ def strip(ndim: int, axis: int, step: int) -> Any:
     return define("strip", 2 + ndim, result, emit, all_types=True, with_context=True)
 
 
+def slab(ndim: int, row: int, down: int, column: int, along: int) -> Any:
+    """The intrinsic ``slab(array, rows, columns, *starts)``: a matrix that lies in an array.
+
+    Its rows are the array's axis `row` by steps of `down`, its columns axis `column` by `along`; a
+    side of one element is of axis -1.
+    """
+
+    def made(array: Any) -> Any:
+        return types.Array(array.dtype, 2, "A", readonly=not array.mutable)
+
+    def result(array: Any, *numbers: Any) -> Any:
+        fits = isinstance(array, types.Array) and array.ndim == ndim
+        return made(array) if fits and all(ty == types.int64 for ty in numbers) else None
+
+    def emit(
+        context: Any, b: ir.IRBuilder, tys: Any, array: ir.Value, *numbers: ir.Value
+    ) -> ir.Value:
+        source = context.make_array(tys[0])(context, b, array)
+        strides = cgutils.unpack_tuple(b, source.strides, ndim)
+        place = b.bitcast(source.data, ir.IntType(8).as_pointer())
+        for start, stride in zip(numbers[2:], strides, strict=True):
+            place = b.gep(place, [b.mul(start, stride)])
+        steps = [
+            source.itemsize if axis < 0 else b.mul(strides[axis], ir.Constant(stride.type, by))
+            for axis, by in ((row, down), (column, along))
+        ]
+        target = context.make_array(made(tys[0]))(context, b)
+        context.populate_array(
+            target,
+            data=b.bitcast(place, source.data.type),
+            shape=cgutils.pack_array(b, numbers[:2]),
+            strides=cgutils.pack_array(b, steps),
+            itemsize=source.itemsize,
+            meminfo=None,
+            parent=None,
+        )
+        return target._getvalue()
+
+    return define("slab", 3 + ndim, result, emit, all_types=True, with_context=True)
+
+
 def _part(
     context: Any, b: ir.IRBuilder, made: Any, source: Any, data: ir.Value, axes: Sequence[int]
 ) -> ir.Value:

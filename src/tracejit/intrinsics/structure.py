@@ -22,6 +22,7 @@ from tracejit.intrinsics.define import define
 
 _INT = ir.IntType(64)
 _NOTHING = ir.Constant(ir.IntType(1), 0)
+_TRAPPING = {"sdiv", "udiv", "srem", "urem"}
 #: Vectors that a loop works on at a time, up to so many elementary functions: one alone waits for
 #: itself, a polynomial's steps being one after the other, and LLVM sees only that registers are
 #: few. (Black and Scholes' formula with four: 6.1 ns an element in the cache instead of 8.)
@@ -101,7 +102,12 @@ class _Open:
             one = large or self.sums > _MOST_SUMS or (functions and not self.whole)
             count = 1 if one else count
         elif large:
-            lanes, count = _vector_width(), 1
+            return (
+                ("vectorize.width", _vector_width()),
+                ("interleave.count", 1),
+                # A second loop, of what is left of whole vectors, takes as long to compile.
+                ("vectorize.predicate.enable", int(not self._divides_integers())),
+            )
         elif self.functions:
             return (("interleave.count", count),)
         elif self.strided:
@@ -112,6 +118,10 @@ class _Open:
         else:
             return ()
         return ("vectorize.width", lanes), ("interleave.count", count)
+
+    def _divides_integers(self) -> bool:
+        """Whether it does what may trap for elements that there are not."""
+        return any(i.opname in _TRAPPING for i in self.body.instructions)
 
 
 #: The open loops of a function under construction, outermost first.

@@ -30,6 +30,8 @@ class Solver(Watcher):
 
     #: Part of the identity of the inputs made under this solver.
     token: int = 0
+    #: What is open, and may be undone.
+    logs: Any = ()
 
     def equal(self, a: Dim, b: Dim) -> bool:
         """Whether `a` and `b` are the same length."""

@@ -1,7 +1,14 @@
-"""What follows from inequalities of lengths, by Fourier's and Motzkin's elimination.
+"""What follows from inequalities of whole numbers, lengths among them.
 
 An inequality is a polynomial that is not negative, for all values that its atoms may have at once.
-A monomial counts as an unknown of its own; of what it is made of, the facts tell.
+A monomial counts as an unknown of its own. There are two questions, and a way for each:
+
+* `follows`: does this hold by what is known of just these numbers? It is asked of each position and
+  bound that is traced, dozens of times a line, and mostly in vain: a few facts are added up.
+* `remaining`: must this hold at every step of the loops around, or what would have to hold of the
+  lengths outside? The ranges of the steps, and what quotients, remainders and extremes are, become
+  a system, of which all that is not known outside is eliminated, by Fourier's and Motzkin's method.
+  It finds all that follows from the system, and takes some milliseconds.
 """
 
 from __future__ import annotations
@@ -12,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim, Poly
+from tracejit.ir.lengths import non_negative
 from tracejit.ir.node import Node, postorder
 
 Monomial = tuple[Node, ...]
@@ -19,6 +27,8 @@ Monomial = tuple[Node, ...]
 Ranges = Mapping[Node, tuple[Dim, Dim]]
 #: So many inequalities are looked at, and so many atoms that are one of two; no more.
 _MOST, _CHOICES = 160, 4
+#: How many facts are added up, at most.
+_ADDED = 4
 _FLOOR, _REST, _MAXIMUM, _MINIMUM = (
     ops.ELEMENTWISE[name] for name in ("floor_divide", "remainder", "maximum", "minimum")
 )
@@ -51,6 +61,33 @@ def never_negative(goal: Dim, ranges: Ranges, assumed: Sequence[Poly] = ()) -> b
 
 def _contradicts(left: Sequence[Poly]) -> bool:
     return any(not terms.keys() - {()} for terms in left)
+
+
+def follows(d: Dim, about: Mapping[Node, Sequence[Dim]], added: int = _ADDED) -> bool:
+    """Whether `d` is not negative, as so many facts show: those `about` an atom, by the atom."""
+    if non_negative(d):
+        return True
+    if not added or isinstance(d, int):
+        return False
+    terms = dims.poly(d)
+    for monomial, factor in terms.items():
+        if not monomial or (factor > 0 and _is_natural_product(monomial)):
+            continue
+        # What is in the way must be made up for, by one fact or another.
+        for fact in dict.fromkeys(f for atom in monomial for f in about.get(atom, ())):
+            own = dims.poly(fact).get(monomial, 0)
+            if own and factor % own == 0 and factor // own > 0:
+                rest = dims.sub(d, dims.mul(factor // own, fact))
+                simpler = len(dims.poly(rest)) <= len(terms) + 1
+                if simpler and follows(rest, about, added - 1):
+                    return True
+        return False
+    return False
+
+
+def _is_natural_product(monomial: Monomial) -> bool:
+    """Whether a product is never negative: of what is not, and of squares."""
+    return all(non_negative(atom) or monomial.count(atom) % 2 == 0 for atom in monomial)
 
 
 # Facts --------------------------------------------------------------------------------------------

@@ -46,6 +46,23 @@ def sides(test: Node) -> tuple[Dim, Dim] | None:
     return found[0], found[1]
 
 
+def not_negative(name: str, difference: Dim) -> list[Dim]:
+    """What is not negative where a comparison of a difference of whole numbers with 0 holds.
+
+    >>> not_negative("greater", 3), not_negative("not_equal", 3)
+    ([2], [])
+    """
+    other = dims.mul(-1, difference)
+    return {
+        "less": [dims.sub(other, 1)],
+        "less_equal": [other],
+        "greater": [dims.sub(difference, 1)],
+        "greater_equal": [difference],
+        "equal": [difference, other],
+        "not_equal": [],
+    }[name]
+
+
 def non_negative(d: Dim) -> bool:
     """Whether `d` cannot be negative, whatever the arguments: a length, or a sum of them."""
     if isinstance(d, int):

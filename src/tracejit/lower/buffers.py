@@ -7,7 +7,7 @@ from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import Entry, memory_of
 from tracejit.lower.inplace import memory_taken
 from tracejit.lower.placement import placement
-from tracejit.lower.program import Buffer, Computation, Flat, Kind, Loop, Program
+from tracejit.lower.program import Buffer, Computation, Flat, Kind, Loop, Program, in_order
 
 #: A computation, and the index vector at which it reads (None: it reads the whole array).
 Reader = tuple[Computation, tuple[object, ...] | None]
@@ -155,7 +155,7 @@ def _share(
     readers: dict[Node, list[Reader]],
 ) -> None:
     """Let a temporary and the value computed from it at its last reading use one array."""
-    order = {c: k for k, c in enumerate(_in_order(program))}
+    order = {c: k for k, c in enumerate(in_order(program.items, drawing=True))}
     taken: set[Node] = set()
     for node in reversed(list(program.buffers)):
         buffers = program.buffers[node]
@@ -294,15 +294,3 @@ def _blocked_with(last: Computation, readers: list[Reader], program: Program) ->
             others = [r.loops[0] for r, _ in readers if r is not last and r.loops]
             return any(loop in item.members for loop in others)
     return False
-
-
-def _in_order(program: Program) -> list[Computation]:
-    found: list[Computation] = []
-    stack: list[Loop | Computation] = list(reversed(program.items))
-    while stack:
-        item = stack.pop()
-        if isinstance(item, Computation):
-            found.append(item)
-        else:
-            stack.extend(reversed((*item.draws, *item.items)))
-    return found

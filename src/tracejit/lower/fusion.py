@@ -66,6 +66,7 @@ class _Placer:
             roots.append(c.offset)
         if c.kind in (Kind.MATMUL, Kind.LIBRARY):
             roots.extend(c.value.args)
+            roots.extend(d for a in c.value.args for d in a.dims)  # where a part of one begins
             return self._stored_below(roots)
         stored = self.program.stored
         points = access.walk(c.value, access.identity(len(c.domain)), stored)

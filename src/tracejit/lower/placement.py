@@ -31,7 +31,7 @@ def _first(node: Node) -> tuple[Node, ...]:
 
 
 def _matrices(node: Node) -> tuple[Node, ...]:
-    return tuple(matrix_source(a)[0] for a in node.args)
+    return tuple(map(matrix_source, node.args))
 
 
 def _sources(node: Node) -> tuple[Node, ...]:
@@ -176,10 +176,34 @@ def in_memory(node: Node) -> Node:
     return node
 
 
-def matrix_source(node: Node) -> tuple[Node, bool]:
-    """The array that a matmul reads for this operand, and whether it reads it transposed."""
-    if node.op is ops.VIEW and node.ndim == 2:
-        index, (x,) = node.attr[1], node.args
-        if index == ((0, 1, 1), (0, 1, 0)) and node.shape == x.shape[::-1]:  # all of it
-            return x, True
-    return node, False
+def matrix_source(node: Node) -> Node:
+    """The array that a matmul reads for this operand: what a view is of, if it lies there."""
+    if node.op is not ops.VIEW or is_transpose(node):
+        return node.args[0] if node.op is ops.VIEW else node
+    [x] = node.args
+    if not x.ndim or not (x.op is ops.INPUT or placement(x).stored):
+        return node
+    sides = matrix_axes(node)
+    if any(side is None and d != 1 for side, d in zip(sides, node.shape[-2:], strict=True)):
+        return node
+    # Along one axis BLAS needs neighbours; those of a vector may have gaps.
+    side_by_side = None in sides or (x.ndim - 1, 1) in sides
+    return x if side_by_side and all(s is None or s[1] > 0 for s in sides) else node
+
+
+def is_transpose(node: Node) -> bool:
+    """Whether a view is all of a matrix, transposed."""
+    index, [x] = node.attr[1], node.args
+    return index == ((0, 1, 1), (0, 1, 0)) and node.shape == x.shape[::-1]
+
+
+def matrix_axes(node: Node) -> tuple[tuple[int, int] | None, ...]:
+    """The axes of an array, with steps, that are the rows and the columns of a view of it.
+
+    None for one that is of no axis.
+    """
+    found: dict[int | None, tuple[int, int]] = {}
+    for k, (_, step, axis) in enumerate(node.attr[1]):
+        if step:
+            found[axis] = k, step
+    return found.get(node.ndim - 2), found.get(node.ndim - 1)

@@ -7,7 +7,7 @@ point of its domain and stores, reduces or scans it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, Protocol, TypeVar
@@ -16,7 +16,7 @@ from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node, postorder
-from tracejit.lower.access import Access
+from tracejit.lower.access import Access, Entry
 from tracejit.lower.control import LEFT
 
 #: What a point of a loop costs beside its operations, and one of a library's, in additions.
@@ -209,16 +209,38 @@ class Window(NamedTuple):
     length: int
 
 
+class Panel(NamedTuple):
+    """Memory for what a few steps touch of an array, of lines that go side by side.
+
+    The array is that of a parameter. Step ``k`` touches, along the last axis, what lies from
+    ``base + sign * k + low`` to ``high`` there, and writes from the first to the last `written`.
+    What it reads has not been written by these steps where it `loads`. `lines` are the places along
+    the other axes.
+    """
+
+    param: int
+    lines: tuple[Entry, ...]
+    base: Dim
+    sign: int
+    low: int
+    high: int
+    written: tuple[int, int] | None
+    loads: bool
+
+
 class Lines(NamedTuple):
     """Loops that go around a loop of steps, whose body had them: their lengths.
 
     Of the last one ``1 << beside`` iterations go side by side. The arrays of the parameters
-    `fetched` are read a few rows at a time.
+    `fetched` are read a few rows at a time. With `panels`, some steps are done at a time; where
+    they are `padded`, for as many lines as there may be: what is in place of others is the last.
     """
 
     extents: tuple[Dim, ...]
     beside: int = 0
     fetched: tuple[int, ...] = ()
+    panels: tuple[Panel, ...] = ()
+    padded: bool = False
 
 
 class Strip(NamedTuple):
@@ -345,12 +367,17 @@ def work_of(item: Loop | Computation) -> Dim:
 
 def computations_in(loop: Loop) -> list[Computation]:
     """The computations inside `loop`, in order."""
+    return in_order(loop.items)
+
+
+def in_order(items: Sequence[Loop | Computation], drawing: bool = False) -> list[Computation]:
+    """The computations of these items, in order; where loops draw, the draws if `drawing`."""
     found: list[Computation] = []
-    stack: list[Loop | Computation] = list(reversed(loop.items))
+    stack = list(reversed(items))
     while stack:
         item = stack.pop()
         if isinstance(item, Computation):
             found.append(item)
         else:
-            stack.extend(reversed(item.items))
+            stack.extend(reversed((*item.draws, *item.items) if drawing else item.items))
     return found

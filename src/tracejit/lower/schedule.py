@@ -32,6 +32,7 @@ from tracejit.lower.inplace import write_in_place
 from tracejit.lower.interchange import lines_of
 from tracejit.lower.materialise import contiguous, materialise
 from tracejit.lower.order import products_early
+from tracejit.lower.panels import packed
 from tracejit.lower.placement import placement
 from tracejit.lower.program import Computation, Control, Kind, Program
 from tracejit.lower.strips import strips_of
@@ -108,6 +109,7 @@ def _control(run: Node, program: Program, target: Target) -> Control:
         programs.append(inner)
     control = Control(node, tuple(programs), memory, own)
     control.lines = lines_of(control)
+    control.lines = packed(control, target.costs)
     return control
 
 

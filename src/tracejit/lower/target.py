@@ -22,16 +22,18 @@ ProgramPass = Callable[[Program], None]
 
 
 class Costs(NamedTuple):
-    """Where a schedule draws the line, in additions.
+    """Where a schedule draws the line, in additions where nothing else is said.
 
     `recompute`     a value read by several computations is stored where it costs more
     `rebroadcast`   so is one that is broadcast over an outer axis
     `largest_body`  what a loop computes at each point, at most: compilers take longer than a body
+    `panels`        bytes that a loop goes through again and again, at most: of the first cache
     """
 
     recompute: int = 8
     rebroadcast: int = 1
     largest_body: int = 1000
+    panels: int = 1 << 15
 
 
 class Passes(NamedTuple):

@@ -120,8 +120,11 @@ class _Printer:
         """A branch or a loop, and the program of each of its regions."""
         names, node = self.names, control.node
         given = ", ".join(f"{names.of(n)}:{names.type(n)}" for n in left)
-        lines = self.along(control.lines) if control.lines else ""
-        found = [f"{node.op.name} {given} <- {names.operands(node)}{lines}"]
+        head = f"{node.op.name} {given} <- {names.operands(node)}"
+        if control.lines is not None:
+            packed = [f" p{panel.param}" for panel in control.lines.panels]
+            head += self.along(control.lines) + (" packed" if packed else "") + "".join(packed)
+        found = [head]
         for word, program in zip(node.op.regions, control.programs, strict=True):
             head, *inside = _Printer(program, word).lines()
             found += [f"    {head}", *(f"        {line}" for line in inside)]

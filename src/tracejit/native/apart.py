@@ -12,13 +12,14 @@ the process has many objects.)
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import gc
 import importlib
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from tracejit.config import COMPILER
@@ -125,6 +126,21 @@ def apart(function: Callable[[], _T]) -> _T:
         return apart(function)
     result: _T = work.given()
     return result
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Collect no garbage meanwhile, here either: what is made lives on."""
+    work = _Work(_nothing)
+    try:
+        work.begin()
+        yield
+    finally:
+        try:
+            work.end()
+        except BaseException:  # a signal handler's, which comes but once
+            work.end()
+            raise
 
 
 def _nothing() -> None:

@@ -21,11 +21,18 @@ import functools
 import os
 import platform
 import sys
+import time
 
 from tracejit.native import llvm
 
 #: How often a thread looks for work before it sleeps: some 50 µs.
 LOOKS = 2000
+#: Nanoseconds for which a call may wait for a thread that has a part, or twice what it has worked
+#: itself, and for which none need come: if it takes longer, the processors are busy otherwise.
+HELD, ABSENT = 1_000_000, 2_000_000
+#: For how long calls are not shared then, at first and at most; and after how many that are it is
+#: the first time again.
+REST, LONGEST_REST, GOOD = 2_000_000, 1_000_000_000, 1024
 #: The most shares, threads that are kept off the caller's processor, and processors that are told
 #: apart.
 SHARES, KEPT_OFF, PROCESSORS = 256, 256, 1024
@@ -46,7 +53,12 @@ declare i32 @sched_getcpu()
 declare i32 @sched_getaffinity(i32, i64, ptr)
 declare i32 @pthread_setaffinity_np(i64, i64, ptr)
 declare void {declared}
+declare i32 @clock_gettime(i32, ptr)
 
+@until = internal global i64 0       ; before when no call is shared, if not 0
+@rest = internal global i64 {rest}    ; for how long the next time
+@good = internal global i64 0        ; calls since
+@missed = internal global i64 0      ; since when none has come to any, if not 0
 @busy = internal global i32 0        ; whether a call is being shared
 @news = internal global i32 0        ; changes with every call: the word that sleepers wait on
 @sleepers = internal global i32 0
@@ -110,7 +122,7 @@ again:
   %seen = phi i32 [0, %start], [%now, %away], [%now, %finish]
   br label %look
 look:
-  %count = phi i64 [0, %again], [%looks, %wait], [0, %woken]
+  %count = phi i64 [0, %again], [%looks, %wait], [0, %woken], [0, %awake]
   %now = load atomic i32, ptr @news seq_cst, align 4
   %fresh = icmp ne i32 %now, %seen
   br i1 %fresh, label %offer, label %nothing
@@ -126,6 +138,9 @@ sleep:
   %slept = call i64 (i64, ...) @syscall(i64 {futex}, ptr @news, i32 128, i32 %seen, ptr null)
   br label %woken
 woken:
+  %failed = icmp ne i64 %slept, 0  ; else who has woken it has counted it
+  br i1 %failed, label %awake, label %look
+awake:
   %after = atomicrmw sub ptr @sleepers, i32 1 seq_cst
   br label %look
 offer:
@@ -229,6 +244,17 @@ end:
   ret void
 }}
 
+define internal i64 @now() {{
+  %time = alloca [2 x i64]
+  %ignored = call i32 @clock_gettime(i32 {clock}, ptr %time)
+  %seconds = load i64, ptr %time
+  %part_at = getelementptr i64, ptr %time, i64 1
+  %part = load i64, ptr %part_at
+  %whole = mul i64 %seconds, 1000000000
+  %now = add i64 %whole, %part
+  ret i64 %now
+}}
+
 ; Call %function(%context, k) for each k below %parts, on at most so many threads.
 define void @team_run(ptr %function, ptr %context, i64 %parts, i64 %threads) {{
 start:
@@ -237,7 +263,18 @@ start:
   %few = icmp slt i64 %rest, %helpers
   %seats = select i1 %few, i64 %rest, i64 %helpers
   %useful = icmp sgt i64 %seats, 0
-  br i1 %useful, label %try, label %alone
+  br i1 %useful, label %rested, label %alone
+rested:
+  %until = load atomic i64, ptr @until monotonic, align 8
+  %resting = icmp ne i64 %until, 0
+  br i1 %resting, label %ask, label %try
+ask:
+  %time = call i64 @now()
+  %early = icmp slt i64 %time, %until
+  br i1 %early, label %alone, label %again
+again:
+  store atomic i64 0, ptr @until monotonic, align 8
+  br label %try
 try:
   %pair = cmpxchg ptr @busy, i32 0, i32 1 seq_cst seq_cst
   %ours = extractvalue {{ i32, i1 }} %pair, 1
@@ -277,16 +314,23 @@ publish:
   %asleep = load atomic i32, ptr @sleepers seq_cst, align 4
   %awake = icmp eq i32 %asleep, 0
   %avoided = load i32, ptr @avoided
-  %old = icmp ne i32 %avoided, -1
+  %cpu = call i32 @sched_getcpu()
+  %old = icmp eq i32 %cpu, %avoided
   %quiet = and i1 %awake, %old
   br i1 %quiet, label %go, label %wake
 wake:
   call void @make_way()
+  br i1 %awake, label %go, label %rouse
+rouse:
   %how_many = trunc i64 %seats to i32
   %woken = call i64 (i64, ...) @syscall(i64 {futex}, ptr @news, i32 129, i32 %how_many)
+  %fewer = trunc i64 %woken to i32
+  %roused = atomicrmw sub ptr @sleepers, i32 %fewer seq_cst
   br label %go
 go:
+  %begun = call i64 @now()
   call void @work(i64 0)
+  %ended = call i64 @now()
   ; Who has not come by now need not come.
   %left = atomicrmw xchg ptr @seats, i64 0 seq_cst
   %came = sub i64 %seats, %left
@@ -295,7 +339,7 @@ check:
   %looked = phi i64 [0, %go], [%looked1, %pause], [%looked1, %yield]
   %done = load atomic i64, ptr @done seq_cst, align 8
   %all = icmp sge i64 %done, %came
-  br i1 %all, label %close, label %hold
+  br i1 %all, label %finish, label %hold
 hold:
   %looked1 = add i64 %looked, 1
   %long = icmp ugt i64 %looked1, {looks}
@@ -306,6 +350,48 @@ pause:
 yield:
   %ignored = call i32 @sched_yield()
   br label %check
+finish:
+  %good = load i64, ptr @good
+  %good1 = add i64 %good, 1
+  store i64 %good1, ptr @good
+  %none_came = icmp eq i64 %came, 0
+  br i1 %none_came, label %miss, label %judge
+miss:
+  %since = load i64, ptr @missed
+  %missing = call i64 @now()
+  %first_one = icmp eq i64 %since, 0
+  %since1 = select i1 %first_one, i64 %missing, i64 %since
+  store i64 %since1, ptr @missed
+  %for = sub i64 %missing, %since1
+  %in_vain = icmp ugt i64 %for, {absent}
+  br i1 %in_vain, label %slow, label %close
+judge:
+  store i64 0, ptr @missed
+  %kept_waiting = icmp ugt i64 %looked, {looks}
+  br i1 %kept_waiting, label %compare, label %close
+compare:
+  %last = call i64 @now()
+  %waited = sub i64 %last, %ended
+  %worked = sub i64 %ended, %begun
+  %twice_worked = shl i64 %worked, 1
+  %small = icmp ult i64 %twice_worked, {held}
+  %bearable = select i1 %small, i64 {held}, i64 %twice_worked
+  %too_long = icmp ugt i64 %waited, %bearable
+  br i1 %too_long, label %slow, label %close
+slow:
+  %seldom = icmp ugt i64 %good1, {good}
+  %before = load i64, ptr @rest
+  %more_rest = shl i64 %before, 2
+  %far = icmp ugt i64 %more_rest, {longest}
+  %longer = select i1 %far, i64 {longest}, i64 %more_rest
+  %next = select i1 %seldom, i64 {rest}, i64 %longer
+  %end_of_it = call i64 @now()
+  %then = add i64 %end_of_it, %next
+  store i64 %next, ptr @rest
+  store i64 0, ptr @good
+  store i64 0, ptr @missed
+  store atomic i64 %then, ptr @until monotonic, align 8
+  br label %close
 close:
   store atomic i32 0, ptr @busy seq_cst, align 4
   ret void
@@ -332,6 +418,12 @@ def runner() -> int | None:
     address = llvm.compiled(
         _TEXT.format(
             looks=LOOKS,
+            rest=REST,
+            longest=LONGEST_REST,
+            good=GOOD,
+            held=HELD,
+            absent=ABSENT,
+            clock=time.CLOCK_MONOTONIC,
             futex=futex,
             wait=wait,
             declared=wait.replace(" 1", ""),

@@ -22,6 +22,8 @@ def distinct(x: np.ndarray) -> bool:
     >>> distinct(np.zeros((3, 4))[::-1, ::2]), distinct(np.broadcast_to(np.zeros(4), (3, 4)))
     (True, False)
     """
+    if x.flags.forc:
+        return True
     axes = [(abs(s), n) for s, n in zip(x.strides, x.shape, strict=True) if n > 1]
     return all(s >= x.itemsize for s, _ in axes) and all(
         s >= t * m or t >= s * n for (s, n), (t, m) in itertools.combinations(axes, 2)

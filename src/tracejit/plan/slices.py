@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from tracejit.native.abi import start_of
 from tracejit.plan.memory import distinct
 
 
@@ -34,10 +36,14 @@ class Slices(NamedTuple):
     added: int
     order: tuple[int, ...]
 
+    def place(self) -> tuple[Any, ...]:
+        """The index that takes it."""
+        parts = (p.key() if isinstance(p, Part) else p for p in self.parts)
+        return (*parts, Ellipsis, *[None] * self.added)
+
     def take(self, x: Any) -> Any:
         """The other array: a view of `x`, an array or what stands for one."""
-        index = [p.key() if isinstance(p, Part) else p for p in self.parts]
-        view = x[(*index, Ellipsis, *[None] * self.added)]
+        view = x[self.place()]
         return view if self.order == tuple(sorted(self.order)) else view.transpose(self.order)
 
 
@@ -47,6 +53,38 @@ class Related(NamedTuple):
     base: np.ndarray
     path: str
     slices: Slices
+
+
+def telling(slices: Slices, dtype: np.dtype[Any], writeable: bool) -> Callable[[Any, Any], bool]:
+    """What tells whether an array is just these `slices` of another one, and as `writeable`.
+
+    >>> base = np.zeros(5)
+    >>> f = telling(slices_of(base[1:], base), base.dtype, True)
+    >>> f(base[1:], base), f(base[2:], base), f(base[1:], base.copy())
+    (True, False, False)
+    """
+    place = slices.place()
+    order = None if slices.order == tuple(sorted(slices.order)) else slices.order
+
+    def test(x: Any, base: Any) -> bool:
+        if type(x) is not np.ndarray or type(base) is not np.ndarray or x.dtype != dtype:
+            return False
+        if base.dtype != dtype or x.flags.writeable is not writeable:
+            return False
+        try:
+            view = base[place]
+        except IndexError:
+            return False
+        view = view if order is None else view.transpose(order)
+        if view.shape != x.shape or not distinct(base):
+            return False
+        if view.strides != x.strides and any(
+            n > 1 and s != t for n, s, t in zip(x.shape, view.strides, x.strides, strict=True)
+        ):
+            return False
+        return start_of(view) == start_of(x)
+
+    return test
 
 
 def slices_of(x: Any, base: Any) -> Slices | None:
@@ -85,8 +123,7 @@ def slices_of(x: Any, base: Any) -> Slices | None:
 
 def _starts(x: np.ndarray, base: np.ndarray) -> list[int] | None:
     """The position in `base` of the first element of `x`."""
-    start, own = (a.__array_interface__["data"][0] for a in (x, base))
-    rest = start - own
+    rest = start_of(x) - start_of(base)
     axes = list(zip(base.strides, base.shape, strict=True))
     rest -= sum(s * (n - 1) for s, n in axes if s < 0)  # from the lowest address
     found = [0] * base.ndim

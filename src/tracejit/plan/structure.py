@@ -114,6 +114,10 @@ def same(a: Any, b: Any) -> bool:
         return False
 
 
+#: Where a class of ours says which one its instances stand for.
+STANDS_FOR = "__tracejit_class__"
+
+
 class Leaf(NamedTuple):
     """Place of a leaf in the description: `path` as Python text after the root's name."""
 
@@ -147,7 +151,7 @@ def is_namedtuple(cls: type) -> bool:
 
 def children_of(value: Any) -> Tree | None:
     """`value` taken apart by one level (children are values), or None where it is no container."""
-    cls = type(value)
+    cls = getattr(type(value), STANDS_FOR, type(value))
     if cls is tuple or cls is list:
         return Tree(cls.__name__, cls, (), tuple(value))
     if cls is dict:

@@ -15,8 +15,9 @@ from tracejit.ir.types import BOOL
 from tracejit.trace.bits import bits_of
 from tracejit.trace.effects import NOTHING, State, Variables
 from tracejit.trace.facts import consequences
+from tracejit.trace.lists import TracedList
 from tracejit.trace.memory import put
-from tracejit.trace.mixed import Mixed, classes_of, known
+from tracejit.trace.mixed import Mixed, chosen, classes_of, is_constant, known
 from tracejit.trace.owners import is_array
 from tracejit.trace.pieces import (
     Found,
@@ -29,12 +30,14 @@ from tracejit.trace.pieces import (
     doubtful,
     is_doubtful,
     nodes_of,
+    note_added,
     nothing,
+    of_lists,
     traced,
     value_of,
 )
 from tracejit.trace.trace import Trace
-from tracejit.trace.tracer import Tracer, wrap
+from tracejit.trace.tracer import Tracer, number, wrap
 
 
 @by_parts
@@ -61,10 +64,12 @@ def if_true(
             trace.require(holds, holds, holds)
             return other()
     names = variables.names
+    note_added(trace, [side.added for side in sides])
     sides, fixed = _fixed(sides, before, variables)
     places = sorted(k for k in {*sides[0].values, *sides[1].values} if names[k] in variables.live)
     arrays = {k: a for side in sides for k, (a, _) in side.arrays.items()}
     values = [[side.values.get(k, before[k]) for k in places] for side in sides]
+    places, values, constants = _without_constants(places, values, variables)
     maybe = _maybe_kept(trace, sides, places, before, variables.places(common))
     for n, k in enumerate(places):
         _fill(names[k], values, n, variables)
@@ -92,7 +97,7 @@ def if_true(
         for group, side in zip(groups, sides, strict=True):
             group.append(Tracer(conjunction(side.checks), "number"))
     now = variables.get()
-    for k, v in fixed.items():
+    for k, v in (*fixed.items(), *constants.items()):
         now[k] = v
     if not groups[0]:
         variables.set(now)
@@ -132,7 +137,22 @@ def _chosen(trace: Trace, item: Node, values: Sequence[Tracer]) -> Tracer:
             trace.within(item, min(low for low, _ in extents), max(high for _, high in extents))
         else:
             trace.noted(item, max(map(bits_of, sides)))
-    return Tracer(item, values[0].kind)
+    return of_lists(Tracer(item, values[0].kind), *values)
+
+
+def _without_constants(
+    places: Sequence[int], values: list[list[Any]], variables: Variables
+) -> tuple[list[int], list[list[Any]], dict[int, Any]]:
+    """Places and values of a branch, without what is the same constant on both sides."""
+    constants: dict[int, Any] = {}
+    for k, one, other in zip(places, *values, strict=True):
+        own = variables.names[k].startswith(".")  # which is read only where it is assigned
+        found = {v for v in (one, other) if is_constant(v)}
+        rest = [v for v in (one, other) if not is_constant(v)]
+        if len(found) == 1 and all(own and v is variables.unbound for v in rest):
+            constants[k] = found.pop()
+    kept = [n for n, k in enumerate(places) if k not in constants]
+    return [places[n] for n in kept], [[v[n] for n in kept] for v in values], constants
 
 
 def _fixed(
@@ -217,8 +237,10 @@ def _fill(name: str, sides: list[list[Any]], n: int, variables: Variables) -> No
         return
     for own, other in (sides, sides[::-1]):
         if own[n] is variables.unbound and other[n] is not variables.unbound:
-            like = value_of(other[n], name, variables)
-            own[n] = nothing(like, name)
+            like = other[n]
+            own[n] = (
+                like if isinstance(like, Mixed) else nothing(value_of(like, name, variables), name)
+            )
 
 
 def _denied(test: Node) -> list[Node]:
@@ -254,7 +276,7 @@ def _side(
 def either(
     trace: Trace, name: str, first: Any, other: Callable[[], Any], held: Sequence[Any]
 ) -> Any:
-    """``first and other()``, or ``or``, of truth values.
+    """``first and other()``, or ``or``, of numbers.
 
     The second one is a branch's where it may raise, or reads what the first one guards.
     """
@@ -263,14 +285,12 @@ def either(
         found = traced(trace, other, NOTHING, held)
     second = found.result
     b = predicate(second)
-    if not (_is_truth(first) and _is_truth(second)):
-        raise NotTraceable("`and` and `or` of traced values that are no truth values", "compare")
     before = set(postorder([a]))
     guarded = any(is_guarded(node) for node in postorder([b]) if node not in before)
-    if guarded or found.checks or found.arrays:
-        node = _guarded(trace, a, other, not both, held)
-    else:
-        node = build.elementwise(name, a, b)
+    apart = guarded or bool(found.checks or found.arrays)
+    if not (_is_truth(first) and _is_truth(second)):
+        return _number(trace, a, first, other if apart else second, both, held)
+    node = _guarded(trace, a, other, not both, held) if apart else build.elementwise(name, a, b)
     classes = classes_of(first, second)
     if classes is None:
         return Tracer(node, wrap(first).kind)
@@ -280,9 +300,19 @@ def either(
     return classes.whole([Tracer(node, "scalar"), Tracer(is_first, "number")])
 
 
+def _number(
+    trace: Trace, test: Node, first: Any, second: Any, both: bool, held: Sequence[Any]
+) -> Any:
+    """The one of two numbers that ``and`` or ``or`` gives; the second may be a piece to run."""
+    if callable(second):
+        then, otherwise = (second, lambda: first) if both else (lambda: first, second)
+        return if_true(trace, Tracer(test), then, otherwise, NOTHING, held)
+    return chosen(test, second, first) if both else chosen(test, first, second)
+
+
 def _is_truth(value: Any) -> bool:
     if isinstance(value, Mixed):
-        return value.classes.dtypes == (BOOL,)
+        return value.classes.dtypes == (BOOL,) and not value.classes.constants
     return wrap(value).node.dtype == BOOL
 
 
@@ -309,8 +339,12 @@ def negated(value: Any) -> Tracer:
 
 def predicate(test: Any) -> Node:
     """The truth of a value, as a branch or a loop takes it."""
+    if isinstance(test, TracedList):
+        return predicate(number(test.length) > 0)
     if isinstance(test, Mixed):
         return build.where(test.is_first.node, *map(predicate, test.sides()))
+    if is_constant(test):
+        return known(bool(test)).node
     node = wrap(test).node
     if node.shape:
         raise NotTraceable("the truth value of an array with axes is asked for", "use any or all")

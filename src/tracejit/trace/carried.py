@@ -7,30 +7,35 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from tracejit.errors import NotTraceable
+from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir import build, dims, ops
 from tracejit.ir.closing import placeholder
 from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.node import Node
 from tracejit.ir.region import Check, regions_of
 from tracejit.ir.rules import roles
-from tracejit.ir.scalars import given
-from tracejit.trace.bits import atom_bits, bits_of
+from tracejit.trace.bits import atom_bits
 from tracejit.trace.effects import State, Variables
+from tracejit.trace.growth import Growth
+from tracejit.trace.integers import LARGEST, bound, small
 from tracejit.trace.memory import put
-from tracejit.trace.owners import Values, is_array, placed
+from tracejit.trace.mixed import Mixed
+from tracejit.trace.owners import Values, is_array, is_listed, memory_of, placed
 from tracejit.trace.pieces import (
     Found,
+    Structured,
     alike,
     by_value,
     conjunction,
     doubtful,
     is_doubtful,
     nothing,
+    of_lists,
     traced,
     value_of,
 )
-from tracejit.trace.trace import Trace, condition
+from tracejit.trace.ranges import Steps
+from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
 #: Steps after which arrays that change their variables are back, at most.
@@ -40,8 +45,6 @@ LONGEST = 4
 GROWTH, SMALL_BITS = 1 << 20, 31
 #: The same, of a loop inside of others: no program does so many steps that this adds up to it.
 COUNTED = 1 << 12
-#: What a number that grows otherwise may be at most.
-LARGEST = 1 << 60
 
 
 class Unsettled(BaseException):  # no handler of the user's is for it
@@ -62,12 +65,21 @@ class Exchanged(BaseException):
 
 
 class Carried(NamedTuple):
-    """What a loop carries: variables, by their places, and arrays; starts and placeholders."""
+    """What a loop carries: variables, by their places, and arrays; starts and placeholders.
+
+    Lists may hold the arrays of variables at `listed` places. What `grows` is known at each step.
+    """
 
     places: list[int]
     arrays: list[Any]
     starts: list[Tracer]
     params: list[Node]
+    listed: dict[int, Tracer]
+    grows: Growth
+
+    def of_variables(self) -> list[Tracer]:
+        """Where the variables start."""
+        return self.starts[: len(self.places)]
 
 
 def settled(
@@ -76,29 +88,50 @@ def settled(
     variables: Variables,
     held: Sequence[Any],
     skipped: bool,
-    counted: bool = False,
+    body: object,
+    steps: Steps | None = None,
 ) -> tuple[Carried, Found]:
     """What a body carries, and what it makes of that; it may be `skipped`, and do no step.
 
-    Raises `Exchanged` where arrays change their variables, and the steps are `counted`.
+    Raises `Exchanged` where arrays change their variables, and the `steps` are counted.
     """
     before, common = variables.get(), variables.shared()
     kept = variables.read | variables.live if skipped else variables.read
-    carried, trends = Carried([], [], [], []), dict[int, int]()
+    learned = ("carried", getattr(body, "__code__", body), variables.names)
+    carried, trends = _expected(trace.learned.get(learned, ()), before, held, variables, kept)
+    carried = carried._replace(grows=Growth(steps, skipped))
+    expected = bool(carried.params)
     while True:
         state = State(trace)
-        found = _with(trace, carried, run, variables, held, trends)
-        if counted and not carried.places:
+        try:
+            found = _with(trace, carried, run, variables, held, trends)
+        except NotTraceable as problem:
+            if not expected or isinstance(problem, OverBudget):
+                raise
+            problem.forget()
+            found = None
+        if expected and (found is None or not _is_as_expected(carried, found)):
+            state.restore()
+            grows = Growth(steps, skipped)
+            carried, trends, expected = Carried([], [], [], [], {}, grows), {}, False
+            continue
+        assert found is not None
+        expected = False
+        if steps is not None and all(s.kind != "array" for s in carried.of_variables()):
             _tell_exchanged(found)
+        known = carried.grows.noted(trace, found.arrays)
+        found = found._replace(arrays=carried.grows.others(found.arrays))
         found = _as_values(found, carried, before, variables)
         fresh = [k for k in found.values if k not in carried.places]
         # Whose array a variable gets is written into, or kept: it has one more place.
         fresh += [j for j in found.moved.values() if j not in (*carried.places, *fresh)]
         arrays = [a for a, _ in found.arrays.values() if all(a is not c for c in carried.arrays)]
-        if not fresh and not arrays:
+        held_by_lists = _listed(carried, found)
+        if known and not fresh and not arrays and not held_by_lists:
             _require_private(trace, carried, found, before, variables, common, skipped)
             bounds = _require_settled(carried, found, variables, trace)
             if _go_on(carried, found, trends):
+                trace.learned[learned] = _learned(carried, trends, kept, variables)
                 return carried, found._replace(checks=(*found.checks, *bounds))
         state.restore()
         places, every = [*carried.places, *fresh], [*carried.arrays, *arrays]
@@ -109,7 +142,64 @@ def settled(
         trends |= {k: t for k in fresh if (t := _trend(before[k], found.values.get(k)))}
         starts += [Tracer(a.node) for a in every]
         params = [placeholder(s.node.type) for s in starts]
-        carried = Carried(places, every, starts, params)
+        carried = Carried(
+            places, every, starts, params, carried.listed | held_by_lists, carried.grows
+        )
+
+
+def _listed(carried: Carried, found: Found) -> dict[int, Tracer]:
+    """Values that lists hold from a step on, of variables of which that was not known."""
+    return {
+        k: value
+        for k, value in found.values.items()
+        if k not in carried.listed and is_array(value) and is_listed(value)
+    }
+
+
+def _learned(
+    carried: Carried, trends: Mapping[int, int], kept: frozenset[str], variables: Variables
+) -> tuple[Any, ...]:
+    """What a body within a loop will carry when it is traced again: numbers, and arrays.
+
+    Else each loop around would double, at the least, how often it is traced.
+    """
+    numbers = [
+        (k, start.node.type, trends.get(k))
+        for k, start in zip(carried.places, carried.starts, strict=False)
+        if start.kind != "array" and variables.names[k] in kept
+    ]
+    return numbers, carried.arrays
+
+
+def _expected(
+    learned: Sequence[Any],
+    before: Sequence[Any],
+    held: Sequence[Any],
+    variables: Variables,
+    kept: frozenset[str],
+) -> tuple[Carried, dict[int, int]]:
+    """What was carried by this body before, of what there is here; and the trends."""
+    numbers, arrays = learned or ((), ())
+    known = {
+        k: trend
+        for k, type, trend in numbers
+        if isinstance(before[k], (Tracer, int, float, complex))
+        and wrap(before[k]).node.type == type
+        and variables.names[k] in kept
+    }
+    seen = {id(memory_of(v)) for v in (*before, *held)}
+    every = [a for a in arrays if id(a) in seen]
+    starts = [_start(k, before[k], before[k], variables, kept) for k in known]
+    starts += [Tracer(a.node) for a in every]
+    params = [placeholder(s.node.type) for s in starts]
+    trends = {k: trend for k, trend in known.items() if trend}
+    return Carried([*known], every, starts, params, {}, Growth(None, False)), trends
+
+
+def _is_as_expected(carried: Carried, found: Found) -> bool:
+    """Whether all that was expected to change does."""
+    numbers = all(k in found.values for k in carried.places)
+    return numbers and all(id(a) in found.arrays for a in carried.arrays)
 
 
 def _trend(before: Any, after: Any) -> int:
@@ -151,10 +241,14 @@ def _with(
     before, saved = variables.get(), [(a, a.node) for a in carried.arrays]
     known, count = Values(before), len(carried.places)
     for k, param, start in zip(carried.places, carried.params, carried.starts, strict=False):
-        known[k] = placed(Tracer(param, start.kind))
+        known[k] = placed(of_lists(Tracer(param, start.kind), carried.listed.get(k)))
+    around = [(log, dict(log.around)) for log in trace.logs]
     for array, param in zip(carried.arrays, carried.params[count:], strict=True):
+        for log, _ in around:
+            log.around.setdefault(id(array), array.node)
         put(array, param)
     variables.set(known)
+    carried.grows.begin()
     ints = {p for p in carried.params if p.type == INT_SCALAR}
     trace.carried |= ints
     facts = [
@@ -171,6 +265,9 @@ def _with(
         trace.carried -= ints
         for array, node in saved:
             put(array, node)
+        for log, content in around:
+            log.around = content
+        carried.grows.end()
         variables.set(before)
 
 
@@ -178,7 +275,7 @@ def _by_value(carried: Carried, found: Found, handles: Sequence[Any]) -> Found:
     """What is written into the arrays of places, as what these come to."""
     values, arrays, touched = dict(found.values), dict(found.arrays), set[int]()
     for k in carried.places:
-        memory = getattr(handles[k], "memory", None)
+        memory = memory_of(handles[k])
         written = arrays.pop(id(memory), None) if memory is not None else None
         if written is not None:
             touched.add(k)
@@ -248,7 +345,9 @@ def _start(
     if name in kept and not (name.startswith(".") and before is variables.unbound):
         if isinstance(before, Tracer) and before.kind == "array":
             return Tracer(before.node)  # a value: whoever else has that array keeps it
-        return _small(value_of(before, name, variables))
+        if isinstance(before, Mixed):
+            raise Structured(place, before.classes)
+        return small(value_of(before, name, variables))
     return nothing(value_of(after, name, variables), name)
 
 
@@ -265,27 +364,8 @@ def _require_settled(
         if not alike(trace, value, start):
             raise Unsettled
         if value.node.type == INT_SCALAR and not _stays_small(value.node, whole):
-            bounds.append(_bound(value.node, trace))
+            bounds.append(bound(value.node))
     return bounds
-
-
-def _small(value: Tracer) -> Tracer:
-    """Where a value starts: a number of Python's far from 64 bits."""
-    if value.node.type != INT_SCALAR or bits_of(dims.from_node(value.node)) < LARGEST.bit_length():
-        return value
-    holds = _is_small(value.node)
-    build.solver().require(holds, holds, holds)
-    return Tracer(given(value.node, holds), value.kind)
-
-
-def _bound(number: Node, trace: Trace) -> Check:
-    """That a number of Python's is far from 64 bits after a step."""
-    return Check(_is_small(number), "an integer of Python's stays within 60 bits", trace.origin())
-
-
-def _is_small(number: Node) -> Node:
-    limits = (condition("less", number, LARGEST), condition("greater", number, -LARGEST))
-    return build.elementwise("logical_and", *limits)
 
 
 def _stays_small(
@@ -397,7 +477,7 @@ def take(
     for k, item, start in zip(carried.places, items, carried.starts, strict=False):
         kept = is_array(now[k]) and variables.names[k] in common
         maybe = is_array(found.values.get(k)) and is_doubtful(found.values[k])
-        now[k] = Tracer(item, start.kind)
+        now[k] = of_lists(Tracer(item, start.kind), found.values.get(k))
         if item.type == INT_SCALAR:
             trace.noted(item, LARGEST.bit_length() - 1)
         if kept or maybe:
@@ -406,4 +486,5 @@ def take(
     for array, item in zip(carried.arrays, items[count:], strict=False):
         build.solver().wrote(array)
         put(array, item)
+    carried.grows.take()
     return items[count + len(carried.arrays) :]

@@ -13,6 +13,7 @@ from typing import Any
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, control
 from tracejit.ir.closing import Body
+from tracejit.ir.dims import Dim
 from tracejit.ir.invariant import around
 from tracejit.ir.node import Node
 from tracejit.trace.branches import if_true, predicate
@@ -20,7 +21,7 @@ from tracejit.trace.carried import Entered, Unsettled, required, results_of, set
 from tracejit.trace.effects import Variables
 from tracejit.trace.facts import consequences
 from tracejit.trace.memory import Log
-from tracejit.trace.pieces import by_parts, canonical, nodes_of
+from tracejit.trace.pieces import by_parts, canonical, nodes_of, note_added
 from tracejit.trace.trace import Trace
 
 #: Steps that are traced by themselves before a loop, at most.
@@ -38,7 +39,9 @@ def while_true(
     """A loop that goes on while `test`, which is of a traced value, holds."""
     for _ in range(PEELED + 1):
         try:
-            return looped(trace, lambda: predicate(test()), body, variables, held, skipped=True)
+            return looped(
+                trace, lambda: predicate(test()), body, variables, held, skipped=True, code=body
+            )
         except Unsettled:
             # The first step by itself: it is done where the test holds.
             if_true(trace, test(), body, lambda: None, variables, held)
@@ -73,10 +76,13 @@ def looped(
     variables: Variables,
     held: Sequence[Any],
     skipped: bool,
+    code: object,
+    most: Dim | None = None,
 ) -> None:
     """The region of a loop that goes on while `test` holds; raises `Unsettled`.
 
-    Where it may be `skipped`, the test may not hold at first.
+    Where it may be `skipped`, the test may not hold at first. There are at `most` so many steps.
+    The `code` tells bodies apart.
     """
     decisions: list[Node] = []
 
@@ -85,7 +91,7 @@ def looped(
         with trace.facts.known(consequences(decisions[0], True)):
             body()
 
-    carried, found = settled(trace, run, variables, held, skipped)
+    carried, found = settled(trace, run, variables, held, skipped, code)
     extra = required(found)
     for ok in extra.params:  # what raises leaves the loop
         decisions[:] = [build.elementwise("logical_and", ok, *decisions)]
@@ -94,6 +100,7 @@ def looped(
         [*carried.params, *extra.params], [*results_of(carried, found), *extra.results],
         decisions,
     )  # fmt: skip
+    note_added(trace, [found.added], most)
     made, tested = Body(tuple(results)), Body(tuple(decided))
     before = nodes_of(trace, [*held, *variables.get()])
     outside = around(made, params, before) | around(tested, params, before)

@@ -7,7 +7,7 @@ from one step to another (is ``x[:i]`` empty?), the loop becomes two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tracejit.errors import NotTraceable
@@ -15,6 +15,7 @@ from tracejit.ir import build, control, dims, ops
 from tracejit.ir.closing import Body, placeholder
 from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.invariant import around
+from tracejit.ir.lengths import non_negative
 from tracejit.ir.node import Node
 from tracejit.trace.bits import bits_of
 from tracejit.trace.branches import if_true, predicate
@@ -29,7 +30,7 @@ from tracejit.trace.carried import (
 )
 from tracejit.trace.control import looped
 from tracejit.trace.effects import Variables
-from tracejit.trace.pieces import by_parts, canonical, nodes_of, tried
+from tracejit.trace.pieces import by_parts, canonical, nodes_of, note_added, tried
 from tracejit.trace.ranges import Divided, Steps, changing, depends, holds
 from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap
@@ -65,9 +66,12 @@ def for_steps(
         body(wrap_length(start))
         return True
 
+    def again(start: Dim, rest: Dim) -> None:
+        for_steps(trace, start, rest, by, body, variables, held)
+
     try:
         code = getattr(body, "__code__", body)
-        _in_parts(trace, first, count, by, region, step, code, variables, held)
+        _in_parts(trace, first, count, by, region, step, again, code, variables, held)
     except Exchanged as found:
         _in_turns(trace, found, by, body, variables, held)
 
@@ -129,8 +133,11 @@ def for_until(
         if_true(trace, Tracer(going), one, lambda: None, variables, held)
         return True
 
+    def again(start: Dim, rest: Dim) -> None:
+        for_until(trace, start, rest, by, body, goes_on, variables, held)
+
     code = getattr(body, "__code__", body)
-    _in_parts(trace, first, count, by, region, step, code, variables, held)
+    _in_parts(trace, first, count, by, region, step, again, code, variables, held)
 
 
 def _in_parts(
@@ -140,11 +147,15 @@ def _in_parts(
     by: int,
     region: Region,
     step: Callable[[Dim], bool],
+    again: Callable[[Dim, Dim], None],
     body: object,
     variables: Variables,
     held: Sequence[Any],
 ) -> None:
     """A loop as regions, and steps by themselves, each of which says whether to go on.
+
+    Where it is not known whether there is a step, what follows it is done only if there is, by such
+    a loop `again`: a value has the type there that it has after a step.
 
     How many of these there are at first is remembered of a `body`, for when it is traced again.
     """
@@ -184,8 +195,7 @@ def _in_parts(
                     ) from None
         if not certain and (some := trace.answer(condition("greater", rest, 0))) is not True:
             if some is None:
-                _where(trace, rest, step, start, variables, held)
-                parts.insert(0, (dims.add(start, by), dims.sub(rest, 1)))
+                _where(trace, start, rest, by, step, again, variables, held)
             continue
         if not begun:
             alone += 1
@@ -198,19 +208,22 @@ def _in_parts(
 
 def _where(
     trace: Trace,
-    rest: Dim,
-    step: Callable[[Dim], bool],
     start: Dim,
+    rest: Dim,
+    by: int,
+    step: Callable[[Dim], bool],
+    again: Callable[[Dim, Dim], None],
     variables: Variables,
     held: Sequence[Any],
 ) -> None:
-    """A step by itself, where there is a `rest` of any."""
+    """The `rest` of a loop, the first step by itself, where there is any."""
 
-    def one() -> None:
-        step(start)
+    def some() -> None:
+        if step(start):
+            again(dims.add(start, by), dims.sub(rest, 1))
 
-    some = Tracer(condition("greater", dims.as_node(rest), 0), "number")
-    if_true(trace, some, one, lambda: None, variables, held)
+    any_left = Tracer(condition("greater", dims.as_node(rest), 0), "number")
+    if_true(trace, any_left, some, lambda: None, variables, held)
 
 
 def _is_certain(trace: Trace, count: Dim) -> bool | None:
@@ -292,18 +305,44 @@ def _scanned(
         finally:
             trace.steps.pop()
 
-    carried, found = settled(trace, run, variables, held, skipped, counted=True)
+    carried, found = settled(trace, run, variables, held, skipped, body, steps)
     extra = required(found)
     starts, params, results, [total] = canonical(
         trace, [*(s.node for s in carried.starts), *extra.starts],
         [*carried.params, *extra.params, steps.number],
         [*results_of(carried, found), *extra.results], [dims.as_node(dims.add(steps.last, 1))],
     )  # fmt: skip
+    note_added(trace, [_most(found.added, steps)], _often(steps, skipped))
     made = Body(tuple(results))
     outside = around(made, frozenset(params), nodes_of(trace, [*held, *variables.get()]))
     node = control.steps_of(starts, total, [], params, made, outside, trace.origin())
     trace.take_loop()
     extra.take(trace, take(trace, control.items(node), carried, found, variables, skipped))
+
+
+def _often(steps: Steps, skipped: bool) -> Dim:
+    """How many steps there are at most."""
+    count = dims.add(steps.last, 1)
+    return dims.maximum(count, 0) if skipped and not non_negative(count) else count
+
+
+def _most(
+    added: Mapping[int, tuple[Any, Dim | None]], steps: Steps
+) -> dict[int, tuple[Any, Dim | None]]:
+    """By how many elements lists grow at any step, at most."""
+    return {key: (grown, _greatest(count, steps)) for key, (grown, count) in added.items()}
+
+
+def _greatest(count: Dim | None, steps: Steps) -> Dim | None:
+    """The greatest length at a step, where the number of the step is no factor of others."""
+    if not isinstance(count, Node) or not depends(count, [steps]):
+        return count
+    terms = dims.poly(count)
+    factor = terms.pop((steps.number,), 0)
+    rest = dims.from_poly(terms)
+    if isinstance(rest, Node) and depends(rest, [steps]):
+        return None
+    return dims.add(rest, dims.mul(factor, steps.last)) if factor > 0 else rest
 
 
 def _counted(
@@ -345,6 +384,7 @@ def _counted(
 
     skipped = skipped or predicate(goes_on()).op is not ops.CONST
     try:
-        looped(trace, test, step, variables.counting(counter), held, skipped)
+        most = count if not skipped or non_negative(count) else dims.maximum(count, 0)
+        looped(trace, test, step, variables.counting(counter), held, skipped, body, most)
     finally:
         trace.counts -= own

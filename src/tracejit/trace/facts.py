@@ -1,7 +1,9 @@
 """What is known of whole numbers where it is traced: differences that are not negative there.
 
 A loop knows that the number of its step is one of its steps', a side of a branch what decided for
-it, and a number of `given` what it was tested for. So most positions need no test.
+it, and a number of `given` what it was tested for. So most positions need no test. This is where it
+is kept, and where a test says what follows from it; what follows of that is proven in
+`ir/inequalities.py`.
 """
 
 from __future__ import annotations
@@ -11,15 +13,12 @@ from contextlib import contextmanager
 
 from tracejit.ir import build, dims, lengths, ops
 from tracejit.ir.closing import opened
-from tracejit.ir.dims import INT_SCALAR, Dim, Poly
-from tracejit.ir.lengths import non_negative
+from tracejit.ir.dims import INT_SCALAR, Dim
+from tracejit.ir.inequalities import follows
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.region import regions_of
 from tracejit.ir.scalars import GIVEN
 from tracejit.ir.types import INT64
-
-#: How many facts are added up, at most, to prove something.
-_STEPS = 4
 
 
 class Facts:
@@ -76,26 +75,7 @@ class Facts:
 
     def holds(self, d: Dim) -> bool:
         """Whether `d` is certainly not negative."""
-        return self._proven(d, _STEPS)
-
-    def _proven(self, d: Dim, steps: int) -> bool:
-        if non_negative(d):
-            return True
-        if not steps or isinstance(d, int):
-            return False
-        terms = dims.poly(d)
-        for monomial, factor in terms.items():
-            if not monomial or (factor > 0 and _is_natural(monomial)):
-                continue
-            # What is in the way must be made up for, by one fact or another.
-            for fact in dict.fromkeys(f for atom in monomial for f in self._about.get(atom, ())):
-                own = dims.poly(fact).get(monomial, 0)
-                if own and factor % own == 0 and factor // own > 0:
-                    rest = dims.sub(d, dims.mul(factor // own, fact))
-                    if _is_simpler(rest, terms) and self._proven(rest, steps - 1):
-                        return True
-            return False
-        return False
+        return follows(d, self._about)
 
 
 class Knowing(build.Solver):
@@ -124,15 +104,6 @@ class Knowing(build.Solver):
     def extent(self, d: Dim) -> tuple[int, int] | None:
         """Between what a number is, if that is known of it wherever it is computed."""
         return self.extents.get(d) if isinstance(d, Node) else (d, d)
-
-
-def _is_natural(monomial: tuple[Node, ...]) -> bool:
-    """Whether a product is never negative: of what is not, and of squares."""
-    return all(non_negative(atom) or monomial.count(atom) % 2 == 0 for atom in monomial)
-
-
-def _is_simpler(rest: Dim, terms: Poly) -> bool:
-    return len(dims.poly(rest)) <= len(terms) + 1
 
 
 def _atoms(fact: Dim) -> list[Node]:
@@ -184,24 +155,12 @@ def _of_branch(branch: Node, place: int, holds: bool) -> list[tuple[Node, bool]]
     return []
 
 
-_NOT = {"less": "greater_equal", "greater_equal": "less", "greater": "less_equal",
-        "less_equal": "greater", "equal": "not_equal", "not_equal": "equal"}  # fmt: skip
-
-
 def _compared(test: Node, holds: bool) -> list[Dim]:
-    if test.op.name not in _NOT or not all(_is_whole(a) for a in test.args):
+    name = test.op.name
+    if name not in lengths.NEGATED or not all(_is_whole(a) for a in test.args):
         return []
-    a, b = (_side(node) for node in test.args)
-    name = test.op.name if holds else _NOT[test.op.name]
-    less, more = dims.sub(b, a), dims.sub(a, b)
-    return {
-        "less": [dims.sub(less, 1)],
-        "less_equal": [less],
-        "greater": [dims.sub(more, 1)],
-        "greater_equal": [more],
-        "equal": [less, more],
-        "not_equal": [],
-    }[name]
+    difference = dims.sub(*map(_side, test.args))
+    return lengths.not_negative(name if holds else lengths.NEGATED[name], difference)
 
 
 def _is_whole(node: Node) -> bool:

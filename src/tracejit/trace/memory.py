@@ -15,13 +15,37 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from tracejit.errors import NotTraceable
-from tracejit.ir import build, ops
+from tracejit.ir import build, dims, ops
 from tracejit.ir.alias import Step
+from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 
 Path = tuple[Step, ...]
 #: Numbers arrays in the order in which they are made.
 births = itertools.count()
+
+
+class Group:
+    """Lists that may hold the same arrays."""
+
+    __slots__ = ("_part",)
+
+    def __init__(self) -> None:
+        self._part: Group | None = None
+
+    def all(self) -> Group:
+        """What stands for it, and for those that it has been joined with."""
+        group = self
+        while group._part is not None:
+            group = group._part
+        return group
+
+    def joined(self, other: Group | None) -> Group:
+        """One of both from here on."""
+        one = self.all()
+        if other is not None and other.all() is not one:
+            other.all()._part = one
+        return one
 
 
 class Memory:
@@ -31,9 +55,12 @@ class Memory:
     is a vector; of one that is `contiguous`, the first. One
     `outside` is the caller's: the input of this name, an argument or what is captured. A `doubtful`
     one may be another array, as a branch or a loop went: it is read, and neither written nor given.
+    One that is `listed` may be held by the lists of a group, and is not written.
     """
 
-    __slots__ = ("born", "contiguous", "doubtful", "handles", "node", "outside", "start", "whole")
+    __slots__ = (
+        "born", "contiguous", "doubtful", "handles", "listed", "node", "outside", "start", "whole",
+    )  # fmt: skip
 
     def __init__(self, first: Any, whole: bool = False, outside: str = "") -> None:
         self.born: int = first.born
@@ -42,6 +69,7 @@ class Memory:
         self.outside = outside
         self.doubtful = False
         self.contiguous = whole
+        self.listed: Group | None = None
         self.whole = whole or self.node.ndim <= 1
         self.handles: WeakValueDictionary[int, Any] = WeakValueDictionary({id(first): first})
 
@@ -76,6 +104,10 @@ class Memory:
     def write(self, target: Any, node: Node) -> None:
         """Let what the handle `target` sees have the value `node`, of its shape and dtype."""
         self.require_certain()
+        if self.listed is not None:
+            raise NotTraceable(
+                "an array that a list may hold is written into", "append a copy: x.copy()"
+            )
         others = [h for h in self.handles.values() if h is not target]
         if not others and not target.path:
             build.solver().wrote(self)
@@ -91,10 +123,16 @@ class Memory:
                 "reshape a copy: x.copy().reshape(...)",
             )
         build.solver().wrote(self)
-        self.node = _written(self.node, target.path, node) if target.path else node
+        self.node = written(self.node, target.path, node) if target.path else node
         target.node = node
         for handle in others:
             handle.node = follow(handle.path, self.node)
+
+
+def input_name(variable: Any) -> str:
+    """The name of the input that a traced value is, also where it has been written into since."""
+    name: str = variable.node.attr[0] if variable.memory is None else variable.memory.outside
+    return name
 
 
 def follow(path: Path, node: Node) -> Node:
@@ -104,7 +142,7 @@ def follow(path: Path, node: Node) -> Node:
     return node
 
 
-def _written(base: Node, path: Path, node: Node) -> Node:
+def written(base: Node, path: Path, node: Node) -> Node:
     """`base`, where what `path` leads to is `node`."""
     if not base.ndim:
         return build.reshape(node, ())
@@ -123,13 +161,25 @@ class Log:
     """The arrays that are written into while it is open, with the nodes that they had before."""
 
     def __init__(self, region: bool = True) -> None:
-        #: Whether what is traced becomes part of a region, if it is not undone.
+        #: Whether what is traced becomes part of a region, if it is not undone; and since when.
         self.region = region
+        self.since = next(births)
+        #: Lists, and by how many elements they grow, if that is known.
+        self.added: dict[int, tuple[Any, Dim | None]] = {}
         self.before: dict[int, tuple[Any, Node]] = {}
+        #: The nodes of arrays that have a placeholder now, which this does not know of.
+        self.around: dict[int, Node] = {}
+
+    def more(self, grown: Any, count: Dim | None) -> None:
+        """A list grows by so many elements."""
+        _, known = self.added.get(id(grown), (grown, 0))
+        total = None if known is None or count is None else dims.add(known, count)
+        self.added[id(grown)] = grown, total
 
     def note(self, array: Any) -> None:
         """`array` is about to be written into."""
-        self.before.setdefault(id(array), (array, array.node))
+        node = self.around.get(id(array), array.node)
+        self.before.setdefault(id(array), (array, node))
 
 
 def put(array: Any, node: Node) -> None:

@@ -10,14 +10,17 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 
 from tracejit.errors import NotTraceable, OverBudget
-from tracejit.ir import build, ops
+from tracejit.ir import build, dims, ops
+from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.region import Check
 from tracejit.ir.scalars import held
-from tracejit.trace.effects import Containers, Elements, Form, State, Variables
-from tracejit.trace.memory import Log, Memory, births, put
+from tracejit.trace.effects import Changed, Containers, Elements, Form, Slots, State, Variables
+from tracejit.trace.explain import class_text
+from tracejit.trace.lists import listed
+from tracejit.trace.memory import Log, Memory, put
 from tracejit.trace.mixed import Mixed
-from tracejit.trace.owners import has_views, is_array, may_be_known
+from tracejit.trace.owners import has_views, is_array, may_be_known, memory_of
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
@@ -35,14 +38,32 @@ class Undo:
     def all(self) -> None:
         """Go back; NotTraceable where something has happened that cannot be undone."""
         self.state.require_pure()
-        for array, node in self.log.before.values():
+        for array, node in reversed(self.log.before.values()):
             put(array, node)
+        self.log.before.clear()
+        self.log.added.clear()
         self.variables.set(self.before)
         self.state.restore()
 
     def close(self) -> None:
         """What follows cannot be undone by this."""
         self.trace.logs.remove(self.log)
+        note_added(self.trace, [self.log.added])
+
+
+def note_added(
+    trace: Trace, sides: Sequence[Mapping[int, tuple[Any, Dim | None]]], times: Dim | None = 1
+) -> None:
+    """Note by how many elements lists grow: at most as much as on one of the sides, so often."""
+    if not trace.logs:
+        return
+    for key, grown in {k: g for side in sides for k, (g, _) in side.items()}.items():
+        most: Dim | None = 0
+        for side in sides:
+            _, count = side.get(key, (grown, 0))
+            most = None if most is None or count is None else dims.maximum(most, count)
+        most = None if most is None or times is None else dims.mul(most, times)
+        trace.logs[-1].more(grown, most)
 
 
 class Structured(BaseException):
@@ -58,11 +79,18 @@ def by_parts(f: F) -> F:
     @functools.wraps(f)
     def call(trace: Trace, *args: Any) -> Any:
         *others, variables, held = args
+        original = variables
         # What is within a loop is traced several times: what was found is found at once then.
         codes = [a.__code__ for a in others if callable(a) and hasattr(a, "__code__")]
         known: list[Structured] = trace.learned.setdefault((*codes, variables.names), [])
+        split = variables
         for found in known:
-            variables = variables.split(found.place, found.form)
+            value = split.get()[found.place]
+            if value is not split.unbound and found.form.parts(value) is None:
+                known, split = [], variables  # the same code, of other values
+                break
+            split = split.split(found.place, found.form)
+        variables = split
         while True:
             undo = Undo(trace, variables)
             try:
@@ -71,6 +99,18 @@ def by_parts(f: F) -> F:
                 undo.all()  # steps may have been done by themselves
                 known.append(found.with_traceback(None))
                 variables = variables.split(found.place, found.form)
+            except Changed as changed:
+                undo.all()
+                if any(changed.container is c for c in variables.containers):
+                    raise NotTraceable("a container changes where a value is asked for") from None
+                slots = Slots(changed.container)
+                trace.wrote(slots)
+                known, variables = [], original.holding(slots)
+                original = variables
+            except BaseException:
+                if variables.containers:
+                    variables.set(undo.before)
+                raise
             finally:
                 undo.close()
 
@@ -82,7 +122,8 @@ class Found(NamedTuple):
 
     A variable may have the array that another one had before: `moved` has the places of both.
     Of the variables at `touched` places the arrays are written into. What the function returns
-    at places of `fixed` is just that array, with the node that it has then.
+    at places of `fixed` is just that array, with the node that it has then. By how many elements
+    lists grow is `added`.
     `result` is what it returns, and `checks` must hold where it runs. One that always raises has
     another exception than NotTraceable.
     """
@@ -95,6 +136,7 @@ class Found(NamedTuple):
     error: Exception | None = None
     touched: frozenset[int] = frozenset()
     fixed: Mapping[int, tuple[Any, Node]] = MappingProxyType({})
+    added: Mapping[int, tuple[Any, Dim | None]] = MappingProxyType({})
 
 
 @by_parts
@@ -128,8 +170,11 @@ def traced(
     trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
 ) -> Found:
     """What a piece does, which is then undone, but for the questions that have been asked."""
-    before, log, state, since = variables.get(), Log(), State(trace), next(births)
-    containers = Containers(v for v in (*held, *before) if v is not variables.unbound)
+    before, log, state = variables.get(), Log(), State(trace)
+    since = log.since
+    everywhere = [s.built for s in trace.capture.snapshots] if trace.capture else []
+    seen = (v for v in (*held, *before, *everywhere) if v is not variables.unbound)
+    containers = Containers(seen, variables.containers)
     trace.logs.append(log)
     try:
         result = piece()
@@ -144,15 +189,19 @@ def traced(
         nodes = [v.node if isinstance(v, Tracer) else None for v in after]
     finally:
         checks = state.take_requirements()
-        filled = containers.restore()
+        container, resized = containers.restore()
         trace.logs.pop()
-        for array, node in log.before.values():
+        for array, node in reversed(log.before.values()):
             put(array, node)
         variables.set(before)
-    if filled:
+        containers.restore()  # what constructs inside have noted was of a later time
+    if resized:
         raise NotTraceable(
-            f"a loop or a branch changes a {filled}", "use arrays of a known length: out[k] = value"
+            f"a loop or a branch changes a {resized}",
+            "use arrays of a known length: out[k] = value",
         )
+    if container is not None:
+        raise Changed(container)
     changed = {k: v for k, v in enumerate(after) if v is not before[k] and variables.matters(k)}
     for k, v in changed.items():
         if type(v) is tuple:
@@ -177,8 +226,18 @@ def traced(
     moved = _moved(changed, named, returned, result, since)
     for k, v in changed.items():
         if (final := nodes[k]) is not None and (k in moved or (is_array(v) and not has_views(v))):
-            changed[k] = Tracer(final)  # what it came to, of an array that is written into too
-    return Found(changed, written, moved, result, checks, fixed=fixed)
+            # What it came to, of an array that is written into too.
+            changed[k] = of_lists(Tracer(final), v)
+    return Found(changed, written, moved, result, checks, fixed=fixed, added=log.added)
+
+
+def of_lists(array: Tracer, *others: Any) -> Tracer:
+    """An array that may be one of the others, and so one that lists hold."""
+    for other in others:
+        memory = memory_of(other)
+        if memory is not None and memory.listed is not None:
+            listed(array, memory.listed)
+    return array
 
 
 def by_value(array: Any, node: Node) -> Tracer:
@@ -222,7 +281,7 @@ def value_of(value: Any, name: str, variables: Variables) -> Tracer:
             f"{name} may have no value after a branch or a loop", "give it one before"
         )
     if not isinstance(value, (Tracer, int, float, complex)):
-        raise NotTraceable(f"{name} is a {type(value).__name__}, which a loop cannot carry")
+        raise NotTraceable(f"{name} is {class_text(value)}, which a loop cannot carry")
     tracer = wrap(value)
     if tracer.kind == "array" and has_views(tracer) and not is_doubtful(tracer):
         raise NotTraceable(

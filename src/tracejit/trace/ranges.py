@@ -113,16 +113,10 @@ def always(test: Node, asked: Asked) -> bool | None:
             return name == "not_equal"
         both = holds(difference, asked) and holds(dims.mul(-1, difference), asked)
         return name == "equal" if both else None
-    positive = _not_negative(name, difference)
+    [positive] = lengths.not_negative(name, difference)
     if holds(positive, asked):
         return True
     return False if holds(dims.sub(-1, positive), asked) else None
-
-
-def _not_negative(name: str, difference: Dim) -> Dim:
-    """What is not negative where a comparison of `difference` with 0 holds."""
-    upwards = dims.mul(-1, difference) if name in ("less", "less_equal") else difference
-    return dims.sub(upwards, 1) if name in ("less", "greater") else upwards
 
 
 def holds(goal: Dim, asked: Asked) -> bool:
@@ -164,13 +158,8 @@ def _assumed(asked: Asked) -> list[Poly]:
             stack += test.args
             continue
         sides = lengths.sides(test)
-        if sides is None or test.op.name == "not_equal":
-            continue
-        difference = dims.sub(*sides)
-        if test.op.name == "equal":
-            found += [dims.poly(difference), dims.poly(dims.mul(-1, difference))]
-        else:
-            found.append(dims.poly(_not_negative(test.op.name, difference)))
+        if sides is not None:
+            found += map(dims.poly, lengths.not_negative(test.op.name, dims.sub(*sides)))
     return found
 
 
@@ -197,7 +186,7 @@ def _divided(test: Node, difference: Dim, asked: Asked) -> BaseException:
     if test.op.name in ("equal", "not_equal"):
         goal = dims.sub(difference, 1) if holds(difference, asked) else difference
     else:
-        goal = _not_negative(test.op.name, difference)
+        [goal] = lengths.not_negative(test.op.name, difference)
     assert isinstance(goal, Node)
     inner = next(s for s in reversed(asked.steps) if depends(goal, [s]))
     terms = dims.poly(goal)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: NumPy functions that dispatch on their arguments.
@@ -13,6 +15,10 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 CREATORS: dict[Any, Callable[..., Any]] = {}
 #: Methods of ndarray that are no function of NumPy's, and hooks of `Tracer`, by name.
 METHODS: dict[str, Callable[..., Any]] = {}
+#: Classes of what is one of several values: NumPy's functions are computed for each.
+SEVERAL: set[type] = set()
+#: What writes into its first argument, once, whichever the value is.
+WRITERS = (np.copyto, np.fill_diagonal, np.put, np.place, np.putmask, np.put_along_axis)
 #: Methods of a ufunc, as `__array_ufunc__` names them.
 UFUNC_METHODS: dict[str, Callable[..., Any]] = {}
 

@@ -150,9 +150,13 @@ class Tracer:
     # Protocols of NumPy -------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not SEVERAL.isdisjoint(map(type, inputs)):
+            return NotImplemented  # theirs
         return UFUNC_METHODS[method](ufunc, *inputs, **kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if not SEVERAL.isdisjoint(types) and func not in WRITERS:
+            return NotImplemented  # theirs
         implementation = FUNCTIONS.get(func)
         if implementation is None:
             name = f"{getattr(func, '__module__', 'numpy')}.{func.__name__}"
@@ -424,6 +428,8 @@ def wrap(x: Any) -> Tracer:
             )
         result: Tracer = known
         return result
+    if type(x) in SEVERAL:
+        x.python_type()  # which says why it is not known
     raise NotTraceable(f"a {type(x).__name__} meets a traced array")
 
 
@@ -481,11 +487,6 @@ def solver_value(length: Dim) -> int:
     return length if isinstance(length, int) else int(build.solver().concrete(length))
 
 
-def input_name(x: Tracer) -> str:
-    """The name of the input that `x` stands for, also where it has been written into since."""
-    return x.node.attr[0] if x.memory is None else x.memory.outside
-
-
 def is_number(x: Any) -> bool:
     """Whether `x` is, or stands for, a Python number."""
     if isinstance(x, Tracer):
@@ -494,6 +495,6 @@ def is_number(x: Any) -> bool:
 
 
 # The implementations import this module, so they are loaded after it is complete.
-from tracejit.trace.tables import CREATORS, FUNCTIONS, METHODS, UFUNC_METHODS  # noqa: E402
+from tracejit.trace.tables import CREATORS, FUNCTIONS, METHODS, SEVERAL, UFUNC_METHODS, WRITERS  # noqa: E402
 
 __all__ = ["CREATORS", "FUNCTIONS", "Tracer", "as_array", "operand", "wrap"]

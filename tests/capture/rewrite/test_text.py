@@ -175,9 +175,9 @@ ROWS = {
     f.__name__: (f, count)
     for f, count in [
         (branch, 2), (loop, 1), (loop_with_break, 2), (loop_with_continue, 3), (while_loop, 3),
-        (while_with_return, 3), (while_that_binds, 1), (early_return, 3), (boolean, 3),
+        (while_with_return, 3), (while_that_binds, 3), (early_return, 3), (boolean, 3),
         (chained, 1), (asserted, 2), (caught, 4), (managed, 1), (handled, 1),
-        (maybe_unbound, 2), (nested, 3), (comprehension, 2), (reduced, 2),
+        (maybe_unbound, 2), (nested, 3), (comprehension, 5), (reduced, 2),
     ]
 }  # fmt: skip
 ROWS["method"] = Derived.value, 1

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+from tracejit.capture.rewrite.comprehensions import Comprehensions, Record
 from tracejit.capture.rewrite.exits import Exits, For, While
 from tracejit.capture.rewrite.flow import (
     NONE,
@@ -35,23 +36,9 @@ from tracejit.capture.rewrite.scope import (
     unbound,
 )
 
-#: Builtins that make one value of many.
-REDUCTIONS = ("any", "all", "sum", "max", "min")
 #: The runtime's name. No user has one with a dot.
 CONTROL = ".control"
 E = TypeVar("E", bound=ast.AST)
-
-
-class Record:
-    """What was done: constructs with their lines, and what stays as it is, and why.
-
-    `owner` is the class around, which says what names that begin with ``__`` are.
-    """
-
-    def __init__(self, owner: str) -> None:
-        self.owner = owner.lstrip("_")
-        self.constructs: list[tuple[str, int]] = []
-        self.kept: list[Reason] = []
 
 
 def rewritten_tree(function: E, record: Record) -> E:
@@ -83,6 +70,25 @@ def rewritten_tree(function: E, record: Record) -> E:
     return new
 
 
+def truth(test: ast.expr) -> ast.expr:
+    """A test, of whose value only the truth counts, and so of operands of ``and`` and ``or``."""
+    if not isinstance(test, ast.BoolOp):
+        return test
+    new = copy.copy(test)
+    new.values = [_asked(value) for value in test.values]
+    return new
+
+
+def _asked(value: ast.expr) -> ast.expr:
+    if isinstance(value, ast.BoolOp):
+        return truth(value)
+    is_flag = isinstance(value, ast.Name) and value.id.startswith(".")
+    if is_flag or isinstance(value, (ast.Compare, ast.UnaryOp, ast.Constant, ast.NamedExpr)):
+        return value
+    function = at(value, ast.Attribute(load(CONTROL), "true_", ast.Load()))
+    return at(value, ast.Call(function, [value], []))
+
+
 class _Undeclared(ast.NodeTransformer):
     """Leaves out what is said again at the head of the function, and annotations of variables."""
 
@@ -110,7 +116,7 @@ class _Undeclared(ast.NodeTransformer):
         return node
 
 
-class _Calls(ast.NodeTransformer):
+class _Calls(Comprehensions):
     """The calls of one function; `body` are its statements without exits."""
 
     def __init__(self, function: ast.AST, body: list[ast.stmt], record: Record) -> None:
@@ -170,7 +176,7 @@ class _Calls(ast.NodeTransformer):
             parts.append(load(name) if body else ast.Constant(None))
         if isinstance(parts[1], ast.Constant):
             parts.pop()
-        call = self.call("if_", node, self.expression(node.test), *parts, names=names)
+        call = self.call("if_", node, self.expression(truth(node.test)), *parts, names=names)
         return [*done, at(node, ast.Return(call) if returns else ast.Expr(call))]
 
     def visit_While(self, node: ast.While) -> list[ast.stmt]:
@@ -185,7 +191,7 @@ class _Calls(ast.NodeTransformer):
             done.append(self.function(".test", [value], node.test, self.bound, changed))
             test = load(".test")
         else:
-            test = self.lazy(node.test)
+            test = self.lazy(truth(node.test))
         call = self.call("while_", node, test, load(".body"), self.leave(node), names=names)
         return [*done, at(node, ast.Expr(call))]
 
@@ -216,7 +222,7 @@ class _Calls(ast.NodeTransformer):
 
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:
         self.note("assert", node)
-        test = self.call("assert_", node.test, self.expression(node.test))
+        test = self.call("assert_", node.test, self.expression(truth(node.test)))
         return at(node, ast.Assert(test, node.msg and self.expression(node.msg)))
 
     def visit_Try(self, node: ast.Try) -> ast.stmt:
@@ -272,10 +278,6 @@ class _Calls(ast.NodeTransformer):
 
     # Expressions
 
-    def expression(self, node: ast.expr) -> ast.expr:
-        new: ast.expr = self.visit(node)
-        return new
-
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if not (isinstance(node.ctx, ast.Load) and self.unsure(node.id)):
             return node
@@ -286,7 +288,7 @@ class _Calls(ast.NodeTransformer):
     def unsure(self, name: str) -> bool:
         """Whether Python would say that `name` has no value where it looks outside of a block."""
         own = name in self.variables and not name.startswith(".")
-        return self.inside and own and name not in self.bound
+        return self.inside and own and name not in self.bound and not self.free
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         kind = "and" if isinstance(node.op, ast.And) else "or"
@@ -302,21 +304,30 @@ class _Calls(ast.NodeTransformer):
             return self.python(node)
         self.note("conditional expression", node)
         sides = map(self.lazy, (node.body, node.orelse))
-        return self.call("if_", node, self.expression(node.test), *sides)
+        return self.call("if_", node, self.expression(truth(node.test)), *sides)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         if not isinstance(node.op, ast.Not):
             return self.python(node)
         self.note("not", node)
-        return self.call("not_", node, self.expression(node.operand))
+        return self.call("not_", node, self.expression(truth(node.operand)))
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if len(node.ops) == 1:
-            return self.python(node)
+            return self.identity(node) or self.python(node)
         if self.binds("chained comparison", node.comparators[1:]):
             return self.python(node)
         self.note("chained comparison", node)
         return self.chain(node, self.expression(node.left), node.ops, node.comparators)
+
+    def identity(self, node: ast.Compare) -> ast.expr | None:
+        """``x is None``; None for another comparison."""
+        [sign], [other] = node.ops, node.comparators
+        none = isinstance(other, ast.Constant) and other.value is None
+        if not (none and isinstance(sign, ast.Is | ast.IsNot)):
+            return None
+        found = self.call("is_none", node, self.expression(node.left))
+        return found if isinstance(sign, ast.Is) else self.call("not_", node, found)
 
     def chain(
         self, node: ast.AST, left: ast.expr, ops: list[ast.cmpop], others: list[ast.expr]
@@ -342,51 +353,6 @@ class _Calls(ast.NodeTransformer):
             new.args = [at(node, load("__class__")), at(node, load(self.first))]
         return new
 
-    def reduces(self, node: ast.Call) -> bool:
-        """Whether a builtin makes one value of a generator expression that a loop could be."""
-        if not (isinstance(node.func, ast.Name) and node.func.id in REDUCTIONS):
-            return False
-        if node.func.id in self.variables or node.keywords or len(node.args) != 1:
-            return False
-        [made] = node.args
-        if not isinstance(made, ast.GeneratorExp) or len(made.generators) != 1:
-            return False
-        [source] = made.generators
-        names = source.target.elts if isinstance(source.target, ast.Tuple) else [source.target]
-        inside = (*ast.walk(made.elt), source.iter)
-        return (
-            not (source.ifs or source.is_async)
-            and all(isinstance(name, ast.Name) for name in names)
-            and not any(isinstance(n, (ast.NamedExpr, ast.Await, ast.Yield)) for n in inside)
-        )
-
-    def reduction(self, node: ast.Call) -> ast.expr:
-        """A builtin of a generator expression, with a function of each item."""
-        [made] = node.args
-        assert isinstance(made, ast.GeneratorExp)
-        [source] = made.generators
-        self.note("generator expression", made)
-        target = source.target
-        names = [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]
-        with self.closure():
-            body = at(made, ast.Lambda(parameters(*names), self.expression(made.elt)))
-        if isinstance(target, ast.Tuple):
-            starred = at(made, ast.Starred(load(".item"), ast.Load()))
-            call = at(made, ast.Call(body, [starred], []))
-            body = at(made, ast.Lambda(parameters(".item"), call))
-        return self.call("reduce_", node, node.func, self.expression(source.iter), body)
-
-    def visit_ListComp(self, node: ast.expr) -> ast.expr:
-        self.record.kept.append(Reason("a comprehension stays Python's", node.lineno))
-        new = copy.copy(node)
-        assert isinstance(new, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp))
-        first = copy.copy(new.generators[0])
-        first.iter = self.expression(first.iter)
-        new.generators = [first, *new.generators[1:]]
-        return new
-
-    visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp
-
     def lazy(self, node: ast.expr) -> ast.expr:
         """The function that computes `node`."""
         with self.closure():
@@ -400,11 +366,6 @@ class _Calls(ast.NodeTransformer):
         self.inside = before
 
     # Records
-
-    def python(self, node: E) -> E:
-        """A node that stays what it is, with what it holds."""
-        new: E = self.generic_visit(node)  # type: ignore[assignment]
-        return new
 
     def binds(self, kind: str, parts: list[ast.expr]) -> bool:
         """Whether parts that may not run bind a name, which a function inside could not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
@@ -31,17 +32,18 @@ class State:
         self.cells = {name: cells[name] for name in names if name in cells}
 
     def get(self) -> list[Any]:
-        return [_content(cell) for cell in self.cells.values()]
+        return [content(cell) for cell in self.cells.values()]
 
     def set(self, values: Sequence[Any]) -> None:
         for cell, value in zip(self.cells.values(), values, strict=True):
             if value is not UNBOUND:
                 cell.cell_contents = value
-            elif _content(cell) is not UNBOUND:
+            elif content(cell) is not UNBOUND:
                 del cell.cell_contents
 
 
-def _content(cell: types.CellType) -> Any:
+def content(cell: types.CellType) -> Any:
+    """The value of a variable, or `UNBOUND`."""
     try:
         return cell.cell_contents
     except ValueError:
@@ -96,13 +98,34 @@ class Control(Protocol):
 
     def not_(self, value: Any) -> Any: ...
 
+    def true_(self, value: Any) -> Any:
+        """What has the truth value of `value`."""
+
+    def is_none(self, value: Any) -> Any:
+        """``value is None``."""
+
     def assert_(self, condition: Any) -> Any:
         """Whether it holds: what the statement ``assert`` is then given."""
 
     def reduce_(
-        self, function: Callable[..., Any], iterable: Iterable[Any], body: Callable[[Any], Any]
+        self,
+        function: Callable[..., Any],
+        iterable: Iterable[Any],
+        body: Callable[[Any], Any],
+        test: Callable[[Any], Any] | None = None,
     ) -> Any:
-        """``any``, ``all``, ``sum``, ``max`` or ``min`` of `body` of each element."""
+        """``any``, ``all``, ``sum``, ``max`` or ``min`` of `body` of each element, by a `test`."""
+
+    def list_(self, made: list[Any]) -> list[Any]:
+        """A list that is made."""
+
+    def collect_(
+        self, iterable: Iterable[Any], body: Callable[[Callable[[Any], None], Any], Any]
+    ) -> list[Any]:
+        """What `body` of each element appends, by a function that it is given."""
+
+    def each_(self, iterable: Iterable[Any], body: Callable[[Any], Any]) -> None:
+        """`body` of each element."""
 
     def bound(self, name: str, value: Callable[[], Any]) -> Any:
         """The value of a variable that may have none."""
@@ -168,16 +191,42 @@ class PythonControl:
             first = other()
         return first
 
+    def is_none(self, value: Any) -> Any:
+        return value is None
+
+    def true(self, value: Any) -> Any:
+        return value
+
     def not_(self, value: Any) -> Any:
         return not value
+
+    def true_(self, value: Any) -> Any:
+        return value
 
     def assert_(self, condition: Any) -> Any:
         return condition
 
     def reduce_(
-        self, function: Callable[..., Any], iterable: Iterable[Any], body: Callable[[Any], Any]
+        self,
+        function: Callable[..., Any],
+        iterable: Iterable[Any],
+        body: Callable[[Any], Any],
+        test: Callable[[Any], Any] | None = None,
     ) -> Any:
-        return function(body(item) for item in iterable)
+        return function(body(item) for item in iterable if test is None or test(item))
+
+    def list_(self, made: list[Any]) -> list[Any]:
+        return made
+
+    def collect_(
+        self, iterable: Iterable[Any], body: Callable[[Callable[[Any], None], Any], Any]
+    ) -> list[Any]:
+        made = self.list_([])
+        self.for_(iterable, functools.partial(body, made.append), None, (), (), ())
+        return made
+
+    def each_(self, iterable: Iterable[Any], body: Callable[[Any], Any]) -> None:
+        self.for_(iterable, body, None, (), (), ())
 
     def bound(self, name: str, value: Callable[[], Any]) -> Any:
         try:

@@ -102,6 +102,8 @@ class Exits:
 
     def loop(self, node: ast.While | ast.For) -> tuple[list[ast.stmt], list[ast.stmt]]:
         """The loop, and what its ``else`` makes of the statements that follow."""
+        if isinstance(node, ast.While) and assigned([node.test]) and not node.orelse:
+            node = _tested_inside(node)
         self._loops += 1
         loop = _Loop(f".broke{self._loops}", f".skipped{self._loops}")
         body = self.block(node.body, loop, True)
@@ -191,6 +193,13 @@ def _flags(body: Iterable[ast.AST], loop: _Loop | None) -> list[str]:
 
 def _flag(name: str, value: bool, place: ast.AST) -> ast.stmt:
     return at(place, ast.Assign([ast.Name(name, ast.Store())], ast.Constant(value)))
+
+
+def _tested_inside(node: ast.While) -> ast.While:
+    """``while True``, and a break: a loop's test is computed more often than it is run."""
+    test = at(node.test, ast.UnaryOp(ast.Not(), node.test))
+    leave = at(node.test, ast.If(test, [at(node.test, ast.Break())], []))
+    return at(node, ast.While(at(node.test, ast.Constant(True)), [leave, *node.body], []))
 
 
 def _none_of(flags: Sequence[str], place: ast.AST) -> ast.expr:

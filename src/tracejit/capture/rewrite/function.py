@@ -8,7 +8,8 @@ import types
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from tracejit.capture.rewrite.calls import CONTROL, Record, rewritten_tree
+from tracejit.capture.rewrite.calls import CONTROL, rewritten_tree
+from tracejit.capture.rewrite.comprehensions import Record
 from tracejit.capture.rewrite.control import PYTHON, Control
 from tracejit.capture.rewrite.refusal import Reason, Refused, refusal
 from tracejit.capture.rewrite.source import class_around, compiled, source_of

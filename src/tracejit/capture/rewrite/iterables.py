@@ -11,6 +11,7 @@ from tracejit.ir import dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.trace.counted import wrap_length
+from tracejit.trace.lists import TracedList
 from tracejit.trace.tables import METHODS
 from tracejit.trace.tracer import Tracer, wrap
 
@@ -133,7 +134,7 @@ class Lazy:
 
 
 def _lazily(python: Any, sources: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
-    if any(isinstance(s, (Tracer, Range, Lazy)) for s in sources):
+    if any(isinstance(s, (Tracer, Range, Lazy, TracedList)) for s in sources):
         return Lazy(python, sources, *args, **kwargs)
     return python(*sources, *args, **kwargs)
 
@@ -162,6 +163,8 @@ def items_of(iterable: Any) -> Items | None:
         return Items(len(iterable), lambda k: _step(first, by, k))
     if type(iterable) is Range:
         return Items(iterable.number(), lambda k: _step(iterable.first, iterable.by, k))
+    if isinstance(iterable, TracedList) and iterable.store is not None:
+        return Items(iterable.length, lambda k: iterable[k], (iterable,))
     if isinstance(iterable, Tracer) and iterable.node.shape:
         return Items(iterable.node.shape[0], lambda k: iterable[k], (iterable,))
     if type(iterable) is not Lazy or iterable.made is not None:

@@ -8,6 +8,7 @@ import copy
 import functools
 import inspect
 import itertools
+import linecache
 import types
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -44,8 +45,7 @@ class Source:
 def source_of(code: types.CodeType) -> Source | None:
     """The source of `code`; None without one, or where it has changed since."""
     try:
-        lines, _ = inspect.findsource(code)
-        file = _file("".join(lines))
+        file = _file("".join(_lines(code)))
     except (OSError, SyntaxError, ValueError, RecursionError):
         return None
     for node in file.functions.get((code.co_firstlineno, code.co_name), ()):
@@ -53,6 +53,13 @@ def source_of(code: types.CodeType) -> Source | None:
         if [a.arg for a in arguments(node.args)] == _parameters(code) and _is_compiled(source):
             return source
     return None
+
+
+def _lines(code: types.CodeType) -> list[str]:
+    """The lines of its file."""
+    linecache.checkcache(code.co_filename)
+    # Else it may be in an archive: `inspect` looks at all modules for the one that it is of.
+    return linecache.getlines(code.co_filename) or inspect.findsource(code)[0]
 
 
 @functools.lru_cache(maxsize=8)

@@ -7,9 +7,10 @@ does, under a guard. A loop of few operations in all is unrolled; others become 
 from __future__ import annotations
 
 import functools
-import operator
-from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -24,15 +25,17 @@ from tracejit.capture.rewrite.iterables import (
     traced_reversed,
     traced_zip,
 )
+from tracejit.capture.rewrite.narrowed import narrowed
+from tracejit.capture.rewrite.reducing import REDUCTIONS, is_row
 from tracejit.capture.standin import real_of
 from tracejit.errors import NotTraceable, OverBudget
-from tracejit.ir import dims
-from tracejit.ir.dims import INT_SCALAR
 from tracejit.ir.node import Node
 from tracejit.trace import branches, budget, control, counted
 from tracejit.trace.effects import NOTHING, Variables
 from tracejit.trace.effects import State as Known
-from tracejit.trace.mixed import Mixed, chosen
+from tracejit.trace.growing import growing, measured
+from tracejit.trace.lists import Grown, TracedList
+from tracejit.trace.mixed import Mixed
 from tracejit.trace.origin import user_origin
 from tracejit.trace.owners import Values, shared
 from tracejit.trace.pieces import attempted, tried
@@ -41,35 +44,22 @@ from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap
 
 
-def _extreme(python: Any, beyond: Callable[[Any, Any], Any], *args: Any, **kwargs: Any) -> Any:
-    """``max`` or ``min``; of traced scalars the first that nothing is beyond, as Python's."""
-    traced = any(isinstance(a, (Tracer, Mixed)) for a in args)
-    if len(args) < 2 or kwargs or not traced or not all(map(_is_scalar, args)):
-        return python(*args, **kwargs)
-    best = args[0]
-    for other in args[1:]:
-        lengths = [v.node for v in _plain(best, other) if v.node.type == INT_SCALAR]
-        if len(lengths) == 2:
-            extreme = dims.maximum if python is max else dims.minimum
-            best = counted.wrap_length(extreme(*map(dims.from_node, lengths)))
-            continue
-        test = beyond(other, best)
-        if isinstance(test, (Tracer, Mixed)):
-            best = chosen(branches.predicate(test), other, best)
-        elif test:
-            best = other
-    return best
+def _any_in(value: TracedList) -> Any:
+    """Whether a list holds anything."""
+    return wrap(counted.wrap_length(value.length) > 0)
 
 
-def _plain(*values: Any) -> list[Tracer]:
-    """Those that are of one class for certain."""
-    return [wrap(v) for v in values if not isinstance(v, Mixed)]
-
-
-def _is_scalar(value: Any) -> bool:
-    if isinstance(value, Tracer):
-        return value.kind != "array"
-    return isinstance(value, (int, float, np.generic, Mixed))
+@contextmanager
+def going_over(values: Iterable[Any]) -> Iterator[None]:
+    """Lists among these values must not grow meanwhile."""
+    lists = [v for v in values if isinstance(v, TracedList)]
+    for one in lists:
+        one.iterated += 1
+    try:
+        yield
+    finally:
+        for one in lists:
+            one.iterated -= 1
 
 
 class _Step:
@@ -86,17 +76,16 @@ class _Step:
 class TracedControl(PythonControl):
     """Regions for what a trace cannot know; `builtins` answer for Python's, of traced numbers."""
 
-    builtins: ClassVar[dict[Any, Any]] = {
-        range: traced_range,
-        enumerate: traced_enumerate,
-        zip: traced_zip,
-        reversed: traced_reversed,
-        max: functools.partial(_extreme, max, operator.gt),
-        min: functools.partial(_extreme, min, operator.lt),
-    }
-
     def __init__(self, trace: Trace, changing: bool = False) -> None:
         self.trace = trace
+        self.builtins: dict[Any, Any] = {
+            range: traced_range,
+            enumerate: traced_enumerate,
+            zip: traced_zip,
+            reversed: traced_reversed,
+        }
+        for python, function in REDUCTIONS.items():
+            self.builtins[python] = functools.partial(self._of_list, python, function)
         #: Whether the numbers of steps change from call to call: then such loops are regions.
         self.changing = changing
 
@@ -113,18 +102,28 @@ class TracedControl(PythonControl):
             return super().if_(condition, then, otherwise, assigned, read, live)
         names = _variables(assigned, read, live, then, otherwise)
         held, state = _held(then, otherwise), Known(self.trace)
+        then = narrowed(then, condition, True)
+        otherwise = narrowed(otherwise or (lambda: None), condition, False)
+        may_decide = self.trace.decisions.are_possible()
+
+        def region() -> Any:
+            return branches.if_true(self.trace, condition, then, otherwise, names, held)
+
         try:
-            result = branches.if_true(
-                self.trace, condition, then, otherwise or (lambda: None), names, held
-            )
+            result = region() if may_decide else growing(self.trace, region, names)
             self._note("branch", "a region")
             return result
         except NotTraceable as problem:
-            if isinstance(problem, OverBudget) or not self.trace.decisions.are_possible():
+            if isinstance(problem, OverBudget) or not may_decide:
                 raise
             problem.forget()
-            state.restore()
-            self._note("branch", f"decided by the first part: {problem.reason}")
+            why = problem.reason
+        except Grown:
+            if not may_decide:
+                raise
+            why = "it changes a list"
+        state.restore()
+        self._note("branch", f"decided by the first part: {why}")
         answer = self.trace.decisions.decide(branches.predicate(condition))
         return super().if_(answer, then, otherwise, assigned, read, live)
 
@@ -147,13 +146,17 @@ class TracedControl(PythonControl):
         if few and leave is not None and self._opens(step, leave, names, held):
             few = False
 
-        def region() -> None:
+        def looped() -> None:
             count = step.items.length
-            if leave is None:
-                counted.for_steps(self.trace, 0, count, 1, step, names, held)
-            else:
-                goes_on = functools.partial(self._goes_on, leave, None)
-                counted.for_until(self.trace, 0, count, 1, step, goes_on, names, held)
+            with going_over(items.held):
+                if leave is None:
+                    counted.for_steps(self.trace, 0, count, 1, step, names, held)
+                else:
+                    goes_on = functools.partial(self._goes_on, leave, None)
+                    counted.for_until(self.trace, 0, count, 1, step, goes_on, names, held)
+
+        def region() -> None:
+            growing(self.trace, looped, names)
 
         why = ""
         if not few:
@@ -161,7 +164,11 @@ class TracedControl(PythonControl):
             if problem is None:
                 return self._note("loop", "a region")
             why = f", since it can be no region: {problem.reason}"
-            if size is None or self._cost(step, names, held) * size > budget.MODERATE:
+            if (
+                size is None
+                or min(self._cost(step, names, held), budget.MODERATE // budget.FEW) * size
+                > budget.MODERATE
+            ):
                 raise problem
         done = self._unrolled(iterable, body, leave)
         self._note("loop", f"unrolled, {size} steps{why}")
@@ -220,7 +227,11 @@ class TracedControl(PythonControl):
             held = _held(body, test, leave)
             # `leave` is not asked before the first step, where it is what it was before the loop.
             goes_on = test if leave is None else functools.partial(self._goes_on, leave, test)
-            control.while_true(self.trace, goes_on, body, names, held)
+            growing(
+                self.trace,
+                lambda: control.while_true(self.trace, goes_on, body, names, held),
+                names,
+            )
             self._note("loop", "a region")
             if leave is not None and test() is True:
                 # What it was left by holds now.
@@ -268,6 +279,12 @@ class TracedControl(PythonControl):
     def not_(self, value: Any) -> Any:
         return branches.negated(value) if self._is_open(value) else not value
 
+    def is_none(self, value: Any) -> Any:
+        return value.is_(None) if isinstance(value, Mixed) else value is None
+
+    def true_(self, value: Any) -> Any:
+        return Tracer(branches.predicate(value), "number") if self._is_open(value) else value
+
     def assert_(self, condition: Any) -> Any:
         if not self._is_open(condition):
             return condition
@@ -275,19 +292,81 @@ class TracedControl(PythonControl):
         self.trace.require(holds, holds, holds)
         return True
 
+    def list_(self, made: list[Any]) -> list[Any]:
+        return TracedList(made)
+
     def reduce_(
-        self, function: Callable[..., Any], iterable: Iterable[Any], body: Callable[[Any], Any]
+        self,
+        function: Callable[..., Any],
+        iterable: Iterable[Any],
+        body: Callable[[Any], Any],
+        test: Callable[[Any], Any] | None = None,
     ) -> Any:
         items, real = items_of(iterable), real_of(function)
-        how = next((f.__name__ for f in _REDUCTIONS if f is real), None)
+        how = next((f.__name__ for f in REDUCTIONS if f is real), None)
         size = None if items is None else self.trace.value(items.length)
-        if items is None or how is None or not size or (how == "sum" and size <= budget.FEW):
-            return super().reduce_(function, iterable, body)
-        if how in ("any", "all") and not self._gives_open(items, body):
+        few = size == 0 or (how == "sum" and size is not None and size <= budget.FEW)
+        if items is None or how is None or few:
+            if test is not None and how == "sum":
+                return self._summed(iterable, body, test)
+            return super().reduce_(function, iterable, body, test)
+        if how in ("any", "all") and size and not self._gives_open(items, body):
             return super().reduce_(function, iterable, body)
         if how in ("max", "min") and isinstance(items.length, Node):
-            self.trace.truth(condition("greater", items.length, 0))
-        return self._reduced(how, items, body)
+            self._require(condition("greater", items.length, 0))
+        return self._reduced(how, items, body, test)
+
+    def _summed(
+        self, iterable: Iterable[Any], body: Callable[[Any], Any], test: Callable[[Any], Any]
+    ) -> Any:
+        """The sum of `body` of the elements for which `test` holds, one by one."""
+        result: Any = 0
+        names = ("result",)
+        for item in iterable:
+
+            def add(item: Any = item) -> None:
+                nonlocal result
+                result = result + body(item)
+
+            self.if_(test(item), add, None, names, names, names)
+        return result
+
+    def _require(self, holds: Node) -> None:
+        """That something holds for all arguments that the program is for."""
+        if self.trace.answer(holds) is None:
+            self.trace.require(holds, holds, holds)
+        else:
+            self.trace.truth(holds)
+
+    def _of_list(self, python: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """A builtin, also of a list that is in arrays, or of an array."""
+        if len(args) != 1:
+            return function(*args, **kwargs)
+        [values] = args
+        in_arrays = isinstance(values, TracedList) and values.store is not None
+
+        def found() -> Any:
+            return self.reduce_(python, values, lambda value: value)
+
+        if in_arrays and python in (max, min) and [*kwargs] == ["default"]:
+            return self.if_(_any_in(values), found, lambda: kwargs["default"])
+        if kwargs:
+            return function(*args, **kwargs)
+        if in_arrays:
+            return found()
+        if python in (any, all):
+            return self._truths(python, values)
+        return found() if is_row(values) else function(values)
+
+    def _truths(self, python: Any, values: Any) -> Any:
+        """``any`` or ``all``, also of values some of which are traced."""
+        if is_row(values):
+            found = np.any(values) if python is any else np.all(values)
+            return self.not_(self.not_(found))
+        if not isinstance(values, (list, tuple)):
+            return python(values)
+        parts = [lambda v=v: self.not_(self.not_(self.true_(v))) for v in values]
+        return self.or_(False, *parts) if python is any else self.and_(True, *parts)
 
     def _gives_open(self, items: Items, body: Callable[[Any], Any]) -> bool:
         """Whether Python's answer to the first value would not be known; nothing is done."""
@@ -296,19 +375,33 @@ class TracedControl(PythonControl):
         def first() -> None:
             found.append(self._is_open(body(items.at(counted.wrap_length(0)))))
 
-        tried(self.trace, first, NOTHING, [*_held(body), *items.held])
+        held = [*_held(body), *items.held]
+        measured(self.trace, lambda: tried(self.trace, first, NOTHING, held), NOTHING)
         return any(found)
 
-    def _reduced(self, how: str, items: Items, body: Callable[[Any], Any]) -> Any:
+    def _reduced(
+        self,
+        how: str,
+        items: Items,
+        body: Callable[[Any], Any],
+        test: Callable[[Any], Any] | None = None,
+    ) -> Any:
         """What a builtin makes of many values, as a loop."""
         result: Any = {"any": False, "all": True, "sum": 0}.get(how)
-        at = items.at
+        at, names = items.at, ("result",)
         first = 0
         if result is None:
             result, first = body(items.at(counted.wrap_length(0))), 1
 
         def step(k: Any) -> None:
             nonlocal result
+
+            def add() -> None:
+                nonlocal result
+                result = result + body(at(wrap(k)))
+
+            if how == "sum" and test is not None:
+                return self.if_(test(at(wrap(k))), add, None, names, names, names)
             value = body(at(wrap(k)))
             if how == "sum":
                 result = result + value
@@ -320,22 +413,27 @@ class TracedControl(PythonControl):
         def leave() -> Any:
             return result if how == "any" else self.not_(result)
 
+        # What is learned of a loop is kept by its code: each call of the user's has one of its own.
+        place, given = user_origin(), getattr(body, "__code__", None)
+        step.__code__ = step.__code__.replace(co_name=f"{how} {place} {id(given)}")
         over = traced_range(first, counted.wrap_length(items.length))
         ends = leave if how in ("any", "all") else None
-        names = ("result",)
         self.for_(over, step, ends, names, names, names)
         return result
 
     def _both(self, name: str, first: Any, others: tuple[Callable[[], Any], ...]) -> Any:
         """Truth values, each computed only where the ones before leave it open."""
         for other in others:
-            first = branches.either(self.trace, name, first, other, _held(other))
+            second = narrowed(other, first, name == "logical_and")
+            first = branches.either(self.trace, name, first, second, _held(other))
         return first
 
     def _is_open(self, value: Any) -> bool:
         """Whether Python's answer to a traced value would not be known."""
         if isinstance(value, Mixed):
             return True
+        if isinstance(value, TracedList):
+            value = _any_in(value)
         if not isinstance(value, Tracer) or value.node.shape:
             return False
         return not self.trace.is_known(value.node) and always(value.node, self.trace) is None
@@ -348,16 +446,20 @@ class TracedControl(PythonControl):
             step(counted.wrap_length(0))
             found.append(self._is_open(leave()))
 
-        tried(self.trace, one, names, held)
+        measured(self.trace, lambda: tried(self.trace, one, names, held), names)
         return any(found)
 
-    def _cost(self, step: _Step, names: Variables, held: Any) -> int:
-        """How many operations one step is."""
+    def _cost(self, step: _Step, names: Variables, held: Any) -> float:
+        """How many operations one step is; infinitely many where it is not to be unrolled."""
         known = ("cost", step.__code__)
         if known not in self.trace.learned:
-            made = counted.cost(self.trace, step.items.length, step, names, held)
-            self.trace.learned[known] = max(made, 1)
-        cost: int = self.trace.learned[known]
+            made, deeper = measured(
+                self.trace,
+                lambda: counted.cost(self.trace, step.items.length, step, names, held),
+                names,
+            )
+            self.trace.learned[known] = math.inf if deeper else max(made, 1)
+        cost: float = self.trace.learned[known]
         return cost
 
 
@@ -395,6 +497,4 @@ def _held(*functions: Callable[..., Any] | None) -> list[Any]:
     return found
 
 
-#: The builtins that `_reduced` knows.
-_REDUCTIONS = (any, all, sum, max, min)
 _OURS = (PythonControl, Range, Lazy, Mixed)

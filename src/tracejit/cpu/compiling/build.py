@@ -24,10 +24,12 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import types
+from numba.core.registry import cpu_target
 from numba.np.numpy_support import from_dtype
 
 from tracejit.cpu import runtime
 from tracejit.cpu.compiling.order import reads, stores_last, turned
+from tracejit.cpu.compiling.sharing import share
 from tracejit.intrinsics import elements, memory, structure
 from tracejit.intrinsics.temporary import release
 from tracejit.lower.kernel.statements import (
@@ -49,6 +51,7 @@ from tracejit.lower.kernel.statements import (
     Output,
     Part,
     Return,
+    Shared,
     Statement,
     Store,
     Transposed,
@@ -104,6 +107,7 @@ class Builder:
         self.places = {name for name, count in self.assigned.items() if count > 1}
         memory_of = dict.fromkeys(map(self._memory, self.written))
         self.scopes = {name: k for k, name in enumerate(memory_of, 1)}
+        elements.declare_scopes(b.module, len(self.scopes))
 
     def _look_through(self, block: Block) -> None:
         for s in block.statements():
@@ -113,6 +117,8 @@ class Builder:
                     self.base[s.name] = whole
             elif isinstance(s, Store):
                 self.written[_array(s.element.array)] = None
+            elif isinstance(s, Shared):  # whose iterations have names of their own
+                self._look_through(s.then)
             elif isinstance(s, Block):
                 self._look_through(s)
                 if isinstance(s, If) and s.otherwise is not None:
@@ -131,59 +137,72 @@ class Builder:
 
     def build(self) -> None:
         """Build the whole function, from where the builder is."""
-        self._statements(self.kernel.body)
+        self.statements(self.kernel.body)
+
+    def inside(self, b: ir.IRBuilder, kernel: Kernel, values: Mapping[str, Value]) -> Builder:
+        """What builds statements of this kernel in another function, where names have `values`."""
+        found = Builder(self.context, self.typingctx, b, kernel, self.namespace, [*values.values()])
+        found.rows, found.scopes = self.rows, self.scopes
+        found.base = self.base | found.base
+        return found
 
     # Statements ------------------------------------------------------------------------------
 
-    def _statements(self, block: Block) -> None:
-        self._each(block.statements())
+    def statements(self, block: Block) -> None:
+        """Build the statements of a block."""
+        self.each(block.statements())
 
-    def _each(self, statements: Iterable[Statement]) -> None:
+    def each(self, statements: Iterable[Statement]) -> None:
+        """Build some statements."""
         for s in statements:
             _STATEMENTS[type(s)](self, s)
 
     def _for(self, s: For) -> None:
-        self.env[s.index] = self._call(_LOOPS[s.kind], map(self._value, s.operands))
-        self._each(stores_last(list(s.statements()), self.places, self._memory))
+        self.env[s.index] = self.call(_LOOPS[s.kind], map(self.value, s.operands))
+        self.each(stores_last(list(s.statements()), self.places, self._memory))
+        self.end(s)
+
+    def end(self, s: For) -> None:
+        """Close a loop."""
         large = _length(s) > LARGE
-        self._call(structure.loop_end_large if large else structure.loop_end, [])
+        self.call(structure.loop_end_large if large else structure.loop_end, [])
 
     def _forever(self, s: Forever) -> None:
         each = list(s.statements())
         count = turned(each, self.places, self.reads)
-        self._call(structure.loop_forever, [])
-        self._each(each[:count])
-        self._call(structure.loop_body, [])
-        self._each([*each[count:], *each[:count]])
-        self._call(structure.loop_again_forever, [])
+        self.call(structure.loop_forever, [])
+        self.each(each[:count])
+        self.call(structure.loop_body, [])
+        self.each([*each[count:], *each[:count]])
+        self.call(structure.loop_again_forever, [])
 
     def _leave(self, s: Leave) -> None:
-        self._call(structure.loop_leave, [])
+        self.call(structure.loop_leave, [])
 
     def _if(self, s: If) -> None:
-        condition = self._value(s.test)[1]
+        condition = self.value(s.test)[1]
         if s.otherwise is None or s.otherwise.is_empty():
             leaves = isinstance(s.body[-1], Return)
             with self.b.if_then(condition, likely=False if leaves else None):
-                self._statements(s)
+                self.statements(s)
             return
         with self.b.if_else(condition) as (then, otherwise):
             with then:
-                self._statements(s)
+                self.statements(s)
             with otherwise:
-                self._statements(s.otherwise)
+                self.statements(s.otherwise)
 
     def _return(self, s: Return) -> None:
-        _, code = self._value(s.code)
+        _, code = self.value(s.code)
         release(self.b)
         self.context.call_conv.return_value(self.b, code)
 
     def _assign(self, s: Assign) -> None:
         name = s.name
         if name not in self.places:
-            self.env[name] = self._value(s.value)
+            self.env[name] = self.value(s.value)
         elif name not in self.env:
-            self.env[name] = self._call(structure.place, [self._value(s.value)])
+            self.env[name] = self.call(structure.place, [self.value(s.value)])
         else:
             self._put(name, s.value)
 
@@ -191,23 +210,23 @@ class Builder:
         """Assign a place anew."""
         if isinstance(value, Call) and value.operands and value.operands[0] == name:
             update = structure.updating(self.namespace[value.function])
-            self._call(update, [self.env[name], *map(self._value, value.operands[1:])])
+            self.call(update, [self.env[name], *map(self.value, value.operands[1:])])
         else:
-            self._call(structure.put, [self.env[name], self._value(value)])
+            self.call(structure.put, [self.env[name], self.value(value)])
 
     def _store(self, s: Store) -> None:
-        self._access(s.element, elements.store, [self._value(s.value)])
+        self._access(s.element, elements.store, [self.value(s.value)])
 
     def _do(self, s: Do) -> None:
-        self._value(s.call)
+        self.value(s.call)
 
     # Expressions -----------------------------------------------------------------------------
 
-    def _value(self, e: Expr) -> Value:
+    def value(self, e: Expr) -> Value:
         """Type and value of an expression."""
         if isinstance(e, str):
             value = self.env[e]
-            return self._call(structure.get, [value]) if e in self.places else value
+            return self.call(structure.get, [value]) if e in self.places else value
         if isinstance(e, int):
             return self._literal(types.int64, e)
         return _EXPRESSIONS[type(e)](self, e)
@@ -218,7 +237,7 @@ class Builder:
     def _literal(self, kind: Any, value: Any) -> Value:
         return kind, self.context.get_constant_generic(self.b, kind, value)
 
-    def _call(self, f: Any, operands: Iterable[Value]) -> Value:
+    def call(self, f: Any, operands: Iterable[Value]) -> Value:
         """What an intrinsic, or a function that Numba has compiled, gives for some operands."""
         values = list(operands)
         kinds = [types.unliteral(kind) for kind, _ in values]
@@ -234,47 +253,47 @@ class Builder:
     def _compiled(self, f: Any, kinds: list[Any], values: list[ir.Value]) -> Value:
         kind = self.typingctx.resolve_value_type(f)
         signature = kind.get_call_type(self.typingctx, kinds, {})
-        self.context.refresh()
+        cpu_target.target_context.refresh()
         return signature.return_type, self.context.get_function(kind, signature)(self.b, values)
 
     def _called(self, e: Call) -> Value:
         if e.function == "rows":
             self.rows.add(_array(e.operands[0]))
-        return self._call(self.namespace[e.function], map(self._value, e.operands))
+        return self.call(self.namespace[e.function], map(self.value, e.operands))
 
     def _unary(self, e: Unary) -> Value:
-        return self._call(getattr(runtime, _SIGNS[e.sign]), [self._value(e.operand)])
+        return self.call(getattr(runtime, _SIGNS[e.sign]), [self.value(e.operand)])
 
     def _binary(self, e: Binary) -> Value:
         """An operator, whose operands are of one type: a bare number takes the other one's."""
-        left, right = self._value(e.left), self._value(e.right)
+        left, right = self.value(e.left), self.value(e.right)
         if left[0] != right[0]:
             numbers = bare(e.left), bare(e.right)
             if numbers[0] is not None and numbers[1] is None:
                 left = self._literal(right[0], numbers[0])
             elif numbers[1] is not None and numbers[0] is None:
                 right = self._literal(left[0], numbers[1])
-        return self._call(getattr(runtime, _OPERATORS[e.sign]), [left, right])
+        return self.call(getattr(runtime, _OPERATORS[e.sign]), [left, right])
 
     def _group(self, e: Group) -> Value:
-        return self._value(e.inner)
+        return self.value(e.inner)
 
     def _element(self, e: Element) -> Value:
         return self._access(e, elements.load, [])
 
     def _length(self, e: Length) -> Value:
-        return self._call(elements.length(e.axis), [self._value(e.array)])
+        return self.call(elements.length(e.axis), [self.value(e.array)])
 
     def _output(self, e: Output) -> Value:
-        kind, several = self._value(e.call)
+        kind, several = self.value(e.call)
         return kind[e.number], self.b.extract_value(several, e.number)
 
     def _part(self, e: Part) -> Value:
         part = memory.part(len(e.index), e.rest)
-        return self._call(part, [self._value(e.array), *map(self._value, e.index)])
+        return self.call(part, [self.value(e.array), *map(self.value, e.index)])
 
     def _transposed(self, e: Transposed) -> Value:
-        return self._call(memory.transposed, [self._value(e.array)])
+        return self.call(memory.transposed, [self.value(e.array)])
 
     def _access(self, e: Element, make: Callable[..., Any], value: Sequence[Value]) -> Value:
         """A load or a store of one element."""
@@ -282,7 +301,7 @@ class Builder:
         scope = self.scopes.get(self._memory(name), elements.READ_ONLY)
         known = scope if scope < elements.SCOPES else None
         intrinsic = make(len(e.index), known, name in self.rows)
-        return self._call(intrinsic, [self._value(e.array), *value, *map(self._value, e.index)])
+        return self.call(intrinsic, [self.value(e.array), *value, *map(self.value, e.index)])
 
 
 _STATEMENTS: dict[type, Callable[[Builder, Any], None]] = {
@@ -290,6 +309,7 @@ _STATEMENTS: dict[type, Callable[[Builder, Any], None]] = {
     Store: Builder._store,
     Do: Builder._do,
     For: Builder._for,
+    Shared: share,
     Forever: Builder._forever,
     Leave: Builder._leave,
     If: Builder._if,
@@ -317,9 +337,13 @@ def _array(e: Expr) -> str:
     return e
 
 
+#: What functions are called that give views of their first operands.
+_VIEWS = ("flat", "shaped_", "strip_", "slab_")
+
+
 def _whole(value: Expr) -> str:
     """The array that an expression is a view of; nothing where it is another."""
-    if isinstance(value, Call) and value.function.startswith(("flat", "shaped_", "strip_")):
+    if isinstance(value, Call) and value.function.startswith(_VIEWS):
         return _array(value.operands[0])
     return _array(value.array) if isinstance(value, Part) else ""
 

@@ -23,7 +23,7 @@ _FEW = 100
 
 def seconds(kernel: Kernel, calls: Mapping[str, int]) -> float:
     """About how long a kernel takes to compile; `calls` counts the functions that it calls."""
-    costs, found = _costs(), _Counts()
+    weights, found = costs(), _Counts()
     found.add(kernel.body)
     milliseconds = (
         _START
@@ -31,7 +31,7 @@ def seconds(kernel: Kernel, calls: Mapping[str, int]) -> float:
         + _SHORT * found.short
         + _ARGUMENT * max(len(kernel.parameters), 1)
         + _STATEMENT * (found.statements + len(kernel.factories))
-        + _COST * sum(costs.get(name, 1) * count for name, count in calls.items())
+        + _COST * sum(weights.get(name, 1) * count for name, count in calls.items())
     )
     return milliseconds / 1e3
 
@@ -58,7 +58,7 @@ class _Counts:
 
 
 @functools.cache
-def _costs() -> dict[str, int]:
+def costs() -> dict[str, int]:
     """What functions that kernels call cost, by name."""
     return {
         name: row.cost

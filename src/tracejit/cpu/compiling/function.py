@@ -6,6 +6,7 @@ other machine code by its address.
 
 from __future__ import annotations
 
+import functools
 import pickle
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,14 +14,19 @@ from typing import Any
 from llvmlite import ir
 from numba.core import callconv, types
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.imputils import builtin_registry
 from numba.core.registry import cpu_target
 from numba.core.runtime import rtsys
+from numba.cpython import builtins, numbers
 
+from tracejit.cpu.compiling.library import found, kept, library
 from tracejit.native.entry import make_entry
 from tracejit.native.slots import INT, load
 
 #: What is returned where an array that the function needs could not be made: NumPy may raise.
 _FAILED = 2
+#: What Numba knows of numbers is registered where these are imported.
+_REGISTERED = builtins, numbers
 #: The type of a function: ``i64 program(i64 *slots)``.
 KIND = ir.FunctionType(INT, [INT.as_pointer()])
 #: Builds the body of a function, which returns an int64 as Numba's functions do: from the contexts
@@ -59,15 +65,40 @@ class Compiled:
 @global_compiler_lock
 def compiled(symbol: str, signature: Sequence[Any], body: Body, held: Any = None) -> Compiled:
     """The function `symbol` whose instructions `body` builds."""
+    cpu_target.target_context.install_registry(builtin_registry)
+    rtsys.initialize(cpu_target.target_context)
+    try:
+        return _compiled(symbol, signature, body, held)
+    except Exception:
+        if _load_all.cache_info().currsize:
+            raise
+        _load_all()
+        return _compiled(symbol, signature, body, held)
+
+
+@functools.cache
+def _load_all() -> None:
+    """Load all that Numba has rules and instructions for.
+
+    That takes a quarter of a process's first compilation, and SciPy with it. Most kernels need what
+    Numba knows of numbers and arrays alone.
+    """
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def _compiled(symbol: str, signature: Sequence[Any], body: Body, held: Any) -> Compiled:
     typingctx, target = cpu_target.typing_context, cpu_target.target_context
-    typingctx.refresh()
-    target.refresh()
     model = callconv.create_error_model("numpy", target)
     context = target.subtarget(enable_nrt=True, error_model=model)
-    library = context.codegen().create_library(symbol)
-    library.enable_object_caching()
-    module = library.create_ir_module(symbol)
-    with context.push_code_library(library):
+    context.refresh = _nothing  # which every array asks for
+    made = library(context.codegen(), symbol)
+    module = made.create_ir_module(symbol)
+    with context.push_code_library(made):
         inner = _inner(context, module, symbol)
         b = ir.IRBuilder(inner.append_basic_block("entry"))
         start = inner.append_basic_block("start")
@@ -79,9 +110,9 @@ def compiled(symbol: str, signature: Sequence[Any], body: Body, held: Any = None
         b.position_at_end(before)
         b.branch(start)
         _outer(module, symbol, inner)
-    library.add_ir_module(module)
-    library.finalize()
-    return Compiled(library, symbol, signature, held)
+    made.add_ir_module(module)
+    made.finalize()
+    return Compiled(made, symbol, signature, held)
 
 
 def _inner(context: Any, module: ir.Module, symbol: str) -> ir.Function:
@@ -116,17 +147,16 @@ def dumped(function: Compiled) -> bytes | None:
     """What `loaded` makes the function of in another process; None if it has addresses of this."""
     if function.library.has_dynamic_globals:
         return None
-    return pickle.dumps((function.symbol, function.library.serialize_using_object_code()))
+    return pickle.dumps((function.symbol, kept(function.library)))
 
 
 @global_compiler_lock
 def loaded(symbol: str, content: bytes, signature: Sequence[Any]) -> Compiled:
     """The function that `dumped` gave; ValueError where that was another's."""
-    found, state = pickle.loads(content)
-    if found != symbol:
+    named, code = pickle.loads(content)
+    if named != symbol:
         raise ValueError("the machine code is another program's")
     context = cpu_target.target_context
     if b"NRT_" in content:  # the linker has these names once something has been compiled
         rtsys.initialize(context)
-    library = context.codegen().unserialize_library(state)
-    return Compiled(library, symbol, signature)
+    return Compiled(found(context.codegen(), symbol, code), symbol, signature)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from itertools import dropwhile
 
 from tracejit.lower.kernel.statements import (
     Assign,
@@ -18,7 +17,7 @@ from tracejit.lower.kernel.statements import (
     Statement,
     Store,
 )
-from tracejit.lower.kernel.verify import names, read
+from tracejit.lower.kernel.verify import names, read_by
 
 #: Statements of a test, at most, that is built twice.
 _FEW = 24
@@ -28,25 +27,29 @@ _COMPARISONS = frozenset(("==", "!=", "<", "<=", ">", ">="))
 def stores_last(
     statements: Sequence[Statement], places: Container[str], memory: Callable[[str], str]
 ) -> Sequence[Statement]:
-    """The statements of a loop, its stores behind all else; as they are where that is unsafe.
+    """The statements of a loop, each store behind all that it may be put behind.
 
     LLVM keeps a value from one step for the next one, as ``x[i + 1]`` for ``x[i]``, and cannot put
     what is computed from that behind a store: such a loop stays one of scalars. `places` are the
     names that are assigned more than once; `memory` tells of an array the one that it is a view of,
     which overlaps with no other one.
     """
-    stores = [s for s in statements if isinstance(s, Store)]
-    others = [s for s in statements if isinstance(s, Assign)]
-    if len(stores) + len(others) < len(statements):
-        return statements
-    stored = {memory(name) for s in stores for name in names(s.element.array)}
-    used = {name for s in stores for e in (s.value, s.element) for name in names(e)}
-    for s in dropwhile(lambda s: isinstance(s, Assign), statements):
-        if isinstance(s, Assign):
-            again = s.name in used and s.name in places
-            if again or not stored.isdisjoint(map(memory, names(s.value))):
-                return statements
-    return [*others, *stores]
+    found: list[Statement] = []
+    stores: list[Statement] = []
+    written: set[str] = set()
+    used: set[str] = set()
+    for s in statements:
+        if isinstance(s, Store):
+            stores.append(s)
+            written.update(map(memory, names(s.element.array)))
+            used.update(*map(names, (s.value, s.element)))
+            continue
+        passed = isinstance(s, Assign) and written.isdisjoint(map(memory, names(s.value)))
+        if not passed or (isinstance(s, Assign) and s.name in places and s.name in used):
+            found += stores
+            stores, written, used = [], set(), set()
+        found.append(s)
+    return [*found, *stores]
 
 
 def turned(
@@ -73,7 +76,7 @@ def turned(
 
 def reads(statements: Iterable[Statement]) -> Counter[str]:
     """How many expressions of statements, and of those inside of them, read each name."""
-    return Counter(name for s in _all(statements) for e in read(s) for name in names(e))
+    return Counter(name for s in _all(statements) for e in read_by(s) for name in names(e))
 
 
 def _all(statements: Iterable[Statement]) -> Iterable[Statement]:

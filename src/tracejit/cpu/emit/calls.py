@@ -14,6 +14,7 @@ from tracejit.lower.control import LEFT
 from tracejit.lower.emit import expressions
 from tracejit.lower.kernel.statements import (
     Binary,
+    Block,
     Call,
     Do,
     Expr,
@@ -23,7 +24,7 @@ from tracejit.lower.kernel.statements import (
     Part,
     Transposed,
 )
-from tracejit.lower.placement import in_memory, matrix_source
+from tracejit.lower.placement import in_memory, is_transpose, matrix_axes, matrix_source
 from tracejit.lower.program import Computation, Kind
 
 
@@ -45,14 +46,16 @@ class Calls:
         out = self.e.program.buffers[c.target][0]
         char = c.value.dtype.char
         name = f"matmul_{char.replace('?', 't')}"
+        matrices = [self._matrix(x) for x in (a, b)]
         self.e.factories[name] = Factory("matmul_loop", (f"{char}{char}->{char}",))
         batch = [self.e.fresh("i") for _ in range(c.value.ndim - 2)]
+        extents = [self.e.dim(d) for d in c.value.shape[:-2]]
         block = self.e.path[-1]
-        for var, d in zip(batch, c.value.shape, strict=False):
-            inner = For(index=var, kind="range", operands=(self.e.dim(d),))
+        for var, extent in zip(batch, extents, strict=True):
+            inner = For(index=var, kind="range", operands=(extent,))
             block.add(inner)
             block = inner
-        operands = [*(self._matrix(x, batch) for x in (a, b)), _part(out.name, batch)]
+        operands = [*(named(batch, block) for named in matrices), _part(out.name, batch)]
         block.add(Do(Call(name, tuple(operands)), c.value.origin))
 
     def _ufunc(self, c: Computation) -> None:
@@ -206,10 +209,33 @@ class Calls:
         node = in_memory(operand)
         return self.e.flat(self.e.array(node), node.ndim)
 
-    def _matrix(self, node: Node, batch: list[str]) -> Expr:
-        source, transposed = matrix_source(node)
-        matrix = _part(self.e.array(source), batch)
-        return Transposed(matrix) if transposed else matrix
+    def _matrix(self, node: Node) -> Callable[[list[str], Block], Expr]:
+        """What names the matrix that an operand is at a place of its stack, in a block."""
+        source = matrix_source(node)
+        array = self.e.array(source)
+        if source is node:
+            return lambda batch, block: _part(array, batch)
+        if is_transpose(node):
+            return lambda batch, block: Transposed(array)
+        axes = tuple(n for axis in matrix_axes(node) for n in axis or (-1, 0))
+        make = f"slab_{source.ndim}_{'_'.join(map(str, axes))}".replace("-", "m")
+        self.e.factories[make] = Factory("slab", (source.ndim, *axes))
+        lengths = [self.e.dim(d) for d in node.shape[-2:]]
+        starts = [self.e.dim(start) for start, _, _ in node.attr[1]]
+
+        def named(batch: list[str], block: Block) -> Expr:
+            places = []
+            for start, (_, step, axis) in zip(starts, node.attr[1], strict=True):
+                at = start
+                if step and axis < len(batch):
+                    more = batch[axis] if step == 1 else Binary("*", batch[axis], step)
+                    at = more if start == 0 else Binary("+", start, more)
+                places.append(at)
+            name = self.e.fresh("s")
+            block.assign(name, Call(make, (array, *lengths, *places)), node.origin)
+            return name
+
+        return named
 
 
 def _part(array: Expr, batch: list[str]) -> Expr:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tracejit.cpu.emit.accumulate import Accumulators, Version
 from tracejit.cpu.emit.calls import Calls
@@ -28,6 +29,7 @@ from tracejit.lower.kernel.statements import (
     For,
     Group,
     If,
+    Kernel,
     Statement,
     Unary,
 )
@@ -41,6 +43,21 @@ _RANGE = ("phase", "first", "last")
 def emit(program: Program, phases: Sequence[Phase] = (), streaming: bool = False) -> CPUSource:
     """The source of `program`; with `phases`, of an entry for a range of one of them."""
     return Emitter(program, phases, streaming).emit()
+
+
+def printed(kernel: Kernel, given: list[Buffer], returned: list[Buffer]) -> CPUSource:
+    """The source of a kernel that is given buffers, and makes those that it returns."""
+    text = Text()
+    text.block(kernel.body)
+    head = heading(kernel, text)
+    return CPUSource(
+        kernel,
+        "\n".join([*head, *text.lines, ""]),
+        [*(None for _ in head), *text.origins],
+        given,
+        returned,
+        text.calls,
+    )
 
 
 class Emitter(Emitting):
@@ -67,19 +84,8 @@ class Emitter(Emitting):
 
     def emit(self) -> CPUSource:
         """Emit everything."""
-        kernel, text = self.kernel(), Text()
-        text.block(kernel.body)
-        head = heading(kernel, text)
-        return CPUSource(
-            kernel,
-            "\n".join([*head, *text.lines, ""]),
-            [*(None for _ in head), *text.origins],
-            self.given,
-            self.returned,
-            text.calls,
-            bool(self.phases),
-            self.extras,
-        )
+        source = printed(self.kernel(), self.given, self.returned)
+        return replace(source, ranged=bool(self.phases), extras=self.extras)
 
     def checks(self) -> None:
         self.extras = [Extra(b) for b in self.kept]

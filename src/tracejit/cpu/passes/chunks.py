@@ -72,7 +72,7 @@ def mark_chunks(program: Program) -> None:
     """Tell which of the outermost loops run by chunks.
 
     Needs: the buffers. Guarantees: in such a loop each iteration is `alone`, but for results that
-    are reduced over all axes.
+    are reduced over all axes, and for elements that are put where positions say.
     """
     for loop in program.items:
         if not isinstance(loop, Loop) or loop.has(BlockedDraws) or loop.has(Jam):
@@ -90,7 +90,7 @@ def mark_chunks(program: Program) -> None:
         written = written_axes(loop, inside, program)
         whole = [c for c in inside if is_whole(c, loop)]
         rest = [c for c in inside if c not in whole]
-        if whole and all(alone(c, loop, program, written) for c in rest):
+        if whole and all(c.kind is Kind.SCATTER or alone(c, loop, program, written) for c in rest):
             loop.style = Chunk(loop.style)
 
 

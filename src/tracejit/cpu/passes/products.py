@@ -13,7 +13,7 @@ from tracejit.ir import build, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph, rebuild
 from tracejit.ir.node import ArrayType, Node, make
-from tracejit.lower.placement import matrix_source
+from tracejit.lower.placement import is_transpose
 
 
 def products_as_sums(graph: Graph, layouts: Mapping[str, str]) -> Graph:
@@ -55,7 +55,9 @@ def _takes_vector(node: Node) -> bool:
 def _reads(node: Node, layouts: Mapping[str, str]) -> tuple[Node, bool]:
     """The matrix of a product, and whether it is summed along what is contiguous in memory."""
     first = node.shape[1] == 1
-    matrix, transposed = matrix_source(node.args[0 if first else 1])
+    matrix = node.args[0 if first else 1]
+    transposed = matrix.op is ops.VIEW and is_transpose(matrix)
+    matrix = matrix.args[0] if transposed else matrix
     fortran = matrix.op is ops.INPUT and layouts[matrix.attr[0]] == "F"
     return matrix, first != (transposed != fortran)
 

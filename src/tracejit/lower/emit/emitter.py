@@ -371,7 +371,7 @@ class Emitter(Emitting):
             at = [places[k] for k in buffer.axes]
             if buffer.layout == "F":
                 at.reverse()
-            element, dtype, new = Element(buffer.name, tuple(at)), c.target.dtype, value
+            element, dtype, new = self.placed(buffer.name, tuple(at)), c.target.dtype, value
             if mode != "set":
                 row = ops.ELEMENTWISE[mode]
                 new = self.accumulators.apply(row, c, loaded(element, dtype), value)

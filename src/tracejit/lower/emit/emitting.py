@@ -44,6 +44,8 @@ class Emitting(Values):
         self.returned: list[Buffer] = []
         #: From where to where its outermost loops go, and those inside; none: over all.
         self.lines: list[tuple[Expr, Expr]] = []
+        #: Arrays that come from memory where the lines have been opened.
+        self.fetched: set[Expr] = set()
         #: Whether it is inside of a loop of regions.
         self.looping = False
 

@@ -24,6 +24,7 @@ from tracejit.ir.rules.record import Roles
 from tracejit.lower.control import results
 from tracejit.lower.emit.emitting import Emitting, refused, unless
 from tracejit.lower.emit.expressions import loaded, stored
+from tracejit.lower.emit.panels import Panels
 from tracejit.lower.emit.values import MISSED
 from tracejit.lower.kernel.statements import (
     Assign,
@@ -132,11 +133,12 @@ class Regions:
             lines = self.lines(control.lines)
             opened = len(lines)
         given = [*carried, index, *sequences, *captures]
-        for k in control.lines.fetched if control.lines else ():
+        around = control.lines or Lines(())
+        for k in around.fetched:
             self._fetch(given[k], lines)
-        block = For(index=index, kind="range", operands=(count,))
-        self.e.open(block)
         [program], [region] = control.programs, regions_of(control.node)
+        panels = Panels(self.e, lines, around, region.params, given)
+        block = panels.steps(index, count)
         elements = [
             self._element(block, name, s, index)
             for name, s in zip(sequences, parts.sequences, strict=True)
@@ -151,7 +153,8 @@ class Regions:
                 self._names(program, output, rows[node])
         inner = self._inside(program, region, parts, names, block)
         inner.own.update(rows.values(), elements)
-        inner.lines = lines
+        inner.lines = panels.lines
+        inner.panels.update(panels.names)
         self._everything(inner)
         for node, output in stacks:
             if not output.ndim:
@@ -163,6 +166,7 @@ class Regions:
             block.add(refused())
         self._watch(block, watch)
         self.e.path.pop()
+        panels.close()
         for _ in range(opened):
             self.e.path.pop()
         return self._places(left, carried)
@@ -171,6 +175,9 @@ class Regions:
 
     def _fetch(self, array: Expr, lines: Sequence[tuple[Expr, Expr]]) -> None:
         """Have the rows of an array that are gone through side by side fetched."""
+        if array in self.e.fetched:
+            return
+        self.e.fetched.add(array)
         name = f"fetch_{len(lines) + 1}"
         self.e.factories[name] = Factory("fetch", (len(lines) + 1,))
         index = [first for first, _ in lines]
@@ -178,6 +185,7 @@ class Regions:
 
     def lines(self, around: Lines) -> list[tuple[Expr, Expr]]:
         """Open the loops over lines: from where to where each goes, inside."""
+        self.e.fetched.clear()
         found: list[tuple[Expr, Expr]] = []
         for k, d in enumerate(around.extents):
             length, index = self.e.dim(d), self.e.fresh("i")

@@ -85,6 +85,8 @@ class Values:
         self.lengths: dict[Node, Dim] = {}
         self.own: set[str] = set()
         self.flat_names: dict[str, str] = {}
+        #: Arrays of which a part is packed: the panel, and which line and place come first in it.
+        self.panels: dict[str, tuple[str, Expr, Expr]] = {}
         #: Calls whose arguments have been found to be near ones (see `guards`).
         self.near: set[Point] = set()
         #: How many conditions there are under which NumPy raises, and loops that might not end.
@@ -359,7 +361,14 @@ class Values:
         """An element of an array that has all the axes of `node`."""
         if not isinstance(index, tuple):
             return Element(self.flat(array, node.ndim), (self.flat_var(),))
-        return Element(array, tuple(map(self.position_at, index)))
+        return self.placed(array, tuple(map(self.position_at, index)))
+
+    def placed(self, array: Expr, at: tuple[Expr, ...]) -> Element:
+        """An element of an array, which may be in a panel."""
+        if not isinstance(array, str) or array not in self.panels:
+            return Element(array, at)
+        panel, line, place = self.panels[array]
+        return Element(panel, (Binary("-", at[-1], place), Binary("-", at[-2], line)))
 
     def element(
         self, buffer: Buffer, index: Index, moved: Mapping[int, Expr] = _NOWHERE
@@ -376,7 +385,7 @@ class Values:
         kept = [moved[k] if k in moved else self.position_at(index[k]) for k in buffer.axes]
         if buffer.layout == "F":  # its memory is a C array with the axes reversed
             kept.reverse()
-        return Element(buffer.name, tuple(kept) or ((0,) if buffer.is_passing else ()))
+        return self.placed(buffer.name, tuple(kept) or ((0,) if buffer.is_passing else ()))
 
     def fresh(self, kind: str) -> str:
         """A new name."""

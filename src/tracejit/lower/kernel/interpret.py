@@ -31,6 +31,7 @@ from tracejit.lower.kernel.statements import (
     Output,
     Part,
     Return,
+    Shared,
     Store,
     Transposed,
     Unary,
@@ -121,6 +122,17 @@ class _Machine:
             self.names[s.index] = place
             self.block(s)
 
+    def _shared(self, s: Shared) -> None:
+        places = list(self.loops[s.kind](*map(self.value, s.operands)))
+        kept = {}
+        for place in reversed(places):  # as threads may
+            self.names[s.index] = place
+            self.block(s)
+            kept[place] = {name: self.names[inner] for name, inner in s.kept.items()}
+        for place in places:
+            self.names |= {s.index: place, **kept[place]}
+            self.block(s.then)
+
     def _forever(self, s: Forever) -> None:
         try:
             while True:
@@ -191,6 +203,7 @@ _STATEMENTS: dict[type, Callable[[_Machine, Any], None]] = {
     Return: _Machine._return,
     Leave: _Machine._leave,
     For: _Machine._for,
+    Shared: _Machine._shared,
     Forever: _Machine._forever,
     If: _Machine._if,
 }

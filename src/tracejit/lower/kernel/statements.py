@@ -8,6 +8,7 @@ a user is shown; a back end makes instructions of the objects.
     b[i, j] = v                    `Store`    an index counts from 0 and is in bounds
     f(a, b)                        `Do`       a call for what it does
     for i in range(n):             `For`      or `span`, `blocks`, `block`, `again`, `lines`, `line`
+    for i in shared(range(n), w):  `Shared`   iterations that several threads may do at once
     while True:, break             `Forever`, `Leave`
     if c:, else:                   `If`
     return code                    `Return`
@@ -272,6 +273,30 @@ class For(Block):
     ) -> None:
         super().__init__(body)
         self.index, self.kind, self.operands = index, kind, operands
+
+
+class Shared(For):
+    """A `range`, `span` or `blocks` whose iterations need nothing of each other.
+
+    All of them have `work` to do together. After them, `then` is done for each, in order: there
+    names have the values that others, which they are `kept` for, had at the end of the iteration.
+    """
+
+    __slots__ = ("kept", "then", "work")
+
+    def __init__(
+        self,
+        body: list[Statement] | None = None,
+        *,
+        index: str,
+        kind: str,
+        operands: tuple[Expr, ...],
+        work: Expr,
+        then: Block,
+        kept: dict[str, str],
+    ) -> None:
+        super().__init__(body, index=index, kind=kind, operands=operands)
+        self.work, self.then, self.kept = work, then, kept
 
 
 class Forever(Block):

@@ -29,6 +29,7 @@ from tracejit.lower.kernel.statements import (
     Output,
     Part,
     Return,
+    Shared,
     Statement,
     Store,
     Transposed,
@@ -73,8 +74,13 @@ class Text:
                 self.origins.append(s.origin)
 
     def _nested(self, s: Block, indent: str) -> None:
-        otherwise = None
-        if isinstance(s, For):
+        otherwise, word = None, "else"
+        if isinstance(s, Shared):
+            loop = f"{s.kind}({self._list(s.operands)})"
+            head = f"for {s.index} in shared({loop}, {self.expression(s.work)}):"
+            otherwise = s.then
+            word = f"for {', '.join([s.index, *s.kept])} in kept({', '.join(s.kept.values())})"
+        elif isinstance(s, For):
             head = f"for {s.index} in {s.kind}({self._list(s.operands)}):"
         elif isinstance(s, If):
             head, otherwise = f"if {self.expression(s.test)}:", s.otherwise
@@ -84,7 +90,7 @@ class Text:
         self._line(indent + head)
         self.block(s, indent + _INDENT)
         if otherwise is not None and not otherwise.is_empty():
-            self._line(f"{indent}else:")
+            self._line(f"{indent}{word}:")
             self.block(otherwise, indent + _INDENT)
 
     def _line(self, line: str) -> None:

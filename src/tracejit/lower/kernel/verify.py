@@ -24,6 +24,7 @@ from tracejit.lower.kernel.statements import (
     Output,
     Part,
     Return,
+    Shared,
     Statement,
     Store,
     Transposed,
@@ -36,8 +37,8 @@ def verify(kernel: Kernel) -> None:
     """Raise InvalidGraphError unless `kernel` is well formed.
 
     Checked: a name has a value wherever it is read, on all ways there; the index of a loop is given
-    no other; nothing comes after a statement that leaves; what leaves a loop is in one; the kernel
-    ends with a code.
+    no other; what iterations do at once changes no name of all of them; nothing comes after a
+    statement that leaves; what leaves a loop is in one; the kernel ends with a code.
     """
     checker = _Checker()
     problem = next(checker.problems(kernel), None)
@@ -68,7 +69,7 @@ class _Checker:
         for s in block.statements():
             if left:
                 yield f"nothing comes to {type(s).__name__}"
-            for e in read(s):
+            for e in read_by(s):
                 yield from (f"{name} has no value here" for name in names(e) - known)
                 yield from _wrong(e)
             yield from self.effects(s, known)
@@ -83,7 +84,10 @@ class _Checker:
             if s.index in self.fixed:
                 yield f"{s.index} is the index of two loops"
             self.fixed.append(s.index)
-            yield from self.block(s, known | {s.index})
+            inside = known | {s.index}
+            yield from self.block(s, inside)
+            if isinstance(s, Shared):
+                yield from self.shared(s, known, inside)
             self.fixed.pop()
         elif isinstance(s, Forever):
             self.endless.append([])
@@ -98,6 +102,15 @@ class _Checker:
                 yield "there is no loop to leave"
             else:
                 self.endless[-1].append(set(known))
+
+    def shared(self, s: Shared, known: set[str], inside: set[str]) -> Iterator[str]:
+        """The problems of iterations at once, after each of which names are known `inside`."""
+        changed = assigned(s)
+        yield from (f"{name} is every iteration's" for name in changed & known)
+        yield from (f"{name} has no value here" for name in set(s.kept.values()) - inside)
+        own = {s.index, *s.kept}
+        yield from (f"{name} is no result" for name in assigned(s.then) - known)
+        yield from self.block(s.then, known | own)
 
     def branches(self, s: If, known: set[str]) -> Iterator[str]:
         sides = []
@@ -118,7 +131,22 @@ def _last(block: Block) -> Statement | None:
     return statements[-1] if statements else None
 
 
-def read(s: Statement) -> tuple[Expr, ...]:
+def every(block: Block) -> Iterator[Statement]:
+    """The statements of a block, those inside of others included."""
+    for s in block.statements():
+        yield s
+        if isinstance(s, Block):
+            yield from every(s)
+            if isinstance(s, If) and s.otherwise is not None:
+                yield from every(s.otherwise)
+
+
+def assigned(block: Block) -> set[str]:
+    """The names that a block assigns."""
+    return {s.name for s in every(block) if isinstance(s, Assign)}
+
+
+def read_by(s: Statement) -> tuple[Expr, ...]:
     """The expressions that a statement evaluates before all that is inside of it."""
     if isinstance(s, Assign):
         return (s.value,)
@@ -128,6 +156,8 @@ def read(s: Statement) -> tuple[Expr, ...]:
         return (s.call,)
     if isinstance(s, Return):
         return (s.code,)
+    if isinstance(s, Shared):
+        return *s.operands, s.work
     if isinstance(s, For):
         return s.operands
     return (s.test,) if isinstance(s, If) else ()
