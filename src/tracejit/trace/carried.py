@@ -14,6 +14,7 @@ from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.node import Node
 from tracejit.ir.region import Check, regions_of
 from tracejit.ir.rules import roles
+from tracejit.trace import expectations
 from tracejit.trace.bits import atom_bits
 from tracejit.trace.effects import State, Variables
 from tracejit.trace.growth import Growth
@@ -97,10 +98,13 @@ def settled(
     """
     before, common = variables.get(), variables.shared()
     kept = variables.read | variables.live if skipped else variables.read
-    learned = ("carried", getattr(body, "__code__", body), variables.names)
-    carried, trends = _expected(trace.learned.get(learned, ()), before, held, variables, kept)
-    carried = carried._replace(grows=Growth(steps, skipped))
-    expected = bool(carried.params)
+    trends, known_arrays = expectations.recalled(trace, body, variables, kept, (*before, *held))
+    starts = [_start(k, before[k], before[k], variables, kept) for k in trends]
+    starts += [Tracer(a.node) for a in known_arrays]
+    params = [placeholder(s.node.type) for s in starts]
+    grows, expected = Growth(steps, skipped), bool(params)
+    carried = Carried([*trends], known_arrays, starts, params, {}, grows)
+    trends = {k: trend for k, trend in trends.items() if trend}
     while True:
         state = State(trace)
         try:
@@ -131,7 +135,12 @@ def settled(
             _require_private(trace, carried, found, before, variables, common, skipped)
             bounds = _require_settled(carried, found, variables, trace)
             if _go_on(carried, found, trends):
-                trace.learned[learned] = _learned(carried, trends, kept, variables)
+                numbers = {
+                    k: (start.node.type, trends.get(k, 0))
+                    for k, start in zip(carried.places, carried.starts, strict=False)
+                    if start.kind != "array"
+                }
+                expectations.note(trace, body, variables, numbers, carried.arrays)
                 return carried, found._replace(checks=(*found.checks, *bounds))
         state.restore()
         places, every = [*carried.places, *fresh], [*carried.arrays, *arrays]
@@ -139,7 +148,7 @@ def settled(
         starts += [
             _start(k, before[k], found.values.get(k, before[k]), variables, kept) for k in fresh
         ]
-        trends |= {k: t for k in fresh if (t := _trend(before[k], found.values.get(k)))}
+        trends |= {k: t for k in fresh if (t := expectations.trend(before[k], found.values.get(k)))}
         starts += [Tracer(a.node) for a in every]
         params = [placeholder(s.node.type) for s in starts]
         carried = Carried(
@@ -156,61 +165,10 @@ def _listed(carried: Carried, found: Found) -> dict[int, Tracer]:
     }
 
 
-def _learned(
-    carried: Carried, trends: Mapping[int, int], kept: frozenset[str], variables: Variables
-) -> tuple[Any, ...]:
-    """What a body within a loop will carry when it is traced again: numbers, and arrays.
-
-    Else each loop around would double, at the least, how often it is traced.
-    """
-    numbers = [
-        (k, start.node.type, trends.get(k))
-        for k, start in zip(carried.places, carried.starts, strict=False)
-        if start.kind != "array" and variables.names[k] in kept
-    ]
-    return numbers, carried.arrays
-
-
-def _expected(
-    learned: Sequence[Any],
-    before: Sequence[Any],
-    held: Sequence[Any],
-    variables: Variables,
-    kept: frozenset[str],
-) -> tuple[Carried, dict[int, int]]:
-    """What was carried by this body before, of what there is here; and the trends."""
-    numbers, arrays = learned or ((), ())
-    known = {
-        k: trend
-        for k, type, trend in numbers
-        if isinstance(before[k], (Tracer, int, float, complex))
-        and wrap(before[k]).node.type == type
-        and variables.names[k] in kept
-    }
-    seen = {id(memory_of(v)) for v in (*before, *held)}
-    every = [a for a in arrays if id(a) in seen]
-    starts = [_start(k, before[k], before[k], variables, kept) for k in known]
-    starts += [Tracer(a.node) for a in every]
-    params = [placeholder(s.node.type) for s in starts]
-    trends = {k: trend for k, trend in known.items() if trend}
-    return Carried([*known], every, starts, params, {}, Growth(None, False)), trends
-
-
 def _is_as_expected(carried: Carried, found: Found) -> bool:
     """Whether all that was expected to change does."""
     numbers = all(k in found.values for k in carried.places)
     return numbers and all(id(a) in found.arrays for a in carried.arrays)
-
-
-def _trend(before: Any, after: Any) -> int:
-    """1 for a whole number that has become larger by a number that is known, -1 for smaller."""
-    if not all(
-        type(v) is int or (isinstance(v, Tracer) and v.node.type == INT_SCALAR)
-        for v in (before, after)
-    ):
-        return 0
-    change = dims.sub(*(dims.from_node(wrap(v).node) for v in (after, before)))
-    return 0 if isinstance(change, Node) or not change else 1 if change > 0 else -1
 
 
 def _go_on(carried: Carried, found: Found, trends: dict[int, int]) -> bool:

@@ -17,6 +17,7 @@ from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.invariant import around
 from tracejit.ir.lengths import non_negative
 from tracejit.ir.node import Node
+from tracejit.trace import expectations
 from tracejit.trace.bits import bits_of
 from tracejit.trace.branches import if_true, predicate
 from tracejit.trace.carried import (
@@ -29,8 +30,8 @@ from tracejit.trace.carried import (
     take,
 )
 from tracejit.trace.control import looped
-from tracejit.trace.effects import Variables
-from tracejit.trace.pieces import by_parts, canonical, nodes_of, note_added, tried
+from tracejit.trace.effects import State, Variables
+from tracejit.trace.pieces import by_parts, canonical, nodes_of, note_added, traced, tried
 from tracejit.trace.ranges import Divided, Steps, changing, depends, holds
 from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap
@@ -270,12 +271,30 @@ def cost(
             trace.steps.pop()
 
     try:
-        return tried(trace, one, variables, held)
+        return _tried_step(trace, one, body, variables, held)
     except NotTraceable as refusal:
         refusal.forget()
     except (Divided, Unsettled):
         pass
     return tried(trace, lambda: body(wrap_length(0)), variables, held)
+
+
+@by_parts
+def _tried_step(
+    trace: Trace,
+    step: Callable[[], None],
+    body: Callable[[Tracer], Any],
+    variables: Variables,
+    held: Sequence[Any],
+) -> int:
+    """`tried`; what the step of a `body` has changed is expected of the others."""
+    before, state = variables.get(), State(trace)
+    try:
+        found = traced(trace, step, variables, held)
+        expectations.note_found(trace, body, variables, before, found)
+        return trace.budget.made - state.made
+    finally:
+        state.restore()
 
 
 def wrap_length(d: Dim) -> Tracer:
