@@ -59,8 +59,16 @@ class Memory:
     """
 
     __slots__ = (
-        "born", "contiguous", "doubtful", "handles", "listed", "node", "outside", "start", "whole",
-    )  # fmt: skip
+        "born",
+        "contiguous",
+        "doubtful",
+        "handles",
+        "listed",
+        "node",
+        "outside",
+        "start",
+        "whole",
+    )
 
     def __init__(self, first: Any, whole: bool = False, outside: str = "") -> None:
         self.born: int = first.born
@@ -68,8 +76,8 @@ class Memory:
         self.node: Node = first.node
         self.outside = outside
         self.doubtful = False
-        self.contiguous = whole
         self.listed: Group | None = None
+        self.contiguous = whole
         self.whole = whole or self.node.ndim <= 1
         self.handles: WeakValueDictionary[int, Any] = WeakValueDictionary({id(first): first})
 
