@@ -206,6 +206,18 @@ PROGRAMS = (
     ),
     *(
         Row(
+            f"program-{name}-threads",
+            f"{what}, two threads: speed-up over NumPy",
+            "programs",
+            required=4.0,
+            better="higher",
+            form="{:.1f} ×",
+            argument=f"{name}/NumPy/2",
+        )
+        for name, what, _ in OVER_NUMPY[:2]
+    ),
+    *(
+        Row(
             f"program-{name.replace('_', '-')}",
             f"{what}: speed-up over Numba of that source",
             "programs",

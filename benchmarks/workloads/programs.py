@@ -17,6 +17,7 @@ import numpy as np
 import tracejit
 from benchmarks.kernels import KERNELS, Kernel
 from benchmarks.rows import Figure
+from benchmarks.timing import wait_for_compiler
 from benchmarks.workloads.first_call import define
 
 TURNS = 5
@@ -28,10 +29,14 @@ def _seconds(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[float
     return time.perf_counter() - start, result
 
 
-def _against(kernel: Kernel, other: Callable[..., Any]) -> Figure:
+def _against(kernel: Kernel, other: Callable[..., Any], threads: int = 1) -> Figure:
     """How many times faster the compiled kernel is than `other`, whose results it has."""
     compiled = tracejit.function(kernel.function, on_unsupported="error")
     first, _ = _seconds(compiled, kernel.arguments(kernel.large))
+    if threads > 1:
+        for _ in range(2):
+            compiled(*kernel.arguments(kernel.large))
+        wait_for_compiler()
     ours, theirs = [], []
     for turn in range(TURNS):
         mine, others = kernel.arguments(kernel.large), kernel.arguments(kernel.large)
@@ -134,8 +139,11 @@ def _first_call(function: Callable[..., Any], args: tuple[Any, ...]) -> float:
 def measure(argument: str) -> Figure:
     if argument in OTHERS:
         return OTHERS[argument]()
-    name, other = argument.split("/")
+    name, other, *threads = argument.split("/")
     kernel = KERNELS[name]
+    if threads:
+        with tracejit.config(threads=int(threads[0])):
+            return _against(kernel, kernel.function, int(threads[0]))
     if other == "NumPy":
         return _against(kernel, kernel.function)
     import numba

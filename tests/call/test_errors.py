@@ -146,8 +146,8 @@ def loop_on_data(x):
     return found
 
 
-def root_of_element(x):
-    return math.sqrt(x[0]) * x
+def erf_of_element(x):
+    return math.erf(x[0]) * x
 
 
 def converts(x):
@@ -206,7 +206,7 @@ def takes_object(x, o):
 UNSUPPORTED: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (branch_on_data, (V,)),
     (loop_on_data, (V,)),
-    (root_of_element, (V,)),
+    (erf_of_element, (V,)),
     (converts, (V,)),
     (list_of_array, (V,)),
     (writes, (V,)),

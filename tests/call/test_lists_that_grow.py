@@ -265,13 +265,18 @@ def longer_again(x):
     return out
 
 
+def parts(x):
+    out = [v for v in x if v > 0]
+    return out[:3], out[-2:], sum(out[1:]), out[::-1], np.array(out[::2]), max(out, default=0)
+
+
 PROGRAMS = [
     (every_step, X), (some_steps, X), (filtered, X), (of_comprehension, X), (whole_numbers, X),
     (by_condition, X), (rows, ROWS), (history, ROWS), (by_the_last, X), (fibonacci, X), (pairs, X),
     (triangle, X), (rectangle, X), (inside, X[:20]), (of_two_classes, X), (gone_over, X),
     (generators, X), (stack_of_numbers, X), (stack_emptied, np.sin(X)), (table, X), (extended, X),
     (nested, X), (truth_values, X), (nothing_at_all, X), (by_another_function, X), (until, X),
-    (two_lists, X), (longer_again, X),
+    (two_lists, X), (longer_again, X), (parts, X),
 ]  # fmt: skip
 
 

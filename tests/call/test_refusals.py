@@ -268,3 +268,32 @@ def test_what_is_told_is_why_there_can_be_no_regions() -> None:
 
     with pytest.warns(tracejit.UnsupportedWarning, match="changes a dict"):
         assert tracejit.function(f, on_unsupported="warn")(np.ones(20)) == f(np.ones(20))
+
+
+def test_integers_beyond_64_bits_are_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same program would be found again: such calls try it, and then run in NumPy."""
+    from tracejit.call import slow
+
+    traces: list[int] = []
+    run_trace = slow.run_trace
+
+    def counted(*args: Any) -> Any:
+        traces.append(1)
+        return run_trace(*args)
+
+    def grown(x: Any, n: int) -> Any:
+        s = 1
+        for k in range(n):
+            s = s * 3 + k
+        return x[0] + s % 1000
+
+    monkeypatch.setattr(slow, "run_trace", counted)
+    f, x = tracejit.function(grown, on_unsupported="warn"), np.ones(3)
+    for n in (10, 12, 20):
+        assert f(x, n) == grown(x, n)
+    with pytest.warns(tracejit.UnsupportedWarning, match="does not take the arguments"):
+        assert f(x, 100) == grown(x, 100)
+    known, fallbacks = len(traces), f.stats.fallbacks
+    for n in (100, 101, 20, 150, 5, 100):
+        assert f(x, n) == grown(x, n)
+    assert len(traces) == known and f.stats.fallbacks == fallbacks + 4

@@ -233,6 +233,18 @@ def test_the_entry_for_threads_comes_in_the_background(monkeypatch: pytest.Monke
     assert bits(*found) == bits(u) * 3
 
 
+def test_a_call_of_very_many_steps_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "available", lambda: 2)
+    monkeypatch.setattr(threads, "HUGE_INSIDE", 1 << 23)
+    f = tracejit.function(heat)
+    f(field(300, 300), 40)
+    assert of(f).inside.shared.spread is None
+    f(u := field(300, 300), 100)
+    assert of(f).inside.shared.spread is not None
+    heat(plain := field(300, 300), 100)
+    assert bits(u) == bits(plain)
+
+
 def test_an_exception_half_way_leaves_what_numpy_leaves(on: Callable[[int], None]) -> None:
     def stepped(u, places):
         for k in range(len(places)):
@@ -351,3 +363,34 @@ def test_ten_thousand_statements(tmp_path: Path) -> None:
         env={**os.environ, "TRACEJIT_CACHE": "0"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["heat", "jacobi"])
+def test_memory_of_a_stencil(name: str, tmp_path: Path) -> None:
+    """Two threads too take the arguments, and at most one array more."""
+    program = tmp_path / "peak.py"
+    program.write_text(
+        textwrap.dedent("""
+            import sys
+            from benchmarks.kernels import KERNELS
+            from benchmarks.memory import peak_above
+            from tracejit.cpu import threads
+            import tracejit
+            threads.available = lambda: 2
+            threads.Later._start = threads.Later._make
+            kernel = KERNELS[sys.argv[1]]
+            last = {"heat": (100, 0.2), "jacobi": (0.0, 100)}[sys.argv[1]]
+            f = tracejit.function(kernel.function)
+            for size in (300, 300, 300):
+                f(*kernel.arguments(size)[:-2], *last)
+            arrays = kernel.arguments(1500)[:-2]
+            print(peak_above(lambda: f(*arrays, *last)) * 1e6 / arrays[0].nbytes, f.stats.traces)
+        """),
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, program, name], timeout=120, check=True, capture_output=True, text=True,
+        env={**os.environ, "TRACEJIT_CACHE": "0", "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    arrays, traces = done.stdout.split()
+    assert float(arrays) < 1.2 and traces == "1"

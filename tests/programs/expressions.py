@@ -165,16 +165,24 @@ def generator(w: Writer, depth: int) -> str:
     return w.pick(
         [f"sum(v * 0.5 for v in {v})", f"max(abs(v) for v in {v})", f"sum(v > 1 for v in {v})",
          f"any(v > 1 for v in {v})", f"all(v < 9 for v in {v})",
-         f"sum(j * {v}[j] for j in range(len({v})))"]
+         f"sum(j * {v}[j] for j in range(len({v})))",
+         f"sum(v for v in {v} if v > 0)", f"any(v > 1 for v in {v} if v != 2)",
+         f"max([v for v in {v} if v > 0], default=0)", f"len([v for v in {v} if v < 1])"]
     )  # fmt: skip
 
 
 def of_list(w: Writer, depth: int) -> str:
-    lists = w.seen("lists")
-    if not lists:
-        return known_number(w, depth)
+    return list_size(w, depth) if w.seen("lists") else known_number(w, depth)
+
+
+def list_size(w: Writer, depth: int) -> str:
+    """A number that a list gives."""
     w.note("list")
-    return w.pick(["len({0})", "sum({0})", "max({0}, default=0)"]).format(w.pick(lists))
+    forms = [
+        "len({0})", "sum({0})", "max({0}, default=0)", "({0}[-1] if {0} else 0.5)",
+        "np.array({0}).sum()", "sum(v * 2 for v in {0})", "{0}[len({0}) // 2]", "sum({0}[:2])",
+    ]  # fmt: skip
+    return w.pick(forms).format(w.pick(w.seen("lists")))
 
 
 def call(w: Writer, depth: int) -> str:

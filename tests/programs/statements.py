@@ -419,7 +419,7 @@ def closure(w: Writer) -> None:
         w.line(f"{name} = lambda {t}: {t} * {e.number(w, 1)}", "lambda")
         helper = w.pick([Helper(name, "{s}", "number"), Helper(name, "{v}", "array")])
     else:
-        shared = w.bindable("numbers")
+        shared = [name for name in w.bindable("numbers") if "[" not in name]
         with w.block(f"def {name}({t}):", "nested function", "number") as scope:
             scope.numbers.append(t)
             if shared and w.one_in(2):
@@ -439,7 +439,13 @@ def closure(w: Writer) -> None:
 
 def new_list(w: Writer) -> None:
     name = w.fresh("items")
-    forms = ["[]", f"[{e.number(w, 1)}]", f"[v * 2 for v in {w.pick(e.vectors(w)).name} if v > 0]"]
+    x, y = w.pick(e.vectors(w)).name, w.pick(e.vectors(w)).name
+    forms = [
+        "[]", f"[{e.number(w, 1)}]", f"[v * 2 for v in {x} if v > 0]",
+        f"[v for v, u in zip({x}, {y}) if v * u < {e.number(w, 0)}]",
+        f"[j for j in range(len({x})) if {x}[j] > {e.number(w, 0)}]",
+        f"[u * v for u in {x} for v in {y} if u > v]",
+    ]  # fmt: skip
     w.line(f"{name} = {w.pick(forms)}", "list")
     w.scope.lists.append(name)
 
@@ -449,6 +455,33 @@ def append(w: Writer) -> None:
     if not known:
         return new_list(w)
     w.line(f"{w.pick(known)}.append({e.number(w)})", "append")
+
+
+def grow(w: Writer) -> None:
+    """A list that a loop makes longer, and what is made of it."""
+    if too_often(w, 6):
+        return append(w)
+    name, a, i, x = w.fresh("items"), w.pick(w.arrays()), *map(w.fresh, "ix")
+    w.line(f"{name} = {w.pick(['[]', '[]', f'[{e.number(w, 0)}]'])}", "list that grows")
+    w.scope.lists.append(name)
+    with w.loop(f"for {i}, {x} in enumerate({a.name}):", 6, "for over enumerate") as scope:
+        scope.indices.append(Index(i, *a.shape[0]))
+        if len(a.shape) > 1:
+            scope.arrays.append(Array(x, a.shape[1:], a.integer))
+        else:
+            scope.numbers.append(x)
+        forms = [f"{name}.append({e.number(w)})", f"{name}.append({i})", f"{name} += [{i}, {x}]"]
+        if len(a.shape) > 1:
+            forms = [f"{name}.append({x}.sum())", f"{name}.append({i})"]
+        if w.one_in(2):
+            with w.block(f"if {e.condition(w)}:"):
+                w.line(w.pick(forms), "append")
+        else:
+            w.line(w.pick(forms), "append")
+        body(w, 2)
+    s = w.fresh("s")
+    w.line(f"{s} = {e.list_size(w, 0)}")
+    w.scope.numbers.append(s)
 
 
 #: Statements without a block, for the end of the budget.
@@ -461,7 +494,8 @@ STATEMENTS = {
     write_indices: 2, write_call: 3, swap: 1, branch: 5, loop_range: 7, loop_short: 2,
     loop_items: 3, loop_while: 3, leave: 5, leave_function: 1, assertion: 1, failure: 1,
     guarded: 1, with_block: 1, call_helper: 2, closure: 2, new_list: 1, append: 3, write_part: 2,
+    grow: 2,
 }  # fmt: skip
 
 #: As those of expressions that ask for values.
-BY_VALUE = {*e.BY_VALUE, write_part, assign_integer, loop_items, guarded, new_list, append}
+BY_VALUE = {*e.BY_VALUE, write_part, assign_integer, loop_items, guarded, new_list, append, grow}

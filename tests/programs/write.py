@@ -81,7 +81,7 @@ def write_helper(w: Writer) -> Helper:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter, and what the program sees of it."""
+    """A parameter, and what the program sees of it: `element` is the place of a number in it."""
 
     name: str
     value: str
@@ -89,12 +89,14 @@ class Parameter:
     number: bool = False
     integer: bool = False
     construct: str = ""
+    element: str = ""
 
 
 def fill(scope: Scope, parameters: dict[str, Parameter]) -> None:
     for p in parameters.values():
         scope.arrays += p.arrays
         scope.numbers += [p.name] * p.number
+        scope.numbers += [p.name + p.element] if p.element else []
         scope.integers += [p.name] * p.integer
 
 
@@ -168,11 +170,23 @@ def container(w: Writer, name: str, dtype: str, others: list[Parameter]) -> Para
         [("{{'u': {0}, 'v': {1}}}", ("['u']", "['v']")), ("[{0}, {1}]", ("[0]", "[1]"))]
     )
     value = text.format(first.name, made)
-    arrays = (Array(name + names[0], first.shape), Array(name + names[1], VECTOR))
+    own = w.one_in(2)  # or they are only written into
+    arrays = (
+        Array(name + names[0], first.shape, own=own),
+        Array(name + names[1], VECTOR, own=own),
+    )
     return Parameter(name, value, arrays, construct="arrays in a container")
 
 
-PARAMETERS = {"y": 4, "a": 4, "s": 4, "k": 3, "p": 2, "box": 1}
+def state(w: Writer, name: str, dtype: str, others: list[Parameter]) -> Parameter:
+    """Numbers in a container, which has other ones afterwards."""
+    text, element = w.pick([("{{'s': {0}, 'k': 1}}", "['s']"), ("[{0}, 1]", "[0]")])
+    value = text.format(w.pick(NUMBERS))
+    return Parameter(name, value, element=element, construct="numbers in a container")
+
+
+PARAMETERS = {"y": 4, "a": 4, "s": 4, "k": 3, "p": 2, "box": 1, "state": 1}
 PARAMETER_KINDS = {
     "y": vector, "a": matrix, "s": number, "k": integer, "p": indices, "box": container,
+    "state": state,
 }  # fmt: skip

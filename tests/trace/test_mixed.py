@@ -121,8 +121,18 @@ def by_functions(x):
 
 
 FLOATS, NUMBERS = ("float64", "float32"), ("float64", "float32", "int64")
+
+
 #: The others may meet an integer that outgrows what is known of it.
+def integers(x):
+    s = 0
+    if x[0] > 0:
+        s = x[1]
+    return s + 1
+
+
 PROGRAMS = {
+    integers: ("int64", "float64"),
     largest_step: NUMBERS, largest: NUMBERS, largest_by_max: NUMBERS, smallest: NUMBERS,
     conditional: NUMBERS, computed: ("float64",), whole_computed: NUMBERS, written: ("float64",),
     truths: NUMBERS, nested: FLOATS, by_functions: ("float64",), sided: NUMBERS, while_loop: FLOATS,
@@ -152,13 +162,6 @@ def shown(value: Any) -> Any:
     return type(value), repr(value)
 
 
-def integers(x):
-    s = 0
-    if x[0] > 0:
-        s = x[1]
-    return s + 1
-
-
 def into_halves(x):
     s = 0.1
     if x[0] > 0:
@@ -174,7 +177,6 @@ def asked(x):
 
 
 REFUSED = [
-    (integers, "class int or np.int64", np.arange(3)),
     (into_halves, "another type", np.arange(3.0)),
     (asked, "class float or np.float64", np.arange(3.0)),
 ]

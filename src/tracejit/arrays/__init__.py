@@ -24,11 +24,13 @@ from tracejit.arrays import (  # isort: skip
     sorting,
     writing,
     masking,
+    flat,
     nanfunctions,
     linear,
     norms,
     einsum,
     special,
+    outputs,
 )
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "creation",
     "einsum",
     "elementary",
+    "flat",
     "grids",
     "indexing",
     "joining",
@@ -46,6 +49,7 @@ __all__ = [
     "norms",
     "numbers",
     "operators",
+    "outputs",
     "picking",
     "ranges",
     "reductions",

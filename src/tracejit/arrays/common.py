@@ -140,14 +140,6 @@ def placed(x: Node, order: Any) -> Node:
     return build.ordered(x, order) if order in ("C", "F") else x
 
 
-def refuse_out(out: Any) -> None:
-    """Functions with ``out=`` are not compiled."""
-    if isinstance(out, tuple):
-        out = next((o for o in out if o is not None), None)
-    if given(out):
-        raise NotTraceable("out= of this function is not compiled", "assign the result instead")
-
-
 def refuse_others(options: dict[str, Any]) -> None:
     """Take ``device="cpu"`` and ``like=`` from a creator's options, and refuse other values."""
     if options.pop("device", None) not in (None, "cpu"):
@@ -248,6 +240,8 @@ def check_output(
 def check_owned(target: Tracer) -> None:
     """NumPy's error for what is read-only; NotTraceable where what is written could not be told."""
     if not target.owned:
+        if any(step.nodes in (build.real, build.imag) for step in target.path):
+            raise NotTraceable("in-place write into the real or the imaginary part of an array")
         if target.memory is not None:
             raise ValueError("assignment destination is read-only")
         raise NotTraceable(

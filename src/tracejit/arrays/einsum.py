@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.arrays.common import call, check_cast, dtype_argument, refuse_out, strong
+from tracejit.arrays.common import call, check_cast, dtype_argument, strong
 from tracejit.arrays.linear import product
 from tracejit.errors import ShapeError
 from tracejit.ir import build, dims
@@ -28,7 +28,6 @@ def einsum(
     **other: Any,
 ) -> Tracer:
     """``np.einsum`` with subscripts in a string, or as lists of axes."""
-    refuse_out(out)
     if isinstance(operands[0], str):
         text, arrays = operands[0].replace(" ", ""), list(operands[1:])
     else:

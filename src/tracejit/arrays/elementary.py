@@ -17,7 +17,6 @@ from tracejit.arrays.common import (
     given,
     join,
     node_fits,
-    refuse_out,
     select,
     strong,
     told,
@@ -80,7 +79,6 @@ def clip(
     **kwargs: Any,
 ) -> Tracer:
     """``np.clip``."""
-    refuse_out(out)
     if not (a_min is np._NoValue or min is np._NoValue) or not (
         a_max is np._NoValue or max is np._NoValue
     ):
@@ -159,7 +157,6 @@ def clip_method(
 @implements(np.round)
 def round_(a: Any, decimals: Any = 0, out: Any = None) -> Tracer:
     """``np.round``: scale, ``rint``, scale back, as NumPy does."""
-    refuse_out(out)
     x, digits = strong(a), operator.index(decimals)
     if x.dtype.kind in "iu" and digits >= 0:
         return value(x)
@@ -183,7 +180,6 @@ implements(np.around)(round_)
 @implements(np.fix)
 def fix(x: Any, out: Any = None) -> Tracer:
     """``np.fix``: towards zero."""
-    refuse_out(out)
     node = strong(x)
     if node.dtype.kind in "biu":
         return value(node)

@@ -16,7 +16,6 @@ from tracejit.arrays.common import (
     dtype_argument,
     given,
     length,
-    refuse_out,
     same,
 )
 from tracejit.arrays.indexing import slice_bounds
@@ -62,7 +61,6 @@ def concatenate(
     casting: str = "same_kind",
 ) -> Tracer:
     """``np.concatenate``."""
-    refuse_out(out)
     parts = _sequence(arrays)
     if not parts:
         raise ValueError("need at least one array to concatenate")
@@ -93,7 +91,6 @@ def stack(
     casting: str = "same_kind",
 ) -> Tracer:
     """``np.stack``."""
-    refuse_out(out)
     parts = _sequence(arrays)
     if not parts:
         raise ValueError("need at least one array to stack")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.arrays.common import axis_index, call, dtype_argument, refuse_out, shown, strong
+from tracejit.arrays.common import axis_index, call, dtype_argument, shown, strong
 from tracejit.arrays.shaping import moveaxis
 from tracejit.arrays.ufuncs import GENERALISED
 from tracejit.errors import NotTraceable, ShapeError
@@ -157,7 +157,6 @@ def _times(x: Node, y: Node) -> Node:
 @implements(np.dot)
 def dot(a: Any, b: Any, out: Any = None) -> Tracer:
     """``np.dot``: the last axis of `a` with the last but one of `b`."""
-    refuse_out(out)
     x, y = _common(a, b)
     if not x.ndim or not y.ndim:
         return value(_times(x, y))
@@ -179,7 +178,6 @@ def inner(a: Any, b: Any, /) -> Tracer:
 @implements(np.outer)
 def outer(a: Any, b: Any, out: Any = None) -> Tracer:
     """``np.outer`` of the raveled operands."""
-    refuse_out(out)
     x, y = (build.reshape(n, (build.size(n),)) for n in (strong(a), strong(b)))
     return value(call("multiply", build.expand_dims(x, (1,)), build.expand_dims(y, (0,))))
 

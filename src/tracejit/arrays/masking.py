@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from tracejit.arrays.common import at_least, call, check_cast, check_owned, dim_node, strong, write
-from tracejit.arrays.writing import setitem, value_of
+from tracejit.arrays.writing import is_scalar, setitem, value_of
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
 from tracejit.trace.tables import implements, method
-from tracejit.trace.tracer import Tracer, number
+from tracejit.trace.tracer import Tracer, is_number, number
 
 
 @implements(np.putmask)
@@ -67,10 +67,14 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     if not isinstance(a, Tracer) or a.kind != "array" or not a.node.ndim:
         raise NotTraceable("np.put into an array that is not traced, or has no axes")
     check_owned(a)
+    if isinstance(ind, (list, tuple)) and not ind:
+        return
     positions = strong(ind)
     if positions.dtype.kind not in "iu" or mode not in ("raise", "wrap", "clip"):
         raise NotTraceable("np.put at positions that are no integers is not compiled")
-    node = value_of(Tracer(strong(v)) if isinstance(v, (list, tuple)) else v, a.node.dtype)
+    if isinstance(v, (list, tuple)):
+        v = Tracer(strong(_taken(v, a.node.dtype)))
+    node = _cast("put", v, a.node.dtype)
     count = build.size(positions)
     at = build.reshape(build.cast(positions, INT64), (count,))
     values = build.reshape(node, (build.size(node),))
@@ -107,17 +111,37 @@ def _operands(name: str, a: Any, mask: Any, values: Any) -> tuple[Node, Node]:
         if not build.solver().equal(build.size(where), build.size(x)):
             raise ShapeError(f"{name}: mask and data must be the same size")
         where = build.reshape(where, x.shape)
-    if isinstance(values, (list, tuple)):
-        values = Tracer(strong(values))
-        if not np.can_cast(values.node.dtype, x.dtype, "safe"):
-            raise NotTraceable(f"np.{name} of numbers of another type is not compiled")
-    if isinstance(values, (np.ndarray, np.generic)) or (
-        isinstance(values, Tracer) and not values.node.type.weak
-    ):
-        values = Tracer(strong(values))
-        check_cast(values.node.dtype, x.dtype, "safe")
-    v = value_of(values, x.dtype)
+    v = _converted(name, values, x.dtype)
     return where, build.reshape(v, (build.size(v),)) if v.ndim else v
+
+
+def _converted(name: str, values: Any, dtype: np.dtype[Any]) -> Node:
+    """What is put by masks, as `dtype`: NumPy casts scalars, and arrays where that is safe."""
+    if isinstance(values, (list, tuple)):
+        v = strong(_taken(values, dtype))
+        if values and not np.can_cast(v.dtype, dtype, "safe"):
+            raise NotTraceable(f"np.{name} of traced values of another type is not compiled")
+        return build.cast(v, dtype)
+    if not is_scalar(values) and not is_number(values):
+        check_cast(strong(values).dtype, dtype, "safe")
+    return _cast(name, values, dtype)
+
+
+def _cast(name: str, values: Any, dtype: np.dtype[Any]) -> Node:
+    """A number of Python's as NumPy takes it into the `dtype`; anything else is cast."""
+    if is_number(values):
+        return value_of(values, dtype)
+    v = strong(values)
+    if v.dtype.kind == "c" and dtype.kind not in "cb":
+        raise NotTraceable(f"np.{name} of complex numbers into a real array is not compiled")
+    return build.cast(v, dtype)
+
+
+def _taken(values: Any, dtype: np.dtype[Any]) -> Any:
+    """A list of Python's numbers, each as NumPy takes it into the `dtype`; others as they are."""
+    if not all(map(is_number, values)):
+        return values
+    return [Tracer(value_of(v, dtype), "scalar") for v in values]
 
 
 def _over_and_over(count: Dim, length: Dim) -> Node:

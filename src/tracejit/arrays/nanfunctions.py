@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.arrays import reductions, statistics
-from tracejit.arrays.common import call, given, keep, reduced_axes, refuse_out, select, strong
+from tracejit.arrays.common import call, given, keep, reduced_axes, select, strong
 from tracejit.arrays.reductions import reduce
 from tracejit.errors import DTypeError
 from tracejit.ir import build
@@ -40,7 +40,6 @@ def nanmin(
     where: Any = np._NoValue,
 ) -> Tracer:
     """``np.nanmin``: NaN where all are."""
-    refuse_out(out)
     return reduce(np.fmin, a, axis, None, _flag(keepdims), initial, where)
 
 
@@ -54,7 +53,6 @@ def nanmax(
     where: Any = np._NoValue,
 ) -> Tracer:
     """``np.nanmax``: NaN where all are."""
-    refuse_out(out)
     return reduce(np.fmax, a, axis, None, _flag(keepdims), initial, where)
 
 
@@ -69,7 +67,6 @@ def nansum(
     where: Any = np._NoValue,
 ) -> Tracer:
     """``np.nansum``."""
-    refuse_out(out)
     x, _ = _replaced(strong(a), 0)
     return reduce(np.add, Tracer(x), axis, dtype, _flag(keepdims), initial, where)
 
@@ -85,7 +82,6 @@ def nanprod(
     where: Any = np._NoValue,
 ) -> Tracer:
     """``np.nanprod``."""
-    refuse_out(out)
     x, _ = _replaced(strong(a), 1)
     return reduce(np.multiply, Tracer(x), axis, dtype, _flag(keepdims), initial, where)
 
@@ -122,14 +118,12 @@ def _position(function: Any, a: Any, axis: Any, fill: float, keepdims: Any) -> T
 @implements(np.nanargmin)
 def nanargmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Tracer:
     """``np.nanargmin``."""
-    refuse_out(out)
     return _position(reductions.argmin, a, axis, np.inf, keepdims)
 
 
 @implements(np.nanargmax)
 def nanargmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Tracer:
     """``np.nanargmax``."""
-    refuse_out(out)
     return _position(reductions.argmax, a, axis, -np.inf, keepdims)
 
 
@@ -154,7 +148,6 @@ def nanmean(
     where: Any = np._NoValue,
 ) -> Tracer:
     """``np.nanmean``."""
-    refuse_out(out)
     keepdims = _flag(keepdims)
     x, mask = _replaced(strong(a), 0)
     if mask is None:
@@ -178,7 +171,6 @@ def nanvar(
     correction: Any = np._NoValue,
 ) -> Tracer:
     """``np.nanvar``: NaN where there are no more than `ddof` numbers."""
-    refuse_out(out)
     keepdims = _flag(keepdims)
     x, mask = _replaced(strong(a), 0)
     if mask is None:

@@ -16,7 +16,6 @@ from tracejit.arrays.common import (
     given,
     is_empty,
     length,
-    refuse_out,
     require_positions,
     select,
     strong,
@@ -68,7 +67,6 @@ def argwhere(a: Any) -> Tracer:
 @implements(np.take)
 def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Tracer:
     """``np.take``."""
-    refuse_out(out)
     x, i = strong(a), strong(indices)
     check_cast(i.dtype, INT64, "same_kind")
     i = build.cast(i, INT64)
@@ -132,7 +130,6 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Tracer:
 @implements(np.compress)
 def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Tracer:
     """``np.compress``: the elements, or slices, where the condition holds."""
-    refuse_out(out)
     x, mask = strong(a), strong(condition)
     if mask.ndim != 1:
         raise ShapeError("condition must be a 1-d array")
@@ -227,6 +224,5 @@ def trace(
     a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1, dtype: Any = None, out: Any = None
 ) -> Tracer:
     """``np.trace``."""
-    refuse_out(out)
     node = diagonal_of(wrap(a).node, offset, axis1, axis2)
     return reduce(np.add, Tracer(node), -1, dtype)

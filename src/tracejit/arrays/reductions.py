@@ -15,7 +15,6 @@ from tracejit.arrays.common import (
     is_empty,
     keep,
     reduced_axes,
-    refuse_out,
     select,
     strong,
     zero,
@@ -233,7 +232,6 @@ def _function(ufunc: np.ufunc, *functions: Any) -> None:
         initial: Any = np._NoValue,
         where: Any = True,
     ) -> Tracer:
-        refuse_out(out)
         return reduce(ufunc, a, axis, None, keepdims, initial, where)
 
     def typed(
@@ -245,7 +243,6 @@ def _function(ufunc: np.ufunc, *functions: Any) -> None:
         initial: Any = np._NoValue,
         where: Any = True,
     ) -> Tracer:
-        refuse_out(out)
         return reduce(ufunc, a, axis, dtype, keepdims, initial, where)
 
     implements(*functions)(typed if ufunc in (np.add, np.multiply) else plain)
@@ -262,7 +259,6 @@ def any_(
     a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
 ) -> Tracer:
     """``np.any``."""
-    refuse_out(out)
     return reduce(np.logical_or, a, axis, None, keepdims, np._NoValue, where)
 
 
@@ -271,7 +267,6 @@ def all_(
     a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
 ) -> Tracer:
     """``np.all``."""
-    refuse_out(out)
     return reduce(np.logical_and, a, axis, None, keepdims, np._NoValue, where)
 
 
@@ -301,14 +296,12 @@ def _position(name: str, a: Any, axis: Any, keepdims: Any) -> Tracer:
 @implements(np.argmax)
 def argmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Tracer:
     """``np.argmax``."""
-    refuse_out(out)
     return _position("argmax", a, axis, keepdims)
 
 
 @implements(np.argmin)
 def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Tracer:
     """``np.argmin``."""
-    refuse_out(out)
     return _position("argmin", a, axis, keepdims)
 
 
@@ -325,20 +318,17 @@ def _running(ufunc: np.ufunc, a: Any, axis: Any, dtype: Any) -> Tracer:
 @implements(np.cumsum)
 def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Tracer:
     """``np.cumsum``."""
-    refuse_out(out)
     return _running(np.add, a, axis, dtype)
 
 
 @implements(np.cumprod)
 def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Tracer:
     """``np.cumprod``."""
-    refuse_out(out)
     return _running(np.multiply, a, axis, dtype)
 
 
 @implements(np.ptp)
 def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Tracer:
     """``np.ptp``: maximum less minimum."""
-    refuse_out(out)
     high = reduce(np.maximum, a, axis, None, keepdims)
     return value(call("subtract", high, reduce(np.minimum, a, axis, None, keepdims)))

@@ -167,6 +167,16 @@ def flatten(x: Tracer, order: str = "C") -> Tracer:
     return Tracer(ravel(x, order).node)
 
 
+@method("view")
+def view(x: Tracer, dtype: Any = None, type: Any = None) -> Tracer:
+    """``x.view()``: another array of the same memory."""
+    if x.kind != "array" or type is not None or dtype not in (None, x.node.dtype):
+        raise NotTraceable(
+            "ndarray.view as another dtype or class is not compiled", "convert it by astype"
+        )
+    return view_of(x, lambda n: n)
+
+
 # reshape ----------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,6 @@ from tracejit.arrays.common import (
     dim_node,
     given,
     is_empty,
-    refuse_out,
     strong,
 )
 from tracejit.arrays.reductions import keep
@@ -87,7 +86,6 @@ def median(
     a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False
 ) -> Tracer:
     """``np.median``: the middle element, or the mean of the middle two."""
-    refuse_out(out)
     if overwrite_input:
         raise NotTraceable("np.median(overwrite_input=True) is not compiled", "leave it out")
     return value(_median(strong(a), axis, keepdims, numbers=False))
@@ -102,7 +100,6 @@ def nanmedian(
     keepdims: Any = np._NoValue,
 ) -> Tracer:
     """``np.nanmedian``: of what is not NaN; NaN where there is nothing else."""
-    refuse_out(out)
     if overwrite_input:
         raise NotTraceable("np.nanmedian(overwrite_input=True) is not compiled", "leave it out")
     x = strong(a)

@@ -13,7 +13,6 @@ from tracejit.arrays.common import (
     dim_node,
     given,
     is_empty,
-    refuse_out,
     strong,
 )
 from tracejit.arrays.reductions import reduce
@@ -62,7 +61,6 @@ def mean(
     where: Any = True,
 ) -> Tracer:
     """``np.mean``: integers in float64, float16 through float32."""
-    refuse_out(out)
     x, where = strong(a), _mask(where)
     count = _count(x, axis, keepdims, where)
     half = False
@@ -102,7 +100,6 @@ def var(
     correction: Any = np._NoValue,
 ) -> Tracer:
     """``np.var``: the mean of squared deviations, in two passes."""
-    refuse_out(out)
     x, where = strong(a), _mask(where)
     ddof = _ddof(ddof, correction)
     if dtype is None and x.dtype.kind in "biu":

@@ -243,18 +243,14 @@ def reduce(
     where: Any = True,
 ) -> Tracer:
     """``ufunc.reduce(array, …)``."""
-    result = reductions.reduce(ufunc, array, axis, dtype, keepdims, initial, where)
-    returned: Tracer = _into(out, result, ufunc, "same_kind")
-    return returned
+    return reductions.reduce(ufunc, array, axis, dtype, keepdims, initial, where)
 
 
 def accumulate(
     ufunc: np.ufunc, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None
 ) -> Tracer:
     """``ufunc.accumulate(array, …)``."""
-    result = reductions.accumulate(ufunc, array, axis, dtype)
-    returned: Tracer = _into(out, result, ufunc, "same_kind")
-    return returned
+    return reductions.accumulate(ufunc, array, axis, dtype)
 
 
 def outer(ufunc: np.ufunc, a: Any, b: Any, **kwargs: Any) -> Any:

@@ -14,23 +14,23 @@ from tracejit.arrays import indexing
 from tracejit.arrays.common import (
     axis_index,
     check_cast,
-    check_output,
     check_owned,
     coerce,
     require_fits,
     shown,
     strong,
+    told,
     write,
 )
 from tracejit.arrays.sorting import kind_of
 from tracejit.errors import NotTraceable, ShapeError
-from tracejit.ir import build
+from tracejit.ir import build, ops
 from tracejit.ir.node import Node
-from tracejit.ir.types import BOOL
+from tracejit.ir.types import BOOL, same_values
 from tracejit.trace.memory import follow
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.tables import UFUNC_METHODS, implements, method
-from tracejit.trace.tracer import Tracer, is_number, operand, view_of, wrap
+from tracejit.trace.tracer import Tracer, is_number, operand, view_of
 
 
 def value_of(y: Any, dtype: np.dtype[Any]) -> Node:
@@ -173,27 +173,37 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     write(a, build.where(build.elementwise("equal", row, column), node, a.node))
 
 
-def add_at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = None) -> None:
-    """``np.add.at`` and ``np.subtract.at``: repeated indices add up."""
-    if ufunc not in (np.add, np.subtract):
-        raise NotTraceable(f"{ufunc.__name__}.at is not compiled")
+def at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = None) -> None:
+    """``ufunc.at`` of two operands: elements that come again are combined again, in order."""
     if not isinstance(a, Tracer) or a.kind != "array":
         raise NotTraceable(f"np.{ufunc.__name__}.at into an array that is not traced")
-    check_owned(a)
-    y, target = wrap(b), a.node.dtype
-    computed = np.result_type(y.node.dtype, target)
-    if y.kind != "number":
-        check_output(ufunc, computed, target)
-    whole = computed.kind in "iu" and target.kind in "iu"
-    if computed != target and not whole and not _is_exact(operand(b), target):
+    row = ops.row_of(ufunc)
+    if b is None or row is None or ufunc.nin != 2 or row.trap:
+        raise NotTraceable(f"np.{ufunc.__name__}.at is not compiled")
+    if not a.owned:  # into which NumPy writes
+        raise NotTraceable(f"np.{ufunc.__name__}.at into a read-only array")
+    target = a.node.dtype
+    if ufunc is np.divide and target.kind == "c":  # whose bits depend on how NumPy goes about it
+        raise NotTraceable("np.divide.at of complex numbers is not compiled")
+    dtypes = build.resolve(ufunc, (target, told(operand(b))))
+    if not all(same_values(d) == target for d in dtypes) and not _wraps(ufunc, b, dtypes, target):
         raise NotTraceable(
-            f"np.{ufunc.__name__}.at adds {y.node.dtype} to {target}",
-            f"convert what is added: values.astype(np.{target.name})",
+            f"np.{ufunc.__name__}.at of {target} is computed in {dtypes[0]} and {dtypes[1]}, and "
+            f"gives {dtypes[2]}",
+            f"convert the operand: values.astype(np.{target.name})",
         )
-    node = value_of(b, target)
+    node, mode = value_of(b, target), row.name
     if ufunc is np.subtract:
-        node = build.elementwise("negative", node)
-    write(a, indexing.scatter(a, indices, node, "add"))
+        node, mode = build.elementwise("negative", node), "add"
+    write(a, indexing.scatter(a, indices, node, mode))
+
+
+def _wraps(ufunc: np.ufunc, b: Any, dtypes: Any, target: np.dtype[Any]) -> bool:
+    """Whether what is computed in other dtypes, and cast, is as if it were computed in `target`."""
+    if ufunc not in (np.add, np.subtract, np.multiply):
+        return False
+    whole = target.kind in "iu" and all(d.kind in "iu" for d in dtypes)
+    return whole or _is_exact(operand(b), target)
 
 
 def _is_exact(x: Any, dtype: np.dtype[Any]) -> bool:
@@ -204,4 +214,4 @@ def _is_exact(x: Any, dtype: np.dtype[Any]) -> bool:
         return bool(dtype.type(x) == x)
 
 
-UFUNC_METHODS["at"] = add_at
+UFUNC_METHODS["at"] = at

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,13 @@ class Description:
     def related(self) -> dict[str, Related]:
         """The arguments that are slices of others, or of what others are slices of."""
         return related(self._arrays, self.overlaps)
+
+    def related_with(self, others: Sequence[tuple[str, np.ndarray]]) -> dict[int, Related]:
+        """The arguments, and the `others`, that are slices of one another, by their identities."""
+        values = [*self._arrays, *others]
+        arrays = list({id(x): (path, x) for path, x in reversed(values)}.values())[::-1]
+        leaf_of = dict(arrays)
+        return {id(leaf_of[p]): r for p, r in related(arrays, overlapping(arrays)).items()}
 
     def tell_overlaps(self) -> None:
         """Let paths depend on which arguments share memory, and how."""

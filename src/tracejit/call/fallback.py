@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.call.compiled import Compiled
+from tracejit.call.overlaps import outside
 from tracejit.call.paths import Paths
 from tracejit.capture.capture import Namespace
 from tracejit.capture.namespace import is_library_file
@@ -359,12 +360,8 @@ def run_plain(
 
 def _saved(function: types.FunctionType, arguments: Any) -> list[tuple[Any, Any]]:
     """The arrays that a call may write into, arguments and what is captured, with their copies."""
-    names = function.__code__.co_names
     found: list[Any] = []
-    stack: list[Any] = [arguments, [function.__globals__.get(name) for name in names]]
-    for cell in function.__closure__ or ():
-        with contextlib.suppress(ValueError):  # not assigned yet
-            stack.append(cell.cell_contents)
+    stack: list[Any] = [arguments, *(value for _, value in outside(function))]
     seen: set[int] = set()
     while stack:
         value = stack.pop()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Sequence
+import types
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,23 @@ from tracejit.plan.slices import Related, slices_of
 
 #: Two arguments, by their paths, and whether they are one array.
 Pair = tuple[str, str, bool]
+
+
+def outside(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
+    """The values that a function has from outside, by its names: globals, cells, defaults."""
+    code = function.__code__
+    for name in code.co_names:
+        yield name, function.__globals__.get(name)
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # not assigned yet
+            yield name, cell.cell_contents
+    for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
+        yield f"a default of {function.__name__}()", value
+
+
+def captured(function: types.FunctionType) -> list[tuple[str, np.ndarray]]:
+    """The arrays among these."""
+    return [(name, value) for name, value in outside(function) if type(value) is np.ndarray]
 
 
 def overlapping(arrays: Sequence[tuple[str, np.ndarray]]) -> list[Pair]:

@@ -412,17 +412,21 @@ def _compile(
                 prologue.miss_if(f"{text} is not {expressions[name]}")
 
     bind(program.inputs, read)
-    capture.sliced.guard(expressions, prologue)
     lines, prologue.lines = prologue.lines, []
     for root in capture.roots:
         names = prologue.unpack(root.spec, root.expression, iter(root.values))
         bind(root.nodes, names)
         root.values = []  # arrays of this call, which the path must not keep
+    if program.changes:
+        program.changes.guard(prologue)
     prologue.flush()
     if prologue.lines:
         # What is captured may have been deleted, or be of another structure.
         lines += ["try:", *(f"    {line}" for line in prologue.lines)]
         lines += ["except (LookupError, AttributeError, TypeError, ValueError): return MISS"]
+    prologue.lines = []
+    capture.sliced.guard(expressions, prologue)
+    lines += prologue.lines
     for k, draw in enumerate(trace.draws):
         expressions[draw.result.attr[0]] = f"_tj_draw{k}"
     for name, constant in trace.constants.items():
@@ -430,7 +434,8 @@ def _compile(
 
     def result(outputs: Sequence[str]) -> str:
         texts = (_leaf_text(leaf, outputs, expressions, prologue) for leaf in program.leaves)
-        return result_text(program.spec, texts, prologue)
+        text = result_text(program.spec, texts, prologue)
+        return program.changes.text(text, prologue) if program.changes else text
 
     locked = sorted(program.states, key=id)  # one order for all functions
     plan = CallPlan(

@@ -11,7 +11,9 @@ import numpy as np
 
 from tracejit.arrays.lists import arrays_of
 from tracejit.call.arguments import Description
+from tracejit.call.changes import Changes
 from tracejit.call.compiled import Compiled
+from tracejit.call.overlaps import captured
 from tracejit.call.sharing import shared
 from tracejit.capture.capture import Capture
 from tracejit.errors import NotTraceable, take_refusal
@@ -19,6 +21,7 @@ from tracejit.ir import alias, ops
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import make
 from tracejit.ir.stabilise import stabilised
+from tracejit.plan.memory import distinct
 from tracejit.plan.prologue import is_length
 from tracejit.plan.structure import (
     ARRAY,
@@ -55,17 +58,18 @@ class TraceResult:
         self.leaves = leaves
         self.inputs: list[str] = []
         self.views: dict[int, alias.View] = {}
+        #: Containers of the caller's that the call changes: the result has their new contents too.
+        self.changes: Changes | None = None
         #: Containers whose new values are the last outputs.
         self.states: list[Any] = []
 
 
 def run_trace(fn: Compiled, description: Description, capture: Capture) -> TraceResult:
     """Run the traced copy of `fn` over variables for these arguments."""
-    copy = capture.function(fn.__wrapped__)
     leaves, names, signature = iter(description.values), list[str](), description.signature
     if fn._paths.write:
-        leaf_of = dict(zip(description.paths, description.values, strict=True))
-        capture.sliced.related = {id(leaf_of[k]): r for k, r in description.related.items()}
+        capture.sliced.related = description.related_with(captured(fn.__wrapped__))
+    copy = capture.function(fn.__wrapped__)
     arguments = [
         capture.rebuild(spec, leaves, names, name, value, local)
         for name, local, spec, value in zip(
@@ -76,7 +80,7 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     swallowed = take_refusal()
     if swallowed is not None:
         raise swallowed
-    capture.verify_unchanged()
+    changes = Changes(capture)
     values: list[Tracer] = []
     places: dict[int, int] = {}
     texts: list[Any] = []
@@ -97,6 +101,9 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
             parts = [output(part) for part in (value.is_first, *value.values)]
             texts.append(("made", (value.classes.made, *parts)))
             return ARRAY
+        if id(value) in capture.containers:
+            texts.append(("text", capture.containers[id(value)]))
+            return ARRAY
         if isinstance(value, TracedList) and value.store is not None:
             lists.append(value)
             parts = [output(part) for part in arrays_of(value)]
@@ -107,9 +114,6 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
                 texts.append(("length", value.node))
             else:
                 texts.append(("output", output(value)))
-            return ARRAY
-        if id(value) in capture.containers:
-            texts.append(("text", capture.containers[id(value)]))
             return ARRAY
         if isinstance(value, np.generic):
             texts.append(("value", value))
@@ -128,12 +132,13 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
                 return SCALAR
         return None
 
-    spec = _with_original_classes(flatten(result, "the result", leaf), capture)
-    _require_alone(values, lists)
+    everything = (result, *changes.contents()) if changes else result
+    spec = _with_original_classes(flatten(everything, "the result", leaf), capture)
+    _require_alone(values, lists, capture)
     views, bases = shared(values)
     written = [m for m in capture.trace.memories.values() if m.node is not m.start]
     if written:
-        _require_apart(fn, description, written)
+        _require_apart(fn, description, capture, written)
     given = {view.base for view in views.values()} | {m.outside for m in written}
     given |= {name for kind, name in texts if kind == "input"}
     _require_own(given, description, capture)
@@ -156,42 +161,62 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     kinds += ["write"] * len(written)
     graph = capture.trace.graph([*outputs, *(s.node for s in changed)])
     program = TraceResult(graph, [*kinds, *("array" for _ in changed)], spec, texts)
-    program.inputs, program.views = names, views
+    program.inputs, program.views, program.changes = names, views, changes
     program.states = [s.container for s in changed]
     return program
 
 
-def _require_alone(values: Sequence[Tracer], lists: Sequence[TracedList]) -> None:
-    """NotTraceable where an array that is returned may also be returned as one of a list."""
-    memories = {id(v.memory): v.memory for v in values if v.memory is not None}
-    groups = [m.listed.all() for m in memories.values() if m.listed is not None]
+def _require_alone(values: Sequence[Tracer], lists: Sequence[TracedList], capture: Capture) -> None:
+    """NotTraceable where an array that is returned may also be one that a list holds.
+
+    An argument's array is the caller's, returned or not.
+    """
+    returned = {id(v.memory): v.memory for v in values if v.memory is not None}
+    groups = [m.listed.all() for m in returned.values() if m.listed is not None]
     groups += [one.group.all() for one in lists if one.holds_arrays()]
-    if len({id(group) for group in groups}) < len(groups):
+    others = [m for m in capture.trace.memories.values() if id(m) not in returned]
+    around = {id(m.listed.all()) for m in others if m.listed is not None}
+    found = {id(group) for group in groups}
+    if len(found) < len(groups) or found & around:
         raise NotTraceable(
-            "an array is returned that a list that is returned may hold", "append a copy: x.copy()"
+            "an array is returned that a list may hold, or is an element of a returned list",
+            "append a copy: x.copy()",
         )
 
 
-def _require_apart(fn: Compiled, description: Description, written: Sequence[Memory]) -> None:
-    """NotTraceable where an array that is written into shares memory with another argument."""
+def _require_apart(
+    fn: Compiled, description: Description, capture: Capture, written: Sequence[Memory]
+) -> None:
+    """NotTraceable where an array that is written into shares memory with another input.
+
+    Where it is known how they do, they are one input, once a function is known to write.
+    """
     told, fn._paths.write = fn._paths.write, True
+    values = capture.trace.values
+    for memory in written:
+        x = values[memory.outside]
+        others = [n for n, y in values.items() if n != memory.outside and _may_share(x, y)]
+        if not others and distinct(x):
+            continue
+        if not told:
+            raise Overlapping
+        pair = [capture.trace.names[n] for n in (memory.outside, *others[:1])]
+        shared = " and ".join(pair) if others else f"elements of {pair[0]}"
+        raise NotTraceable(
+            f"{shared} share memory, and what is there is written into",
+            "pass arrays that do not overlap, or a copy of one",
+        )
     if not told and description.overlaps:
         raise Overlapping
-    names, related = {m.outside for m in written}, description.related
-    for *pair, same in description.overlaps:
-        bases = {related[name].path if name in related else name for name in pair}
-        understood = same or (len(bases) == 1 and len({*pair}) == 2)
-        if names & {*pair} and not understood:
-            shared = " and ".join(pair) if len(set(pair)) > 1 else f"elements of {pair[0]}"
-            raise NotTraceable(
-                f"{shared} share memory, and what is there is written into",
-                "pass arrays that do not overlap, or a copy of one",
-            )
     if description.converting:
         raise NotTraceable(
             "it writes into an argument, which may be an object that only converts to an array",
             "leave convert_arrays out, and pass arrays",
         )
+
+
+def _may_share(x: Any, y: Any) -> bool:
+    return isinstance(y, np.ndarray) and np.may_share_memory(x, y)
 
 
 def _require_own(names: set[Any], description: Description, capture: Capture) -> None:

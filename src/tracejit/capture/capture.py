@@ -11,7 +11,7 @@ import sys
 import types
 from collections.abc import Callable
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,9 +49,10 @@ from tracejit.plan.structure import (
     own_rules,
     require_plain,
 )
+from tracejit.trace.lists import TracedList
 from tracejit.trace.origin import is_internal
 from tracejit.trace.trace import Trace
-from tracejit.trace.tracer import Tracer
+from tracejit.trace.tracer import Tracer, input_name
 
 
 class Root:
@@ -65,6 +66,15 @@ class Root:
         self.spec = spec
         self.values = values
         self.nodes: list[str] = []
+
+
+class Snapshot(NamedTuple):
+    """A container that was `built` for an `original`, and what it held."""
+
+    path: str
+    built: Any
+    before: tuple[Any, ...]
+    original: Any
 
 
 class Capture:
@@ -110,7 +120,7 @@ class Capture:
         self._functions: dict[int, tuple[Any, Any]] = {}
         self._namespaces: dict[int, Namespace] = {}
         self._modules: dict[int, UserModule] = {}
-        self._snapshots: list[tuple[str, Any, tuple[Any, ...]]] = []
+        self.snapshots: list[Snapshot] = []
         self.sliced = SlicedArguments(trace)
         trace.capture = self
 
@@ -388,7 +398,7 @@ class Capture:
                 variable = self.trace.known_array(value) if self._unify else None
                 if variable is None:
                     variable = self.trace.input(value, path)
-                sliced = variable, variable.node.attr[0]
+                sliced = variable, input_name(variable)
             variable, name = sliced
             nodes.append(name)
             self.handles[id(variable)] = variable, name
@@ -409,7 +419,9 @@ class Capture:
         if spec.kind == "dict":
             spec = spec._replace(keys=tuple(Static(self._key(k.value)) for k in keys))
         built = assemble(spec, children, self.traced_class)
-        self._snapshots.append((path, built, contents(built)))
+        if type(built) is list and self._control is not None:
+            built = TracedList(built)
+        self.snapshots.append(Snapshot(path, built, contents(built), original))
         self.containers[id(built)] = expression
         return built
 
@@ -433,19 +445,6 @@ class Capture:
         if real is not value or isinstance(value, type):
             return real
         return next((old for old, new in self._functions.values() if new is value), value)
-
-    def verify_unchanged(self) -> None:
-        """Raise NotTraceable where the function changed a container that it did not make."""
-        for path, built, before in self._snapshots:
-            after = contents(built)
-            if len(after) != len(before) or any(
-                a is not b and not (isinstance(a, str) and a == b)
-                for a, b in zip(after, before, strict=True)
-            ):
-                raise NotTraceable(
-                    f"the function changes {path}, which it did not make",
-                    "return the new value, or copy the container first",
-                )
 
 
 def outside(f: types.FunctionType, name: str) -> Any:

@@ -98,6 +98,8 @@ def is_generator(value: Any) -> bool:
 class TracedGenerator:
     """What stands for a generator during a trace."""
 
+    __tracejit_shown__ = "a generator of random numbers"
+
     def __init__(self, trace: Trace, generator: Any, name: str, path: str) -> None:
         self._trace = trace
         self._sample = copy.deepcopy(generator)

@@ -8,7 +8,7 @@ from typing import Any
 from tracejit.plan.prologue import Prologue
 from tracejit.plan.slices import Related, telling
 from tracejit.trace.trace import Trace
-from tracejit.trace.tracer import Tracer
+from tracejit.trace.tracer import Tracer, input_name
 
 
 class SlicedArguments:
@@ -31,10 +31,10 @@ class SlicedArguments:
                 base = self._trace.input(related.base, related.path)
             variable = related.slices.take(base)
             variable.owned = value.flags.writeable
-            name = f"{path}, a slice of {base.node.attr[0]}"
+            name = f"{path}, a slice of {input_name(base)}"
             self._variables[id(value)] = variable, name
             test = telling(related.slices, value.dtype, value.flags.writeable)
-            self._guards.append((name, base.node.attr[0], test))
+            self._guards.append((name, input_name(base), test))
         return self._variables[id(value)]
 
     def guard(self, expressions: dict[str, str], prologue: Prologue) -> None:

@@ -14,9 +14,11 @@ from tracejit.cpu.passes.sharing import TEAM, USUAL, shared
 from tracejit.cpu.passes.split import Split, split
 from tracejit.cpu.source import CPUSource
 from tracejit.cpu.styles import NonTemporal
-from tracejit.ir import dims
+from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
+from tracejit.ir.node import postorder
+from tracejit.ir.rules import roles
 from tracejit.ir.scalars import GIVEN
 from tracejit.lower.driver import OURS, Driver
 from tracejit.lower.kernel.verify import verify
@@ -43,6 +45,10 @@ def launch(compile: Compile, made: Made) -> Launch | Inside | None:
     division = None if made.source.late else split(made.program)
     divided = phases(made.program) if division is None else [division.phase]
     return None if divided is None else Launch(compile, made, division, divided)
+
+
+#: What numbers of steps are made of that a driver knows.
+_KNOWN = (ops.INPUT, ops.DIM, ops.CONST, ops.POLY)
 
 
 class Launch:
@@ -130,11 +136,18 @@ class Inside:
         self.works = [dims.product(shape) for shape in shapes if shape]
         self.least = threads.LEAST_SHARED // USUAL
         self.inside = threads.Inside(made.entry, threads.Later(self._shared))
+        #: How often it goes through its loops, as far as that is known before.
+        self.steps: Dim = 1
+        for control in made.program.controls.values():
+            steps = roles(control.node).steps
+            if steps is not None and all(n.op in _KNOWN for n in postorder([dims.as_node(steps)])):
+                self.steps = dims.add(self.steps, steps)
 
     def call(self, driver: Driver, much: str, call: str, arguments: Sequence[str]) -> str:
         """The call of the entry whose loops threads share, where arrays are large."""
         driver.namespace[f"{OURS}inside"] = self.inside
-        return f"({OURS}inside({', '.join(arguments)}) if {much} else {call})"
+        work = f"{OURS}work * ({driver.dim(self.steps)})"
+        return f"({OURS}inside({work}, {', '.join(arguments)}) if {much} else {call})"
 
     def _shared(self) -> Any:
         """The entry whose loops are shared, which needs nothing else; None where there is none."""

@@ -24,6 +24,9 @@ LEAST_WORK = LARGE_WORK
 LEAST_SHARED = LARGE_WORK
 #: Additions from which on it is worth waiting for the way to divide a call: some 50 ms.
 HUGE_WORK = 1 << 30
+#: Elements of arrays in the steps of loops for which it is worth to wait for the entry that shares
+#: them, which takes as long to compile as the first one: some two seconds.
+HUGE_INSIDE = 1 << 33
 #: Parts of a phase for each thread: one that is held up leaves its share to the others.
 PARTS = 4
 #: Ranges begin at multiples of this many iterations, where there are many.
@@ -222,9 +225,9 @@ class Inside:
     def __init__(self, serial: Callable[..., Any], shared: Later) -> None:
         self.serial, self.shared = serial, shared
 
-    def __call__(self, *args: Any) -> Any:
-        """What a call gives."""
+    def __call__(self, elements: int, *args: Any) -> Any:
+        """What a call gives that computes about so many elements."""
         threads = available()
-        if threads == 1 or (found := self.shared.get()) is None:
+        if threads == 1 or (found := self.shared.get(elements > HUGE_INSIDE)) is None:
             return self.serial(*args)
         return found[0](*args, threads)

@@ -464,7 +464,7 @@ def scatter(
     """`x` with the elements of `y` put at positions: see ``ops.SCATTER``.
 
     Positions are int64, of the shape of `y` or scalars. Several elements may go to one place: in
-    mode "set" the last one stays, in mode "add" all are added.
+    mode "set" the last one stays, else each is combined with what is there by the row of that name.
     """
     if y.ndim:
         solver().take_loop()

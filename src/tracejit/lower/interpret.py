@@ -276,8 +276,8 @@ class _Machine:
         value = self.value(c.value, at if c.value.ndim else ())
         places = [int(self.value(p, at if p.ndim else ())) for p in c.positions]
         place = _wrapped(places, self.shape(c.target))
-        if mode == "add":
-            value = np.add(self._load(c.target, place), value)
+        if mode != "set":
+            value = ops.ELEMENTWISE[mode].ufunc(self._load(c.target, place), value)
         self._store(c.target, place, value)
 
     def _call(self, c: Computation) -> None:

@@ -21,7 +21,7 @@ from tracejit.trace.growth import Growth
 from tracejit.trace.integers import LARGEST, bound, small
 from tracejit.trace.memory import put
 from tracejit.trace.mixed import Mixed
-from tracejit.trace.owners import Values, is_array, is_listed, placed
+from tracejit.trace.owners import Values, is_array, is_listed, memory_of, placed
 from tracejit.trace.pieces import (
     Found,
     Structured,
@@ -233,7 +233,7 @@ def _by_value(carried: Carried, found: Found, handles: Sequence[Any]) -> Found:
     """What is written into the arrays of places, as what these come to."""
     values, arrays, touched = dict(found.values), dict(found.arrays), set[int]()
     for k in carried.places:
-        memory = getattr(handles[k], "memory", None)
+        memory = memory_of(handles[k])
         written = arrays.pop(id(memory), None) if memory is not None else None
         if written is not None:
             touched.add(k)

@@ -7,6 +7,7 @@ again, arrays their nodes, and the checks that were found are forgotten.
 from __future__ import annotations
 
 import dis
+import sys
 import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -16,9 +17,11 @@ import numpy as np
 from tracejit.errors import NotTraceable
 from tracejit.ir.node import Node
 from tracejit.ir.region import Check
+from tracejit.trace.explain import class_text
 from tracejit.trace.lists import TracedList
+from tracejit.trace.memory import births
 from tracejit.trace.mixed import Mixed
-from tracejit.trace.owners import Values
+from tracejit.trace.owners import Values, seen_by_others
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer
 
@@ -98,6 +101,7 @@ class Variables(NamedTuple):
 
     Of these `read` ones may be read before they are assigned, `live` ones afterwards; `unbound` is
     the value of one that has none. Of those that `shared` gives somebody else may have the array.
+    The elements of `containers` are variables too, the last ones.
     """
 
     names: tuple[str, ...]
@@ -107,6 +111,7 @@ class Variables(NamedTuple):
     get: Callable[[], list[Any]]
     set: Callable[[Sequence[Any]], None]
     shared: Callable[[], frozenset[str]] = frozenset
+    containers: tuple[Any, ...] = ()
 
     def matters(self, place: int) -> bool:
         """Whether anybody reads what the variable at a place becomes."""
@@ -167,7 +172,71 @@ class Variables(NamedTuple):
 
         every = (*self.names[:place], *parts, *self.names[place + 1 :])
         read, live = among(self.read), among(self.live)
-        return Variables(every, read, live, self.unbound, get, put, lambda: among(self.shared()))
+        return Variables(
+            every, read, live, self.unbound, get, put, lambda: among(self.shared()), self.containers
+        )
+
+    def holding(self, slots: Slots) -> Variables:
+        """The same, and the elements of a container."""
+        count = len(slots.keys)
+        names = tuple(f"element {k!r} of container {len(self.containers)}" for k in slots.keys)
+
+        def get() -> list[Any]:
+            return Values([*self.get(), *slots.node])
+
+        def put(values: Sequence[Any]) -> None:
+            now = Values(values)
+            self.set(Values(now[: len(now) - count]))
+            slots.node = now[len(now) - count :]
+
+        def common() -> frozenset[str]:
+            own = zip(names, slots.keys, strict=True)
+            return self.shared() | {name for name, k in own if slots.is_shared(k)}
+
+        return self._replace(
+            names=(*self.names, *names),
+            read=self.read | {*names},
+            live=self.live | {*names},
+            get=get,
+            set=put,
+            shared=common,
+            containers=(*self.containers, slots.container),
+        )
+
+
+class Changed(BaseException):  # no handler of the user's is for it
+    """A piece gives other elements to a container of around."""
+
+    def __init__(self, container: Any) -> None:
+        self.container = container
+
+
+class Slots:
+    """The elements of a list or a dict that keeps its length and its keys."""
+
+    def __init__(self, container: Any) -> None:
+        self.born = next(births)
+        self.container = container
+        self.keys = tuple(container) if type(container) is dict else tuple(range(len(container)))
+
+    @property
+    def node(self) -> list[Any]:
+        """The elements; NotTraceable where there are others than there were."""
+        found = self.container
+        if len(found) != len(self.keys) or (type(found) is dict and tuple(found) != self.keys):
+            raise NotTraceable("a loop or a branch adds to a container, or takes out of it")
+        return Values(found[k] for k in self.keys)
+
+    @node.setter
+    def node(self, values: Sequence[Any]) -> None:
+        put = dict.__setitem__ if type(self.container) is dict else list.__setitem__
+        for k, value in zip(self.keys, values, strict=True):
+            put(self.container, k, value)
+
+    def is_shared(self, key: Any) -> bool:
+        """Whether somebody else may have the array that is an element."""
+        count = sys.getrefcount(self.container[key]) - 2  # the container, and the call
+        return seen_by_others(self.container[key], count)
 
 
 #: What our own classes have whose objects cannot be changed.
@@ -188,11 +257,12 @@ class Containers:
 
     NotTraceable where something else than these and arrays could be changed by who has `values`. A
     piece is traced several times, and a list that it appends to would have too many elements.
+    Of `others` the elements are variables of the piece.
     """
 
-    def __init__(self, values: Iterable[Any]) -> None:
+    def __init__(self, values: Iterable[Any], others: Iterable[Any]) -> None:
         self.known: list[tuple[Any, Any]] = []
-        stack, seen = list(values), set[int]()
+        stack, seen, own = list(values), set[int](), {id(other) for other in others}
         while stack:
             value = stack.pop()
             if id(value) in seen or isinstance(value, _FIXED) or hasattr(value, FIXED):
@@ -206,14 +276,15 @@ class Containers:
                 stack += [_content(cell) for cell in value.__closure__ or ()]
             elif type(value) is tuple:
                 stack += value
-            elif isinstance(value, TracedList):
-                stack += value.held()
-            elif type(value) in (list, dict):
-                self.known.append((value, value.copy()))
+            elif isinstance(value, TracedList) and value.store is not None:
+                continue  # what it holds is in arrays
+            elif isinstance(value, (list, dict)) and type(value) in (list, dict, TracedList):
+                if id(value) not in own:
+                    self.known.append((value, value.copy() if type(value) is dict else [*value]))
                 stack += value.values() if type(value) is dict else value
             elif hasattr(value, "__next__") or not callable(value):
                 raise NotTraceable(
-                    f"a loop or a branch sees a {type(value).__name__}, which it could change",
+                    f"a loop or a branch sees {class_text(value)}, which it could change",
                     "use arrays of a known length: out[k] = value",
                 )
             else:  # a method, or a partial call
@@ -221,23 +292,27 @@ class Containers:
                 keywords = getattr(value, "keywords", {})
                 stack += [owner, *getattr(value, "args", ()), *keywords.values()]
 
-    def restore(self) -> str:
-        """Let them hold what they held; the class of one that held something else."""
-        changed = ""
+    def restore(self) -> tuple[Any, str]:
+        """Let them hold what they held; one that held something else, or None.
+
+        And the class of one that had more or fewer elements, or other keys.
+        """
+        changed, resized = None, ""
         for container, before in self.known:
             now, was = (v.items() if type(v) is dict else enumerate(v) for v in (container, before))
-            pairs = zip(now, was, strict=False)
-            if len(container) == len(before) and all(
-                (a is b or a == b) and x is y for (a, x), (b, y) in pairs
-            ):
+            pairs = list(zip(now, was, strict=False))
+            same = len(container) == len(before) and all(
+                a is b or a == b for (a, _), (b, _) in pairs
+            )
+            if same and all(x is y for (_, x), (_, y) in pairs):
                 continue
-            changed = type(container).__name__
+            changed, resized = container, resized if same else type(before).__name__
             container.clear()
             if type(container) is dict:
                 container.update(before)
             else:
-                container += before
-        return changed
+                list.extend(container, before)
+        return changed, resized
 
 
 def _content(cell: types.CellType) -> Any:

@@ -13,6 +13,7 @@ from tracejit.ir import dims
 from tracejit.ir.dims import INT_SCALAR
 from tracejit.ir.node import ArrayType, Node
 from tracejit.trace.effects import Variables
+from tracejit.trace.owners import memory_of
 from tracejit.trace.pieces import Found
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
@@ -51,7 +52,7 @@ def recalled(
     only what is `kept` from step to step.
     """
     numbers, arrays = trace.learned.get(_key(body, variables), ({}, ()))
-    seen = {id(getattr(v, "memory", None)) for v in values}
+    seen = {id(memory_of(v)) for v in values}
     found = {
         k: trend
         for k, (type, trend) in numbers.items()

@@ -96,6 +96,11 @@ def _poly_text(node: Node, names: Mapping[str, str], depth: int) -> str:
     return text
 
 
+def class_text(value: object) -> str:
+    """What a value is, for people: of what a trace has in place of another one, what that is."""
+    return getattr(type(value), "__tracejit_shown__", f"a {type(value).__name__}")
+
+
 def value_text(value: Any) -> str:
     """One value on one short line: arrays by dtype and shape."""
     if isinstance(value, np.ndarray):

@@ -15,13 +15,20 @@ from tracejit.trace.tracer import Tracer
 LARGEST = 1 << 60
 
 
-def small(value: Tracer) -> Tracer:
-    """A value; a number of Python's far from 64 bits, which is tested where it is not known."""
+def small(value: Tracer, unless: Node | None = None) -> Tracer:
+    """A value; a number of Python's far from 64 bits, which is tested where it is not known.
+
+    It is not tested where `unless` holds.
+    """
     if value.node.type != INT_SCALAR or bits_of(dims.from_node(value.node)) < LARGEST.bit_length():
         return value
     holds = is_small(value.node)
+    if unless is not None:
+        holds = build.elementwise("logical_or", unless, holds)
     build.solver().require(holds, holds, holds)
-    return Tracer(given(value.node, holds), value.kind)
+    node = given(value.node, holds)
+    build.solver().noted(node, LARGEST.bit_length() - 1)
+    return Tracer(node, value.kind)
 
 
 def bound(number: Node) -> Check:

@@ -125,6 +125,11 @@ def _filled(dtype: Any, shape: tuple[Dim, ...]) -> Node:
     return build.full(shape, build.constant(dtype.type(0), dtype))
 
 
+def _first(cell: Node, count: Dim) -> tuple[Any, Any]:
+    """The shape and the index of the first elements."""
+    return (count, *cell.shape[1:]), tuple((0, 1, k) for k in range(cell.ndim))
+
+
 def _at(cell: Node, at: Dim) -> Step:
     """The step from all elements to that at a place."""
     index = ((at, 0, None), *((0, 1, k) for k in range(cell.ndim - 1)))
@@ -132,15 +137,13 @@ def _at(cell: Node, at: Dim) -> Step:
     return Step(lambda n: build.view(n, shape, index))
 
 
-def _python(name: str, changes: bool) -> Any:
+def _python(name: str) -> Any:
     """A method as Python's, of a list that is in no arrays."""
     python = getattr(list, name)
 
     def call(self: TracedList, *args: Any, **kwargs: Any) -> Any:
         if self.store is not None:
             raise NotTraceable(f"list.{name} of a list that a loop has changed")
-        if changes and self.is_around():
-            raise NotTraceable(f"a loop or a branch changes a list by {name}", "append to it")
         return python(self, *args, **kwargs)
 
     return call
@@ -178,6 +181,12 @@ class TracedList(list[Any]):
         """The elements that are in no arrays."""
         return [list.__getitem__(self, k) for k in range(list.__len__(self))]
 
+    def twin(self) -> TracedList:
+        """Another list of the same elements, which are in arrays."""
+        other = TracedList()
+        other.store, other.group = self.store, self.group
+        return other
+
     def holds_arrays(self) -> bool:
         """Whether some of what it holds, in arrays, are arrays."""
         return self.store is not None and holds_arrays(self.store.form)
@@ -190,7 +199,7 @@ class TracedList(list[Any]):
         """Have `room` for so many more elements in arrays; with none, only tell how many come."""
         build.solver().wrote(self)
         if self.store is None:
-            values = self.held()
+            values = [listed(value, self.group) for value in self.held()]
             list.clear(self)
             self.store = store_of(form, values, room)
         else:
@@ -230,10 +239,23 @@ class TracedList(list[Any]):
             found = list.__getitem__(self, key)
             return TracedList(found) if isinstance(key, slice) else found
         store = self._stored()
+        if isinstance(key, slice):
+            return self._part(store, key)
         return listed(store.get(self._place(key)), self.group)
 
+    def _part(self, store: Store, key: slice) -> TracedList:
+        """The list of a slice, also in arrays."""
+        if store.room is None:
+            raise NotTraceable("a slice of a list in a loop that makes it longer")
+        whole = (build.view(cell.node, *_first(cell.node, self.length)) for cell in store.cells)
+        cells = [METHODS["getitem"](Tracer(node), key).node for node in whole]
+        count = cells[0].shape[0]
+        other = TracedList()
+        other.store, other.group = Store(store.form, count, count, cells), self.group
+        return other
+
     def __setitem__(self, key: Any, value: Any) -> None:
-        if self.store is None and not self._is_named(key) and not self.is_around():
+        if self.store is None and not self._is_named(key):
             list.__setitem__(self, key, value)
             return
         store = self._stored(value)
@@ -246,7 +268,7 @@ class TracedList(list[Any]):
 
     def _place(self, key: Any) -> Dim:
         if isinstance(key, slice) or not hasattr(key, "__index__"):
-            raise NotTraceable("a slice of a list that a loop has changed", "use np.array(list)")
+            raise NotTraceable("a slice of a list that a loop has changed is given elements")
         place: Dim = METHODS["place"](key, self.length)
         return place
 
@@ -333,17 +355,17 @@ class TracedList(list[Any]):
         raise NotTraceable("a list of a traced function is pickled or copied deeply")
 
     insert, remove, clear, sort, reverse, __delitem__, __imul__ = (
-        _python(name, changes=True)
+        _python(name)
         for name in ("insert", "remove", "clear", "sort", "reverse", "__delitem__", "__imul__")
     )
     __eq__, __ne__, __lt__, __le__, __gt__, __ge__, __contains__, __repr__, index, count = (
-        _python(name, changes=False)
+        _python(name)
         for name in (
             "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__contains__",
             "__repr__", "index", "count",
         )
     )  # fmt: skip
-    __reversed__ = _python("__reversed__", changes=False)
+    __reversed__ = _python("__reversed__")
     __hash__ = None
 
 

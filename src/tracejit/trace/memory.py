@@ -51,13 +51,24 @@ class Group:
 class Memory:
     """A base array, and the handles that see it: an array of its own and the views of it.
 
-    Of a `whole` one it is known that its elements have no gaps between them, in C order. One
+    Of a `whole` one it is known that its elements have no gaps between them, in C order, or that it
+    is a vector; of one that is `contiguous`, the first. One
     `outside` is the caller's: the input of this name, an argument or what is captured. A `doubtful`
     one may be another array, as a branch or a loop went: it is read, and neither written nor given.
     One that is `listed` may be held by the lists of a group, and is not written.
     """
 
-    __slots__ = ("born", "doubtful", "handles", "listed", "node", "outside", "start", "whole")
+    __slots__ = (
+        "born",
+        "contiguous",
+        "doubtful",
+        "handles",
+        "listed",
+        "node",
+        "outside",
+        "start",
+        "whole",
+    )
 
     def __init__(self, first: Any, whole: bool = False, outside: str = "") -> None:
         self.born: int = first.born
@@ -66,6 +77,7 @@ class Memory:
         self.outside = outside
         self.doubtful = False
         self.listed: Group | None = None
+        self.contiguous = whole
         self.whole = whole or self.node.ndim <= 1
         self.handles: WeakValueDictionary[int, Any] = WeakValueDictionary({id(first): first})
 

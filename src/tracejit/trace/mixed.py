@@ -19,6 +19,8 @@ from tracejit.errors import NotTraceable
 from tracejit.ir import build, ops
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.types import BOOL
+from tracejit.trace.bits import INT_BITS
+from tracejit.trace.integers import small
 from tracejit.trace.tables import SEVERAL
 from tracejit.trace.tracer import PYTHON_TYPES, Kind, Tracer, wrap
 
@@ -39,7 +41,10 @@ class Class(NamedTuple):
         """A number of this class, from its value."""
         if self.kind == "scalar" or self.dtype == BOOL:
             return Tracer(value, self.kind)
-        return Tracer(build.weak(value), "number")
+        node = build.weak(value)
+        if node.op is ops.CAST and node.dtype.kind == "i" and build.solver().bits(node) is None:
+            build.solver().noted(node, INT_BITS)
+        return Tracer(node, "number")
 
     def made(self, value: Any) -> Any:
         """The number itself."""
@@ -151,13 +156,16 @@ def _computed(number: Mixed, side: Tracer, other: Any = 0) -> Tracer:
     """A side of a number, to compute with."""
     numpys = isinstance(other, np.generic) or (isinstance(other, Tracer) and other.kind != "number")
     if side.kind == "number" and side.node.dtype.kind == "i" and not numpys:
-        raise _asked(number)  # its range is not known: it could leave 64 bits
+        is_first = number.is_first.node
+        other_one = build.elementwise("logical_not", is_first)
+        return small(side, other_one if class_of(side) == number.classes.first else is_first)
     return side
 
 
 class Mixed:
     """A value that is of one of two classes."""
 
+    __tracejit_shown__ = "a value of one class or another, as a branch went"
     __slots__ = ("classes", "is_first", "values")
 
     def __init__(self, classes: Either, values: tuple[Tracer, ...], is_first: Tracer) -> None:

@@ -12,6 +12,7 @@ from types import CellType
 from typing import Any
 from weakref import WeakSet, WeakValueDictionary
 
+from tracejit.trace.memory import Memory
 from tracejit.trace.tracer import Tracer
 
 
@@ -35,6 +36,11 @@ def placed(array: Tracer) -> Tracer:
     """An array that stands for that of a variable, whichever that is."""
     _placed[id(array)] = array
     return array
+
+
+def memory_of(value: Any) -> Memory | None:
+    """The memory of a value, where it is an array that has any."""
+    return value.memory if isinstance(value, Tracer) else None
 
 
 def may_be_known(array: Tracer) -> bool:
@@ -66,12 +72,17 @@ def shared(cells: Mapping[str, CellType]) -> frozenset[str]:
         except ValueError:  # none yet
             continue
         value = cell.cell_contents
-        if type(value) is tuple:
+        if type(value) is tuple or seen_by_others(value, count, returned):
             found.add(name)
-        elif is_array(value):
-            ours = sum(v is value for values in [*_all, returned] for v in values)
-            found |= {name} if count > ours or has_views(value) else set()
     return frozenset(found)
+
+
+def seen_by_others(value: Any, count: int, returned: Iterable[Any] = ()) -> bool:
+    """Whether somebody else than so many, and tracing itself, may have an array, or views of it."""
+    if not is_array(value):
+        return False
+    ours = sum(v is value for values in [*_all, returned] for v in values)
+    return count > ours or has_views(value)
 
 
 def is_listed(array: Tracer) -> bool:

@@ -15,11 +15,12 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.region import Check
 from tracejit.ir.scalars import held
-from tracejit.trace.effects import Containers, Elements, Form, State, Variables
+from tracejit.trace.effects import Changed, Containers, Elements, Form, Slots, State, Variables
+from tracejit.trace.explain import class_text
 from tracejit.trace.lists import listed
 from tracejit.trace.memory import Log, Memory, put
 from tracejit.trace.mixed import Mixed
-from tracejit.trace.owners import has_views, is_array, may_be_known
+from tracejit.trace.owners import has_views, is_array, may_be_known, memory_of
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
@@ -37,7 +38,7 @@ class Undo:
     def all(self) -> None:
         """Go back; NotTraceable where something has happened that cannot be undone."""
         self.state.require_pure()
-        for array, node in self.log.before.values():
+        for array, node in reversed(self.log.before.values()):
             put(array, node)
         self.log.before.clear()
         self.log.added.clear()
@@ -78,6 +79,7 @@ def by_parts(f: F) -> F:
     @functools.wraps(f)
     def call(trace: Trace, *args: Any) -> Any:
         *others, variables, held = args
+        original = variables
         # What is within a loop is traced several times: what was found is found at once then.
         codes = [a.__code__ for a in others if callable(a) and hasattr(a, "__code__")]
         known: list[Structured] = trace.learned.setdefault((*codes, variables.names), [])
@@ -97,6 +99,18 @@ def by_parts(f: F) -> F:
                 undo.all()  # steps may have been done by themselves
                 known.append(found.with_traceback(None))
                 variables = variables.split(found.place, found.form)
+            except Changed as changed:
+                undo.all()
+                if any(changed.container is c for c in variables.containers):
+                    raise NotTraceable("a container changes where a value is asked for") from None
+                slots = Slots(changed.container)
+                trace.wrote(slots)
+                known, variables = [], original.holding(slots)
+                original = variables
+            except BaseException:
+                if variables.containers:
+                    variables.set(undo.before)
+                raise
             finally:
                 undo.close()
 
@@ -158,7 +172,9 @@ def traced(
     """What a piece does, which is then undone, but for the questions that have been asked."""
     before, log, state = variables.get(), Log(), State(trace)
     since = log.since
-    containers = Containers(v for v in (*held, *before) if v is not variables.unbound)
+    everywhere = [s.built for s in trace.capture.snapshots] if trace.capture else []
+    seen = (v for v in (*held, *before, *everywhere) if v is not variables.unbound)
+    containers = Containers(seen, variables.containers)
     trace.logs.append(log)
     try:
         result = piece()
@@ -173,15 +189,19 @@ def traced(
         nodes = [v.node if isinstance(v, Tracer) else None for v in after]
     finally:
         checks = state.take_requirements()
-        filled = containers.restore()
+        container, resized = containers.restore()
         trace.logs.pop()
-        for array, node in log.before.values():
+        for array, node in reversed(log.before.values()):
             put(array, node)
         variables.set(before)
-    if filled:
+        containers.restore()  # what constructs inside have noted was of a later time
+    if resized:
         raise NotTraceable(
-            f"a loop or a branch changes a {filled}", "use arrays of a known length: out[k] = value"
+            f"a loop or a branch changes a {resized}",
+            "use arrays of a known length: out[k] = value",
         )
+    if container is not None:
+        raise Changed(container)
     changed = {k: v for k, v in enumerate(after) if v is not before[k] and variables.matters(k)}
     for k, v in changed.items():
         if type(v) is tuple:
@@ -214,7 +234,7 @@ def traced(
 def of_lists(array: Tracer, *others: Any) -> Tracer:
     """An array that may be one of the others, and so one that lists hold."""
     for other in others:
-        memory = getattr(other, "memory", None)
+        memory = memory_of(other)
         if memory is not None and memory.listed is not None:
             listed(array, memory.listed)
     return array
@@ -261,7 +281,7 @@ def value_of(value: Any, name: str, variables: Variables) -> Tracer:
             f"{name} may have no value after a branch or a loop", "give it one before"
         )
     if not isinstance(value, (Tracer, int, float, complex)):
-        raise NotTraceable(f"{name} is a {type(value).__name__}, which a loop cannot carry")
+        raise NotTraceable(f"{name} is {class_text(value)}, which a loop cannot carry")
     tracer = wrap(value)
     if tracer.kind == "array" and has_views(tracer) and not is_doubtful(tracer):
         raise NotTraceable(

@@ -181,10 +181,11 @@ class Tracer:
 
     # Attributes and methods of ndarray ----------------------------------------------------------
 
-    shape, ndim, size, dtype, T, mT, real, imag, itemsize, nbytes = (
+    shape, ndim, size, dtype, T, mT, real, imag, itemsize, nbytes, flat = (
         _Attribute(name)
         for name in (
             "shape", "ndim", "size", "dtype", "T", "mT", "real", "imag", "itemsize", "nbytes",
+            "flat",
         )
     )  # fmt: skip
     sum, prod, min, max, mean, var, std, any, all, argmin, argmax, argsort, cumsum, cumprod = (
@@ -208,7 +209,7 @@ class Tracer:
             "compress", "fill", "sort",
         )
     )  # fmt: skip
-    item, tolist, put = _Method("item"), _Method("tolist"), _Method("put")
+    item, tolist, put, view = (_Method(name) for name in ("item", "tolist", "put", "view"))
 
     # Containers ---------------------------------------------------------------------------------
 
@@ -484,6 +485,11 @@ def supported(dtype: Any) -> np.dtype[Any]:
 def solver_value(length: Dim) -> int:
     """The length for the arguments at hand, under a guard."""
     return length if isinstance(length, int) else int(build.solver().concrete(length))
+
+
+def input_name(x: Tracer) -> str:
+    """The name of the input that `x` stands for, also where it has been written into since."""
+    return x.node.attr[0] if x.memory is None else x.memory.outside
 
 
 def is_number(x: Any) -> bool:

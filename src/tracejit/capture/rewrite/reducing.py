@@ -47,6 +47,11 @@ def _is_scalar(value: Any) -> bool:
     return isinstance(value, (int, float, np.generic, Mixed))
 
 
+def is_row(value: Any) -> bool:
+    """Whether a value is an array whose elements a builtin goes over."""
+    return isinstance(value, Tracer) and value.kind == "array" and value.node.ndim == 1
+
+
 #: The builtins that loops can be.
 REDUCTIONS: dict[Any, Callable[..., Any]] = {
     any: any,

@@ -26,7 +26,7 @@ from tracejit.capture.rewrite.iterables import (
     traced_zip,
 )
 from tracejit.capture.rewrite.narrowed import narrowed
-from tracejit.capture.rewrite.reducing import REDUCTIONS
+from tracejit.capture.rewrite.reducing import REDUCTIONS, is_row
 from tracejit.capture.standin import real_of
 from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir.node import Node
@@ -60,10 +60,6 @@ def going_over(values: Iterable[Any]) -> Iterator[None]:
     finally:
         for one in lists:
             one.iterated -= 1
-
-
-def _is_row(value: Any) -> bool:
-    return isinstance(value, Tracer) and value.kind == "array" and value.node.ndim == 1
 
 
 class _Step:
@@ -344,20 +340,27 @@ class TracedControl(PythonControl):
 
     def _of_list(self, python: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """A builtin, also of a list that is in arrays, or of an array."""
-        if len(args) != 1 or kwargs:
+        if len(args) != 1:
             return function(*args, **kwargs)
         [values] = args
+        in_arrays = isinstance(values, TracedList) and values.store is not None
+
+        def found() -> Any:
+            return self.reduce_(python, values, lambda value: value)
+
+        if in_arrays and python in (max, min) and [*kwargs] == ["default"]:
+            return self.if_(_any_in(values), found, lambda: kwargs["default"])
+        if kwargs:
+            return function(*args, **kwargs)
+        if in_arrays:
+            return found()
         if python in (any, all):
             return self._truths(python, values)
-        if _is_row(values) or (isinstance(values, TracedList) and values.store):
-            return self.reduce_(python, values, lambda value: value)
-        return function(values)
+        return found() if is_row(values) else function(values)
 
     def _truths(self, python: Any, values: Any) -> Any:
         """``any`` or ``all``, also of values some of which are traced."""
-        if isinstance(values, TracedList) and values.store:
-            return self.reduce_(python, values, lambda value: value)
-        if _is_row(values):
+        if is_row(values):
             found = np.any(values) if python is any else np.all(values)
             return self.not_(self.not_(found))
         if not isinstance(values, (list, tuple)):
@@ -410,6 +413,9 @@ class TracedControl(PythonControl):
         def leave() -> Any:
             return result if how == "any" else self.not_(result)
 
+        # What is learned of a loop is kept by its code: each call of the user's has one of its own.
+        place, given = user_origin(), getattr(body, "__code__", None)
+        step.__code__ = step.__code__.replace(co_name=f"{how} {place} {id(given)}")
         over = traced_range(first, counted.wrap_length(items.length))
         ends = leave if how in ("any", "all") else None
         self.for_(over, step, ends, names, names, names)

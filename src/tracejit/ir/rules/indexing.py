@@ -14,6 +14,7 @@ from tracejit.ir.rules.record import (
     Batched,
     Cotangents,
     Env,
+    NoDerivativeError,
     Rule,
     Values,
     batched_or_spread,
@@ -66,10 +67,10 @@ def _gather_pull(node: Node, g: Node) -> Cotangents:
 def _scatter(node: Node, args: list[Any], values: Values, env: Env) -> Any:
     result, y = np.array(args[0]), args[1]
     index = tuple(np.broadcast_to(p, np.shape(y)) for p in args[2:])
-    if node.attr[0] == "add":
-        np.add.at(result, index, y)
-    else:
+    if node.attr[0] == "set":
         result[index] = y
+    else:
+        ops.ELEMENTWISE[node.attr[0]].ufunc.at(result, index, y)
     return result
 
 
@@ -134,6 +135,8 @@ def _inside(
 def _scatter_pull(node: Node, g: Node) -> Cotangents:
     _, y, *positions = node.args
     mode, checked = node.attr
+    if mode not in ("set", "add"):
+        raise NoDerivativeError(f"np.{mode}.at has no derivative")
     picks = tuple(("index", k) for k in range(len(positions)))
     shape = y.shape
     wide = [p if p.ndim else build.full(shape, p) for p in positions]

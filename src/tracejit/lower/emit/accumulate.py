@@ -197,10 +197,6 @@ class Accumulators:
         self.e.use_loop(name, row.module, ufunc, f"{chars[:2]}->{chars[2]}")
         return Call(name, (a, b))
 
-    def sum_of(self, c: Computation, a: Expr, b: Expr) -> Expr:
-        """The sum of two elements of the target's dtype, in the order given."""
-        return self.apply(ops.ELEMENTWISE["add"], c, a, b)
-
     def _homes(self, c: Computation) -> list[tuple[Buffer, Lead]]:
         """Where a sweep accumulates, and what comes before the index there."""
         part = self.parts_of.get(c.target)

@@ -353,7 +353,7 @@ class Emitter(Emitting):
             self.path[-1].add(Store(element, result, c.target.origin))
 
     def _scatter(self, c: Computation, index: Index) -> None:
-        """Put or add an element where its positions say."""
+        """Put an element where its positions say, or combine it with what is there."""
         mode, checked = c.target.attr
         value = self.value(c.value, index if c.value.ndim else ())
         places = []
@@ -372,8 +372,9 @@ class Emitter(Emitting):
             if buffer.layout == "F":
                 at.reverse()
             element, dtype, new = self.placed(buffer.name, tuple(at)), c.target.dtype, value
-            if mode == "add":
-                new = self.accumulators.sum_of(c, loaded(element, dtype), value)
+            if mode != "set":
+                row = ops.ELEMENTWISE[mode]
+                new = self.accumulators.apply(row, c, loaded(element, dtype), value)
             block.add(Store(element, stored(new, dtype), origin))
 
 
