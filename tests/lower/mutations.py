@@ -31,7 +31,7 @@ PASSES = {
             ("any two places are apart", "max(places) - min(places) < abs(factor)", "True"),
             ("rests of places are forgotten", "or len(rests) > 1:", ":"),
             ("totals may be read", "isinstance(e, str) and e in self.totals", "e in set()"),
-            ("calls read nothing", "not is_view and any(", "is_view and any("),
+            ("calls read nothing", "if sampled or any(", "if sampled and any("),
             ("chunks may overlap", "self.multiples[start] == length", "length"),
             ("views are arrays of their own", "return len(ways) == 1 and any(", "return any("),
         ),

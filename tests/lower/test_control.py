@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from control_graphs import ENV, GRAPHS, INPUTS, E, X, c, graph_of, layouts_of, scan, written
+from control_graphs import ENV, GRAPHS, INPUTS, E, X, c, graph_of, layouts_of, loop, written
 from hypothesis import given
 from hypothesis import strategies as st
 from random_regions import ENV as RANDOM_ENV
@@ -99,11 +99,12 @@ def test_a_place_outside_raises() -> None:
 
 
 def test_an_array_whose_size_is_known_inside_is_made_at_each_step() -> None:
-    def found(k: Node, s: Node) -> list[Node]:
+    def step(s: Node) -> list[Node]:
         where = build.nonzero(E("greater", X, s))
         return [E("add", s, E("multiply", build.reduce("sum", where, (0, 1)), c(0.25)))]
 
-    outputs = scan(3, [c(-2.0, np.dtype(float))], [], found)
+    # Of how many steps is not known, and so how large the largest one is.
+    outputs = loop([c(-2.0, np.dtype(float))], lambda s: E("less", s, c(3.0)), step)
     program = program_of(outputs)
     [control] = program.controls.values()
     assert control.own and all(b.late for b in control.own)

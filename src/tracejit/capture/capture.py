@@ -50,9 +50,10 @@ from tracejit.plan.structure import (
     require_plain,
 )
 from tracejit.trace.lists import TracedList
+from tracejit.trace.memory import input_name
 from tracejit.trace.origin import is_internal
 from tracejit.trace.trace import Trace
-from tracejit.trace.tracer import Tracer, input_name
+from tracejit.trace.tracer import Tracer
 
 
 class Root:

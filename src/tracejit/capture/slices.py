@@ -7,8 +7,9 @@ from typing import Any
 
 from tracejit.plan.prologue import Prologue
 from tracejit.plan.slices import Related, telling
+from tracejit.trace.memory import input_name
 from tracejit.trace.trace import Trace
-from tracejit.trace.tracer import Tracer, input_name
+from tracejit.trace.tracer import Tracer
 
 
 class SlicedArguments:

@@ -92,8 +92,9 @@ _scopes: WeakKeyDictionary[ir.Module, _Scopes] = WeakKeyDictionary()
 
 
 def declare_scopes(module: ir.Module, written: int) -> None:
-    """Let a module have scopes for so many arrays that it writes."""
-    _scopes[module] = _Scopes(module, min(1 + written, SCOPES))
+    """Let a module have scopes for so many arrays that it writes, once: those of the whole."""
+    if module not in _scopes:
+        _scopes[module] = _Scopes(module, min(1 + written, SCOPES))
 
 
 def _tell_scope(b: ir.IRBuilder, instruction: Any, scope: int | None) -> None:

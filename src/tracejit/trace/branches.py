@@ -15,7 +15,7 @@ from tracejit.ir.types import BOOL
 from tracejit.trace.bits import bits_of
 from tracejit.trace.effects import NOTHING, State, Variables
 from tracejit.trace.facts import consequences
-from tracejit.trace.lists import TracedList
+from tracejit.trace.lists import TracedList, any_in
 from tracejit.trace.memory import put
 from tracejit.trace.mixed import Mixed, chosen, classes_of, is_constant, known
 from tracejit.trace.owners import is_array
@@ -37,7 +37,7 @@ from tracejit.trace.pieces import (
     value_of,
 )
 from tracejit.trace.trace import Trace
-from tracejit.trace.tracer import Tracer, number, wrap
+from tracejit.trace.tracer import Tracer, wrap
 
 
 @by_parts
@@ -340,7 +340,7 @@ def negated(value: Any) -> Tracer:
 def predicate(test: Any) -> Node:
     """The truth of a value, as a branch or a loop takes it."""
     if isinstance(test, TracedList):
-        return predicate(number(test.length) > 0)
+        return predicate(any_in(test))
     if isinstance(test, Mixed):
         return build.where(test.is_first.node, *map(predicate, test.sides()))
     if is_constant(test):

@@ -8,6 +8,7 @@ into (`growing`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from tracejit.errors import NotTraceable
@@ -19,7 +20,7 @@ from tracejit.trace.bits import bits_of
 from tracejit.trace.elements import Like, holds_arrays, like, widened
 from tracejit.trace.memory import Group, Memory, births, written
 from tracejit.trace.tables import METHODS
-from tracejit.trace.tracer import Tracer, number, solver_value
+from tracejit.trace.tracer import Tracer, number, solver_value, wrap
 
 
 class Grown(BaseException):  # no handler of the user's is for it
@@ -379,3 +380,21 @@ def listed(value: Any, group: Group) -> Any:
             value.memory = Memory(value)
         value.memory.listed = group.joined(value.memory.listed)
     return value
+
+
+def any_in(values: TracedList) -> Tracer:
+    """Whether a list holds anything."""
+    return wrap(number(values.length) > 0)
+
+
+@contextmanager
+def going_over(values: Iterable[Any]) -> Iterator[None]:
+    """Lists among these values must not grow meanwhile."""
+    lists = [v for v in values if isinstance(v, TracedList)]
+    for one in lists:
+        one.iterated += 1
+    try:
+        yield
+    finally:
+        for one in lists:
+            one.iterated -= 1

@@ -59,16 +59,8 @@ class Memory:
     """
 
     __slots__ = (
-        "born",
-        "contiguous",
-        "doubtful",
-        "handles",
-        "listed",
-        "node",
-        "outside",
-        "start",
-        "whole",
-    )
+        "born", "contiguous", "doubtful", "handles", "listed", "node", "outside", "start", "whole",
+    )  # fmt: skip
 
     def __init__(self, first: Any, whole: bool = False, outside: str = "") -> None:
         self.born: int = first.born
@@ -76,8 +68,8 @@ class Memory:
         self.node: Node = first.node
         self.outside = outside
         self.doubtful = False
-        self.listed: Group | None = None
         self.contiguous = whole
+        self.listed: Group | None = None
         self.whole = whole or self.node.ndim <= 1
         self.handles: WeakValueDictionary[int, Any] = WeakValueDictionary({id(first): first})
 
@@ -135,6 +127,12 @@ class Memory:
         target.node = node
         for handle in others:
             handle.node = follow(handle.path, self.node)
+
+
+def input_name(variable: Any) -> str:
+    """The name of the input that a traced value is, also where it has been written into since."""
+    name: str = variable.node.attr[0] if variable.memory is None else variable.memory.outside
+    return name
 
 
 def follow(path: Path, node: Node) -> Node:

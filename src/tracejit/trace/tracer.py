@@ -487,11 +487,6 @@ def solver_value(length: Dim) -> int:
     return length if isinstance(length, int) else int(build.solver().concrete(length))
 
 
-def input_name(x: Tracer) -> str:
-    """The name of the input that `x` stands for, also where it has been written into since."""
-    return x.node.attr[0] if x.memory is None else x.memory.outside
-
-
 def is_number(x: Any) -> bool:
     """Whether `x` is, or stands for, a Python number."""
     if isinstance(x, Tracer):

@@ -259,6 +259,10 @@ for i in range(n):
 for i in range(n):
     b[i, 0] = b[k, 0] + x[i, 0]
 """,
+    "a row some rows on": """
+for i in range(n):
+    b[i, 0] = b[i + k, 0] + x[i, 0]
+""",
     "places from memory": """
 for i in range(n):
     place = at[i]

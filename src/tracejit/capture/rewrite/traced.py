@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,7 @@ from tracejit.trace import branches, budget, control, counted
 from tracejit.trace.effects import NOTHING, Variables
 from tracejit.trace.effects import State as Known
 from tracejit.trace.growing import growing, measured
-from tracejit.trace.lists import Grown, TracedList
+from tracejit.trace.lists import Grown, TracedList, any_in, going_over
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.origin import user_origin
 from tracejit.trace.owners import Values, shared
@@ -42,24 +41,6 @@ from tracejit.trace.pieces import attempted, tried
 from tracejit.trace.ranges import always
 from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap
-
-
-def _any_in(value: TracedList) -> Any:
-    """Whether a list holds anything."""
-    return wrap(counted.wrap_length(value.length) > 0)
-
-
-@contextmanager
-def going_over(values: Iterable[Any]) -> Iterator[None]:
-    """Lists among these values must not grow meanwhile."""
-    lists = [v for v in values if isinstance(v, TracedList)]
-    for one in lists:
-        one.iterated += 1
-    try:
-        yield
-    finally:
-        for one in lists:
-            one.iterated -= 1
 
 
 class _Step:
@@ -349,7 +330,7 @@ class TracedControl(PythonControl):
             return self.reduce_(python, values, lambda value: value)
 
         if in_arrays and python in (max, min) and [*kwargs] == ["default"]:
-            return self.if_(_any_in(values), found, lambda: kwargs["default"])
+            return self.if_(any_in(values), found, lambda: kwargs["default"])
         if kwargs:
             return function(*args, **kwargs)
         if in_arrays:
@@ -433,7 +414,7 @@ class TracedControl(PythonControl):
         if isinstance(value, Mixed):
             return True
         if isinstance(value, TracedList):
-            value = _any_in(value)
+            value = any_in(value)
         if not isinstance(value, Tracer) or value.node.shape:
             return False
         return not self.trace.is_known(value.node) and always(value.node, self.trace) is None

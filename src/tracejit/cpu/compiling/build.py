@@ -107,7 +107,6 @@ class Builder:
         self.places = {name for name, count in self.assigned.items() if count > 1}
         memory_of = dict.fromkeys(map(self._memory, self.written))
         self.scopes = {name: k for k, name in enumerate(memory_of, 1)}
-        elements.declare_scopes(b.module, len(self.scopes))
 
     def _look_through(self, block: Block) -> None:
         for s in block.statements():
@@ -137,6 +136,7 @@ class Builder:
 
     def build(self) -> None:
         """Build the whole function, from where the builder is."""
+        elements.declare_scopes(self.b.module, len(self.scopes))
         self.statements(self.kernel.body)
 
     def inside(self, b: ir.IRBuilder, kernel: Kernel, values: Mapping[str, Value]) -> Builder:

@@ -50,6 +50,7 @@ from tracejit.lower.kernel.statements import (
     Transposed,
 )
 from tracejit.lower.kernel.verify import assigned, every, names, operands, read_by
+from tracejit.rng.table import SAMPLED
 
 #: The parameter that says how many threads there are, and what a kernel shares its loops by.
 THREADS, TEAM = "threads", "team_run"
@@ -252,8 +253,10 @@ class _Iterations:
         if isinstance(e, Element):
             self._reach(e, writes=False)
         is_view = isinstance(e, Call) and e.function.startswith(_VIEWS)
-        if isinstance(e, Call) and not is_view and any(map(self._is_array, e.operands)):
-            raise _DependentError
+        if isinstance(e, Call) and not is_view:
+            sampled = e.function.removeprefix("philox_") in SAMPLED  # which may raise
+            if sampled or any(map(self._is_array, e.operands)):
+                raise _DependentError
         for each in operands(e):
             self._read(each)
 
@@ -279,8 +282,14 @@ class _Iterations:
                 break
         assert isinstance(array, str)
         memory = array
-        while isinstance(view := values.get(memory), Call) and view.function.startswith(_VIEWS):
-            [memory] = names(view.operands[0])
+        while isinstance(view := values.get(memory), Call | Transposed | Part):
+            of = view.operands if isinstance(view, Call) else (view.array,)
+            several = set().union(*(names(e) for e in of if self._is_array(e)))
+            if len(several) > 1:
+                raise _DependentError
+            if not several:
+                break
+            [memory] = several
         if memory in self.inside or self.kernel.times[memory] > 1:
             raise _DependentError
         self.reached.setdefault(memory, []).append((array, list(map(self._form, index))))
