@@ -90,7 +90,6 @@ REDUCE_ONLY = ("subtract", "logical_xor", "hypot", "logaddexp", "gcd")
 
 #: Bodies of functions of an array ``x`` that run in plain NumPy.
 FALLBACKS: tuple[str, ...] = (
-    "return math.sqrt(x[0, 0])",
     "return np.arange(x[0, 0])",
     "return [v for v in x[0] if v > 0]",
     "return f'{x[0, 0]:.3f}'",

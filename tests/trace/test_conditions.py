@@ -108,3 +108,67 @@ def test_the_extreme_of_nothing() -> None:
     compiled = tracejit.function(lambda x: max(x))
     with pytest.raises(ValueError, match="empty"):
         compiled(np.empty(0))
+
+
+def weighted(x):
+    total = 0.0
+    for i, j in np.ndindex(x.shape):
+        total += x[i, j] * (i - j)
+    return total
+
+
+def doubled(x):
+    y = np.zeros_like(x)
+    for index in np.ndindex(*x.shape):
+        y[index] = 2 * x[index]
+    return y
+
+
+def largest(x):
+    place, best = (0, 0), -1.0
+    for index, value in np.ndenumerate(x):
+        if value > best:
+            place, best = index, value
+    return place, best
+
+
+def until(n, m):
+    y = np.zeros((n, m))
+    for i, j in np.ndindex(n, m):
+        if i == j:
+            continue
+        if i > 3:
+            break
+        y[i, j] = i * m + j
+    return y
+
+
+@pytest.mark.parametrize("f", [weighted, doubled, largest, until])
+@pytest.mark.parametrize("shape", [(30, 40), (2, 3), (4, 0), (0, 4)])
+def test_indices(f: Any, shape: tuple[int, int]) -> None:
+    x = np.random.default_rng(0).random(shape)
+    compiled = tracejit.function(f)
+    args = shape if f is until else (x,)
+    got, want = compiled(*args), f(*args)
+    pairs = zip(got, want, strict=True) if isinstance(want, tuple) else [(got, want)]
+    for a, b in pairs:
+        np.testing.assert_array_equal(a, b)
+    assert compiled.stats.fallbacks == 0
+    if 0 not in shape and shape[0] > 2:
+        assert "region" in compiled.explain()
+
+
+def in_memory(x):
+    total = 0.0
+    for value in np.nditer(x):
+        total += value * 2
+    return total
+
+
+@pytest.mark.parametrize("shape", [(30, 40), (2, 3)])
+def test_elements_in_order(shape: tuple[int, int]) -> None:
+    x = np.random.default_rng(1).random(shape)
+    compiled = tracejit.function(in_memory)
+    got = compiled(x)
+    assert type(got) is np.float64 and got == in_memory(x)
+    assert compiled.stats.fallbacks == 0

@@ -119,7 +119,7 @@ def _check(rule: Rule, out: Tracer, named: Mapping[str, Any]) -> None:
     """NotTraceable where NumPy may read what it has written, refuse the array, or round more."""
     if not rule.overlaps and any(_share(x, out) for x in _tracers(named)):
         raise NotTraceable("out= is an array that the function reads", "assign the result instead")
-    if rule.in_order and not _is_in_order(out):
+    if rule.in_order and not is_in_order(out):
         raise NotTraceable("out= may not be in C order", "assign the result instead")
     if rule.rounded and out.node.dtype == np.float16:
         raise NotTraceable("out= of float16 is rounded more often", "assign the result instead")
@@ -142,7 +142,7 @@ def _tracers(values: Any) -> Iterator[Tracer]:
             stack += value.values()
 
 
-def _is_in_order(x: Tracer) -> bool:
+def is_in_order(x: Tracer) -> bool:
     """Whether an array is known to be contiguous, in C order."""
     return x.memory is not None and not x.path and x.memory.contiguous
 

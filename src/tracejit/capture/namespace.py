@@ -341,7 +341,7 @@ for _name in "seterr geterr seterrcall geterrcall setbufsize getbufsize".split()
 stand_in_for(np.errstate, errstate)
 _SCALARS = frozenset(d.type for d in DTYPES)
 CONVERSIONS: tuple[Any, ...] = (bool, int, float, complex)
-_OVER = (range, enumerate, zip, reversed)
+_OVER = (range, enumerate, zip, reversed, np.ndindex, np.ndenumerate, np.nditer)
 
 
 # Values ----------------------------------------------------------------------------------------

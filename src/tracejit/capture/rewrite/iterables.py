@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from tracejit.arrays.common import decided
+from tracejit.arrays.outputs import is_in_order
 from tracejit.ir import dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
@@ -156,6 +159,39 @@ def traced_reversed(sequence: Any) -> Any:
     return _lazily(reversed, [sequence])
 
 
+def traced_ndindex(*shape: Any) -> Any:
+    """``np.ndindex``."""
+    one = len(shape) == 1 and isinstance(shape[0], (tuple, list))
+    return Lazy(np.ndindex, [], *(shape[0] if one else shape))
+
+
+def traced_ndenumerate(array: Any) -> Any:
+    """``np.ndenumerate``."""
+    if isinstance(array, Tracer):
+        return Lazy(_elements, [array])
+    return np.ndenumerate(array)
+
+
+def traced_nditer(*args: Any, **kwargs: Any) -> Any:
+    """``np.nditer`` of one array in C order, which only reads it."""
+    if len(args) == 1 and not kwargs and isinstance(args[0], Tracer):
+        [array] = args
+        if array.node.ndim and is_in_order(array):
+            return Lazy(_in_memory, [array])
+    return np.nditer(*args, **kwargs)
+
+
+def _in_memory(array: Tracer) -> Iterator[Any]:
+    """The elements of an array, as arrays, for a loop of few steps."""
+    flat = array.reshape(-1)
+    return (flat[k, ...] for k in range(_index(flat.node.shape[0])))
+
+
+def _elements(array: Tracer) -> Iterator[Any]:
+    """The elements of an array, with their indices, for a loop of few steps."""
+    return ((index, array[index]) for index in np.ndindex(*map(_index, array.node.shape)))
+
+
 def items_of(iterable: Any) -> Items | None:
     """What a loop goes over by numbers; None where Python must go over it."""
     if type(iterable) is range:
@@ -214,8 +250,50 @@ def _reversed(iterable: Lazy, parts: list[Items]) -> Items:
     return Items(part.length, lambda k: part.at(_step(last, -1, k)), part.held)
 
 
+def _indices(iterable: Lazy, parts: list[Items]) -> Items | None:
+    if not all(
+        isinstance(n, int) or (isinstance(n, Tracer) and _is_whole(n)) for n in iterable.args
+    ):
+        return None
+    lengths = [number(n) for n in iterable.args]
+    if not all(decided("greater_equal", d, 0) for d in lengths):
+        return None
+    return _of_grid(lengths, lambda index: index, ())
+
+
+def _with_elements(iterable: Lazy, parts: list[Items]) -> Items | None:
+    [array] = iterable.sources
+    return _of_grid([*array.node.shape], lambda index: (index, array[index]), (array,))
+
+
+def _flat(iterable: Lazy, parts: list[Items]) -> Items | None:
+    [array] = iterable.sources
+    flat = array.reshape(-1)
+    return Items(flat.node.shape[0], lambda k: flat[k, ...], (array,))
+
+
+def _of_grid(lengths: list[Dim], item: Callable[[Any], Any], held: tuple[Any, ...]) -> Items:
+    """Items by their indices along several axes, the last of which goes fastest."""
+
+    def at(k: Tracer) -> Any:
+        rest, index = dims.from_node(k.node), list[Dim]()
+        for length in reversed(lengths[1:]):
+            index.append(dims.mod(rest, length))
+            rest = dims.floordiv(rest, length)
+        index += [rest] * bool(lengths)
+        return item(tuple(map(wrap_length, reversed(index))))
+
+    count: Dim = 1
+    for length in lengths:
+        count = dims.mul(count, length)
+    return Items(count, at, held)
+
+
 _LAZY: dict[Any, Callable[[Lazy, list[Items]], Items | None]] = {
     enumerate: _enumerated,
     zip: _zipped,
     reversed: _reversed,
+    np.ndindex: _indices,
+    _elements: _with_elements,
+    _in_memory: _flat,
 }

@@ -20,6 +20,9 @@ from tracejit.capture.rewrite.iterables import (
     Range,
     items_of,
     traced_enumerate,
+    traced_ndenumerate,
+    traced_ndindex,
+    traced_nditer,
     traced_range,
     traced_reversed,
     traced_zip,
@@ -64,6 +67,9 @@ class TracedControl(PythonControl):
             enumerate: traced_enumerate,
             zip: traced_zip,
             reversed: traced_reversed,
+            np.ndindex: traced_ndindex,
+            np.ndenumerate: traced_ndenumerate,
+            np.nditer: traced_nditer,
         }
         for python, function in REDUCTIONS.items():
             self.builtins[python] = functools.partial(self._of_list, python, function)

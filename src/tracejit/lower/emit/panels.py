@@ -91,7 +91,7 @@ class Panels:
     def _pack(self, panel: Panel, base: Expr, name: str, first: str, last: str) -> None:
         """Fill a panel, and keep what puts it back."""
         array, forwards = self.arrays[panel.param], panel.sign > 0
-        assert isinstance(array, str)
+        assert isinstance(array, str) and array not in self.names
         place, count = self.e.fresh("i"), Binary("-", last, first)
         start = Binary("+", base, first) if forwards else Binary("-", base, last)
         self._assign(place, _moved(start, panel.low + (not forwards)))
