@@ -11,7 +11,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from tracejit.intrinsics.build import Builder
+from tracejit.cpu.compiling.build import Builder
 from tracejit.intrinsics.function import compiled
 from tracejit.lower.kernel.statements import (
     Assign,

@@ -17,10 +17,10 @@ from numba.np.numpy_support import from_dtype
 
 from tracejit.config import config
 from tracejit.cpu import runtime
+from tracejit.cpu.compiling.build import Builder
 from tracejit.cpu.environment import environment
 from tracejit.cpu.source import CPUSource
 from tracejit.errors import CompileError
-from tracejit.intrinsics.build import Builder
 from tracejit.intrinsics.function import Compiled, compiled, dumped, loaded
 from tracejit.lower import cache
 from tracejit.lower.kernel.statements import Kernel
