@@ -780,7 +780,6 @@ def test_in_place() -> None:
         return np.add(v, 1, where=y)
         return np.add.at(v, 0, 1)
         return np.add.reduceat(v, [0])
-        return v.flat
         return v.sort()
         return range(int(v.max()))
         return v.strides

@@ -185,7 +185,10 @@ def at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = None) -> None:
     target = a.node.dtype
     if ufunc is np.divide and target.kind == "c":  # whose bits depend on how NumPy goes about it
         raise NotTraceable("np.divide.at of complex numbers is not compiled")
-    dtypes = build.resolve(ufunc, (target, told(operand(b))))
+    kind = told(operand(b))
+    # Here a number of Python's does not take on the dtype of the array.
+    strong_kind = np.dtype(kind) if kind in (bool, int, float, complex) else kind
+    dtypes = build.resolve(ufunc, (target, strong_kind))
     if not all(same_values(d) == target for d in dtypes) and not _wraps(ufunc, b, dtypes, target):
         raise NotTraceable(
             f"np.{ufunc.__name__}.at of {target} is computed in {dtypes[0]} and {dtypes[1]}, and "

@@ -18,7 +18,7 @@ from tracejit.trace.explain import log
 from tracejit.trace.trace import Trace
 
 
-@uncollected()
+@uncollected
 def executable_of(
     graph: Graph,
     trace: Trace,

@@ -12,20 +12,21 @@ the process has many objects.)
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
+import functools
 import gc
 import importlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from tracejit.config import COMPILER
 from tracejit.native import locks
 
 _T = TypeVar("_T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Here(threading.local):
@@ -128,19 +129,23 @@ def apart(function: Callable[[], _T]) -> _T:
     return result
 
 
-@contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """Collect no garbage meanwhile, here either: what is made lives on."""
-    work = _Work(_nothing)
-    try:
-        work.begin()
-        yield
-    finally:
+def uncollected(f: F) -> F:
+    """`f`, while which no garbage is collected, here either: what is made lives on."""
+
+    @functools.wraps(f)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        work = _Work(_nothing)
         try:
-            work.end()
-        except BaseException:  # a signal handler's, which comes but once
-            work.end()
-            raise
+            work.begin()
+            return f(*args, **kwargs)
+        finally:
+            try:
+                work.end()
+            except BaseException:  # a signal handler's, which comes but once
+                work.end()
+                raise
+
+    return cast(F, call)
 
 
 def _nothing() -> None:

@@ -140,7 +140,7 @@ def _run(f: Callee, values: list[Any]) -> Any:
     return result
 
 
-@uncollected()
+@uncollected
 def _new_path(f: Callee, key: Any, values: list[Any], states: list[Any]) -> SymbolicPath:
     start = time.perf_counter()
     program, trace = f.program, SymbolicTrace()
