@@ -58,7 +58,7 @@ def no_slow_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]
 
 
 def branches(x: Any) -> Any:
-    return x * 2 if x.ctypes.data and x[0] > 0 else x
+    return x * 2 if x.ctypes.data and x.reshape(-1)[0] > 0 else x
 
 
 def sets_a_global(x: Any, n: Any = 1) -> Any:

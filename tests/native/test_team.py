@@ -72,10 +72,10 @@ def test_a_thread_begins_with_its_own_share_from_either_end_in_turn() -> None:
         call(PART(part), None, 8, 2)
         assert sorted(number for _, number in done) == list(range(8))
         own = [number for mine, number in done if mine]
-        firsts.append(tuple(own[:2]))
+        firsts.append(own[0])  # on a busy machine the next one may be another thread's
         others = [number for mine, number in done if not mine]
         assert not others or others[0] in (4, 7)
-    assert firsts in ([(0, 1), (3, 2)] * 3, [(3, 2), (0, 1)] * 3)
+    assert firsts in ([0, 3] * 3, [3, 0] * 3)
 
 
 def test_sleepers_come_back(run: Any) -> None:
