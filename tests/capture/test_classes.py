@@ -250,10 +250,7 @@ def test_containers():
         )  # fmt: skip
 
     agrees(f, [V, 2.0], {"a": V}, (1, V), V)
-    changes = [
-        lambda v, x: v.append(x), lambda v, x: v.__setitem__(0, x), lambda v, x: v.clear(),
-    ]  # fmt: skip
-    for change in changes:
+    for change in (lambda v, x: v.append(x), lambda v, x: v.clear()):
 
         def g(values, x, change=change):
             change(values, x)

@@ -58,7 +58,7 @@ def test_a_kernel_that_needs_more_finds_it():
 import math
 import numpy as np
 from numba import types
-from tracejit.cpu.compiling import function
+from tracejit.intrinsics import function
 
 def body(typingctx, context, b, arguments):
     kind = typingctx.resolve_value_type(math.gcd)

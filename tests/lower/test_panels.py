@@ -118,7 +118,7 @@ def arguments(shape: tuple[int, ...], dtype: str) -> list[np.ndarray]:
 @pytest.mark.parametrize("function", PROGRAMS, ids=lambda f: f.__name__)
 def test_as_numpy(function: Callable[..., Any]) -> None:
     f = tracejit.function(function)
-    with tracejit.config(budget=0.5):
+    with tracejit.config(budget=20):
         for shape in SHAPES[ONLY.get(function, slice(None))]:
             mine, plain = arguments(shape, "int64"), arguments(shape, "int64")
             f(*mine)
@@ -151,7 +151,7 @@ def test_dtypes(dtype: str) -> None:
             y[..., k] = x[..., k] + y[..., k - 1] * z[..., k]
 
     f = tracejit.function(sums)
-    with tracejit.config(budget=0.5):
+    with tracejit.config(budget=20):
         for shape in ((38, 21), (2, 2, 5, 40)):
             mine, plain = arguments(shape, dtype), arguments(shape, dtype)
             with np.errstate(all="ignore"):
@@ -172,7 +172,7 @@ def test_no_steps() -> None:
             y[..., k + 1] = x[..., k] + y[..., k]
 
     f = tracejit.function(late)
-    with tracejit.config(budget=0.5):
+    with tracejit.config(budget=20):
         mine, plain = arguments((20, 60), "float64"), arguments((20, 60), "float64")
         for n in (50, 0, -1, -40, 13):
             f(*mine, n)
@@ -184,7 +184,7 @@ def test_no_steps() -> None:
 def test_rows_with_gaps() -> None:
     """Parts of arrays: what lies beside them stays."""
     f = tracejit.function(summed)
-    with tracejit.config(budget=0.5):
+    with tracejit.config(budget=20):
         mine, plain = (arguments((20, 50), "float64") for _ in range(2))
         for run, (x, y, z) in ((f, mine), (summed, plain)):
             run(x[1:-1, 2:-3], y, z)
@@ -196,7 +196,7 @@ def test_rows_with_gaps() -> None:
 def test_what_is_shared_runs_as_in_numpy() -> None:
     """An array twice: no panel has a copy of what another one writes."""
     f = tracejit.function(written_first)
-    with tracejit.config(budget=0.5):
+    with tracejit.config(budget=20):
         mine, plain = arguments((20, 30), "float64"), arguments((20, 30), "float64")
         for run, (x, y, _) in ((f, mine), (written_first, plain)):
             run(x, y, y)

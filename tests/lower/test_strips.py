@@ -189,7 +189,7 @@ PROGRAMS: dict[Callable[..., Any], int] = {
 @pytest.mark.parametrize("function", PROGRAMS, ids=lambda f: f.__name__)
 def test_as_numpy(function: Callable[..., Any]) -> None:
     f = tracejit.function(function)
-    with tracejit.config(budget=0.5):
+    with tracejit.config(budget=20):
         for n in (70, 33, 16, 5):
             mine, plain = arguments(n), arguments(n)
             f(*mine)

@@ -11,14 +11,14 @@ from tracejit.errors import DeviceError, InvalidGraphError
 from tracejit.ir.graph import Graph
 from tracejit.ir.printer import to_text
 from tracejit.ir.verify import verify
-from tracejit.native.apart import imported, uncollected
+from tracejit.native.apart import collecting_nothing, imported
 from tracejit.plan.callplan import Runnable
 from tracejit.plan.interpreted import Interpreted
 from tracejit.trace.explain import log
 from tracejit.trace.trace import Trace
 
 
-@uncollected
+@collecting_nothing
 def executable_of(
     graph: Graph,
     trace: Trace,

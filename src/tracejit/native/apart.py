@@ -12,6 +12,7 @@ the process has many objects.)
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
 import gc
@@ -19,7 +20,7 @@ import importlib
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
 from tracejit.config import COMPILER
@@ -129,21 +130,28 @@ def apart(function: Callable[[], _T]) -> _T:
     return result
 
 
-def uncollected(f: F) -> F:
-    """`f`, while which no garbage is collected, here either: what is made lives on."""
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Collect no garbage meanwhile, here either: what is made lives on."""
+    work = _Work(_nothing)
+    try:
+        work.begin()
+        yield
+    finally:
+        try:
+            work.end()
+        except BaseException:  # a signal handler's, which comes but once
+            work.end()
+            raise
+
+
+def collecting_nothing(f: F) -> F:
+    """`f`, under `uncollected`; a frame of ours is between, and none of Python's library."""
 
     @functools.wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
-        work = _Work(_nothing)
-        try:
-            work.begin()
+        with uncollected():
             return f(*args, **kwargs)
-        finally:
-            try:
-                work.end()
-            except BaseException:  # a signal handler's, which comes but once
-                work.end()
-                raise
 
     return cast(F, call)
 

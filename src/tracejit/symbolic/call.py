@@ -24,7 +24,7 @@ from tracejit.ir import build
 from tracejit.ir.cancel import cancelled
 from tracejit.ir.stabilise import stabilised
 from tracejit.native import locks
-from tracejit.native.apart import uncollected
+from tracejit.native.apart import collecting_nothing
 from tracejit.symbolic.driver import driver_of
 from tracejit.symbolic.graph import Variable
 from tracejit.symbolic.opcodes import node_of
@@ -140,7 +140,7 @@ def _run(f: Callee, values: list[Any]) -> Any:
     return result
 
 
-@uncollected
+@collecting_nothing
 def _new_path(f: Callee, key: Any, values: list[Any], states: list[Any]) -> SymbolicPath:
     start = time.perf_counter()
     program, trace = f.program, SymbolicTrace()

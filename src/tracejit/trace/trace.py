@@ -113,6 +113,8 @@ class Trace(Knowing):
         self._memo.clear()
         self._marked.clear()
         self.kept.clear()
+        if self.capture is not None:
+            self.capture.snapshots.clear()
 
     # Inputs ----------------------------------------------------------------------------------
 
