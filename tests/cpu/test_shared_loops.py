@@ -365,6 +365,7 @@ def test_ten_thousand_statements(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow  # its figure is that of a machine with nothing else to do
 @pytest.mark.parametrize("name", ["heat", "jacobi"])
 def test_memory_of_a_stencil(name: str, tmp_path: Path) -> None:
     """Two threads too take the arguments, and at most one array more."""
