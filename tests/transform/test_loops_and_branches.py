@@ -278,6 +278,7 @@ def peak(f, *args):
     return most
 
 
+@pytest.mark.slow  # its figure is that of a machine with nothing else to do
 def test_memory_grows_with_the_root_of_the_steps():
     u = RNG.normal(size=4096) / 50
     size = u.nbytes
