@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from programs.compare import load
 
 import tracejit
+from benchmarks.timing import wait_for_compiler
 from tracejit import grad, jacobian, jvp, value_and_grad, vjp
 from tracejit.testing import check_grads
 
@@ -270,6 +271,7 @@ def test_a_gradient_within_a_loop():
 
 def peak(f, *args):
     f(*args)
+    wait_for_compiler()  # of earlier tests, whose memory would be counted
     tracemalloc.start()
     with tracejit.config(threads=1):  # nothing is compiled meanwhile
         f(*args)
@@ -278,7 +280,6 @@ def peak(f, *args):
     return most
 
 
-@pytest.mark.slow  # its figure is that of a machine with nothing else to do
 def test_memory_grows_with_the_root_of_the_steps():
     u = RNG.normal(size=4096) / 50
     size = u.nbytes
