@@ -66,17 +66,20 @@ def test_a_thread_begins_with_its_own_share_from_either_end_in_turn() -> None:
         done.append((threading.get_ident() == caller, number))
         time.sleep(0.002)
 
-    firsts = []
-    for _ in range(6):
+    firsts: list[int] = []
+    end = time.monotonic() + 30
+    while len(firsts) < 6 and time.monotonic() < end:
         done.clear()
         call(PART(part), None, 8, 2)
         assert sorted(number for _, number in done) == list(range(8))
-        own = [number for mine, number in done if mine]
-        firsts.append(own[0])  # on a busy machine the next one may be another thread's
         others = [number for mine, number in done if not mine]
-        assert not others or others[0] in (4, 7)
-    # In turn, where the processors are free.
-    assert set(firsts) <= {0, 3}
+        if not others:  # where processors are busy, the team rests, and the caller does all
+            firsts.clear()
+            time.sleep(0.05)
+            continue
+        assert others[0] in (4, 7)
+        firsts.append(next(number for mine, number in done if mine))
+    assert firsts in ([0, 3] * 3, [3, 0] * 3)
 
 
 def test_sleepers_come_back(run: Any) -> None:
