@@ -24,6 +24,7 @@ from tracejit.errors import (
     UnsupportedError,
     UnsupportedWarning,
 )
+from tracejit.native.apart import imported
 from tracejit.theano.flags import change_flags
 
 __version__ = "0.1.0"
@@ -63,15 +64,13 @@ _MODULES = ("compile", "gof", "gradient", "printing", "sandbox", "tensor", "test
 
 
 def __getattr__(name: str) -> Any:
-    import importlib
-
     if name in _SYMBOLIC:
-        importlib.import_module("tracejit.tensor")  # which gives variables their operators
-        value = getattr(importlib.import_module(f"tracejit.{_SYMBOLIC[name]}"), name)
+        imported("tracejit.tensor")  # which gives variables their operators
+        value = getattr(imported(f"tracejit.{_SYMBOLIC[name]}"), name)
         globals()[name] = value
         return value
     if name in _MODULES:
-        return importlib.import_module(f"tracejit.{name}")
+        return imported(f"tracejit.{name}")
     from tracejit.theano.names import missing
 
     raise missing("tracejit", name)

@@ -9,6 +9,7 @@ import tracejit.cpu
 import tracejit.cuda  # noqa: F401
 from tracejit.call.function import Function
 from tracejit.call.function import function as decorated
+from tracejit.native.apart import imported
 
 
 def function(f: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -58,9 +59,8 @@ def function(f: Any = None, *args: Any, **kwargs: Any) -> Any:
     if isinstance(f, types.FunctionType) and not args and not kwargs:
         return Function(f)
     if args or "outputs" in kwargs or "inputs" in kwargs or isinstance(f, (list, tuple)):
-        import tracejit.tensor  # noqa: F401 — which gives variables their operators
-        from tracejit.symbolic.function import symbolic_function
-
+        imported("tracejit.tensor")  # which gives variables their operators
+        symbolic_function = imported("tracejit.symbolic.function").symbolic_function
         inputs = kwargs.pop("inputs") if "inputs" in kwargs else f
         return symbolic_function(inputs, *args, **kwargs)
     return decorated(f, **kwargs)
