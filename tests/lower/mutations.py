@@ -211,7 +211,7 @@ PASSES = {
         "tests/cpu/passes/test_dividing.py",
         (
             ("what is not alone", "else alone(c, item, program, written)", "else True"),
-            ("formulas in memory", "and not _formula(node)", "and _formula(node)"),
+            ("formulas in memory", "or is_formula(node))", "or not is_formula(node))"),
             ("chunks of other points", "work, inner_points(item), item", "work, 1, item"),
         ),
     ),

@@ -55,6 +55,31 @@ def test_what_blas_cannot_read_is_copied() -> None:
         assert f.stats.temporaries == 1
 
 
+#: Views of a diagonal, which goes along two axes of an array at once, in a product.
+DIAGONALS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
+    "of a matrix": (lambda a, b: np.diagonal(a[:, :20]) @ b[:20], A),
+    "of a part": (lambda a, b: np.diagonal(a[2:, 9::2]) @ b[:11], A),
+    "by einsum": (lambda a, b: np.einsum("ii->i", a[:, :20]) @ b[:20, 3], A),
+    "of a stack": (lambda t, b: np.diagonal(t, axis1=0, axis2=1) @ b[:4], T),
+    "of a stack, by einsum": (lambda t, b: np.einsum("iij,jk->ik", t[:, :4], b), T),
+    "behind": (lambda a, b: b[:20].T @ np.diagonal(a), A),
+    "and itself": (lambda a, b: (np.diagonal(a), np.diagonal(a) @ b[:20]), A),
+}
+
+
+@pytest.mark.parametrize("name", DIAGONALS)
+def test_diagonals_are_gathered(name: str) -> None:
+    """Where it lies it is no matrix that BLAS reads."""
+    function, a = DIAGONALS[name]
+    f = tracejit.function(function, on_unsupported="error")
+    found, expected = f(a, B), function(a, B)
+    several = isinstance(expected, tuple)
+    for x, y in zip(
+        found if several else [found], expected if several else [expected], strict=True
+    ):
+        np.testing.assert_allclose(x, y, rtol=1e-13)
+
+
 def test_what_is_computed_for_a_part_is_no_more_than_the_part() -> None:
     f = tracejit.function(lambda a, b: np.exp(a)[:3] @ b)
     np.testing.assert_allclose(f(A, B), np.exp(A)[:3] @ B, rtol=1e-13)

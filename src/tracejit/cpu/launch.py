@@ -27,6 +27,8 @@ from tracejit.lower.target import Made, Source
 from tracejit.lower.writes import written
 from tracejit.native import team
 
+#: What numbers of steps are made of that a driver knows.
+_KNOWN = (ops.INPUT, ops.DIM, ops.CONST, ops.POLY)
 #: See `CPU.compile`.
 Compile = Callable[[Source, Graph, Mapping[str, str]], tuple[Any, bool]]
 
@@ -45,10 +47,6 @@ def launch(compile: Compile, made: Made) -> Launch | Inside | None:
     division = None if made.source.late else split(made.program)
     divided = phases(made.program) if division is None else [division.phase]
     return None if divided is None else Launch(compile, made, division, divided)
-
-
-#: What numbers of steps are made of that a driver knows.
-_KNOWN = (ops.INPUT, ops.DIM, ops.CONST, ops.POLY)
 
 
 class Launch:
@@ -155,10 +153,10 @@ class Inside:
         assert isinstance(source, CPUSource)
         kernel = shared(source.kernel, threads.LEAST_SHARED) if team.runner() else None
         if kernel is None:
-            return kernel, []
+            return None, []
+        if config.check:
+            verify(kernel)
         found = printed(kernel, source.buffers, source.late)
         found.calls[TEAM] += 1
         found = replace(found, shared=True)
-        if config.check:
-            verify(kernel)
         return self.compile(found, self.made.graph, self.made.layouts)[0], []

@@ -56,25 +56,6 @@ from tracejit.intrinsics.sums import (
 from tracejit.intrinsics.team import team
 from tracejit.intrinsics.temporary import temporary
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
-from tracejit.intrinsics.vecmath.functions import (
-    absolute,
-    arctan2,
-    far_angle,
-    far_phase,
-    frexp_exponent,
-    frexp_mantissa,
-    hypot,
-    logaddexp,
-    modf_fraction,
-    modf_integer,
-    near_cos,
-    near_exp,
-    near_gammaln,
-    near_sin,
-    near_tan,
-    not_positive,
-    power,
-)
 from tracejit.rng.table import SAMPLED
 
 
@@ -99,9 +80,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "absolute",
     "apart",
-    "arctan2",
     "argsort_rows",
     "aside",
     "block_memory",
@@ -112,30 +91,16 @@ __all__ = [
     "count_true",
     "distinct",
     "draw",
-    "far_angle",
-    "far_phase",
     "fence",
     "fetch",
     "flat",
-    "frexp_exponent",
-    "frexp_mantissa",
     "half_load",
     "half_round",
     "half_store",
-    "hypot",
     "large_pages",
-    "logaddexp",
     "matmul_loop",
     "middle_rows",
-    "modf_fraction",
-    "modf_integer",
-    "near_cos",
-    "near_exp",
-    "near_gammaln",
-    "near_sin",
-    "near_tan",
     "new_array",
-    "not_positive",
     "outside",
     "pack",
     "pause",
@@ -143,7 +108,6 @@ __all__ = [
     "philox_word",
     "position_in",
     "positions",
-    "power",
     "put_aside",
     "put_number",
     "put_true",

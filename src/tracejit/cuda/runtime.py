@@ -17,25 +17,6 @@ from tracejit.intrinsics.memory import apart, distinct, flat, outside, rows, sha
 from tracejit.intrinsics.philox import checked, philox_normal, philox_word
 from tracejit.intrinsics.sizes import *  # noqa: F403
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
-from tracejit.intrinsics.vecmath.functions import (
-    absolute,
-    arctan2,
-    far_angle,
-    far_phase,
-    frexp_exponent,
-    frexp_mantissa,
-    hypot,
-    logaddexp,
-    modf_fraction,
-    modf_integer,
-    near_cos,
-    near_exp,
-    near_gammaln,
-    near_sin,
-    near_tan,
-    not_positive,
-    power,
-)
 
 
 def _raise(context: Any, b: ir.IRBuilder, ty: Any, flag: ir.Value) -> ir.Value:
@@ -54,34 +35,17 @@ raise_flag = define(
 )
 
 __all__ = [
-    "absolute",
     "apart",
-    "arctan2",
     "checked",
     "distinct",
-    "far_angle",
-    "far_phase",
     "flat",
-    "frexp_exponent",
-    "frexp_mantissa",
     "half_load",
     "half_round",
     "half_store",
-    "hypot",
-    "logaddexp",
-    "modf_fraction",
-    "modf_integer",
-    "near_cos",
-    "near_exp",
-    "near_gammaln",
-    "near_sin",
-    "near_tan",
-    "not_positive",
     "outside",
     "pause",
     "philox_normal",
     "philox_word",
-    "power",
     "raise_flag",
     "rows",
     "shaped",

@@ -169,8 +169,12 @@ class Builder:
 
     def _for(self, s: For) -> None:
         self.env[s.index] = self.call(self.loops[s.kind], map(self.value, s.operands))
-        self.each(stores_last(list(s.statements()), self.places, self._memory))
+        self.iteration(s)
         self.end(s)
+
+    def iteration(self, s: For) -> None:
+        """Build what a loop does each time."""
+        self.each(stores_last(list(s.statements()), self.places, self._memory))
 
     def end(self, s: For) -> None:
         """Close a loop."""

@@ -17,7 +17,7 @@ from tracejit.lower.kernel.statements import (
     Statement,
     Store,
 )
-from tracejit.lower.kernel.verify import names, read_by
+from tracejit.lower.kernel.verify import every, names, read_by
 
 #: Statements of a test, at most, that is built twice.
 _FEW = 24
@@ -63,7 +63,7 @@ def turned(
     """
     tests = (k for k, s in enumerate(statements, 1) if isinstance(s, If) and _leaves(s))
     count = next(tests, 0)
-    test = list(_all(statements[:count]))
+    test = list(every(Block([*statements[:count]])))
     if len(test) > _FEW or not all(isinstance(s, Assign | If | Return | Leave) for s in test):
         return 0
     assigned = [s for s in test if isinstance(s, Assign)]
@@ -76,16 +76,9 @@ def turned(
 
 def reads(statements: Iterable[Statement]) -> Counter[str]:
     """How many expressions of statements, and of those inside of them, read each name."""
-    return Counter(name for s in _all(statements) for e in read_by(s) for name in names(e))
-
-
-def _all(statements: Iterable[Statement]) -> Iterable[Statement]:
-    for s in statements:
-        yield s
-        if isinstance(s, Block):
-            yield from _all(s.statements())
-        if isinstance(s, If) and s.otherwise is not None:
-            yield from _all(s.otherwise.statements())
+    return Counter(
+        name for s in every(Block([*statements])) for e in read_by(s) for name in names(e)
+    )
 
 
 def _leaves(s: If) -> bool:

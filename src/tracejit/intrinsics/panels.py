@@ -15,9 +15,10 @@ from numba.core import cgutils, types
 
 from tracejit.intrinsics.blocks import LINE_BYTES
 from tracejit.intrinsics.define import define
+from tracejit.lower.interchange import SIDE_BY_SIDE
 
 #: Lines that go side by side.
-LANES = 16
+LANES = 1 << SIDE_BY_SIDE
 #: Bytes that are fetched while others are worked on, at most: more would not stay until then; and
 #: how far ahead along a row where there are more.
 _MOST, _AHEAD = 1 << 16, 1 << 10

@@ -178,10 +178,12 @@ def in_memory(node: Node) -> Node:
 
 def matrix_source(node: Node) -> Node:
     """The array that a matmul reads for this operand: what a view is of, if it lies there."""
-    if node.op is not ops.VIEW or is_transpose(node):
-        return node.args[0] if node.op is ops.VIEW else node
+    if node.op is not ops.VIEW:
+        return node
     [x] = node.args
-    if not x.ndim or not (x.op is ops.INPUT or placement(x).stored):
+    if is_transpose(node):
+        return x
+    if not x.ndim or is_diagonal(node) or not (x.op is ops.INPUT or placement(x).stored):
         return node
     sides = matrix_axes(node)
     if any(side is None and d != 1 for side, d in zip(sides, node.shape[-2:], strict=True)):
@@ -195,6 +197,12 @@ def is_transpose(node: Node) -> bool:
     """Whether a view is all of a matrix, transposed."""
     index, [x] = node.attr[1], node.args
     return index == ((0, 1, 1), (0, 1, 0)) and node.shape == x.shape[::-1]
+
+
+def is_diagonal(node: Node) -> bool:
+    """Whether a view goes along two axes of an array at once."""
+    axes = [axis for _, step, axis in node.attr[1] if step]
+    return len(set(axes)) < len(axes)
 
 
 def matrix_axes(node: Node) -> tuple[tuple[int, int] | None, ...]:

@@ -365,6 +365,12 @@ def work_of(item: Loop | Computation) -> Dim:
     return once if item.style.is_blocked() else dims.mul(item.extent, once)
 
 
+def is_formula(node: Node) -> bool:
+    """Whether a node is a scalar that is computed again where it is read, even if it is stored."""
+    again = isinstance(node.op, ops.Elementwise) or node.op in (ops.CONST, ops.DIM, ops.POLY)
+    return again and not node.ndim
+
+
 def computations_in(loop: Loop) -> list[Computation]:
     """The computations inside `loop`, in order."""
     return in_order(loop.items)

@@ -17,7 +17,7 @@ from tracejit.intrinsics import structure
 from tracejit.intrinsics.blocks import BLOCK
 from tracejit.intrinsics.team import PART
 from tracejit.lower.kernel.statements import Block, Kernel, Shared
-from tracejit.lower.kernel.verify import every, names, read_by
+from tracejit.lower.kernel.verify import read_in
 
 _INT, _BYTES = ir.IntType(64), ir.IntType(8).as_pointer()
 #: Of how many iterations there is memory for what they leave: the others come later.
@@ -38,8 +38,7 @@ class _Sharing:
 
     def __init__(self, outer: Any, s: Shared) -> None:
         self.outer, self.s, self.b = outer, s, outer.b
-        read = {n for each in every(s) for e in read_by(each) for n in names(e)}
-        read |= set(s.kept.values())
+        read = read_in(s) | set(s.kept.values())
         #: What is passed; constants need not be.
         self.given = {n: outer.value(n) for n in sorted(read & outer.env.keys())}
         self.passed = [n for n, (_, v) in self.given.items() if not isinstance(v, ir.Constant)]
@@ -133,7 +132,7 @@ class _Sharing:
         inner = outer.inside(b, Kernel([*values], outer.kernel.factories, Block(s.body)), values)
         _, number = inner.call(structure.loop_span, [(types.int64, low), (types.int64, high)])
         inner.env[s.index] = types.int64, self._index(b, number)
-        inner.statements(s)
+        inner.iteration(s)
         slot = b.sub(number, first)
         for where, name in zip(kept, s.kept.values(), strict=True):
             kind, value = inner.value(name)

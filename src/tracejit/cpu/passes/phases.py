@@ -21,8 +21,7 @@ from tracejit.cpu.passes.chunks import (
 from tracejit.cpu.styles import BlockedDraws, Chunk, Tile
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
-from tracejit.ir.node import Node
-from tracejit.lower.program import Buffer, Computation, Loop, Program, work_of
+from tracejit.lower.program import Buffer, Computation, Loop, Program, is_formula, work_of
 from tracejit.rng.mrg31k3p import GROUP
 
 #: Libraries' draws whose streams are independent.
@@ -56,14 +55,9 @@ def with_slots(program: Program) -> Program:
     slots = {
         node: [Buffer(node, (), (), kept=True)]
         for node in program.stored
-        if not node.ndim and not program.buffers.get(node) and not _formula(node)
+        if not (node.ndim or program.buffers.get(node) or is_formula(node))
     }
     return replace(program, buffers={**program.buffers, **slots})
-
-
-def _formula(node: Node) -> bool:
-    """Whether a stored scalar is computed again where it is read."""
-    return isinstance(node.op, ops.Elementwise) or node.op in (ops.DIM, ops.POLY, ops.CONST)
 
 
 def _phase(item: Loop | Computation, program: Program) -> Phase:

@@ -21,10 +21,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
 from tracejit.cpu.compiling.estimate import costs
 from tracejit.intrinsics.blocks import BLOCK, LINE
+from tracejit.lower.emit.emitting import FALSE
 from tracejit.lower.kernel.rename import renamed, replaced
 from tracejit.lower.kernel.statements import (
     Assign,
@@ -66,7 +65,6 @@ _VIEWS = ("flat", "shaped_")
 _KINDS, _STEPS = ("range", "span", "blocks"), {"block": BLOCK, "line": LINE, "again": 0}
 #: Names of arrays; those of arguments may also be numbers'.
 _MEMORY = re.compile(r"[bps]\d")
-_FALSE = Constant(False, np.dtype(bool))
 
 
 def shared(kernel: Kernel, least: int) -> Kernel | None:
@@ -202,7 +200,7 @@ class _Iterations:
         body, then, kept = self.body, Block(), {}
         for k, flag in enumerate(sorted(self.flags)):
             own = f"{flag}_own"
-            body = Block([Assign(own, _FALSE), renamed(body, {flag: own})])
+            body = Block([Assign(own, FALSE), renamed(body, {flag: own})])
             kept[f"k{k}"] = own
             then.assign(flag, Call("bit_or", (flag, f"k{k}")))
         given: dict[str, str] = {}

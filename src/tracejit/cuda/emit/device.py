@@ -5,7 +5,6 @@ What is known before the launch is a parameter; what a kernel reads in memory is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from tracejit.cuda.source import GridKernel, ParameterKind
@@ -21,14 +20,13 @@ from tracejit.lower.kernel.statements import (
     Call,
     Do,
     Expr,
-    Expression,
     For,
     If,
     Kernel,
-    Statement,
     Store,
 )
 from tracejit.lower.kernel.text import Text, factory_text
+from tracejit.lower.kernel.verify import read_in
 from tracejit.lower.program import Computation, Kind, Loop, Program
 
 #: The parameter that says where a kernel tells that NumPy would have raised.
@@ -58,7 +56,8 @@ class DeviceEmitter(Emitter):
             told.add(Do(Call("raise_flag", (FLAG,))))
             self.body.add(told)
         kinds = {**self.host.kinds, **self.scalars}
-        used = [name for name in dict.fromkeys(names_in(self.body)) if name in kinds]
+        read = read_in(self.body)
+        used = [name for name in kinds if name in read]
         text = Text()
         text.block(self.body)
         made = [factory_text(n, made) for n, made in sorted(self.factories.items())]
@@ -102,41 +101,3 @@ class DeviceEmitter(Emitter):
 def _is_ordered(c: Computation) -> bool:
     """Whether a reduction rounds, so that its bits depend on the order."""
     return c.target.dtype.kind in "fc" and c.target.op.name in ("sum", "prod")
-
-
-def names_in(block: Block) -> Iterator[str]:
-    """The names that statements use, in order, those that they assign included."""
-    for s in block.statements():
-        yield from _of_statement(s)
-
-
-def _of_statement(s: Statement) -> Iterator[str]:
-    if isinstance(s, Assign):
-        yield from _of(s.value)
-    elif isinstance(s, Store):
-        yield from _of(s.element)
-        yield from _of(s.value)
-    elif isinstance(s, Do):
-        yield from _of(s.call)
-    elif isinstance(s, For):
-        yield from _of(s.operands)
-        yield from names_in(s)
-    elif isinstance(s, If):
-        yield from _of(s.test)
-        yield from names_in(s)
-        if s.otherwise is not None:
-            yield from names_in(s.otherwise)
-    elif isinstance(s, Block):
-        yield from names_in(s)
-
-
-def _of(e: Any) -> Iterator[str]:
-    if isinstance(e, str):
-        yield e
-    elif isinstance(e, tuple):
-        for each in e:
-            yield from _of(each)
-    elif isinstance(e, Call):
-        yield from _of(e.operands)
-    elif isinstance(e, Expression):
-        yield from _of(tuple(v for v in e._parts() if not isinstance(v, int)))

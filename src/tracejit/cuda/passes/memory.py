@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tracejit.ir import ops
 from tracejit.ir.node import Node
-from tracejit.lower.program import Buffer, Computation, Loop, Program
+from tracejit.lower.program import Buffer, Computation, Loop, Program, is_formula
 
 
 def scalars_in_memory(program: Program) -> None:
@@ -14,7 +13,7 @@ def scalars_in_memory(program: Program) -> None:
             continue
         for node in _scalars_of(item):
             buffers = program.buffers[node]
-            if all(b.output for b in buffers) and not _formula(node):
+            if all(b.output for b in buffers) and not is_formula(node):
                 program.buffers[node] = [Buffer(node, (), ()), *buffers]
 
 
@@ -29,8 +28,3 @@ def _scalars_of(loop: Loop) -> list[Node]:
         elif not item.target.ndim:
             found.append(item.target)
     return found
-
-
-def _formula(node: Node) -> bool:
-    """Whether a stored scalar is computed again where it is read."""
-    return isinstance(node.op, ops.Elementwise) or node.op in (ops.DIM, ops.POLY, ops.CONST)

@@ -30,11 +30,13 @@ from tracejit.intrinsics.vecmath import trig as vecmath_trig
 from tracejit.intrinsics.vecmath.builder import BINARY32, BINARY64, Mask, Real
 
 __all__ = [
+    "absolute",
     "arccos",
     "arccosh",
     "arcsin",
     "arcsinh",
     "arctan",
+    "arctan2",
     "arctanh",
     "cbrt",
     "cos",
@@ -45,11 +47,26 @@ __all__ = [
     "exp2",
     "expit",
     "expm1",
+    "far_angle",
+    "far_phase",
+    "frexp_exponent",
+    "frexp_mantissa",
     "gammaln",
+    "hypot",
     "log",
     "log1p",
     "log2",
     "log10",
+    "logaddexp",
+    "modf_fraction",
+    "modf_integer",
+    "near_cos",
+    "near_exp",
+    "near_gammaln",
+    "near_sin",
+    "near_tan",
+    "not_positive",
+    "power",
     "sin",
     "sinh",
     "tan",
@@ -206,7 +223,6 @@ modf_fraction = _part("modf_fraction", vecmath_parts.modf_fraction)
 modf_integer = _part("modf_integer", vecmath_parts.modf_integer)
 frexp_mantissa = _part("frexp_mantissa", vecmath_parts.frexp_mantissa)
 frexp_exponent = _part("frexp_exponent", vecmath_parts.frexp_exponent, types.int32)
-# Of two operands, and so not in the list of functions of one number.
 logaddexp = _of_two("logaddexp", vecmath_log.logaddexp)
 arctan2 = _of_two("arctan2", vecmath_arc.arctan2)
 hypot = _of_two("hypot", vecmath_roots.hypot)

@@ -38,7 +38,7 @@ from tracejit.lower.kernel.statements import (
     Transposed,
     plus,
 )
-from tracejit.lower.program import Buffer, Computation, Loop, Program
+from tracejit.lower.program import Buffer, Computation, Loop, Program, is_formula
 
 #: What an entry returns.
 DONE, MISSED, REFUSED = 0, 1, 2
@@ -133,9 +133,8 @@ class Values:
         return result
 
     def _in_memory(self, node: Node) -> bool:
-        """Whether `node` is read where it was stored; a scalar formula is only computed again."""
-        formula = isinstance(node.op, ops.Elementwise) or node.op in (ops.DIM, ops.POLY)
-        return node in self.program.stored and not (formula and not node.ndim)
+        """Whether `node` is read where it was stored."""
+        return node in self.program.stored and not is_formula(node)
 
     def _known(self, node: Node, index: Index) -> Expr | None:
         if node.op is ops.CONST:

@@ -163,6 +163,11 @@ def read_by(s: Statement) -> tuple[Expr, ...]:
     return (s.test,) if isinstance(s, If) else ()
 
 
+def read_in(block: Block) -> set[str]:
+    """The names that a block reads, those of the arrays that it writes to included."""
+    return {name for s in every(block) for e in read_by(s) for name in names(e)}
+
+
 def operands(e: Expr) -> tuple[Expr, ...]:
     """The expressions that an expression is made of."""
     if isinstance(e, str | int | Constant):
