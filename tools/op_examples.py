@@ -88,6 +88,38 @@ ALIASES = {"around": "round"}
 #: Ufuncs that reduce by a loop of their own, beside those of the table of reductions.
 REDUCE_ONLY = ("subtract", "logical_xor", "hypot", "logaddexp", "gcd")
 
+#: Statements that write into the argument ``x``; ``h`` is three of its dtype.
+WRITES: tuple[str, ...] = (
+    "x[...] = y",
+    "x[0] = v",
+    "x[1:, ::-1] = y[:-1]",
+    "x.T[0] = h",
+    "x[m] = 1",
+    "x[m] = y[m]",
+    "x[i] = y",
+    "x[i, i] = h",
+    "x += y",
+    "x[1:] += x[:-1]",
+    "x[i] += y",
+    "np.add.at(x, i, y)",
+    "np.maximum.at(x, i, y)",
+    "np.negative.at(x, i)",
+    "np.add(x, y, out=x)",
+    "np.cumsum(y, axis=0, out=x)",
+    "np.concatenate([y[:1], y[1:]], out=x)",
+    "np.copyto(x, y, where=m)",
+    "np.put(x, i, h)",
+    "np.place(x, m, h)",
+    "np.putmask(x, m, y)",
+    "np.fill_diagonal(x, 1)",
+    "x.fill(1)",
+    "x.sort()",
+    "x.partition(1)",
+    "x.flat[2:5] = h",
+    "x.reshape(-1)[i] = h",
+    "x.real = y",
+)
+
 #: Bodies of functions of an array ``x`` that run in plain NumPy.
 FALLBACKS: tuple[str, ...] = (
     "return np.arange(x[0, 0])",

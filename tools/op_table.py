@@ -22,13 +22,15 @@ from typing import Any
 
 import numpy as np
 import scipy.special
-from op_examples import ALIASES, EXAMPLES, FALLBACKS, REDUCE_ONLY
+from op_examples import ALIASES, EXAMPLES, FALLBACKS, REDUCE_ONLY, WRITES
 
 import tracejit
 from tracejit.arrays import CREATORS, FUNCTIONS
 from tracejit.call.sharing import shared
+from tracejit.call.slow import path_for
 from tracejit.capture.namespace import replacement
 from tracejit.cpu.emit.emitter import emit
+from tracejit.cpu.target import CPU
 from tracejit.errors import NotTraceable, UnsupportedError, take_refusal
 from tracejit.ir import build, ops
 from tracejit.ir.graph import Graph
@@ -37,9 +39,10 @@ from tracejit.ir.types import DTYPES
 from tracejit.lower.executable import _own_outputs
 from tracejit.lower.kernel.verify import verify
 from tracejit.lower.program import Program
-from tracejit.lower.registry import target
+from tracejit.lower.registry import register, target
 from tracejit.lower.schedule import schedule
 from tracejit.plan.prologue import is_length
+from tracejit.theano.flags import change_flags
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer
 
@@ -88,6 +91,7 @@ def examples(dtype: np.dtype[Any]) -> dict[str, np.ndarray]:
         "m": np.arange(12).reshape(3, 4) % 2 == 0,
         "i": np.array([2, 0, 1]),
         "k": np.ones((3, 4), np.int64),
+        "h": x[:, 1].copy(),
     }
 
 
@@ -323,6 +327,71 @@ def function_rows() -> list[Row]:
     ]
 
 
+# Writes -----------------------------------------------------------------------------------------
+
+
+@cache
+def write_rows() -> list[Row]:
+    """The rows of the table of statements."""
+    return [row_of(text, lambda d, t=text: _statement(t, d)) for text in WRITES]  # type: ignore[misc]
+
+
+def _statement(text: str, dtype: np.dtype[Any]) -> str:
+    """The cell of a statement that writes into `x`: for three layouts of that, one answer."""
+    given = examples(dtype)
+    code = compile(text, "<example>", "exec")
+    names = [n for n in given if n in code.co_names]
+    scope: dict[str, Any] = {"np": np}
+    exec(f"def f({', '.join(names)}):\n    {text}\n", scope)
+    answers = []
+    for layout in LAYOUTS:
+        arrays = {n: given[n].copy() for n in names}
+        arrays["x"] = _laid_out(arrays["x"], layout)
+        with quiet():
+            try:
+                scope["f"](**{n: a.copy() for n, a in arrays.items()})
+            except TypeError:
+                return NONE
+            answers.append(_written(scope["f"], arrays))
+    first, *others = dict.fromkeys(answers)
+    assert len(others) <= 1, f"the layouts differ: {answers}"
+    return f"{first} in C order, else {others[0]}" if others else first
+
+
+def _laid_out(x: np.ndarray, layout: str) -> np.ndarray:
+    if layout == "A":
+        return np.repeat(x, 2, axis=1)[:, ::2]
+    return np.array(x, order="F" if layout == "F" else "C")
+
+
+class Source(CPU):
+    """The CPU, for which source is written and nothing compiled."""
+
+    def compile(self, *_: Any) -> tuple[Any, bool]:
+        return None, False
+
+
+def _written(function: Callable[..., Any], arrays: dict[str, np.ndarray]) -> str:
+    own = tracejit.function(function, on_unsupported="error")
+    register("source", Source)
+    try:
+        with change_flags(device="source"):
+            path: Any = path_for(own, (), arrays)
+    except UnsupportedError as error:
+        return f"falls back: {_told(error)['reason']}"
+    text = path.executable.emitted.text
+    return LOOP if any(call in text for call in CALLS) else INLINE
+
+
+def _told(error: UnsupportedError) -> dict[str, str]:
+    """What an error says: the reason, and the way out."""
+    return dict(
+        line.strip().split(": ", 1)
+        for line in str(error).splitlines()
+        if line.startswith(("  reason: ", "  way out: "))
+    )
+
+
 # Falling back -------------------------------------------------------------------------------------
 
 
@@ -336,11 +405,7 @@ def refusal_of(body: str) -> tuple[str, str]:
         try:
             f(np.arange(12.0).reshape(3, 4))
         except UnsupportedError as error:
-            found = dict(
-                line.strip().split(": ", 1)
-                for line in str(error).splitlines()
-                if line.startswith(("  reason: ", "  way out: "))
-            )
+            found = _told(error)
             return found["reason"], found.get("way out", "")
     return "", ""
 
@@ -373,10 +438,11 @@ class Notes:
 
     def cell(self, text: str) -> str:
         """A cell for the page: a reason becomes the number of a note."""
-        if not text.startswith("falls back: "):
+        before, refused, reason = text.partition("falls back: ")
+        if not refused:
             return text
-        number = self.numbers.setdefault(text.removeprefix("falls back: "), len(self.numbers) + 1)
-        return f"falls back [{number}]"
+        number = self.numbers.setdefault(reason, len(self.numbers) + 1)
+        return f"{before}falls back [{number}]"
 
 
 def table(rows: list[Row], notes: Notes) -> list[str]:
@@ -421,6 +487,12 @@ All operands have the column's dtype, unless the function has loops for integers
 What *inline* gives in accuracy is in [numerics.md](numerics.md).
 """
 
+WRITES_HEAD = """\
+Statements that write into an argument `x`, which is in C order, in Fortran order, or a part of a
+larger array. Writes into arrays that the function has made, into captured ones and views of either
+are compiled alike; the caller's array holds the result.
+"""
+
 OTHERS = """\
 Arguments that are subclasses of arrays (masked arrays, matrices), arrays of other dtypes (text,
 dates, objects, records, long double, swapped bytes) and instances of classes that are neither
@@ -443,6 +515,8 @@ def page() -> str:
         "",
     ]
     lines += [*table(function_rows(), notes), ""]
+    lines += ["## Writes", "", *WRITES_HEAD.splitlines(), ""]
+    lines += [*table(write_rows(), notes), ""]
     lines += ["## scipy.special", "", "Functions with one output and a loop for float64.", ""]
     lines += [*table(special_rows(), notes), ""]
     lines += ["## What falls back", ""]
