@@ -315,4 +315,5 @@ def test_logistic_regression_of_the_tutorial_learns():
         for _ in range(400):
             predicted, loss = train(data, labels)
         assert train.stats.traces == 1 and train.stats.fallbacks == 0
+        assert train.stats.loops == 2  # over the rows, and over the weights
     assert np.isfinite(loss).all() and (predicted == labels).mean() > 0.95

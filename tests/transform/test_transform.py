@@ -78,6 +78,24 @@ def test_to_any_order():
     assert grad(lambda x: (slope(x) * SCALE).sum())(X).tolist() == (6 * X * SCALE).tolist()
 
 
+@pytest.mark.parametrize(
+    "cost",
+    [
+        lambda x, y: (x.T * 2).sum() + (x * y).sum(),
+        lambda x, y: (np.flip(x, 1) * x + y[:, None]).sum(),
+        lambda x, y: (x[:, None] * y).sum() + x[...].sum(),
+    ],
+)
+def test_what_goes_back_through_a_view_of_everything_is_no_loop_of_its_own(cost):
+    f = tracejit.function(tracejit.grad(cost), on_unsupported="error")
+    x, y = np.arange(9.0).reshape(3, 3), np.array([1.0, -2.0, 3.0])
+    units = np.eye(x.size).reshape(*x.shape, *x.shape)
+    wanted = [[(cost(x + d, y) - cost(x - d, y)) / 2 for d in row] for row in units]
+    with tracejit.config(compile=True):
+        np.testing.assert_allclose(f(x, y), wanted, rtol=1e-9)
+    assert f.stats.temporaries == 0 and f.stats.loops == 1
+
+
 def test_in_a_traced_function_it_is_compiled_with_the_rest():
     loss = lambda w, x, y: ((x @ w - y) ** 2).mean()  # noqa: E731
     gradient = grad(loss)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from tracejit.errors import MISS
-from tracejit.ir.graph import Graph
 from tracejit.native import locks
-from tracejit.plan.callplan import Runnable
+
+if TYPE_CHECKING:
+    from tracejit.ir.graph import Graph
+    from tracejit.plan.callplan import Runnable
 
 #: Versions of a program that are kept at most.
 MOST = 128

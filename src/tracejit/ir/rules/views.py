@@ -93,7 +93,7 @@ def _view_pull(node: Node, g: Node) -> Cotangents:
         for axis, (start, step, k) in enumerate(index)
     ]
     margins = narrow(x.shape, g.shape)
-    if margins is not None:
+    if margins is not None and any(margins):
         return (_framed(g, x.shape, firsts, margins),)
     for axis, first in enumerate(firsts):
         g = _padded(g, axis, first, x.shape[axis])
