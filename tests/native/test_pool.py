@@ -52,6 +52,22 @@ def test_a_result_owns_its_memory_which_the_next_one_takes_over(found):
     np.testing.assert_array_equal(second, X * 3)
 
 
+def test_results_that_take_little_work_are_made_there_if_they_are_large(found):
+    """The C library gives the end of its memory back between two calls: it is cleared anew."""
+    f = tracejit.function(lambda x: (x * 2, x + 1, np.sort(x)), on_unsupported="error")
+    small, large = np.arange(1000.0), np.arange(pool.LEAST / 8)
+    name = np._core.multiarray.get_handler_name
+    assert [name(a) == "tracejit" for a in f(small)] == [False] * 3
+    assert [name(a) == "tracejit" for a in f(large)] == [True] * 3
+    assert found.held() == 3 * large.nbytes
+
+
+def test_what_a_library_gives_is_made_there(found):
+    f = tracejit.function(lambda x: np.sort(x), on_unsupported="error")
+    f(X)
+    assert found.held() == X.nbytes
+
+
 def test_half_precision(found):
     half = np.ones(4 * COUNT + 9, np.float16)
     del_me = scaled(half, np.float16(3))

@@ -37,6 +37,8 @@ from tracejit.plan.text import (
 OURS = "_tjx_"
 #: From so many additions on a call is a large one: they take some 25 µs.
 LARGE_WORK = 1 << 19
+#: From so many on there may be arrays that are worth kept memory.
+SOME_WORK = pool.LEAST // 16
 #: From so many bytes on it pays to let buffers share memory.
 LARGE = 1 << 18
 
@@ -152,15 +154,15 @@ class Driver:
         shape = buffer.shape[::-1] if buffer.layout == "F" else buffer.shape
         return self.shape(shape), name
 
-    def allocate(self, buffers: Sequence[Buffer], indent: str = "", much: str = "") -> None:
-        """Allocate buffers, which may be large where the text `much` says there is much to do."""
+    def allocate(self, buffers: Sequence[Buffer], indent: str = "", some: bool = False) -> None:
+        """Allocate buffers; with `some`, whose work is known, kept memory is used for large ones."""
         texts = [(f"{indent}{OURS}{b.name} = ", ", ".join(self._form(b))) for b in buffers]
-        if not much or not texts:
+        if not some or not texts:
             self.lines += [f"{name}{OURS}empty({form})" for name, form in texts]
             return
         choices = [self._large(b) for b in buffers]
         self.lines += [
-            f"{indent}if {much}:",
+            f"{indent}if {OURS}work > {SOME_WORK}:",
             *(f"    {n}{large}({f})" for (n, f), large in zip(texts, choices, strict=True)),
             f"{indent}else:",
             *(f"    {name}{OURS}empty({form})" for name, form in texts),

@@ -89,13 +89,15 @@ class Executable:
         shares = launch is None or launch.shares_memory
         arenas = [a for a in self.program.arenas if len(a) > 1] if shares else []
         together = {b.name for arena in arenas for b in arena}
+        launch = launch if launch is not None and launch.works else None
         much = driver.much(launch.works, launch.least) if launch is not None else ""
         passing = [b for b in buffers if b.is_passing]
         apart = {*homes, *together, *(b.name for b in passing)}
         plain = [b for b in buffers if b.name not in apart]
-        if not much and any(b.shape for b in plain):
-            much = driver.much([dims.product(b.shape) for b in plain if b.shape])
-        driver.allocate(plain, "", much)
+        shapes = [b.shape for b in plain if b.shape]
+        if launch is None and shapes:
+            driver.much(list(map(dims.product, shapes)))
+        driver.allocate(plain, "", bool(shapes))
         given_back = driver.recycle(passing)
         for buffer in buffers:
             if buffer.name in homes:
