@@ -155,7 +155,7 @@ class Driver:
         return self.shape(shape), name
 
     def allocate(self, buffers: Sequence[Buffer], indent: str = "", some: bool = False) -> None:
-        """Allocate buffers; with `some`, whose work is known, kept memory is used for large ones."""
+        """Allocate buffers; with `some`, where work is known, large ones over kept memory."""
         texts = [(f"{indent}{OURS}{b.name} = ", ", ".join(self._form(b))) for b in buffers]
         if not some or not texts:
             self.lines += [f"{name}{OURS}empty({form})" for name, form in texts]
