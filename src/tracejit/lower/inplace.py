@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Container
 
 from tracejit.ir import ops
-from tracejit.ir.inequalities import Ranges
 from tracejit.ir.node import Node, postorder
 from tracejit.lower.access import memory_of, read_for
 from tracejit.lower.placement import placement
@@ -40,7 +39,7 @@ def write_in_place(program: Program) -> None:
         done = all(
             r is copy
             or place[r.target] < place[node]
-            or (r in after and _reads_first(r, x, program.graph.ranges))
+            or (r in after and _reads_first(r, x, program))
             for r in readers[x]
         )
         taken = memory_taken(x, program)
@@ -70,15 +69,15 @@ def _is_late(c: Computation) -> bool:
     return c.target.op is ops.ASSIGN
 
 
-def _reads_first(c: Computation, x: Node, ranges: Ranges) -> bool:
+def _reads_first(c: Computation, x: Node, program: Program) -> bool:
     """Whether a scatter reads of `x` only the element that it writes then."""
     if c.value.op is ops.PLACE:  # whose mask is read a word ahead
-        return all(node is not x for node, _ in read_for(c.value.args[2:], (x,)))
+        return all(node is not x for node, _ in read_for(c.value.args[2:], program.stored))
     if not c.domain:
         return True
     place = tuple(map(place_of, c.positions))
     return all(
-        node is x and is_unharmed(index, place, c.domain, ranges)
+        node is x and is_unharmed(index, place, c.domain, program.graph.ranges)
         for node, index in c.reads
         if memory_of(node, c.target, (x,)) is x
     )
