@@ -58,7 +58,7 @@ class Known(build.Solver):
         self.answers.append((condition, answer))
         return answer
 
-    def answer(self, condition: Node) -> bool | None:
+    def answer(self, condition: Node, decides: bool = True) -> bool | None:
         try:
             return self.truth(condition)
         except NotTraceable:

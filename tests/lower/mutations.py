@@ -45,6 +45,16 @@ PASSES = {
             ("nothing moves", "readers[d] == {n}]", "not readers[d]]"),
         ),
     ),
+    "undo": Pass(
+        "lower/kernel/undo.py",
+        "tests/lower/kernel/test_kernel_undo.py",
+        (
+            ("a note comes late", "return [*self._noted(s), s]", "return [s, *self._noted(s)]"),
+            ("views have no log", "while name in self.base:", "while name in ():"),
+            ("only refusals are undone", "if s.code == 0 else", "if s.code != 2 else"),
+            ("one side is forgotten", "else self.block(s.otherwise)", "else s.otherwise"),
+        ),
+    ),
     "inplace": Pass(
         "lower/inplace.py",
         "tests/lower/test_inplace.py",

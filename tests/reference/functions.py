@@ -111,6 +111,22 @@ def shaped(ndim: int) -> Callable[..., np.ndarray]:
     return lambda room, *shape: room[: math.prod(shape)].reshape(shape)
 
 
+def undo_note(ndim: int) -> Callable[..., None]:
+    """What takes note of an element: of its memory, as arrays may be views of each other."""
+
+    def note(log: list[Any], array: np.ndarray, view: np.ndarray, *index: int) -> None:
+        element = view[tuple(slice(i, i + 1) for i in index)]
+        log.append((element, element.copy()))
+
+    return note
+
+
+def undo(log: list[Any], array: np.ndarray) -> None:
+    """Put back what an array had."""
+    for element, value in reversed(log):
+        element[...] = value
+
+
 def ufunc_loop(module: str, name: str, types: str) -> Callable[..., Any]:
     """A ufunc's own loop, for one element; float16 is computed with as float32."""
     ufunc = getattr(importlib.import_module(module), name)
@@ -167,6 +183,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "larger_complex": lambda value, best: bool(np.argmax([best, value])),
     "smaller_complex": lambda value, best: bool(np.argmin([best, value])),
     "told": bool,
+    "undo": undo,
+    "undo_log": lambda array, count: [],
+    "undo_notes": lambda log: True,
     "apart": lambda x, y: not np.shares_memory(x, y),
     **{
         f.__name__: f
@@ -174,6 +193,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     },
     **{
         f.__name__: f
-        for f in (fetch, new_array, pack, pause, shaped, temporary, ufunc_loop, unpack)
+        for f in (fetch, new_array, pack, pause, shaped, temporary, ufunc_loop, undo_note, unpack)
     },
 }

@@ -33,6 +33,14 @@ def decided(name: str, a: Dim, b: Dim) -> bool | None:
     return build.solver().answer(condition(name, a, b))
 
 
+def compared(name: str, a: Dim, b: Dim) -> bool | None:
+    """The answer to a comparison of an index with a bound; None where it is to be tested.
+
+    Other values of arrays need no other program then.
+    """
+    return build.solver().answer(condition(name, a, b), decides=False)
+
+
 def at_least(a: Dim, b: Dim) -> bool:
     """Whether ``a >= b``, under a guard where that depends on the arguments."""
     difference = dims.sub(a, b)

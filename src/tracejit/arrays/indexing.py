@@ -15,7 +15,7 @@ import numpy as np
 from tracejit.arrays import late
 from tracejit.arrays.common import (
     at_least,
-    decided,
+    compared,
     dim_node,
     length,
     require_positions,
@@ -345,10 +345,10 @@ def place(k: Any, n: Dim) -> Dim:
 
 def int_index(i: Dim, n: Dim, axis: int) -> Dim:
     """The position that index `i` names on an axis of length `n`; IndexError beyond it."""
-    positive = decided("greater_equal", i, 0)
+    positive = compared("greater_equal", i, 0)
     if positive is not None:
         at = i if positive else dims.add(n, i)
-        fits = decided("less", at, n) if positive else decided("greater_equal", at, 0)
+        fits = compared("less", at, n) if positive else compared("greater_equal", at, 0)
         if fits:
             return at
         positive = fits

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tracejit.arrays.common import condition, decided
+from tracejit.arrays.common import compared, condition
 from tracejit.ir import build, dims, ops, scalars
 from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.node import Node, make
@@ -75,11 +75,11 @@ def position(i: Dim, n: Dim) -> Dim:
 
     Where it is none, NumPy raises.
     """
-    positive, below = decided("greater_equal", i, 0), decided("less", i, n)
+    positive, below = compared("greater_equal", i, 0), compared("less", i, n)
     tests = []
     at = i
     if positive is not True:
-        fits = decided("greater_equal", i, dims.mul(-1, n))
+        fits = compared("greater_equal", i, dims.mul(-1, n))
         tests += [] if fits is True else [condition("greater_equal", i, dims.mul(-1, n))]
         at = _from_end(i, n, positive)
     if below is not True and positive is not False:
@@ -112,7 +112,7 @@ def bounds(start: Dim | None, stop: Dim | None, step: int, n: Dim) -> tuple[Dim,
     def end(d: Dim | None, default: Dim) -> Dim:
         if d is None:
             return default
-        at = _from_end(d, n, decided("greater_equal", d, 0))
+        at = _from_end(d, n, compared("greater_equal", d, 0))
         return larger(smaller(at, high), low)
 
     ends = [end(start, first), end(stop, last)]
@@ -124,7 +124,7 @@ def bounds(start: Dim | None, stop: Dim | None, step: int, n: Dim) -> tuple[Dim,
 
 def strided(start: Dim | None, stop: Dim | None, step: Dim, n: Dim) -> tuple[Dim, Dim, Dim]:
     """First place, step and number of places of a slice whose step is tested to be positive."""
-    if decided("greater", step, 0) is not True:
+    if compared("greater", step, 0) is not True:
         node = given(dims.as_node(step), [condition("greater", step, 0)])
         build.solver().noted(node, bits_of(step), [dims.sub(node, 1)])
         step = node
@@ -135,12 +135,12 @@ def strided(start: Dim | None, stop: Dim | None, step: Dim, n: Dim) -> tuple[Dim
 
 def larger(a: Dim, b: Dim) -> Dim:
     """The larger of two numbers."""
-    return _one_of("maximum", a, b, decided("greater_equal", a, b))
+    return _one_of("maximum", a, b, compared("greater_equal", a, b))
 
 
 def smaller(a: Dim, b: Dim) -> Dim:
     """The smaller of two numbers."""
-    return _one_of("minimum", a, b, decided("less_equal", a, b))
+    return _one_of("minimum", a, b, compared("less_equal", a, b))
 
 
 def _one_of(name: str, a: Dim, b: Dim, first: bool | None) -> Dim:

@@ -14,21 +14,17 @@ from tracejit.cpu.passes.sharing import TEAM, USUAL, shared
 from tracejit.cpu.passes.split import Split, split
 from tracejit.cpu.source import CPUSource
 from tracejit.cpu.styles import NonTemporal
-from tracejit.ir import dims, ops
+from tracejit.ir import dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
-from tracejit.ir.node import postorder
-from tracejit.ir.rules import roles
 from tracejit.ir.scalars import GIVEN
 from tracejit.lower.driver import OURS, Driver
 from tracejit.lower.kernel.verify import verify
-from tracejit.lower.program import has_loops
+from tracejit.lower.program import has_loops, known_steps
 from tracejit.lower.target import Made, Source
 from tracejit.lower.writes import written
 from tracejit.native import team
 
-#: What numbers of steps are made of that a driver knows.
-_KNOWN = (ops.INPUT, ops.DIM, ops.CONST, ops.POLY)
 #: See `CPU.compile`.
 Compile = Callable[[Source, Graph, Mapping[str, str]], tuple[Any, bool]]
 
@@ -40,7 +36,7 @@ def launch(compile: Compile, made: Made) -> Launch | Inside | None:
     The entries that this takes are made with `compile` when they are first needed.
     """
     # What writes into arguments, branches, or may be left before the end is one call.
-    inside = bool(written(made.graph)) or bool(made.program.controls)
+    inside = bool(written(made.graph)) or bool(made.program.controls or made.program.decisions())
     if inside or any(node.op is GIVEN for node in made.graph.nodes()):
         assert isinstance(made.source, CPUSource)
         return Inside(compile, made) if has_loops(made.program) else None
@@ -135,11 +131,7 @@ class Inside:
         self.least = threads.LEAST_SHARED // USUAL
         self.inside = threads.Inside(made.entry, threads.Later(self._shared))
         #: How often it goes through its loops, as far as that is known before.
-        self.steps: Dim = 1
-        for control in made.program.controls.values():
-            steps = roles(control.node).steps
-            if steps is not None and all(n.op in _KNOWN for n in postorder([dims.as_node(steps)])):
-                self.steps = dims.add(self.steps, steps)
+        self.steps = dims.add(1, known_steps(made.program))
 
     def call(self, driver: Driver, much: str, call: str, arguments: Sequence[str]) -> str:
         """The call of the entry whose loops threads share, where arrays are large."""

@@ -55,6 +55,7 @@ from tracejit.intrinsics.sums import (
 )
 from tracejit.intrinsics.team import team
 from tracejit.intrinsics.temporary import temporary
+from tracejit.intrinsics.undo import undo, undo_log, undo_note, undo_notes
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
 from tracejit.rng.table import SAMPLED
 
@@ -130,6 +131,10 @@ __all__ = [
     "temporary",
     "ufunc_loop",
     "ufunc_over",
+    "undo",
+    "undo_log",
+    "undo_note",
+    "undo_notes",
     "unpack",
     "wrap",
 ]

@@ -56,6 +56,7 @@ from tracejit.lower.kernel.statements import (
     Unary,
     bare,
 )
+from tracejit.lower.kernel.undo import array_of, viewed
 
 #: Statements from which on LLVM is told how to vectorise a loop.
 LARGE = 150
@@ -120,10 +121,10 @@ class Builder:
         for s in block.statements():
             if isinstance(s, Assign):
                 self.assigned[s.name] += 1
-                if whole := _whole(s.value):
+                if whole := viewed(s.value):
                     self.base[s.name] = whole
             elif isinstance(s, Store):
-                self.written[_array(s.element.array)] = None
+                self.written[array_of(s.element.array)] = None
             elif isinstance(s, Shared):  # whose iterations have names of their own
                 self._look_through(s.then)
             elif isinstance(s, Block):
@@ -275,7 +276,7 @@ class Builder:
 
     def _called(self, e: Call) -> Value:
         if e.function == "rows":
-            self.rows.add(_array(e.operands[0]))
+            self.rows.add(array_of(e.operands[0]))
         return self.call(self.namespace[e.function], map(self.value, e.operands))
 
     def _unary(self, e: Unary) -> Value:
@@ -314,7 +315,7 @@ class Builder:
 
     def _access(self, e: Element, make: Callable[..., Any], value: Sequence[Value]) -> Value:
         """A load or a store of one element."""
-        name = _array(e.array)
+        name = array_of(e.array)
         scope = self.scopes.get(self._memory(name), elements.READ_ONLY)
         known = scope if scope < elements.SCOPES else None
         intrinsic = make(len(e.index), known, name in self.rows)
@@ -343,25 +344,6 @@ Builder.expression_of = {
     Length: Builder._length,
     Output: Builder._output,
 }
-
-
-def _array(e: Expr) -> str:
-    """The name of an array, or of what it is the transpose of."""
-    while isinstance(e, Transposed):
-        e = e.array
-    assert isinstance(e, str)
-    return e
-
-
-#: What functions are called that give views of their first operands.
-_VIEWS = ("flat", "shaped_", "strip_", "slab_")
-
-
-def _whole(value: Expr) -> str:
-    """The array that an expression is a view of; nothing where it is another."""
-    if isinstance(value, Call) and value.function.startswith(_VIEWS):
-        return _array(value.operands[0])
-    return _array(value.array) if isinstance(value, Part) else ""
 
 
 def _length(block: Block) -> int:

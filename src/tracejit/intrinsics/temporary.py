@@ -24,9 +24,14 @@ _INT = ir.IntType(64)
 _BYTES = ir.IntType(8).as_pointer()
 #: Of memory that begins with a line of the cache, so many bytes are asked for in addition.
 _LINE = 64
-_NAMES = {"tracejit_malloc": "PyMem_RawMalloc", "tracejit_free": "PyMem_RawFree"}
+_NAMES = {
+    "tracejit_malloc": "PyMem_RawMalloc",
+    "tracejit_realloc": "PyMem_RawRealloc",
+    "tracejit_free": "PyMem_RawFree",
+}
 _KINDS = {
     "tracejit_malloc": ir.FunctionType(_BYTES, [_INT]),
+    "tracejit_realloc": ir.FunctionType(_BYTES, [_BYTES, _INT]),
     "tracejit_free": ir.FunctionType(ir.VoidType(), [_BYTES]),
 }
 
@@ -35,33 +40,39 @@ _held: WeakKeyDictionary[ir.Function, list[ir.Value]] = WeakKeyDictionary()
 
 
 @functools.cache
-def _registered() -> None:
+def registered() -> None:
     """Give the names of Python's allocator, which needs no lock, to the linker."""
     for symbol, name in _NAMES.items():
         llvm.add_symbol(symbol, native.address(name))
 
 
-def _function(b: ir.IRBuilder, symbol: str) -> ir.Function:
+def allocator(b: ir.IRBuilder, symbol: str) -> ir.Function:
+    """One of Python's functions for memory: ``tracejit_malloc``, ``_realloc`` or ``_free``."""
     return cgutils.get_or_insert_function(b.module, _KINDS[symbol], symbol)
+
+
+def hold(b: ir.IRBuilder, place: ir.Value) -> None:
+    """Give back, where the function returns, the memory whose address is in a place."""
+    _held.setdefault(b.function, []).append(place)
 
 
 def release(b: ir.IRBuilder) -> None:
     """Give back what the function has, before it returns."""
     for place in _held.get(b.function, ()):
-        b.call(_function(b, "tracejit_free"), [b.load(place)])
+        b.call(allocator(b, "tracejit_free"), [b.load(place)])
 
 
 def _memory(context: Any, b: ir.IRBuilder, count: ir.Value, itemsize: int) -> ir.Value:
     """The address of so many elements; MemoryError where there is no room."""
     place = cgutils.alloca_once_value(b, ir.Constant(_BYTES, None))
-    _held.setdefault(b.function, []).append(place)
-    b.call(_function(b, "tracejit_free"), [b.load(place)])  # what an earlier iteration had
+    hold(b, place)
+    b.call(allocator(b, "tracejit_free"), [b.load(place)])  # what an earlier iteration had
     b.store(ir.Constant(_BYTES, None), place)
     # More than there can be stays that, whatever the itemsize is.
     most = _INT((1 << 62) // itemsize)
     count = b.select(b.icmp_unsigned("<", count, most), count, most)
     size = b.add(b.mul(count, _INT(itemsize)), _INT(_LINE))
-    data = b.call(_function(b, "tracejit_malloc"), [size])
+    data = b.call(allocator(b, "tracejit_malloc"), [size])
     b.store(data, place)
     with b.if_then(cgutils.is_null(b, data), likely=False):
         release(b)
@@ -75,7 +86,7 @@ def temporary(char: str, ndim: int) -> Any:
 
     float16 arrays are those of uint16 to a program.
     """
-    _registered()
+    registered()
     dtype = np.dtype(char)
     made = types.Array(types.uint16 if char == "e" else from_dtype(dtype), ndim, "C")
 

@@ -19,7 +19,7 @@ class Watcher:
     #: Lengths, and the equal ones that stand for them.
     substitutions: Mapping[Node, Dim] = MappingProxyType({})
 
-    def answer(self, condition: Node) -> bool | None:
+    def answer(self, condition: Node, decides: bool = True) -> bool | None:
         """The answer to a scalar condition; None where only the values of arrays tell."""
         return None
 

@@ -201,6 +201,13 @@ def _copy(node: Node) -> Node:
     return make(ops.CAST, (node,), None, node.type, node.origin)
 
 
+def bodies(run: Node) -> list[Graph]:
+    """The graphs of what a run repeats or chooses from, with runs for what is inside."""
+    node, places = original(run), places_of(run)
+    regions = regions_of(node)[roles(node).tests :]
+    return [flattened(body(region, places, decides=False)) for region in regions]
+
+
 def is_body(graph: Graph) -> bool:
     """Whether `graph` is that of a region: its inputs are its parameters."""
     return any(i.attr[2] < -1 for i in graph.inputs)

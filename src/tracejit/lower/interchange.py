@@ -31,7 +31,7 @@ from tracejit.lower.program import (
     Loop,
     Plain,
     Program,
-    computations_in,
+    computations_of,
 )
 from tracejit.lower.writes import place_of
 
@@ -93,7 +93,7 @@ def touched(items: Iterable[Loop | Computation], program: Program) -> Touched | 
     if any(tuple(loop.extent for loop in nest) != extents for nest in loops):
         return None
     found = Touched(extents, [], [])
-    for c in (c for item in items for c in _computations(item)):
+    for c in (c for item in items for c in computations_of(item)):
         found.reads.extend(_reads(c, program))
         found.writes.extend(_writes(c, program))
     return found
@@ -168,10 +168,6 @@ def _nest(item: Loop | Computation, program: Program) -> list[Loop] | None:
         for c in chain[-1].items
     )
     return chain if right and all(loop.style == Plain() for loop in chain) else None
-
-
-def _computations(item: Loop | Computation) -> list[Computation]:
-    return [item] if isinstance(item, Computation) else computations_in(item)
 
 
 def _writes(c: Computation, program: Program) -> Iterator[tuple[Node, object]]:

@@ -7,7 +7,7 @@ point of its domain and stores, reduces or scans it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, Protocol, TypeVar
@@ -16,6 +16,8 @@ from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node, postorder
+from tracejit.ir.rules import roles
+from tracejit.ir.scalars import GIVEN
 from tracejit.lower.access import Access, Entry
 from tracejit.lower.control import LEFT
 
@@ -295,6 +297,20 @@ class Program:
     outputs: frozenset[Node] = frozenset()
     required: Node | None = None
 
+    def decisions(self) -> list[Node]:
+        """What has been decided by the values of arrays, of all that is `required` of them.
+
+        NumPy raises where the rest is false, which is tested where it is computed.
+        """
+        found: list[Node] = []
+        if (node := self.required) is None:
+            return found
+        tested = {n.args[1] for n in self.graph.nodes() if n.op is GIVEN}
+        while node.op.name == "logical_and" and node not in tested:
+            node, last = node.args
+            found.append(last)
+        return [n for n in (node, *found[::-1]) if n not in tested]
+
     def conditions(self, late: bool = False) -> list[Node]:
         """What is checked before any work, or, in a region, `late`, of what has been computed."""
         found = [check.condition for check in self.graph.checks]
@@ -337,6 +353,33 @@ class Program:
         return sum(not b.is_callers for b in unique.values()) + len(self.parts) + inside
 
 
+#: What numbers of steps are made of that are known before any.
+_KNOWN = (ops.INPUT, ops.DIM, ops.CONST, ops.POLY)
+
+
+def known_steps(program: Program) -> Dim:
+    """How many steps its loops of regions have, those inside of others not counted.
+
+    What only values tell is not counted.
+    """
+    return _known(roles(control.node).steps for control in program.controls.values())
+
+
+def known_places(program: Program) -> Dim:
+    """How many elements it puts where positions say, as far as that is known before."""
+    each = (c for computations in program.stored.values() for c in computations)
+    return _known(dims.product(c.domain) for c in each if c.kind is Kind.SCATTER)
+
+
+def _known(found: Iterable[Dim | None]) -> Dim:
+    """The sum of the numbers that are known before anything is done."""
+    total: Dim = 0
+    for d in found:
+        if d is not None and all(n.op in _KNOWN for n in postorder([dims.as_node(d)])):
+            total = dims.add(total, d)
+    return total
+
+
 def has_loops(program: Program) -> bool:
     """Whether a program goes through anything more than once, or calls what may."""
     for item in program.items:
@@ -369,6 +412,11 @@ def is_formula(node: Node) -> bool:
     """Whether a node is a scalar that is computed again where it is read, even if it is stored."""
     again = isinstance(node.op, ops.Elementwise) or node.op in (ops.CONST, ops.DIM, ops.POLY)
     return again and not node.ndim
+
+
+def computations_of(item: Loop | Computation) -> list[Computation]:
+    """What an item computes."""
+    return computations_in(item) if isinstance(item, Loop) else [item]
 
 
 def computations_in(loop: Loop) -> list[Computation]:

@@ -16,7 +16,7 @@ from tracejit.ir.inequalities import Ranges
 from tracejit.ir.node import Node, postorder
 from tracejit.lower import access
 from tracejit.lower.access import Access, Index, identity, memory_of
-from tracejit.lower.control import START, carried_memory, is_body, regions_in
+from tracejit.lower.control import LEFT, START, bodies, carried_memory, is_body, regions_in
 
 #: What may write into its operand: a change of some elements, a loop that goes on with it.
 OVERWRITING = (ops.SCATTER, ops.PLACE, START)
@@ -176,9 +176,49 @@ def may_refuse(graph: Graph) -> bool:
 def are_late(graph: Graph) -> bool:
     """Whether nothing may be written before all else has been computed.
 
-    What a region writes is its loop's own memory.
+    What a region writes is its loop's own memory. A few elements are written at once, and put back
+    where NumPy raises.
     """
-    return bool(written(graph)) and not is_body(graph) and may_refuse(graph)
+    late = bool(written(graph)) and not is_body(graph) and may_refuse(graph)
+    return late and not changes_elements(graph)
+
+
+def keeps_log(graph: Graph) -> bool:
+    """Whether what is written into the caller's arrays is put back where NumPy raises."""
+    return may_refuse(graph) and changes_elements(graph)
+
+
+def changes_elements(graph: Graph) -> bool:
+    """Whether of all that is written only elements are, which are looked up, or one by one."""
+    writes = written(graph)
+    return bool(writes) and all(_changes_elements(n.args[1], x) for x, n in writes.items())
+
+
+def _changes_elements(y: Node, x: Node) -> bool:
+    *later, first = versions(y)
+    return first is x and all(map(_is_of_elements, later))
+
+
+def _is_of_elements(node: Node) -> bool:
+    if node.op is START:
+        return True
+    if node.op is ops.SCATTER:
+        return not node.args[1].ndim or any(place_of(p) is None for p in node.args[2:])
+    if node.op is ops.PLACE:
+        return False
+    run, k = (node.args[0], node.attr[0]) if node.op is LEFT else (node, 0)
+    return all(_is_of_elements_inside(graph, k) for graph in bodies(run))
+
+
+def _is_of_elements_inside(graph: Graph, k: int) -> bool:
+    """Whether a body changes elements, one by one, of what its result `k` is left in."""
+    result = graph.outputs[k]
+    if result.op is not ops.ASSIGN:
+        return result.op is ops.INPUT
+    chain = versions(result.args[1])
+    scatters = (n for n in chain if n.op is ops.SCATTER)
+    alone = all(not n.args[1].ndim for n in scatters)
+    return alone and _changes_elements(result.args[1], result.args[0])
 
 
 def _may_refuse(node: Node) -> bool:

@@ -7,7 +7,8 @@ before anything is written, and find or make the one of the other side.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tracejit.errors import NotTraceable
@@ -30,6 +31,15 @@ class Decisions:
         self.answers: dict[Node, bool] = {}
         #: What became of loops and branches, by line and construct.
         self.notes: dict[tuple[int, str], str] = {}
+
+    @contextlib.contextmanager
+    def none(self) -> Iterator[None]:
+        """Decide nothing meanwhile."""
+        before, self.first_part = self.first_part, None
+        try:
+            yield
+        finally:
+            self.first_part = before
 
     def are_possible(self) -> bool:
         """Whether one more may be made here."""

@@ -7,6 +7,7 @@ compiled code is valid only where every check holds.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Iterable
@@ -400,16 +401,18 @@ class Trace(Knowing):
         self._record(condition, answer)
         return answer
 
-    def answer(self, condition: Node) -> bool | None:
+    def answer(self, condition: Node, decides: bool = True) -> bool | None:
         """`truth`; None where only the values of arrays tell.
 
-        A loop is divided for what the numbers of its steps tell, and for nothing else.
+        A loop is divided for what the numbers of its steps tell, and for nothing else. The part of
+        the function before is asked if the answer `decides` what is traced.
         """
         known = self.facts.answer(condition)
         if known is not None:
             return known
         ask = undivided(condition, self) or (lambda: self.truth(condition))
-        return attempted(ask, self.checks, self.tables())
+        with contextlib.nullcontext() if decides else self.decisions.none():
+            return attempted(ask, self.checks, self.tables())
 
     def compared(self, name: str, difference: Dim) -> bool:
         """The answer to a comparison of a length with 0."""

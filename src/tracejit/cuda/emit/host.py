@@ -32,6 +32,8 @@ def emit(program: Program) -> CUDASource:
 class HostEmitter(Emitter):
     """Every outermost item of the program is a kernel of its own."""
 
+    undoes = False
+
     def __init__(self, program: Program, around: Any = None) -> None:
         super().__init__(program, around)
         #: The kernels by name, and what the names of arrays, and of the caller's scalars, are.

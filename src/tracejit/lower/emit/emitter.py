@@ -19,11 +19,12 @@ text; where each statement comes from is kept beside it. For ``1 / (1 + np.exp(-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Container, Sequence
 
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
-from tracejit.lower.access import FLAT, Dynamic, Entry, Index
+from tracejit.lower.access import FLAT, Dynamic, Entry, Index, read_for
 from tracejit.lower.buffers import name_memory
 from tracejit.lower.control import results
 from tracejit.lower.emit.accumulate import Accumulators
@@ -45,6 +46,7 @@ from tracejit.lower.kernel.statements import (
     Statement,
     Store,
 )
+from tracejit.lower.kernel.undo import open_log, with_undo
 from tracejit.lower.program import (
     Buffer,
     Computation,
@@ -54,8 +56,11 @@ from tracejit.lower.program import (
     Loop,
     Program,
     computations_in,
+    computations_of,
+    known_places,
+    known_steps,
 )
-from tracejit.lower.writes import are_late, written
+from tracejit.lower.writes import are_late, keeps_log, written
 
 
 class Emitter(Emitting):
@@ -66,6 +71,8 @@ class Emitter(Emitting):
 
     #: What begins, steps and ends what computations carry.
     accumulators: Accumulators
+    #: Whether the caller's arrays are written where they are, and not a device's.
+    undoes = True
 
     def __init__(self, program: Program, around: Emitting | None = None) -> None:
         super().__init__(program, around)
@@ -85,9 +92,16 @@ class Emitter(Emitting):
         """Emit everything."""
         self.name_all()
         self.checks()
-        is_late = are_late(self.program.graph)
+        graph = self.program.graph
+        logged = self.undoes and keeps_log(graph)
+        is_late = logged or are_late(graph)
+        if logged:
+            self._open_logs()
+        decisions, done = self.program.decisions(), set[Node]()
         for first, last, lines in self.program.turns():
             items = self.program.items[first:last]
+            decisions = self._test_decisions(decisions, done)
+            done |= {c.target for item in items for c in computations_of(item)}
             if is_late and not self.left and any(map(_assigns, items)):
                 self.leave()
             if lines is None:
@@ -99,7 +113,34 @@ class Emitter(Emitting):
         self.body.add(Return(DONE))
         parameters = self.parameters + self.own_parameters()
         parameters += ["late"] if self.returned else []
-        return Kernel(parameters, self.factories, self.body)
+        kernel = Kernel(parameters, self.factories, self.body)
+        return with_undo(kernel) if logged else kernel
+
+    def _test_decisions(self, decisions: Sequence[Node], done: Container[Node]) -> list[Node]:
+        """Leave where what has been decided is otherwise, as soon as it is known; those left.
+
+        What follows may read where only what was decided says that there is something.
+        """
+        stored = self.program.stored
+        ready = [
+            d
+            for d in decisions
+            if all(n.op is ops.INPUT or n in done for n, _ in read_for([d], stored))
+        ]
+        if ready:
+            every = functools.reduce(
+                lambda a, b: Call("logical_and", (a, b)), [self.value(d, ()) for d in ready]
+            )
+            self.path[-1].add(unless(every, Return(MISSED)))
+        return [d for d in decisions if d not in ready]
+
+    def _open_logs(self) -> None:
+        """Take note of what is overwritten in the caller's arrays, from here on."""
+        count = self.dim(dims.add(known_steps(self.program), known_places(self.program)))
+        for k, node in enumerate(n for n in self.program.graph.inputs if n in self.written):
+            name = self.names[node.attr[0]]
+            assert isinstance(name, str)
+            open_log(self.body, name, k, count)
 
     def name_all(self) -> None:
         """Name what the function is given, and memory."""
@@ -389,8 +430,7 @@ class Emitter(Emitting):
 
 def _assigns(item: Loop | Computation) -> bool:
     """Whether an item writes into an array of the caller's."""
-    inside = computations_in(item) if isinstance(item, Loop) else [item]
-    return any(c.target.op is ops.ASSIGN for c in inside)
+    return any(c.target.op is ops.ASSIGN for c in computations_of(item))
 
 
 def _moved(c: Computation, index: list[Entry | Dynamic]) -> Index:
