@@ -258,3 +258,34 @@ def test_what_is_put_is_compiled(dtype: str) -> None:
         x.put([], 1)
 
     agrees(f, values(dtype, 4), np.float64(1.5))
+
+
+@pytest.mark.parametrize("source", ["i8", "i4", "u1", "u8", "f8", "f4"])
+@pytest.mark.parametrize("target", ["i1", "i2", "i4", "i8", "u1", "u8"])
+def test_a_scalar_fits_into_signed_integers_or_numpy_raises(target: str, source: str) -> None:
+    """`y[0] = x[0]` makes a number of Python's; `y[[0]] = x[0]` casts."""
+
+    def put(x: Any, y: Any) -> None:
+        y[1] = x[1]
+        y[0] = x[0] + x[1]
+
+    def put_at_places(x: Any, y: Any) -> None:
+        y[[0, 1]] = x[0]
+
+    # Of float64 more is left to NumPy than must be.
+    mode = "warn" if source == "f8" else "error"
+    for function in (put, put_at_places):
+        f = tracejit.function(function, on_unsupported=mode)
+        for values in ((3, 2), (100, 100), (200, 3), (250, 250)):
+            x = np.array(values).astype(source)
+            found = []
+            for call in (f, function):
+                y = np.zeros(2, target)
+                try:
+                    with np.errstate(over="ignore"), warnings.catch_warnings():
+                        warnings.simplefilter("ignore")
+                        call(x, y)
+                    found.append((None, y.tolist()))
+                except OverflowError as error:
+                    found.append((str(error), y.tolist()))
+            assert found[0] == found[1], (function.__name__, values)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from reference.target import Reference
 
+import tracejit
 from tracejit.errors import (
     FailedCheckError,
     InvalidGraphError,
@@ -304,6 +305,23 @@ def test_lengths_are_those_of_parameters_or_captured():
     assert [str(p.type.weak) for p in body.params] == ["False", "True", "True"]
     [got] = evaluate(graph(X, z).outputs[1:], {"x": np.empty(7), "y": np.arange(1.0, 7)})
     np.testing.assert_array_equal(got, [5, 6, 0, 0, 0, 0])
+
+
+def test_lengths_that_are_products_are_those_of_parameters_too():
+    """Of what is computed inside, whatever it is named by: `[n * m]` has no length of its own."""
+
+    def cleared(a):
+        b = a.ravel()[::-1].copy()
+        for i in range(len(a)):
+            b[b < a[i, 0]] = max(a[i, 1], 3)
+        return b
+
+    f = tracejit.function(cleared, on_unsupported="error")
+    a = np.random.default_rng(0).normal(size=(9, 7))
+    with tracejit.config(compile=True, check=True):
+        for given in (a, a[:5], a.T.copy()):
+            np.testing.assert_array_equal(f(given), cleared(given))
+    assert "region" in f.explain()
 
 
 def test_what_is_around_is_computed_once():

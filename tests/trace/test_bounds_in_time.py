@@ -83,3 +83,52 @@ def test_what_is_decided_is_tested_first() -> None:
     assert (
         len(re.findall(r"^ +return 1$", text[:first], re.MULTILINE)) == 2
     )  # sizes; what is decided
+
+
+def test_a_number_that_a_loop_has_counted_is_tested_when_it_is_there() -> None:
+    """What the loop gives is no size of an argument's, and so no condition for the program."""
+
+    def below(x: Any, y: Any, k: int) -> Any:
+        y = y.copy()
+        for _ in x:
+            k -= 1
+        y[y < x[k]] -= x[3]
+        return y, np.zeros(-k)
+
+    f = tracejit.function(below)
+    with tracejit.config(compile=True, budget=0):
+        for n in range(6, 10):
+            x = np.arange(float(n))
+            for a, b in zip(f(x, x, n - 6), below(x, x, n - 6), strict=True):
+                np.testing.assert_array_equal(a, b)
+        with pytest.raises(IndexError):
+            f(x, x, 30)
+    assert f.stats.fallbacks == 0
+
+
+def test_what_is_decided_is_read_when_all_of_it_is_written() -> None:
+    """An array is filled first, and then changed: of two items the second is the last."""
+
+    def first_of_many(n: int) -> Any:
+        q = np.full(3, 4)
+        q[0] = n
+        return np.arange(q[0])
+
+    def in_a_loop(n: int, p: Any) -> Any:
+        q = np.zeros(3, np.int64)
+        for k in range(len(p)):
+            q[k] += n + p[k]
+        q[1] += 1
+        count = 0
+        for _ in range(q[0], q[1]):
+            count += 1
+        return count, np.ones(q[2]) if q[2] > 0 else None
+
+    p = np.array([1, 5, 2])
+    for function, args in ((first_of_many, ()), (in_a_loop, (p,))):
+        f = tracejit.function(function)
+        with tracejit.config(compile=True, budget=0):
+            for n in (-2, 5, 0, 3, -1, 4):
+                for x, y in zip(*map(_parts, (f(n, *args), function(n, *args))), strict=True):
+                    np.testing.assert_array_equal(x, y)
+        assert f.stats.fallbacks <= 1

@@ -33,8 +33,8 @@ from tracejit.trace.tables import UFUNC_METHODS, implements, method
 from tracejit.trace.tracer import Tracer, is_number, operand, view_of
 
 
-def value_of(y: Any, dtype: np.dtype[Any]) -> Node:
-    """What is to be written, as `dtype`."""
+def value_of(y: Any, dtype: np.dtype[Any], looked_up: bool = False) -> Node:
+    """What is to be written, as `dtype`; NumPy casts what goes where places are `looked_up`."""
     x = operand(y.written(dtype) if isinstance(y, Mixed) else y)
     kind = x.dtype.kind if isinstance(x, Node) else np.asarray(x).dtype.kind
     if kind == "c" and dtype.kind not in "cb":
@@ -44,10 +44,18 @@ def value_of(y: Any, dtype: np.dtype[Any]) -> Node:
     if isinstance(x, float) and dtype.kind in "iu":
         x = int(x)  # as NumPy does: ValueError for nan, OverflowError for infinities
     if isinstance(x, Node) and (
-        isinstance(y, list | tuple) or is_number(y) or (x.dtype == np.float64 and is_scalar(y))
+        isinstance(y, list | tuple) or is_number(y) or _is_made(x, y, dtype, looked_up)
     ):
         require_fits(x, dtype)
     return coerce(x, dtype)
+
+
+def _is_made(x: Node, y: Any, dtype: np.dtype[Any], looked_up: bool) -> bool:
+    """Whether NumPy makes a number of Python's of a scalar, which an integer then must be.
+
+    It does where that is a float64, and for signed integers; to unsigned ones it casts.
+    """
+    return is_scalar(y) and (x.dtype == np.float64 or (dtype.kind == "i" and not looked_up))
 
 
 def is_scalar(y: Any) -> bool:
@@ -63,7 +71,7 @@ def setitem(x: Tracer, key: Any, y: Any) -> None:
     check_owned(x)
     entries = indexing.expand(key if isinstance(key, tuple) else (key,), x.node.ndim)
     if any(isinstance(e, Node) for e in entries):
-        node = value_of(y, x.node.dtype)
+        node = value_of(y, x.node.dtype, looked_up=True)
         [first, *rest] = entries
         if not rest and first.dtype == BOOL and not node.ndim:
             write(x, build.where(_spread_mask(first, x.node), node, x.node))

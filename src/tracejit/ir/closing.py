@@ -24,7 +24,7 @@ from tracejit.ir.region import (
     region,
     token,
 )
-from tracejit.ir.rewrite import replaced, with_operands
+from tracejit.ir.rewrite import length_over, replaced, with_operands
 
 #: Where lengths are found: the position and the axis of a parameter.
 Lengths = dict[Node, tuple[int, int]]
@@ -97,7 +97,7 @@ def close(
     given = [*params, *captures]
     # Numbers first: lengths are made of them.
     for position, node in sorted(enumerate(given), key=lambda each: each[1].ndim > 0):
-        shape = tuple(_translated(d, new) for d in node.shape)
+        shape = tuple(length_over(d, new) if isinstance(d, Node) else d for d in node.shape)
         new[node] = parameter(position, ArrayType(node.dtype, shape, node.type.weak), depth)
     for node in order:
         if node not in new:
@@ -145,13 +145,6 @@ def _atoms(d: Dim) -> tuple[Node, ...]:
     if not isinstance(d, Node):
         return ()
     return d.args if d.op is ops.POLY else (d,)
-
-
-def _translated(d: Dim, new: Mapping[Node, Node]) -> Dim:
-    """A length in terms of parameters, where its atoms are known."""
-    if not isinstance(d, Node):
-        return d
-    return dims.from_node(with_operands(d, new) if d.op is ops.POLY else new[d])
 
 
 def _is_constant(node: Node) -> bool:

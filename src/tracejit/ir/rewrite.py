@@ -34,8 +34,15 @@ def with_operands(node: Node, new: Mapping[Node, Node]) -> Node:
 
 def _over(type: ArrayType, new: Mapping[Node, Node]) -> ArrayType:
     """`type` over the replacements of dimensions."""
-    shape = tuple(dims.from_node(new.get(d, d)) if isinstance(d, Node) else d for d in type.shape)
+    shape = tuple(length_over(d, new) if isinstance(d, Node) else d for d in type.shape)
     return type if shape == type.shape else ArrayType(type.dtype, shape, type.weak)
+
+
+def length_over(d: Node, new: Mapping[Node, Node]) -> dims.Dim:
+    """A length over replacements: of itself, or of what it is a polynomial of."""
+    if d in new:
+        return dims.from_node(new[d])
+    return dims.from_node(with_operands(d, new)) if d.op is ops.POLY else d
 
 
 def replaced(

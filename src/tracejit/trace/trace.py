@@ -263,7 +263,8 @@ class Trace(Knowing):
     def evaluate(self, node: Node) -> Any:
         """The value of a scalar that depends on sizes and numbers alone.
 
-        Raises NotTraceable where it depends on the content of an array.
+        Raises NotTraceable where it depends on the content of an array, or on what a loop or a
+        branch gives, which is known when that has run.
         """
         memo = self._memo
         if node not in memo:
@@ -273,7 +274,8 @@ class Trace(Knowing):
                 if top in memo:
                     stack.pop()
                     continue
-                if top.op is ops.INPUT or (top.several is None and top.ndim):
+                given = top.op in (ops.INPUT, ops.ITEM)
+                if given or (top.several is None and top.ndim):
                     raise NotTraceable(
                         "the value of an array decides what Python does next",
                         "np.where(condition, a, b) chooses between values; "

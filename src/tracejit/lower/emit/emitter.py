@@ -20,7 +20,7 @@ text; where each statement comes from is kept beside it. For ``1 / (1 + np.exp(-
 from __future__ import annotations
 
 import functools
-from collections.abc import Container, Sequence
+from collections.abc import Mapping, Sequence
 
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node
@@ -97,11 +97,10 @@ class Emitter(Emitting):
         is_late = logged or are_late(graph)
         if logged:
             self._open_logs()
-        decisions, done = self.program.decisions(), set[Node]()
+        decisions, last_of = self.program.decisions(), self._last_items()
         for first, last, lines in self.program.turns():
             items = self.program.items[first:last]
-            decisions = self._test_decisions(decisions, done)
-            done |= {c.target for item in items for c in computations_of(item)}
+            decisions = self._test_decisions(decisions, last_of, first)
             if is_late and not self.left and any(map(_assigns, items)):
                 self.leave()
             if lines is None:
@@ -116,16 +115,27 @@ class Emitter(Emitting):
         kernel = Kernel(parameters, self.factories, self.body)
         return with_undo(kernel) if logged else kernel
 
-    def _test_decisions(self, decisions: Sequence[Node], done: Container[Node]) -> list[Node]:
-        """Leave where what has been decided is otherwise, as soon as it is known; those left.
+    def _last_items(self) -> dict[Node, int]:
+        """The last item that does something for what is stored: it is all there then."""
+        each = enumerate(self.program.items)
+        return {c.target: k for k, item in each for c in computations_of(item)}
 
-        What follows may read where only what was decided says that there is something.
+    def _test_decisions(
+        self, decisions: Sequence[Node], last_of: Mapping[Node, int], item: int
+    ) -> list[Node]:
+        """Leave where what has been decided is otherwise, if that is known before an item.
+
+        The others are left for later. What follows may read where only what was decided says that
+        there is something.
         """
-        stored = self.program.stored
+        never = len(self.program.items)
         ready = [
             d
             for d in decisions
-            if all(n.op is ops.INPUT or n in done for n, _ in read_for([d], stored))
+            if all(
+                n.op is ops.INPUT or last_of.get(n, never) < item
+                for n, _ in read_for([d], self.program.stored)
+            )
         ]
         if ready:
             every = functools.reduce(
