@@ -307,12 +307,35 @@ class Containers:
             if same and all(x is y for (_, x), (_, y) in pairs):
                 continue
             changed, resized = container, resized if same else type(before).__name__
-            container.clear()
-            if type(container) is dict:
-                container.update(before)
-            else:
-                list.extend(container, before)
+            fill(container, before)
         return changed, resized
+
+
+def contents(values: Iterable[Any]) -> list[tuple[Any, Any]]:
+    """The lists and dicts that values are and hold, which no arrays stand for, with a copy each."""
+    found: list[tuple[Any, Any]] = []
+    stack, seen = list(values), set[int]()
+    while stack:
+        value = stack.pop()
+        if id(value) in seen or type(value) not in (list, dict, tuple, TracedList):
+            continue
+        seen.add(id(value))
+        if type(value) is not tuple:
+            if isinstance(value, TracedList) and value.store is not None:
+                continue
+            found.append((value, value.copy() if type(value) is dict else [*value]))
+        stack += value.values() if type(value) is dict else value
+    return found
+
+
+def fill(container: Any, content: Any) -> None:
+    """Let a list or a dict hold this, and nothing else."""
+    if type(container) is dict:
+        container.clear()
+        container.update(content)
+    else:
+        list.clear(container)
+        list.extend(container, content)
 
 
 def _content(cell: types.CellType) -> Any:

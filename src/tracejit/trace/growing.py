@@ -7,7 +7,7 @@ lists have room, and the loop is traced again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tracejit.errors import NotTraceable
@@ -73,12 +73,14 @@ def _is_known(trace: Trace, d: Dim) -> bool:
     return not isinstance(d, Node) or trace.value(d) is not None or is_told(d, trace.steps)
 
 
-def measured(trace: Trace, run: Callable[[], Any], variables: Variables) -> tuple[Any, bool]:
+def measured(
+    trace: Trace, run: Callable[[], Any], variables: Variables, held: Sequence[Any]
+) -> tuple[Any, bool]:
     """What `run` gives, which is undone; and whether lists grow in a branch or a loop in it."""
     lists: dict[int, _Growing] = {}
     depth, deeper = 1 + sum(log.region for log in trace.logs), False
     for _ in range(MOST):
-        undo = Undo(trace, variables)
+        undo = Undo(trace, variables, held)
         try:
             for one in lists.values():
                 one.room = None
@@ -100,11 +102,11 @@ def measured(trace: Trace, run: Callable[[], Any], variables: Variables) -> tupl
     raise NotTraceable("what a list holds changes its type at each step of a loop")
 
 
-def growing(trace: Trace, run: Callable[[], Any], variables: Variables) -> Any:
+def growing(trace: Trace, run: Callable[[], Any], variables: Variables, held: Sequence[Any]) -> Any:
     """What `run` gives, which makes lists longer."""
     lists: dict[int, _Growing] = {}
     for _ in range(MOST):
-        undo = Undo(trace, variables)
+        undo = Undo(trace, variables, held)
         try:
             for one in lists.values():
                 one.prepare()

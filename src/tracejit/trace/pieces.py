@@ -15,7 +15,17 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.region import Check
 from tracejit.ir.scalars import held
-from tracejit.trace.effects import Changed, Containers, Elements, Form, Slots, State, Variables
+from tracejit.trace.effects import (
+    Changed,
+    Containers,
+    Elements,
+    Form,
+    Slots,
+    State,
+    Variables,
+    contents,
+    fill,
+)
 from tracejit.trace.explain import class_text
 from tracejit.trace.lists import listed
 from tracejit.trace.memory import Log, Memory, put
@@ -30,9 +40,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Undo:
     """What there is at a place, to go back to."""
 
-    def __init__(self, trace: Trace, variables: Variables) -> None:
+    def __init__(self, trace: Trace, variables: Variables, held: Sequence[Any] = ()) -> None:
         self.trace, self.variables = trace, variables
         self.before, self.log, self.state = variables.get(), Log(region=False), State(trace)
+        #: What lists and dicts held: steps that are done by themselves change them.
+        self.contents = contents(v for v in (*held, *self.before) if v is not variables.unbound)
         trace.logs.append(self.log)
 
     def all(self) -> None:
@@ -42,6 +54,9 @@ class Undo:
             put(array, node)
         self.log.before.clear()
         self.log.added.clear()
+        for container, before in self.contents:
+            if getattr(container, "store", None) is None:  # else arrays have what it holds
+                fill(container, before)
         self.variables.set(self.before)
         self.state.restore()
 
@@ -92,7 +107,7 @@ def by_parts(f: F) -> F:
             split = split.split(found.place, found.form)
         variables = split
         while True:
-            undo = Undo(trace, variables)
+            undo = Undo(trace, variables, held)
             try:
                 return f(trace, *others, variables, held)
             except Structured as found:

@@ -97,7 +97,7 @@ class TracedControl(PythonControl):
             return branches.if_true(self.trace, condition, then, otherwise, names, held)
 
         try:
-            result = region() if may_decide else growing(self.trace, region, names)
+            result = region() if may_decide else growing(self.trace, region, names, held)
             self._note("branch", "a region")
             return result
         except NotTraceable as problem:
@@ -143,7 +143,7 @@ class TracedControl(PythonControl):
                     counted.for_until(self.trace, 0, count, 1, step, goes_on, names, held)
 
         def region() -> None:
-            growing(self.trace, looped, names)
+            growing(self.trace, looped, names, held)
 
         why = ""
         if not few:
@@ -218,6 +218,7 @@ class TracedControl(PythonControl):
                 self.trace,
                 lambda: control.while_true(self.trace, goes_on, body, names, held),
                 names,
+                held,
             )
             self._note("loop", "a region")
             if leave is not None and test() is True:
@@ -363,7 +364,7 @@ class TracedControl(PythonControl):
             found.append(self._is_open(body(items.at(counted.wrap_length(0)))))
 
         held = [*_held(body), *items.held]
-        measured(self.trace, lambda: tried(self.trace, first, NOTHING, held), NOTHING)
+        measured(self.trace, lambda: tried(self.trace, first, NOTHING, held), NOTHING, held)
         return any(found)
 
     def _reduced(
@@ -433,7 +434,7 @@ class TracedControl(PythonControl):
             step(counted.wrap_length(0))
             found.append(self._is_open(leave()))
 
-        measured(self.trace, lambda: tried(self.trace, one, names, held), names)
+        measured(self.trace, lambda: tried(self.trace, one, names, held), names, held)
         return any(found)
 
     def _cost(self, step: _Step, names: Variables, held: Any) -> float:
@@ -444,6 +445,7 @@ class TracedControl(PythonControl):
                 self.trace,
                 lambda: counted.cost(self.trace, step.items.length, step, names, held),
                 names,
+                held,
             )
             self.trace.learned[known] = math.inf if deeper else max(made, 1)
         cost: float = self.trace.learned[known]
