@@ -212,3 +212,31 @@ def test_a_step_by_itself_is_done_once() -> None:
         x = np.arange(float(n))
         assert shown(f(x, n)) == shown(left_out(x, n))
     assert f.stats.fallbacks == 0
+
+
+def test_an_integer_of_either_class_is_an_index():
+    """As where a set's representative is followed from a number of Python's on."""
+
+    def root(parent, i):
+        while parent[i] != i:
+            i = parent[i]
+        return i
+
+    def count(parent):
+        sets = 0
+        for i in range(len(parent)):
+            r = i
+            while parent[r] != r:
+                r = parent[r]
+            if r == i:
+                sets += 1
+        return sets
+
+    parent = np.array([0, 0, 1, 2, 2, 5, 5])
+    followed = tracejit.function(root, on_unsupported="error")
+    counted = tracejit.function(count, on_unsupported="error")
+    for start in (0, 4, 6, 3):
+        assert repr(followed(parent, start)) == repr(root(parent, start))
+    assert counted(parent) == count(parent) == 2
+    with pytest.raises(IndexError):
+        followed(parent, 7)

@@ -28,6 +28,7 @@ from tracejit.ir.build import Index
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64
+from tracejit.trace.mixed import Mixed
 from tracejit.trace.tables import METHODS, method
 from tracejit.trace.tracer import Tracer, solver_value, view_of, wrap
 
@@ -153,6 +154,8 @@ class _Int:
 def _entry(k: Any, viewing: bool) -> Any:
     if k is None or k is Ellipsis or isinstance(k, slice):
         return k
+    if isinstance(k, Mixed):
+        k = k.index()
     if isinstance(k, (bool, np.bool_)):
         raise NotTraceable("an index of a single bool is not compiled")
     if isinstance(k, (int, np.integer)):

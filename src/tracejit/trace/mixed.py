@@ -214,6 +214,12 @@ class Mixed:
         first, second = (build.cast(side.node, dtype) for side in self.sides())
         return Tracer(_where(self.is_first.node, first, second), "scalar")
 
+    def index(self) -> Tracer:
+        """The integer that it is, of whichever class: an element has one place by either."""
+        if not all(isinstance(c, Class) and c.dtype.kind in "iu" for c in self.classes):
+            raise _asked(self)
+        return self.written(np.dtype(np.int64))
+
     __add__, __radd__ = _operators(operator.add)
     __sub__, __rsub__ = _operators(operator.sub)
     __mul__, __rmul__ = _operators(operator.mul)
