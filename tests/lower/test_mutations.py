@@ -49,7 +49,8 @@ def fail(tests: list[str], folder: Path, module: str = "", text: str = "") -> bo
     env = {**os.environ, "PYTHONPATH": str(folder)}
     env.pop("PYTEST_XDIST_WORKER", None)
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
-    assert done.returncode in (0, 1, 2), done.stdout + done.stderr
+    # One that writes where it must not may end the process: that is found, too.
+    assert done.returncode <= 2, done.stdout + done.stderr
     shutil.rmtree(folder / "tracejit")
     return done.returncode != 0
 
