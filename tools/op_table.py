@@ -333,6 +333,7 @@ def function_rows() -> list[Row]:
 @cache
 def write_rows() -> list[Row]:
     """The rows of the table of statements."""
+    register("source", Source)
     return [row_of(text, lambda d, t=text: _statement(t, d)) for text in WRITES]  # type: ignore[misc]
 
 
@@ -373,7 +374,6 @@ class Source(CPU):
 
 def _written(function: Callable[..., Any], arrays: dict[str, np.ndarray]) -> str:
     own = tracejit.function(function, on_unsupported="error")
-    register("source", Source)
     try:
         with change_flags(device="source"):
             path: Any = path_for(own, (), arrays)

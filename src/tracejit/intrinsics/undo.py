@@ -1,8 +1,8 @@
 """Undo logs: where a kernel has written into an array, and what was there.
 
-A log has its entries in memory that grows. Where they would take more than the array itself, a copy
-is made of what that was, and nothing is noted any longer: before the first write, if it is known
-that there are many.
+A log has its entries in memory that grows. From a quarter as many on as the array has elements, a
+copy is made of what that was, and nothing is noted any longer: before the first write, if it is
+known that there are so many.
 """
 
 from __future__ import annotations

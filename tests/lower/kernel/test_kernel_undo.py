@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from handwritten import parsed
@@ -153,10 +151,3 @@ def test_of_a_place_that_is_written_twice_the_first_value_comes_back() -> None:
     x = np.array([1.0, 2.0, 3.0])
     run(with_undo(parsed_body(text + "    return 2\n")), [x, np.zeros(3)], FUNCTIONS)
     np.testing.assert_array_equal(x, [1.0, 2.0, 3.0])
-
-
-def test_each_note_is_just_before_its_store() -> None:
-    for given, wanted, _ in KERNELS.values():
-        lines = [line.strip() for line in wanted.splitlines() if line.strip()]
-        notes = [(a, b) for a, b in pairwise(lines) if a.startswith("undo_note")]
-        assert given.count("x0[") > 0 and all(" = " in b for _, b in notes)

@@ -97,7 +97,8 @@ class Emitter(Emitting):
         is_late = logged or are_late(graph)
         if logged:
             self._open_logs()
-        decisions, last_of = self.program.decisions(), self._last_items()
+        decisions = self.program.decisions()
+        last_of = self._last_items() if decisions else {}
         for first, last, lines in self.program.turns():
             items = self.program.items[first:last]
             decisions = self._test_decisions(decisions, last_of, first)

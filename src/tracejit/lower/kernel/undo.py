@@ -37,7 +37,7 @@ from tracejit.lower.kernel.statements import (
 from tracejit.lower.kernel.verify import every
 
 #: What functions are called that give views of their first operands.
-VIEWS = ("flat", "shaped_", "strip_", "slab_")
+_VIEWS = ("flat", "shaped_", "strip_", "slab_")
 _OPEN = "undo_log"
 
 
@@ -122,6 +122,6 @@ def array_of(e: Expr) -> str:
 
 def viewed(value: Expr) -> str:
     """The array that an expression is a view of; nothing where it is another."""
-    if isinstance(value, Call) and value.function.startswith(VIEWS):
+    if isinstance(value, Call) and value.function.startswith(_VIEWS):
         return array_of(value.operands[0])
     return array_of(value.array) if isinstance(value, Part) else ""
