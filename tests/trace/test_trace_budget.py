@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 
 import numpy as np
@@ -11,6 +12,7 @@ import tracejit
 from tracejit.errors import Hurried, NotTraceable, OverBudget, take_refusal
 from tracejit.trace import budget
 from tracejit.trace.budget import Budget
+from tracejit.trace.trace import current
 
 
 def refused(problem: type[NotTraceable], text: str) -> object:
@@ -91,3 +93,26 @@ def test_a_long_formula_is_one_program(count: int) -> None:
     x = np.linspace(0, 1, 5)
     np.testing.assert_allclose(g(x, x), f(x, x), rtol=1e-12)
     assert (g.stats.traces, g.stats.loops, g.stats.fallbacks) == (1, 1, 0)
+
+
+def test_the_process_garbage_is_not_the_trace_s() -> None:
+    """A heap of gigabytes takes a second to look through: the budget of a trace would end."""
+    collected = []
+
+    def see(phase: str, info: dict[str, int]) -> None:
+        collected.append(current() is not None)
+
+    def f(x: object) -> object:
+        for k in range(50):
+            x = x * 2.0 + k  # type: ignore[operator]
+        return x
+
+    thresholds = gc.get_threshold()
+    gc.set_threshold(20, 1, 1)
+    gc.callbacks.append(see)
+    try:
+        tracejit.function(f)(np.ones(3))
+    finally:
+        gc.callbacks.remove(see)
+        gc.set_threshold(*thresholds)
+    assert collected and not any(collected) and gc.isenabled()

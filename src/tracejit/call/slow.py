@@ -43,6 +43,7 @@ from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
 from tracejit.ir.rules.record import NoDerivativeError
 from tracejit.native import floatmodes, locks
+from tracejit.native.apart import collecting_nothing
 from tracejit.native.caller import OTHERS
 from tracejit.plan.callplan import CallPlan, Runnable
 from tracejit.plan.prologue import length_text, result_text
@@ -302,6 +303,7 @@ def _raising(trace: Trace, program: TraceResult) -> list[Node]:
     return [*program.graph.outputs, *(r.node for r in trace.requirements)]
 
 
+@collecting_nothing
 @begins_trace
 def _traced(
     fn: Compiled,
