@@ -100,6 +100,16 @@ def diagonal(x):
     return x[1]
 
 
+def flattened(x):
+    x[:, :] -= x[0]
+    return x[1:].reshape(-1)
+
+
+def from_another(x, y):
+    x.fill(y[1, 2])
+    y[:] = 7
+
+
 def nothing(x):
     x[0] = x[0]
     return x.mean()
@@ -110,6 +120,7 @@ CASES: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (reverse, (X,)), (mask, (X,)), (row, (X, 2)), (in_turn, (V,)), (before, (X, Y)),
     (fancy, (V, np.array([0, 3]))), (repeated, (V, np.array([0, 3, 3]))), (out, (X, Y)),
     (filled, (X,)), (in_order, (X,)), (diagonal, (X,)), (nothing, (V,)),
+    (flattened, (X,)), (from_another, (X, Y)),
 ]  # fmt: skip
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "C": lambda x: x.copy(),

@@ -74,6 +74,10 @@ class Interpreted:
                 if kind == "required"
             ),
             *(f"_tj_copyto({x}, {outputs[k]})" for k, x in writes.items()),
+            f"{''.join(f'{o}, ' for o in outputs)}= _tj_viewed(({''.join(f'{i}, ' for i in inputs)}), "
+            f"({''.join(f'{o}, ' for o in outputs)}))"
+            if plan.views
+            else "pass",
             commit(states, outputs[len(outputs) - len(states) :]) if states else "pass",
             f"return {plan.result(outputs)}",
         ]
@@ -81,6 +85,7 @@ class Interpreted:
             **plan.namespace,
             "MISS": MISS,
             "_tj_run": self._run,
+            "_tj_viewed": self._viewed,
             "_tj_known": lambda inputs: self._known(inputs, nodes),
             "_tj_state_of": state_of,
             "_tj_put_back": put_back,
@@ -120,16 +125,18 @@ class Interpreted:
             values = interpret.evaluate(self.graph.outputs, env)
         except (ValueError, IndexError):  # NumPy raises for these values: let it
             return MISS
-        made: dict[Any, Any] = {
-            k: _as_kind(value, kind)
-            for k, (value, kind) in enumerate(zip(values, self._kinds, strict=True))
-        }
+        return [_as_kind(v, kind) for v, kind in zip(values, self._kinds, strict=True)]
+
+    def _viewed(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> list[Any]:
+        """The `outputs`, views made of inputs that have been written: a reshape may copy."""
+        env = dict(zip(self._names, inputs, strict=True))
+        made: dict[Any, Any] = dict(enumerate(outputs))
         made |= {k: alias.evaluate(view, env, made) for k, view in self._views.items()}
-        return [made[k] for k in range(len(values))]
+        return [made[k] for k in range(len(outputs))]
 
 
 def _as_kind(value: Any, kind: str) -> Any:
-    if kind in ("array", "alias"):
+    if kind in ("array", "alias", "write"):  # of an input, it might be written before it is read
         return np.array(value)
     value = np.asarray(value)[()]
     return value.item() if kind == "number" else value

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from tracejit.capture.rewrite.flow import Set
 from tracejit.capture.rewrite.nodes import N, at, load, parameters
 from tracejit.capture.rewrite.refusal import Reason
+from tracejit.capture.rewrite.scope import assigned, read
 
 #: Builtins that make one value of many.
 REDUCTIONS = ("any", "all", "sum", "max", "min")
@@ -97,6 +98,8 @@ class Comprehensions(ast.NodeTransformer):
             names = source.target.elts if isinstance(source.target, ast.Tuple) else [source.target]
             if source.is_async or not all(isinstance(name, ast.Name) for name in names):
                 return False
+        if _reads_later(made):
+            return False
         below = [n for part in _inside(made) for n in ast.walk(part)]
         reduced = [id(n.args[0]) for n in below if isinstance(n, ast.Call) and self.reduces(n)]
         return not any(
@@ -172,3 +175,15 @@ def _inside(made: Made) -> Iterable[ast.expr]:
     yield from [made.elt, *first.ifs]
     for source in others:
         yield from [source.iter, *source.ifs]
+
+
+def _reads_later(made: Made) -> bool:
+    """Whether a loop reads what it or one inside of it binds: what was bound the time before."""
+    later: set[str] = set()
+    for k, source in reversed([*enumerate(made.generators)]):
+        if read(source.ifs) & later:
+            return True
+        later |= assigned([source.target]).keys()
+        if k and read([source.iter]) & later:
+            return True
+    return False
