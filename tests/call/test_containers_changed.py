@@ -123,6 +123,22 @@ def test_whose_arrays_they_hold() -> None:
     assert g.stats.fallbacks == 0
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_they_hold_and_a_loop_returns_is_one_array(sign: int) -> None:
+    def f(box: dict[str, Any], x: np.ndarray) -> Any:
+        y = x * 2
+        box["u"] = y
+        for k in range(len(x)):
+            if x[k] > 0:
+                return y
+        return None
+
+    box: dict[str, Any] = {"u": 0}
+    result = tracejit.function(f, on_unsupported="error")(box, sign * X)
+    assert (result is box["u"]) == (sign == 1)
+    np.testing.assert_array_equal(box["u"], sign * 2 * X)
+
+
 @pytest.mark.filterwarnings("ignore::tracejit.UnsupportedWarning")
 @pytest.mark.parametrize("program", [appended, grown_in_a_loop])
 def test_a_list_of_the_callers_that_grows_is_numpys(program: Any) -> None:

@@ -426,6 +426,10 @@ class Capture:
         self.containers[id(built)] = expression
         return built
 
+    def holds(self, array: Tracer) -> bool:
+        """Whether a container of the caller's has an array."""
+        return any(array is v for s in self.snapshots for v in contents(s.built))
+
     def _key(self, key: Any) -> Any:
         """What stands for the key of a dict: functions and classes are found by their copies."""
         if isinstance(key, types.FunctionType) and self.is_users(key):

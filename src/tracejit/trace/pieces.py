@@ -231,7 +231,7 @@ def traced(
         if final is None or not is_array(v) or v.born >= since:
             continue
         if all(v is not b for b in named):
-            if may_be_known(v):
+            if may_be_known(v) or (trace.capture is not None and trace.capture.holds(v)):
                 fixed[k] = v, final
             changed[k] = Tracer(final)
     copied = [id(after[k]) for k in returned if is_array(after[k]) and k not in fixed]
