@@ -112,6 +112,10 @@ class Hurried(NotTraceable):
         super().__init__("what may be a region is unrolled")
 
 
+class Raising(NotTraceable):
+    """The user's function raises, with a message of values: NumPy knows them."""
+
+
 class OverBudget(NotTraceable):
     """Compiling would take longer than the settings allow."""
 

@@ -91,6 +91,27 @@ def swap(w: Writer) -> None:
     w.line(f"{a.name}, {b.name} = {b.name}, {a.name}", "swap of names")
 
 
+def rename(w: Writer) -> None:
+    """A name for an array that has one, as a branch goes."""
+    known = [a for a in w.bindable("arrays") if a.own]
+    pairs = [(a, b) for a in known for b in w.arrays() if a != b and a.shape == b.shape
+             and a.integer == b.integer]  # fmt: skip
+    if not pairs:
+        return assign_array(w)
+    a, b = w.pick(pairs)
+    if w.one_in(4):
+        return w.line(f"{a.name} = {b.name}", "another name")
+    s = w.pick(w.bindable("numbers") or [None])
+    with w.block(f"if {e.condition(w)}:", "another name in a branch"):
+        both = f"{a.name}, {s} = {b.name}, {e.number(w, 1)}" if s and w.one_in(2) else ""
+        w.line(both or f"{a.name} = {b.name}")
+        if w.one_in(2):
+            body(w, 1)
+    if w.one_in(3):
+        with w.block("else:", "else"):
+            w.line(f"{a.name} = {w.pick([f'{a.name} + 1', f'{b.name} * 2', f'{b.name}.copy()'])}")
+
+
 def view(w: Writer) -> None:
     """A name for a part of an array, or for another order of it."""
     views = w.arrays(lambda a: a.name.startswith("v"))
@@ -377,7 +398,9 @@ def assertion(w: Writer) -> None:
 def failure(w: Writer) -> None:
     """An exception, under a condition."""
     with w.block(f"if {e.condition(w, 0)}:"):
-        w.line("raise ValueError('no further')", "raise")
+        texts = ["'no further'", f"f'no further than {e.number(w, 1)}'",
+                 f"'at %g' % {e.number(w, 0)}"]  # fmt: skip
+        w.line(f"raise ValueError({w.pick(texts)})", "raise")
 
 
 def guarded(w: Writer) -> None:
@@ -490,11 +513,11 @@ SIMPLE = {
     write_mask: 2,
 }  # fmt: skip
 STATEMENTS = {
-    **SIMPLE, assign_array: 4, view: 5, flatten: 3, new_array: 2, assign_integer: 3, new_indices: 1,
-    write_indices: 2, write_call: 3, swap: 1, branch: 5, loop_range: 7, loop_short: 2,
-    loop_items: 3, loop_while: 3, leave: 5, leave_function: 1, assertion: 1, failure: 1,
-    guarded: 1, with_block: 1, call_helper: 2, closure: 2, new_list: 1, append: 3, write_part: 2,
-    grow: 2,
+    **SIMPLE, assign_array: 4, rename: 3, view: 5, flatten: 3, new_array: 2, assign_integer: 3,
+    new_indices: 1, write_indices: 2, write_call: 3, swap: 1, branch: 5, loop_range: 7,
+    loop_short: 2, loop_items: 3, loop_while: 3, leave: 5, leave_function: 1, assertion: 1,
+    failure: 1, guarded: 1, with_block: 1, call_helper: 2, closure: 2, new_list: 1, append: 3,
+    write_part: 2, grow: 2,
 }  # fmt: skip
 
 #: As those of expressions that ask for values.

@@ -40,7 +40,7 @@ class Interpreted:
         self._kinds, self._views = plan.kinds, plan.views
         outputs = [f"_tj_o{k}" for k in range(len(self.graph.outputs))]
         targets = {draw.target for draw in draws}
-        known = f"({''.join('None, ' if i in targets else f'{i}, ' for i in inputs)})"
+        known = _listed(["None" if i in targets else i for i in inputs])
         nodes = [node for draw in draws for node in draw.nodes]
         lines = list(plan.prologue)
         if draws:
@@ -49,7 +49,7 @@ class Interpreted:
             lines += [
                 f"_tj_v = _tj_known({known})",
                 "if _tj_v is MISS: return MISS",
-                f"{''.join(f'{v}, ' for v in values)}= _tj_v" if values else "pass",
+                f"{_listed(values)} = _tj_v" if values else "pass",
                 note_states(draws, "_tj_state_of"),
                 *(draw.line(lambda node: next(names)) for draw in draws),
             ]
@@ -62,20 +62,19 @@ class Interpreted:
         }
         if writes:
             for x in writes.values():
-                others = "".join(f"{y}, " for y in inputs if y != x and y not in targets)
-                lines.append(f"if not _tj_apart({x}, ({others})): return {miss}")
+                others = _listed([y for y in inputs if y != x and y not in targets])
+                lines.append(f"if not _tj_apart({x}, {others}): return {miss}")
         lines += [
-            f"_tj_o = _tj_run(({''.join(f'{i}, ' for i in inputs)}))",
+            f"_tj_o = _tj_run({_listed(inputs)})",
             f"if _tj_o is MISS: return {miss}",
-            f"{''.join(f'{o}, ' for o in outputs)}= _tj_o" if outputs else "pass",
+            f"{_listed(outputs)} = _tj_o" if outputs else "pass",
             *(
                 f"if not {outputs[k]}: return {miss}"
                 for k, kind in enumerate(plan.kinds)
                 if kind == "required"
             ),
             *(f"_tj_copyto({x}, {outputs[k]})" for k, x in writes.items()),
-            f"{''.join(f'{o}, ' for o in outputs)}= _tj_viewed(({''.join(f'{i}, ' for i in inputs)}), "
-            f"({''.join(f'{o}, ' for o in outputs)}))"
+            f"{_listed(outputs)} = _tj_viewed({_listed(inputs)}, {_listed(outputs)})"
             if plan.views
             else "pass",
             commit(states, outputs[len(outputs) - len(states) :]) if states else "pass",
@@ -133,6 +132,11 @@ class Interpreted:
         made: dict[Any, Any] = dict(enumerate(outputs))
         made |= {k: alias.evaluate(view, env, made) for k, view in self._views.items()}
         return [made[k] for k in range(len(outputs))]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The text of a tuple."""
+    return f"({''.join(f'{name}, ' for name in names)})"
 
 
 def _as_kind(value: Any, kind: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tracejit.errors import NotTraceable
+from tracejit.errors import NotTraceable, Raising
 from tracejit.ir import build, control, dims, lengths
 from tracejit.ir.closing import Body
 from tracejit.ir.dims import INT_SCALAR
@@ -16,9 +16,9 @@ from tracejit.trace.bits import bits_of
 from tracejit.trace.effects import NOTHING, State, Variables
 from tracejit.trace.facts import consequences
 from tracejit.trace.lists import TracedList, any_in
-from tracejit.trace.memory import put
+from tracejit.trace.memory import follow, put
 from tracejit.trace.mixed import Mixed, chosen, classes_of, is_constant, known
-from tracejit.trace.owners import is_array
+from tracejit.trace.owners import is_array, memory_of
 from tracejit.trace.pieces import (
     Found,
     Structured,
@@ -27,8 +27,8 @@ from tracejit.trace.pieces import (
     by_value,
     canonical,
     conjunction,
-    doubtful,
     is_doubtful,
+    kept_or_not,
     nodes_of,
     note_added,
     nothing,
@@ -68,9 +68,12 @@ def if_true(
     sides, fixed = _fixed(sides, before, variables)
     places = sorted(k for k in {*sides[0].values, *sides[1].values} if names[k] in variables.live)
     arrays = {k: a for side in sides for k, (a, _) in side.arrays.items()}
-    values = [[side.values.get(k, before[k]) for k in places] for side in sides]
+    values = [
+        [side.values[k] if k in side.values else _after(side, before[k]) for k in places]
+        for side in sides
+    ]
     places, values, constants = _without_constants(places, values, variables)
-    maybe = _maybe_kept(trace, sides, places, before, variables.places(common))
+    maybe, doubted = _maybe_kept(trace, sides, places, before, variables.places(common))
     for n, k in enumerate(places):
         _fill(names[k], values, n, variables)
         if (classes := classes_of(values[0][n], values[1][n])) is not None:
@@ -86,7 +89,7 @@ def if_true(
     called = [*(names[k] for k in places), *("an array" for _ in arrays)]
     called += ["a value"] * (len(groups[0]) - len(called))
     for name, one, another in zip(called, groups[0], groups[1], strict=True):
-        if not alike(trace, one, another):
+        if not alike(trace, one, another, asking=True):
             types = " or ".join(type_text(v.node.type) for v in (one, another))
             raise NotTraceable(
                 f"{name.removeprefix('.')} is {types}, as a branch goes",
@@ -114,7 +117,7 @@ def if_true(
     for k, *values_of in zip(places, *groups, strict=False):
         now[k] = _chosen(trace, next(items), values_of)
         if k in maybe:
-            doubtful(now[k])
+            kept_or_not(trace, now[k], before[k], k in doubted)
     variables.set(now)
     for array in arrays.values():
         build.solver().wrote(array)
@@ -138,6 +141,13 @@ def _chosen(trace: Trace, item: Node, values: Sequence[Tracer]) -> Tracer:
         else:
             trace.noted(item, max(map(bits_of, sides)))
     return of_lists(Tracer(item, values[0].kind), *values)
+
+
+def _after(side: Found, value: Any) -> Any:
+    """A value of before, after a side that may write into its array."""
+    memory = memory_of(value)
+    _, node = side.arrays.get(id(memory), (None, None)) if memory is not None else (None, None)
+    return value if node is None else of_lists(Tracer(follow(value.path, node)), value)
 
 
 def _without_constants(
@@ -183,25 +193,28 @@ def _maybe_kept(
     places: Sequence[int],
     before: Sequence[Any],
     common: frozenset[int],
-) -> set[int]:
+) -> tuple[set[int], set[int]]:
     """The variables of which it is not known whose array they have after a branch.
 
-    NotTraceable where the branch may be decided.
+    And those of them that may have one that was not known before. NotTraceable where the branch may
+    be decided.
     """
     if any(common & {*side.moved, *side.moved.values()} for side in sides):
         raise NotTraceable(
             "in a branch a variable becomes another array that has a name already",
             "copy it: x = y.copy(), or write into it: x[...] = y",
         )
-    maybe = set()
+    maybe, doubted = set(), set()
     for k in places:
         kept = any(k not in side.values for side in sides) and is_array(before[k])
         found = [side.values[k] for side in sides if k in side.values]
-        if (kept and k in common) or any(is_array(v) and is_doubtful(v) for v in found):
+        if any(is_array(v) and is_doubtful(v) for v in found):
+            doubted.add(k)
+        if (kept and k in common) or k in doubted:
             maybe.add(k)
     if maybe and trace.decisions.are_possible():
         raise NotTraceable("whose array a variable has depends on a branch")
-    return maybe
+    return maybe, doubted
 
 
 def _results(
@@ -263,7 +276,11 @@ def _side(
     state = State(trace)
     trace.assumed += assumed
     try:
-        return traced(trace, piece, variables, held)
+        return traced(trace, piece, variables, held, not trace.decisions.are_possible())
+    except Raising as error:
+        error.forget()
+        state.restore()
+        return Found({}, {}, error=error.with_traceback(None))
     except NotTraceable:
         raise
     except Exception as error:

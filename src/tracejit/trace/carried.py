@@ -19,17 +19,26 @@ from tracejit.trace.bits import atom_bits
 from tracejit.trace.effects import State, Variables
 from tracejit.trace.growth import Growth
 from tracejit.trace.integers import LARGEST, bound, small
-from tracejit.trace.memory import put
+from tracejit.trace.lists import listed
+from tracejit.trace.memory import Group, Log, Memory, SharedWrite, put
 from tracejit.trace.mixed import Mixed
-from tracejit.trace.owners import Values, is_array, is_listed, memory_of, placed
+from tracejit.trace.owners import (
+    Values,
+    is_array,
+    is_listed,
+    memory_of,
+    placed,
+)
 from tracejit.trace.pieces import (
     Found,
     Structured,
     alike,
     by_value,
     conjunction,
-    doubtful,
     is_doubtful,
+    kept_or_not,
+    may_be,
+    name,
     nothing,
     of_lists,
     traced,
@@ -96,7 +105,10 @@ def settled(
 
     Raises `Exchanged` where arrays change their variables, and the `steps` are counted.
     """
-    before, common = variables.get(), variables.shared()
+    before, names = variables.get(), variables.shared()
+    places = [k for k, v in enumerate(before) if is_array(v) and variables.names[k] in names]
+    common = {k: Group() for k in places}
+    at_top = skipped and trace.decisions.are_possible()
     kept = variables.read | variables.live if skipped else variables.read
     trends, known_arrays = expectations.recalled(trace, body, variables, kept, (*before, *held))
     starts = [_start(k, before[k], before[k], variables, kept) for k in trends]
@@ -105,11 +117,18 @@ def settled(
     grows, expected = Growth(steps, skipped), bool(params)
     carried = Carried([*trends], known_arrays, starts, params, {}, grows)
     trends = {k: trend for k, trend in trends.items() if trend}
+    named: Mapping[Memory, Group] = {}
     while True:
         state = State(trace)
+        own = [memory_of(before[k]) for k in carried.places]  # of these there are placeholders
+        named = {memory: group for memory, group in named.items() if memory not in own}
         try:
-            found = _with(trace, carried, run, variables, held, trends)
+            found = _with(trace, carried, run, variables, held, trends, common, named)
         except NotTraceable as problem:
+            if not expected and isinstance(problem, SharedWrite) and common:
+                problem.forget()
+                state.restore()
+                raise Entered if at_top else Unsettled from None
             if not expected or isinstance(problem, OverBudget):
                 raise
             problem.forget()
@@ -120,7 +139,7 @@ def settled(
             carried, trends, expected = Carried([], [], [], [], {}, grows), {}, False
             continue
         assert found is not None
-        expected = False
+        expected, named = False, found.named
         if steps is not None and all(s.kind != "array" for s in carried.of_variables()):
             _tell_exchanged(found)
         known = carried.grows.noted(trace, found.arrays)
@@ -132,7 +151,7 @@ def settled(
         arrays = [a for a, _ in found.arrays.values() if all(a is not c for c in carried.arrays)]
         held_by_lists = _listed(carried, found)
         if known and not fresh and not arrays and not held_by_lists:
-            _require_private(trace, carried, found, before, variables, common, skipped)
+            _require_private(found, before, variables, {*common} & {*carried.places}, at_top)
             bounds = _require_settled(carried, found, variables, trace)
             if _go_on(carried, found, trends):
                 numbers = {
@@ -141,6 +160,10 @@ def settled(
                     if start.kind != "array"
                 }
                 expectations.note(trace, body, variables, numbers, carried.arrays)
+                name(trace, named)
+                for k, group in common.items():
+                    if group.has(found.values.get(k)):
+                        may_be(trace, found.values[k], before[k])
                 return carried, found._replace(checks=(*found.checks, *bounds))
         state.restore()
         places, every = [*carried.places, *fresh], [*carried.arrays, *arrays]
@@ -191,15 +214,21 @@ def _with(
     variables: Variables,
     held: Any,
     trends: Mapping[int, int],
+    common: Mapping[int, Group],
+    named: Mapping[Memory, Group],
 ) -> Found:
     """What a body makes of the placeholders.
 
-    Numbers with a trend are on one side of where they start.
+    Numbers with a trend are on one side of where they start. Arrays of `common` places, which
+    others may have too, are of these groups and not written into, nor are those that are `named` by
+    a step before.
     """
     before, saved = variables.get(), [(a, a.node) for a in carried.arrays]
     known, count = Values(before), len(carried.places)
     for k, param, start in zip(carried.places, carried.params, carried.starts, strict=False):
-        known[k] = placed(of_lists(Tracer(param, start.kind), carried.listed.get(k)))
+        known[k] = placed(of_lists(Tracer(param, start.kind), carried.listed.get(k), before[k]))
+        if k in common:
+            listed(known[k], common[k])
     around = [(log, dict(log.around)) for log in trace.logs]
     for array, param in zip(carried.arrays, carried.params[count:], strict=True):
         for log, _ in around:
@@ -207,6 +236,9 @@ def _with(
         put(array, param)
     variables.set(known)
     carried.grows.begin()
+    log = Log(region=False)
+    trace.logs.append(log)
+    name(trace, named)
     ints = {p for p in carried.params if p.type == INT_SCALAR}
     trace.carried |= ints
     facts = [
@@ -218,8 +250,10 @@ def _with(
         del known  # who has an array is counted
         with trace.facts.known(facts):
             found = traced(trace, run, variables, held)
-        return _by_value(carried, found, variables.get())
+        return _by_value(carried, found, variables.get())._replace(named=log.unname())
     finally:
+        log.unname()
+        trace.logs.remove(log)
         trace.carried -= ints
         for array, node in saved:
             put(array, node)
@@ -237,7 +271,7 @@ def _by_value(carried: Carried, found: Found, handles: Sequence[Any]) -> Found:
         written = arrays.pop(id(memory), None) if memory is not None else None
         if written is not None:
             touched.add(k)
-            values.setdefault(k, Tracer(written[1]))
+            values.setdefault(k, of_lists(Tracer(written[1]), handles[k]))
     return found._replace(values=values, arrays=arrays, touched=frozenset(touched))
 
 
@@ -274,18 +308,11 @@ def _tell_exchanged(found: Found) -> None:
 
 
 def _require_private(
-    trace: Trace,
-    carried: Carried,
-    found: Found,
-    before: Sequence[Any],
-    variables: Variables,
-    shared: frozenset[str],
-    skipped: bool,
+    found: Found, before: Sequence[Any], variables: Variables, common: set[int], at_top: bool
 ) -> None:
     """Unsettled, or `Entered`, where what happens to an array somebody else may see."""
-    common = {k for k in carried.places if is_array(before[k]) and variables.names[k] in shared}
-    at_top = skipped and trace.decisions.are_possible()
     gone = common & {*found.moved.values(), *found.touched}
+    gone |= {k for k in common if id(memory_of(before[k])) in found.arrays}
     if gone:
         raise Entered if at_top else Unsettled
     if at_top and any(k in found.values and variables.names[k] in variables.live for k in common):
@@ -435,11 +462,13 @@ def take(
     for k, item, start in zip(carried.places, items, carried.starts, strict=False):
         kept = is_array(now[k]) and variables.names[k] in common
         maybe = is_array(found.values.get(k)) and is_doubtful(found.values[k])
-        now[k] = of_lists(Tracer(item, start.kind), found.values.get(k))
+        had = now[k]
+        before = had if skipped else None
+        now[k] = of_lists(Tracer(item, start.kind), found.values.get(k), before)
         if item.type == INT_SCALAR:
             trace.noted(item, LARGEST.bit_length() - 1)
         if kept or maybe:
-            doubtful(now[k])
+            kept_or_not(trace, now[k], had if kept else None, maybe)
     variables.set(now)
     for array, item in zip(carried.arrays, items[count:], strict=False):
         build.solver().wrote(array)

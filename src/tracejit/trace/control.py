@@ -44,7 +44,7 @@ def while_true(
             )
         except Unsettled:
             # The first step by itself: it is done where the test holds.
-            if_true(trace, test(), body, lambda: None, variables, held)
+            if_true(trace, test(), body, lambda: None, variables.going_on(), held)
         except Entered:
             if not trace.decisions.decide(predicate(test())):
                 return

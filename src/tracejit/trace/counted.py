@@ -131,7 +131,7 @@ def for_until(
         def one() -> None:
             body(wrap_length(start))
 
-        if_true(trace, Tracer(going), one, lambda: None, variables, held)
+        if_true(trace, Tracer(going), one, lambda: None, variables.going_on(), held)
         return True
 
     def again(start: Dim, rest: Dim) -> None:

@@ -121,6 +121,10 @@ class Variables(NamedTuple):
         """The places of some variables."""
         return frozenset(k for k, name in enumerate(self.names) if name in names)
 
+    def going_on(self) -> Variables:
+        """The same, where another step follows: what that reads is live."""
+        return self._replace(live=self.live | self.read)
+
     def counting(self, counter: list[Any]) -> Variables:
         """The same, and one more, which a step reads: the only element of `counter`."""
 

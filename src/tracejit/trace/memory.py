@@ -40,12 +40,27 @@ class Group:
             group = group._part
         return group
 
+    def has(self, value: Any) -> bool:
+        """Whether a value is an array of the group."""
+        memory = getattr(value, "memory", None)
+        return bool(memory and memory.listed and memory.listed.all() is self.all())
+
     def joined(self, other: Group | None) -> Group:
         """One of both from here on."""
         one = self.all()
         if other is not None and other.all() is not one:
             other.all()._part = one
         return one
+
+
+class SharedWrite(NotTraceable):
+    """An array is written into that may be another one, too: one is not told from the other."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "an array is written into that a list, or another variable, may have",
+            "let that have a copy: x.copy()",
+        )
 
 
 class Memory:
@@ -55,7 +70,8 @@ class Memory:
     is a vector; of one that is `contiguous`, the first. One
     `outside` is the caller's: the input of this name, an argument or what is captured. A `doubtful`
     one may be another array, as a branch or a loop went: it is read, and neither written nor given.
-    One that is `listed` may be held by the lists of a group, and is not written.
+    One that is `listed` may be held by the lists of a group, or be another array of it, and is not
+    written.
     """
 
     __slots__ = (
@@ -105,9 +121,7 @@ class Memory:
         """Let what the handle `target` sees have the value `node`, of its shape and dtype."""
         self.require_certain()
         if self.listed is not None:
-            raise NotTraceable(
-                "an array that a list may hold is written into", "append a copy: x.copy()"
-            )
+            raise SharedWrite
         others = [h for h in self.handles.values() if h is not target]
         if not others and not target.path:
             build.solver().wrote(self)
@@ -169,12 +183,22 @@ class Log:
         self.before: dict[int, tuple[Any, Node]] = {}
         #: The nodes of arrays that have a placeholder now, which this does not know of.
         self.around: dict[int, Node] = {}
+        #: The memories that may have another name now, with the groups of before.
+        self.named: list[tuple[Memory, Group | None]] = []
 
     def more(self, grown: Any, count: Dim | None) -> None:
         """A list grows by so many elements."""
         _, known = self.added.get(id(grown), (grown, 0))
         total = None if known is None or count is None else dims.add(known, count)
         self.added[id(grown)] = grown, total
+
+    def unname(self) -> dict[Memory, Group]:
+        """Let memories have the names that they had; the groups that these may be of now."""
+        found = {memory: memory.listed for memory, _ in self.named if memory.listed is not None}
+        for memory, group in reversed(self.named):
+            memory.listed = group
+        self.named.clear()
+        return found
 
     def note(self, array: Any) -> None:
         """`array` is about to be written into."""

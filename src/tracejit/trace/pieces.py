@@ -28,7 +28,7 @@ from tracejit.trace.effects import (
 )
 from tracejit.trace.explain import class_text
 from tracejit.trace.lists import listed
-from tracejit.trace.memory import Log, Memory, put
+from tracejit.trace.memory import Group, Log, Memory, put
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.owners import has_views, is_array, may_be_known, memory_of
 from tracejit.trace.trace import Trace
@@ -54,6 +54,7 @@ class Undo:
             put(array, node)
         self.log.before.clear()
         self.log.added.clear()
+        self.log.unname()
         for container, before in self.contents:
             if getattr(container, "store", None) is None:  # else arrays have what it holds
                 fill(container, before)
@@ -136,7 +137,8 @@ class Found(NamedTuple):
     """What a piece changes: places of variables and their values, arrays and their nodes.
 
     A variable may have the array that another one had before: `moved` has the places of both.
-    Of the variables at `touched` places the arrays are written into. What the function returns
+    Of the variables at `touched` places the arrays are written into. By its end arrays may be
+    `named` anew. What the function returns
     at places of `fixed` is just that array, with the node that it has then. By how many elements
     lists grow is `added`.
     `result` is what it returns, and `checks` must hold where it runs. One that always raises has
@@ -152,6 +154,7 @@ class Found(NamedTuple):
     touched: frozenset[int] = frozenset()
     fixed: Mapping[int, tuple[Any, Node]] = MappingProxyType({})
     added: Mapping[int, tuple[Any, Dim | None]] = MappingProxyType({})
+    named: Mapping[Memory, Group] = MappingProxyType({})
 
 
 @by_parts
@@ -182,9 +185,16 @@ def attempted(trace: Trace, run: Callable[[], Any], variables: Variables) -> Not
 
 
 def traced(
-    trace: Trace, piece: Callable[[], Any], variables: Variables, held: Sequence[Any]
+    trace: Trace,
+    piece: Callable[[], Any],
+    variables: Variables,
+    held: Sequence[Any],
+    naming: bool = False,
 ) -> Found:
-    """What a piece does, which is then undone, but for the questions that have been asked."""
+    """What a piece does, which is then undone, but for the questions that have been asked.
+
+    By `naming` variables may become arrays that have a name already: all of them are read only.
+    """
     before, log, state = variables.get(), Log(), State(trace)
     since = log.since
     everywhere = [s.built for s in trace.capture.snapshots] if trace.capture else []
@@ -238,12 +248,43 @@ def traced(
     if len({*copied}) < len(copied):
         raise NotTraceable("an array is returned twice, as a branch or a loop goes")
     changed = {k: v for k, v in changed.items() if k not in fixed}
+    if naming:
+        _name(trace, changed, nodes, named, returned, since)
     moved = _moved(changed, named, returned, result, since)
     for k, v in changed.items():
         if (final := nodes[k]) is not None and (k in moved or (is_array(v) and not has_views(v))):
             # What it came to, of an array that is written into too.
             changed[k] = of_lists(Tracer(final), v)
     return Found(changed, written, moved, result, checks, fixed=fixed, added=log.added)
+
+
+def may_be(trace: Trace, value: Tracer, array: Tracer) -> Tracer:
+    """A value that is an array or not: as of what lists may hold, neither is written any more."""
+    if array.memory is None:
+        array.memory = Memory(array)
+    group = Group()
+    name(trace, {array.memory: group})
+    result: Tracer = listed(value, group)
+    return result
+
+
+def name(trace: Trace, groups: Mapping[Memory, Group]) -> None:
+    """Let memories be of these groups, until that is undone."""
+    for memory, group in groups.items():
+        for log in trace.logs:
+            log.named.append((memory, memory.listed))
+        memory.listed = group.joined(memory.listed)
+
+
+def kept_or_not(trace: Trace, value: Tracer, before: Any, doubted: bool) -> None:
+    """A value may be the array that a variable had `before`, which others have too.
+
+    It may be another one that is not known, if it is `doubted`.
+    """
+    if doubted or not is_array(before) or has_views(before):
+        doubtful(value)
+    if is_array(before):
+        may_be(trace, value, before)
 
 
 def of_lists(array: Tracer, *others: Any) -> Tracer:
@@ -259,6 +300,25 @@ def by_value(array: Any, node: Node) -> Tracer:
     """A value in place of an array that is returned, where another one may be too."""
     value = Tracer(node)
     return doubtful(value) if has_views(array) else value
+
+
+def _name(
+    trace: Trace,
+    changed: dict[int, Any],
+    nodes: Sequence[Node | None],
+    before: Sequence[Any],
+    returned: set[int],
+    since: int,
+) -> None:
+    """Let what becomes an array that has a name already have its value."""
+    kept = {id(v) for k, v in enumerate(before) if k in changed}
+    for k, v in changed.items():
+        node = nodes[k]
+        if k in returned or node is None or not is_array(v) or has_views(v):
+            continue
+        others = sum(v is other for other in changed.values()) > 1
+        if others or (v.born < since and id(v) not in kept):
+            changed[k] = may_be(trace, Tracer(node), v)
 
 
 def _moved(
@@ -317,12 +377,22 @@ def doubtful(array: Tracer) -> Tracer:
     return array
 
 
-def alike(trace: Trace, a: Tracer, b: Tracer) -> bool:
-    """Whether values are of one kind and type, where lengths that are known to be equal are one."""
+def alike(trace: Trace, a: Tracer, b: Tracer, asking: bool = False) -> bool:
+    """Whether values are of one kind and type, where lengths that are known to be equal are one.
+
+    By `asking` of lengths that are equal for the arguments at hand it is required.
+    """
     if (a.kind, a.node.dtype, a.node.type.weak) != (b.kind, b.node.dtype, b.node.type.weak):
         return False
     shapes = [[trace.canonical(d) for d in v.node.shape] for v in (a, b)]
-    return shapes[0] == shapes[1]
+    if shapes[0] == shapes[1] or not asking or a.node.ndim != b.node.ndim:
+        return shapes[0] == shapes[1]
+    sizes = [[trace.value(d) for d in shape] for shape in shapes]
+    known = None not in sizes[0] and sizes[0] == sizes[1]
+    pairs = list(zip(*shapes, strict=True))
+    if not known or any(d.op is not ops.DIM for pair in pairs for d in pair if isinstance(d, Node)):
+        return False
+    return all(trace.equal(x, y) for x, y in pairs)
 
 
 def nothing(like: Tracer, name: str) -> Tracer:

@@ -89,6 +89,11 @@ def _asked(value: ast.expr) -> ast.expr:
     return at(value, ast.Call(function, [value], []))
 
 
+def _are_names(targets: Iterable[ast.expr]) -> bool:
+    """Whether these are variables of the user's."""
+    return all(isinstance(target, ast.Name) and target.id[0] != "." for target in targets)
+
+
 class _Undeclared(ast.NodeTransformer):
     """Leaves out what is said again at the head of the function, and annotations of variables."""
 
@@ -224,6 +229,34 @@ class _Calls(Comprehensions):
         self.note("assert", node)
         test = self.call("assert_", node.test, self.expression(truth(node.test)))
         return at(node, ast.Assert(test, node.msg and self.expression(node.msg)))
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        new = self.generic_visit(node)
+        assert isinstance(new, ast.Assign)
+        live = self.liveness.after[id(node)]
+        if self.inside and isinstance(node.value, ast.Name) and _are_names(node.targets):
+            new.value = self.last(node.value, live)
+        elif self.inside and isinstance(node.value, ast.Tuple) and isinstance(new.value, ast.Tuple):
+            [target, *others], values = node.targets, node.value.elts
+            named = isinstance(target, ast.Tuple) and _are_names(target.elts) and not others
+            names = [v.id for v in values if isinstance(v, ast.Name)]
+            if named and _are_names(values) and len({*names}) == len(names):
+                new.value.elts = [self.last(value, live) for value in values]
+        return new
+
+    def last(self, node: ast.expr, live: Set) -> ast.expr:
+        """A name, of which it is said that it is not read any more, if it is not."""
+        if not isinstance(node, ast.Name) or node.id not in self.variables or node.id in live:
+            return self.expression(node)
+        return self.call("last", node, self.lazy(node))
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        made = node.exc
+        told = isinstance(made, ast.Call) and read([*made.args, *made.keywords])
+        if made is None or not (self.inside and told) or assigned([made]):
+            return self.generic_visit(node)
+        cause = node.cause and self.expression(node.cause)
+        return at(node, ast.Raise(self.call("raised", made, self.lazy(made)), cause))
 
     def visit_Try(self, node: ast.Try) -> ast.stmt:
         body = self.block(node.body, self.bound)

@@ -130,6 +130,12 @@ class Control(Protocol):
     def bound(self, name: str, value: Callable[[], Any]) -> Any:
         """The value of a variable that may have none."""
 
+    def last(self, value: Callable[[], Any]) -> Any:
+        """The value of a variable that is not read any more."""
+
+    def raised(self, made: Callable[[], Any]) -> Any:
+        """What the statement ``raise`` is given, with a message of values."""
+
 
 class PythonControl:
     """What Python does."""
@@ -227,6 +233,12 @@ class PythonControl:
 
     def each_(self, iterable: Iterable[Any], body: Callable[[Any], Any]) -> None:
         self.for_(iterable, body, None, (), (), ())
+
+    def last(self, value: Callable[[], Any]) -> Any:
+        return value()
+
+    def raised(self, made: Callable[[], Any]) -> Any:
+        return made()
 
     def bound(self, name: str, value: Callable[[], Any]) -> Any:
         try:

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State
+from tracejit.capture.rewrite.blocks import held_by, variables_of
+from tracejit.capture.rewrite.control import Names, PythonControl, State
 from tracejit.capture.rewrite.iterables import (
     Items,
-    Lazy,
-    Range,
     items_of,
     traced_enumerate,
     traced_ndenumerate,
@@ -30,7 +29,7 @@ from tracejit.capture.rewrite.iterables import (
 from tracejit.capture.rewrite.narrowed import narrowed
 from tracejit.capture.rewrite.reducing import REDUCTIONS, is_row
 from tracejit.capture.standin import real_of
-from tracejit.errors import NotTraceable, OverBudget
+from tracejit.errors import Hurried, NotTraceable, OverBudget, Raising
 from tracejit.ir.node import Node
 from tracejit.trace import branches, budget, control, counted
 from tracejit.trace.effects import NOTHING, Variables
@@ -39,8 +38,8 @@ from tracejit.trace.growing import growing, measured
 from tracejit.trace.lists import Grown, TracedList, any_in, going_over
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.origin import user_origin
-from tracejit.trace.owners import Values, shared
-from tracejit.trace.pieces import attempted, tried
+from tracejit.trace.owners import Values, is_array, shared
+from tracejit.trace.pieces import attempted, of_lists, tried
 from tracejit.trace.ranges import always
 from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap
@@ -87,8 +86,8 @@ class TracedControl(PythonControl):
     ) -> Any:
         if not self._is_open(condition):
             return super().if_(condition, then, otherwise, assigned, read, live)
-        names = _variables(assigned, read, live, then, otherwise)
-        held, state = _held(then, otherwise), Known(self.trace)
+        names = variables_of(assigned, read, live, then, otherwise)
+        held, state = held_by(then, otherwise), Known(self.trace)
         then = narrowed(then, condition, True)
         otherwise = narrowed(otherwise or (lambda: None), condition, False)
         may_decide = self.trace.decisions.are_possible()
@@ -126,8 +125,8 @@ class TracedControl(PythonControl):
         items = items_of(iterable)
         if items is None:
             return super().for_(iterable, body, leave, assigned, read, live)
-        names = _variables(assigned, read, live, body, leave)
-        held = Values([*_held(body, leave), *items.held])
+        names = variables_of(assigned, read, live, body, leave)
+        held = Values([*held_by(body, leave), *items.held])
         size, step = self.trace.value(items.length), _Step(body, items)
         few = size is not None and self._is_small(size, step, names, held)
         if few and leave is not None and self._opens(step, leave, names, held):
@@ -210,8 +209,8 @@ class TracedControl(PythonControl):
         made, asked = self.trace.budget.made, False
 
         def region() -> None:
-            names = _variables(assigned, read, live, body, test, leave)
-            held = _held(body, test, leave)
+            names = variables_of(assigned, read, live, body, test, leave)
+            held = held_by(body, test, leave)
             # `leave` is not asked before the first step, where it is what it was before the loop.
             goes_on = test if leave is None else functools.partial(self._goes_on, leave, test)
             growing(
@@ -235,7 +234,7 @@ class TracedControl(PythonControl):
             changes = self.changing and isinstance(condition, Tracer)
             if not asked and (changes or self.trace.budget.made - made > budget.SMALL):
                 asked = True
-                names = _variables(assigned, read, live, body, test, leave)
+                names = variables_of(assigned, read, live, body, test, leave)
                 if attempted(self.trace, region, names) is None:
                     return None
             body()
@@ -279,6 +278,21 @@ class TracedControl(PythonControl):
         holds = branches.predicate(condition)
         self.trace.require(holds, holds, holds)
         return True
+
+    def last(self, value: Callable[[], Any]) -> Any:
+        # Where nobody else has the array, each of both names may as well have its own.
+        alone = not shared(State(value.__code__.co_freevars, value).cells)
+        found = value()
+        return of_lists(Tracer(found.node), found) if alone and is_array(found) else found
+
+    def raised(self, made: Callable[[], Any]) -> Any:
+        try:
+            return made()
+        except (Hurried, OverBudget):
+            raise
+        except NotTraceable as problem:
+            problem.forget()
+            raise Raising(problem.reason, problem.hint, problem.bound) from None
 
     def list_(self, made: list[Any]) -> list[Any]:
         return TracedList(made)
@@ -363,7 +377,7 @@ class TracedControl(PythonControl):
         def first() -> None:
             found.append(self._is_open(body(items.at(counted.wrap_length(0)))))
 
-        held = [*_held(body), *items.held]
+        held = [*held_by(body), *items.held]
         measured(self.trace, lambda: tried(self.trace, first, NOTHING, held), NOTHING, held)
         return any(found)
 
@@ -413,7 +427,7 @@ class TracedControl(PythonControl):
         """Truth values, each computed only where the ones before leave it open."""
         for other in others:
             second = narrowed(other, first, name == "logical_and")
-            first = branches.either(self.trace, name, first, second, _held(other))
+            first = branches.either(self.trace, name, first, second, held_by(other))
         return first
 
     def _is_open(self, value: Any) -> bool:
@@ -450,40 +464,3 @@ class TracedControl(PythonControl):
             self.trace.learned[known] = math.inf if deeper else max(made, 1)
         cost: float = self.trace.learned[known]
         return cost
-
-
-def _variables(
-    assigned: Names, read: Names, live: Names, *functions: Callable[..., Any] | None
-) -> Variables:
-    state = State(assigned, *functions)
-    names = tuple(state.cells)
-
-    def get() -> list[Any]:
-        return Values(state.get())
-
-    return Variables(
-        names,
-        frozenset(read),
-        frozenset(live),
-        UNBOUND,
-        get,
-        state.set,
-        lambda: shared(state.cells),
-    )
-
-
-def _held(*functions: Callable[..., Any] | None) -> list[Any]:
-    """The values of the variables that functions close over, but for what is ours."""
-    found = Values()
-    for f in functions:
-        for cell in getattr(f, "__closure__", None) or ():
-            try:
-                value = cell.cell_contents
-            except ValueError:  # none yet
-                continue
-            if not isinstance(value, _OURS):
-                found.append(value)
-    return found
-
-
-_OURS = (PythonControl, Range, Lazy, Mixed)

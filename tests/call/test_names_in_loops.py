@@ -1,0 +1,205 @@
+"""Which array a name has, as branches in loops go: random programs of names and writes.
+
+Each is compared with plain Python for values, for what the arguments hold afterwards and for which
+of all arrays are one.
+"""
+
+from __future__ import annotations
+
+import linecache
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tracejit
+
+Lines = list[str]
+STATEMENTS = [
+    "x = x + 1", "x += 1", "y = y * 2", "y *= 2", "x[0] = 5", "y[1] = 7", "z = x * 3", "z = x",
+    "z[2] -= 1", "y = z",
+]  # fmt: skip
+SIDES = [
+    "y = x", "x = y", "y = z", "y, s = x, s + 1", "x, y = y, x", "y = x\nz = x", "z = y",
+    "y = x[::-1]", "y = x\nx = x + 1", "y = x\nx += 1", "y = x\ny += 1", "x += 1", "x = x * 2",
+]  # fmt: skip
+BLOCKS = ["if s > 2:", "if c[k] < 0 and s < 3:", "for j in range(2):", "if x[0] > y[1]:",
+          "while s < k:\n    s += 1"]  # fmt: skip
+RESULTS = ["y", "x", "x, y", "z", "y, z", "x, y, z", "y.sum() + x.sum()", "y if s else x", "s, z"]
+STARTS = ["x, y, z = a.copy(), b.copy(), b * 2", "x = y = a.copy()\nz = b.copy()",
+          "x, y, z = a, b, a", "x = z = a.copy()\ny = b"]  # fmt: skip
+LOOPS = ["for k in range(n):", "for k in range(len(c)):", "k = -1\nwhile k < n - 1:\n    k += 1"]
+
+#: What was wrong once.
+FOUND = {
+    "written on one side": """
+x = a.copy()
+for k in range(n):
+    if c[k] > 0:
+        x += 1
+    else:
+        x = x * 2
+return x
+""",
+    "named and written": """
+x, y = a.copy(), b.copy()
+for k in range(n):
+    if c[k] > 0:
+        y = x
+        x += 1
+    else:
+        x = y
+    x = x + 1
+return x
+""",
+    "one array at first": """
+x = y = a.copy()
+for k in range(n):
+    if c[k] > 0:
+        x, y = y, x
+    x += 1
+    x = x + 1
+    y *= 2
+return x
+""",
+    "written before it is another": """
+x = a.copy()
+y = x
+for k in range(len(c)):
+    z = x * 3
+    if c[k] > 0:
+        y = z
+    x[0] = 5
+return y.sum() + x.sum()
+""",
+    "a step by itself": """
+x, y, z = a.copy(), a * 1, b.copy()
+k = -1
+while k < n - 1:
+    k += 1
+    z = x * 3
+    x += 1
+    if c[k] > 0:
+        y = z
+return z
+""",
+    "another name of what is kept": """
+x, y = a.copy(), b.copy()
+z = x
+for k in range(n):
+    x = x + 1
+    z = x
+    if c[k] > 0:
+        x = y * 1
+    z[2] -= 1
+return z, x.sum()
+""",
+    "written after an inner loop": """
+x = y = a.copy()
+z = b.copy()
+s = 0
+for k in range(n):
+    if c[k] > 0:
+        y = z
+    while s < k:
+        s += 1
+        y = x
+        x = x + 1
+    y *= 2
+return x, y
+""",
+}
+
+
+def indented(text: str) -> str:
+    return "".join(f"    {line}\n" for line in text.strip().splitlines())
+
+
+def drawn(seed: int) -> str:
+    """The body of a program."""
+    r = random.Random(seed)
+    body = [r.choice(STATEMENTS) for _ in range(r.randint(0, 3))]
+    branch = f"if c[k] > 0:\n{indented(r.choice(SIDES))}"
+    branch += f"else:\n{indented(r.choice(SIDES))}" if r.random() < 0.4 else ""
+    body.insert(r.randint(0, len(body)), branch)
+    if r.random() < 0.4:
+        inside = f"{r.choice(BLOCKS)}\n{indented(r.choice([*SIDES, *STATEMENTS]))}"
+        body.insert(r.randint(0, len(body)), inside)
+    steps = indented("\n".join(part.strip("\n") for part in body))
+    return f"s = 0\n{r.choice(STARTS)}\n{r.choice(LOOPS)}\n{steps}return {r.choice(RESULTS)}\n"
+
+
+def made(name: str, body: str) -> Callable[..., Any]:
+    source = f"def f(a, b, c, n):\n{indented(body)}"
+    linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
+    namespace: dict[str, Any] = {}
+    exec(compile(source, name, "exec"), namespace)
+    f: Callable[..., Any] = namespace["f"]
+    return f
+
+
+def outcome(f: Callable[..., Any], arguments: list[Any]) -> Any:
+    """What a call gives and leaves, and which of all arrays share memory."""
+    result = f(*arguments)
+    arrays = [*(result if isinstance(result, tuple) else (result,)), *arguments[:3]]
+    related = [[np.shares_memory(x, y) for x in arrays] for y in arrays]
+    return [np.asarray(x).tolist() for x in arrays], related
+
+
+def compare(name: str, body: str) -> int:
+    """How many of all calls ran compiled."""
+    f = made(name, body)
+    g = tracejit.function(f, on_unsupported="warn")
+    calls = 0
+    for c in ([1, -1, 1, 1, -1, 1, -1.0], [-1.0] * 7, [1.0] * 7):
+        for n in (6, 0, 3):
+            ours, theirs = (
+                [np.arange(4.0), np.arange(4.0)[::-1].copy(), np.array(c), n] for _ in range(2)
+            )
+            assert outcome(g, ours) == outcome(f, theirs), body
+            calls += 1
+    return calls - g.stats.fallbacks
+
+
+@pytest.mark.filterwarnings("ignore::tracejit.UnsupportedWarning")
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_wrong(name: str) -> None:
+    with tracejit.config(compile=False):
+        compare(f"<{name}>", FOUND[name])
+
+
+SEEDS = [*range(4), *(pytest.param(k, marks=pytest.mark.slow) for k in range(4, 80))]
+
+
+@pytest.mark.filterwarnings("ignore::tracejit.UnsupportedWarning")
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_programs(seed: int) -> None:
+    with tracejit.config(compile=False):
+        ran = [compare(f"<names {k}>", drawn(k)) for k in range(50 * seed, 50 * seed + 50)]
+    assert sum(each == 9 for each in ran) > 5, "too few are compiled to say anything"
+
+
+METROPOLIS = """
+x, best = a.copy(), a.copy()
+p = q = -0.5 * (x * x).sum()
+for k in range(len(c)):
+    new = x + c[k] * b
+    r = -0.5 * (new * new).sum()
+    if r > p - 0.1 * k:
+        x, p = new, r
+    if p > q:
+        best, q = x, p
+return best, q, p
+"""
+
+
+def test_what_is_accepted_and_the_best_are_kept() -> None:
+    f = made("<accepted>", METROPOLIS)
+    g = tracejit.function(f, on_unsupported="error")
+    c = np.random.default_rng(0).normal(size=200) * 0.1
+    ours, theirs = ([np.arange(4.0), np.arange(4.0)[::-1].copy(), c, 0] for _ in range(2))
+    for got, want in zip(g(*ours), f(*theirs), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-12)
+    assert (g.stats.traces, g.stats.fallbacks) == (1, 0)
