@@ -253,6 +253,35 @@ def test_sums_of_what_is_picked():
     assert f.stats.temporaries == 1
 
 
+EXTREMES = {
+    "min": (lambda x: x[x > 0].min(), True),
+    "max": (lambda x: (x[x > 0] * 2).max(), True),
+    "positions": (lambda x: np.nonzero(x > 0)[0].max(), True),
+    "up to one": (lambda x: x[: np.argmax(x > 0)].min(), False),
+    "of rows": (lambda x: np.stack([x, -x])[:, x > 0].max(axis=1), True),
+}
+
+
+@pytest.mark.parametrize("name", EXTREMES)
+@pytest.mark.parametrize("dtype", [float, np.int32])
+def test_extremes_of_what_is_picked(name, dtype):
+    """Of nothing there is none: NumPy's exception."""
+    function, of_negative_raises = EXTREMES[name]
+    f = tracejit.function(function, on_unsupported="error")
+    x = np.array([-3, 4, 2, -7, 9], dtype)
+    for _ in range(2):
+        got, want = f(x), function(x)
+        np.testing.assert_array_equal(got, want)
+        assert (type(got), got.dtype) == (type(want), want.dtype)
+        for empty in (-abs(x), x[:0]) if of_negative_raises else (abs(x),):
+            with pytest.raises(ValueError, match="no identity") as theirs:
+                function(empty)
+            with pytest.raises(ValueError) as ours:
+                f(empty)
+            assert str(ours.value) == str(theirs.value)
+    assert f.stats.compiles >= 1 and f.stats.loops >= 1
+
+
 def test_what_is_picked_is_computed_in_place():
     f = tracejit.function(lambda x, m: np.exp(x[m]) + 1)
     x, m = numbers((1000,)), masks(1000)[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -118,6 +119,51 @@ def test_an_exception_is_pythons(f: Any) -> None:
     expected = outcome(f, X, 1)
     assert outcome(g, X, 1) == expected
     assert outcome(g, X, 1) == expected  # again, where it is known
+
+
+def in_a_loop(x, k):
+    for i in range(len(x)):
+        if x[i] > 0.5:
+            raise ValueError(f"{x[i]} at {i}", k) from KeyError(k)
+    return x.sum()
+
+
+def of_two_arrays(x, k):
+    y = x.copy()
+    for i in range(len(x)):
+        y[i] *= 2
+        if y[i] > 1:
+            message = f"{y[i]:g}"
+            raise ValueError("too large: " + message)
+    return y
+
+
+@pytest.mark.parametrize("f", [in_a_loop, of_two_arrays])
+def test_a_message_of_values(f: Any) -> None:
+    g = tracejit.function(f, on_unsupported="error")
+    small = X * 0.1
+    for _ in range(2):
+        np.testing.assert_array_equal(g(small, 1), f(small, 1))
+        assert outcome(g, X, 1) == outcome(f, X, 1)
+    assert g.stats.traces >= 1 and g.stats.loops > 0
+
+
+def test_a_message_of_values_that_is_caught() -> None:
+    """The handler sees the message: that is Python's."""
+
+    def f(x, k):
+        found = ""
+        for i in range(len(x)):
+            try:
+                if x[i] > 0.5:
+                    raise ValueError(f"{x[i]}")
+            except ValueError as e:
+                found += str(e)
+        return found
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", tracejit.UnsupportedWarning)
+        assert tracejit.function(f, on_unsupported="warn")(X, 1) == f(X, 1)
 
 
 def test_one_that_is_handled_keeps_the_trace() -> None:

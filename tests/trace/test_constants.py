@@ -104,6 +104,16 @@ CALLS: list[tuple[Any, list[tuple[Any, ...]]]] = [
 ]
 
 
+def found_or_raised(x, limit):
+    k = None
+    for i in range(len(x)):
+        if x[i] > limit:
+            k = i
+    if k is None:
+        raise ValueError(f"none of {x} is larger than {limit}")
+    return x[k] * 2 + k
+
+
 def same(got: Any, want: Any) -> None:
     assert type(got) is type(want)
     if isinstance(want, tuple):
@@ -132,3 +142,15 @@ def test_what_is_asked_of_none_is_refused() -> None:
     compiled = tracejit.function(f, on_unsupported="warn")
     with pytest.warns(tracejit.UnsupportedWarning, match="is None or of class int"):
         same(compiled(X), f(X))
+
+
+def test_none_that_raises_is_none_no_more() -> None:
+    compiled = tracejit.function(found_or_raised)
+    for _ in range(2):
+        same(compiled(X, 3.0), found_or_raised(X, 3.0))
+        with pytest.raises(ValueError) as theirs:
+            found_or_raised(X, 9.0)
+        with pytest.raises(ValueError) as ours:
+            compiled(X, 9.0)
+        assert str(ours.value) == str(theirs.value)
+    assert (compiled.stats.compiles, compiled.stats.fallbacks) == (1, 0)

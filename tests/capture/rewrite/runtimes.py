@@ -50,10 +50,11 @@ class Forgetful(Counting):
         self.calls["forgotten"] += sum(value is not UNBOUND for value in state.get())
         state.set([UNBOUND] * len(state.cells))
 
-    def if_(self, condition, then, otherwise=None, assigned=(), read=(), live=()):
+    def if_(self, condition, then, otherwise=None, assigned=(), read=(), live=(), raising=(0, 0)):
         taken = bool(condition)
         self.forget([then, otherwise], assigned, {*read, *live})
         result = super().if_(taken, then, otherwise)
+        assert not raising[not taken], "it has not raised"
         self.forget([then, otherwise], assigned, live)
         return result
 
@@ -68,11 +69,16 @@ class Forgetful(Counting):
         super().while_(test, body, leave, assigned=assigned, read=read, live=live)
         self.forget([test, body], assigned, live)
 
+    def last(self, value):
+        found = value()
+        self.forget([value], value.__code__.co_freevars, ())
+        return found
+
 
 class BothSides(Counting):
     """Runs the other side of a branch first, and then puts the variables back."""
 
-    def if_(self, condition, then, otherwise=None, assigned=(), read=(), live=()):
+    def if_(self, condition, then, otherwise=None, assigned=(), read=(), live=(), raising=(0, 0)):
         taken = bool(condition)
         other = otherwise if taken else then
         state = State(assigned, then, otherwise)

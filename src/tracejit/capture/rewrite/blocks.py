@@ -7,6 +7,7 @@ from typing import Any
 
 from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State
 from tracejit.capture.rewrite.iterables import Lazy, Range
+from tracejit.errors import Hurried, NotTraceable, OverBudget, Raising
 from tracejit.trace.effects import Variables
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.owners import Values, shared
@@ -48,3 +49,26 @@ def held_by(*functions: Callable[..., Any] | None) -> list[Any]:
             if not isinstance(value, _OURS):
                 found.append(value)
     return found
+
+
+class _Numpys:
+    """A block that raises, however it goes: where that cannot be traced, NumPy knows what."""
+
+    def __init__(self, block: Callable[[], Any]) -> None:
+        self.block = block
+        self.__code__ = getattr(block, "__code__", block)
+        self.__closure__ = getattr(block, "__closure__", None)
+
+    def __call__(self) -> Any:
+        try:
+            return self.block()
+        except (Hurried, OverBudget):
+            raise
+        except NotTraceable as problem:
+            problem.forget()
+            raise Raising(problem.reason, problem.hint, problem.bound) from None
+
+
+def numpys(block: Callable[[], Any], raising: bool) -> Callable[[], Any]:
+    """A block, of which nothing need be traceable if it is `raising`, however it goes."""
+    return _Numpys(block) if raising else block

@@ -89,6 +89,25 @@ def _asked(value: ast.expr) -> ast.expr:
     return at(value, ast.Call(function, [value], []))
 
 
+def _raises(block: Sequence[ast.stmt]) -> bool:
+    """Whether a block ends with an exception, however it goes."""
+    leaves = (ast.Return, ast.Break, ast.Continue)
+    last = block[-1] if block else None
+    return isinstance(last, ast.Raise) and not any(isinstance(n, leaves) for n in own(*block))
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _none(test: ast.expr) -> str:
+    """The variable that a test says is None; "" for another test."""
+    if not (isinstance(test, ast.Compare) and isinstance(test.left, ast.Name)):
+        return ""
+    is_none = isinstance(test.ops[0], ast.Is) and [*map(_is_none, test.comparators)] == [True]
+    return test.left.id if is_none else ""
+
+
 def _are_names(targets: Iterable[ast.expr]) -> bool:
     """Whether these are variables of the user's."""
     return all(isinstance(target, ast.Name) and target.id[0] != "." for target in targets)
@@ -182,7 +201,17 @@ class _Calls(Comprehensions):
         if isinstance(parts[1], ast.Constant):
             parts.pop()
         call = self.call("if_", node, self.expression(truth(node.test)), *parts, names=names)
-        return [*done, at(node, ast.Return(call) if returns else ast.Expr(call))]
+        raising = tuple(map(_raises, sides))
+        if any(raising):
+            call.keywords.append(
+                ast.keyword("raising", ast.Tuple([*map(ast.Constant, raising)], ast.Load()))
+            )
+        done.append(at(node, ast.Return(call) if returns else ast.Expr(call)))
+        name = _none(node.test)
+        if raising == (True, False) and name in self.variables and not self.inside:
+            known = self.call("some", node.test, load(name))
+            done.append(at(node, ast.Assign([ast.Name(name, ast.Store())], known)))
+        return done
 
     def visit_While(self, node: ast.While) -> list[ast.stmt]:
         assert isinstance(node, While)
@@ -249,14 +278,6 @@ class _Calls(Comprehensions):
         if not isinstance(node, ast.Name) or node.id not in self.variables or node.id in live:
             return self.expression(node)
         return self.call("last", node, self.lazy(node))
-
-    def visit_Raise(self, node: ast.Raise) -> ast.AST:
-        made = node.exc
-        told = isinstance(made, ast.Call) and read([*made.args, *made.keywords])
-        if made is None or not (self.inside and told) or assigned([made]):
-            return self.generic_visit(node)
-        cause = node.cause and self.expression(node.cause)
-        return at(node, ast.Raise(self.call("raised", made, self.lazy(made)), cause))
 
     def visit_Try(self, node: ast.Try) -> ast.stmt:
         body = self.block(node.body, self.bound)
@@ -356,8 +377,7 @@ class _Calls(Comprehensions):
     def identity(self, node: ast.Compare) -> ast.expr | None:
         """``x is None``; None for another comparison."""
         [sign], [other] = node.ops, node.comparators
-        none = isinstance(other, ast.Constant) and other.value is None
-        if not (none and isinstance(sign, ast.Is | ast.IsNot)):
+        if not (_is_none(other) and isinstance(sign, ast.Is | ast.IsNot)):
             return None
         found = self.call("is_none", node, self.expression(node.left))
         return found if isinstance(sign, ast.Is) else self.call("not_", node, found)
@@ -435,7 +455,7 @@ class _Calls(Comprehensions):
 
     def call(
         self, method: str, place: ast.AST, *parts: ast.expr, names: Sequence[ast.expr] = ()
-    ) -> ast.expr:
+    ) -> ast.Call:
         function = at(place, ast.Attribute(load(CONTROL), method, ast.Load()))
         # Python says that a method is called where its name ends.
         function.end_lineno, function.end_col_offset = function.lineno, function.col_offset

@@ -67,8 +67,12 @@ class Control(Protocol):
         assigned: Names = (),
         read: Names = (),
         live: Names = (),
+        raising: tuple[bool, bool] = (False, False),
     ) -> Any:
-        """One side, and its value: a conditional expression's, or what the function returns."""
+        """One side, and its value: a conditional expression's, or what the function returns.
+
+        Of each side it is said whether it is `raising`, however it goes.
+        """
 
     def for_(
         self,
@@ -97,6 +101,9 @@ class Control(Protocol):
     def or_(self, first: Any, *others: Callable[[], Any]) -> Any: ...
 
     def not_(self, value: Any) -> Any: ...
+
+    def some(self, value: Any) -> Any:
+        """A value that is not None."""
 
     def true_(self, value: Any) -> Any:
         """What has the truth value of `value`."""
@@ -133,9 +140,6 @@ class Control(Protocol):
     def last(self, value: Callable[[], Any]) -> Any:
         """The value of a variable that is not read any more."""
 
-    def raised(self, made: Callable[[], Any]) -> Any:
-        """What the statement ``raise`` is given, with a message of values."""
-
 
 class PythonControl:
     """What Python does."""
@@ -150,6 +154,7 @@ class PythonControl:
         assigned: Names = (),
         read: Names = (),
         live: Names = (),
+        raising: tuple[bool, bool] = (False, False),
     ) -> Any:
         if condition:
             return then()
@@ -200,7 +205,7 @@ class PythonControl:
     def is_none(self, value: Any) -> Any:
         return value is None
 
-    def true(self, value: Any) -> Any:
+    def some(self, value: Any) -> Any:
         return value
 
     def not_(self, value: Any) -> Any:
@@ -236,9 +241,6 @@ class PythonControl:
 
     def last(self, value: Callable[[], Any]) -> Any:
         return value()
-
-    def raised(self, made: Callable[[], Any]) -> Any:
-        return made()
 
     def bound(self, name: str, value: Callable[[], Any]) -> Any:
         try:

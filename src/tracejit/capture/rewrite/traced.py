@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.capture.rewrite.blocks import held_by, variables_of
+from tracejit.capture.rewrite.blocks import held_by, numpys, variables_of
 from tracejit.capture.rewrite.control import Names, PythonControl, State
 from tracejit.capture.rewrite.iterables import (
     Items,
@@ -29,7 +29,7 @@ from tracejit.capture.rewrite.iterables import (
 from tracejit.capture.rewrite.narrowed import narrowed
 from tracejit.capture.rewrite.reducing import REDUCTIONS, is_row
 from tracejit.capture.standin import real_of
-from tracejit.errors import Hurried, NotTraceable, OverBudget, Raising
+from tracejit.errors import NotTraceable, OverBudget
 from tracejit.ir.node import Node
 from tracejit.trace import branches, budget, control, counted
 from tracejit.trace.effects import NOTHING, Variables
@@ -83,13 +83,15 @@ class TracedControl(PythonControl):
         assigned: Names = (),
         read: Names = (),
         live: Names = (),
+        raising: tuple[bool, bool] = (False, False),
     ) -> Any:
         if not self._is_open(condition):
             return super().if_(condition, then, otherwise, assigned, read, live)
         names = variables_of(assigned, read, live, then, otherwise)
         held, state = held_by(then, otherwise), Known(self.trace)
-        then = narrowed(then, condition, True)
-        otherwise = narrowed(otherwise or (lambda: None), condition, False)
+        otherwise = otherwise or (lambda: None)
+        then = numpys(narrowed(then, condition, True), raising[0])
+        otherwise = numpys(narrowed(otherwise, condition, False), raising[1])
         may_decide = self.trace.decisions.are_possible()
 
         def region() -> Any:
@@ -269,6 +271,10 @@ class TracedControl(PythonControl):
     def is_none(self, value: Any) -> Any:
         return value.is_(None) if isinstance(value, Mixed) else value is None
 
+    def some(self, value: Any) -> Any:
+        none = self.is_none(value)
+        return value.where(none.node, False) if isinstance(none, Tracer) else value
+
     def true_(self, value: Any) -> Any:
         return Tracer(branches.predicate(value), "number") if self._is_open(value) else value
 
@@ -284,15 +290,6 @@ class TracedControl(PythonControl):
         alone = not shared(State(value.__code__.co_freevars, value).cells)
         found = value()
         return of_lists(Tracer(found.node), found) if alone and is_array(found) else found
-
-    def raised(self, made: Callable[[], Any]) -> Any:
-        try:
-            return made()
-        except (Hurried, OverBudget):
-            raise
-        except NotTraceable as problem:
-            problem.forget()
-            raise Raising(problem.reason, problem.hint, problem.bound) from None
 
     def list_(self, made: list[Any]) -> list[Any]:
         return TracedList(made)
