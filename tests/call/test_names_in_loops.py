@@ -16,20 +16,68 @@ import pytest
 
 import tracejit
 
-Lines = list[str]
-STATEMENTS = [
+#: Functions that return an array that they are given, or one of several.
+HELPERS = """
+def same(p):
+    return p
+
+def turned(p, q, t):
+    if t > 0:
+        return p, q
+    return q, p
+
+def picked(p, q, t):
+    for i in range(len(t)):
+        if t[i] > 0:
+            return p
+    return q
+
+def placed(p, t):
+    for i in range(len(t)):
+        if t[i] > 0:
+            return p, i
+        p = p + 1
+    return p, -1
+
+def last(p, q, t):
+    r = p
+    while t > 0:
+        r = q
+        t -= 1
+    return r
+
+def raised(p):
+    p += 1
+"""
+NAMES = [
     "x = x + 1", "x += 1", "y = y * 2", "y *= 2", "x[0] = 5", "y[1] = 7", "z = x * 3", "z = x",
     "z[2] -= 1", "y = z",
+]  # fmt: skip
+HANDLES = [
+    *NAMES, "y = x[::-1]", "y = x[:]", "v = x[1:3]", "v = y[1:3]", "v += 1", "v[0] = 9",
+    "x[1:] = y[1:]", "x[1:] += x[:-1]", "y[::-1] += x", "x[:] = y", "y.fill(2)", "x.sort()",
+    "y = x.reshape(4)", "y = x.ravel()", "z = x.T", "z = y.view()", "y = np.asarray(x)",
+    "np.add(x, 1, out=y)", "y = np.add(x, 1, out=x)", "y = np.maximum(x, y, out=y)",
+    "np.copyto(z, x)", "x, y, z = y, z, x", "z = y = x + y", "x = y = z", "s += 1",
+    "w[0] += 1", "w[1] = x", "w[0] = y", "y = w[0]", "z = w[1]", "w[0], w[1] = w[1], w[0]",
+    "d['u'] = y", "y = d['u']", "d['u'] *= 2", "d['v'] = x + 1", "z = d['v']", "t = (x, y)",
+    "y = t[0]", "x = t[1]", "z = x if s else y", "z = x if c[k] > 0 else y",
+    "y, z = (x, z) if c[k] > 0 else (z, x)", "v = x[1:3] if c[k] > 0 else y[:2]", "y = same(x)",
+    "u, y = turned(x, z, c[k])", "z, x = turned(x, y, c[k])", "y = picked(x, z, c)",
+    "z = picked(x, y, c)", "y, i = placed(x, c)", "z = last(x, y, c[k])", "raised(x)", "raised(y)",
 ]  # fmt: skip
 SIDES = [
     "y = x", "x = y", "y = z", "y, s = x, s + 1", "x, y = y, x", "y = x\nz = x", "z = y",
     "y = x[::-1]", "y = x\nx = x + 1", "y = x\nx += 1", "y = x\ny += 1", "x += 1", "x = x * 2",
 ]  # fmt: skip
 BLOCKS = ["if s > 2:", "if c[k] < 0 and s < 3:", "for j in range(2):", "if x[0] > y[1]:",
-          "while s < k:\n    s += 1"]  # fmt: skip
-RESULTS = ["y", "x", "x, y", "z", "y, z", "x, y, z", "y.sum() + x.sum()", "y if s else x", "s, z"]
+          "while s < k:\n    s += 1", "if x.sum() > y.sum():", "for q in w:"]  # fmt: skip
+RESULTS = ["y", "x", "x, y", "z", "y, z", "x, y, z", "y.sum() + x.sum()", "y if s else x", "s, z",
+           "w", "d", "v", "t", "[x, y]", "d['u'], y"]  # fmt: skip
 STARTS = ["x, y, z = a.copy(), b.copy(), b * 2", "x = y = a.copy()\nz = b.copy()",
           "x, y, z = a, b, a", "x = z = a.copy()\ny = b"]  # fmt: skip
+HELD = ["w, d = [x, y], {'u': x, 'v': z}", "w, d = [a, y], {'u': b, 'v': a + 1}",
+        "w, d = [x.copy(), y], {'u': z, 'v': z}"]  # fmt: skip
 LOOPS = ["for k in range(n):", "for k in range(len(c)):", "k = -1\nwhile k < n - 1:\n    k += 1"]
 
 #: What was wrong once.
@@ -110,6 +158,33 @@ for k in range(n):
     y *= 2
 return x, y
 """,
+    "one of two is returned": """
+x, y = a.copy(), b.copy()
+for k in range(len(c)):
+    u, v = turned(x, y, c[k])
+    u += 1
+    v *= 2
+return x, y
+""",
+    "returned from a loop, and written": """
+x, y = a.copy(), b.copy()
+z = picked(x, y, c)
+z += 1
+return x, y
+""",
+    "written after it is returned from a loop": """
+x, y = a.copy(), b.copy()
+z = picked(x, y, c)
+x += 1
+y += 2
+return z.sum()
+""",
+    "a tuple from a loop": """
+x = a.copy()
+z, i = placed(x, c)
+z += 1
+return x, i
+""",
 }
 
 
@@ -117,35 +192,53 @@ def indented(text: str) -> str:
     return "".join(f"    {line}\n" for line in text.strip().splitlines())
 
 
-def drawn(seed: int) -> str:
-    """The body of a program."""
+def drawn(seed: int, names: bool) -> str:
+    """The body of a program: of names alone, or of views, containers and helpers too."""
     r = random.Random(seed)
-    body = [r.choice(STATEMENTS) for _ in range(r.randint(0, 3))]
-    branch = f"if c[k] > 0:\n{indented(r.choice(SIDES))}"
-    branch += f"else:\n{indented(r.choice(SIDES))}" if r.random() < 0.4 else ""
+    known = NAMES if names else HANDLES
+
+    def block() -> str:
+        lines = r.choice([*SIDES, *known])
+        if r.random() < 0.1:
+            lines += "\n" + r.choice(["break", "continue", "return x", "return y, s"])
+        return indented(lines)
+
+    body = [r.choice(known) for _ in range(r.randint(0, 3))]
+    branch = f"if c[k] > 0:\n{indented(r.choice(SIDES))}" if names else f"if c[k] > 0:\n{block()}"
+    branch += f"else:\n{block()}" if r.random() < 0.4 else ""
     body.insert(r.randint(0, len(body)), branch)
     if r.random() < 0.4:
-        inside = f"{r.choice(BLOCKS)}\n{indented(r.choice([*SIDES, *STATEMENTS]))}"
-        body.insert(r.randint(0, len(body)), inside)
+        body.insert(r.randint(0, len(body)), f"{r.choice(BLOCKS)}\n{block()}")
     steps = indented("\n".join(part.strip("\n") for part in body))
-    return f"s = 0\n{r.choice(STARTS)}\n{r.choice(LOOPS)}\n{steps}return {r.choice(RESULTS)}\n"
+    start = f"{r.choice(STARTS)}\n{r.choice(HELD)}\nv, t = x[:2], (y, x)"
+    return f"s = 0\n{start}\n{r.choice(LOOPS)}\n{steps}return {r.choice(RESULTS)}\n"
 
 
 def made(name: str, body: str) -> Callable[..., Any]:
-    source = f"def f(a, b, c, n):\n{indented(body)}"
+    source = f"{HELPERS}def f(a, b, c, n):\n{indented(body)}"
     linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
-    namespace: dict[str, Any] = {}
+    namespace: dict[str, Any] = {"np": np}
     exec(compile(source, name, "exec"), namespace)
     f: Callable[..., Any] = namespace["f"]
     return f
 
 
+def flat(value: Any) -> list[Any]:
+    values = value.values() if isinstance(value, dict) else value
+    several = isinstance(value, dict | list | tuple)
+    return [part for each in values for part in flat(each)] if several else [value]
+
+
 def outcome(f: Callable[..., Any], arguments: list[Any]) -> Any:
-    """What a call gives and leaves, and which of all arrays share memory."""
-    result = f(*arguments)
-    arrays = [*(result if isinstance(result, tuple) else (result,)), *arguments[:3]]
-    related = [[np.shares_memory(x, y) for x in arrays] for y in arrays]
-    return [np.asarray(x).tolist() for x in arrays], related
+    """What a call gives and leaves, and which of all arrays are one or share memory."""
+    try:
+        result = f(*arguments)
+    except Exception as error:
+        result = repr(error)
+    found = [*flat(result), *arguments[:3]]
+    arrays = [x for x in found if isinstance(x, np.ndarray)]
+    related = [[(x is y, np.shares_memory(x, y)) for x in arrays] for y in arrays]
+    return repr([np.asarray(x).tolist() for x in found]), related
 
 
 def compare(name: str, body: str) -> int:
@@ -174,10 +267,11 @@ SEEDS = [*range(4), *(pytest.param(k, marks=pytest.mark.slow) for k in range(4, 
 
 
 @pytest.mark.filterwarnings("ignore::tracejit.UnsupportedWarning")
+@pytest.mark.parametrize("names", [True, False], ids=["names", "handles"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_random_programs(seed: int) -> None:
+def test_random_programs(seed: int, names: bool) -> None:
     with tracejit.config(compile=False):
-        ran = [compare(f"<names {k}>", drawn(k)) for k in range(50 * seed, 50 * seed + 50)]
+        ran = [compare(f"<{names} {k}>", drawn(k, names)) for k in range(50 * seed, 50 * seed + 50)]
     assert sum(each == 9 for each in ran) > 5, "too few are compiled to say anything"
 
 

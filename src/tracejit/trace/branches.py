@@ -18,7 +18,7 @@ from tracejit.trace.facts import consequences
 from tracejit.trace.lists import TracedList, any_in
 from tracejit.trace.memory import follow, put
 from tracejit.trace.mixed import Mixed, chosen, classes_of, is_constant, known
-from tracejit.trace.owners import is_array, memory_of
+from tracejit.trace.owners import has_views, is_array, memory_of
 from tracejit.trace.pieces import (
     Found,
     Structured,
@@ -27,6 +27,7 @@ from tracejit.trace.pieces import (
     by_value,
     canonical,
     conjunction,
+    doubtful,
     is_doubtful,
     kept_or_not,
     nodes_of,
@@ -73,6 +74,8 @@ def if_true(
         for side in sides
     ]
     places, values, constants = _without_constants(places, values, variables)
+    if not trace.decisions.are_possible():
+        values = [[_read_only(trace, value) for value in own] for own in values]
     maybe, doubted = _maybe_kept(trace, sides, places, before, variables.places(common))
     for n, k in enumerate(places):
         _fill(names[k], values, n, variables)
@@ -140,7 +143,15 @@ def _chosen(trace: Trace, item: Node, values: Sequence[Tracer]) -> Tracer:
             trace.within(item, min(low for low, _ in extents), max(high for _, high in extents))
         else:
             trace.noted(item, max(map(bits_of, sides)))
-    return of_lists(Tracer(item, values[0].kind), *values)
+    value = Tracer(item, values[0].kind)
+    return of_lists(doubtful(value) if any(map(is_doubtful, values)) else value, *values)
+
+
+def _read_only(trace: Trace, value: Any) -> Any:
+    """A value in place of an array that others see, or that is a part of one."""
+    if not is_array(value) or not has_views(value) or is_doubtful(value):
+        return value
+    return kept_or_not(trace, Tracer(value.node), value)
 
 
 def _after(side: Found, value: Any) -> Any:

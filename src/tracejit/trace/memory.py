@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import ReferenceType, WeakValueDictionary
 
 import numpy as np
 
@@ -71,11 +71,13 @@ class Memory:
     `outside` is the caller's: the input of this name, an argument or what is captured. A `doubtful`
     one may be another array, as a branch or a loop went: it is read, and neither written nor given.
     One that is `listed` may be held by the lists of a group, or be another array of it, and is not
-    written.
+    written. What a function returns from inside of a loop or a branch is a value: which arrays it
+    may be, or memories, is in `copies`: who has an array is counted.
     """
 
     __slots__ = (
-        "born", "contiguous", "doubtful", "handles", "listed", "node", "outside", "start", "whole",
+        "__weakref__", "born", "contiguous", "copies", "doubtful", "handles", "listed", "node",
+        "outside", "start", "whole",
     )  # fmt: skip
 
     def __init__(self, first: Any, whole: bool = False, outside: str = "") -> None:
@@ -86,6 +88,7 @@ class Memory:
         self.doubtful = False
         self.contiguous = whole
         self.listed: Group | None = None
+        self.copies: tuple[ReferenceType[Any], ...] = ()
         self.whole = whole or self.node.ndim <= 1
         self.handles: WeakValueDictionary[int, Any] = WeakValueDictionary({id(first): first})
 

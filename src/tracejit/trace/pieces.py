@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar, cast
+from weakref import ReferenceType, ref
 
 import numpy as np
 
@@ -212,6 +213,8 @@ def traced(
             if a.born < since or getattr(a, "outside", "")
         }
         nodes = [v.node if isinstance(v, Tracer) else None for v in after]
+        parts = list(result) if type(result) is tuple else [result]
+        finals = [v.node if is_array(v) else None for v in parts]
     finally:
         checks = state.take_requirements()
         container, resized = containers.restore()
@@ -243,14 +246,16 @@ def traced(
         if all(v is not b for b in named):
             if may_be_known(v) or (trace.capture is not None and trace.capture.holds(v)):
                 fixed[k] = v, final
-            changed[k] = Tracer(final)
+            changed[k] = copy_of(Tracer(final), v)
     copied = [id(after[k]) for k in returned if is_array(after[k]) and k not in fixed]
     if len({*copied}) < len(copied):
         raise NotTraceable("an array is returned twice, as a branch or a loop goes")
     changed = {k: v for k, v in changed.items() if k not in fixed}
     if naming:
+        parts = _name_results(trace, parts, finals, changed, since)
+        result = tuple(parts) if type(result) is tuple else parts[0]
         _name(trace, changed, nodes, named, returned, since)
-    moved = _moved(changed, named, returned, result, since)
+    moved = _moved(changed, named, returned, parts, since)
     for k, v in changed.items():
         if (final := nodes[k]) is not None and (k in moved or (is_array(v) and not has_views(v))):
             # What it came to, of an array that is written into too.
@@ -276,30 +281,56 @@ def name(trace: Trace, groups: Mapping[Memory, Group]) -> None:
         memory.listed = group.joined(memory.listed)
 
 
-def kept_or_not(trace: Trace, value: Tracer, before: Any, doubted: bool) -> None:
+def kept_or_not(trace: Trace, value: Tracer, before: Any, doubted: bool = False) -> Tracer:
     """A value may be the array that a variable had `before`, which others have too.
 
     It may be another one that is not known, if it is `doubted`.
     """
     if doubted or not is_array(before) or has_views(before):
         doubtful(value)
-    if is_array(before):
-        may_be(trace, value, before)
+    return may_be(trace, value, before) if is_array(before) else value
+
+
+def copy_of(value: Tracer, array: Tracer) -> Tracer:
+    """A value in place of an array, which nobody writes into before it is returned."""
+    return _copy_of(value, ref(array.memory or array))
+
+
+def _copy_of(value: Tracer, *arrays: ReferenceType[Any]) -> Tracer:
+    if value.memory is None:
+        value.memory = Memory(value)
+    value.memory.copies += arrays
+    return value
+
+
+def given(trace: Trace, value: Any) -> Any:
+    """What a function returns to another one, which may write into it."""
+    if type(value) is tuple:
+        return tuple(given(trace, part) for part in value)
+    memory = memory_of(value)
+    for reference in memory.copies if memory is not None else ():
+        array = reference()
+        if isinstance(array, Memory):
+            array = next(iter(array.handles.values()), None)
+        if array is not None:
+            value = kept_or_not(trace, value, array)
+    return value
 
 
 def of_lists(array: Tracer, *others: Any) -> Tracer:
     """An array that may be one of the others, and so one that lists hold."""
-    for other in others:
-        memory = memory_of(other)
-        if memory is not None and memory.listed is not None:
+    for memory in filter(None, map(memory_of, others)):
+        if memory.listed is not None:
             listed(array, memory.listed)
+        if memory.copies:
+            _copy_of(array, *memory.copies)
     return array
 
 
 def by_value(array: Any, node: Node) -> Tracer:
     """A value in place of an array that is returned, where another one may be too."""
     value = Tracer(node)
-    return doubtful(value) if has_views(array) else value
+    return copy_of(doubtful(value) if has_views(array) else value, array)
 
 
 def _name(
@@ -314,18 +345,36 @@ def _name(
     kept = {id(v) for k, v in enumerate(before) if k in changed}
     for k, v in changed.items():
         node = nodes[k]
-        if k in returned or node is None or not is_array(v) or has_views(v):
+        if k in returned or node is None or not is_array(v):
             continue
         others = sum(v is other for other in changed.values()) > 1
         if others or (v.born < since and id(v) not in kept):
-            changed[k] = may_be(trace, Tracer(node), v)
+            changed[k] = kept_or_not(trace, Tracer(node), v)
+
+
+def _name_results(
+    trace: Trace,
+    results: Sequence[Any],
+    nodes: Sequence[Node | None],
+    changed: Mapping[int, Any],
+    since: int,
+) -> list[Any]:
+    """The same of what a piece returns."""
+    found = []
+    for v, node in zip(results, nodes, strict=True):
+        known = node is not None and (v.born < since or has_views(v))
+        others = sum(v is other for other in (*changed.values(), *results)) > 1
+        if node is not None and (known or others):
+            v = kept_or_not(trace, Tracer(node), v)
+        found.append(v)
+    return found
 
 
 def _moved(
     changed: Mapping[int, Any],
     before: Sequence[Any],
     returned: set[int],
-    result: Any,
+    results: Sequence[Any],
     since: int,
 ) -> dict[int, int]:
     """The places of variables whose array another variable had, and of those.
@@ -334,14 +383,15 @@ def _moved(
     written after it is `returned`.
     """
     named = [v for k, v in changed.items() if k not in returned]
-    arrays = [v for v in (*named, result) if is_array(v)]
+    arrays = [v for v in (*named, *results) if is_array(v)]
     moved = {}
     for k, v in changed.items():
         if is_array(v) and v.born < since:
             moved[k] = next((j for j, b in enumerate(before) if b is v), -1)
     kept = {id(v) for k, v in enumerate(before) if k not in changed and is_array(v)}
     twice = len({id(a) for a in arrays}) < len(arrays) or any(id(a) in kept for a in arrays)
-    if twice or -1 in moved.values() or (is_array(result) and result.born < since):
+    given = any(is_array(v) and v.born < since for v in results)
+    if twice or given or -1 in moved.values():
         raise NotTraceable(
             "in a loop or a branch a variable becomes another array that has a name already",
             "copy it: x = y.copy(), or write into it: x[...] = y",

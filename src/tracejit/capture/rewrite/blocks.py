@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State
@@ -72,3 +73,22 @@ class _Numpys:
 def numpys(block: Callable[[], Any], raising: bool) -> Callable[[], Any]:
     """A block, of which nothing need be traceable if it is `raising`, however it goes."""
     return _Numpys(block) if raising else block
+
+
+def is_outermost(frame: types.FrameType) -> bool:
+    """Whether a frame is that of a block of the function that is traced, and of none it calls."""
+    frames, around = [frame], frame.f_back
+    while around is not None:
+        if type(around.f_globals) is not dict:  # a traced copy's
+            frames.append(around)
+        around = around.f_back
+    *inner, root = [f.f_code for f in frames]
+    return all(code is not root and code in _blocks(root) for code in inner)
+
+
+def _blocks(code: types.CodeType) -> Iterator[types.CodeType]:
+    """The code of the blocks of a function, which have its name."""
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType) and inner.co_name == code.co_name:
+            yield inner
+            yield from _blocks(inner)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from tracejit.capture.rewrite.comprehensions import Comprehensions, Record
-from tracejit.capture.rewrite.exits import Exits, For, While
+from tracejit.capture.rewrite.exits import RESULT, Exits, For, While
 from tracejit.capture.rewrite.flow import (
     NONE,
     Liveness,
@@ -278,6 +278,11 @@ class _Calls(Comprehensions):
         if not isinstance(node, ast.Name) or node.id not in self.variables or node.id in live:
             return self.expression(node)
         return self.call("last", node, self.lazy(node))
+
+    def visit_Return(self, node: ast.Return) -> ast.AST:
+        if isinstance(node.value, ast.Name) and node.value.id == RESULT:
+            return at(node, ast.Return(self.call("given", node.value, node.value)))
+        return self.generic_visit(node)
 
     def visit_Try(self, node: ast.Try) -> ast.stmt:
         body = self.block(node.body, self.bound)

@@ -137,6 +137,9 @@ class Control(Protocol):
     def bound(self, name: str, value: Callable[[], Any]) -> Any:
         """The value of a variable that may have none."""
 
+    def given(self, value: Any) -> Any:
+        """What the function returns from inside of a loop or a branch."""
+
     def last(self, value: Callable[[], Any]) -> Any:
         """The value of a variable that is not read any more."""
 
@@ -238,6 +241,9 @@ class PythonControl:
 
     def each_(self, iterable: Iterable[Any], body: Callable[[Any], Any]) -> None:
         self.for_(iterable, body, None, (), (), ())
+
+    def given(self, value: Any) -> Any:
+        return value
 
     def last(self, value: Callable[[], Any]) -> Any:
         return value()

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from tracejit.capture.rewrite.blocks import held_by, numpys, variables_of
+from tracejit.capture.rewrite.blocks import held_by, is_outermost, numpys, variables_of
 from tracejit.capture.rewrite.control import Names, PythonControl, State
 from tracejit.capture.rewrite.iterables import (
     Items,
@@ -39,7 +40,7 @@ from tracejit.trace.lists import Grown, TracedList, any_in, going_over
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.origin import user_origin
 from tracejit.trace.owners import Values, is_array, shared
-from tracejit.trace.pieces import attempted, of_lists, tried
+from tracejit.trace.pieces import attempted, given, of_lists, tried
 from tracejit.trace.ranges import always
 from tracejit.trace.trace import Trace, condition
 from tracejit.trace.tracer import Tracer, wrap
@@ -284,6 +285,9 @@ class TracedControl(PythonControl):
         holds = branches.predicate(condition)
         self.trace.require(holds, holds, holds)
         return True
+
+    def given(self, value: Any) -> Any:
+        return value if is_outermost(sys._getframe(1)) else given(self.trace, value)
 
     def last(self, value: Callable[[], Any]) -> Any:
         # Where nobody else has the array, each of both names may as well have its own.
