@@ -398,8 +398,8 @@ def assertion(w: Writer) -> None:
 def failure(w: Writer) -> None:
     """An exception, under a condition."""
     with w.block(f"if {e.condition(w, 0)}:"):
-        texts = ["'no further'", f"f'no further than {e.number(w, 1)}'",
-                 f"'at %g' % {e.number(w, 0)}"]  # fmt: skip
+        texts = ["'no further'", f"f\"\"\"no further than {{{e.number(w, 1)}}}\"\"\"",
+                 f"'at %g' % ({e.number(w, 0)})"]  # fmt: skip
         w.line(f"raise ValueError({w.pick(texts)})", "raise")
 
 
