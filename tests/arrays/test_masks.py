@@ -259,6 +259,8 @@ EXTREMES = {
     "positions": (lambda x: np.nonzero(x > 0)[0].max(), True),
     "up to one": (lambda x: x[: np.argmax(x > 0)].min(), False),
     "of rows": (lambda x: np.stack([x, -x])[:, x > 0].max(axis=1), True),
+    "where": (lambda x: x[x > 0].argmax() + np.argmin((x * x)[x > 0]), True),
+    "where in rows": (lambda x: np.stack([x, -x])[:, x > 0].argmin(axis=1), True),
 }
 
 
@@ -274,12 +276,20 @@ def test_extremes_of_what_is_picked(name, dtype):
         np.testing.assert_array_equal(got, want)
         assert (type(got), got.dtype) == (type(want), want.dtype)
         for empty in (-abs(x), x[:0]) if of_negative_raises else (abs(x),):
-            with pytest.raises(ValueError, match="no identity") as theirs:
+            with pytest.raises(ValueError, match=r"no identity|of an empty sequence") as theirs:
                 function(empty)
             with pytest.raises(ValueError) as ours:
                 f(empty)
             assert str(ours.value) == str(theirs.value)
     assert f.stats.compiles >= 1 and f.stats.loops >= 1
+
+
+def test_the_median_of_what_is_picked():
+    f = tracejit.function(lambda x: np.median(x[x > 0]), on_unsupported="warn")
+    x = np.array([-3.0, 4, 2, -7, 9])
+    assert f(x) == 4 and f(x[:3]) == 3 and f.stats.fallbacks == 0
+    with pytest.warns(RuntimeWarning), pytest.warns(tracejit.UnsupportedWarning):
+        assert np.isnan(f(-abs(x)))  # NumPy warns
 
 
 def test_what_is_picked_is_computed_in_place():

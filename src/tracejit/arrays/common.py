@@ -66,6 +66,22 @@ def is_empty(shape: Iterable[Dim]) -> bool:
     return any(same(d, 0) for d in shape)
 
 
+def has_elements(shape: Iterable[Dim]) -> bool:
+    """Whether an array of `shape` has any; where only values tell, that is required."""
+    for d in shape:
+        if not build.solver().is_open(d):
+            some = not is_empty([d])
+        elif (known := compared("greater", d, 0)) is not None:
+            some = known
+        else:
+            holds = condition("greater", d, 0)
+            build.solver().require(holds, holds, holds)
+            some = True
+        if not some:
+            return False
+    return True
+
+
 def shown(shape: Iterable[Dim]) -> str:
     """`shape` as NumPy prints it, with the lengths at hand."""
     known = [build.solver().value(d) for d in shape]

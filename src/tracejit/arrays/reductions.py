@@ -10,10 +10,9 @@ from tracejit.arrays.common import (
     axis_index,
     call,
     coerce,
-    compared,
-    condition,
     dtype_argument,
     given,
+    has_elements,
     is_empty,
     keep,
     reduced_axes,
@@ -160,16 +159,8 @@ def _masked(x: Node, where: Any, fill: Node) -> Node:
 
 def refuse_empty(x: Node, axes: tuple[int, ...], text: str) -> None:
     """ValueError where there is nothing along `axes`: required, where only values tell."""
-    lengths = [x.shape[k] for k in axes]
-    late = [d for d in lengths if build.solver().is_open(d)]
-    if is_empty(d for d in lengths if d not in late):
+    if not has_elements(x.shape[k] for k in axes):
         raise ShapeError(text)
-    for d in late:
-        if (some := compared("greater", d, 0)) is None:
-            holds = condition("greater", d, 0)
-            build.solver().require(holds, holds, holds)
-        elif not some:
-            raise ShapeError(text)
 
 
 def _by_scan(
@@ -295,8 +286,6 @@ def _position(name: str, a: Any, axis: Any, keepdims: Any) -> Tracer:
         axis_index(axis, 1)
         axis = None
     axes = (axis_index(axis, x.ndim),) if given(axis) else tuple(range(x.ndim))
-    if any(build.solver().is_open(x.shape[k]) for k in axes):
-        raise NotTraceable(f"np.{name} of an array whose length only values tell is not compiled")
     refuse_empty(x, axes, f"attempt to get {name} of an empty sequence")
     if not axes:
         result = zero(INT64)

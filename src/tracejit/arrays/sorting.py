@@ -12,7 +12,7 @@ from tracejit.arrays.common import (
     call,
     dim_node,
     given,
-    is_empty,
+    has_elements,
     strong,
 )
 from tracejit.arrays.reductions import keep
@@ -110,7 +110,7 @@ def _median(x: Node, axis: Any, keepdims: Any, numbers: bool) -> Node:
     axes = tuple(range(x.ndim))
     if given(axis):  # unlike the reductions, it gives a 0-d array no axis 0
         axes = tuple(sorted(axis_tuple(axis, x.ndim)))
-    if is_empty(x.shape[k] for k in axes):
+    if not has_elements(x.shape[k] for k in axes):
         raise NotTraceable("the median of no elements is not compiled")
     dtype = x.dtype if x.dtype.kind in "fc" else FLOAT64
     if x.dtype.char in _WIDER:

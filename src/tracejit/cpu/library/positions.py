@@ -39,7 +39,10 @@ def position_in(name: str, char: str, ndim: int) -> Any:
             place = b.alloca(_INT)
         function = b.module.globals.get(symbol) or ir.Function(b.module, _FUNCTION, symbol)
         none = ir.Constant(_POINTER, None)
-        b.call(function, [b.bitcast(data, _POINTER), count, place, none])
+        b.store(_INT(0), place)
+        # NumPy's function reads the first one, and of nothing NumPy has none: that is tested.
+        with b.if_then(b.icmp_signed(">", count, _INT(0)), likely=True):
+            b.call(function, [b.bitcast(data, _POINTER), count, place, none])
         return b.load(place)
 
     return define(f"{name}[{char}]", ndim + 2, result, emit, all_types=True, with_context=True)
