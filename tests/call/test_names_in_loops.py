@@ -179,6 +179,23 @@ x += 1
 y += 2
 return z.sum()
 """,
+    "left by the first step": """
+s = 2.0
+for k in range(len(c)):
+    s = np.max(c)
+    if k == 0:
+        break
+    b[k - 1] *= k
+return s
+""",
+    "an argument that a loop returns": """
+x = b
+for k in range(n):
+    for j in range(1, len(a)):
+        return b
+    b = x
+return a
+""",
     "a tuple from a loop": """
 x = a.copy()
 z, i = placed(x, c)

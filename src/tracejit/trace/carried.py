@@ -24,6 +24,7 @@ from tracejit.trace.memory import Group, Log, Memory, SharedWrite, put
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.owners import (
     Values,
+    has_views,
     is_array,
     is_listed,
     memory_of,
@@ -35,6 +36,7 @@ from tracejit.trace.pieces import (
     alike,
     by_value,
     conjunction,
+    copy_of,
     is_doubtful,
     kept_or_not,
     may_be,
@@ -227,6 +229,8 @@ def _with(
     known, count = Values(before), len(carried.places)
     for k, param, start in zip(carried.places, carried.params, carried.starts, strict=False):
         known[k] = placed(of_lists(Tracer(param, start.kind), carried.listed.get(k), before[k]))
+        if is_array(before[k]) and has_views(before[k]):
+            copy_of(known[k], before[k])
         if k in common:
             listed(known[k], common[k])
     around = [(log, dict(log.around)) for log in trace.logs]

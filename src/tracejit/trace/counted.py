@@ -119,6 +119,9 @@ def for_until(
     """`for_steps` that ends before a step at which `goes_on`, of a traced value, does not hold."""
 
     def region(start: Dim, rest: Dim, own: set[Node], skipped: bool) -> None:
+        going = predicate(goes_on())
+        if going.op is ops.CONST and not build.constant_value(going):
+            return  # a step before, by itself, has left
         _counted(trace, start, rest, by, body, goes_on, variables, held, own, skipped)
 
     def step(start: Dim) -> bool:

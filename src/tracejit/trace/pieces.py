@@ -293,7 +293,8 @@ def kept_or_not(trace: Trace, value: Tracer, before: Any, doubted: bool = False)
 
 def copy_of(value: Tracer, array: Tracer) -> Tracer:
     """A value in place of an array, which nobody writes into before it is returned."""
-    return _copy_of(value, ref(array.memory or array))
+    memory = array.memory
+    return _copy_of(value, ref(memory or array), *(memory.copies if memory is not None else ()))
 
 
 def _copy_of(value: Tracer, *arrays: ReferenceType[Any]) -> Tracer:
@@ -303,16 +304,16 @@ def _copy_of(value: Tracer, *arrays: ReferenceType[Any]) -> Tracer:
     return value
 
 
-def given(trace: Trace, value: Any) -> Any:
-    """What a function returns to another one, which may write into it."""
+def given(trace: Trace, value: Any, written: bool) -> Any:
+    """What a function returns, to another one that may have it `written` or to the caller."""
     if type(value) is tuple:
-        return tuple(given(trace, part) for part in value)
+        return tuple(given(trace, part, written) for part in value)
     memory = memory_of(value)
     for reference in memory.copies if memory is not None else ():
         array = reference()
         if isinstance(array, Memory):
             array = next(iter(array.handles.values()), None)
-        if array is not None:
+        if array is not None and (written or has_views(array)):
             value = kept_or_not(trace, value, array)
     return value
 
