@@ -116,6 +116,14 @@ class Raising(NotTraceable):
     """The user's function raises, with a message of values: NumPy knows them."""
 
 
+class PieceRaises(BaseException):  # no handler of the user's is for it
+    """A piece that is traced raises `error`, where it runs: a step, or a side of a branch."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class OverBudget(NotTraceable):
     """Compiling would take longer than the settings allow."""
 

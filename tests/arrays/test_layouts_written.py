@@ -140,3 +140,48 @@ def test_nothing_is_copied_but_what_is_read_flat() -> None:
     g = tracejit.function(f, on_unsupported="error")
     x = np.asfortranarray(np.arange(12.0).reshape(3, 4))
     assert "b0 =" not in g.source(x) and "empty" not in g.source(x)
+
+
+def flat_element(y):
+    y.ravel()[1] = 9
+
+
+def packed(y):
+    v = np.ascontiguousarray(y)
+    v += 1
+
+
+def cast_in_place(y):
+    v = y.astype(float, order="C", copy=False)
+    v[0] = 8
+    return v
+
+
+def flat_elements(y):
+    for k in range(len(y)):
+        y.ravel()[k] = k
+
+
+def part_of_a_flat_one(y):
+    np.ravel(y[1:3])[0] = 7
+
+
+VECTORS: dict[str, Callable[[], np.ndarray]] = {
+    "packed": lambda: np.arange(4.0),
+    "strided": lambda: np.arange(8.0)[::2],
+    "reversed": lambda: np.arange(4.0)[::-1],
+    "column": lambda: np.arange(8.0).reshape(4, 2)[:, 1],
+}
+
+
+@pytest.mark.filterwarnings("ignore::tracejit.UnsupportedWarning")
+@pytest.mark.parametrize(
+    "f", [flat_element, packed, cast_in_place, flat_elements, part_of_a_flat_one]
+)
+def test_a_copy_of_a_vector_with_gaps_is_written_for_itself(f: Any) -> None:
+    g = tracejit.function(f, on_unsupported="warn")
+    for name in [*VECTORS, *VECTORS]:
+        ours, theirs = VECTORS[name](), VECTORS[name]()
+        g(ours)
+        f(theirs)
+        np.testing.assert_array_equal(ours, theirs, err_msg=name)

@@ -396,3 +396,43 @@ def test_what_differs_is_numpys(program: Any, x: Any) -> None:
         assert np.array_equal(given, other)
         if program is one_array_twice:
             assert got[0] is got[1][-1]
+
+
+def kept_or_new(x, c):
+    found, a = [], x.copy()
+    for k in range(len(c)):
+        if c[k] > 0:
+            a = a + c[k]
+        found.append(a)
+    return found
+
+
+def new_ones(x, c):
+    found, a = [], x.copy()
+    for k in range(len(c)):
+        found.append(a)
+        a = a + c[k]
+    return found
+
+
+@pytest.mark.filterwarnings("ignore::tracejit.UnsupportedWarning")
+@pytest.mark.parametrize("f, compiles", [(kept_or_new, False), (new_ones, True)])
+def test_elements_may_be_one_array(f: Any, compiles: bool) -> None:
+    g = tracejit.function(f, on_unsupported="warn")
+    x, c = np.arange(4.0), np.array([-1.0, -2, 1, -1, 2, -1, -1, -1, -1, -1])
+    got, want = g(x, c), f(x, c)
+    np.testing.assert_array_equal(got, want)
+    assert [[a is b for a in got] for b in got] == [[a is b for a in want] for b in want]
+    assert (g.stats.fallbacks == 0) == compiles
+
+
+def test_an_element_of_a_list_of_nothing() -> None:
+    """Its length is tested in a loop as outside, also where it is traced again."""
+
+    def f(x, y):
+        for _ in range(len(x)):
+            y[0] += [v for v in x if v > x.max()][0]  # noqa: RUF015
+
+    g = tracejit.function(f, on_unsupported="warn")
+    with pytest.raises(IndexError, match="list index out of range"):
+        g(np.arange(9.0), np.ones(3))

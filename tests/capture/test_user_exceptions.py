@@ -166,6 +166,59 @@ def test_a_message_of_values_that_is_caught() -> None:
         assert tracejit.function(f, on_unsupported="warn")(X, 1) == f(X, 1)
 
 
+def returned_before(x, y):
+    try:
+        j = -1
+        while j < len(x) - 1:
+            j += 1
+            if x[j] > 1:
+                return j
+    except LookupError:
+        return -5
+
+
+def raised_before(x, y):
+    try:
+        for i in range(len(x)):
+            if x[i] > 0.5:
+                raise Mine(i, "large")
+            y[i % 3] = np.min(y[:i])
+    except ValueError:
+        return -5
+
+
+def raised_after(x, y):
+    try:
+        for i in range(len(x)):
+            if i == 4:
+                break
+            y[0] += [v for v in x if v > x.max()][0]  # noqa: RUF015
+        raise KeyError(3)
+    except LookupError as e:
+        return type(e).__name__
+
+
+def not_reached(x, y):
+    try:
+        return x[0] > 1 and x[10] > 1
+    except IndexError:
+        return "none"
+
+
+@pytest.mark.filterwarnings("ignore::tracejit.UnsupportedWarning")
+@pytest.mark.parametrize("f", [returned_before, raised_before, raised_after, not_reached])
+def test_only_what_numpy_reaches_is_handled(f: Any) -> None:
+    def found(f: Any, x: Any) -> Any:
+        try:
+            return f(x, np.ones(3))
+        except Exception as error:
+            return repr(error)
+
+    g = tracejit.function(f, on_unsupported="warn")
+    for x in (np.array([0.1, 0.2]), np.array([5.9]), np.arange(9.0) + 1, np.array([0.1, 0.2, 3.0])):
+        assert found(g, x) == found(f, x)
+
+
 def test_one_that_is_handled_keeps_the_trace() -> None:
     @tracejit.function
     def handled(x, k):

@@ -36,7 +36,15 @@ from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.capture.rewrite.function import rewritten
 from tracejit.capture.rewrite.traced import TracedControl
 from tracejit.config import config, settings
-from tracejit.errors import MISS, DeviceError, Hurried, NotTraceable, OverBudget, take_refusal
+from tracejit.errors import (
+    MISS,
+    DeviceError,
+    Hurried,
+    NotTraceable,
+    OverBudget,
+    PieceRaises,
+    take_refusal,
+)
 from tracejit.ir import build
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
@@ -330,7 +338,8 @@ def _traced(
         drawn = guard.drawn()  # asked once: others may go on drawing
         if drawn and (guard.alone or tries == 1):
             raise NotTraceable("the function draws from a global random state", RANDOM_HINT)
-    except BaseException as problem:
+    except BaseException as raised:
+        problem = raised.error if isinstance(raised, PieceRaises) else raised
         swallowed = take_refusal()
         if not isinstance(problem, Exception) and not raised_by_copy(problem):
             raise

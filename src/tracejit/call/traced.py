@@ -177,7 +177,8 @@ def _require_alone(values: Sequence[Tracer], lists: Sequence[TracedList], captur
     others = [m for m in capture.trace.memories.values() if id(m) not in returned]
     around = {id(m.listed.all()) for m in others if m.listed is not None}
     found = {id(group) for group in groups}
-    if len(found) < len(groups) or found & around:
+    repeats = any(one.repeats for one in lists)
+    if len(found) < len(groups) or found & around or repeats:
         raise NotTraceable(
             "an array is returned that a list may hold, or is an element of a returned list",
             "append a copy: x.copy()",

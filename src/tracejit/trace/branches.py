@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tracejit.errors import NotTraceable, Raising
+from tracejit.errors import NotTraceable, PieceRaises, Raising
 from tracejit.ir import build, control, dims, lengths
 from tracejit.ir.closing import Body
 from tracejit.ir.dims import INT_SCALAR
@@ -75,7 +75,7 @@ def if_true(
     ]
     places, values, constants = _without_constants(places, values, variables)
     if not trace.decisions.are_possible():
-        values = [[_read_only(trace, value) for value in own] for own in values]
+        values = [[_read_only(value) for value in own] for own in values]
     maybe, doubted = _maybe_kept(trace, sides, places, before, variables.places(common))
     for n, k in enumerate(places):
         _fill(names[k], values, n, variables)
@@ -120,7 +120,7 @@ def if_true(
     for k, *values_of in zip(places, *groups, strict=False):
         now[k] = _chosen(trace, next(items), values_of)
         if k in maybe:
-            kept_or_not(trace, now[k], before[k], k in doubted)
+            kept_or_not(now[k], before[k], k in doubted)
     variables.set(now)
     for array in arrays.values():
         build.solver().wrote(array)
@@ -147,11 +147,11 @@ def _chosen(trace: Trace, item: Node, values: Sequence[Tracer]) -> Tracer:
     return of_lists(doubtful(value) if any(map(is_doubtful, values)) else value, *values)
 
 
-def _read_only(trace: Trace, value: Any) -> Any:
+def _read_only(value: Any) -> Any:
     """A value in place of an array that others see, or that is a part of one."""
     if not is_array(value) or not has_views(value) or is_doubtful(value):
         return value
-    return kept_or_not(trace, Tracer(value.node), value)
+    return kept_or_not(Tracer(value.node), value)
 
 
 def _after(side: Found, value: Any) -> Any:
@@ -288,17 +288,17 @@ def _side(
     trace.assumed += assumed
     try:
         return traced(trace, piece, variables, held, not trace.decisions.are_possible())
-    except Raising as error:
-        error.forget()
-        state.restore()
-        return Found({}, {}, error=error.with_traceback(None))
+    except Raising as problem:
+        problem.forget()
+        error: Exception = problem
     except NotTraceable:
         raise
-    except Exception as error:
-        state.restore()
-        return Found({}, {}, error=error.with_traceback(None))
+    except PieceRaises as raised:
+        error = raised.error
     finally:
         del trace.assumed[len(trace.assumed) - len(assumed) :]
+    state.restore()
+    return Found({}, {}, error=error.with_traceback(None))
 
 
 def either(

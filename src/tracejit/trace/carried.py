@@ -20,7 +20,7 @@ from tracejit.trace.effects import State, Variables
 from tracejit.trace.growth import Growth
 from tracejit.trace.integers import LARGEST, bound, small
 from tracejit.trace.lists import listed
-from tracejit.trace.memory import Group, Log, Memory, SharedWrite, put
+from tracejit.trace.memory import Group, Log, Memory, SharedWrite, name, put
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.owners import (
     Values,
@@ -40,7 +40,6 @@ from tracejit.trace.pieces import (
     is_doubtful,
     kept_or_not,
     may_be,
-    name,
     nothing,
     of_lists,
     traced,
@@ -162,10 +161,10 @@ def settled(
                     if start.kind != "array"
                 }
                 expectations.note(trace, body, variables, numbers, carried.arrays)
-                name(trace, named)
+                name(named)
                 for k, group in common.items():
                     if group.has(found.values.get(k)):
-                        may_be(trace, found.values[k], before[k])
+                        may_be(found.values[k], before[k])
                 return carried, found._replace(checks=(*found.checks, *bounds))
         state.restore()
         places, every = [*carried.places, *fresh], [*carried.arrays, *arrays]
@@ -242,7 +241,7 @@ def _with(
     carried.grows.begin()
     log = Log(region=False)
     trace.logs.append(log)
-    name(trace, named)
+    name(named)
     ints = {p for p in carried.params if p.type == INT_SCALAR}
     trace.carried |= ints
     facts = [
@@ -472,7 +471,7 @@ def take(
         if item.type == INT_SCALAR:
             trace.noted(item, LARGEST.bit_length() - 1)
         if kept or maybe:
-            kept_or_not(trace, now[k], had if kept else None, maybe)
+            kept_or_not(now[k], had if kept else None, maybe)
     variables.set(now)
     for array, item in zip(carried.arrays, items[count:], strict=False):
         build.solver().wrote(array)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tracejit.errors import NotTraceable
+from tracejit.errors import NotTraceable, PieceRaises
 from tracejit.ir import build, control, dims, ops
 from tracejit.ir.closing import Body, placeholder
 from tracejit.ir.dims import INT_SCALAR, Dim
@@ -277,7 +277,7 @@ def cost(
         return _tried_step(trace, one, body, variables, held)
     except NotTraceable as refusal:
         refusal.forget()
-    except (Divided, Unsettled):
+    except (Divided, Unsettled, PieceRaises):
         pass
     return tried(trace, lambda: body(wrap_length(0)), variables, held)
 

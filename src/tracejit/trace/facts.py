@@ -44,12 +44,9 @@ class Facts:
                 del about[len(about) - 1 - about[::-1].index(fact)]
 
     def note(self, number: Node, facts: Iterable[Dim]) -> None:
-        """Know these of a number wherever it is computed."""
-        for fact in facts:
-            for atom in {number, *_atoms(fact)}:
-                about = self._about.setdefault(atom, [])
-                if isinstance(fact, Node) and fact not in about:
-                    about.append(fact)
+        """Know these of a number wherever it is computed: where it is not, nothing of any other."""
+        about = self._about.setdefault(number, [])
+        about += [f for f in dict.fromkeys(facts) if isinstance(f, Node) and f not in about]
 
     def answer(self, test: Node) -> bool | None:
         """The answer to a comparison of whole numbers, where it is certain."""

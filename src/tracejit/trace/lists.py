@@ -18,7 +18,7 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.trace.bits import bits_of
 from tracejit.trace.elements import Like, holds_arrays, like, widened
-from tracejit.trace.memory import Group, Memory, births, written
+from tracejit.trace.memory import Group, Memory, births, name, written
 from tracejit.trace.tables import METHODS
 from tracejit.trace.tracer import Tracer, number, solver_value, wrap
 
@@ -153,7 +153,7 @@ def _python(name: str) -> Any:
 class TracedList(list[Any]):
     """A list that the traced function has made."""
 
-    __slots__ = ("__weakref__", "born", "group", "iterated", "ready", "store")
+    __slots__ = ("__weakref__", "born", "group", "iterated", "ready", "repeats", "store")
     __tracejit_class__ = list
 
     def __init__(self, values: Iterable[Any] = ()) -> None:
@@ -164,6 +164,8 @@ class TracedList(list[Any]):
         self.ready, self.iterated = False, 0
         #: What tells which arrays it may hold.
         self.group = Group()
+        #: Whether several elements, in arrays, may be one array.
+        self.repeats = False
 
     # What a loop may change, and undo
 
@@ -185,12 +187,17 @@ class TracedList(list[Any]):
     def twin(self) -> TracedList:
         """Another list of the same elements, which are in arrays."""
         other = TracedList()
-        other.store, other.group = self.store, self.group
+        other.store, other.group, other.repeats = self.store, self.group, self.repeats
         return other
 
     def holds_arrays(self) -> bool:
         """Whether some of what it holds, in arrays, are arrays."""
         return self.store is not None and holds_arrays(self.store.form)
+
+    def _taken(self, value: Any) -> Any:
+        """A new element, which may be in here already."""
+        self.repeats |= self.group.has(value)
+        return listed(value, self.group)
 
     def is_around(self) -> bool:
         """Whether it is older than a piece that is open."""
@@ -200,7 +207,7 @@ class TracedList(list[Any]):
         """Have `room` for so many more elements in arrays; with none, only tell how many come."""
         build.solver().wrote(self)
         if self.store is None:
-            values = [listed(value, self.group) for value in self.held()]
+            values = [self._taken(value) for value in self.held()]
             list.clear(self)
             self.store = store_of(form, values, room)
         else:
@@ -260,7 +267,7 @@ class TracedList(list[Any]):
             list.__setitem__(self, key, value)
             return
         store = self._stored(value)
-        store.put(self._place(key), listed(value, self.group))
+        store.put(self._place(key), self._taken(value))
 
     def _is_named(self, key: Any) -> bool:
         """Whether a number names an element that only the values of arrays, or steps, tell."""
@@ -302,7 +309,7 @@ class TracedList(list[Any]):
         store, count = self.store or store, self.length
         if store.tested and store.room is not None:
             count = METHODS["place"](number(count), store.room)
-        store.put(count, listed(value, self.group))
+        store.put(count, self._taken(value))
         store.set_count(dims.add(count, 1))
         if logs:
             logs[-1].more(self, 1)
@@ -378,7 +385,7 @@ def listed(value: Any, group: Group) -> Any:
     elif isinstance(value, Tracer) and value.kind == "array":
         if value.memory is None:
             value.memory = Memory(value)
-        value.memory.listed = group.joined(value.memory.listed)
+        name({value.memory: group})
     return value
 
 

@@ -9,6 +9,7 @@ is at the end, the program puts into the caller's array.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 from weakref import ReferenceType, WeakValueDictionary
 
@@ -86,7 +87,7 @@ class Memory:
         self.node: Node = first.node
         self.outside = outside
         self.doubtful = False
-        self.contiguous = whole
+        self.contiguous = whole or (not outside and self.node.ndim <= 1)
         self.listed: Group | None = None
         self.copies: tuple[ReferenceType[Any], ...] = ()
         self.whole = whole or self.node.ndim <= 1
@@ -108,15 +109,16 @@ class Memory:
 
     def _may_copy(self, path: Path) -> bool:
         """Whether NumPy makes a copy somewhere on `path`, or may: a reshape of what has gaps."""
-        node, whole = _positions(self.node, 0), self.whole
+        node, whole, packed = _positions(self.node, 0), self.whole, self.contiguous
         for step in path:
-            if step.order and not (whole and (step.order == "C" or node.ndim < 2)):
+            if step.order and not (packed and (step.order == "C" or node.ndim < 2)):
                 return True
             following = step(node)
             reshaped = following.op is ops.RESHAPE and following is not node
             if reshaped and not whole:
                 return True
             whole = whole and (reshaped or following is node)
+            packed = packed and (reshaped or following is node or _is_run(following))
             node = following
         return False
 
@@ -144,6 +146,12 @@ class Memory:
         target.node = node
         for handle in others:
             handle.node = follow(handle.path, self.node)
+
+
+def _is_run(view: Node) -> bool:
+    """Whether a view of a vector is of elements one after the other."""
+    index: list[Any] = list(view.attr[1]) if view.op is ops.VIEW else []
+    return len(index) == view.ndim == 1 and index[0][1] == 1
 
 
 def input_name(variable: Any) -> str:
@@ -207,6 +215,15 @@ class Log:
         """`array` is about to be written into."""
         node = self.around.get(id(array), array.node)
         self.before.setdefault(id(array), (array, node))
+
+
+def name(groups: Mapping[Memory, Group]) -> None:
+    """Let memories be of these groups, until that is undone."""
+    for memory, group in groups.items():
+        for log in build.solver().logs:
+            if memory.born < log.since:  # what is made since is gone with it, or its result
+                log.named.append((memory, memory.listed))
+        memory.listed = group.joined(memory.listed)
 
 
 def put(array: Any, node: Node) -> None:

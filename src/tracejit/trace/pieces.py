@@ -10,7 +10,7 @@ from weakref import ReferenceType, ref
 
 import numpy as np
 
-from tracejit.errors import NotTraceable, OverBudget
+from tracejit.errors import NotTraceable, OverBudget, PieceRaises
 from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, make
@@ -29,7 +29,7 @@ from tracejit.trace.effects import (
 )
 from tracejit.trace.explain import class_text
 from tracejit.trace.lists import listed
-from tracejit.trace.memory import Group, Log, Memory, put
+from tracejit.trace.memory import Group, Log, Memory, name, put
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.owners import has_views, is_array, may_be_known, memory_of
 from tracejit.trace.trace import Trace
@@ -164,9 +164,12 @@ def tried(trace: Trace, piece: Callable[[], Any], variables: Variables, held: Se
     state = State(trace)
     try:
         traced(trace, piece, variables, held)
-        return trace.budget.made - state.made
+    except PieceRaises:
+        pass  # as it does where it runs
     finally:
+        made = trace.budget.made
         state.restore()
+    return made - state.made
 
 
 def attempted(trace: Trace, run: Callable[[], Any], variables: Variables) -> NotTraceable | None:
@@ -203,7 +206,7 @@ def traced(
     containers = Containers(seen, variables.containers)
     trace.logs.append(log)
     try:
-        result = piece()
+        result = _run(piece)
         state.require_pure()
         after = variables.get()
         # An array of around that is met for the first time is as old as all others.
@@ -252,9 +255,9 @@ def traced(
         raise NotTraceable("an array is returned twice, as a branch or a loop goes")
     changed = {k: v for k, v in changed.items() if k not in fixed}
     if naming:
-        parts = _name_results(trace, parts, finals, changed, since)
+        parts = _name_results(parts, finals, changed, since)
         result = tuple(parts) if type(result) is tuple else parts[0]
-        _name(trace, changed, nodes, named, returned, since)
+        _name(changed, nodes, named, returned, since)
     moved = _moved(changed, named, returned, parts, since)
     for k, v in changed.items():
         if (final := nodes[k]) is not None and (k in moved or (is_array(v) and not has_views(v))):
@@ -263,32 +266,33 @@ def traced(
     return Found(changed, written, moved, result, checks, fixed=fixed, added=log.added)
 
 
-def may_be(trace: Trace, value: Tracer, array: Tracer) -> Tracer:
+def _run(piece: Callable[[], Any]) -> Any:
+    try:
+        return piece()
+    except NotTraceable:
+        raise
+    except Exception as error:
+        raise PieceRaises(error) from error
+
+
+def may_be(value: Tracer, array: Tracer) -> Tracer:
     """A value that is an array or not: as of what lists may hold, neither is written any more."""
     if array.memory is None:
         array.memory = Memory(array)
     group = Group()
-    name(trace, {array.memory: group})
+    name({array.memory: group})
     result: Tracer = listed(value, group)
     return result
 
 
-def name(trace: Trace, groups: Mapping[Memory, Group]) -> None:
-    """Let memories be of these groups, until that is undone."""
-    for memory, group in groups.items():
-        for log in trace.logs:
-            log.named.append((memory, memory.listed))
-        memory.listed = group.joined(memory.listed)
-
-
-def kept_or_not(trace: Trace, value: Tracer, before: Any, doubted: bool = False) -> Tracer:
+def kept_or_not(value: Tracer, before: Any, doubted: bool = False) -> Tracer:
     """A value may be the array that a variable had `before`, which others have too.
 
     It may be another one that is not known, if it is `doubted`.
     """
     if doubted or not is_array(before) or has_views(before):
         doubtful(value)
-    return may_be(trace, value, before) if is_array(before) else value
+    return may_be(value, before) if is_array(before) else value
 
 
 def copy_of(value: Tracer, array: Tracer) -> Tracer:
@@ -304,17 +308,17 @@ def _copy_of(value: Tracer, *arrays: ReferenceType[Any]) -> Tracer:
     return value
 
 
-def given(trace: Trace, value: Any, written: bool) -> Any:
+def given(value: Any, written: bool) -> Any:
     """What a function returns, to another one that may have it `written` or to the caller."""
     if type(value) is tuple:
-        return tuple(given(trace, part, written) for part in value)
+        return tuple(given(part, written) for part in value)
     memory = memory_of(value)
     for reference in memory.copies if memory is not None else ():
         array = reference()
         if isinstance(array, Memory):
             array = next(iter(array.handles.values()), None)
         if array is not None and (written or has_views(array)):
-            value = kept_or_not(trace, value, array)
+            value = kept_or_not(value, array)
     return value
 
 
@@ -335,7 +339,6 @@ def by_value(array: Any, node: Node) -> Tracer:
 
 
 def _name(
-    trace: Trace,
     changed: dict[int, Any],
     nodes: Sequence[Node | None],
     before: Sequence[Any],
@@ -350,11 +353,10 @@ def _name(
             continue
         others = sum(v is other for other in changed.values()) > 1
         if others or (v.born < since and id(v) not in kept):
-            changed[k] = kept_or_not(trace, Tracer(node), v)
+            changed[k] = kept_or_not(Tracer(node), v)
 
 
 def _name_results(
-    trace: Trace,
     results: Sequence[Any],
     nodes: Sequence[Node | None],
     changed: Mapping[int, Any],
@@ -366,7 +368,7 @@ def _name_results(
         known = node is not None and (v.born < since or has_views(v))
         others = sum(v is other for other in (*changed.values(), *results)) > 1
         if node is not None and (known or others):
-            v = kept_or_not(trace, Tracer(node), v)
+            v = kept_or_not(Tracer(node), v)
         found.append(v)
     return found
 

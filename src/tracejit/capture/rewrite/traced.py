@@ -287,7 +287,7 @@ class TracedControl(PythonControl):
         return True
 
     def given(self, value: Any) -> Any:
-        return given(self.trace, value, written=not is_outermost(sys._getframe(1)))
+        return given(value, written=not is_outermost(sys._getframe(1)))
 
     def last(self, value: Callable[[], Any]) -> Any:
         # Where nobody else has the array, each of both names may as well have its own.
