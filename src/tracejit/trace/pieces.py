@@ -292,7 +292,7 @@ def kept_or_not(value: Tracer, before: Any, doubted: bool = False) -> Tracer:
     """
     if doubted or not is_array(before) or has_views(before):
         doubtful(value)
-    return may_be(value, before) if is_array(before) else value
+    return of_lists(may_be(value, before), before) if is_array(before) else value
 
 
 def copy_of(value: Tracer, array: Tracer) -> Tracer:
