@@ -196,6 +196,19 @@ for k in range(n):
     b = x
 return a
 """,
+    "written where a view is seen": """
+x = b.copy()
+for k in range(len(c)):
+    x = x + k
+    v = x[:-1]
+    s = 0
+    while True:
+        s += 1
+        if s > 4 or (x == 0).all():
+            break
+        x[:] = a
+return x
+""",
     "a tuple from a loop": """
 x = a.copy()
 z, i = placed(x, c)

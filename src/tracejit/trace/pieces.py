@@ -223,7 +223,8 @@ def traced(
         container, resized = containers.restore()
         trace.logs.pop()
         for array, node in reversed(log.before.values()):
-            put(array, node)
+            if array.born < since or getattr(array, "outside", ""):  # others are what they came to
+                put(array, node)
         variables.set(before)
         containers.restore()  # what constructs inside have noted was of a later time
     if resized:
