@@ -436,3 +436,21 @@ def test_an_element_of_a_list_of_nothing() -> None:
     g = tracejit.function(f, on_unsupported="warn")
     with pytest.raises(IndexError, match="list index out of range"):
         g(np.arange(9.0), np.ones(3))
+
+
+def grown_under_two_names(x):
+    a = b = []
+    for v in x:
+        a.append(v)
+    return a, b
+
+
+@pytest.mark.filterwarnings("ignore::tracejit.UnsupportedWarning")
+@pytest.mark.parametrize(
+    "f", [grown_under_two_names, lambda x: [[0] * 2] * 2, lambda x: ({"a": x}, [x]) * 2]
+)
+def test_one_container_in_two_places_is_pythons(f: Any) -> None:
+    g = tracejit.function(f, on_unsupported="warn")
+    got = g(np.arange(3.0))
+    assert got[0] is got[len(got) // 2] and repr(got) == repr(f(np.arange(3.0)))
+    assert g.stats.fallbacks == 1

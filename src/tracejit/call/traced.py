@@ -34,6 +34,7 @@ from tracejit.plan.structure import (
     flatten,
 )
 from tracejit.trace.elements import made_by
+from tracejit.trace.explain import class_text
 from tracejit.trace.lists import TracedList
 from tracejit.trace.memory import Memory
 from tracejit.trace.mixed import Mixed
@@ -85,6 +86,7 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     places: dict[int, int] = {}
     texts: list[Any] = []
     lists: list[TracedList] = []
+    met: set[int] = set()
 
     def output(value: Tracer) -> int:
         if id(value) not in places:
@@ -104,6 +106,13 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
         if id(value) in capture.containers:
             texts.append(("text", capture.containers[id(value)]))
             return ARRAY
+        if isinstance(value, (list, dict)):
+            if id(value) in met:
+                raise NotTraceable(
+                    f"{path} is {class_text(value)} that is in the result already, as one object",
+                    "return a copy, or return it once",
+                )
+            met.add(id(value))
         if isinstance(value, TracedList) and value.store is not None:
             lists.append(value)
             parts = [output(part) for part in arrays_of(value)]
