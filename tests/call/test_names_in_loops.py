@@ -209,6 +209,14 @@ for k in range(len(c)):
         x[:] = a
 return x
 """,
+    "written in a finally": """
+x = a.copy()
+try:
+    for k in range(len(c)):
+        return x, x[0] if c[k] > 0 else 1
+finally:
+    x[1] -= 5
+""",
     "a tuple from a loop": """
 x = a.copy()
 z, i = placed(x, c)

@@ -279,6 +279,11 @@ class _Calls(Comprehensions):
             return self.expression(node)
         return self.call("last", node, self.lazy(node))
 
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        if isinstance(node.value, ast.Name) and node.value.id == RESULT:
+            return at(node, ast.Expr(self.call("left", node.value, self.lazy(node.value))))
+        return self.generic_visit(node)
+
     def visit_Return(self, node: ast.Return) -> ast.AST:
         if isinstance(node.value, ast.Name) and node.value.id == RESULT:
             return at(node, ast.Return(self.call("given", node.value, node.value)))

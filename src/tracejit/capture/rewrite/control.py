@@ -140,6 +140,9 @@ class Control(Protocol):
     def given(self, value: Any) -> Any:
         """What the function returns from inside of a loop or a branch."""
 
+    def left(self, result: Callable[[], Any]) -> None:
+        """A ``finally`` begins; what the function returns after it, if that is decided."""
+
     def last(self, value: Callable[[], Any]) -> Any:
         """The value of a variable that is not read any more."""
 
@@ -244,6 +247,9 @@ class PythonControl:
 
     def given(self, value: Any) -> Any:
         return value
+
+    def left(self, result: Callable[[], Any]) -> None:
+        return None
 
     def last(self, value: Callable[[], Any]) -> Any:
         return value()

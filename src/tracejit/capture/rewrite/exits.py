@@ -152,6 +152,8 @@ class Exits:
             caught = [*reset, *self.block(handler.body, loop, last)]
             handlers.append(at(handler, ast.ExceptHandler(handler.type, handler.name, caught)))
         final = self.block(node.finalbody, loop, False)
+        if RETURNED in flags and final:
+            final.insert(0, at(node, ast.Expr(load(RESULT))))  # it may be written into there
         return at(node, ast.Try(body, handlers, orelse, final))
 
 

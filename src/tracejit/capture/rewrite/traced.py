@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.capture.rewrite.blocks import held_by, is_outermost, numpys, variables_of
-from tracejit.capture.rewrite.control import Names, PythonControl, State
+from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State, content
 from tracejit.capture.rewrite.iterables import (
     Items,
     items_of,
@@ -288,6 +288,11 @@ class TracedControl(PythonControl):
 
     def given(self, value: Any) -> Any:
         return given(value, written=not is_outermost(sys._getframe(1)))
+
+    def left(self, result: Callable[[], Any]) -> None:
+        [cell] = result.__closure__ or [None]
+        if cell is not None and content(cell) is not UNBOUND:
+            given(content(cell), written=True)
 
     def last(self, value: Callable[[], Any]) -> Any:
         # Where nobody else has the array, each of both names may as well have its own.
