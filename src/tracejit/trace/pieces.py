@@ -305,7 +305,9 @@ def copy_of(value: Tracer, array: Tracer) -> Tracer:
 def _copy_of(value: Tracer, *arrays: ReferenceType[Any]) -> Tracer:
     if value.memory is None:
         value.memory = Memory(value)
-    value.memory.copies += arrays
+    # One each: both sides of a branch may have the same.
+    known = {id(reference): reference for reference in (*value.memory.copies, *arrays)}
+    value.memory.copies = tuple(known.values())
     return value
 
 
