@@ -465,9 +465,8 @@ def take(
     for k, item, start in zip(carried.places, items, carried.starts, strict=False):
         kept = is_array(now[k]) and variables.names[k] in common
         maybe = is_array(found.values.get(k)) and is_doubtful(found.values[k])
-        had = now[k]
-        before = had if skipped else None
-        now[k] = of_lists(Tracer(item, start.kind), found.values.get(k), before)
+        had, value = now[k], found.values.get(k)
+        now[k] = of_lists(Tracer(item, start.kind), value, had if skipped else None)
         if item.type == INT_SCALAR:
             trace.noted(item, LARGEST.bit_length() - 1)
         if kept or maybe:

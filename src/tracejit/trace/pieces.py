@@ -139,9 +139,8 @@ class Found(NamedTuple):
 
     A variable may have the array that another one had before: `moved` has the places of both.
     Of the variables at `touched` places the arrays are written into. By its end arrays may be
-    `named` anew. What the function returns
-    at places of `fixed` is just that array, with the node that it has then. By how many elements
-    lists grow is `added`.
+    `named` anew. What the function returns at places of `fixed` is just that array, with the node
+    that it has then. By how many elements lists grow is `added`.
     `result` is what it returns, and `checks` must hold where it runs. One that always raises has
     another exception than NotTraceable.
     """
@@ -396,8 +395,8 @@ def _moved(
             moved[k] = next((j for j, b in enumerate(before) if b is v), -1)
     kept = {id(v) for k, v in enumerate(before) if k not in changed and is_array(v)}
     twice = len({id(a) for a in arrays}) < len(arrays) or any(id(a) in kept for a in arrays)
-    given = any(is_array(v) and v.born < since for v in results)
-    if twice or given or -1 in moved.values():
+    is_old = any(is_array(v) and v.born < since for v in results)
+    if twice or is_old or -1 in moved.values():
         raise NotTraceable(
             "in a loop or a branch a variable becomes another array that has a name already",
             "copy it: x = y.copy(), or write into it: x[...] = y",
