@@ -9,8 +9,9 @@ from handwritten import kernel
 
 import tracejit
 from tracejit.intrinsics import elements
+from tracejit.native.parameters import Array
 
-A1, A2 = numba.float64[::1], numba.float64[:, ::1]
+A1, A2 = (Array(np.dtype(float), ndim, "C") for ndim in (1, 2))
 
 
 @pytest.mark.parametrize("rows, columns", [(0, 3), (3, 0), (1, 1), (2, 5), (7, 3)])
@@ -71,7 +72,7 @@ def entry(x0, b0):
             b0[i0, i1] = x0[i0, i1]
     return 0
 """,
-        numba.types.Array(numba.float64, 2, "A", readonly=True),
+        Array(np.dtype(float), 2, "A", readonly=True),
         A2,
     )
     x = np.arange(60.0).reshape(5, 12)[::-2, ::3]

@@ -14,15 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 from handwritten import kernel, wrapped
-from numba.core import types
 
-from tracejit.cpu.compiling.compile import array_type, scalar_type
-from tracejit.intrinsics import late
-from tracejit.intrinsics.function import Compiled
-from tracejit.native import abi
+from tracejit.native import abi, newarray, symbols
+from tracejit.native.machinecode import Compiled
+from tracejit.native.parameters import Array, Number
 
 SCALARS = [np.dtype(c) for c in "?bhilBHILfdFD"]
 MISS = 1
+INT = Number(np.dtype(np.int64))
 
 
 @pytest.fixture(autouse=True, params=["machine code", "Python"])
@@ -30,10 +29,11 @@ def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     """What takes the arguments: Python does where NumPy keeps them otherwise."""
     if request.param == "Python":
         monkeypatch.setattr(abi.Array, "flags", abi.Array.rank)
-    for found in (abi.arrays, late._registered):
+    monkeypatch.setattr(symbols, "_given", {})
+    for found in (abi.arrays, newarray.new_array):
         found.cache_clear()
     yield request.param
-    for found in (abi.arrays, late._registered):
+    for found in (abi.arrays, newarray.new_array):
         found.cache_clear()
 
 
@@ -49,7 +49,7 @@ def unaligned(x: np.ndarray) -> np.ndarray:
 
 
 def test_who_reads_them(reader: str) -> None:
-    assert (type(taking(types.int64)) is type(len)) == (reader == "machine code")
+    assert (type(taking(INT)) is type(len)) == (reader == "machine code")
 
 
 def read_only(x: np.ndarray) -> np.ndarray:
@@ -96,7 +96,7 @@ ARRAYS: list[tuple[str, Any, str | None]] = [
 @pytest.mark.parametrize("layout", "CFA")
 @pytest.mark.parametrize("mutable", [True, False])
 def test_arrays_of_its_type_alone(layout: str, mutable: bool) -> None:
-    entry = taking(array_type(np.dtype(float), 2, layout, not mutable))
+    entry = taking(Array(np.dtype(float), 2, layout, not mutable))
     for name, x, kind in ARRAYS:
         assert entry(x) == (0 if mutable and kind == layout else MISS), name
         if kind is not None:
@@ -112,7 +112,7 @@ def frozen(x: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("dtype", SCALARS, ids=str)
 def test_every_type_of_number(dtype: np.dtype[Any]) -> None:
-    array, scalar = taking(array_type(dtype, 1, "C")), taking(scalar_type(dtype))
+    array, scalar = taking(Array(dtype, 1, "C")), taking(Number(dtype))
     for char in np.typecodes["All"]:
         x = np.zeros(3, char)
         assert array(x) == (0 if x.dtype.num == dtype.num else MISS), char
@@ -135,8 +135,8 @@ def test_values_arrive() -> None:
     f8 = np.dtype(float)
     for layout, x in (("C", C), ("F", F), ("A", A), ("A", C[::-1, ::-2])):
         entry = wrapped(
-            body, array_type(f8, 2, layout), types.int64, types.complex128, types.boolean,
-            array_type(f8, 1, "C"),
+            body, Array(f8, 2, layout), INT, Number(np.dtype(complex)), Number(np.dtype(bool)),
+            Array(f8, 1, "C"),
         )  # fmt: skip
         out = np.zeros(8)
         if x.shape[1] > 2:
@@ -153,7 +153,7 @@ def test_numbers_arrive(dtype: np.dtype[Any]) -> None:
         out[0] = v
         return 0
 
-    entry = wrapped(body, scalar_type(dtype), array_type(dtype, 1, "C"))
+    entry = wrapped(body, Number(dtype), Array(dtype, 1, "C"))
     out = np.zeros(1, dtype)
     info: Any = np.iinfo(dtype) if dtype.kind in "iu" else None
     if dtype.kind == "b":
@@ -173,11 +173,11 @@ def test_numbers_arrive(dtype: np.dtype[Any]) -> None:
 
 def test_a_number_that_does_not_fit_is_pythons_error() -> None:
     with pytest.raises(OverflowError):
-        taking(types.int64)(1 << 70)
+        taking(INT)(1 << 70)
 
 
 def test_the_wrong_number_of_arguments() -> None:
-    entry = taking(types.int64, types.int64)
+    entry = taking(INT, INT)
     for args in ((), (1,), (1, 2, 3)):
         with pytest.raises(TypeError, match="other arguments"):
             entry(*args)
@@ -185,7 +185,7 @@ def test_the_wrong_number_of_arguments() -> None:
         entry(1, a1=2)
 
 
-CELLS = array_type(np.dtype(np.int64), 1, "C")
+CELLS = Array(np.dtype(np.int64), 1, "C")
 ZERO = 0
 
 
@@ -212,7 +212,7 @@ def entry(n, late):
         return 2
     return 0
 """
-    entry = making(body, 2, types.int64)
+    entry = making(body, 2, INT)
     x, y = entry(4)
     np.testing.assert_array_equal(x, np.full(4, 2.5))
     np.testing.assert_array_equal(y, np.ones((4, 3)))
@@ -240,7 +240,7 @@ def entry(n, late):
         return 2
     return 0
 """
-    entry = making(body, 1, types.int64)
+    entry = making(body, 1, INT)
     tracemalloc.start()
     try:
         for n in (1, 0) * 20:
@@ -255,12 +255,12 @@ def test_what_fails_inside_is_a_code() -> None:
     def body(n):  # type: ignore[no-untyped-def]
         return np.empty(n).size
 
-    entry = wrapped(body, types.int64)
+    entry = wrapped(body, INT)
     assert [entry(5), entry(1 << 56), entry(-1), entry(4)] == [5, 2, 2, 4]
 
 
 def test_references_are_as_before() -> None:
-    entry = taking(array_type(np.dtype(float), 1, "C"), types.float64, types.int64)
+    entry = taking(Array(np.dtype(float), 1, "C"), Number(np.dtype(float)), INT)
     x, v, n = np.ones(3), np.float64(2.5), 10**15
     before = [sys.getrefcount(o) for o in (x, v, n, np.ndarray, np.float64)]
     for args in ((x, v, n), (x, v, v), (v, v, n), (x, x, x)):
@@ -277,7 +277,7 @@ def test_other_threads_run_meanwhile() -> None:
             total += np.sin(x[k])
         return 0 if total < 1e300 else 1
 
-    entry = wrapped(body, array_type(np.dtype(float), 1, "C"))
+    entry = wrapped(body, Array(np.dtype(float), 1, "C"))
     x = np.random.default_rng(0).random(20_000_000)
     busy = threading.Thread(target=entry, args=(x,))
     busy.start()
@@ -289,7 +289,7 @@ def test_other_threads_run_meanwhile() -> None:
 
 
 def test_it_lives_as_long_as_it_is_held() -> None:
-    entry = taking(types.int64)
+    entry = taking(INT)
     function = entry.__self__.compiled
     assert isinstance(function, Compiled)
     del function

@@ -59,6 +59,7 @@ import math
 import numpy as np
 from numba import types
 from tracejit.intrinsics import function
+from tracejit.native.parameters import Number
 
 def body(typingctx, context, b, arguments):
     kind = typingctx.resolve_value_type(math.gcd)
@@ -67,7 +68,7 @@ def body(typingctx, context, b, arguments):
     found = context.get_function(kind, signature)(b, values)
     context.call_conv.return_value(b, found)
 
-gcd = function.compiled("gcd_of_two", (types.int64, types.int64), body).callable()
+gcd = function.compiled("gcd_of_two", (Number(np.dtype("i8")),) * 2, body).callable()
 assert gcd(12, 18) == 6
 assert function._load_all.cache_info().currsize == 1
 """

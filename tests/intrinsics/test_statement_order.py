@@ -7,15 +7,15 @@ import re
 from itertools import takewhile
 
 import llvmlite.binding as llvm
-import numba
 import numpy as np
 import pytest
 from handwritten import kernel, parsed
 
 from tracejit.intrinsics.order import reads, stores_last, turned
 from tracejit.lower.kernel.statements import Assign, Forever, Store
+from tracejit.native.parameters import Array
 
-A1 = numba.float64[::1]
+A1 = Array(np.dtype(float), 1, "C")
 
 
 def order(body: str, places: tuple[str, ...] = ()) -> str:

@@ -21,8 +21,8 @@ PROGRAM = """
 import sys, warnings
 import numpy as np, tracejit
 from tracejit.cpu.compiling import compile as compiler
-compiled, built = [], compiler.built
-compiler.built = lambda *args: compiled.append(args) or built(*args)
+compiled, build = [], compiler._build
+compiler._build = lambda *args: compiled.append(args) or build(*args)
 f = tracejit.function(lambda x: np.exp(-x) * 3 + x.sum(), on_unsupported="error")
 x = np.linspace(0, 1, 100)
 with warnings.catch_warnings(record=True) as caught:

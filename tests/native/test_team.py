@@ -19,9 +19,11 @@ from numba import carray, cfunc, types
 
 from tracejit.cpu.compiling.spread import spread
 from tracejit.native import team
+from tracejit.native.parameters import Array, Number
 
 #: What an entry for ranges takes.
-ENTRY = types.Array(types.int64, 1, "C"), types.int64, types.int64, types.int64
+INT = np.dtype(np.int64)
+ENTRY = Array(INT, 1, "C"), Number(INT), Number(INT), Number(INT)
 PART = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
 
 

@@ -74,7 +74,7 @@ def no_compiler(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("Failed in nopython mode pipeline")
 
-    monkeypatch.setattr("tracejit.cpu.compiling.compile.built", refuse)
+    monkeypatch.setattr("tracejit.cpu.compiling.build.built", refuse)
     with tracejit.config(cache=False):
         yield
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.cpu.compiling.compile import array_type, compile_entry, scalar_type
+from tracejit.cpu.compiling.compile import compile_entry
 from tracejit.cpu.compiling.estimate import seconds
 from tracejit.cpu.emit.emitter import emit
 from tracejit.cpu.launch import Inside, Launch, launch
@@ -25,6 +25,9 @@ from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.program import Program
 from tracejit.lower.target import Costs, Made, Passes, Source
+from tracejit.native.parameters import Array, Number, Parameter
+
+_INT64 = np.dtype(np.int64)
 
 
 class CPU:
@@ -49,26 +52,26 @@ class CPU:
     def compile(self, source: Source, graph: Graph, layouts: Mapping[str, str]) -> tuple[Any, bool]:
         """The compiled entry, and whether it had to be compiled."""
         assert isinstance(source, CPUSource)
-        signature = []
+        signature: list[Parameter] = []
         for node in graph.inputs:
             layout = layouts[node.attr[0]]
             if layout:
                 readonly = layout.endswith("r")
                 kind = "A" if layout[0] == "R" else layout[0]
-                signature.append(array_type(storage(node.dtype), node.ndim, kind, readonly))
+                signature.append(Array(storage(node.dtype), node.ndim, kind, readonly))
             else:
                 dtype = np.dtype(np.float32) if node.dtype.char == "e" else node.dtype
-                signature.append(scalar_type(dtype))
+                signature.append(Number(dtype))
         signature.extend(
-            array_type(storage(b.node.dtype), len(b.shape), "C")
+            Array(storage(b.node.dtype), len(b.shape), "C")
             for b in (*source.buffers, *(extra.buffer for extra in source.extras))
         )
         if source.ranged:
-            signature += [scalar_type(np.dtype(np.int64))] * 3
+            signature += [Number(_INT64)] * 3
         if source.shared:
-            signature.append(scalar_type(np.dtype(np.int64)))
+            signature.append(Number(_INT64))
         if source.late:  # the cells
-            signature.append(array_type(np.dtype(np.int64), 1, "C"))
+            signature.append(Array(_INT64, 1, "C"))
         return compile_entry(source, tuple(signature))
 
     def launch(self, made: Made) -> Launch | Inside | None:

@@ -18,6 +18,7 @@ from tracejit.cuda.source import CUDASource, GridKernel, ParameterKind
 from tracejit.errors import CompileError, NotTraceable
 from tracejit.lower import cache
 from tracejit.lower.kernel.statements import Factory
+from tracejit.native.parameters import Signature
 
 #: The host's functions, by name.
 _hosts: dict[str, Any] = {}
@@ -59,7 +60,7 @@ def kernel_ptx(kernel: GridKernel, cc: tuple[int, int]) -> str:
     return ptx(text, cc)
 
 
-def host_entry(source: CUDASource, signature: tuple[Any, ...]) -> tuple[Any, bool]:
+def host_entry(source: CUDASource, signature: Signature) -> tuple[Any, bool]:
     """The host's function of a source for one signature, and whether it had to be compiled."""
     text = f"# {', '.join(map(str, signature))}\n{source.text}"
     name = cache.program_name(text, environment())

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numba.core import types
-from numba.np.numpy_support import from_dtype
 
 from tracejit.cuda.compile import host_entry
 from tracejit.cuda.device.driver import Driver
@@ -22,6 +20,7 @@ from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.program import Program
 from tracejit.lower.target import Costs, Launch, Made, Passes, Source
+from tracejit.native.parameters import Array, Number, Parameter
 
 #: About how long a kernel takes to compile: NVVM and the assembler.
 _SECONDS = 0.05
@@ -49,20 +48,19 @@ class CUDA:
     def compile(self, source: Source, graph: Graph, layouts: Mapping[str, str]) -> tuple[Any, bool]:
         """The compiled entry, and whether it had to be compiled."""
         assert isinstance(source, CUDASource)
-        signature: list[Any] = []
+        signature: list[Parameter] = []
         for node in graph.inputs:
             layout = layouts[node.attr[0]]
             if layout:
-                kind: Any = layout[0].replace("R", "A")
+                kind = layout[0].replace("R", "A")
                 readonly = layout.endswith("r")
-                dtype = from_dtype(storage(node.dtype))
-                signature.append(types.Array(dtype, node.ndim, kind, readonly=readonly))
+                signature.append(Array(storage(node.dtype), node.ndim, kind, readonly))
             else:
                 half = node.dtype.char == "e"
-                signature.append(from_dtype(np.dtype(np.float32) if half else node.dtype))
+                signature.append(Number(np.dtype(np.float32) if half else node.dtype))
         for b in source.buffers:
-            signature.append(types.Array(from_dtype(storage(b.node.dtype)), len(b.shape), "C"))
-        signature += [types.Array(types.int32, 1, "C"), DEVICE]
+            signature.append(Array(storage(b.node.dtype), len(b.shape), "C"))
+        signature += [Array(np.dtype(np.int32), 1, "C"), DEVICE]
         with self._lock:
             function, made = host_entry(source, tuple(signature))
             return Entry(source, graph, layouts, function, self.link), made

@@ -11,8 +11,10 @@ import functools
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
+from numba.np.numpy_support import from_dtype
 
 from tracejit.intrinsics.define import define
 from tracejit.intrinsics.structure import innermost
@@ -22,6 +24,11 @@ SCOPES = 32
 READ_ONLY = 0
 _INT = ir.IntType(64)
 _NOTHING = ir.Constant(ir.IntType(1), 0)
+
+
+def element_type(char: str) -> Any:
+    """The type of a kernel's array elements of a dtype: float16 lies there as uint16."""
+    return types.uint16 if char == "e" else from_dtype(np.dtype(char))
 
 
 def _field(context: Any, b: ir.IRBuilder, ty: Any, array: ir.Value, name: str) -> ir.Value:

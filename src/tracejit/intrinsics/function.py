@@ -1,4 +1,4 @@
-"""Functions in machine code: what is built for a signature, by Numba's means, and kept in files.
+"""Functions whose machine code is made here, for one signature, by Numba's means.
 
 Python calls one by an entry (`native.entry`), which gives it its arguments in slots of memory, and
 other machine code by its address.
@@ -7,8 +7,7 @@ other machine code by its address.
 from __future__ import annotations
 
 import functools
-import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -19,9 +18,11 @@ from numba.core.registry import cpu_target
 from numba.core.runtime import rtsys
 from numba.cpython import builtins, numbers
 
-from tracejit.intrinsics.library import found, kept, library
-from tracejit.native.entry import make_entry
-from tracejit.native.slots import INT, load
+from tracejit.intrinsics.library import Library, library
+from tracejit.native import locks
+from tracejit.native.machinecode import Compiled, dumped
+from tracejit.native.parameters import Signature
+from tracejit.native.slots import INT, load, type_of
 
 #: What is returned where an array that the function needs could not be made: NumPy may raise.
 _FAILED = 2
@@ -34,22 +35,15 @@ KIND = ir.FunctionType(INT, [INT.as_pointer()])
 Body = Callable[[Any, Any, ir.IRBuilder, "list[tuple[Any, ir.Value]]"], None]
 
 
-class Compiled:
-    """A function of one `signature` in machine code; `held` must live as long as it does."""
+locks.register(global_compiler_lock._lock, exclusive=True)
 
-    def __init__(
-        self, library: Any, symbol: str, signature: Sequence[Any], held: Any = None
-    ) -> None:
-        self.library, self.symbol = library, symbol
-        self.signature, self.held = tuple(signature), held
-        self.address: int = library.get_pointer_to_function(symbol)
 
-    def callable(self, effort: int = 2, late: int = 0) -> Callable[..., Any]:
-        """What Python calls it by, and nothing but its signature (see `make_entry`).
+class Built(Compiled):
+    """A function that was compiled here, of a module of Numba's engine."""
 
-        It has this in ``__self__.compiled``.
-        """
-        return make_entry("entry", self.address, self.signature, self, effort, late)
+    def __init__(self, library: Library, symbol: str, signature: Signature, held: Any) -> None:
+        super().__init__(symbol, library.get_pointer_to_function(symbol), signature, held)
+        self.library = library
 
     def llvm(self) -> str:
         """Its instructions, as LLVM has optimised them."""
@@ -61,9 +55,15 @@ class Compiled:
         text: str = self.library.get_asm_str()
         return text
 
+    def dumped(self) -> bytes | None:
+        """What `machinecode.loaded` makes it of; None if it has addresses of this process."""
+        if self.library.has_dynamic_globals:
+            return None
+        return dumped(self.symbol, self.library.code(), self.library.undefined())
+
 
 @global_compiler_lock
-def compiled(symbol: str, signature: Sequence[Any], body: Body, held: Any = None) -> Compiled:
+def compiled(symbol: str, signature: Signature, body: Body, held: Any = None) -> Built:
     """The function `symbol` whose instructions `body` builds."""
     cpu_target.target_context.install_registry(builtin_registry)
     rtsys.initialize(cpu_target.target_context)
@@ -91,7 +91,7 @@ def _nothing() -> None:
     """Do nothing."""
 
 
-def _compiled(symbol: str, signature: Sequence[Any], body: Body, held: Any) -> Compiled:
+def _compiled(symbol: str, signature: Signature, body: Body, held: Any) -> Built:
     typingctx, target = cpu_target.typing_context, cpu_target.target_context
     model = callconv.create_error_model("numpy", target)
     context = target.subtarget(enable_nrt=True, error_model=model)
@@ -103,16 +103,17 @@ def _compiled(symbol: str, signature: Sequence[Any], body: Body, held: Any) -> C
         b = ir.IRBuilder(inner.append_basic_block("entry"))
         start = inner.append_basic_block("start")
         context.call_conv.init_call_helper(b)
-        values = load(context, b, tuple(signature), inner.args[2])
+        values = load(context, b, signature, inner.args[2])
+        kinds = map(type_of, signature)
         before = b.block
         b.position_at_end(start)
-        body(typingctx, context, b, list(zip(signature, values, strict=True)))
+        body(typingctx, context, b, list(zip(kinds, values, strict=True)))
         b.position_at_end(before)
         b.branch(start)
         _outer(module, symbol, inner)
     made.add_ir_module(module)
     made.finalize()
-    return Compiled(made, symbol, signature, held)
+    return Built(made, symbol, signature, held)
 
 
 def _inner(context: Any, module: ir.Module, symbol: str) -> ir.Function:
@@ -141,22 +142,3 @@ def _outer(module: ir.Module, symbol: str, inner: ir.Function) -> None:
 def call(b: ir.IRBuilder, function: Compiled, slots: ir.Value) -> ir.Value:
     """Call a compiled function, by its address, with these slots."""
     return b.call(b.inttoptr(INT(function.address), KIND.as_pointer()), [slots])
-
-
-def dumped(function: Compiled) -> bytes | None:
-    """What `loaded` makes the function of in another process; None if it has addresses of this."""
-    if function.library.has_dynamic_globals:
-        return None
-    return pickle.dumps((function.symbol, kept(function.library)))
-
-
-@global_compiler_lock
-def loaded(symbol: str, content: bytes, signature: Sequence[Any]) -> Compiled:
-    """The function that `dumped` gave; ValueError where that was another's."""
-    named, code = pickle.loads(content)
-    if named != symbol:
-        raise ValueError("the machine code is another program's")
-    context = cpu_target.target_context
-    if b"NRT_" in content:  # the linker has these names once something has been compiled
-        rtsys.initialize(context)
-    return Compiled(found(context.codegen(), symbol, code), symbol, signature)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import cgutils, types
 
 from tracejit.intrinsics.define import define
-from tracejit.native import interrupts
+from tracejit.native import symbols
 
 _SYMBOL = "tracejit_pause"
 _INT = ir.IntType(64)
@@ -22,7 +21,7 @@ def pause() -> Any:
 
     `steps` are those since it was asked last.
     """
-    llvm.add_symbol(_SYMBOL, interrupts.pause())
+    symbols.give(_SYMBOL, "pause")
 
     def emit(b: ir.IRBuilder, ty: Any, steps: ir.Value) -> ir.Value:
         kind = ir.FunctionType(_INT, [_INT])

@@ -7,63 +7,21 @@ the entry gets for them (`native.entry`), whose first says which thread it is.
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.np.arrayobj import populate_array
-from numba.np.numpy_support import from_dtype
 
 from tracejit.intrinsics.define import define
+from tracejit.intrinsics.elements import element_type
 from tracejit.intrinsics.temporary import release
-from tracejit.native import abi, portable
-from tracejit.native import llvm as native
+from tracejit.native import symbols
 
 _SYMBOL = "tracejit_new_array"
 _INT, _RANK = ir.IntType(64), ir.IntType(32)
 _BYTES = ir.IntType(8).as_pointer()
-
-_TEXT = """
-define ptr @new_array(ptr %cells, i64 %cell, i32 %rank, ptr %lengths, i32 %number) {{
-  %thread = load ptr, ptr %cells
-  call void {PyEval_RestoreThread}(ptr %thread)
-  %array = call ptr {new}(ptr {type}, i32 %rank, ptr %lengths, i32 %number, ptr null, ptr null,
-    i32 0, i32 0, ptr null)
-  %cell_at = getelementptr ptr, ptr %cells, i64 %cell
-  store ptr %array, ptr %cell_at
-  %made = icmp ne ptr %array, null
-  br i1 %made, label %done, label %failed
-failed:
-  call void {PyErr_Clear}()
-  %again = call ptr {PyEval_SaveThread}()
-  ret ptr null
-done:
-  %saved = call ptr {PyEval_SaveThread}()
-  %data_at = getelementptr i8, ptr %array, i64 {data_at}
-  %data = load ptr, ptr %data_at
-  ret ptr %data
-}}
-"""
-_PYTHON = ("PyEval_RestoreThread", "PyEval_SaveThread", "PyErr_Clear")
-
-
-@functools.cache
-def _registered() -> str:
-    llvm.add_symbol(_SYMBOL, _compiled() if abi.arrays() else native.callback(portable.new_array))
-    return _SYMBOL
-
-
-def _compiled() -> int:
-    text = _TEXT.format(
-        new=native.pointer(abi.numpy("PyArray_New")),
-        type=native.pointer(id(np.ndarray)),
-        data_at=abi.HEAD + abi.Array.data.offset,
-        **{name: native.python(name) for name in _PYTHON},
-    )
-    return native.compiled(text, 0)("new_array")
 
 
 def new_array(char: str, ndim: int) -> Any:
@@ -71,10 +29,9 @@ def new_array(char: str, ndim: int) -> Any:
 
     float16 arrays are those of uint16 to a program.
     """
-    symbol = _registered()
+    symbol = symbols.give(_SYMBOL, "new_array")
     dtype = np.dtype(char)
-    element = types.uint16 if char == "e" else from_dtype(dtype)
-    made = types.Array(element, ndim, "C")
+    made = types.Array(element_type(char), ndim, "C")
     function = ir.FunctionType(_BYTES, [_INT.as_pointer(), _INT, _RANK, _INT.as_pointer(), _RANK])
 
     def result(cells: Any, *numbers: Any) -> Any:

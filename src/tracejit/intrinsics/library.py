@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -34,24 +35,20 @@ class Library(JITCodeLibrary):
         passes.run(self._final_module, builder)
         self._finalize_final_module()
 
+    def code(self) -> bytes:
+        """Its object file."""
+        found: bytes = self._get_compiled_object()
+        return found
+
+    def undefined(self) -> list[str]:
+        """The names of what it calls and does not have."""
+        module = self._final_module
+        used = itertools.chain(module.functions, module.global_variables)
+        return [v.name for v in used if v.is_declaration and not v.name.startswith("llvm.")]
+
 
 def library(codegen: Any, name: str) -> Library:
     """A new library whose object is kept."""
     made = Library(codegen, name)
     made.enable_object_caching()
-    return made
-
-
-def kept(made: Library) -> bytes:
-    """The machine code of a library, of which `found` makes one."""
-    code: bytes = made._get_compiled_object()
-    return code
-
-
-def found(codegen: Any, symbol: str, code: bytes) -> Library:
-    """The library of the function `symbol` of whose library `kept` gave this."""
-    made = library(codegen, symbol)
-    made._set_compiled_object(code)
-    made._finalize_final_module()
-    codegen._engine._defined_symbols.add(symbol)
     return made

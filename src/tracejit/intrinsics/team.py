@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import cgutils
 
-from tracejit.native import team as native
+from tracejit.native import symbols
 
 _SYMBOL = "tracejit_team_run"
 _INT = ir.IntType(64)
@@ -21,7 +20,7 @@ PART = ir.FunctionType(ir.VoidType(), [_BYTES, _INT])
 @functools.cache
 def team() -> Any:
     """What emits a call of ``run(function, context, parts, threads)``."""
-    llvm.add_symbol(_SYMBOL, native.runner())
+    symbols.give(_SYMBOL, "team")
     kind = ir.FunctionType(ir.VoidType(), [PART.as_pointer(), _BYTES, _INT, _INT])
 
     def run(b: ir.IRBuilder, *operands: ir.Value) -> None:

@@ -6,19 +6,17 @@ give one: the code for a failure, after which NumPy's own run says so.
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.np.arrayobj import populate_array
-from numba.np.numpy_support import from_dtype
 
 from tracejit.intrinsics.define import define
-from tracejit.native import llvm as native
+from tracejit.intrinsics.elements import element_type
+from tracejit.native import symbols
 
 _INT = ir.IntType(64)
 _BYTES = ir.IntType(8).as_pointer()
@@ -39,16 +37,10 @@ _KINDS = {
 _held: WeakKeyDictionary[ir.Function, list[ir.Value]] = WeakKeyDictionary()
 
 
-@functools.cache
-def registered() -> None:
-    """Give the names of Python's allocator, which needs no lock, to the linker."""
-    for symbol, name in _NAMES.items():
-        llvm.add_symbol(symbol, native.address(name))
-
-
 def allocator(b: ir.IRBuilder, symbol: str) -> ir.Function:
     """One of Python's functions for memory: ``tracejit_malloc``, ``_realloc`` or ``_free``."""
-    return cgutils.get_or_insert_function(b.module, _KINDS[symbol], symbol)
+    name = symbols.give(symbol, "python", _NAMES[symbol])
+    return cgutils.get_or_insert_function(b.module, _KINDS[symbol], name)
 
 
 def hold(b: ir.IRBuilder, place: ir.Value) -> None:
@@ -62,7 +54,7 @@ def release(b: ir.IRBuilder) -> None:
         b.call(allocator(b, "tracejit_free"), [b.load(place)])
 
 
-def _memory(context: Any, b: ir.IRBuilder, count: ir.Value, itemsize: int) -> ir.Value:
+def memory(context: Any, b: ir.IRBuilder, count: ir.Value, itemsize: int) -> ir.Value:
     """The address of so many elements; MemoryError where there is no room."""
     place = cgutils.alloca_once_value(b, ir.Constant(_BYTES, None))
     hold(b, place)
@@ -86,9 +78,8 @@ def temporary(char: str, ndim: int) -> Any:
 
     float16 arrays are those of uint16 to a program.
     """
-    registered()
     dtype = np.dtype(char)
-    made = types.Array(types.uint16 if char == "e" else from_dtype(dtype), ndim, "C")
+    made = types.Array(element_type(char), ndim, "C")
 
     def result(*lengths: Any) -> Any:
         return made if all(ty == types.int64 for ty in lengths) else None
@@ -102,7 +93,7 @@ def temporary(char: str, ndim: int) -> Any:
         array = context.make_array(made)(context, b)
         populate_array(
             array,
-            data=b.bitcast(_memory(context, b, count, dtype.itemsize), array.data.type),
+            data=b.bitcast(memory(context, b, count, dtype.itemsize), array.data.type),
             shape=cgutils.pack_array(b, lengths, _INT),
             strides=cgutils.pack_array(b, steps[1:], _INT),
             itemsize=context.get_constant(types.intp, dtype.itemsize),

@@ -16,7 +16,7 @@ from numba.core import cgutils, types
 
 from tracejit.intrinsics.define import define
 from tracejit.intrinsics.elements import element_address
-from tracejit.intrinsics.temporary import allocator, hold, registered, release
+from tracejit.intrinsics.temporary import allocator, hold, release
 
 _INT, _CODE, _BYTES = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
 #: Where the next entry goes, and where there is no room left; the entries; the copy.
@@ -67,7 +67,6 @@ undo_notes = define(
 @functools.cache
 def undo_note(ndim: int) -> Any:
     """The intrinsic ``undo_note(log, array, view, *index)``: take note of an element of a view."""
-    registered()
 
     def result(log: Any, array: Any, view: Any, *index: Any) -> Any:
         arrays = all(isinstance(ty, types.Array) for ty in (array, view))

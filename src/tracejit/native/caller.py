@@ -12,7 +12,7 @@ from typing import Any
 
 from tracejit.config import Settings, settings
 from tracejit.errors import MISS, PLAIN
-from tracejit.native import abi, llvm
+from tracejit.native import locks
 from tracejit.native.floatmodes import CONTEXT
 
 #: What a driver raises for arguments that it is not for.
@@ -34,6 +34,7 @@ class Caller:
     __slots__ = ("_driver", "_modes", "_plain", "_settings")
 
     def __init__(self, plain: Callable[..., Any] = _no_driver) -> None:
+        locks.prepare()
         self._driver: Callable[..., Any] = _no_driver
         self._plain = plain
         self._settings: Settings | None = None
@@ -152,6 +153,8 @@ _PYTHON = (
 
 def _compile() -> None:
     """Put machine code in place of ``Caller.__call__``, if this interpreter is as we know it."""
+    from tracejit.native import abi, llvm
+
     current: Any = settings
     probe = Caller(_slow)
     probe._ask(_no_driver, settings())

@@ -15,17 +15,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba.core import types
 
 from tracejit.native import abi, llvm, portable
 from tracejit.native.interrupts import INTERRUPTED
-from tracejit.native.slots import (
+from tracejit.native.parameters import (
     OTHER_ARGUMENTS,
     PYTHONS,
+    Array,
+    Parameter,
+    Signature,
     classes,
-    dtype_of,
-    flags_of,
-    slots,
     total,
 )
 
@@ -294,22 +293,21 @@ def _enter(effort: int) -> int:
     return llvm.compiled(text, effort)("enter")
 
 
-def _row(ty: Any) -> list[int]:
+def _row(parameter: Parameter) -> list[int]:
     """What the table says of an argument."""
-    dtype = dtype_of(ty)
-    known = classes(dtype)
-    if isinstance(ty, types.Array):
+    known = classes(parameter.dtype)
+    if isinstance(parameter, Array):
         numbers = [np.dtype(cls).num for cls in (known[0], known[-1])]
-        return [0, id(np.ndarray), ty.ndim, *flags_of(ty), *numbers, 0]
-    read = {cls: kind for cls, kind in PYTHONS.items() if np.dtype(cls) == dtype}
+        return [0, id(np.ndarray), parameter.ndim, *parameter.flags(), *numbers, 0]
+    read = {cls: kind for cls, kind in PYTHONS.items() if np.dtype(cls) == parameter.dtype}
     python, kind = next(((id(cls), kind) for cls, kind in read.items()), (0, 1))
-    return [kind, python, id(known[0]), id(known[-1]), slots(ty), 0, 0, 0]
+    return [kind, python, id(known[0]), id(known[-1]), parameter.slots, 0, 0, 0]
 
 
 def make_entry(
     name: str,
     program: int,
-    signature: tuple[Any, ...],
+    signature: Signature,
     owner: Any,
     effort: int,
     late: int = 0,
@@ -328,8 +326,8 @@ def make_entry(
         return portable.PortableEntry(name, program, signature, owner, late).call
     given = signature[:-1] if late else signature
     numbers = [program, len(given), total(signature) + (1 + late if late else 0), late]
-    for ty in given:
-        numbers += _row(ty)
+    for parameter in given:
+        numbers += _row(parameter)
     table: Any = (ctypes.c_int64 * len(numbers))(*numbers)
     table.compiled = owner
     return llvm.function(name, _enter(effort), table)

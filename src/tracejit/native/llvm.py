@@ -1,6 +1,6 @@
 """LLVM's text as machine code in this process, and machine code as functions of Python's.
 
-What is made here lives until the process ends: Python reads the definition of a function when that
+What is `compiled` lives until the process ends: Python reads the definition of a function when that
 goes, and threads may run machine code, later than anything that could keep it.
 """
 
@@ -72,6 +72,15 @@ def compiled(text: str, effort: int = 2) -> Callable[[str], int]:
 
 
 def _compiled(text: str, effort: int) -> Callable[[str], int]:
+    made = engine(text, effort)
+    made.finalize_object()
+    keep(made)
+    found: Callable[[str], int] = made.get_function_address
+    return found
+
+
+def engine(text: str, effort: int = 0) -> Any:
+    """What links the module of a text, for this machine, and frees its code when it goes."""
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
@@ -79,11 +88,7 @@ def _compiled(text: str, effort: int) -> Callable[[str], int]:
     module = llvm.parse_assembly(text)
     module.verify()
     machine = llvm.Target.from_default_triple().create_target_machine(opt=effort)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    keep(engine)
-    found: Callable[[str], int] = engine.get_function_address
-    return found
+    return llvm.create_mcjit_compiler(module, machine)
 
 
 def callback(function: Any) -> int:

@@ -8,22 +8,26 @@ then must do without.
 
 from __future__ import annotations
 
-import concurrent.futures.thread
-import logging
 import os
 import threading
 import time
 import weakref
 from typing import Any
 
-#: Modules that Numba imports, and that let go of locks after a fork which they took before it: they
-#: must not be imported while a fork waits.
-_BEFORE = concurrent.futures.thread, logging
 #: Seconds that a fork waits for what other threads do under locks.
 PATIENCE = 20.0
 
 _locks: set[weakref.ref[Any]] = set()
 _exclusive: list[Any] = []
+
+
+def prepare() -> None:
+    """Import what Numba imports, and lets go of locks after a fork which it took before that.
+
+    It must not be imported while a fork waits: so it is before there is work that one waits for.
+    """
+    import concurrent.futures.thread  # noqa: F401
+    import logging  # noqa: F401
 
 
 def make(exclusive: bool = False) -> Any:

@@ -9,15 +9,14 @@ import ctypes
 from typing import Any
 
 import numpy as np
-from numba.core import types
 
-from tracejit.native.slots import (
+from tracejit.native.parameters import (
     OTHER_ARGUMENTS,
     PYTHONS,
+    Array,
+    Number,
+    Signature,
     classes,
-    dtype_of,
-    flags_of,
-    slots,
     total,
 )
 
@@ -31,7 +30,7 @@ class PortableEntry:
     """Calls a program with arguments of a signature; see `entry.make_entry`."""
 
     def __init__(
-        self, name: str, program: int, signature: tuple[Any, ...], owner: Any, late: int
+        self, name: str, program: int, signature: Signature, owner: Any, late: int
     ) -> None:
         self.__name__ = name
         self.compiled = owner
@@ -46,12 +45,16 @@ class PortableEntry:
             raise TypeError(OTHER_ARGUMENTS)
         memory = (ctypes.c_int64 * (self._slots + 1 + self._late))()
         place = ctypes.addressof(memory)
-        for ty, value in zip(self._given, arguments, strict=True):
-            data = _array(ty, value) if isinstance(ty, types.Array) else _number(ty, value)
+        for parameter, value in zip(self._given, arguments, strict=True):
+            data = (
+                _array(parameter, value)
+                if isinstance(parameter, Array)
+                else _number(parameter, value)
+            )
             if data is None:
                 return None if self._late else 1
             ctypes.memmove(place, data, len(data))
-            place += slots(ty) * _WORD
+            place += parameter.slots * _WORD
         if not self._late:
             return self._code(memory)
         return self._made(memory, place)
@@ -77,20 +80,20 @@ class PortableEntry:
         return made if code == 0 else None
 
 
-def _array(ty: Any, x: Any) -> bytes | None:
+def _array(parameter: Array, x: Any) -> bytes | None:
     """What the slots of an array hold; None where `x` is none of this type."""
-    if type(x) is not np.ndarray or x.ndim != ty.ndim or not x.dtype.isnative:
+    if type(x) is not np.ndarray or x.ndim != parameter.ndim or not x.dtype.isnative:
         return None
-    mask, wanted = flags_of(ty)
-    numbers = [np.dtype(cls).num for cls in classes(dtype_of(ty))]
+    mask, wanted = parameter.flags()
+    numbers = [np.dtype(cls).num for cls in classes(parameter.dtype)]
     if x.flags.num & mask != wanted or x.dtype.num not in numbers:
         return None
     return np.array([x.ctypes.data, *x.shape, *x.strides], np.int64).tobytes()
 
 
-def _number(ty: Any, x: Any) -> bytes | None:
+def _number(parameter: Number, x: Any) -> bytes | None:
     """What the slots of a number hold; None where `x` is none of this type."""
-    dtype = dtype_of(ty)
+    dtype = parameter.dtype
     if type(x) in PYTHONS and np.dtype(type(x)) == dtype:
         return np.array(x, dtype).tobytes()
     return x.tobytes() if type(x) in classes(dtype) else None

@@ -24,6 +24,7 @@ from tracejit.lower.kernel.statements import (
     Return,
     Store,
 )
+from tracejit.native.parameters import Array
 
 KERNELS = {
     "places and branches": """
@@ -61,14 +62,12 @@ KERNELS = {
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_what_is_compiled_does_the_same(name: str) -> None:
-    import numba
-
     text = f"""
 from tracejit.cpu.runtime import radd, to_float32, to_float64
 def entry(x0, b0):{KERNELS[name]}
     return 0
 """
-    array = numba.float64[::1]
+    array = Array(np.dtype(float), 1, "C")
     x, mine, compiled = np.linspace(0, 1, 7), np.zeros(7), np.zeros(7)
     code = kernel(text, array, array)(x, compiled)
     assert run(parsed(text), [x, mine], FUNCTIONS) == code

@@ -6,31 +6,28 @@ import contextlib
 import itertools
 import sys
 from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-import numpy as np
 from llvmlite.binding import ffi
-from numba.core import types
-from numba.core.compiler_lock import global_compiler_lock
-from numba.np.numpy_support import from_dtype
 
 from tracejit.config import config
-from tracejit.cpu import runtime
-from tracejit.cpu.compiling.build import Builder
 from tracejit.cpu.environment import environment
 from tracejit.cpu.source import CPUSource
 from tracejit.errors import CompileError
-from tracejit.intrinsics.function import Compiled, compiled, dumped, loaded
 from tracejit.lower import cache
 from tracejit.lower.kernel.statements import Kernel
 from tracejit.native import locks
-from tracejit.native.apart import apart
+from tracejit.native.apart import apart, imported
+from tracejit.native.machinecode import Compiled, loaded
+from tracejit.native.parameters import Signature
+
+if TYPE_CHECKING:
+    from tracejit.intrinsics.function import Built
 
 #: Entries that live in this process, by module name: equal programs are compiled once.
 _entries: OrderedDict[str, Any] = OrderedDict()
 _lock = locks.make(exclusive=True)
-locks.register(global_compiler_lock._lock, exclusive=True)
 locks.register(ffi.lib._lock._lock)
 #: Functions that somebody holds, whose symbols are in use.
 _alive: WeakValueDictionary[str, Compiled] = WeakValueDictionary()
@@ -39,17 +36,7 @@ _shown = itertools.count()
 _MOST = 512
 
 
-def array_type(dtype: np.dtype[Any], ndim: int, layout: Any, readonly: bool = False) -> Any:
-    """The Numba type of an array argument."""
-    return types.Array(from_dtype(dtype), ndim, layout, readonly=readonly)
-
-
-def scalar_type(dtype: np.dtype[Any]) -> Any:
-    """The Numba type of a scalar argument."""
-    return from_dtype(dtype)
-
-
-def compile_entry(source: CPUSource, signature: tuple[Any, ...]) -> tuple[Any, bool]:
+def compile_entry(source: CPUSource, signature: Signature) -> tuple[Any, bool]:
     """The compiled entry of a source, and whether it had to be compiled.
 
     It makes the late arrays, in the cells that come last in its signature. Called with arguments of
@@ -68,7 +55,7 @@ def compile_entry(source: CPUSource, signature: tuple[Any, ...]) -> tuple[Any, b
 
 
 def _compiled_entry(
-    name: str, text: str, source: CPUSource, signature: tuple[Any, ...], shown: bool
+    name: str, text: str, source: CPUSource, signature: Signature, shown: bool
 ) -> tuple[Any, bool]:
     if _lock._is_owned():  # a finaliser's
         raise CompileError("the compiler is in the midst of another program on this thread")
@@ -84,69 +71,41 @@ def _compiled_entry(
         return entry, True
 
 
-def _compile(
-    name: str, text: str, source: CPUSource, signature: tuple[Any, ...], kept: bool
-) -> Any:
+def _compile(name: str, text: str, source: CPUSource, signature: Signature, kept: bool) -> Any:
     function = _alive.get(name) if kept else None
     if function is None:
-        function = _load(name, source, signature) if kept else None
+        function = _load(name, signature) if kept else None
     found = function is not None
     if function is None:
         function = _build(name, source.kernel, signature)
-        if kept and (content := dumped(function)) is not None:
+        if kept and (content := function.dumped()) is not None:
             cache.save(name, content, text)
+        if not kept:
+            print(", ".join(map(str, signature)), file=sys.stderr)
+            print(function.assembly(), file=sys.stderr)
     if kept:
         _alive[name] = function
-    else:
-        print(", ".join(map(str, signature)), file=sys.stderr)
-        print(function.assembly(), file=sys.stderr)
     # A process that has compiled nothing is to start fast.
     return function.callable(effort=0 if found else 2, late=len(source.late))
 
 
-def _load(name: str, source: CPUSource, signature: tuple[Any, ...]) -> Compiled | None:
+def _load(name: str, signature: Signature) -> Compiled | None:
     """The function as a file of the cache has it; None where there is none that is right."""
     content = cache.load(name)
     if content is None:
         return None
     try:
-        functions = Functions(source.kernel)
-        for called in source.calls:
-            functions[called]  # which gives the linker the names that it needs
         return loaded(name, content, signature)
     except Exception:
         cache.forget(name)
         return None
 
 
-def _build(name: str, kernel: Kernel, signature: tuple[Any, ...]) -> Compiled:
+def _build(name: str, kernel: Kernel, signature: Signature) -> Built:
     try:
+        built = imported("tracejit.cpu.compiling.build").built
         # Two of one name must not be alive at once: one that is shown may be beside another.
         return built(f"{name}.{next(_shown)}" if config.debug >= 5 else name, kernel, signature)
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CompileError(f"the compiler refused {name}: {reason[0]}") from error
-
-
-class Functions(dict[str, Any]):
-    """What the calls of a kernel call: the runtime's functions, and those of its factories."""
-
-    def __init__(self, kernel: Kernel) -> None:
-        super().__init__()
-        self.factories = kernel.factories
-
-    def __missing__(self, name: str) -> Any:
-        made = self.factories.get(name)
-        function = getattr(runtime, name if made is None else made.function)
-        self[name] = function if made is None else function(*made.arguments)
-        return self[name]
-
-
-def built(name: str, kernel: Kernel, signature: tuple[Any, ...]) -> Compiled:
-    """The function that a kernel is, as a symbol called `name`."""
-    functions = Functions(kernel)
-
-    def body(typingctx: Any, context: Any, b: Any, arguments: list[Any]) -> None:
-        Builder(context, typingctx, b, kernel, functions, arguments).build()
-
-    return compiled(name, signature, body)

@@ -12,13 +12,16 @@ import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils
 
-from tracejit.intrinsics.function import Compiled, call, compiled
+from tracejit.intrinsics.function import call, compiled
 from tracejit.native import team
 from tracejit.native.apart import apart
-from tracejit.native.slots import INT, slots, store, total
+from tracejit.native.machinecode import Compiled
+from tracejit.native.parameters import Array, Signature, total
+from tracejit.native.slots import INT, store, type_of
 
 _number = itertools.count()
 _BYTE = ir.IntType(8)
@@ -41,11 +44,11 @@ def _spread(entry: Any, divided: Sequence[bool] | None) -> Any:
         return None
     function: Compiled = entry.__self__.compiled
     given = function.signature if divided is not None else function.signature[:-3]
-    plan = types.Array(types.int64, 1, "C")
+    plan = Array(np.dtype(np.int64), 1, "C")
 
     def body(typingctx: Any, context: Any, b: ir.IRBuilder, arguments: Any) -> None:
         *operands, (_, where) = arguments
-        bounds = context.make_array(plan)(context, b, where).data
+        bounds = context.make_array(type_of(plan))(context, b, where).data
         shared = _Shared(context, b, function, given, divided)
         code = shared.run(address, [value for _, value in operands], bounds)
         context.call_conv.return_value(b, code)
@@ -56,17 +59,17 @@ def _spread(entry: Any, divided: Sequence[bool] | None) -> Any:
 
 
 class _Shared(NamedTuple):
-    """A call of `function` that a team shares; `given` are the types of its arguments."""
+    """A call of `function` that a team shares; `given` are its parameters."""
 
     context: Any
     b: ir.IRBuilder
     function: Compiled
-    given: Sequence[Any]
+    given: Signature
     divided: Sequence[bool] | None
 
     def run(self, address: int, values: list[ir.Value], plan: ir.Value) -> ir.Value:
         """Put arguments into memory, and have the team run each phase's parts."""
-        context, b, given = self.context, self.b, tuple(self.given)
+        context, b, given = self.context, self.b, self.given
         # Phase, bounds, the largest code so far, and the arguments.
         taken = ir.ArrayType(INT, total(given))
         memory = ir.LiteralStructType([INT, INT.as_pointer(), INT, taken])
@@ -94,7 +97,7 @@ class _Shared(NamedTuple):
 
     def _part(self, memory: Any) -> ir.Function:
         """The function of the arguments' memory and a part's number that calls the entry for it."""
-        given = tuple(self.given)
+        given = self.given
         function = ir.Function(self.b.module, _PART, "tracejit_part")
         function.linkage = "internal"
         b = ir.IRBuilder(function.append_basic_block())
@@ -111,10 +114,10 @@ class _Shared(NamedTuple):
         for k, value in enumerate(told, size):
             b.store(value, b.gep(own, [INT(k)]))
         at = 0
-        for ty, cut in zip(given, self.divided or (), strict=False):
-            if cut:
-                _take_rows(b, ty.ndim, b.gep(own, [INT(at)]), low, high)
-            at += slots(ty)
+        for parameter, cut in zip(given, self.divided or (), strict=False):
+            if cut and isinstance(parameter, Array):
+                _take_rows(b, parameter.ndim, b.gep(own, [INT(at)]), low, high)
+            at += parameter.slots
         result = call(b, self.function, own)
         b.atomic_rmw("max", cgutils.gep_inbounds(b, place, 0, 2), result, "monotonic")
         b.ret_void()

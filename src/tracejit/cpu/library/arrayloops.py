@@ -8,18 +8,18 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.np.arrayobj import make_array
-from numba.np.numpy_support import from_dtype
 
 from tracejit.cpu.library.loops import (
     _INTP,
     _constants,
-    _find_loop,
     _invoke,
     _kernel_type,
+    _named,
     _slot_type,
     _store,
 )
 from tracejit.intrinsics.define import define
+from tracejit.intrinsics.elements import element_type
 
 
 @functools.cache
@@ -29,9 +29,9 @@ def ufunc_over(module: str, name: str, dtypes: str) -> Any:
     Its operands are the inputs, each an array or a scalar, and the output array, whose length
     counts. float16 arrays come as arrays of uint16. The result is a meaningless integer.
     """
-    loop = _find_loop(module, name, dtypes)
+    loop = _named(module, name, dtypes)
     everything = loop.inputs + loop.outputs
-    elements = [types.uint16 if d.char == "e" else from_dtype(d) for d in everything]
+    elements = [element_type(d.char) for d in everything]
 
     def is_array(ty: Any) -> bool:
         return isinstance(ty, types.Array)

@@ -3,19 +3,14 @@
 An operation that has no definition of its own here is computed by the very loop that the ufunc
 would run, for one element at a time: its results are NumPy's by construction.
 
-The addresses of a loop and of its context differ from process to process, so machine code that is
-kept on disk must not contain them.  A kernel refers to named symbols instead; `ufunc_loop` gives
-the names to the linker, and a kernel's file calls it when it is imported, which is before its
-machine code is loaded.
+A kernel refers to a loop and its context by names (see `native.symbols`).
 """
 
 from __future__ import annotations
 
 import functools
-import importlib
-from typing import Any, NamedTuple
+from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -23,8 +18,10 @@ from numba.np.arrayobj import make_array
 from numba.np.numpy_support import from_dtype
 
 from tracejit.intrinsics.define import define
+from tracejit.intrinsics.elements import element_type
 from tracejit.intrinsics.half import narrow, widen
-from tracejit.native import abi, locks
+from tracejit.native import symbols, ufuncs
+from tracejit.native.ufuncs import Loop
 
 __all__ = ["matmul_loop", "ufunc_loop"]
 
@@ -37,66 +34,16 @@ _LOOP_TYPE = ir.FunctionType(
     [_POINTER, _POINTER.as_pointer(), _INTP.as_pointer(), _INTP.as_pointer(), _POINTER],
 )
 _MATMUL = "(n?,k),(k,m?)->(n?,m?)"
-_KERNEL_TYPES = "?bhilqBHILQefdFD"
 
 
-class _Loop(NamedTuple):
-    symbol: str
-    inputs: tuple[np.dtype[Any], ...]
-    outputs: tuple[np.dtype[Any], ...]
-    has_auxdata: bool
-    # NumPy frees the loop's context and data with it.
-    capsule: Any
-
-
-_registered: dict[str, _Loop] = {}
-_lock = locks.make()
-
-
-def _parse(dtypes: str) -> tuple[tuple[np.dtype[Any], ...], tuple[np.dtype[Any], ...]]:
-    inputs, arrow, outputs = dtypes.partition("->")
-    codes = inputs + outputs
-    if not (arrow and inputs and outputs) or any(code not in _KERNEL_TYPES for code in codes):
-        raise LookupError(f"{dtypes!r} does not name types that a kernel has")
-    return tuple(map(np.dtype, inputs)), tuple(map(np.dtype, outputs))
-
-
-def _find_loop(module: str, name: str, dtypes: str, core: str | None = None) -> _Loop:
-    """Look the loop up, once for a process, and give its symbols to the linker."""
-    label = dtypes.replace("->", "_").replace("?", "t")
-    symbol = f"tracejit_{module.replace('.', '_')}_{name}_{label}{'_core' if core else ''}"
-    with _lock:
-        if symbol not in _registered:
-            _registered[symbol] = _register(symbol, module, name, dtypes, core)
-        return _registered[symbol]
-
-
-def _register(symbol: str, module: str, name: str, dtypes: str, core: str | None) -> _Loop:
-    found: Any = getattr(importlib.import_module(module), name, None)
-    if not isinstance(found, np.ufunc):
-        raise LookupError(f"{module}.{name} is not a ufunc")
-    ufunc: Any = found  # NumPy's annotations leave the interface out
-    if ufunc.signature != core:
-        raise LookupError(f"{module}.{name} has the signature {ufunc.signature}")
-    inputs, outputs = _parse(dtypes)
-    if (len(inputs), len(outputs)) != (ufunc.nin, ufunc.nout):
-        raise LookupError(f"{module}.{name} does not have the operands of {dtypes!r}")
-    wanted = inputs + outputs
-    try:
-        resolved, capsule = ufunc._resolve_dtypes_and_context(wanted, casting="no")
-        ufunc._get_strided_loop(capsule)
-    except TypeError as error:
-        raise LookupError(f"{module}.{name} has no loop for {dtypes!r}: {error}") from error
-    if resolved != wanted:
-        raise LookupError(f"{module}.{name} has no loop for {dtypes!r}, only {resolved}")
-    info = abi.call_info(capsule)
-    if info.requires_pyapi:
-        raise LookupError(f"the loop of {module}.{name} for {dtypes!r} needs the interpreter")
-    llvm.add_symbol(f"{symbol}_fn", info.strided_loop)
-    llvm.add_symbol(f"{symbol}_ctx", info.context)
-    if info.auxdata:
-        llvm.add_symbol(f"{symbol}_aux", info.auxdata)
-    return _Loop(symbol, inputs, outputs, bool(info.auxdata), capsule)
+def _named(module: str, name: str, dtypes: str, core: str | None = None) -> Loop:
+    """A loop, of which the linker has the parts' names."""
+    loop = ufuncs.find(module, name, dtypes, core)
+    for part, address in loop.parts.items():
+        if address:
+            told = module, name, dtypes, core, part
+            symbols.give(f"{loop.symbol}_{part}", "ufunc", *told)
+    return loop
 
 
 def _kernel_type(dtype: np.dtype[Any]) -> Any:
@@ -112,7 +59,7 @@ def _external_data(module: ir.Module, name: str) -> ir.Value:
 
 def _invoke(
     builder: ir.IRBuilder,
-    loop: _Loop,
+    loop: Loop,
     data: list[ir.Value],
     dimensions: ir.Value,
     strides: ir.Value,
@@ -121,7 +68,7 @@ def _invoke(
     module = builder.module
     function = cgutils.get_or_insert_function(module, _LOOP_TYPE, f"{loop.symbol}_fn")
     auxdata = ir.Constant(_POINTER, None)
-    if loop.has_auxdata:
+    if loop.parts["aux"]:
         auxdata = _external_data(module, f"{loop.symbol}_aux")
     with builder.goto_entry_block():
         pointers = builder.alloca(ir.ArrayType(_POINTER, len(data)))
@@ -179,7 +126,7 @@ def ufunc_loop(module: str, name: str, dtypes: str) -> Any:
     `dtypes` is a type string as in `numpy.ufunc.types` ("dd->d").  Several results come as a tuple.
     Raises LookupError where there is no such loop, or none that runs without the interpreter.
     """
-    loop = _find_loop(module, name, dtypes)
+    loop = _named(module, name, dtypes)
     everything = loop.inputs + loop.outputs
     operand_types = tuple(map(_kernel_type, loop.inputs))
     result_types = tuple(map(_kernel_type, loop.outputs))
@@ -219,9 +166,9 @@ def matmul_loop(dtypes: str) -> Any:
     The operands are two-dimensional arrays of any layout whose shapes fit, which the caller has
     checked; float16 arrays come as arrays of uint16.  The result is a meaningless integer.
     """
-    loop = _find_loop("numpy", "matmul", dtypes, _MATMUL)
+    loop = _named("numpy", "matmul", dtypes, _MATMUL)
     everything = loop.inputs + loop.outputs
-    scalars = [types.uint16 if dtype.char == "e" else from_dtype(dtype) for dtype in everything]
+    scalars = [element_type(dtype.char) for dtype in everything]
 
     def result(*operands: Any) -> Any:
         fits = all(

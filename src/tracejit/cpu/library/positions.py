@@ -8,9 +8,9 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
-from tracejit.cpu.library.dtypetable import element_type, registered
 from tracejit.intrinsics.define import define
-from tracejit.intrinsics.elements import element_address
+from tracejit.intrinsics.elements import element_address, element_type
+from tracejit.native import symbols
 
 __all__ = ["position_in"]
 
@@ -25,7 +25,7 @@ def position_in(name: str, char: str, ndim: int) -> Any:
 
     `array` has `ndim` axes and elements of the dtype `char`, of which `count` lie side by side.
     """
-    symbol = registered(name, char)
+    symbol = symbols.of_dtype(name, char)
     element = element_type(char)
 
     def result(array: Any, *index: Any) -> Any:

@@ -17,9 +17,11 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.np.arrayobj import make_array
 
-from tracejit.cpu.library.dtypetable import element_type, registered
 from tracejit.intrinsics.define import complex_parts, define, is_nan, is_signed, kind
+from tracejit.intrinsics.elements import element_type
 from tracejit.intrinsics.logic import compare_complex
+from tracejit.intrinsics.temporary import memory
+from tracejit.native import symbols
 
 __all__ = ["middle_rows"]
 
@@ -270,7 +272,7 @@ def middle_rows(char: str, numbers: bool) -> Any:
     there are some; of `numbers` alone, where there is nothing else. `x` and `out` are 1-D
     contiguous arrays of the dtype `char`.
     """
-    symbol = registered("sort", char, "quicksort")
+    symbol = symbols.of_dtype("sort", char, "quicksort")
     element = element_type(char)
 
     def result(x: Any, length: Any, out: Any) -> Any:
@@ -288,16 +290,14 @@ def middle_rows(char: str, numbers: bool) -> Any:
             element = x.data.type.pointee
             function = _Selection(b.module, char, element, symbol, numbers).build()
         size = np.dtype(char).itemsize
-        room = b.mul(b.add(length, _number(1 << _LARGEST)), _number(size))
-        memory = context.nrt.allocate(b, room)
-        row_memory = b.bitcast(memory, x.data.type)
+        room = memory(context, b, b.add(length, _number(1 << _LARGEST)), size)
+        row_memory = b.bitcast(room, x.data.type)
         sample = b.gep(row_memory, [length])
         rows = b.lshr(out.nitems, _number(1))
         with cgutils.for_range(b, rows) as loop:
             row = b.gep(x.data, [b.mul(loop.index, length)])
             pair = b.gep(out.data, [b.shl(loop.index, _number(1))])
             b.call(function, [row, length, row_memory, sample, pair])
-        context.nrt.free(b, memory)
         return _number(0)
 
     return define(f"middle[{char}]", 3, result, emit, all_types=True, with_context=True)

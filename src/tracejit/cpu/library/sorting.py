@@ -14,8 +14,9 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.np.arrayobj import make_array
 
-from tracejit.cpu.library.dtypetable import element_type, registered
 from tracejit.intrinsics.define import define
+from tracejit.intrinsics.elements import element_type
+from tracejit.native import symbols
 
 __all__ = ["argsort_rows", "sort_rows"]
 
@@ -38,7 +39,7 @@ def sort_rows(char: str, kind: str) -> Any:
 
     Both are 1-D contiguous arrays of one size and of the dtype `char`, float16 as uint16.
     """
-    symbol = registered("sort", char, kind)
+    symbol = symbols.of_dtype("sort", char, kind)
     element = element_type(char)
     function = ir.FunctionType(_STATUS, [_POINTER, _INT, _POINTER])
 
@@ -61,7 +62,7 @@ def sort_rows(char: str, kind: str) -> Any:
 @functools.cache
 def argsort_rows(char: str, kind: str) -> Any:
     """An intrinsic ``argsort(x, length, out)``: the int64 positions that sort each row of `x`."""
-    symbol = registered("argsort", char, kind)
+    symbol = symbols.of_dtype("argsort", char, kind)
     element = element_type(char)
     function = ir.FunctionType(_STATUS, [_POINTER, _POINTER, _INT, _POINTER])
 

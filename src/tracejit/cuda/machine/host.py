@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 
@@ -21,23 +22,24 @@ from tracejit.cuda.machine.module import words
 from tracejit.cuda.source import CUDASource
 from tracejit.intrinsics import elements
 from tracejit.intrinsics.build import Builder, Value
-from tracejit.intrinsics.function import Compiled, compiled
+from tracejit.intrinsics.function import Built, compiled
 from tracejit.lower.kernel.statements import Call, Element, Store
+from tracejit.native.parameters import Array, Signature
 
 #: What the function returns where the device failed.
 FAILED = 4
 #: Where `device` has the functions, and from where on the kernels.
 LAUNCH, FETCH, PUT, KERNELS = 0, 1, 2, 3
 #: Its type.
-DEVICE = types.Array(types.int64, 1, "C", readonly=True)
+DEVICE = Array(np.dtype(np.int64), 1, "C", readonly=True)
 _INT, _BYTES = ir.IntType(64), ir.IntType(8).as_pointer()
 _CODE = ir.IntType(32)
 
 
 def host_function(
-    name: str, source: CUDASource, functions: Mapping[str, Any], signature: Sequence[Any]
-) -> Compiled:
-    """The host's function of a source, for arguments of these Numba types; `device` comes last."""
+    name: str, source: CUDASource, functions: Mapping[str, Any], signature: Signature
+) -> Built:
+    """The host's function of a source, for one signature; `device` comes last."""
 
     def body(typingctx: Any, context: Any, b: ir.IRBuilder, arguments: list[Value]) -> None:
         HostBuilder(context, typingctx, b, source, functions, arguments).build()
