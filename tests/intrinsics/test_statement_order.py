@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from handwritten import kernel, parsed
 
-from tracejit.intrinsics.order import reads, stores_last, turned
-from tracejit.lower.kernel.statements import Assign, Forever, Store
-from tracejit.native.parameters import Array
+from tracejit.intrinsics.order import held, left_where_found, reads, stores_last, turned
+from tracejit.lower.kernel.statements import Assign, Binary, Forever, If, Leave, Statement, Store
+from tracejit.native.parameters import Array, Number
 
 A1 = Array(np.dtype(float), 1, "C")
 
@@ -176,6 +176,118 @@ def test_a_test_may_leave_the_function():
         found = np.zeros(3)
         assert entry(x, found) == 7
         assert found.tolist() == ([0.0, 1.0, 1.0] if x[0] < 0 else [0.0, 0.0, 0.0])
+
+
+# Loops that a branch leaves ----------------------------------------------------------------------
+
+FIND = """
+from tracejit.cpu.runtime import logical_and, logical_not, to_float64
+def entry(x0, b0, n):
+    v9 = x0.shape[0]
+    v8 = n < v9
+    if logical_not(v8):
+        return 5
+    c0 = 0
+    c1 = False
+    c3 = 0.0
+    while True:
+        v0 = c0 < n
+        v1 = logical_not(c1)
+        v2 = logical_and(v0, v1)
+        if not v2:
+            break
+        v3 = c0 < v9
+        if logical_not(v3):
+            return 7
+        v4 = x0[c0]
+        v5 = v4 > 0.5
+        if v5:
+            c2 = True
+            c4 = v4
+        else:
+            c2 = c1
+            c4 = c3
+        v6 = c0 + 1
+        if v4 < 0.0:
+            return 6
+        c0 = v6
+        c1 = c2
+        c3 = c4
+    b0[0] = c3
+    b0[1] = to_float64(c0)
+    return 0
+"""
+PLACES = ("c0", "c1", "c2", "c3", "c4")
+COUNT = Number(np.dtype(np.int64))
+
+
+def loop_of(text: str) -> list[Statement]:
+    [loop] = (s for s in parsed(text).body.statements() if isinstance(s, Forever))
+    return list(loop.statements())
+
+
+def test_a_break_is_where_its_branch_is():
+    loop = loop_of(FIND)
+    assert held(loop[:4]) == [Binary("<", "c0", "n")]
+    left = left_where_found(loop, 4, PLACES)
+    [before] = (s for s in loop if isinstance(s, If) and s.otherwise is not None)
+    [after] = (s for s in left if isinstance(s, If) and s.otherwise is not None)
+    k = loop.index(before)
+    assert [*left[:k], *left[k + 1 :]] == [*loop[:k], *loop[k + 1 :]]
+    assert after.body[:2] == before.body and isinstance(after.body[-1], Leave)
+    assert after.body[2:-1] == loop[k + 1 :]
+    assert (after.test, after.otherwise) == (before.test, before.otherwise)
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("c2 = True", "c2 = v5"),  # it may be false
+        ("c2 = True", "c2 = True\n            if v4 > 9.0:\n                c2 = False"),
+        ("v1 = logical_not(c1)", "v1 = c1"),  # the loop goes on while it is true
+        ("v6 = c0 + 1", "b0[c0] = v4\n        v6 = c0 + 1"),  # an effect comes after it
+        ("c1 = c2", "c1 = c2\n        c2 = False"),
+        ("v0 = c0 < n", "v0 = c0 < n\n        c3 = 1.0"),  # the test changes what lives on
+        ("c1 = c2", "c1 = False"),
+    ],
+)
+def test_other_branches_go_on(old, new):
+    loop = loop_of(FIND.replace(old, new))
+    count = 1 + next(k for k, s in enumerate(loop) if isinstance(s, If))
+    assert left_where_found(loop, count, PLACES) is loop
+
+
+def test_what_a_test_does_not_say_is_not_assumed():
+    assert held(loop_of(FIND.replace("logical_and(v0, v1)", "logical_or(v0, v1)"))[:4]) == []
+    # A name of the test's own has another value where the test is done again.
+    assert held(loop_of(FIND.replace("v0 = c0 < n", "v7 = c0 + 1\n        v0 = v7 < n"))[:5]) == []
+
+
+def test_loops_that_are_left_give_what_they_gave():
+    entry = kernel(FIND, A1, A1, COUNT)
+    found = np.zeros(2)
+    dice = np.random.default_rng(3)
+    for _ in range(200):
+        x = dice.uniform(-0.02, 0.55, 20)
+        n = int(dice.integers(-1, 22))
+        steps = x[: max(n, 0)]
+        bad = next((k for k, v in enumerate(steps) if v < 0), 99)
+        hit = next((k for k, v in enumerate(steps) if v > 0.5), 99)
+        found[:] = -1
+        code = entry(x, found, n)
+        if n >= 20:
+            assert code == 5
+        elif bad < hit:
+            assert code == 6 and found.tolist() == [-1, -1]
+        else:
+            want = [x[hit], hit + 1] if hit < 99 else [0.0, len(steps)]
+            assert code == 0 and found.tolist() == want
+
+
+def test_a_bound_that_the_loops_test_implies_is_not_tested():
+    llvm = kernel(FIND, A1, A1, COUNT).__self__.compiled.llvm()
+    codes = [code for code in (5, 6, 7) if re.search(rf"\bi64 .*\b{code}\b", llvm)]
+    assert 5 in codes and 6 in codes and 7 not in codes
 
 
 def test_an_inner_loop_of_scalars_begins_with_a_line_of_code():

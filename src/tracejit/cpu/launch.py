@@ -24,6 +24,7 @@ from tracejit.lower.program import has_loops, known_steps
 from tracejit.lower.target import Made, Source
 from tracejit.lower.writes import written
 from tracejit.native import team
+from tracejit.native.apart import imported
 
 #: See `CPU.compile`.
 Compile = Callable[[Source, Graph, Mapping[str, str]], tuple[Any, bool]]
@@ -93,8 +94,7 @@ class Launch:
 
     def _spread(self) -> threads.Spread:
         """The entry for several threads, and what it needs between phases."""
-        from tracejit.cpu.compiling.spread import spread
-
+        spread = imported("tracejit.cpu.compiling.spread").spread
         if self.division is not None:
             return spread(self.made.entry, self._divided(self.division)), []
         source = emit(self.made.program, self.phases)
@@ -104,8 +104,7 @@ class Launch:
 
     def _spread_streaming(self) -> threads.Spread:
         """The same for an entry whose results are stored past the caches."""
-        from tracejit.cpu.compiling.spread import spread
-
+        spread = imported("tracejit.cpu.compiling.spread").spread
         assert self.division is not None
         source = emit(self.made.program, streaming=True)
         entry, _ = self.compile(source, self.made.graph, self.made.layouts)

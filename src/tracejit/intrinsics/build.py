@@ -28,7 +28,7 @@ from numba.core.registry import cpu_target
 from numba.np.numpy_support import from_dtype
 
 from tracejit.intrinsics import arithmetic, elements, logic, memory, structure
-from tracejit.intrinsics.order import reads, stores_last, turned
+from tracejit.intrinsics.order import held, left_where_found, one_by_one, reads, stores_last, turned
 from tracejit.intrinsics.temporary import release
 from tracejit.lower.kernel.statements import (
     Assign,
@@ -57,6 +57,7 @@ from tracejit.lower.kernel.statements import (
     bare,
 )
 from tracejit.lower.kernel.undo import array_of, viewed
+from tracejit.lower.kernel.verify import every
 
 #: Statements from which on LLVM is told how to vectorise a loop.
 LARGE = 150
@@ -188,8 +189,17 @@ class Builder:
         self.call(structure.loop_forever, [])
         self.each(each[:count])
         self.call(structure.loop_body, [])
-        self.each([*each[count:], *each[:count]])
+        if any(isinstance(inner, Return) for inner in every(s)):
+            self._assume(held(each[:count]))
+        step = left_where_found(each, count, self.places)
+        self.each([*step[count:], *one_by_one(each[:count])])
         self.call(structure.loop_again_forever, [])
+
+    def _assume(self, comparisons: Iterable[Binary]) -> None:
+        """Tell LLVM which comparisons of integers hold here."""
+        for e in comparisons:
+            if all(isinstance(self.value(o)[0], types.Integer) for o in (e.left, e.right)):
+                self.b.assume(self.value(e)[1])
 
     def _leave(self, s: Leave) -> None:
         self.call(structure.loop_leave, [])
@@ -201,7 +211,9 @@ class Builder:
             with self.b.if_then(condition, likely=False if leaves else None):
                 self.statements(s)
             return
-        with self.b.if_else(condition) as (then, otherwise):
+        # Else LLVM makes one condition of this one and the loop's.
+        left = isinstance(s.body[-1], Leave)
+        with self.b.if_else(condition, likely=False if left else None) as (then, otherwise):
             with then:
                 self.statements(s)
             with otherwise:

@@ -10,12 +10,14 @@ from tracejit.lower.kernel.statements import (
     Binary,
     Block,
     Call,
+    Constant,
     Expr,
     If,
     Leave,
     Return,
     Statement,
     Store,
+    Unary,
 )
 from tracejit.lower.kernel.verify import every, names, read_by
 
@@ -74,11 +76,102 @@ def turned(
     return count if all(found[name] == read_in_all[name] for name in own) else 0
 
 
+def left_where_found(
+    statements: Sequence[Statement], count: int, places: Container[str]
+) -> Sequence[Statement]:
+    """The statements of a loop, whose first `count` are its test, that a branch itself leaves.
+
+    A ``break`` in a branch is a flag that the test looks at: a step that sets it goes on to its
+    end, and LLVM computes the flag. Here the branch does what is left of the step, and leaves.
+    """
+    test = statements[:count]
+    own = [s.name for s in every(Block([*test])) if isinstance(s, Assign)]
+    k = next((k for k in range(len(statements) - 1, count, -1) if _branches(statements[k])), 0)
+    branch, rest = statements[k], statements[k + 1 :]
+    if not k or not isinstance(branch, If) or any(name in places for name in own):
+        return statements
+    if len(rest) > _FEW or not all(isinstance(s, Assign) or _returns(s) for s in rest):
+        return statements
+    values = {s.name: s.value for s in rest if isinstance(s, Assign)}
+    flags = (negated(e) for e in conditions(test))
+    set_by = (values.get(e) for e in flags if isinstance(e, str))
+    sources = {e for e in set_by if isinstance(e, str) and e not in values}
+    sets = Counter(s.name for s in every(Block(branch.body)) if isinstance(s, Assign))
+    true = (s.name for s in branch.statements() if isinstance(s, Assign) and _is_true(s.value))
+    if not any(name in sources and sets[name] == 1 for name in true):
+        return statements
+    left = If([*branch.body, *rest, Leave()], test=branch.test, otherwise=branch.otherwise)
+    return [*statements[:k], left, *rest]
+
+
+def one_by_one(test: Sequence[Statement]) -> Sequence[Statement]:
+    """A test of several conditions as one of each: LLVM then jumps where one of them is known."""
+    found = conditions(test)
+    if len(found) < 2 or not isinstance(test[-1], If):
+        return test
+    ended = (negated(e) or Call("logical_not", (e,)) for e in found)
+    return [*test[:-1], *(If([*test[-1].body], test=e) for e in ended)]
+
+
+def held(test: Sequence[Statement]) -> list[Binary]:
+    """The comparisons that hold where a test, of statements that are built twice, has not ended.
+
+    They are of what these do not assign themselves. LLVM would know them if it turned the loop: it
+    takes away tests of bounds that follow.
+    """
+    own = {s.name for s in test if isinstance(s, Assign)}
+    found = (e for e in conditions(test) if isinstance(e, Binary) and e.sign in _COMPARISONS)
+    return [e for e in found if own.isdisjoint(names(e))]
+
+
+def conditions(test: Sequence[Statement]) -> list[Expr]:
+    """Of what a test goes on with all are true: conditions, or names of what others assign."""
+    values = {s.name: s.value for s in test if isinstance(s, Assign)}
+    found: list[Expr] = []
+
+    def look(e: Expr) -> None:
+        if isinstance(e, str) and e in values:
+            look(values[e])
+        elif isinstance(e, Call) and e.function == "logical_and":
+            for operand in e.operands:
+                look(operand)
+        else:
+            found.append(e)
+
+    for s in test:
+        if isinstance(s, If) and _leaves(s) and (ended := negated(s.test)) is not None:
+            look(ended)
+    return found
+
+
+def negated(e: Expr) -> Expr | None:
+    """What a negation is of; None for another expression."""
+    if isinstance(e, Call) and e.function == "logical_not":
+        return e.operands[0]
+    return e.operand if isinstance(e, Unary) and e.sign == "not" else None
+
+
 def reads(statements: Iterable[Statement]) -> Counter[str]:
     """How many expressions of statements, and of those inside of them, read each name."""
     return Counter(
         name for s in every(Block([*statements])) for e in read_by(s) for name in names(e)
     )
+
+
+def _branches(s: Statement) -> bool:
+    """Whether it does one thing or another."""
+    return isinstance(s, If) and s.otherwise is not None and not s.otherwise.is_empty()
+
+
+def _returns(s: Statement) -> bool:
+    """Whether it is a test that may end the program."""
+    if not isinstance(s, If) or _branches(s):
+        return False
+    return any(isinstance(inner, Return) for inner in s.statements())
+
+
+def _is_true(e: Expr) -> bool:
+    return isinstance(e, Constant) and e.value is True
 
 
 def _leaves(s: If) -> bool:
