@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import pytest
 
@@ -78,6 +79,35 @@ def test_beside_threads_that_compile(delay: float) -> None:
     """)
         == "7"
     )
+
+
+def test_locks_that_come_to_be_while_a_fork_waits() -> None:
+    """As those of Numba's, which is imported under one of ours, and then compiles."""
+    first, second, taken, forking = locks.make(), [], threading.Event(), threading.Event()
+    works = []
+
+    def work() -> None:
+        with first:
+            taken.set()
+            forking.wait()
+            time.sleep(0.1)
+            second.append(locks.make())
+            second[0].acquire()
+            works.append("begun")
+        time.sleep(0.2)
+        works.append("done")
+        second[0].release()
+
+    def child() -> None:
+        assert works == ["begun", "done"]
+        assert second[0].acquire(timeout=5)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    taken.wait()
+    forking.set()
+    assert in_child(child) == 0
+    thread.join()
 
 
 def test_beside_the_background_compiler() -> None:

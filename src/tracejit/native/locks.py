@@ -63,12 +63,13 @@ def _registered() -> list[Any]:
 def _take() -> None:
     """Take all locks, in no order: wait for one, and where another is taken, wait for that one.
 
-    After `PATIENCE`, take those that are free.
+    What is waited for may register more of them. After `PATIENCE`, take those that are free.
     """
-    wanted, held = _registered(), _forking.held
+    held, first = _forking.held, list[Any]()
     deadline = time.monotonic() + PATIENCE
     while True:
         left = max(0.0, deadline - time.monotonic())
+        wanted = [*first, *(lock for lock in _registered() if lock not in first)]
         late = None
         for k, lock in enumerate(wanted):
             held.append(lock)  # first: a signal may come as soon as it is taken
@@ -76,12 +77,12 @@ def _take() -> None:
                 continue
             held.pop()
             if left:
-                late = k
+                late = lock
                 break
-        if late is None:
+        if late is None and (not left or len(wanted) == len(_registered())):
             return
         _release()
-        wanted.insert(0, wanted.pop(late))
+        first = [] if late is None else [late]
 
 
 def _release() -> None:
