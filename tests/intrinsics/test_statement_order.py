@@ -11,8 +11,17 @@ import numpy as np
 import pytest
 from handwritten import kernel, parsed
 
-from tracejit.intrinsics.order import held, left_where_found, reads, stores_last, turned
-from tracejit.lower.kernel.statements import Assign, Binary, Forever, If, Leave, Statement, Store
+from tracejit.intrinsics.order import held, left_where_found, one_by_one, reads, stores_last, turned
+from tracejit.lower.kernel.statements import (
+    Assign,
+    Binary,
+    Call,
+    Forever,
+    If,
+    Leave,
+    Statement,
+    Store,
+)
 from tracejit.native.parameters import Array, Number
 
 A1 = Array(np.dtype(float), 1, "C")
@@ -228,7 +237,7 @@ def loop_of(text: str) -> list[Statement]:
 
 def test_a_break_is_where_its_branch_is():
     loop = loop_of(FIND)
-    assert held(loop[:4]) == [Binary("<", "c0", "n")]
+    assert held(loop[:4], PLACES) == [Binary("<", "c0", "n")]
     left = left_where_found(loop, 4, PLACES)
     [before] = (s for s in loop if isinstance(s, If) and s.otherwise is not None)
     [after] = (s for s in left if isinstance(s, If) and s.otherwise is not None)
@@ -258,9 +267,29 @@ def test_other_branches_go_on(old, new):
 
 
 def test_what_a_test_does_not_say_is_not_assumed():
-    assert held(loop_of(FIND.replace("logical_and(v0, v1)", "logical_or(v0, v1)"))[:4]) == []
+    assert (
+        held(loop_of(FIND.replace("logical_and(v0, v1)", "logical_or(v0, v1)"))[:4], PLACES) == []
+    )
     # A name of the test's own has another value where the test is done again.
-    assert held(loop_of(FIND.replace("v0 = c0 < n", "v7 = c0 + 1\n        v0 = v7 < n"))[:5]) == []
+    assert (
+        held(loop_of(FIND.replace("v0 = c0 < n", "v7 = c0 + 1\n        v0 = v7 < n"))[:5], PLACES)
+        == []
+    )
+
+
+def test_a_test_that_changes_a_place_is_left_as_it_is():
+    text = FIND.replace("v1 = logical_not(c1)", "c0 = c0 + 1\n        v1 = logical_not(c1)")
+    test = loop_of(text)[:5]
+    assert held(test, PLACES) == []
+    assert one_by_one(test, PLACES) is test
+
+
+def test_conditions_are_tested_one_by_one():
+    test = loop_of(FIND)[:4]
+    first, second = one_by_one(test, PLACES)[3:]
+    assert isinstance(first, If) and isinstance(second, If)
+    assert first.test == Call("logical_not", (Binary("<", "c0", "n"),)) and second.test == "c1"
+    assert first.body == second.body == test[3].body
 
 
 def test_loops_that_are_left_give_what_they_gave():

@@ -190,9 +190,9 @@ class Builder:
         self.each(each[:count])
         self.call(structure.loop_body, [])
         if any(isinstance(inner, Return) for inner in every(s)):
-            self._assume(held(each[:count]))
+            self._assume(held(each[:count], self.places))
         step = left_where_found(each, count, self.places)
-        self.each([*step[count:], *one_by_one(each[:count])])
+        self.each([*step[count:], *one_by_one(each[:count], self.places)])
         self.call(structure.loop_again_forever, [])
 
     def _assume(self, comparisons: Iterable[Binary]) -> None:

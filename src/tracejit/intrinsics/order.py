@@ -84,16 +84,15 @@ def left_where_found(
     A ``break`` in a branch is a flag that the test looks at: a step that sets it goes on to its
     end, and LLVM computes the flag. Here the branch does what is left of the step, and leaves.
     """
-    test = statements[:count]
-    own = [s.name for s in every(Block([*test])) if isinstance(s, Assign)]
+    known = conditions(statements[:count], places)
     k = next((k for k in range(len(statements) - 1, count, -1) if _branches(statements[k])), 0)
     branch, rest = statements[k], statements[k + 1 :]
-    if not k or not isinstance(branch, If) or any(name in places for name in own):
+    if not known or not k or not isinstance(branch, If):
         return statements
     if len(rest) > _FEW or not all(isinstance(s, Assign) or _returns(s) for s in rest):
         return statements
     values = {s.name: s.value for s in rest if isinstance(s, Assign)}
-    flags = (negated(e) for e in conditions(test))
+    flags = map(negated, known)
     set_by = (values.get(e) for e in flags if isinstance(e, str))
     sources = {e for e in set_by if isinstance(e, str) and e not in values}
     sets = Counter(s.name for s in every(Block(branch.body)) if isinstance(s, Assign))
@@ -104,28 +103,33 @@ def left_where_found(
     return [*statements[:k], left, *rest]
 
 
-def one_by_one(test: Sequence[Statement]) -> Sequence[Statement]:
+def one_by_one(test: Sequence[Statement], places: Container[str]) -> Sequence[Statement]:
     """A test of several conditions as one of each: LLVM then jumps where one of them is known."""
-    found = conditions(test)
-    if len(found) < 2 or not isinstance(test[-1], If):
+    found = conditions(test, places)
+    if len(found) < 2 or not isinstance(test[-1], If) or _branches(test[-1]):
         return test
     ended = (negated(e) or Call("logical_not", (e,)) for e in found)
     return [*test[:-1], *(If([*test[-1].body], test=e) for e in ended)]
 
 
-def held(test: Sequence[Statement]) -> list[Binary]:
+def held(test: Sequence[Statement], places: Container[str]) -> list[Binary]:
     """The comparisons that hold where a test, of statements that are built twice, has not ended.
 
     They are of what these do not assign themselves. LLVM would know them if it turned the loop: it
     takes away tests of bounds that follow.
     """
     own = {s.name for s in test if isinstance(s, Assign)}
-    found = (e for e in conditions(test) if isinstance(e, Binary) and e.sign in _COMPARISONS)
-    return [e for e in found if own.isdisjoint(names(e))]
+    found = (e for e in conditions(test, places) if own.isdisjoint(names(e)))
+    return [e for e in found if isinstance(e, Binary) and e.sign in _COMPARISONS]
 
 
-def conditions(test: Sequence[Statement]) -> list[Expr]:
-    """Of what a test goes on with all are true: conditions, or names of what others assign."""
+def conditions(test: Sequence[Statement], places: Container[str]) -> list[Expr]:
+    """Of what a test goes on with all are true: conditions, or names of what others assign.
+
+    None are told of a test that assigns places: what it compares may have changed since.
+    """
+    if any(isinstance(s, Assign) and s.name in places for s in every(Block([*test]))):
+        return []
     values = {s.name: s.value for s in test if isinstance(s, Assign)}
     found: list[Expr] = []
 
