@@ -19,6 +19,9 @@ pytestmark = [
 ]
 
 
+locks.prepare()
+
+
 def run(program: str) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(program)],
@@ -78,6 +81,32 @@ def test_beside_threads_that_compile(delay: float) -> None:
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """)
         == "7"
+    )
+
+
+def test_beside_numbas_import() -> None:
+    """Which wants locks that others take before a fork: those they may take after ours alone."""
+    assert (
+        run("""
+        import os, sys, threading, time, warnings
+        import numpy as np, tracejit
+        f = tracejit.function(lambda x: np.exp(x) + 1)
+        assert "numba" not in sys.modules
+        thread = threading.Thread(target=f, args=(np.ones(3),))
+        thread.start()
+        while thread.is_alive() and "numba" not in sys.modules:
+            time.sleep(0)
+        assert thread.is_alive()
+        start = time.monotonic()
+        for _ in range(20):
+            child = os.fork()
+            if not child:
+                os._exit(0)
+            os.waitpid(child, 0)
+        thread.join()
+        print(time.monotonic() - start < 15)
+    """)
+        == "True"
     )
 
 

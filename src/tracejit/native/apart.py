@@ -112,6 +112,7 @@ def apart(function: Callable[[], _T]) -> _T:
     """What ``function()`` gives or raises; what is raised here meanwhile ends the wait."""
     if _here.apart:
         return function()
+    locks.prepare()
     work = _Work(function)
     try:
         work.begin()

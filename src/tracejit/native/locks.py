@@ -8,6 +8,7 @@ then must do without.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
@@ -19,15 +20,6 @@ PATIENCE = 20.0
 
 _locks: set[weakref.ref[Any]] = set()
 _exclusive: list[Any] = []
-
-
-def prepare() -> None:
-    """Import what Numba imports, and lets go of locks after a fork which it took before that.
-
-    It must not be imported while a fork waits: so it is before there is work that one waits for.
-    """
-    import concurrent.futures.thread  # noqa: F401
-    import logging  # noqa: F401
 
 
 def make(exclusive: bool = False) -> Any:
@@ -102,5 +94,16 @@ def _renew() -> None:
     _release()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_take, after_in_parent=_release, after_in_child=_renew)
+@functools.cache
+def prepare() -> None:
+    """Have forks take the locks, from now on: before there is work that one must wait for.
+
+    Numba imports modules that take locks of their own before a fork. What is registered last comes
+    first there: they are imported here, or a fork that waits for Numba's import would have what
+    that needs, and not while a fork waits, for they would let go what they have not taken.
+    """
+    import concurrent.futures.thread  # noqa: F401
+    import logging  # noqa: F401
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_take, after_in_parent=_release, after_in_child=_renew)
