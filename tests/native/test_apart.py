@@ -126,6 +126,8 @@ def test_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @signals
+# What a handler raises while Python calls back for a weak reference is told and ignored.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupted_wait() -> None:
     """The work goes on, and its result is found by the next who wants it."""
 
