@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from handwritten import kernel
 
-import tracejit
 from tracejit.native import machinecode, symbols
 from tracejit.native.parameters import Array
 
@@ -187,10 +186,3 @@ def _code() -> int:
     lines = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
     ranges = [map(lambda n: int(n, 16), r.split("-")) for r, flags, *_ in lines if "x" in flags]
     return sum(-start + end for start, end in ranges) // 4096
-
-
-def test_it_is_a_compiled_function() -> None:
-    x = np.arange(3.0)
-    with tracejit.config(threads=1):
-        f = tracejit.function(lambda x: x + 0.625, on_unsupported="error")
-        np.testing.assert_array_equal(f(x), x + 0.625)

@@ -6,31 +6,20 @@ import functools
 import json
 from typing import Any
 
-from numba.core import types
-from numba.np.numpy_support import from_dtype
-
 from tracejit.cuda import runtime
 from tracejit.cuda.environment import environment
 from tracejit.cuda.machine.host import host_function
 from tracejit.cuda.machine.module import module_text
 from tracejit.cuda.machine.ptx import cubin, ptx
-from tracejit.cuda.source import CUDASource, GridKernel, ParameterKind
+from tracejit.cuda.source import CUDASource, GridKernel
 from tracejit.errors import CompileError, NotTraceable
 from tracejit.lower import cache
 from tracejit.lower.kernel.statements import Factory
 from tracejit.native.parameters import Signature
+from tracejit.native.slots import type_of
 
 #: The host's functions, by name.
 _hosts: dict[str, Any] = {}
-
-
-def numba_type(kind: ParameterKind) -> Any:
-    """The Numba type of a kernel's parameter."""
-    dtype = from_dtype(kind.dtype)
-    if not kind.layout:
-        return dtype
-    layout: Any = kind.layout
-    return types.Array(dtype, kind.ndim, layout, readonly=not kind.written)
 
 
 def functions_of(kernel: GridKernel) -> dict[str, Any]:
@@ -55,7 +44,7 @@ class _Functions(dict[str, Any]):
 
 def kernel_ptx(kernel: GridKernel, cc: tuple[int, int]) -> str:
     """The PTX of a kernel for GPUs of compute capability `cc`."""
-    signature = [numba_type(kind) for kind in kernel.kinds]
+    signature = [type_of(kind.parameter) for kind in kernel.kinds]
     text = module_text(kernel.name, kernel.kernel, functions_of(kernel), signature)
     return ptx(text, cc)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from tracejit.lower.kernel.statements import Kernel
 from tracejit.lower.target import Source
+from tracejit.native.parameters import Array, Number, Parameter
 
 
 class ParameterKind(NamedTuple):
@@ -19,6 +20,13 @@ class ParameterKind(NamedTuple):
     ndim: int = 0
     layout: str = ""
     written: bool = False
+
+    @property
+    def parameter(self) -> Parameter:
+        """The same as a function of machine code takes it."""
+        if not self.layout:
+            return Number(self.dtype)
+        return Array(self.dtype, self.ndim, self.layout, readonly=not self.written)
 
 
 @dataclass(frozen=True)
