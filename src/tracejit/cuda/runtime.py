@@ -7,6 +7,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
+from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
 from tracejit.intrinsics.cast import *  # noqa: F403
 from tracejit.intrinsics.define import define
@@ -39,6 +40,8 @@ __all__ = [
     "checked",
     "distinct",
     "flat",
+    "group",
+    "groups",
     "half_load",
     "half_round",
     "half_store",
@@ -49,5 +52,9 @@ __all__ = [
     "raise_flag",
     "rows",
     "shaped",
+    "shared",
+    "thread",
+    "threads",
+    "together",
     "wrap",
 ]
