@@ -15,7 +15,7 @@ import numpy as np
 
 from tracejit.cpu.emit.emitting import Emitting
 from tracejit.cpu.emit.extremes import Extremes
-from tracejit.cpu.styles import BlockedDraws, Chunk
+from tracejit.cpu.styles import BlockedDraws
 from tracejit.intrinsics.blocks import BLOCK
 from tracejit.ir import ops
 from tracejit.lower.access import Index
@@ -24,6 +24,7 @@ from tracejit.lower.emit.accumulate import if_better
 from tracejit.lower.emit.emitting import steps
 from tracejit.lower.kernel.statements import Binary, Block, Call, Constant, Expr, For
 from tracejit.lower.program import Computation, Flat, Kind, Loop
+from tracejit.lower.styles import Chunk
 
 
 class Version(NamedTuple):
