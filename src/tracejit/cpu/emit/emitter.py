@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tracejit.cpu.emit.accumulate import Accumulators, Version
+from tracejit.cpu.emit.accumulate import Accumulators
 from tracejit.cpu.emit.calls import Calls
 from tracejit.cpu.emit.chunks import Chunks
 from tracejit.cpu.emit.copies import Copies
@@ -20,6 +20,7 @@ from tracejit.cpu.source import CPUSource, Extra
 from tracejit.cpu.styles import Jam
 from tracejit.intrinsics.blocks import BLOCK
 from tracejit.lower.access import Point
+from tracejit.lower.emit.accumulate import Version
 from tracejit.lower.kernel.statements import (
     Binary,
     Block,
