@@ -32,7 +32,7 @@ KIND = "over_x"
 WIDTHS = (1, 2, 4)
 #: Bytes that one instruction moves.
 _BYTES = 16
-#: Operations on each element, at most: they are there for each of a vector's, and registers are few.
+#: Operations on an element, at most: they are there for each of a vector's; registers are few.
 _LARGEST = 60
 
 
@@ -121,9 +121,9 @@ def accesses(loop: For, arrays: Arrays) -> Accesses | None:
             stores[memory] = s.element
     places = ((stores.get(arrays.memory(e.array), e), e) for e in loads)
     apart = other.isdisjoint(stores) and all(a.index == b.index for a, b in places)
-    return (
-        Accesses([*loads], [*stores.values()]) if stores and apart and steps <= _LARGEST else None
-    )
+    if not stores or not apart or steps > _LARGEST:
+        return None
+    return Accesses([*loads], [*stores.values()])
 
 
 def _statements(block: Block, conditional: bool) -> Iterator[tuple[Statement, bool]]:
