@@ -38,6 +38,8 @@ class GridKernel:
     kinds: tuple[ParameterKind, ...]
     axes: int
     text: str
+    #: How many elements along x each thread takes at a time.
+    width: int = 1
 
     def sizes(self) -> list[int]:
         """The bytes of each word of its parameters."""

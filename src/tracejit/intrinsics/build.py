@@ -366,12 +366,14 @@ class Builder:
     def _transposed(self, e: Transposed) -> Value:
         return self.call(memory.transposed, [self.value(e.array)])
 
+    def scope_of(self, e: Element) -> int | None:
+        """Which scope an element's memory has; None where it has none of its own."""
+        scope = self.scopes.get(self._memory(array_of(e.array)), elements.READ_ONLY)
+        return scope if scope < elements.SCOPES else None
+
     def _access(self, e: Element, make: Callable[..., Any], value: Sequence[Value]) -> Value:
         """A load or a store of one element."""
-        name = array_of(e.array)
-        scope = self.scopes.get(self._memory(name), elements.READ_ONLY)
-        known = scope if scope < elements.SCOPES else None
-        intrinsic = make(len(e.index), known, name in self.rows)
+        intrinsic = make(len(e.index), self.scope_of(e), array_of(e.array) in self.rows)
         return self.call(intrinsic, [self.value(e.array), *value, *map(self.value, e.index)])
 
 

@@ -210,7 +210,7 @@ def _end(b: ir.IRBuilder, large: bool) -> ir.Value:
             count = opaque(b, count)
     branch = b.cbranch(b.icmp_signed("<", following, count), loop.body, loop.after)
     if hints:
-        _hint(b.module, branch, *hints)
+        hint(b.module, branch, *hints)
     b.position_at_end(loop.after)
     if close:
         close()
@@ -228,7 +228,7 @@ def _is_plain(function: ir.Function, body: ir.Block) -> bool:
     )
 
 
-def _hint(module: ir.Module, branch: Any, *hints: tuple[str, int]) -> None:
+def hint(module: ir.Module, branch: Any, *hints: tuple[str, int]) -> None:
     """Tell LLVM how to vectorise a loop, by the branch that closes it."""
     nodes = [
         module.add_metadata([f"llvm.loop.{name}", ir.Constant(ir.IntType(32), number)])
@@ -379,7 +379,7 @@ def _end_forever(b: ir.IRBuilder) -> ir.Value:
     loop = _open[b.function].pop()
     branch = b.branch(loop.body)
     if loop.innermost:
-        _hint(b.module, branch, ("align", _CODE_LINE))
+        hint(b.module, branch, ("align", _CODE_LINE))
     b.position_at_end(loop.after)
     return _NOTHING
 

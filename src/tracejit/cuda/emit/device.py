@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tracejit.cuda.passes.vectors import by_vectors
 from tracejit.cuda.source import GridKernel, ParameterKind
 from tracejit.errors import NotTraceable
 from tracejit.ir.node import Node
@@ -58,6 +59,7 @@ class DeviceEmitter(Emitter):
         kinds = {**self.host.kinds, **self.scalars}
         read = read_in(self.body)
         used = [name for name in kinds if name in read]
+        width = by_vectors(self.body, kinds)
         text = Text()
         text.block(self.body)
         made = [factory_text(n, made) for n, made in sorted(self.factories.items())]
@@ -69,6 +71,7 @@ class DeviceEmitter(Emitter):
             tuple(kinds[n] for n in used),
             len(self.axis_of),
             "\n".join([*head, *text.lines, ""]),
+            width,
         )
 
     def nest(self, loop: Loop) -> None:

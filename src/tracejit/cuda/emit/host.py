@@ -16,7 +16,17 @@ from tracejit.lower.control import LEFT
 from tracejit.lower.emit.emitter import Emitter
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.emit.values import REFUSED
-from tracejit.lower.kernel.statements import Binary, Call, Constant, Do, Element, If, Part, Return
+from tracejit.lower.kernel.statements import (
+    Binary,
+    Call,
+    Constant,
+    Do,
+    Element,
+    Group,
+    If,
+    Part,
+    Return,
+)
 from tracejit.lower.kernel.text import Text, factory_text
 from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
 
@@ -125,6 +135,9 @@ class HostEmitter(Emitter):
         self.whole.told |= bool(device.traps)
         counts = [self.dim(loop.extent) for loop in reversed(grid)]
         counts += [1] * (3 - len(counts))
+        if made.width > 1:
+            more, shift = made.width - 1, made.width.bit_length() - 1
+            counts[0] = Binary(">>", Group(Binary("+", counts[0], more)), shift)
         self.path[-1].add(Do(Call(name, (*counts, *made.kernel.parameters))))
 
     def call(self, c: Computation) -> None:
