@@ -14,7 +14,17 @@ from tracejit.intrinsics.define import define
 from tracejit.intrinsics.half import half_load, half_round, half_store
 from tracejit.intrinsics.interrupt import pause
 from tracejit.intrinsics.logic import *  # noqa: F403
-from tracejit.intrinsics.memory import apart, distinct, flat, outside, rows, shaped, wrap
+from tracejit.intrinsics.memory import (
+    apart,
+    distinct,
+    flat,
+    outside,
+    rows,
+    shaped,
+    slab,
+    strip,
+    wrap,
+)
 from tracejit.intrinsics.philox import checked, philox_normal, philox_word
 from tracejit.intrinsics.sizes import *  # noqa: F403
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
@@ -53,6 +63,8 @@ __all__ = [
     "rows",
     "shaped",
     "shared",
+    "slab",
+    "strip",
     "thread",
     "threads",
     "together",
