@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from tracejit.cuda.emit.launching import Launching
-from tracejit.cuda.library import masked
+from tracejit.cuda.library import masked, products
 from tracejit.cuda.packages import lacking
 from tracejit.cuda.source import ParameterKind
 from tracejit.ir import dims, ops
 from tracejit.ir.node import Node
 from tracejit.lower.control import LEFT
 from tracejit.lower.emit.expressions import storage, stored
-from tracejit.lower.kernel.statements import Binary, Element, Expr, Factory
-from tracejit.lower.program import Computation
+from tracejit.lower.kernel.statements import Binary, Element, Expr, Factory, Group
+from tracejit.lower.placement import matrix_source
+from tracejit.lower.program import Computation, Kind
 
 _INT = np.dtype(np.int64)
 _NUMBER = ParameterKind(_INT)
@@ -32,10 +34,70 @@ class Calls:
 
     def call(self, c: Computation) -> None:
         """Emit what computes `c`; NotTraceable where there is nothing that does."""
+        if c.kind is Kind.MATMUL:
+            self._matmul(c)
+            return
         emit = CALLS.get(c.value.op)
         if emit is None:
             raise lacking(c.value.op.name)
         emit(self, c)
+
+    # Products --------------------------------------------------------------------------------
+
+    def _matmul(self, c: Computation) -> None:
+        a, b = c.value.args
+        batch, dtype = c.value.ndim - 2, c.value.dtype
+        starts: list[Operand] = []
+        matrices = [self._matrix(x, name, starts) for x, name in ((a, "a"), (b, "b"))]
+        rows, inner, columns = (self.e.dim(d) for d in (a.shape[-2], a.shape[-1], b.shape[-1]))
+        lengths = [self.e.dim(d) for d in c.value.shape[:-2]]
+        tiles = [Binary(">>", Binary("+", n, 63), 6) for n in (rows, columns)]
+        (x, first, along), (y, second, _) = matrices
+        if b.shape[-1] == 1 and along:
+            text, groups = products.by_rows(dtype, batch, first, second), [rows]
+        elif b.shape[-1] == 1 or a.shape[-2] == 1:
+            column = b.shape[-1] == 1
+            text = products.by_slices(dtype, batch, first, second, column)
+            groups = [Binary(">>", Binary("+", rows if column else columns, 31), 5)]
+        else:
+            text, groups = products.tiled(dtype, batch, first, second), tiles
+        count = functools.reduce(lambda a, b: Binary("*", Group(a), b), [*lengths, *groups])
+        out = self.e.program.buffers[c.target][0]
+        target = self.e.array(c.target), ParameterKind(storage(dtype), len(out.shape), "A", True)
+        numbers = [(n, _NUMBER) for n in (rows, inner, columns, *lengths)]
+        operands = [x, y, target, *numbers, *starts]
+        self.e.launch(text, (count, 1, 1), operands, products.THREADS)
+
+    def _matrix(
+        self, node: Node, name: str, starts: list[Operand]
+    ) -> tuple[Operand, products.Matrix, bool]:
+        """The array that an operand lies in, and how; and whether rows are its last axis.
+
+        What is added to `starts` are parameters, in order.
+        """
+        source = matrix_source(node)
+        array = self.e.array(source), ParameterKind(storage(node.dtype), source.ndim, "A")
+        if source is node:
+            return array, products.Matrix(lambda place, i, j: ", ".join([*place, i, j])), True
+        names: list[str] = []
+        places: list[tuple[str, int, int | None]] = []
+        for start, step, axis in node.attr[1]:
+            if not isinstance(start, int):
+                names.append(f"{name}{len(names)}")
+                starts.append((self.e.dim(start), _NUMBER))
+            places.append((str(start) if isinstance(start, int) else names[-1], step, axis))
+
+        def index(place: Sequence[str], i: str, j: str) -> str:
+            at = [*place, i, j]
+            found = []
+            for start, step, axis in places:
+                more = f"{step} * ({at[axis]})" if step and axis is not None else "0"
+                found.append(f"{start} + {more}")
+            return ", ".join(found)
+
+        last = places[-1]
+        along = bool(last[1]) and last[2] == node.ndim - 1
+        return array, products.Matrix(index, tuple(names)), along
 
     # Masks -----------------------------------------------------------------------------------
 

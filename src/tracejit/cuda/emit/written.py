@@ -16,7 +16,7 @@ from __future__ import annotations
 import ast
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -147,8 +147,8 @@ def _expression(e: ast.expr) -> Expr:
 def _called(name: str, operands: list[ast.expr]) -> Expr:
     """A call, or a number of another dtype than Python's: ``uint8(1)``."""
     if name in _DTYPES and len(operands) == 1:
-        value: Any = ast.literal_eval(operands[0])
-        return Constant(value, _DTYPES[name])
+        dtype = _DTYPES[name]
+        return Constant(dtype.type(ast.literal_eval(operands[0])).item(), dtype)
     return Call(name, tuple(map(_expression, operands)))
 
 
