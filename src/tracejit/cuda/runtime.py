@@ -8,6 +8,7 @@ from llvmlite import ir
 from numba.core import types
 
 from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
+from tracejit.cuda.machine.sorted import sorts_before
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
 from tracejit.intrinsics.cast import *  # noqa: F403
 from tracejit.intrinsics.define import define
@@ -64,6 +65,7 @@ __all__ = [
     "shaped",
     "shared",
     "slab",
+    "sorts_before",
     "strip",
     "thread",
     "threads",

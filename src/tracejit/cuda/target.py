@@ -15,6 +15,7 @@ from tracejit.cuda.emit.host import emit
 from tracejit.cuda.entry import Entry
 from tracejit.cuda.machine.host import DEVICE
 from tracejit.cuda.passes.memory import scalars_in_memory
+from tracejit.cuda.passes.middles import middles_by_sorting
 from tracejit.cuda.source import CUDASource
 from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
@@ -31,7 +32,7 @@ class CUDA:
     """Programs for the GPU that `driver` stands for."""
 
     costs = Costs()
-    passes = Passes(graph=(through_masks,), stored=(scalars_in_memory,))
+    passes = Passes(graph=(through_masks, middles_by_sorting), stored=(scalars_in_memory,))
 
     def __init__(self, driver: Driver) -> None:
         self.link = Link(driver)

@@ -8,20 +8,20 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tracejit.cuda.emit.launching import Launching
-from tracejit.cuda.library import masked, products
+from tracejit.cuda.library import masked, products, sorts
 from tracejit.cuda.packages import lacking
 from tracejit.cuda.source import ParameterKind
 from tracejit.ir import dims, ops
 from tracejit.ir.node import Node
 from tracejit.lower.control import LEFT
 from tracejit.lower.emit.expressions import storage, stored
-from tracejit.lower.kernel.statements import Binary, Element, Expr, Factory, Group
-from tracejit.lower.placement import matrix_source
+from tracejit.lower.kernel.statements import Binary, Call, Element, Expr, Factory, Group
+from tracejit.lower.placement import in_memory, matrix_source
 from tracejit.lower.program import Computation, Kind
 
 _INT = np.dtype(np.int64)
 _NUMBER = ParameterKind(_INT)
-_COUNTS = ParameterKind(_INT, 1, "C", True)
+_COUNTS = _PLACES = ParameterKind(_INT, 1, "C", True)
 #: An operand of a kernel: what it is on the host, and as a parameter.
 Operand = tuple[Expr, ParameterKind]
 
@@ -98,6 +98,50 @@ class Calls:
         last = places[-1]
         along = bool(last[1]) and last[2] == node.ndim - 1
         return array, products.Matrix(index, tuple(names)), along
+
+    # Sorts -----------------------------------------------------------------------------------
+
+    def _sort(self, c: Computation) -> None:
+        """Rows of the operand, sorted, or the positions that sort them."""
+        [x] = c.value.args
+        positions, dtype = c.value.op is ops.ARGSORT, x.dtype
+        keys = ParameterKind(storage(dtype), 1, "C", True)
+        source, target = in_memory(x), self.e.program.buffers[c.target][0]
+        size, length = self._named(self._size(x)), self._named(self.e.dim(x.shape[-1]))
+        tiles = self._named(Binary(">>", Binary("+", length, sorts.TILE - 1), 8))
+        rows = Call("idiv", (size, Call("imax", (length, 1))))
+        result = self.e.flat(target.name, c.value.ndim)
+        spare = self.e.temporary(dtype.char, size)
+        names = {
+            "x": self.e.flat(self.e.array(source), source.ndim),
+            "size": size,
+            "length": length,
+            "tiles": tiles,
+            "groups": self._named(Binary("*", rows, tiles)),
+            "out": self.e.temporary(dtype.char, size) if positions else result,
+            "spare": spare,
+            **{name: self.e.fresh("v") for name in ("odd", "shift")},
+        }
+        more = [_PLACES] if positions else []
+        if positions:
+            names |= {"places": result, "other": self.e.temporary("l", size)}
+        first = keys._replace(written=False)
+        tile = self.e.written_kernel(
+            sorts.tiles(dtype, positions),
+            [first, _NUMBER, _NUMBER, _NUMBER, keys, *more],
+            sorts.TILE,
+        )
+        moved = [_PLACES._replace(written=False), _PLACES] if positions else []
+        merge = self.e.written_kernel(
+            sorts.merge(dtype, positions), [first, _NUMBER, _NUMBER, keys, *moved]
+        )
+        self.e.script(sorts.script(tile, merge, names, positions))
+
+    def _named(self, e: Expr) -> Expr:
+        """A number of the host's by a name."""
+        name = self.e.fresh("v")
+        self.e.path[-1].assign(name, e)
+        return name
 
     # Masks -----------------------------------------------------------------------------------
 
@@ -191,6 +235,8 @@ class Calls:
 
 #: What emits the kernels for an op.
 CALLS: dict[ops.Op, Callable[[Calls, Computation], None]] = {
+    ops.SORT: Calls._sort,
+    ops.ARGSORT: Calls._sort,
     ops.COUNT: Calls._count,
     ops.POSITIONS: Calls._positions,
     ops.NONZERO: Calls._positions,

@@ -41,12 +41,21 @@ class Launching(Emitter):
 
         `counts` are the iterations along each axis of the grid, or blocks of so many `threads`.
         """
+        name = self.written_kernel(text, [kind for _, kind in operands], threads)
+        self.call_kernel(name, counts, [e for e, _ in operands])
+
+    def written_kernel(self, text: str, kinds: Sequence[ParameterKind], threads: int = 0) -> str:
+        """The name of a kernel that is written as text, for parameters of these kinds."""
         written = read(text)
         name = f"kernel{len(self.kernels)}_{written.name}"
-        kinds = tuple(kind for _, kind in operands)
         kernel = Kernel(written.parameters, written.factories, written.body)
-        self.kernels[name] = grid_kernel(name, kernel, kinds, threads)
-        self.call_kernel(name, counts, [e for e, _ in operands])
+        self.kernels[name] = grid_kernel(name, kernel, tuple(kinds), threads)
+        return name
+
+    def script(self, text: str) -> None:
+        """Emit statements that are written as text, of a function without parameters."""
+        for statement in read(text).body.body:
+            self.path[-1].add(statement)
 
     def call_kernel(
         self, name: str, counts: tuple[Expr, Expr, Expr], operands: Sequence[Expr]
