@@ -49,6 +49,10 @@ class DeviceEmitter(Emitter):
         self.item(item)
         if not any(isinstance(s, Block | Store | Do) for s in self.body.statements()):
             return None
+        return self.finished(name)
+
+    def finished(self, name: str, threads: int = 0) -> GridKernel:
+        """The kernel of what has been emitted, for blocks of so many threads."""
         if self.traps:
             self.body.body.insert(0, Assign("bad", FALSE))
             told = If(test=Call("told", ("bad",)))
@@ -58,7 +62,7 @@ class DeviceEmitter(Emitter):
         read = read_in(self.body)
         used = [name for name in kinds if name in read]
         kernel = Kernel(used, self.factories, self.body)
-        return grid_kernel(name, kernel, tuple(kinds[n] for n in used))
+        return grid_kernel(name, kernel, tuple(kinds[n] for n in used), threads)
 
     def allocate(self, inside: list[Computation]) -> None:
         """The host has made what the kernel writes."""
@@ -66,7 +70,7 @@ class DeviceEmitter(Emitter):
     def nest(self, loop: Loop) -> None:
         self.loop(loop)
 
-    def steps(self, loop: Loop, first: Expr | None, last: Expr) -> For:
+    def steps(self, loop: Loop, first: Expr | None, last: Expr) -> Block:
         axis = self.axis_of.get(id(loop))
         if axis is None or first is not None:
             return super().steps(loop, first, last)

@@ -9,6 +9,9 @@ import numpy as np
 from tracejit.cuda.emit.calls import Calls
 from tracejit.cuda.emit.device import FLAG, DeviceEmitter
 from tracejit.cuda.emit.launching import Launching
+from tracejit.cuda.emit.partial import emit_parts
+from tracejit.cuda.emit.scans import emit_scans
+from tracejit.cuda.passes.orderless import in_any_order, running_in_any_order
 from tracejit.cuda.passes.spread import spread
 from tracejit.cuda.source import CUDASource, ParameterKind, scalar_kind
 from tracejit.ir import ops
@@ -115,18 +118,29 @@ class HostEmitter(Launching):
         """Emit a kernel that does what `item` does, and its launch."""
         self.allocate(list(computations_of(item)))
         grid = spread(item, self.program) if isinstance(item, Loop) else []
+        if isinstance(item, Loop) and not grid:
+            loops, reduced = in_any_order(item, self.program)
+            if loops:
+                self._note_traps(emit_parts(self, self.kinds, loops, reduced))
+                return
+            if scans := running_in_any_order(item, self.program):
+                self._note_traps(emit_scans(self, self.kinds, item, scans))
+                return
         name = f"kernel{len(self.kernels)}"
         device = DeviceEmitter(self.program, self, grid)
         made = device.grid_kernel(name, item)
         if made is None:
             return
         self.kernels[name] = made
-        whole = self.whole
-        assert isinstance(whole, HostEmitter)
-        whole.told |= bool(device.traps)
+        self._note_traps(bool(device.traps))
         counts = [self.dim(loop.extent) for loop in reversed(grid)]
         x, y, z = [*counts, *[1] * (3 - len(counts))]
         self.call_kernel(name, (x, y, z), made.kernel.parameters)
+
+    def _note_traps(self, told: bool) -> None:
+        """Take note of whether a kernel may tell that NumPy raises."""
+        assert isinstance(self.whole, HostEmitter)
+        self.whole.told |= told
 
     def call(self, c: Computation) -> None:
         self.calls.call(c)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tracejit.cuda.emit.written import read
+from tracejit.cuda.emit.written import read, statements
 from tracejit.cuda.source import GridKernel, ParameterKind
 from tracejit.ir.node import Node
 from tracejit.lower.emit.emitter import Emitter
@@ -53,9 +53,8 @@ class Launching(Emitter):
         return name
 
     def script(self, text: str) -> None:
-        """Emit statements that are written as text, of a function without parameters."""
-        for statement in read(text).body.body:
-            self.path[-1].add(statement)
+        """Emit statements that are written as text."""
+        self.path[-1].body += statements(text)
 
     def call_kernel(
         self, name: str, counts: tuple[Expr, Expr, Expr], operands: Sequence[Expr]

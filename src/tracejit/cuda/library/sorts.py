@@ -123,27 +123,26 @@ def script(tile: str, merge: str, names: dict[str, str], positions: bool) -> str
         )
     )
     text = f"""\
-def script():
-    {{odd}} = 0
-    {{shift}} = 8
-    while True:
-        if (1 << {{shift}}) >= {{length}}:
-            break
-        {{odd}} = 1 - {{odd}}
-        {{shift}} = {{shift}} + 1
+{{odd}} = 0
+{{shift}} = 8
+while True:
+    if (1 << {{shift}}) >= {{length}}:
+        break
+    {{odd}} = 1 - {{odd}}
+    {{shift}} = {{shift}} + 1
+if {{odd}} == 1:
+    {tile}({{groups}}, 1, 1, {{x}}, {{length}}, {{tiles}}, {{groups}}, {second})
+else:
+    {tile}({{groups}}, 1, 1, {{x}}, {{length}}, {{tiles}}, {{groups}}, {first})
+{{shift}} = 8
+while True:
+    if (1 << {{shift}}) >= {{length}}:
+        break
     if {{odd}} == 1:
-        {tile}({{groups}}, 1, 1, {{x}}, {{length}}, {{tiles}}, {{groups}}, {second})
+        {merge}({{size}}, 1, 1, {back})
     else:
-        {tile}({{groups}}, 1, 1, {{x}}, {{length}}, {{tiles}}, {{groups}}, {first})
-    {{shift}} = 8
-    while True:
-        if (1 << {{shift}}) >= {{length}}:
-            break
-        if {{odd}} == 1:
-            {merge}({{size}}, 1, 1, {back})
-        else:
-            {merge}({{size}}, 1, 1, {there})
-        {{odd}} = 1 - {{odd}}
-        {{shift}} = {{shift}} + 1
+        {merge}({{size}}, 1, 1, {there})
+    {{odd}} = 1 - {{odd}}
+    {{shift}} = {{shift}} + 1
 """
     return text.format_map(names)

@@ -35,11 +35,11 @@ from tracejit.lower.emit.values import DONE, MISSED
 from tracejit.lower.kernel.statements import (
     Assign,
     Binary,
+    Block,
     Call,
     Element,
     Expr,
     Factory,
-    For,
     Kernel,
     Length,
     Return,
@@ -300,7 +300,7 @@ class Emitter(Emitting):
         del self.depth_of[loop]
         self.accumulators.after(loop, inside)
 
-    def steps(self, loop: Loop, first: Expr | None, last: Expr) -> For:
+    def steps(self, loop: Loop, first: Expr | None, last: Expr) -> Block:
         """The block of a loop's iterations from `first` (None: 0) up to `last`."""
         return steps(self.var_of[loop], first, last)
 
