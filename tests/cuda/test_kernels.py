@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import translate
 from fake import FakeDriver
 from test_random_programs import function_of, random_program
 
@@ -81,8 +82,9 @@ def rows() -> Iterator[tuple[str, np.ufunc, int]]:
             continue
 
 
-#: Ops that call the C library where an argument is far, which a GPU does not have.
-FAR = {"sin", "cos", "tan", "gammaln"}
+#: Ops that call the C library where an argument is far, which a GPU does not have; `exp` does for a
+#: complex argument.
+FAR = {"sin", "cos", "tan", "gammaln", "exp"}
 #: Types of operands; all of them would take a quarter of an hour.
 CHARS = ("d", "f", "e", "i", "D", "?")
 ROWS = list(rows())
@@ -104,7 +106,11 @@ def test_elementwise(name: str, ufunc: np.ufunc, output: int) -> None:
             return found[output] if ufunc.nout > 1 else found
 
         want = on_device(f, *args, device="cpu")
-        got = on_device(f, *args)
+        try:
+            got = on_device(f, *args)
+        except translate.Unknown:
+            assert name in FAR
+            continue
         if want is None or got is None:
             continue
         compiled += 1

@@ -47,6 +47,8 @@ class GridKernel:
     kinds: tuple[ParameterKind, ...]
     text: str
     threads: int = 0
+    #: How many elements along x each thread takes at a time.
+    width: int = 1
 
     def sizes(self) -> list[int]:
         """The bytes of each word of its parameters."""

@@ -19,7 +19,7 @@ from tracejit.cuda.passes.middles import middles_by_sorting
 from tracejit.cuda.source import CUDASource
 from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
-from tracejit.lower.masks import through_masks
+from tracejit.lower.passes.masks import through_masks
 from tracejit.lower.program import Program
 from tracejit.lower.target import Costs, Launch, Made, Passes, Source
 from tracejit.native.parameters import Array, Number, Parameter

@@ -6,7 +6,11 @@ from dataclasses import replace
 
 from tracejit.cpu.emit.accumulate import Accumulators
 from tracejit.cpu.emit.emitting import Emitting
-from tracejit.cpu.passes.chunks import (
+from tracejit.cpu.source import Extra
+from tracejit.lower.emit.accumulate import Lead, kept_element, led
+from tracejit.lower.kernel.formula import fill
+from tracejit.lower.kernel.statements import Binary, Call, Element, Expr, For, Store
+from tracejit.lower.passes.chunks import (
     CHUNK,
     LENGTH,
     NUMBER,
@@ -15,12 +19,8 @@ from tracejit.cpu.passes.chunks import (
     is_whole,
     own_computations,
 )
-from tracejit.cpu.source import Extra
-from tracejit.cpu.styles import Tile
-from tracejit.lower.emit.accumulate import Lead, kept_element, led
-from tracejit.lower.kernel.formula import fill
-from tracejit.lower.kernel.statements import Binary, Call, Element, Expr, For, Store
 from tracejit.lower.program import Buffer, Computation, Kind, Loop
+from tracejit.lower.styles import Tile
 
 
 class Chunks:

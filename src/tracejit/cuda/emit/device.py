@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from tracejit.cuda.emit.launching import grid_kernel
+from tracejit.cuda.passes.vectors import by_vectors
 from tracejit.cuda.source import GridKernel, ParameterKind, scalar_kind
 from tracejit.errors import NotTraceable
 from tracejit.ir.node import Node
@@ -61,8 +62,9 @@ class DeviceEmitter(Emitter):
         kinds = {**self.host.kinds, **self.scalars}
         read = read_in(self.body)
         used = [name for name in kinds if name in read]
+        width = 1 if threads else by_vectors(self.body, kinds)
         kernel = Kernel(used, self.factories, self.body)
-        return grid_kernel(name, kernel, tuple(kinds[n] for n in used), threads)
+        return grid_kernel(name, kernel, tuple(kinds[n] for n in used), threads, width)
 
     def allocate(self, inside: list[Computation]) -> None:
         """The host has made what the kernel writes."""

@@ -18,7 +18,7 @@ from tracejit.ir import ops
 from tracejit.ir.node import Node
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.emit.values import REFUSED
-from tracejit.lower.kernel.statements import Binary, Constant, Element, If, Part, Return
+from tracejit.lower.kernel.statements import Binary, Constant, Element, Group, If, Part, Return
 from tracejit.lower.kernel.text import Text, factory_text
 from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program, computations_of
 
@@ -135,6 +135,9 @@ class HostEmitter(Launching):
         self._note_traps(bool(device.traps))
         counts = [self.dim(loop.extent) for loop in reversed(grid)]
         x, y, z = [*counts, *[1] * (3 - len(counts))]
+        if made.width > 1:
+            more, shift = made.width - 1, made.width.bit_length() - 1
+            x = Binary(">>", Group(Binary("+", x, more)), shift)
         self.call_kernel(name, (x, y, z), made.kernel.parameters)
 
     def _note_traps(self, told: bool) -> None:

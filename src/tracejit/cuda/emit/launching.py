@@ -105,7 +105,11 @@ class Launching(Emitter):
 
 
 def grid_kernel(
-    name: str, kernel: Kernel, kinds: tuple[ParameterKind, ...], threads: int = 0
+    name: str,
+    kernel: Kernel,
+    kinds: tuple[ParameterKind, ...],
+    threads: int = 0,
+    width: int = 1,
 ) -> GridKernel:
     """A kernel with its text."""
     text = Text()
@@ -113,4 +117,4 @@ def grid_kernel(
     made = [factory_text(n, made) for n, made in sorted(kernel.factories.items())]
     head = [*made, *([""] if made else []), "@cuda.jit"]
     head.append(f"def {name}({', '.join(kernel.parameters)}):")
-    return GridKernel(name, kernel, kinds, "\n".join([*head, *text.lines, ""]), threads)
+    return GridKernel(name, kernel, kinds, "\n".join([*head, *text.lines, ""]), threads, width)

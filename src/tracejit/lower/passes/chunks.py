@@ -9,7 +9,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 
-from tracejit.cpu.styles import BlockedDraws, Chunk, Jam, Tile
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
@@ -24,6 +23,7 @@ from tracejit.lower.program import (
     Program,
     computations_in,
 )
+from tracejit.lower.styles import Chunk, Tile
 
 #: Points of a chunk, where an iteration has no more: many blocks, and little of a large call.
 CHUNK = 1 << 13
@@ -75,7 +75,7 @@ def mark_chunks(program: Program) -> None:
     are reduced over all axes, and for elements that are put where positions say.
     """
     for loop in program.items:
-        if not isinstance(loop, Loop) or loop.has(BlockedDraws) or loop.has(Jam):
+        if not isinstance(loop, Loop) or loop.draws or loop.copies:
             continue
         if loop.has(Tile):
             for c in own_computations(loop):
