@@ -205,11 +205,12 @@ class Translation:
         kind = words[-1]
         if words[0] == "param":
             found = re.search(r"_param_(\d+)(?:\+(\d+))?\]", o[1])
-            if not found or found[2]:
+            if not found:
                 raise Unknown(line)
-            if floating(kind):
-                return f"{o[0][1:]} = P[{found[1]}];"
-            return self.put(o[0], f"P[{found[1]}]", kind)
+            start = f"((const char*)(P + 2 * {found[1]}) + {found[2] or 0})"
+            size = 1 if kind == "pred" else int(kind[1:]) // 8
+            each = enumerate(t.strip() for t in o[0].strip("{}").split(","))
+            return " ".join(self._load(t, f"({start} + {k * size})", kind) for k, t in each)
         targets = [t.strip() for t in o[0].strip("{}").split(",")]
         return self._vector(o[1], targets, kind) + " ".join(
             self._load(t, self._at(o[1], k, kind), kind) for k, t in enumerate(targets)

@@ -8,13 +8,24 @@ from llvmlite import ir
 from numba.core import types
 
 from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
+from tracejit.cuda.machine.sorted import sorts_before
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
 from tracejit.intrinsics.cast import *  # noqa: F403
 from tracejit.intrinsics.define import define
 from tracejit.intrinsics.half import half_load, half_round, half_store
 from tracejit.intrinsics.interrupt import pause
 from tracejit.intrinsics.logic import *  # noqa: F403
-from tracejit.intrinsics.memory import apart, distinct, flat, outside, rows, shaped, wrap
+from tracejit.intrinsics.memory import (
+    apart,
+    distinct,
+    flat,
+    outside,
+    rows,
+    shaped,
+    slab,
+    strip,
+    wrap,
+)
 from tracejit.intrinsics.philox import checked, philox_normal, philox_word
 from tracejit.intrinsics.sizes import *  # noqa: F403
 from tracejit.intrinsics.sums import (
@@ -63,6 +74,9 @@ __all__ = [
     "rows",
     "shaped",
     "shared",
+    "slab",
+    "sorts_before",
+    "strip",
     "sum_add",
     "sum_add_product",
     "sum_block",

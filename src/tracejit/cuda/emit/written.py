@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import ast
 import functools
+import textwrap
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -73,6 +74,11 @@ def read(text: str) -> Written:
                 raise _unknown(line)
     parameters = [a.arg for a in function.args.args]
     return Written(function.name, parameters, factories, _block(function.body))
+
+
+def statements(text: str) -> list[Statement]:
+    """The statements of a text, which may be indented."""
+    return _block(ast.parse(textwrap.dedent(text)).body).body
 
 
 def _unknown(node: ast.AST) -> SyntaxError:
@@ -147,8 +153,8 @@ def _expression(e: ast.expr) -> Expr:
 def _called(name: str, operands: list[ast.expr]) -> Expr:
     """A call, or a number of another dtype than Python's: ``uint8(1)``."""
     if name in _DTYPES and len(operands) == 1:
-        value: Any = ast.literal_eval(operands[0])
-        return Constant(value, _DTYPES[name])
+        dtype = _DTYPES[name]
+        return Constant(dtype.type(ast.literal_eval(operands[0])).item(), dtype)
     return Call(name, tuple(map(_expression, operands)))
 
 
