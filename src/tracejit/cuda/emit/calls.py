@@ -7,23 +7,32 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tracejit.cuda.emit.launching import Launching
+from tracejit.cuda.emit.launching import Launching, Operand
 from tracejit.cuda.library import masked, products, sorts
+from tracejit.cuda.library.external import has
 from tracejit.cuda.packages import lacking
-from tracejit.cuda.source import ParameterKind
+from tracejit.cuda.source import ParameterKind, scalar_kind
 from tracejit.ir import dims, ops
 from tracejit.ir.node import Node
 from tracejit.lower.control import LEFT
-from tracejit.lower.emit.expressions import storage, stored
-from tracejit.lower.kernel.statements import Binary, Call, Element, Expr, Factory, Group
-from tracejit.lower.placement import in_memory, matrix_source
+from tracejit.lower.emit.expressions import loop_name, storage, stored
+from tracejit.lower.kernel.statements import (
+    Binary,
+    Call,
+    Element,
+    Expr,
+    Factory,
+    Group,
+    Transposed,
+)
+from tracejit.lower.placement import in_memory, is_transpose, matrix_source
 from tracejit.lower.program import Computation, Kind
 
 _INT = np.dtype(np.int64)
 _NUMBER = ParameterKind(_INT)
+#: The dtypes whose products are those of cuBLAS, where it is there.
+_BY_CUPY = "efdFD"
 _COUNTS = _PLACES = ParameterKind(_INT, 1, "C", True)
-#: An operand of a kernel: what it is on the host, and as a parameter.
-Operand = tuple[Expr, ParameterKind]
 
 
 class Calls:
@@ -37,16 +46,37 @@ class Calls:
         if c.kind is Kind.MATMUL:
             self._matmul(c)
             return
-        emit = CALLS.get(c.value.op)
-        if emit is None:
-            raise lacking(c.value.op.name)
-        emit(self, c)
+        CALLS.get(c.value.op, Calls._ufunc)(self, c)
+
+    def _ufunc(self, c: Computation) -> None:
+        """A ufunc without an expression, by CuPy's."""
+        op = c.value.op
+        if not isinstance(op, ops.Elementwise):
+            raise lacking(op.name)
+        _, module, ufunc, types = loop_name(op, c.value)
+        if op.ufunc.nout > 1 or not has(module, ufunc):
+            raise lacking(ufunc, module if op.ufunc.nout == 1 else "")
+        operands: list[Operand] = []
+        for a in c.value.args:
+            if a.ndim:
+                operands.append(self._elements(in_memory(a)))
+            else:
+                operands.append((self.e.value(a, ()), scalar_kind(a.dtype)))
+        operands.append(self._elements(c.target, written=True))
+        self.e.remark(f"{ufunc} is CuPy's: its bits are not the CPU's")
+        self.e.library(module, ufunc, types.replace("->", ""), operands)
 
     # Products --------------------------------------------------------------------------------
 
     def _matmul(self, c: Computation) -> None:
         a, b = c.value.args
         batch, dtype = c.value.ndim - 2, c.value.dtype
+        if dtype.char in _BY_CUPY and has("numpy", "matmul") and self._by_cupy(c):
+            return
+        if dtype.kind in "fc":
+            self.e.remark(
+                "products of matrices are by kernels of ours: their bits are not the CPU's"
+            )
         starts: list[Operand] = []
         matrices = [self._matrix(x, name, starts) for x, name in ((a, "a"), (b, "b"))]
         rows, inner, columns = (self.e.dim(d) for d in (a.shape[-2], a.shape[-1], b.shape[-1]))
@@ -67,6 +97,23 @@ class Calls:
         numbers = [(n, _NUMBER) for n in (rows, inner, columns, *lengths)]
         operands = [x, y, target, *numbers, *starts]
         self.e.launch(text, (count, 1, 1), operands, products.THREADS)
+
+    def _by_cupy(self, c: Computation) -> bool:
+        """Emit a product by CuPy, where its operands are arrays or transposes of them."""
+        operands: list[Operand] = []
+        dtype = c.value.dtype
+        for x in c.value.args:
+            source = matrix_source(x)
+            if source is not x and not is_transpose(x):
+                return False
+            array = self.e.array(source)
+            kind = ParameterKind(storage(dtype), x.ndim, "A")
+            operands.append((array if source is x else Transposed(array), kind))
+        out = ParameterKind(storage(dtype), c.value.ndim, "A", True)
+        operands.append((self.e.array(c.target), out))
+        self.e.remark("products of matrices are CuPy's (cuBLAS): their bits are not the CPU's")
+        self.e.library("numpy", "matmul", 3 * dtype.char, operands)
+        return True
 
     def _matrix(
         self, node: Node, name: str, starts: list[Operand]

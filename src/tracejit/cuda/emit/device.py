@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from tracejit.cuda.emit.launching import grid_kernel
+from tracejit.cuda.packages import lacking
 from tracejit.cuda.passes.vectors import by_vectors
 from tracejit.cuda.source import GridKernel, ParameterKind, scalar_kind
 from tracejit.errors import NotTraceable
@@ -84,8 +85,11 @@ class DeviceEmitter(Emitter):
             raise NotTraceable(f"there is no kernel for a {name} that rounds on a GPU yet")
         super()._computation(c)
 
+    def use_loop(self, name: str, module: str, ufunc: str, types: str) -> None:
+        raise lacking(ufunc, module)
+
     def call(self, c: Computation) -> None:
-        raise NotTraceable(f"there is no kernel for {c.value.op.name} on a GPU yet")
+        raise lacking(c.value.op.name)
 
     def _computed(self, node: Node, index: Index) -> tuple[Expr, int, bool]:
         if not node.ndim and self.host.knows(node):
