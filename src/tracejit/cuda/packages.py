@@ -20,12 +20,10 @@ INSTALL = 'pip install "tracejit[cuda]"'
 INSTALL_LIBRARIES = 'pip install "tracejit[cuda13]"'
 
 
-def lacking(op: str) -> NotTraceable:
-    """That an op has no kernel of ours."""
-    return NotTraceable(
-        f"there is no kernel for {op} on a GPU",
-        f"products and sorts by CuPy come with {INSTALL_LIBRARIES}; for this, use device='cpu'",
-    )
+def lacking(op: str, module: str = "") -> NotTraceable:
+    """That an op has no kernel of ours; CuPy may have its function, of a `module`."""
+    by_cupy = f"{INSTALL_LIBRARIES} has CuPy, which may have it; or " if module else ""
+    return NotTraceable(f"there is no kernel for {op} on a GPU", f"{by_cupy}use device='cpu'")
 
 
 def package(name: str) -> ModuleType:

@@ -9,6 +9,7 @@ from numba.core import types
 
 from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
 from tracejit.cuda.machine.sorted import sorts_before
+from tracejit.cuda.machine.views import affine
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
 from tracejit.intrinsics.cast import *  # noqa: F403
 from tracejit.intrinsics.define import define
@@ -22,7 +23,6 @@ from tracejit.intrinsics.memory import (
     outside,
     rows,
     shaped,
-    slab,
     strip,
     wrap,
 )
@@ -56,6 +56,7 @@ raise_flag = define(
 )
 
 __all__ = [
+    "affine",
     "apart",
     "checked",
     "distinct",
@@ -74,7 +75,6 @@ __all__ = [
     "rows",
     "shaped",
     "shared",
-    "slab",
     "sorts_before",
     "strip",
     "sum_add",

@@ -9,10 +9,10 @@ from typing import Any
 
 from tracejit.cuda.emit.launching import grid_kernel
 from tracejit.cuda.emit.sums import DeviceChunks, TeamSums
+from tracejit.cuda.packages import lacking
 from tracejit.cuda.passes.teams import is_shared
 from tracejit.cuda.passes.vectors import by_vectors
 from tracejit.cuda.source import GridKernel, ParameterKind, scalar_kind
-from tracejit.errors import NotTraceable
 from tracejit.ir.node import Node
 from tracejit.lower.access import Index
 from tracejit.lower.emit.emitter import Emitter
@@ -93,8 +93,11 @@ class DeviceEmitter(Emitter):
         """Whether the threads of a team share the iterations of a loop."""
         return self.team > 1 and is_shared(loop, self.program)
 
+    def use_loop(self, name: str, module: str, ufunc: str, types: str) -> None:
+        raise lacking(ufunc, module)
+
     def call(self, c: Computation) -> None:
-        raise NotTraceable(f"there is no kernel for {c.value.op.name} on a GPU yet")
+        raise lacking(c.value.op.name)
 
     def _computed(self, node: Node, index: Index) -> tuple[Expr, int, bool]:
         if not node.ndim and self.host.knows(node):

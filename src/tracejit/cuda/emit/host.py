@@ -12,6 +12,7 @@ from tracejit.cuda.emit.device import FLAG, DeviceEmitter
 from tracejit.cuda.emit.launching import Launching
 from tracejit.cuda.emit.partial import emit_parts
 from tracejit.cuda.emit.scans import emit_scans
+from tracejit.cuda.packages import lacking
 from tracejit.cuda.passes.orderless import in_any_order, running_in_any_order
 from tracejit.cuda.passes.spread import spread
 from tracejit.cuda.passes.teams import team_of
@@ -78,6 +79,7 @@ class HostEmitter(Launching):
             origins,
             self.given,
             self.returned,
+            remarks=self.remarks,
             kernels=self.kernels,
             kinds=self.kinds,
         )
@@ -184,6 +186,9 @@ class HostEmitter(Launching):
         """Take note of whether a kernel may tell that NumPy raises."""
         assert isinstance(self.whole, HostEmitter)
         self.whole.told |= told
+
+    def use_loop(self, name: str, module: str, ufunc: str, types: str) -> None:
+        raise lacking(ufunc, module)
 
     def call(self, c: Computation) -> None:
         self.calls.call(c)
