@@ -57,6 +57,7 @@ _SIGNS = {
 }
 _TESTS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=",
           "lo": "<", "ls": "<=", "hi": ">", "hs": ">="}  # fmt: skip
+_TABLE = re.compile(r"\.(?:global|const) \.align \d+ \.(\w+) (\w+)\[(\d+)\] = \{([^}]*)\};")
 _SPECIAL = re.compile(r"%(tid|ntid|ctaid|nctaid)\.([xyz])$")
 
 
@@ -75,6 +76,12 @@ class Translation:
         start = ptx.index(".entry")
         body = ptx[ptx.index("{", start) :]
         self.kinds: dict[str, str] = {}
+        #: Tables in memory, by name: what C says of each.
+        self.tables = {
+            found[2]: f"static const {_C[found[1]]} {found[2]}[{found[3]}] "
+            f"__attribute__((aligned(16))) = {{{found[4]}}};"
+            for found in _TABLE.finditer(ptx[:start])
+        }
         self.lines: list[str] = []
         for kind, name, count in re.findall(r"\.reg \.(\w+)\s+%(\w+)<(\d+)>;", body):
             self.kinds[name] = kind
@@ -85,7 +92,7 @@ class Translation:
 
     def text(self) -> str:
         head = "static void thread(const uint64_t *P, dim tid, dim ctaid, dim ntid, dim nctaid) {"
-        return "\n".join([_HEAD, head, *self.lines, "}", _TAIL])
+        return "\n".join([_HEAD, *self.tables.values(), head, *self.lines, "}", _TAIL])
 
     def line(self, line: str) -> None:
         if not line or line.startswith((".reg", "//", "}", "{", ".loc", ".pragma")):
@@ -206,6 +213,8 @@ class Translation:
             )
         if _SPECIAL.match(source):
             return f"{target[1:]} = {self.read(source, kind)};"
+        if source in self.tables:
+            return f"{target[1:]} = (uint64_t){source};"
         return f"{target[1:]} = {self.bits(source)};"
 
     def op_cvta(self, words: list[str], o: list[str], line: str) -> str:
