@@ -18,6 +18,7 @@ from tracejit.cuda.passes.memory import scalars_in_memory
 from tracejit.cuda.source import CUDASource
 from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
+from tracejit.lower.masks import through_masks
 from tracejit.lower.program import Program
 from tracejit.lower.target import Costs, Launch, Made, Passes, Source
 from tracejit.native.parameters import Array, Number, Parameter
@@ -30,7 +31,7 @@ class CUDA:
     """Programs for the GPU that `driver` stands for."""
 
     costs = Costs()
-    passes = Passes(stored=(scalars_in_memory,))
+    passes = Passes(graph=(through_masks,), stored=(scalars_in_memory,))
 
     def __init__(self, driver: Driver) -> None:
         self.link = Link(driver)

@@ -10,7 +10,7 @@ import pytest
 from stages import ENV, E, M, X, array, graph_of, layouts_of, same
 
 from tracejit.cpu.passes.columns import positions_of_columns
-from tracejit.cpu.passes.masks import through_masks
+from tracejit.lower.masks import through_masks
 from tracejit.cpu.passes.numbers import extremes_of_numbers
 from tracejit.cpu.passes.products import products_as_sums
 from tracejit.ir import build
