@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -73,6 +73,15 @@ def read(text: str) -> Written:
                 raise _unknown(line)
     parameters = [a.arg for a in function.args.args]
     return Written(function.name, parameters, factories, _block(function.body))
+
+
+def condition(text: str, names: Mapping[str, str]) -> Expr:
+    """An expression that is written as text, with other names."""
+    tree = ast.parse(text, mode="eval").body
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = names.get(node.id, node.id)
+    return _expression(tree)
 
 
 def _unknown(node: ast.AST) -> SyntaxError:
