@@ -46,9 +46,14 @@ MEANINGS = """
 def over_x(n): return range(cuda.grid(1), n, cuda.gridsize(1))
 def over_y(n): return range(cuda.grid(2)[1], n, cuda.gridsize(2)[1])
 def over_z(n): return range(cuda.grid(3)[2], n, cuda.gridsize(3)[2])
+def over_x1(n): return over_x(n)
+def over_x2(n): return over_x(n)
+def over_x4(n): return over_x(n)
 def over_threads(n): return range(cuda.threadIdx.x, n, cuda.blockDim.x)
 def over_groups(n): return range(cuda.blockIdx.x, n, cuda.gridDim.x)
 def span(first, end): return range(first, end)
+def blocks(n): return range(0, n, 512)
+def block(first, n): return range(first, min(first + 512, n))
 def thread(): return cuda.threadIdx.x
 def threads(): return cuda.blockDim.x
 def group(): return cuda.blockIdx.x

@@ -92,6 +92,26 @@ def test_integers_of_mt19937(name: str) -> None:
     check(RandomStreams, INTEGERS[name])
 
 
+PHILOX: dict[str, Make] = {
+    "integers": lambda s: s.random_integers((300,), 0, 5),
+    "wide integers": lambda s: s.random_integers((300,), -7, 2**40) % 1000,
+    "one integer": lambda s: s.random_integers((30,), 5, 5),
+    "choice": lambda s: s.choice((300,), a=7),
+    "wide choice": lambda s: s.choice((30,), a=2**40),
+    "permutation": lambda s: s.permutation((5,), n=37),
+}
+
+
+@pytest.mark.parametrize("name", PHILOX)
+def test_tries_of_philox(name: str) -> None:
+    check(PhiloxRandomStreams, PHILOX[name])
+
+
+@pytest.mark.parametrize("shape, n", [((2,), 700), ((7,), 1), ((3,), 0)])
+def test_permutations_of_mt19937(shape: tuple[int, ...], n: int) -> None:
+    check(RandomStreams, lambda s: s.permutation(shape, n=n))
+
+
 def test_uniform_numbers_with_arrays_of_parameters() -> None:
     check(RandomStreams, lambda s: s.uniform((3, 2), low=np.arange(2.0), high=5.0))
 

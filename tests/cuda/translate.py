@@ -240,7 +240,7 @@ class Translation:
         return " ".join(done)
 
     def _at(self, address: str, number: int, kind: str, write: bool = False) -> str:
-        found = re.match(r"\[(%?)(\w+)(?:\+(-?\d+))?\]", address)
+        found = re.match(r"\[(%?)([\w$]+)(?:\+(-?\d+))?\]", address)
         if not found or not (found[1] or found[2] in self.shared):
             raise Unknown(address)
         size = 1 if kind == "pred" else int(kind[1:]) // 8
@@ -470,11 +470,11 @@ def _shared(ptx: str) -> tuple[dict[str, int], int]:
     """Where arrays in shared memory begin, by name, and how many bytes there are in all."""
     found: dict[str, int] = {}
     room = 0
-    pattern = r"\.shared\s+\.align\s+(\d+)\s+\.b8\s+(\w+)\[(\d+)\];"
-    for align, name, size in re.findall(pattern, ptx):
+    pattern = r"\.shared\s+\.align\s+(\d+)\s+\.[a-z](\d+)\s+([\w$]+)(?:\[(\d+)\])?;"
+    for align, bits, name, size in re.findall(pattern, ptx):
         room = -(-room // int(align)) * int(align)
         found[name] = room
-        room += int(size)
+        room += int(size or 1) * int(bits) // 8
     return found, room
 
 

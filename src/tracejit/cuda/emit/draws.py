@@ -9,7 +9,7 @@ from tracejit.cuda.emit.written import condition
 from tracejit.cuda.library.streams import DRAWS
 from tracejit.cuda.source import ParameterKind
 from tracejit.errors import NotTraceable
-from tracejit.ir import ops
+from tracejit.ir import dims, ops
 from tracejit.lower.kernel.statements import Call
 from tracejit.lower.program import Computation
 
@@ -41,8 +41,15 @@ def draw(e: Launching, c: Computation) -> None:
     if given:
         bad = Call("logical_not", (condition(row.good, given),))
         e.trap(bad, len(e.path) - 1)
-    streams = 1 if row.threads else e.dim(state.shape[0])
-    e.launch(row.text, (streams, 1, 1), operands, row.threads)
+    length, size = (
+        e.dim(c.value.shape[-1]) if c.value.ndim else 1,
+        e.dim(dims.product(c.value.shape)),
+    )
+    if row.each == "rows":
+        operands.append((length, ParameterKind(np.dtype(np.int64))))
+    counts = {"streams": e.dim(state.shape[0]), "rows": size, "elements": size}
+    count = 1 if row.threads else Call("imax", (counts[row.each], 2))
+    e.launch(row.text, (count, 1, 1), operands, row.threads)
 
 
 def _lacking(what: str) -> NotTraceable:

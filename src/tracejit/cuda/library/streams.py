@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tracejit.cuda.library.masked import SUMS, THREADS
 from tracejit.rng import mrg31k3p
+from tracejit.rng.philox import GAP, ROW_SHIFT
 
 #: Words of MT19937's block, how far the words are that make one, and where a state has what.
 _WORDS, _SHIFT, _SIZE = 624, 397, 628
@@ -24,13 +25,21 @@ class Draw(NamedTuple):
     """A distribution: its kernel ``draw(state, after, out, *parameters)``.
 
     `good` says of the parameters, which are scalars, whether NumPy takes them. A kernel of
-    `threads` is one block; the others have a thread for each stream.
+    `threads` is one block; the others have a thread for each of "streams", "elements" or "rows".
+    A row of numbers is as long as the kernel's last parameter, `length`, says.
     """
 
     text: str
     parameters: str = ""
     good: str = "True"
     threads: int = 0
+    each: str = "streams"
+
+
+def _masks(most: str) -> str:
+    """The lines that make of `most` the least mask that has all its bits."""
+    lines = [f"m{k + 1} = bit_or(m{k}, m{k} >> {1 << k})\n" for k in range(6)]
+    return "".join([f"m0 = to_uint64({most})\n", *lines])
 
 
 # MRG31k3p ----------------------------------------------------------------------------------------
@@ -192,9 +201,6 @@ def _integers(parameters: str, low: str, most: str) -> str:
 
     A try is one word, or two where there are more than 2**32 integers.
     """
-    mask = "m0 = to_uint64(most)\n" + "".join(
-        f"m{k + 1} = bit_or(m{k}, m{k} >> {1 << k})\n" for k in range(6)
-    )
     tried = f"""\
 for i in span(mine, last):
     first = start + size * i - {_WORDS} * block
@@ -235,7 +241,7 @@ part = shared_l()
 t = thread()
 most = {most}
 size = select(most > {2**32 - 1}, 2, 1)
-{mask}\
+{_masks("most")}\
 stop = start
 block = 0
 done = 0
@@ -248,6 +254,122 @@ while True:
 {_TAIL}"""
     return _kernel(parameters, body, f'shared_l = shared("l", {THREADS + 1})\n')
 
+
+#: One thread moves numbers from the end of a row, in which all are in order; a try is one word.
+_SHUFFLED = f"""\
+if last <= 0:
+    row = row + 1
+    last = length - 1
+if row >= rows:
+    break
+if at >= {_WORDS}:
+    break
+{_tempered("a", "s[new + at]")}\
+at = at + 1
+{_masks("last")}\
+value = bit_and(to_uint64(a), m6)
+if value <= m0:
+    other = row * length + to_int64(value)
+    moved = out[other]
+    out[other] = out[row * length + last]
+    out[row * length + last] = moved
+    last = last - 1
+"""
+_ROWS = _kernel(
+    "count length",
+    f"""\
+{_HEAD}\
+said = shared_l()
+t = thread()
+for i in over_threads(n):
+    out[i] = i - i // imax(length, 1) * length
+together()
+rows = 0
+if length > 1:
+    rows = n // length
+row = 0
+last = length - 1
+at = start
+block = 0
+while True:
+{textwrap.indent(_NEXT, "    ")}\
+    if t == 0:
+        while True:
+{textwrap.indent(_SHUFFLED, "            ")}\
+        said[0] = rows - row
+        said[1] = at
+        at = 0
+    together()
+    if said[0] <= 0:
+        break
+    block = block + 1
+    together()
+stop = said[1]
+{_TAIL}""",
+    'shared_l = shared("l", 2)\n',
+)
+
+
+# Philox ------------------------------------------------------------------------------------------
+
+#: The state after any draw: the number of the next one.
+_COUNTED = """\
+for k in over_x(2):
+    after[k] = state[k] + to_uint64(k)
+"""
+#: A word of the `at`-th place of a draw, from `start` on: `word`.
+_PHILOX_WORD = """\
+block = start + to_uint64(at >> 1)
+first = philox_first(state[0], state[1], block)
+second = philox_second(state[0], state[1], block)
+word = select(bit_and(at, 1) == 0, first, second) >> 32
+"""
+
+
+_CHOICE = f"""\
+def draw(state, after, out, count):
+{textwrap.indent(_COUNTED + _masks("count - 1"), "    ")}\
+    for k in over_x(out.shape[0]):
+        start = to_uint64(k) * {GAP}
+        at = 0
+        value = uint64(0)
+        while True:
+{textwrap.indent(_PHILOX_WORD, "            ")}\
+            if m0 > {2**32 - 1}:
+                value = bit_and(bit_or((first >> 32) << 32, second >> 32), m6)
+                at = at + 2
+            else:
+                value = bit_and(word, m6)
+                at = at + 1
+            if value <= m0:
+                break
+        out[k] = to_int64(value)
+"""
+#: From the end of a row, each number changes places with one before it, or with itself.
+_PERMUTATION = f"""\
+def draw(state, after, out, count, length):
+{textwrap.indent(_COUNTED, "    ")}\
+    for row in over_x(out.shape[0] // imax(length, 1)):
+        start = (to_uint64(row) << {ROW_SHIFT}) * {GAP}
+        at = 0
+        base = row * length
+        for k in range(length):
+            out[base + k] = k
+        for back in range(length - 1):
+            k = length - 1 - back
+{textwrap.indent(_masks("k"), "            ")}\
+            value = uint64(0)
+            while True:
+{textwrap.indent(_PHILOX_WORD, "                ")}\
+                at = at + 1
+                value = bit_and(word, m6)
+                if value <= m0:
+                    break
+            other = base + to_int64(value)
+            moved = out[other]
+            out[other] = out[base + k]
+            out[base + k] = moved
+"""
 
 #: By the dtype of a state, and the distribution.
 DRAWS: dict[tuple[str, str], Draw] = {
@@ -263,5 +385,8 @@ DRAWS: dict[tuple[str, str], Draw] = {
     ("uint32", "random_integers"): Draw(
         _integers("low high", "low", "high - low"), "low high", "low <= high", THREADS
     ),
+    ("uint64", "choice"): Draw(_CHOICE, "count", "count > 0", each="elements"),
+    ("uint64", "permutation"): Draw(_PERMUTATION, "count", "count >= 0", each="rows"),
+    ("uint32", "permutation"): Draw(_ROWS, "count", "count >= 0", THREADS, "rows"),
     ("uint32", "choice"): Draw(_integers("count", "0", "count - 1"), "count", "count > 0", THREADS),
 }
