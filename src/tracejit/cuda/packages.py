@@ -12,7 +12,6 @@ from tracejit.errors import DeviceError, NotTraceable, told
 _USES = {
     "cuda.bindings.nvvm": ("compile for", "cuda-bindings"),
     "cuda.bindings.nvjitlink": ("assemble code for", "cuda-bindings"),
-    "cuda.pathfinder": ("compile for", "cuda-pathfinder"),
     "cuda.bindings.driver": ("run on", "cuda-bindings"),
 }
 INSTALL = 'pip install "tracejit[cuda]"'

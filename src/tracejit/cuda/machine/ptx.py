@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from tracejit.cuda.packages import library, package
+from tracejit.cuda.packages import library
 from tracejit.errors import CompileError, DeviceError
 
 #: Numbers are those of the CPU: no product is fused with a sum, no quotient is approximate.
@@ -26,12 +25,6 @@ def nvvm() -> Any:
 def linker() -> Any:
     """nvJitLink; DeviceError where it is not installed."""
     return library("cuda.bindings.nvjitlink", "nvJitLink (nvidia-nvjitlink)", "version")
-
-
-@functools.cache
-def _library() -> bytes:
-    """NVIDIA's library of instructions for functions, libdevice."""
-    return Path(package("cuda.pathfinder").find_bitcode_lib("device")).read_bytes()
 
 
 def versions() -> tuple[int, ...]:
@@ -54,8 +47,6 @@ def ptx(text: str, cc: tuple[int, int]) -> str:
     try:
         content = text.encode()
         n.add_module_to_program(program, content, len(content), "tracejit")
-        if "__nv_" in text:
-            n.lazy_add_module_to_program(program, _library(), len(_library()), "libdevice")
         options = [f"-arch=compute_{cc[0]}{cc[1]}", *_OPTIONS]
         try:
             n.compile_program(program, len(options), options)
