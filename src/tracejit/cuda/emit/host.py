@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.cuda.emit.device import FLAG, DeviceEmitter
+from tracejit.cuda.emit.limits import located, require_possible
 from tracejit.cuda.passes.spread import spread
 from tracejit.cuda.source import CUDASource, GridKernel, ParameterKind
 from tracejit.errors import NotTraceable
@@ -102,6 +103,10 @@ class HostEmitter(Emitter):
             self.body.add(If([Return(REFUSED)], test=raised))
 
     def item(self, item: Loop | Computation) -> None:
+        with located(item):
+            self._item(item)
+
+    def _item(self, item: Loop | Computation) -> None:
         if isinstance(item, Loop) or item.kind not in (Kind.LIBRARY, Kind.MATMUL):
             self._launch(item)
             return
@@ -131,6 +136,7 @@ class HostEmitter(Emitter):
         made = device.grid_kernel(name, item)
         if made is None:
             return
+        require_possible(made)
         self.kernels[name] = made
         self.whole.told |= bool(device.traps)
         counts = [self.dim(loop.extent) for loop in reversed(grid)]
