@@ -7,6 +7,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
+from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
 from tracejit.intrinsics.cast import *  # noqa: F403
 from tracejit.intrinsics.define import define
@@ -16,6 +17,15 @@ from tracejit.intrinsics.logic import *  # noqa: F403
 from tracejit.intrinsics.memory import apart, distinct, flat, outside, rows, shaped, wrap
 from tracejit.intrinsics.philox import checked, philox_normal, philox_word
 from tracejit.intrinsics.sizes import *  # noqa: F403
+from tracejit.intrinsics.sums import (
+    radd_product,
+    sum_add,
+    sum_add_product,
+    sum_block,
+    sum_carry,
+    sum_close,
+    sum_open,
+)
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
 
 
@@ -39,6 +49,8 @@ __all__ = [
     "checked",
     "distinct",
     "flat",
+    "group",
+    "groups",
     "half_load",
     "half_round",
     "half_store",
@@ -46,8 +58,19 @@ __all__ = [
     "pause",
     "philox_normal",
     "philox_word",
+    "radd_product",
     "raise_flag",
     "rows",
     "shaped",
+    "shared",
+    "sum_add",
+    "sum_add_product",
+    "sum_block",
+    "sum_carry",
+    "sum_close",
+    "sum_open",
+    "thread",
+    "threads",
+    "together",
     "wrap",
 ]

@@ -14,10 +14,14 @@ from tracejit.cuda.device.link import Link
 from tracejit.cuda.emit.host import emit
 from tracejit.cuda.entry import Entry
 from tracejit.cuda.machine.host import DEVICE
+from tracejit.cuda.passes.chunks import memory_of_chunks
 from tracejit.cuda.passes.memory import scalars_in_memory
 from tracejit.cuda.source import CUDASource
 from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
+from tracejit.lower.passes.chunks import mark_chunks
+from tracejit.lower.passes.products import products_as_sums
+from tracejit.lower.passes.tiles import tile
 from tracejit.lower.program import Program
 from tracejit.lower.target import Costs, Launch, Made, Passes, Source
 from tracejit.native.parameters import Array, Number, Parameter
@@ -30,7 +34,11 @@ class CUDA:
     """Programs for the GPU that `driver` stands for."""
 
     costs = Costs()
-    passes = Passes(stored=(scalars_in_memory,))
+    passes = Passes(
+        graph=(products_as_sums,),
+        placed=(tile,),
+        stored=(mark_chunks, memory_of_chunks, scalars_in_memory),
+    )
 
     def __init__(self, driver: Driver) -> None:
         self.link = Link(driver)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ import numpy as np
 from tracejit.cuda.emit.device import FLAG, DeviceEmitter
 from tracejit.cuda.emit.limits import located, require_possible
 from tracejit.cuda.passes.spread import spread
+from tracejit.cuda.passes.teams import team_of
 from tracejit.cuda.source import CUDASource, GridKernel, ParameterKind
 from tracejit.errors import NotTraceable
 from tracejit.ir import ops
+from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.lower.control import LEFT
 from tracejit.lower.emit.emitter import Emitter
@@ -23,13 +26,16 @@ from tracejit.lower.kernel.statements import (
     Constant,
     Do,
     Element,
+    Expr,
     Group,
     If,
     Part,
     Return,
 )
 from tracejit.lower.kernel.text import Text, factory_text
-from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
+from tracejit.lower.passes.chunks import chunks_of, reduced_by_chunks
+from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program, computations_in
+from tracejit.lower.styles import Chunk
 
 #: What a kernel counts up where NumPy would have raised.
 _FLAG_TYPE = np.dtype(np.int32)
@@ -129,21 +135,39 @@ class HostEmitter(Emitter):
         )
 
     def _launch(self, item: Loop | Computation) -> None:
-        """Emit a kernel that does what `item` does, and its launch."""
-        grid = spread(item, self.program) if isinstance(item, Loop) else []
+        """Emit the kernels that do what `item` does, and their launches."""
+        team, program = team_of(item), self.program
+        if isinstance(item, Loop):
+            self.allocate(computations_in(item))
+        if not isinstance(item, Loop) or not item.has(Chunk):
+            grid = spread(item, program) if isinstance(item, Loop) else []
+            device = DeviceEmitter(program, self, grid, team)
+            device.item(item)
+            self._launched(device, [loop.extent for loop in reversed(grid)])
+            return
+        device = DeviceEmitter(program, self, [], team)
+        device.item(item)
+        self._launched(device, [chunks_of(item)[1]])
+        for c in reduced_by_chunks(item):
+            device = DeviceEmitter(program, self, [])
+            self._launched(device, device.chunks.combine(item, c))
+
+    def _launched(self, device: DeviceEmitter, extents: Sequence[Dim]) -> None:
+        """Launch what has been emitted, for so many iterations along x, y and z."""
         name = f"kernel{len(self.kernels)}"
-        device = DeviceEmitter(self.program, self, grid)
-        made = device.grid_kernel(name, item)
+        made = device.made(name)
         if made is None:
             return
         require_possible(made)
         self.kernels[name] = made
         self.whole.told |= bool(device.traps)
-        counts = [self.dim(loop.extent) for loop in reversed(grid)]
+        counts: list[Expr] = [self.dim(d) for d in extents]
         counts += [1] * (3 - len(counts))
         if made.width > 1:
             more, shift = made.width - 1, made.width.bit_length() - 1
             counts[0] = Binary(">>", Group(Binary("+", counts[0], more)), shift)
+        if made.team > 1:
+            counts[0] = Binary("*", counts[0], made.team)
         self.path[-1].add(Do(Call(name, (*counts, *made.kernel.parameters))))
 
     def call(self, c: Computation) -> None:

@@ -28,14 +28,19 @@ def spread(nest: Loop, program: Program) -> list[Loop]:
     return found
 
 
-def are_alone(loop: Loop, nest: Loop, program: Program) -> bool:
-    """Whether each iteration of `loop` writes, and reads of what the nest writes, its own part."""
+def are_alone(loop: Loop, nest: Loop, program: Program, reducing: bool = False) -> bool:
+    """Whether each iteration of `loop` writes, and reads of what the nest writes, its own part.
+
+    With `reducing`, iterations may combine what they compute in registers.
+    """
     inside = computations_in(nest)
     if any(loop not in c.loops for c in inside):
         return False
     #: By memory, along which of its axes iterations are apart, and where each is.
     written: dict[int | str, tuple[int, Entry]] = {}
     for c in inside:
+        if reducing and c.kind is Kind.REDUCE and _axis(c, loop) in c.reduced:
+            continue
         place = _written_at(c, loop)
         if place is None:
             return False
