@@ -388,11 +388,12 @@ def bits_of_functions(bench: Bench) -> Iterable[Row]:
         for char in "fd":
             if not any(t.startswith(char * ufunc.nin + "->") for t in ufunc.types):
                 continue
-            with np.errstate(over="ignore"):
-                args = [
-                    (rng.normal(size=n) * np.exp(3 * rng.normal(size=n))).astype(char)
-                    for _ in range(ufunc.nin)
-                ]
+            args = [
+                (rng.normal(size=n) * np.exp(2 * rng.normal(size=n))).astype(char)
+                for _ in range(ufunc.nin)
+            ]
+            if name == "gammaln":  # whose others are the C library's, which a GPU has not
+                args = [np.abs(x) for x in args]
             yield _bits(bench, f"{name} {np.dtype(char).name}", ufunc, output, args)
 
 
