@@ -6,6 +6,7 @@ Where nothing is a GPU, they are compiled as C, thread after thread.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import shutil
 import subprocess
 import tempfile
@@ -68,8 +69,7 @@ def compiled(machine: Machine) -> tuple[str, Launch]:
 
 
 def _cc() -> tuple[int, int]:
-    from cuda.bindings import driver
-
+    driver: Any = importlib.import_module("cuda.bindings.driver")
     kind = driver.CUdevice_attribute
     _, device = driver.cuCtxGetDevice()
     return (
@@ -97,7 +97,7 @@ def _cubin(major: int, minor: int) -> tuple[str, bytes]:
 
 
 def _by_nvrtc(major: int, minor: int) -> bytes:
-    from cuda.bindings import nvrtc
+    nvrtc: Any = importlib.import_module("cuda.bindings.nvrtc")
 
     def done(answer: tuple[Any, ...]) -> Any:
         if int(answer[0]):
@@ -122,7 +122,7 @@ def by_nvcc(nvcc: str, major: int, minor: int) -> bytes:
 
 
 def launcher(machine: Machine, code: bytes) -> Launch:
-    from cuda.bindings import driver
+    driver: Any = importlib.import_module("cuda.bindings.driver")
 
     def done(answer: tuple[Any, ...]) -> Any:
         if int(answer[0]):
@@ -157,7 +157,7 @@ def _as_c(machine: Machine) -> Launch:
 
     def launch(name: str, arguments: Sequence[Any], elements: int) -> None:
         given = [
-            np.ctypeslib.as_ctypes_type(a.dtype)(int(a))
+            (ctypes.c_int if a.itemsize == 4 else ctypes.c_longlong)(int(a))
             if isinstance(a, np.integer)
             else ctypes.c_void_p(machine.address(a))
             for a in arguments

@@ -7,6 +7,7 @@ and it is measured in the same process.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import sys
 import time
 from collections.abc import Callable
@@ -98,11 +99,10 @@ class Gpu:
     least, lacks = _LEAST, frozenset[str]()
 
     def __init__(self, device: str) -> None:
-        from cuda.bindings import driver
-
         from tracejit.lower.registry import target
 
-        self.device, self._driver = device, driver
+        self.device: str = device
+        self._driver: Any = importlib.import_module("cuda.bindings.driver")
         found: Any = target(device)
         described = found.link.driver.device
         self.name = f"{described.name}, {described.processors} multiprocessors"
@@ -138,12 +138,11 @@ class Pretended:
 
     def __init__(self) -> None:
         sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "cuda"))
-        from fake import FakeDriver  # type: ignore[import-not-found]
-
         from tracejit.cuda.target import CUDA
         from tracejit.lower.registry import register
 
-        register(self.device, lambda: CUDA(FakeDriver()))
+        made = importlib.import_module("fake").FakeDriver
+        register(self.device, lambda: CUDA(made()))
 
     def upload(self, x: Array) -> Any:
         put = getattr(tracejit, "to_device", None)

@@ -193,9 +193,6 @@ def test_others_that_fail(others: None, monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_gpu_is_asked_in_the_drivers_terms(monkeypatch: pytest.MonkeyPatch) -> None:
     stub = Stub()
     monkeypatch.setitem(sys.modules, "cuda.bindings.driver", stub)
-    import cuda.bindings
-
-    monkeypatch.setattr(cuda.bindings, "driver", stub)
     register("stub", lambda: CUDA(Nvidia()))
     place = SimpleNamespace(__cuda_array_interface__={"data": (4096, False)})
     for name, value in (("to_device", lambda x: place), ("synchronize", lambda: None)):
