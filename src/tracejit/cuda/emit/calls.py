@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -119,7 +120,7 @@ class Calls:
         rows = Call("idiv", (size, Call("imax", (length, 1))))
         result = self.e.flat(target.name, c.value.ndim)
         spare = self.e.temporary(dtype.char, size)
-        names = {
+        names: dict[str, Any] = {
             "x": self.e.flat(self.e.array(source), source.ndim),
             "size": size,
             "length": length,

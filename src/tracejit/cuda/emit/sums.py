@@ -42,6 +42,7 @@ class TeamSums(Sums):
 class DeviceChunks(chunks.Chunks):
     """A kernel in which teams take chunks, and others that combine what these gave."""
 
+    e: Any
     sums: TeamSums
 
     def run(self, loop: Loop, parts: Mapping[Computation, Buffer]) -> None:

@@ -137,7 +137,7 @@ class TeamBuilder(Builder):
             if neutral is not None:
                 other = ir.Constant(value.type, neutral)
                 b.store(b.select(self._is_first(), value, other), place)
-        threads = min((p.count for p in ordered), default=self.team)
+        threads = min((p.results for p in ordered), default=self.team)
         self.sharing = True
         if ordered:
             self._partial(s, start, count, ordered, threads)
