@@ -27,14 +27,15 @@ class TeamSums(Sums):
     ) -> Version:
         version = super().open(loop, inside, first, last)
         inner = version.blocks[-1]
-        if isinstance(inner, For) and inner.kind == "block" and self.e.is_shared(loop):
+        assert isinstance(inner, For)
+        if inner.kind == "block" and self.e.is_shared(loop):
             inner.kind = "team_block"
         if loop is not self.in_turn:
             return version
         outer = version.blocks[0]
         assert isinstance(outer, For)
         outer.kind = "team_blocks"
-        sums, last = self.ending_in(loop, inside), inner.operands[1]  # type: ignore[union-attr]
+        sums, last = self.ending_in(loop, inside), inner.operands[1]
 
         added_up = f"sum_teams_{self.e.team}"
         self.e.factories[added_up] = Factory("sum_teams", (self.e.team,))

@@ -60,13 +60,11 @@ class Pending(NamedTuple):
     operands: list[tuple[Any, ir.Value]]
 
 
-def _is_of_teams(s: Statement) -> bool:
-    """Whether a statement adds up what the teams of a block have."""
-    return (
-        isinstance(s, Assign)
-        and isinstance(s.value, Call)
-        and s.value.function.startswith("sum_teams")
-    )
+def _sum_of_teams(s: Statement) -> str:
+    """The name of the sum to which a statement adds what the teams of a block have; or none."""
+    if not (isinstance(s, Assign) and isinstance(s.value, Call)):
+        return ""
+    return s.name if s.value.function.startswith("sum_teams") else ""
 
 
 def _is_first(b: ir.IRBuilder, team: int) -> ir.Value:
@@ -344,7 +342,7 @@ class TeamBuilder(Builder):
     def _blocks_of_teams(self, s: For) -> None:
         b = self.b
         self.teams = THREADS // self.team
-        totals = {a.name for a in every(s) if _is_of_teams(a)}
+        totals = {name for inner in every(s) if (name := _sum_of_teams(inner))}
         taken = [Partial(self.env[name][1], "", None) for name in totals]
         others = self._in_any_order(s, taken)
         first = b.icmp_unsigned("==", _number(b, self.team), _INT(0))
