@@ -11,8 +11,10 @@ from tracejit.cuda.emit.device import FLAG, DeviceEmitter
 from tracejit.cuda.emit.launching import Launching
 from tracejit.cuda.emit.partial import emit_parts
 from tracejit.cuda.emit.scans import emit_scans
+from tracejit.cuda.emit.scatter import emit_scatter
 from tracejit.cuda.packages import lacking
 from tracejit.cuda.passes.orderless import in_any_order, running_in_any_order
+from tracejit.cuda.passes.repeated import repeated_places
 from tracejit.cuda.passes.spread import spread
 from tracejit.cuda.source import CUDASource, ParameterKind, scalar_kind
 from tracejit.ir import ops
@@ -124,6 +126,10 @@ class HostEmitter(Launching):
             loops, reduced = in_any_order(item, self.program)
             if loops:
                 self._note_traps(emit_parts(self, self.kinds, loops, reduced))
+                return
+            loops, scatter = repeated_places(item, self.program)
+            if scatter is not None:
+                self._note_traps(emit_scatter(self, self.kinds, loops, scatter))
                 return
             if scans := running_in_any_order(item, self.program):
                 self._note_traps(emit_scans(self, self.kinds, item, scans))

@@ -42,7 +42,9 @@ group, groups = _number("group", "ctaid.x"), _number("groups", "nctaid.x")
 
 def _together(b: ir.IRBuilder, tys: Any) -> ir.Value:
     kind = ir.FunctionType(ir.VoidType(), ())
-    b.call(b.module.declare_intrinsic("llvm.nvvm.barrier0", (), kind), ())
+    function = b.module.declare_intrinsic("llvm.nvvm.barrier0", (), kind)
+    set.add(function.attributes, "convergent")  # llvmlite does not know it
+    b.call(function, ())
     return _NOTHING
 
 
