@@ -285,6 +285,8 @@ class Translation:
         return f"self->at = {self.waits}; return {what}; wait{self.waits}: ;"
 
     def op_bar(self, words: list[str], o: list[str], line: str) -> str:
+        if words == ["warp", "sync"]:
+            return self._exchange("0", o[0])
         if words != ["sync"] or o != ["0"]:
             raise Unknown(line)
         return self._wait("BLOCK")

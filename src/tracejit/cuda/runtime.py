@@ -28,6 +28,15 @@ from tracejit.intrinsics.memory import (
 )
 from tracejit.intrinsics.philox import checked, philox_normal, philox_word
 from tracejit.intrinsics.sizes import *  # noqa: F403
+from tracejit.intrinsics.sums import (
+    radd_product,
+    sum_add,
+    sum_add_product,
+    sum_block,
+    sum_carry,
+    sum_close,
+    sum_open,
+)
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
 
 
@@ -61,12 +70,19 @@ __all__ = [
     "pause",
     "philox_normal",
     "philox_word",
+    "radd_product",
     "raise_flag",
     "rows",
     "shaped",
     "shared",
     "sorts_before",
     "strip",
+    "sum_add",
+    "sum_add_product",
+    "sum_block",
+    "sum_carry",
+    "sum_close",
+    "sum_open",
     "thread",
     "threads",
     "together",

@@ -49,6 +49,8 @@ class GridKernel:
     threads: int = 0
     #: How many elements along x each thread takes at a time.
     width: int = 1
+    #: How many threads do the work of one together.
+    team: int = 1
 
     def sizes(self) -> list[int]:
         """The bytes of each word of its parameters."""

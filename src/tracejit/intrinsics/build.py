@@ -91,6 +91,8 @@ class Builder:
     """
 
     loops = LOOPS
+    #: Whether loops are vectorised.
+    vectors = True
     #: What builds a statement, and an expression, by its class.
     statement_of: Mapping[type, Callable[[Any, Any], None]]
     expression_of: Mapping[type, Callable[[Any, Any], Value]]
@@ -199,9 +201,11 @@ class Builder:
         """A loop of sums: whole rounds of partial results, and the elements that are left."""
         b, partial = self.b, min(p.count for p in updated)
         start, count = structure.extent_of(b, s.kind, [self.value(o)[1] for o in s.operands])
-        whole = b.and_(structure.opaque(b, count), ir.Constant(count.type, -partial))
+        alone = s.kind == "again" or not self.vectors
+        known = structure.opaque(b, count) if self.vectors else count
+        whole = b.and_(known, ir.Constant(count.type, -partial))
         with b.if_then(b.icmp_signed(">", whole, ir.Constant(count.type, 0))):
-            index = structure.begin_rounds(b, whole, partial, rare=s.kind == "again")
+            index = structure.begin_rounds(b, whole, partial, alone)
             self.env[s.index] = types.int64, b.add(start, index, flags=("nuw", "nsw"))
             self.iteration(s)
             together = structure.has_functions(b)
@@ -209,7 +213,7 @@ class Builder:
         rest = b.sub(count, whole)
         with b.if_then(b.icmp_signed(">", rest, ir.Constant(count.type, 0))):
             close = set_aside(b, updated) if together else None
-            index = structure.begin_rest(b, rest, partial, together)
+            index = structure.begin_rest(b, rest, partial, together, alone)
             index = b.add(whole, index, flags=("nuw", "nsw"))
             self._loop(s, b.add(start, index, flags=("nuw", "nsw")))
             if close:

@@ -52,11 +52,11 @@ class Partial(NamedTuple):
 
     def others(self, b: ir.IRBuilder, first: ir.Value) -> ir.Value:
         """What a partial result that is not the first begins with."""
-        return self._each(b, first, lambda x: ir.Constant(x.type, ORDERED[self.operation][1]))
+        return self.each(b, first, lambda x: ir.Constant(x.type, ORDERED[self.operation][1]))
 
     def combined(self, b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
         """Two partial results as one."""
-        return self._each(b, x, getattr(b, ORDERED[self.operation][0]), y)
+        return self.each(b, x, getattr(b, ORDERED[self.operation][0]), y)
 
     def halved(self, b: ir.IRBuilder, found: list[ir.Value]) -> ir.Value:
         """All partial results as one."""
@@ -65,7 +65,7 @@ class Partial(NamedTuple):
             found = [self.combined(b, found[k], found[k + half]) for k in range(half)]
         return found[0]
 
-    def _each(self, b: ir.IRBuilder, x: ir.Value, f: Callable[..., ir.Value], *y: Any) -> ir.Value:
+    def each(self, b: ir.IRBuilder, x: ir.Value, f: Callable[..., ir.Value], *y: Any) -> ir.Value:
         """`x` with `f` of each of its numbers in the number's place."""
         if x.type in (ir.FloatType(), ir.DoubleType()):
             return f(x, *y)

@@ -276,19 +276,25 @@ def _block(b: ir.IRBuilder, ty: Any, start: ir.Value, length: ir.Value) -> ir.Va
     return index
 
 
-def begin_rounds(b: ir.IRBuilder, count: ir.Value, partial: int, rare: bool) -> ir.Value:
-    """Open a loop of so many iterations, which fill rounds of `partial` ones, one at least."""
+def begin_rounds(b: ir.IRBuilder, count: ir.Value, partial: int, alone: bool) -> ir.Value:
+    """Open a loop of so many iterations, which fill rounds of `partial` ones, one at least.
+
+    No vectors go through it where it goes `alone`.
+    """
     index = begin(b, count, guarded=False)
     loop = _open[b.function][-1]
-    loop.round, loop.partial, loop.fixed, loop.rare = "whole", partial, True, rare
+    loop.round, loop.partial, loop.fixed, loop.rare = "whole", partial, True, alone
     return index
 
 
-def begin_rest(b: ir.IRBuilder, count: ir.Value, partial: int, together: bool) -> ir.Value:
+def begin_rest(
+    b: ir.IRBuilder, count: ir.Value, partial: int, together: bool, alone: bool
+) -> ir.Value:
     """Open a loop of fewer iterations than `partial`: one round if `together`, else one by one."""
     index = begin(b, count, guarded=False)
     loop = _open[b.function][-1]
-    loop.round, loop.partial, loop.rare = "part" if together else "", partial, not together
+    loop.round, loop.partial = "part" if together else "", partial
+    loop.rare = alone or not together
     return index
 
 

@@ -127,6 +127,7 @@ def grid_kernel(
     kinds: tuple[ParameterKind, ...],
     threads: int = 0,
     width: int = 1,
+    team: int = 1,
 ) -> GridKernel:
     """A kernel with its text."""
     text = Text()
@@ -134,4 +135,6 @@ def grid_kernel(
     made = [factory_text(n, made) for n, made in sorted(kernel.factories.items())]
     head = [*made, *([""] if made else []), "@cuda.jit"]
     head.append(f"def {name}({', '.join(kernel.parameters)}):")
-    return GridKernel(name, kernel, kinds, "\n".join([*head, *text.lines, ""]), threads, width)
+    return GridKernel(
+        name, kernel, kinds, "\n".join([*head, *text.lines, ""]), threads, width, team
+    )

@@ -17,6 +17,7 @@ from numba.core.registry import cpu_target
 from tracejit.cuda.machine import shared
 from tracejit.cuda.machine.dialect import for_nvvm
 from tracejit.cuda.machine.ptx import versions
+from tracejit.cuda.machine.teams import TeamBuilder
 from tracejit.cuda.machine.vectors import Pack, are_aligned
 from tracejit.cuda.passes.vectors import KIND, WIDTHS, Arrays, accesses
 from tracejit.intrinsics import elements, grid, structure
@@ -31,9 +32,10 @@ _LAYOUT = (
 _INT = ir.IntType(64)
 
 
-class KernelBuilder(Builder):
+class KernelBuilder(TeamBuilder):
     """Builds a kernel for a grid of threads, which returns nothing."""
 
+    vectors = False
     loops: Mapping[str, Any] = {
         **LOOPS,
         **{f"over_{axis}": grid.over(axis) for axis in "xyz"},
@@ -59,7 +61,7 @@ class KernelBuilder(Builder):
     def end(self, s: For) -> None:
         closed = self.b.block
         super().end(s)
-        if s.kind not in LOOPS:
+        if s.kind.startswith("over"):
             # A thread takes a few steps; LLVM would divide, to take four at a time.
             structure.hint(self.b.module, closed.terminator, ("unroll.count", 1))
 
@@ -121,11 +123,13 @@ def module_text(
     kernel: Kernel,
     functions: Mapping[str, Any],
     signature: Sequence[Any],
+    team: int = 1,
     version: Callable[[], tuple[int, ...]] = versions,
 ) -> str:
     """The text of a module that has `kernel` as the function `name`.
 
-    Its parameters have the Numba types of the `signature`, and `functions` are what it calls.
+    Its parameters have the Numba types of the `signature`, and `functions` are what it calls. The
+    work of a thread is that of a `team` of so many.
     """
     typingctx, context = cpu_target.typing_context, cpu_target.target_context
     typingctx.refresh()
@@ -138,7 +142,9 @@ def module_text(
     _tell_constant(function, signature)
     rest = iter(function.args)
     arguments = [_argument(context, b, ty, rest) for ty in signature]
-    KernelBuilder(context, typingctx, b, kernel, functions, arguments).build()
+    builder = KernelBuilder(context, typingctx, b, kernel, functions, arguments)
+    builder.team = team
+    builder.build()
     if not b.block.is_terminated:
         b.ret_void()
     for_nvvm(module)
