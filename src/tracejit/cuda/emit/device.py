@@ -15,6 +15,7 @@ from tracejit.cuda.passes.vectors import by_vectors
 from tracejit.cuda.source import GridKernel, ParameterKind, scalar_kind
 from tracejit.ir.node import Node
 from tracejit.lower.access import Index
+from tracejit.lower.emit.accumulate import Accumulators
 from tracejit.lower.emit.emitter import Emitter
 from tracejit.lower.emit.emitting import FALSE
 from tracejit.lower.kernel.statements import (
@@ -40,8 +41,9 @@ class DeviceEmitter(Emitter):
 
     def __init__(self, program: Program, host: Any, grid: list[Loop], team: int = 1) -> None:
         super().__init__(program)
-        self.accumulators: TeamSums = TeamSums(self)
-        self.chunks = DeviceChunks(self, self.accumulators)
+        sums = TeamSums(self)
+        self.accumulators: Accumulators = sums
+        self.chunks = DeviceChunks(self, sums)
         self.host, self.team = host, team
         self.names, self.own, self.written = host.names, host.own, host.written
         self.count = host.count

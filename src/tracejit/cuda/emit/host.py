@@ -179,8 +179,8 @@ class HostEmitter(Launching):
             return
         self.kernels[name] = made
         self._note_traps(bool(device.traps))
-        counts: list[Expr] = [self.dim(d) for d in extents]
-        x, y, z = [*counts, *[1] * (3 - len(counts))]
+        counts: list[Expr] = [*map(self.dim, extents), *[1] * (3 - len(extents))]
+        x, y, z = counts
         if made.width > 1:
             more, shift = made.width - 1, made.width.bit_length() - 1
             x = Binary(">>", Group(Binary("+", x, more)), shift)

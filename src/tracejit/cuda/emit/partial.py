@@ -74,8 +74,8 @@ def emit_parts(
     last.results(parts)
     for emitter, groups in ((first, blocks), (last, 1)):
         name = f"kernel{len(host.kernels)}"
-        host.kernels[name] = emitter.finished(name, THREADS)
-        host.call_kernel(name, (groups, 1, 1), host.kernels[name].kernel.parameters)
+        host.kernels[name] = made = emitter.finished(name, THREADS)
+        host.call_kernel(name, (groups, 1, 1), made.kernel.parameters)
     return bool(first.traps)
 
 

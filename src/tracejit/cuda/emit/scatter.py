@@ -69,17 +69,18 @@ class ScatterEmitter(DeviceEmitter):
 
     def __init__(self, host: Any, loop: OneLoop, keys: str, values: str) -> None:
         super().__init__(host.program, host, [])
-        self.one_loop, self.left = loop, (keys, values)
+        self.one_loop, self.arrays = loop, (keys, values)
         self.scalars[loop.size] = _NUMBER
 
     def steps(self, loop: Loop, first: Expr | None, last: Expr) -> Block:
         return self.one_loop.steps(self, loop) or super().steps(loop, first, last)
 
     def put_at(self, c: Computation, value: Expr, places: list[Expr]) -> None:
-        keys, values = self.left
+        keys, values = self.arrays
         place = places[0]
         for at, length in zip(places[1:], c.target.shape[1:], strict=True):
             place = Binary("+", Binary("*", Group(place), self.dim(length)), at)
-        block, at = self.path[-1], (self.one_loop.iteration,)
-        block.add(Store(Element(keys, at), place, c.target.origin))
-        block.add(Store(Element(values, at), stored(value, c.target.dtype), c.target.origin))
+        block, number = self.path[-1], self.one_loop.iteration
+        block.add(Store(Element(keys, (number,)), place, c.target.origin))
+        kept = stored(value, c.target.dtype)
+        block.add(Store(Element(values, (number,)), kept, c.target.origin))
