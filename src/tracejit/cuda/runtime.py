@@ -8,6 +8,7 @@ from llvmlite import ir
 from numba.core import types
 
 from tracejit.cuda.machine.products import add_product
+from tracejit.cuda.machine.samplers import philox_randint, philox_random_integers
 from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
 from tracejit.cuda.machine.sorted import sorts_before
 from tracejit.cuda.machine.views import affine
@@ -27,7 +28,13 @@ from tracejit.intrinsics.memory import (
     strip,
     wrap,
 )
-from tracejit.intrinsics.philox import checked, philox_normal, philox_word
+from tracejit.intrinsics.philox import (
+    checked,
+    philox_first,
+    philox_normal,
+    philox_second,
+    philox_word,
+)
 from tracejit.intrinsics.sizes import *  # noqa: F403
 from tracejit.intrinsics.sums import (
     radd_product,
@@ -70,7 +77,11 @@ __all__ = [
     "half_store",
     "outside",
     "pause",
+    "philox_first",
     "philox_normal",
+    "philox_randint",
+    "philox_random_integers",
+    "philox_second",
     "philox_word",
     "radd_product",
     "raise_flag",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from tracejit.cuda.emit.draws import draw
 from tracejit.cuda.emit.launching import Launching, Operand
 from tracejit.cuda.emit.ordering import emit_sort
 from tracejit.cuda.library import masked, products
@@ -208,6 +209,9 @@ class Calls:
             (self.e.dim(node.shape[0]), *(self.e.dim(start) for start, _, _ in node.attr[1])),
         )
 
+    def _draw(self, c: Computation) -> None:
+        draw(self.e, c)
+
     def _left(self, c: Computation) -> None:
         """What a computation before it leaves."""
 
@@ -235,5 +239,7 @@ CALLS: dict[ops.Op, Callable[[Calls, Computation], None]] = {
     ops.NONZERO: Calls._positions,
     ops.COMPRESS: Calls._compress,
     ops.PLACE: Calls._place,
+    ops.DRAW: Calls._draw,
+    ops.ADVANCE: Calls._left,
     LEFT: Calls._left,
 }

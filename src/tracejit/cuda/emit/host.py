@@ -10,6 +10,7 @@ import numpy as np
 from tracejit.cuda.emit.calls import Calls
 from tracejit.cuda.emit.device import FLAG, DeviceEmitter
 from tracejit.cuda.emit.launching import Launching
+from tracejit.cuda.emit.limits import located, require_possible
 from tracejit.cuda.emit.partial import emit_parts
 from tracejit.cuda.emit.scans import emit_scans
 from tracejit.cuda.emit.scatter import emit_scatter
@@ -111,6 +112,10 @@ class HostEmitter(Launching):
             self.body.add(If([Return(REFUSED)], test=raised))
 
     def item(self, item: Loop | Computation) -> None:
+        with located(item):
+            self._item(item)
+
+    def _item(self, item: Loop | Computation) -> None:
         if isinstance(item, Loop) or item.kind not in (Kind.LIBRARY, Kind.MATMUL):
             self._launch(item)
             return
@@ -177,6 +182,7 @@ class HostEmitter(Launching):
         made = device.made(name)
         if made is None:
             return
+        require_possible(made)
         self.kernels[name] = made
         self._note_traps(bool(device.traps))
         counts: list[Expr] = [*map(self.dim, extents), *[1] * (3 - len(extents))]

@@ -20,7 +20,7 @@ from tracejit.cuda.machine.ptx import versions
 from tracejit.cuda.machine.teams import TeamBuilder
 from tracejit.cuda.machine.vectors import Pack, are_aligned
 from tracejit.cuda.passes.vectors import KIND, WIDTHS, Arrays, accesses
-from tracejit.intrinsics import elements, grid, structure
+from tracejit.intrinsics import grid, structure
 from tracejit.intrinsics.build import LOOPS, Builder, Value
 from tracejit.lower.kernel.statements import Element, For, Kernel, Store
 
@@ -46,10 +46,6 @@ class KernelBuilder(TeamBuilder):
 
     def leave(self, code: ir.Value) -> None:
         self.b.ret_void()
-
-    def tell_scope(self, instruction: Any, e: Element) -> None:
-        """Say that memory of an element's array overlaps with no other one's."""
-        elements.tell_scope(self.b, instruction, self.scope_of(e))
 
     def _for(self, s: For) -> None:
         width = next((n for n in WIDTHS if s.kind == f"{KIND}{n}"), 0)

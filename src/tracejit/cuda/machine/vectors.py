@@ -58,7 +58,7 @@ class Pack:
                 vector = b.insert_element(vector, number, _NUMBER(k))
             where = b.bitcast(place, vector.type.as_pointer())
             stored = b.store(vector, where, align=_bytes(self.builder, e, self.width))
-            self.builder.tell_scope(stored, e)
+            elements.tell_scope(b, stored, self.builder.scope_of(e))
 
     def _loaded(self, e: Element) -> tuple[Any, list[ir.Value]]:
         b = self.builder.b
@@ -71,7 +71,7 @@ class Pack:
             vector = ir.VectorType(_NUMBER, self.width // 2)
         where = b.bitcast(place, vector.as_pointer())
         found = b.load(where, align=_bytes(self.builder, e, self.width))
-        self.builder.tell_scope(found, e)
+        elements.tell_scope(b, found, self.builder.scope_of(e))
         numbers = [b.extract_element(found, _NUMBER(k)) for k in range(vector.count)]
         if by_words:
             numbers = [part for number in numbers for part in _split(b, number)]
