@@ -7,6 +7,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
+from tracejit.cuda.machine.products import add_product
 from tracejit.cuda.machine.samplers import philox_randint, philox_random_integers
 from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
 from tracejit.cuda.machine.sorted import sorts_before
@@ -64,6 +65,7 @@ raise_flag = define(
 )
 
 __all__ = [
+    "add_product",
     "affine",
     "apart",
     "checked",

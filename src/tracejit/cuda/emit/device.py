@@ -41,7 +41,8 @@ class DeviceEmitter(Emitter):
 
     def __init__(self, program: Program, host: Any, grid: list[Loop], team: int = 1) -> None:
         super().__init__(program)
-        self.accumulators: Accumulators = (sums := TeamSums(self))
+        sums = TeamSums(self)
+        self.accumulators: Accumulators = sums
         self.chunks = DeviceChunks(self, sums)
         self.host, self.team = host, team
         self.names, self.own, self.written = host.names, host.own, host.written

@@ -54,7 +54,9 @@ def shared_memory(b: ir.IRBuilder, element: ir.Type, count: int) -> ir.Value:
 def wait_for_block(b: ir.IRBuilder) -> None:
     """Go on when all threads of the block are here, and see what they have stored."""
     kind = ir.FunctionType(ir.VoidType(), ())
-    b.call(b.module.declare_intrinsic("llvm.nvvm.barrier0", (), kind), ())
+    function = b.module.declare_intrinsic("llvm.nvvm.barrier0", (), kind)
+    set.add(function.attributes, "convergent")  # llvmlite does not know it
+    b.call(function, ())
 
 
 def _together(b: ir.IRBuilder, tys: Any) -> ir.Value:
