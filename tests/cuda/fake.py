@@ -44,6 +44,9 @@ class FakeDriver:
         self.downloads += 1
         ctypes.memmove(array.ctypes.data, address, array.nbytes)
 
+    def stream(self) -> int:
+        return 0
+
     def load(self, code: bytes, ptx: str, name: str) -> Any:
         return translate.loaded(ptx)
 
@@ -52,9 +55,9 @@ class FakeDriver:
     ) -> None:
         self.launches += 1
         where = (ctypes.c_void_p * len(sizes)).from_address(pointers) if sizes else []
-        words = np.zeros(len(sizes) or 1, np.uint64)
+        words = np.zeros((len(sizes) or 1, 2), np.uint64)  # the largest is a complex number
         for k, size in enumerate(sizes):
-            ctypes.memmove(words.ctypes.data + 8 * k, where[k], size)
+            ctypes.memmove(words.ctypes.data + 16 * k, where[k], size)
         order = self.random.permutation(int(np.prod(grid))).astype(np.uint32)
         numbers = [np.array(n, np.uint32) for n in (grid, block)]
         kernel(*(ctypes.c_void_p(a.ctypes.data) for a in (words, *numbers, order)))

@@ -73,6 +73,7 @@ _SIGNS = {
 }
 _TESTS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=",
           "lo": "<", "ls": "<=", "hi": ">", "hs": ">="}  # fmt: skip
+_TABLE = re.compile(r"\.(?:global|const) \.align \d+ \.(\w+) (\w+)\[(\d+)\] = \{([^}]*)\};")
 _SPECIAL = re.compile(r"%(tid|ntid|ctaid|nctaid)\.([xyz])$")
 
 
@@ -95,6 +96,12 @@ class Translation:
         start = ptx.index(".entry")
         body = ptx[ptx.index("{", start) :]
         self.kinds: dict[str, str] = {}
+        #: Tables in memory, by name: what C says of each.
+        self.tables = {
+            found[2]: f"static const {_C[found[1]]} {found[2]}[{found[3]}] "
+            f"__attribute__((aligned(16))) = {{{found[4]}}};"
+            for found in _TABLE.finditer(ptx[:start])
+        }
         self.registers: list[str] = []
         self.lines: list[str] = []
         #: Arrays in shared memory: where they begin there, by name.
@@ -109,9 +116,10 @@ class Translation:
 
     def text(self) -> str:
         head = "static int thread(const uint64_t *P, dim tid, dim ctaid, dim ntid, dim nctaid) {"
+        tables = self.tables.values()
         if not (self.waits or self.shared):
             own = [f"{r} = 0;" for r in self.registers]
-            return "\n".join([_HEAD, head, *own, *self.lines, "}", _TAIL])
+            return "\n".join([_HEAD, *tables, head, *own, *self.lines, "}", _TAIL])
         kept, teams = "".join(f" {r};" for r in self.registers), _TEAMS.partition("/* THREAD */")
         names = [r.split()[1] for r in self.registers]
         own = [f"#define {n} (self->{n})" for n in names]
@@ -119,6 +127,7 @@ class Translation:
         return "\n".join(
             [
                 _HEAD,
+                *tables,
                 f"#define ROOM {max(self.room, 1)}",
                 f"#define REGISTERS {kept}",
                 teams[0],
@@ -205,11 +214,12 @@ class Translation:
         kind = words[-1]
         if words[0] == "param":
             found = re.search(r"_param_(\d+)(?:\+(\d+))?\]", o[1])
-            if not found or found[2]:
+            if not found:
                 raise Unknown(line)
-            if floating(kind):
-                return f"{o[0][1:]} = P[{found[1]}];"
-            return self.put(o[0], f"P[{found[1]}]", kind)
+            start = f"((const char*)(P + 2 * {found[1]}) + {found[2] or 0})"
+            size = 1 if kind == "pred" else int(kind[1:]) // 8
+            each = enumerate(t.strip() for t in o[0].strip("{}").split(","))
+            return " ".join(self._load(t, f"({start} + {k * size})", kind) for k, t in each)
         targets = [t.strip() for t in o[0].strip("{}").split(",")]
         return self._vector(o[1], targets, kind) + " ".join(
             self._load(t, self._at(o[1], k, kind), kind) for k, t in enumerate(targets)
@@ -240,7 +250,7 @@ class Translation:
         return f"vector({self._at(address, 0, kind)}, {size}); " if len(several) > 1 else ""
 
     def _at(self, address: str, number: int, kind: str, write: bool = False) -> str:
-        found = re.match(r"\[(%?)(\w+)(?:\+(-?\d+))?\]", address)
+        found = re.match(r"\[(%?)([\w$]+)(?:\+(-?\d+))?\]", address)
         if not found or not (found[1] or found[2] in self.shared):
             raise Unknown(address)
         size = 1 if kind == "pred" else int(kind[1:]) // 8
@@ -270,6 +280,8 @@ class Translation:
             return f"{target[1:]} = {self._place(source)};"
         if _SPECIAL.match(source) or source == "%laneid":
             return f"{target[1:]} = {self.read(source, kind)};"
+        if source in self.tables:
+            return f"{target[1:]} = (uint64_t){source};"
         return f"{target[1:]} = {self.bits(source)};"
 
     def op_cvta(self, words: list[str], o: list[str], line: str) -> str:
@@ -479,11 +491,11 @@ def _shared(ptx: str) -> tuple[dict[str, int], int]:
     """Where arrays in shared memory begin, by name, and how many bytes there are in all."""
     found: dict[str, int] = {}
     room = 0
-    pattern = r"\.shared\s+\.align\s+(\d+)\s+\.b8\s+(\w+)\[(\d+)\];"
-    for align, name, size in re.findall(pattern, ptx):
+    pattern = r"\.shared\s+\.align\s+(\d+)\s+\.[a-z](\d+)\s+([\w$]+)(?:\[(\d+)\])?;"
+    for align, bits, name, size in re.findall(pattern, ptx):
         room = -(-room // int(align)) * int(align)
         found[name] = room
-        room += int(size)
+        room += int(size or 1) * int(bits) // 8
     return found, room
 
 

@@ -78,16 +78,28 @@ def test_several_sums_in_a_loop() -> None:
         assert first == sums.whole(y, False) and second == sums.whole(y + 2, False)
 
 
-def test_products() -> None:
+def by_blocks(x: np.ndarray, count: int, op: np.ufunc, start: Any) -> Any:
+    """A product, or a complex sum: blocks go on with what those before have given."""
+    total = start
+    for k in range(0, len(x), sums.BLOCK):
+        part = x[k : k + sums.BLOCK]
+        whole = len(part) // count * count
+        rounds = part[:whole].reshape(-1, count)
+        if whole:
+            partial = op.reduce(np.concatenate([[[total, *[op.identity] * (count - 1)]], rounds]))
+            while len(partial) > 1:
+                partial = op(partial[: len(partial) // 2], partial[len(partial) // 2 :])
+            total = partial[0]
+        for v in part[whole:]:
+            total = op(total, v)
+    return total
+
+
+def test_products_and_complex_sums() -> None:
     product = tracejit.function(lambda x: x.prod(), on_unsupported="error")
-    for n in LENGTHS:
+    total = tracejit.function(lambda x: (x + 1).sum(), on_unsupported="error")
+    for n in (n for n in LENGTHS if n <= sums.CHUNK):
         x = 1 + numbers("float64", n) / 100
-        count = n // 16 * 16
-        partial = np.multiply.reduce(x[:count].reshape(-1, 16), axis=0)
-        while len(partial) > 1:
-            partial = partial[: len(partial) // 2] * partial[len(partial) // 2 :]
-        want = partial[0]
-        for v in x[count:]:
-            want *= v
-        if n <= 8192:
-            assert product(x) == want
+        assert product(x) == by_blocks(x, 16, np.multiply, 1.0), n
+        z = x + 1j * x[::-1]
+        assert total(z) == by_blocks(z + 1, 16, np.add, 0j), n

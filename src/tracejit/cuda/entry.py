@@ -10,6 +10,7 @@ import numpy as np
 
 from tracejit.cuda.device.driver import Driver
 from tracejit.cuda.device.link import Link, bytes_at
+from tracejit.cuda.device.made import Late
 from tracejit.cuda.machine.host import FAILED
 from tracejit.cuda.source import CUDASource
 from tracejit.ir.graph import Graph
@@ -62,6 +63,14 @@ def _span(array: np.ndarray) -> tuple[int, int]:
     return low, sum(max(r, 0) for r in reach) + array.itemsize - low
 
 
+def _late(driver: Driver, dtype: np.dtype[Any], result: Late) -> np.ndarray:
+    """A result that the program has made, downloaded."""
+    array = np.empty(result.shape, dtype)
+    if array.size:
+        driver.download(array, result.address)
+    return array
+
+
 class Entry:
     """What a driver calls: inputs and buffers of NumPy's, in this order; the code of the call."""
 
@@ -80,11 +89,12 @@ class Entry:
         self.device = np.array(link.table(source.kernels), np.int64)
         self.device.setflags(write=False)
 
-    def __call__(self, *arguments: Any) -> int:
+    def __call__(self, *arguments: Any) -> Any:
         if not self._fits(arguments):
-            return MISSED
+            return None if self.source.late else MISSED
         driver = self.link.driver
         with ExitStack() as stack:
+            made = stack.enter_context(self.link.running.memory(driver))
             given = list(arguments)
             arrays = {}
             for k, value in enumerate(given):
@@ -102,7 +112,10 @@ class Entry:
                 for k in self.written:
                     if k in arrays:
                         arrays[k].download()
-        return code
+                if self.source.late:
+                    late = enumerate(self.source.late, 1)
+                    return tuple(_late(driver, b.node.dtype, made.results[k]) for k, b in late)
+            return None if self.source.late else code
 
     def _fits(self, arguments: tuple[Any, ...]) -> bool:
         """Whether the arguments are worth to be uploaded; the function looks again."""

@@ -7,14 +7,22 @@ from types import ModuleType
 from typing import Any
 
 from tracejit.cuda.faults import INSTALL, device_error
+from tracejit.errors import NotTraceable
 
 #: By the module that is imported: what it is asked for, and the package that has it.
 _USES = {
     "cuda.bindings.nvvm": ("compile for", "cuda-bindings"),
     "cuda.bindings.nvjitlink": ("assemble code for", "cuda-bindings"),
-    "cuda.pathfinder": ("compile for", "cuda-pathfinder"),
     "cuda.bindings.driver": ("run on", "cuda-bindings"),
 }
+#: What has libraries for whole arrays as well: CuPy.
+INSTALL_LIBRARIES = 'pip install "tracejit[cuda13]"'
+
+
+def lacking(op: str, module: str = "") -> NotTraceable:
+    """That an op has no kernel of ours; CuPy may have its function, of a `module`."""
+    by_cupy = f"{INSTALL_LIBRARIES} has CuPy, which may have it; or " if module else ""
+    return NotTraceable(f"there is no kernel for {op} on a GPU", f"{by_cupy}use device='cpu'")
 
 
 def package(name: str) -> ModuleType:

@@ -7,15 +7,33 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
+from tracejit.cuda.machine.samplers import philox_randint, philox_random_integers
 from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
+from tracejit.cuda.machine.sorted import sorts_before
+from tracejit.cuda.machine.views import affine
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
 from tracejit.intrinsics.cast import *  # noqa: F403
 from tracejit.intrinsics.define import define
 from tracejit.intrinsics.half import half_load, half_round, half_store
 from tracejit.intrinsics.interrupt import pause
 from tracejit.intrinsics.logic import *  # noqa: F403
-from tracejit.intrinsics.memory import apart, distinct, flat, outside, rows, shaped, wrap
-from tracejit.intrinsics.philox import checked, philox_normal, philox_word
+from tracejit.intrinsics.memory import (
+    apart,
+    distinct,
+    flat,
+    outside,
+    rows,
+    shaped,
+    strip,
+    wrap,
+)
+from tracejit.intrinsics.philox import (
+    checked,
+    philox_first,
+    philox_normal,
+    philox_second,
+    philox_word,
+)
 from tracejit.intrinsics.sizes import *  # noqa: F403
 from tracejit.intrinsics.sums import (
     radd_product,
@@ -45,6 +63,7 @@ raise_flag = define(
 )
 
 __all__ = [
+    "affine",
     "apart",
     "checked",
     "distinct",
@@ -56,13 +75,19 @@ __all__ = [
     "half_store",
     "outside",
     "pause",
+    "philox_first",
     "philox_normal",
+    "philox_randint",
+    "philox_random_integers",
+    "philox_second",
     "philox_word",
     "radd_product",
     "raise_flag",
     "rows",
     "shaped",
     "shared",
+    "sorts_before",
+    "strip",
     "sum_add",
     "sum_add_product",
     "sum_block",

@@ -69,11 +69,10 @@ def name_memory(program: Program) -> tuple[list[Buffer], list[Buffer], list[Buff
     unique = {id(b): b for bs in program.buffers.values() for b in bs if not b.home}.values()
     early = [b for b in unique if not b.late and not b.kept]
     given = [b for b in early if b.output] + [b for b in early if not b.output]
-    parts = list(program.parts.values())
-    given += [b for b in parts if not b.late]
+    given += program.parts.values()
     inside = [b for control in program.controls.values() for _, b in control.memory]
     given += [b for b in inside if not b.late]
-    late = [b for b in (*unique, *parts, *inside) if b.late]
+    late = [b for b in (*unique, *inside) if b.late]
     kept = [b for b in unique if b.kept]
     for k, buffer in enumerate([*given, *late, *kept]):
         buffer.name = f"b{k}"

@@ -66,7 +66,8 @@ class Accumulators(Sums):
         if self.rows_short:
             self._open_parts(block, sums)
             sums = []
-        if not (cut or sums or extremes or counts or loop.has(BlockedDraws)):
+        cut |= bool(sums or extremes or counts) or self.rounds_in(loop, inside)
+        if not (cut or loop.has(BlockedDraws)):
             plain = steps(self.e.var_of[loop], first, last)
             block.add(plain)
             return Version([plain], lambda: None)

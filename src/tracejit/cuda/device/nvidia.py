@@ -61,6 +61,9 @@ class Nvidia:
         _done(cuda.cuMemcpyDtoHAsync(start, address, array.nbytes, self._stream), "be read from")
         _done(cuda.cuStreamSynchronize(self._stream), "finish")
 
+    def stream(self) -> int:
+        return int(self._stream)
+
     def load(self, code: bytes, ptx: str, name: str) -> Any:
         cuda = _cuda()
         self._current()

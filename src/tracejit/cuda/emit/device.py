@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from tracejit.cuda.emit.launching import grid_kernel
 from tracejit.cuda.emit.sums import DeviceChunks, TeamSums
+from tracejit.cuda.packages import lacking
 from tracejit.cuda.passes.teams import is_shared
 from tracejit.cuda.passes.vectors import by_vectors
-from tracejit.cuda.source import GridKernel, ParameterKind
-from tracejit.errors import NotTraceable
+from tracejit.cuda.source import GridKernel, ParameterKind, scalar_kind
 from tracejit.ir.node import Node
 from tracejit.lower.access import Index
 from tracejit.lower.emit.emitter import Emitter
 from tracejit.lower.emit.emitting import FALSE
-from tracejit.lower.emit.expressions import storage
 from tracejit.lower.kernel.statements import (
     Assign,
     Block,
@@ -28,10 +28,8 @@ from tracejit.lower.kernel.statements import (
     Kernel,
     Store,
 )
-from tracejit.lower.kernel.text import Text, factory_text
 from tracejit.lower.kernel.verify import read_in
 from tracejit.lower.program import Computation, Loop, Program
-from tracejit.lower.styles import Chunk
 
 #: The parameter that says where a kernel tells that NumPy would have raised.
 FLAG = "flag"
@@ -60,6 +58,10 @@ class DeviceEmitter(Emitter):
         """The kernel of what has been emitted; None where that is nothing."""
         if not any(isinstance(s, Block | Store | Do) for s in self.body.statements()):
             return None
+        return self.finished(name)
+
+    def finished(self, name: str, threads: int = 0) -> GridKernel:
+        """The kernel of what has been emitted, for blocks of so many threads."""
         if self.traps:
             self.body.body.insert(0, Assign("bad", FALSE))
             told = If(test=Call("told", ("bad",)))
@@ -68,29 +70,17 @@ class DeviceEmitter(Emitter):
         kinds = {**self.host.kinds, **self.scalars}
         read = read_in(self.body)
         used = [name for name in kinds if name in read]
-        width = by_vectors(self.body, kinds)
-        text = Text()
-        text.block(self.body)
-        made = [factory_text(n, made) for n, made in sorted(self.factories.items())]
-        head = [*made, "", "@cuda.jit", f"def {name}({', '.join(used)}):"] if made else []
-        head = head or ["@cuda.jit", f"def {name}({', '.join(used)}):"]
-        return GridKernel(
-            name,
-            Kernel(used, self.factories, self.body),
-            tuple(kinds[n] for n in used),
-            len(self.axis_of),
-            "\n".join([*head, *text.lines, ""]),
-            width,
-            self.team,
-        )
+        width = 1 if threads else by_vectors(self.body, kinds)
+        kernel = Kernel(used, self.factories, self.body)
+        return grid_kernel(name, kernel, tuple(kinds[n] for n in used), threads, width, self.team)
+
+    def allocate(self, inside: list[Computation]) -> None:
+        """The host has made what the kernel writes."""
 
     def nest(self, loop: Loop) -> None:
-        if loop.has(Chunk):
-            self.chunks.run(loop)
-        else:
-            self.loop(loop)
+        self.loop(loop)
 
-    def steps(self, loop: Loop, first: Expr | None, last: Expr) -> For:
+    def steps(self, loop: Loop, first: Expr | None, last: Expr) -> Block:
         axis, index = self.axis_of.get(id(loop)), self.var_of[loop]
         if axis is not None and first is None:
             kind = "teams" if axis == "x" and self.team > 1 else f"over_{axis}"
@@ -103,13 +93,16 @@ class DeviceEmitter(Emitter):
         """Whether the threads of a team share the iterations of a loop."""
         return self.team > 1 and is_shared(loop, self.program)
 
+    def use_loop(self, name: str, module: str, ufunc: str, types: str) -> None:
+        raise lacking(ufunc, module)
+
     def call(self, c: Computation) -> None:
-        raise NotTraceable(f"there is no kernel for {c.value.op.name} on a GPU yet")
+        raise lacking(c.value.op.name)
 
     def _computed(self, node: Node, index: Index) -> tuple[Expr, int, bool]:
         if not node.ndim and self.host.knows(node):
             value = self.host.value(node, ())
             if isinstance(value, str) and value not in self.host.kinds:
-                self.scalars[value] = ParameterKind(storage(node.dtype))
+                self.scalars[value] = scalar_kind(node.dtype)
             return value, 0, True
         return super()._computed(node, index)

@@ -7,24 +7,25 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.cuda.emit.calls import Calls
 from tracejit.cuda.emit.device import FLAG, DeviceEmitter
+from tracejit.cuda.emit.launching import Launching
 from tracejit.cuda.emit.limits import located, require_possible
+from tracejit.cuda.emit.partial import emit_parts
+from tracejit.cuda.emit.scans import emit_scans
+from tracejit.cuda.packages import lacking
+from tracejit.cuda.passes.orderless import in_any_order, running_in_any_order
 from tracejit.cuda.passes.spread import spread
 from tracejit.cuda.passes.teams import team_of
-from tracejit.cuda.source import CUDASource, GridKernel, ParameterKind
-from tracejit.errors import NotTraceable
+from tracejit.cuda.source import CUDASource, ParameterKind, scalar_kind
 from tracejit.ir import ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
-from tracejit.lower.control import LEFT
-from tracejit.lower.emit.emitter import Emitter
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.emit.values import REFUSED
 from tracejit.lower.kernel.statements import (
     Binary,
-    Call,
     Constant,
-    Do,
     Element,
     Expr,
     Group,
@@ -34,7 +35,7 @@ from tracejit.lower.kernel.statements import (
 )
 from tracejit.lower.kernel.text import Text, factory_text
 from tracejit.lower.passes.chunks import chunks_of, reduced_by_chunks
-from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program, computations_in
+from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program, computations_of
 from tracejit.lower.styles import Chunk
 
 #: What a kernel counts up where NumPy would have raised.
@@ -46,26 +47,27 @@ def emit(program: Program) -> CUDASource:
     return HostEmitter(program).emit()
 
 
-class HostEmitter(Emitter):
+class HostEmitter(Launching):
     """Every outermost item of the program is a kernel of its own."""
 
     undoes = False
 
     def __init__(self, program: Program, around: Any = None) -> None:
         super().__init__(program, around)
-        #: The kernels by name, and what the names of arrays, and of the caller's scalars, are.
-        self.kernels: dict[str, GridKernel] = {} if around is None else around.kernels
+        #: What the names of arrays, and of the caller's scalars, are.
         self.kinds: dict[str, ParameterKind] = {} if around is None else around.kinds
         self._known_here: dict[Node, bool] = {}
         if around is not None:
             self.written = around.written
-        #: The emitter of the whole function; whether its kernels may tell that NumPy raises.
-        self.whole: HostEmitter = self if around is None else around.whole
+        #: Whether a kernel of the whole function may tell that NumPy raises.
         self.told = False
+        self.calls = Calls(self)
 
     def emit(self) -> CUDASource:
         """Emit everything."""
         kernel, text = self.kernel(), Text()
+        # What is made inside is told by its number.
+        kernel = kernel._replace(parameters=[p for p in kernel.parameters if p != "late"])
         text.block(kernel.body)
         head = [factory_text(name, made) for name, made in sorted(kernel.factories.items())]
         device = [line for k in self.kernels.values() for line in (*k.text.splitlines(), "", "")]
@@ -78,6 +80,7 @@ class HostEmitter(Emitter):
             origins,
             self.given,
             self.returned,
+            remarks=self.remarks,
             kernels=self.kernels,
             kinds=self.kinds,
         )
@@ -87,7 +90,7 @@ class HostEmitter(Emitter):
         for k, node in enumerate(self.program.graph.inputs):
             layout = self.program.layouts[node.attr[0]]
             kind = ParameterKind(storage(node.dtype), node.ndim, layout[:1].replace("R", "A"))
-            self.kinds[f"x{k}"] = kind if layout else ParameterKind(storage(node.dtype))
+            self.kinds[f"x{k}"] = kind if layout else scalar_kind(node.dtype)
         for buffer in self.given:
             self._note(buffer)
         for node in self.written:
@@ -96,8 +99,6 @@ class HostEmitter(Emitter):
             self.kinds[name] = self.kinds[name]._replace(written=True)
         self.kinds[FLAG] = ParameterKind(_FLAG_TYPE, 1, "C", True)
         self.kinds["device"] = ParameterKind(np.dtype(np.int64), 1, "C")
-        if self.returned:
-            raise NotTraceable("a size that data tells is not known to a GPU's program yet")
 
     def own_parameters(self) -> list[str]:
         return [FLAG, "device"]
@@ -136,21 +137,38 @@ class HostEmitter(Emitter):
 
     def _launch(self, item: Loop | Computation) -> None:
         """Emit the kernels that do what `item` does, and their launches."""
+        self.allocate(list(computations_of(item)))
         team, program = team_of(item), self.program
-        if isinstance(item, Loop):
-            self.allocate(computations_in(item))
-        if not isinstance(item, Loop) or not item.has(Chunk):
-            grid = spread(item, program) if isinstance(item, Loop) else []
-            device = DeviceEmitter(program, self, grid, team)
-            device.item(item)
-            self._launched(device, [loop.extent for loop in reversed(grid)])
-            return
-        device = DeviceEmitter(program, self, [], team)
+        grid = spread(item, program) if isinstance(item, Loop) else []
+        if isinstance(item, Loop) and not grid:
+            loops, reduced = in_any_order(item, program)
+            if loops:
+                self._note_traps(emit_parts(self, self.kinds, loops, reduced))
+                return
+            if scans := running_in_any_order(item, program):
+                self._note_traps(emit_scans(self, self.kinds, item, scans))
+                return
+            if item.has(Chunk):
+                self._launch_chunks(item, team)
+                return
+        device = DeviceEmitter(program, self, grid, team)
         device.item(item)
-        self._launched(device, [chunks_of(item)[1]])
-        for c in reduced_by_chunks(item):
-            device = DeviceEmitter(program, self, [])
-            self._launched(device, device.chunks.combine(item, c))
+        self._launched(device, [loop.extent for loop in reversed(grid)])
+
+    def _launch_chunks(self, loop: Loop, team: int) -> None:
+        """Emit a kernel for the chunks of a loop, and those that combine what these gave."""
+        number, parts = chunks_of(loop)[1], {}
+        for c in reduced_by_chunks(loop):
+            shape = (number, *c.target.shape)
+            name = self.temporary(c.target.dtype.char, *map(self.dim, shape))
+            self.kinds[name] = ParameterKind(storage(c.target.dtype), len(shape), "C", True)
+            parts[c] = Buffer(c.target, shape, tuple(range(c.target.ndim)), name=name)
+        device = DeviceEmitter(self.program, self, [], team)
+        device.chunks.run(loop, parts)
+        self._launched(device, [number])
+        for c, part in parts.items():
+            device = DeviceEmitter(self.program, self, [])
+            self._launched(device, device.chunks.combine(loop, c, part))
 
     def _launched(self, device: DeviceEmitter, extents: Sequence[Dim]) -> None:
         """Launch what has been emitted, for so many iterations along x, y and z."""
@@ -160,20 +178,26 @@ class HostEmitter(Emitter):
             return
         require_possible(made)
         self.kernels[name] = made
-        self.whole.told |= bool(device.traps)
+        self._note_traps(bool(device.traps))
         counts: list[Expr] = [self.dim(d) for d in extents]
-        counts += [1] * (3 - len(counts))
+        x, y, z = [*counts, *[1] * (3 - len(counts))]
         if made.width > 1:
             more, shift = made.width - 1, made.width.bit_length() - 1
-            counts[0] = Binary(">>", Group(Binary("+", counts[0], more)), shift)
+            x = Binary(">>", Group(Binary("+", x, more)), shift)
         if made.team > 1:
-            counts[0] = Binary("*", counts[0], made.team)
-        self.path[-1].add(Do(Call(name, (*counts, *made.kernel.parameters))))
+            x = Binary("*", x, made.team)
+        self.call_kernel(name, (x, y, z), made.kernel.parameters)
+
+    def _note_traps(self, told: bool) -> None:
+        """Take note of whether a kernel may tell that NumPy raises."""
+        assert isinstance(self.whole, HostEmitter)
+        self.whole.told |= told
+
+    def use_loop(self, name: str, module: str, ufunc: str, types: str) -> None:
+        raise lacking(ufunc, module)
 
     def call(self, c: Computation) -> None:
-        if c.value.op is LEFT:
-            return
-        raise NotTraceable(f"there is no kernel for {c.value.op.name} on a GPU yet")
+        self.calls.call(c)
 
     def knows(self, node: Node) -> bool:
         """Whether a scalar follows from what is known on the host."""
@@ -186,6 +210,6 @@ class HostEmitter(Emitter):
             elif isinstance(node.op, ops.Elementwise) or node.op in (ops.POLY, ops.VIEW):
                 found = all(not a.ndim and self.knows(a) for a in node.args)
             else:
-                found = node.op in (ops.DIM, ops.CONST)
+                found = node.op in (ops.DIM, ops.CONST, ops.COUNT)
             self._known_here[node] = found
         return found

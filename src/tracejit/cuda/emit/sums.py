@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tracejit.ir.dims import Dim
@@ -9,8 +10,8 @@ from tracejit.lower.emit import chunks
 from tracejit.lower.emit.accumulate import Version, kept_element, led
 from tracejit.lower.emit.sums import Sums
 from tracejit.lower.kernel.statements import Binary, Block, Call, Element, Expr, For, Store
-from tracejit.lower.passes.chunks import chunks_of, reduced_by_chunks
-from tracejit.lower.program import Computation, Kind, Loop
+from tracejit.lower.passes.chunks import chunks_of
+from tracejit.lower.program import Buffer, Computation, Kind, Loop
 from tracejit.lower.styles import Chunk
 
 
@@ -43,34 +44,34 @@ class DeviceChunks(chunks.Chunks):
 
     sums: TeamSums
 
-    def run(self, loop: Loop) -> None:
-        """Emit the chunks of `loop`, each an iteration of teams."""
-        e, parts = self.e, self.e.program.parts
+    def run(self, loop: Loop, parts: Mapping[Computation, Buffer]) -> None:
+        """Emit the chunks of `loop`, each an iteration of teams, which leave the `parts`."""
+        e = self.e
         length, number = (e.dim(d) for d in chunks_of(loop))
-        whole, extent = reduced_by_chunks(loop), e.dim(loop.extent)
+        extent = e.dim(loop.extent)
         chunk, start, end = (e.fresh("i") for _ in range(3))
         block = For(index=chunk, kind="teams", operands=(number,))
         block.assign(start, Binary("*", chunk, length))
         block.assign(end, Call("imin", (Binary("+", start, length), extent)))
         e.open(block)
-        for c in whole:
+        for c, part in parts.items():
             if c.kind is Kind.SWEEP:
-                self.sums.parts_of[c.target] = parts[c.target], (chunk,)
+                self.sums.parts_of[c.target] = part, (chunk,)
         for member in loop.members:
             e.spans[member] = start, end
             e.loop(member)
-        for c in whole:
+        for c, part in parts.items():
             if c.kind is Kind.REDUCE:
-                element = Element(parts[c.target].name, (chunk,))
+                element = Element(part.name, (chunk,))
                 e.path[-1].add(Store(element, self.given(c), c.target.origin))
         e.path.pop()
 
-    def combine(self, loop: Loop, c: Computation) -> list[Dim]:
+    def combine(self, loop: Loop, c: Computation, part: Buffer) -> list[Dim]:
         """Emit what makes one of what chunks gave of `c`: of an array, by a thread an element.
 
         How many iterations threads share, along x, y and z.
         """
-        e, part = self.e, self.e.program.parts[c.target]
+        e = self.e
         _, count = chunks_of(loop)
         number, chunk = e.dim(count), e.fresh("i")
         if c.kind is Kind.REDUCE:

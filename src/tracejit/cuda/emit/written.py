@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import textwrap
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -73,6 +74,20 @@ def read(text: str) -> Written:
                 raise _unknown(line)
     parameters = [a.arg for a in function.args.args]
     return Written(function.name, parameters, factories, _block(function.body))
+
+
+def statements(text: str) -> list[Statement]:
+    """The statements of a text, which may be indented."""
+    return _block(ast.parse(textwrap.dedent(text)).body).body
+
+
+def condition(text: str, names: Mapping[str, str]) -> Expr:
+    """An expression that is written as text, with other names."""
+    tree = ast.parse(text, mode="eval").body
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = names.get(node.id, node.id)
+    return _expression(tree)
 
 
 def _unknown(node: ast.AST) -> SyntaxError:
@@ -147,8 +162,8 @@ def _expression(e: ast.expr) -> Expr:
 def _called(name: str, operands: list[ast.expr]) -> Expr:
     """A call, or a number of another dtype than Python's: ``uint8(1)``."""
     if name in _DTYPES and len(operands) == 1:
-        value: Any = ast.literal_eval(operands[0])
-        return Constant(value, _DTYPES[name])
+        dtype = _DTYPES[name]
+        return Constant(dtype.type(ast.literal_eval(operands[0])).item(), dtype)
     return Call(name, tuple(map(_expression, operands)))
 
 

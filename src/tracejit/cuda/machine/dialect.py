@@ -68,9 +68,6 @@ def _define(module: ir.Module, function: ir.Function) -> None:
     if function.name in ("fmod", "fmodf"):
         exact_remainder(function)
         return
-    if function.name in _LIBRARY:
-        function.name = _LIBRARY[function.name]
-        return
     parts = function.name.split(".")
     if parts[0] != "llvm" or len(parts) < 3:
         return
@@ -124,9 +121,6 @@ def _ieee_extreme(b: ir.IRBuilder, name: str, x: ir.Value, y: ir.Value) -> ir.Va
     found = b.select(b.fcmp_ordered("==", x, y), b.bitcast(both, x.type), other)
     return b.select(b.fcmp_unordered("uno", x, y), b.fadd(x, y), found)
 
-
-#: Functions of the C library's, as NVIDIA's library of instructions has them.
-_LIBRARY = {name: f"__nv_{name}" for name in ("sin", "cos", "tan", "lgamma")}
 
 _BODIES: dict[str, Callable[..., ir.Value]] = {
     "fabs": _fabs,

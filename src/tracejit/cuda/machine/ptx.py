@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from tracejit.cuda.packages import call, library, package
+from tracejit.cuda.packages import library
 from tracejit.errors import CompileError, DeviceError, NotTraceable
 
 #: Numbers are those of the CPU: no product is fused with a sum, no quotient is approximate.
@@ -31,14 +30,6 @@ def linker() -> Any:
     return library("cuda.bindings.nvjitlink", "nvJitLink (nvidia-nvjitlink)", "version")
 
 
-@functools.cache
-def _library() -> bytes:
-    """NVIDIA's library of instructions for functions, libdevice."""
-    finder = package("cuda.pathfinder")
-    place = call(finder, "libdevice (nvidia-nvvm)", "find_bitcode_lib", "device")
-    return Path(place).read_bytes()
-
-
 def versions() -> tuple[int, ...]:
     """What a module says of the dialect it is in."""
     return tuple(nvvm().ir_version())
@@ -59,8 +50,6 @@ def ptx(text: str, cc: tuple[int, int]) -> str:
     try:
         content = text.encode()
         n.add_module_to_program(program, content, len(content), "tracejit")
-        if "__nv_" in text:
-            n.lazy_add_module_to_program(program, _library(), len(_library()), "libdevice")
         options = [f"-arch=compute_{cc[0]}{cc[1]}", *_OPTIONS]
         try:
             n.compile_program(program, len(options), options)

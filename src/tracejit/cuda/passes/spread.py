@@ -5,6 +5,8 @@ From the outermost loop inwards, as long as each holds one loop and nothing else
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tracejit.ir import ops
 from tracejit.ir.node import Node
 from tracejit.lower import access
@@ -28,10 +30,12 @@ def spread(nest: Loop, program: Program) -> list[Loop]:
     return found
 
 
-def are_alone(loop: Loop, nest: Loop, program: Program, reducing: bool = False) -> bool:
+def are_alone(
+    loop: Loop, nest: Loop, program: Program, besides: Sequence[Computation] = ()
+) -> bool:
     """Whether each iteration of `loop` writes, and reads of what the nest writes, its own part.
 
-    With `reducing`, iterations may combine what they compute in registers.
+    Of what is computed `besides`, nothing is asked but what it reads.
     """
     inside = computations_in(nest)
     if any(loop not in c.loops for c in inside):
@@ -39,7 +43,7 @@ def are_alone(loop: Loop, nest: Loop, program: Program, reducing: bool = False) 
     #: By memory, along which of its axes iterations are apart, and where each is.
     written: dict[int | str, tuple[int, Entry]] = {}
     for c in inside:
-        if reducing and c.kind is Kind.REDUCE and _axis(c, loop) in c.reduced:
+        if c in besides:
             continue
         place = _written_at(c, loop)
         if place is None:

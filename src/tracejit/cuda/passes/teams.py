@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tracejit.cuda.passes.spread import are_alone
-from tracejit.lower.program import Computation, Kind, Loop, Program, computations_in
+from tracejit.lower.program import Computation, Flat, Kind, Loop, Program, computations_in
 from tracejit.lower.styles import Chunk
 
 #: Threads of a team: as many as a sum has partial results.
@@ -29,7 +29,9 @@ def is_shared(loop: Loop, program: Program) -> bool:
     inside = computations_in(loop)
     if any(isinstance(item, Loop) for item in loop.items) or loop.draws:
         return False
-    return are_alone(loop, loop, program, reducing=True) and all(
+    reduced = [c for c in inside if c.kind is Kind.REDUCE and c.loops[-1] is loop]
+    reduced = [c for c in reduced if c.loops[0].has(Flat) or c.order[-1] in c.reduced]
+    return are_alone(loop, loop, program, reduced) and all(
         c.kind in (Kind.MAP, Kind.SWEEP, Kind.SCATTER) or _may_be_shared(c) for c in inside
     )
 

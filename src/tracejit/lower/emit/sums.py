@@ -41,7 +41,7 @@ class Sums(accumulate.Accumulators):
         self, loop: Loop, inside: list[Computation], first: Expr | None, last: Expr
     ) -> Version:
         sums = self.ending_in(loop, inside)
-        if not sums:
+        if not (sums or self.rounds_in(loop, inside)):
             return super().open(loop, inside, first, last)
         outer, inner, start = self.blocks(loop, first, last)
         self.e.path[-1].add(outer)
@@ -124,6 +124,17 @@ class Sums(accumulate.Accumulators):
     def ending_in(self, loop: Loop, inside: list[Computation]) -> list[Computation]:
         """The floating sums whose innermost level is `loop`."""
         return [c for c in inside if self.layered(c) and self.reduced_loops(c)[-1] is loop]
+
+    def rounds_in(self, loop: Loop, inside: list[Computation]) -> bool:
+        """Whether products, or complex sums, are taken in `loop`: by blocks too, without levels."""
+        return any(
+            c.kind is Kind.REDUCE
+            and c.target.op.name in ("sum", "prod")
+            and c.target.dtype.kind in "fc"
+            and not self.layered(c)
+            and c.loops[-1] is loop
+            for c in inside
+        )
 
     def start(self, c: Computation) -> Constant:
         """Where a sum starts."""
