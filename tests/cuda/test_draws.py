@@ -107,6 +107,23 @@ def test_tries_of_philox(name: str) -> None:
     check(PhiloxRandomStreams, PHILOX[name])
 
 
+SAMPLED: dict[str, Make] = {
+    "gamma": lambda s: s.gamma((200,), 2.0) + s.gamma((200,), 0.3),
+    "beta": lambda s: s.beta((200,), 0.3, 0.4) + s.beta((200,), 3.0, 0.4),
+    "standard_t": lambda s: s.standard_t((200,), 3.0),
+    "poisson": lambda s: s.poisson((200,), T.arange(200) * T.arange(200)),
+    "binomial": lambda s: s.binomial((300,), T.arange(1, 301) ** 2, 0.3),
+    "more than half": lambda s: s.binomial((50,), 10**6, 0.6),
+    "negative_binomial": lambda s: s.negative_binomial((100,), 5.0, 0.3),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+def test_samplers_of_philox(name: str) -> None:
+    """They are made of the Python that Numba compiles for the CPU."""
+    check(PhiloxRandomStreams, SAMPLED[name])
+
+
 @pytest.mark.parametrize("shape, n", [((2,), 700), ((7,), 1), ((3,), 0)])
 def test_permutations_of_mt19937(shape: tuple[int, ...], n: int) -> None:
     check(RandomStreams, lambda s: s.permutation(shape, n=n))
@@ -145,6 +162,7 @@ def test_what_is_refused() -> None:
         (MRG_RandomStreams, MRG["uniform"]),
         (RandomStreams, FUSED["uniform"]),
         (RandomStreams, INTEGERS["many"]),
+        (PhiloxRandomStreams, SAMPLED["standard_t"]),
     ],
 )
 def test_instructions(streams: Any, make: Make) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
-from tracejit.cuda.machine.samplers import philox_randint, philox_random_integers
+from tracejit.cuda.machine.samplers import philox_randint, philox_random_integers, sampler
 from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
 from tracejit.intrinsics.cast import *  # noqa: F403
@@ -35,6 +35,7 @@ from tracejit.intrinsics.philox import (
 )
 from tracejit.intrinsics.sizes import *  # noqa: F403
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
+from tracejit.rng.table import SAMPLED
 
 
 def _raise(context: Any, b: ir.IRBuilder, ty: Any, flag: ir.Value) -> ir.Value:
@@ -51,6 +52,14 @@ raise_flag = define(
     _raise,
     with_context=True,
 )
+
+
+def __getattr__(name: str) -> Any:
+    """Samplers of Philox by name."""
+    if name.removeprefix("philox_") in SAMPLED:
+        return sampler(name.removeprefix("philox_"))
+    raise AttributeError(name)
+
 
 __all__ = [
     "apart",
