@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_kernels import DRIVER, same
+from test_kernels import DRIVER, on_device, same
 
 import tracejit
 import tracejit.tensor as T
 from tracejit import PhiloxRandomStreams
-from tracejit.errors import UnsupportedError
 from tracejit.sandbox.rng_mrg import MRG_RandomStreams
 from tracejit.tensor.shared_randomstreams import RandomStreams
 from tracejit.theano.flags import change_flags
@@ -147,13 +146,47 @@ def test_parameters_that_numpy_refuses() -> None:
         assert (f(4) == 4).all()
 
 
-def test_what_is_refused() -> None:
-    for make, what in (
-        (lambda s: s.normal((5,)), "normal from MT19937"),
-        (lambda s: s.random_integers((2,), np.arange(2), 4), "random_integers with arrays"),
-    ):
-        with pytest.raises(UnsupportedError, match=f"no kernel for a draw of {what}"):
-            calls(RandomStreams, make, "fake")
+#: What NumPy's ``RandomState`` makes by functions of the C library, or of arrays of parameters.
+ON_THE_HOST: dict[str, tuple[Any, Make]] = {
+    "normal": (RandomStreams, lambda s: 2 * s.normal((301,), 1.0, 2.0)),
+    "arrays": (RandomStreams, lambda s: s.normal((2, 3), np.arange(3.0), 2.0)),
+    "gamma": (RandomStreams, lambda s: s.gamma((300,), 0.4)),
+    "integers": (RandomStreams, lambda s: s.random_integers((3,), np.arange(3), 9)),
+    "multinomial": (RandomStreams, lambda s: s.multinomial((5,), 10, [0.2, 0.3, 0.5])),
+    "distinct": (RandomStreams, lambda s: s.choice((5,), a=10, replace=False)),
+    "none": (RandomStreams, lambda s: s.normal((0,))),
+    "philox": (PhiloxRandomStreams, lambda s: s.multinomial((5,), 10, [0.2, 0.3, 0.5])),
+}
+
+
+@pytest.mark.parametrize("name", ON_THE_HOST)
+def test_what_the_host_draws(name: str) -> None:
+    """Between its launches, and the text says so."""
+    streams, make = ON_THE_HOST[name]
+    with tracejit.config(check=True):
+        got, want = (calls(streams, make, device) for device in ("fake", "cpu"))
+    for a, b in zip((*got[0], *got[1]), (*want[0], *want[1]), strict=True):
+        same(a, b)
+    assert DRIVER.used == 0
+
+
+def test_what_the_host_draws_may_be_refused() -> None:
+    mean = T.dscalar("mean")
+    with change_flags(device="fake"), tracejit.config(on_unsupported="error"):
+        f = tracejit.function([mean], RandomStreams(1).poisson((5,), mean))
+        with pytest.raises(ValueError, match="lam"):
+            f(-1.0)
+        assert f(3.0).shape == (5,)
+
+
+def test_generators_of_numpys() -> None:
+    """It is NumPy that draws, before the program runs."""
+
+    def noisy(rng: Any, x: Any) -> Any:
+        return x + 2 * rng.standard_normal(x.shape)
+
+    x = np.arange(30.0)
+    same(*(on_device(noisy, np.random.default_rng(5), x, device=d) for d in ("fake", "cpu")))
 
 
 @pytest.mark.parametrize(
@@ -162,6 +195,7 @@ def test_what_is_refused() -> None:
         (MRG_RandomStreams, MRG["uniform"]),
         (RandomStreams, FUSED["uniform"]),
         (RandomStreams, INTEGERS["many"]),
+        (RandomStreams, lambda s: s.permutation((2,), n=700)),
         (PhiloxRandomStreams, SAMPLED["standard_t"]),
     ],
 )

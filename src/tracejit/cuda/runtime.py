@@ -34,6 +34,7 @@ from tracejit.intrinsics.philox import (
     philox_word,
 )
 from tracejit.intrinsics.sizes import *  # noqa: F403
+from tracejit.intrinsics.temporary import temporary
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
 from tracejit.rng.table import SAMPLED
 
@@ -54,6 +55,13 @@ raise_flag = define(
 )
 
 
+def draw(name: str) -> Any:
+    """The function that fills an array of the host's with a distribution's numbers."""
+    from tracejit.rng.fill import draw
+
+    return draw(name)
+
+
 def __getattr__(name: str) -> Any:
     """Samplers of Philox by name."""
     if name.removeprefix("philox_") in SAMPLED:
@@ -65,6 +73,7 @@ __all__ = [
     "apart",
     "checked",
     "distinct",
+    "draw",
     "flat",
     "group",
     "groups",
@@ -85,6 +94,7 @@ __all__ = [
     "shared",
     "slab",
     "strip",
+    "temporary",
     "thread",
     "threads",
     "together",
