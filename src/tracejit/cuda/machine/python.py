@@ -209,7 +209,7 @@ class _Call:
                 return self._number(value)
             case ast.BinOp(left, sign, right):
                 return self._binary(sign, self._value(left), self._value(right))
-            case ast.UnaryOp(ast.USub(), ast.Constant(value)):
+            case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as value)):
                 return self._number(-value)
             case ast.UnaryOp(ast.USub(), operand):
                 value = self._value(operand)
