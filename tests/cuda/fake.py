@@ -44,6 +44,9 @@ class FakeDriver:
         self.downloads += 1
         ctypes.memmove(array.ctypes.data, address, array.nbytes)
 
+    def stream(self) -> int:
+        return 0
+
     def load(self, code: bytes, ptx: str, name: str) -> Any:
         return translate.loaded(ptx)
 

@@ -36,7 +36,7 @@ def on_device(f: Callable[..., Any], *args: Any, device: str = "fake") -> Any:
 
 def bits(x: Any) -> Any:
     """The bits of numbers, but for those of what is none."""
-    x = np.asarray(x)
+    x = np.atleast_1d(np.asarray(x))
     if x.dtype.kind == "c":
         x = x.view(x.real.dtype)
     if x.dtype.kind == "f":

@@ -17,6 +17,7 @@ import hashlib
 import re
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ _HEAD = """#include <math.h>
 READ(double, uint64_t, as_f64) READ(float, uint32_t, as_f32) READ(_Float16, uint16_t, as_f16)
 READ(uint64_t, double, of_f64) READ(uint32_t, float, of_f32) READ(uint16_t, _Float16, of_f16)
 typedef struct { uint32_t x, y, z; } dim;
+uint64_t vectors, misaligned;
+static inline void vector(uint64_t at, int size) { vectors++; misaligned += at % size != 0; }
 """
 _TAIL = """
 int launch(const uint64_t *P, const uint32_t *g, const uint32_t *t, const uint32_t *order) {
@@ -74,8 +77,8 @@ _TABLE = re.compile(r"\.(?:global|const) \.align \d+ \.(\w+) (\w+)\[(\d+)\] = \{
 _SPECIAL = re.compile(r"%(tid|ntid|ctaid|nctaid)\.([xyz])$")
 
 
-class Unknown(Exception):
-    """An instruction that is not translated."""
+class Unknown(BaseException):
+    """An instruction that is not translated; not an error that a compiler may refuse to."""
 
 
 class Fault(Exception):
@@ -218,7 +221,9 @@ class Translation:
             each = enumerate(t.strip() for t in o[0].strip("{}").split(","))
             return " ".join(self._load(t, f"({start} + {k * size})", kind) for k, t in each)
         targets = [t.strip() for t in o[0].strip("{}").split(",")]
-        return " ".join(self._load(t, self._at(o[1], k, kind), kind) for k, t in enumerate(targets))
+        return self._vector(o[1], targets, kind) + " ".join(
+            self._load(t, self._at(o[1], k, kind), kind) for k, t in enumerate(targets)
+        )
 
     def _load(self, target: str, place: str, kind: str) -> str:
         if floating(kind):
@@ -229,7 +234,7 @@ class Translation:
     def op_st(self, words: list[str], o: list[str], line: str) -> str:
         kind = words[-1]
         sources = [s.strip() for s in o[1].strip("{}").split(",")]
-        done = []
+        done = [self._vector(o[0], sources, kind)]
         for k, s in enumerate(sources):
             if floating(kind):
                 raw = {"f64": "uint64_t", "f32": "uint32_t", "f16": "uint16_t"}[kind]
@@ -238,6 +243,11 @@ class Translation:
                 place = self._at(o[0], k, kind, True)
                 done.append(f"*({_C[kind]}*){place} = {self.read(s, kind)};")
         return " ".join(done)
+
+    def _vector(self, address: str, several: list[str], kind: str) -> str:
+        """Where vectors lie is noted."""
+        size = len(several) * int(kind[1:]) // 8
+        return f"vector({self._at(address, 0, kind)}, {size}); " if len(several) > 1 else ""
 
     def _at(self, address: str, number: int, kind: str, write: bool = False) -> str:
         found = re.match(r"\[(%?)([\w$]+)(?:\+(-?\d+))?\]", address)
@@ -286,6 +296,8 @@ class Translation:
         return f"self->at = {self.waits}; return {what}; wait{self.waits}: ;"
 
     def op_bar(self, words: list[str], o: list[str], line: str) -> str:
+        if words == ["warp", "sync"]:
+            return self._exchange("0", o[0])
         if words != ["sync"] or o != ["0"]:
             raise Unknown(line)
         return self._wait("BLOCK")
@@ -427,6 +439,15 @@ class Translation:
             return self.put(o[0], f"f{op}{'f' if kind == 'f32' else ''}({a}, {b})", kind)
         return self.put(o[0], f"{a} {sign} {b} ? {a} : {b}", kind)
 
+    def op_prmt(self, words: list[str], o: list[str], line: str) -> str:
+        """The bytes of two words that a number names, four bits each."""
+        if words != ["b32"] or not o[3].isdigit() or int(o[3]) & 0x8888:
+            raise Unknown(line)
+        both = f"((uint64_t){self.bits(o[2])} << 32 | (uint32_t){self.bits(o[1])})"
+        chosen = [int(o[3]) >> 4 * k & 7 for k in range(4)]
+        parts = (f"({both} >> {8 * c} & 255) << {8 * k}" for k, c in enumerate(chosen))
+        return f"{o[0][1:]} = {' | '.join(parts)};"
+
     def op_popc(self, words: list[str], o: list[str], line: str) -> str:
         return f"{o[0][1:]} = __builtin_popcountll({self.read(o[1], words[-1])});"
 
@@ -494,6 +515,10 @@ def _saturated(value: str, to: str) -> str:
     return f"{v} != {v} ? 0 : {v} < {low} ? {least} : {v} >= {high} ? {most} : ({_C[to]})({v})"
 
 
+#: How many vectors have been loaded and stored.
+counts: Counter[str] = Counter()
+
+
 @functools.cache
 def loaded(ptx: str) -> Callable[..., Any]:
     """The function ``launch(parameters, grid, block, order)`` of a kernel's PTX."""
@@ -507,10 +532,16 @@ def loaded(ptx: str) -> Callable[..., Any]:
         made = place.with_suffix(".tmp")
         subprocess.run(["gcc", *flags, str(source), "-o", str(made), "-lm"], check=True)
         made.rename(place)
-    run = ctypes.CDLL(str(place)).launch
+    library = ctypes.CDLL(str(place))
+    vectors, misaligned = (
+        ctypes.c_uint64.in_dll(library, name) for name in ("vectors", "misaligned")
+    )
 
     def launch(*arguments: Any) -> None:
-        if code := run(*arguments):
+        if code := library.launch(*arguments):
             raise Fault(FAULTS[code])
+        counts["vectors"] += vectors.value
+        vectors.value = 0
+        assert not misaligned.value, "a vector does not lie where it may be loaded or stored"
 
     return launch

@@ -12,7 +12,7 @@ from tracejit.call.function import Function
 from tracejit.cuda.compile import kernel_ptx
 from tracejit.cuda.device.driver import Device
 from tracejit.cuda.machine.ptx import require_known
-from tracejit.cuda.source import CUDASource
+from tracejit.cuda.source import CUDASource, GridKernel
 from tracejit.cuda.target import CUDA
 from tracejit.errors import DeviceError
 from tracejit.lower.registry import register
@@ -26,6 +26,9 @@ class Nowhere:
 
     def __init__(self, cc: tuple[int, int]) -> None:
         self.device = Device(0, _NAME, cc, 1, 0)
+
+    def stream(self) -> int:
+        return 0
 
     def load(self, code: bytes, ptx: str, name: str) -> Any:
         return None
@@ -62,4 +65,5 @@ def ptx(f: Any, args: Any, kwargs: Any, cc: tuple[int, int]) -> dict[str, str]:
         path: Any = slow.path_for(own, args, kwargs)
     source = path.executable.emitted
     assert isinstance(source, CUDASource)
-    return {name: kernel_ptx(kernel, cc) for name, kernel in source.kernels.items()}
+    kernels = source.kernels.items()
+    return {name: kernel_ptx(k, cc) for name, k in kernels if isinstance(k, GridKernel)}

@@ -9,6 +9,8 @@ from numba.core import types
 
 from tracejit.cuda.machine.samplers import philox_randint, philox_random_integers, sampler
 from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
+from tracejit.cuda.machine.sorted import sorts_before
+from tracejit.cuda.machine.views import affine
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
 from tracejit.intrinsics.cast import *  # noqa: F403
 from tracejit.intrinsics.define import define
@@ -22,7 +24,6 @@ from tracejit.intrinsics.memory import (
     outside,
     rows,
     shaped,
-    slab,
     strip,
     wrap,
 )
@@ -34,6 +35,15 @@ from tracejit.intrinsics.philox import (
     philox_word,
 )
 from tracejit.intrinsics.sizes import *  # noqa: F403
+from tracejit.intrinsics.sums import (
+    radd_product,
+    sum_add,
+    sum_add_product,
+    sum_block,
+    sum_carry,
+    sum_close,
+    sum_open,
+)
 from tracejit.intrinsics.temporary import temporary
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
 from tracejit.rng.table import SAMPLED
@@ -70,6 +80,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "affine",
     "apart",
     "checked",
     "distinct",
@@ -88,12 +99,19 @@ __all__ = [
     "philox_random_integers",
     "philox_second",
     "philox_word",
+    "radd_product",
     "raise_flag",
     "rows",
     "shaped",
     "shared",
-    "slab",
+    "sorts_before",
     "strip",
+    "sum_add",
+    "sum_add_product",
+    "sum_block",
+    "sum_carry",
+    "sum_close",
+    "sum_open",
     "temporary",
     "thread",
     "threads",

@@ -39,6 +39,10 @@ class Driver(Protocol):
         """Copy to a contiguous array of the host's, when all launches before are done."""
         ...
 
+    def stream(self) -> int:
+        """The stream in which all is in order, as CUDA's libraries take it."""
+        ...
+
     def load(self, code: bytes, ptx: str, name: str) -> Any:
         """The kernel `name` of a cubin, or of its PTX."""
         ...

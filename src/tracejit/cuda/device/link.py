@@ -12,13 +12,15 @@ import numpy as np
 from tracejit.cuda.compile import machine_code
 from tracejit.cuda.device.driver import Driver
 from tracejit.cuda.device.made import Running
-from tracejit.cuda.source import GridKernel
+from tracejit.cuda.library.external import prepared
+from tracejit.cuda.source import GridKernel, LibraryCall
 
 #: Threads of a block, and the most blocks of a grid along its first axis, and along the others.
 _THREADS, _BLOCKS, _ROWS = 256, 1 << 16, 1 << 12
 _INT = ctypes.c_int64
 _LAUNCH = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, _INT, _INT, _INT, ctypes.c_void_p)
 _MOVE = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, _INT, ctypes.c_void_p)
+_CALL = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, ctypes.c_void_p)
 _MAKE = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, _INT, _INT, ctypes.c_void_p)
 
 
@@ -38,18 +40,25 @@ class Link:
         self._fetch = _MOVE(self._guarded(self.fetch))
         self._put = _MOVE(self._guarded(self.put))
         self._make = _MAKE(self._guarded(self.make))
+        self._call = _CALL(self._guarded(self.call))
+        #: Calls of libraries, which are numbers too.
+        self.calls: list[Callable[[int], None]] = []
         #: What the programs have made that run.
         self.running = Running()
 
-    def table(self, kernels: Mapping[str, GridKernel]) -> list[int]:
+    def table(self, kernels: Mapping[str, GridKernel | LibraryCall]) -> list[int]:
         """What the host's function of a source finds in its `device`."""
-        functions = [self._launch, self._fetch, self._put, self._make]
+        functions = [self._launch, self._fetch, self._put, self._make, self._call]
         found = [ctypes.cast(f, ctypes.c_void_p).value or 0 for f in functions]
         return found + [self._number(kernel) for kernel in kernels.values()]
 
-    def _number(self, kernel: GridKernel) -> int:
+    def _number(self, kernel: GridKernel | LibraryCall) -> int:
         key = f"{kernel.kinds}\n{kernel.text}"
-        if key not in self._numbers:
+        if isinstance(kernel, LibraryCall):
+            if key not in self._numbers:
+                self.calls.append(prepared(kernel, self.driver))
+                self._numbers[key] = len(self.calls) - 1
+        elif key not in self._numbers:
             ptx, code = machine_code(kernel, self.driver.device.cc)
             loaded = self.driver.load(code, ptx, kernel.name)
             self.kernels.append((loaded, kernel.sizes(), kernel.threads))
@@ -77,6 +86,10 @@ class Link:
         places = (ctypes.c_int64 * (axes + 1)).from_address(where)
         shape = tuple(places[:axes])
         places[axes] = self.running.memories[-1].make(number, shape, size)
+
+    def call(self, number: int, pointers: int) -> None:
+        """Do a call of a library's."""
+        self.calls[number](pointers)
 
     def failed(self) -> None:
         """Raise what a function has raised."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tracejit.cuda.emit.written import read
-from tracejit.cuda.source import GridKernel, ParameterKind
+from tracejit.cuda.emit.written import read, statements
+from tracejit.cuda.source import GridKernel, LibraryCall, ParameterKind
 from tracejit.ir.node import Node
 from tracejit.lower.emit.emitter import Emitter
 from tracejit.lower.kernel.statements import Block, Call, Do, Expr, Factory, Kernel
 from tracejit.lower.kernel.text import Text, factory_text
 from tracejit.lower.program import Buffer, Program
+
+#: An operand of a kernel: what it is on the host, and as a parameter.
+Operand = tuple[Expr, ParameterKind]
 
 
 class Launching(Emitter):
@@ -20,9 +23,11 @@ class Launching(Emitter):
     def __init__(self, program: Program, around: Any = None) -> None:
         super().__init__(program, around)
         #: The kernels by name.
-        self.kernels: dict[str, GridKernel] = {} if around is None else around.kernels
+        self.kernels: dict[str, GridKernel | LibraryCall] = {} if around is None else around.kernels
         #: The emitter of the whole function.
         self.whole: Launching = self if around is None else around.whole
+        #: What a user is told of what is done otherwise than on a CPU.
+        self.remarks: list[str] = [] if around is None else around.remarks
         #: How many places there are that make temporaries.
         self._places = 0
         #: By block and mask, how many elements are true before each of its tiles.
@@ -34,25 +39,45 @@ class Launching(Emitter):
         self,
         text: str,
         counts: tuple[Expr, Expr, Expr],
-        operands: Sequence[tuple[Expr, ParameterKind]],
+        operands: Sequence[Operand],
         threads: int = 0,
     ) -> None:
         """Emit a kernel that is written as text, and its launch, with what its parameters are.
 
         `counts` are the iterations along each axis of the grid, or blocks of so many `threads`.
         """
+        name = self.written_kernel(text, [kind for _, kind in operands], threads)
+        self.call_kernel(name, counts, [e for e, _ in operands])
+
+    def written_kernel(self, text: str, kinds: Sequence[ParameterKind], threads: int = 0) -> str:
+        """The name of a kernel that is written as text, for parameters of these kinds."""
         written = read(text)
         name = f"kernel{len(self.kernels)}_{written.name}"
-        kinds = tuple(kind for _, kind in operands)
         kernel = Kernel(written.parameters, written.factories, written.body)
-        self.kernels[name] = grid_kernel(name, kernel, kinds, threads)
-        self.call_kernel(name, counts, [e for e, _ in operands])
+        self.kernels[name] = grid_kernel(name, kernel, tuple(kinds), threads)
+        return name
+
+    def script(self, text: str) -> None:
+        """Emit statements that are written as text."""
+        self.path[-1].body += statements(text)
 
     def call_kernel(
         self, name: str, counts: tuple[Expr, Expr, Expr], operands: Sequence[Expr]
     ) -> None:
         """Emit a launch of one of the kernels."""
         self.path[-1].add(Do(Call(name, (*counts, *operands))))
+
+    def library(self, module: str, function: str, chars: str, operands: Sequence[Operand]) -> None:
+        """Emit a call of a library's function, whose last operand is what it writes."""
+        name = f"call{len(self.kernels)}_{function}"
+        kinds = tuple(kind for _, kind in operands)
+        self.kernels[name] = LibraryCall(name, module, function, kinds, chars)
+        self.call_kernel(name, (1, 1, 1), [e for e, _ in operands])
+
+    def remark(self, text: str) -> None:
+        """Tell the user something, once."""
+        if text not in self.remarks:
+            self.remarks.append(text)
 
     # Memory ----------------------------------------------------------------------------------
 
@@ -97,7 +122,12 @@ class Launching(Emitter):
 
 
 def grid_kernel(
-    name: str, kernel: Kernel, kinds: tuple[ParameterKind, ...], threads: int = 0
+    name: str,
+    kernel: Kernel,
+    kinds: tuple[ParameterKind, ...],
+    threads: int = 0,
+    width: int = 1,
+    team: int = 1,
 ) -> GridKernel:
     """A kernel with its text."""
     text = Text()
@@ -105,4 +135,6 @@ def grid_kernel(
     made = [factory_text(n, made) for n, made in sorted(kernel.factories.items())]
     head = [*made, *([""] if made else []), "@cuda.jit"]
     head.append(f"def {name}({', '.join(kernel.parameters)}):")
-    return GridKernel(name, kernel, kinds, "\n".join([*head, *text.lines, ""]), threads)
+    return GridKernel(
+        name, kernel, kinds, "\n".join([*head, *text.lines, ""]), threads, width, team
+    )

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import textwrap
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -73,6 +74,11 @@ def read(text: str) -> Written:
                 raise _unknown(line)
     parameters = [a.arg for a in function.args.args]
     return Written(function.name, parameters, factories, _block(function.body))
+
+
+def statements(text: str) -> list[Statement]:
+    """The statements of a text, which may be indented."""
+    return _block(ast.parse(textwrap.dedent(text)).body).body
 
 
 def condition(text: str, names: Mapping[str, str]) -> Expr:

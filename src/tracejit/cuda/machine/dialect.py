@@ -58,7 +58,9 @@ def _instruction(i: Any) -> None:
     fast: Any = getattr(i, "fastmath", None)
     if fast:
         fast.discard("reassoc")
-    i.metadata.pop("llvm.loop", None)
+    loop = i.metadata.get("llvm.loop")
+    if loop is not None and "llvm.loop.unroll" not in str(loop.operands[1].operands[0]):
+        del i.metadata["llvm.loop"]  # of vectors
 
 
 def _define(module: ir.Module, function: ir.Function) -> None:

@@ -10,6 +10,7 @@ process. They return 0, or another number where something failed, which the func
     make(number, axes, size, where)         make memory of so many bytes, and put its address behind
                                             the lengths at `where`: for a result that late sizes are
                                             of, or, where the number is none, for a temporary
+    call(number, parameters)                a call of a library's; `parameters` as of a launch
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.np.arrayobj import populate_array
 
-from tracejit.cuda.source import CUDASource
+from tracejit.cuda.source import CUDASource, LibraryCall
 from tracejit.intrinsics import elements
 from tracejit.intrinsics.build import Builder, Value
 from tracejit.intrinsics.function import Built, compiled
@@ -32,7 +33,7 @@ from tracejit.native.parameters import Array, Signature
 #: What the function returns where the device failed.
 FAILED = 4
 #: Where `device` has the functions, and from where on the kernels.
-LAUNCH, FETCH, PUT, MAKE, KERNELS = 0, 1, 2, 3, 4
+LAUNCH, FETCH, PUT, MAKE, CALL, KERNELS = 0, 1, 2, 3, 4, 5
 #: What moves whole arrays: ``fetched(here, there)``, and back.
 _WHOLE = {"fetched": FETCH, "put_back": PUT}
 #: Its type.
@@ -129,7 +130,10 @@ class HostBuilder(Builder):
             where = b.gep(pointers, [_CODE(0), _CODE(k)])
             b.store(b.bitcast(place, _BYTES), where)
         kernel = self._of_device(KERNELS + self.numbers[e.function])
-        self._ask(LAUNCH, kernel, *counts, b.bitcast(pointers, _BYTES))
+        if isinstance(self.source.kernels[e.function], LibraryCall):
+            self._ask(CALL, kernel, b.bitcast(pointers, _BYTES))
+        else:
+            self._ask(LAUNCH, kernel, *counts, b.bitcast(pointers, _BYTES))
         return types.boolean, ir.Constant(ir.IntType(1), 0)
 
     def _parameters(self, ty: Any, value: ir.Value, layout: str) -> list[ir.Value]:

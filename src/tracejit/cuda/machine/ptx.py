@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from tracejit.cuda.packages import library
-from tracejit.errors import CompileError, DeviceError
+from tracejit.errors import CompileError, DeviceError, NotTraceable
 
 #: Numbers are those of the CPU: no product is fused with a sum, no quotient is approximate.
 _OPTIONS = ("-opt=3", "-fma=0", "-ftz=0", "-prec-div=1", "-prec-sqrt=1")
+#: What nvJitLink says of a kernel that needs more than there is.
+_TOO_LARGE = "uses too much|overflowed|too many|exceeds"
 #: The oldest architecture that there is code for.
 OLDEST = (8, 0)
 
@@ -71,11 +74,16 @@ def cubin(text: str, cc: tuple[int, int], options: Sequence[str] = ()) -> tuple[
     handle = n.create(len(given), given)
     try:
         content = text.encode()
-        n.add_data(handle, n.InputType.PTX, content, len(content), "tracejit.ptx")
         try:
+            n.add_data(handle, n.InputType.PTX, content, len(content), "tracejit.ptx")
             n.complete(handle)
         except Exception as error:
-            log = _read(n.get_error_log, handle, n.get_error_log_size(handle))
+            log = _read(n.get_error_log, handle, n.get_error_log_size(handle)).strip()
+            if found := re.search(rf".*({_TOO_LARGE}).*", log):
+                raise NotTraceable(
+                    f"a kernel is too large for a GPU: {found[0].strip()}",
+                    "split the function into several",
+                ) from error
             raise CompileError(f"nvJitLink: {log}") from error
         code = bytearray(n.get_linked_cubin_size(handle))
         n.get_linked_cubin(handle, code)

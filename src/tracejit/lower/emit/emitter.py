@@ -35,11 +35,11 @@ from tracejit.lower.emit.values import DONE, MISSED
 from tracejit.lower.kernel.statements import (
     Assign,
     Binary,
+    Block,
     Call,
     Element,
     Expr,
     Factory,
-    For,
     Kernel,
     Length,
     Return,
@@ -292,15 +292,18 @@ class Emitter(Emitting):
         self.var_of[loop] = self.fresh("i")
         self.loops[id(loop)] = loop
         self.accumulators.before(loop, inside)
-        self.open(self.steps(loop, first, last))
+        version = self.accumulators.open(loop, inside, first, last)
+        self.path.extend(version.blocks)
         self.depth_of[loop] = len(self.path) - 1
         for item in loop.items:
             self.item(item)
         self.path.pop()
+        version.close()
+        del self.path[len(self.path) - len(version.blocks) + 1 :]
         del self.depth_of[loop]
         self.accumulators.after(loop, inside)
 
-    def steps(self, loop: Loop, first: Expr | None, last: Expr) -> For:
+    def steps(self, loop: Loop, first: Expr | None, last: Expr) -> Block:
         """The block of a loop's iterations from `first` (None: 0) up to `last`."""
         return steps(self.var_of[loop], first, last)
 

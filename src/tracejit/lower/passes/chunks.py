@@ -9,7 +9,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 
-from tracejit.cpu.styles import BlockedDraws, Chunk, Jam, Tile
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
@@ -24,9 +23,13 @@ from tracejit.lower.program import (
     Program,
     computations_in,
 )
+from tracejit.lower.styles import Chunk, Tile
 
-#: Points of a chunk, where an iteration has no more: many blocks, and little of a large call.
-CHUNK = 1 << 13
+#: Points of a chunk, where an iteration has no more: many blocks, and little of a large call. Of
+#: more points than 1024 such, there are 1024 chunks, of whole blocks, so that it takes no time to
+#: combine them: a block of each for every `SHARE` points.
+CHUNK, SHARE = 1 << 13, 1 << 19
+_SHIFT = SHARE.bit_length() - 1
 #: The same where a loop is tiled, and rows at least: what is read again must be in the second
 #: cache, and what chunks give be little beside what they read. Of few rows, each is an eighth, half
 #: as many at least, so that a few threads have the same share.
@@ -36,9 +39,11 @@ _WHOLE = (Kind.LIBRARY, Kind.MATMUL, Kind.SCATTER)
 
 
 #: The one formula of all who cut and count chunks, which kernels contain: memory is made for them
-#: outside. How many iterations of `inner` points a chunk has, of a loop of `count`; the same of one
-#: that is tiled; and how many chunks of this `length` there are.
-LENGTH = f"imax(idiv({CHUNK}, imax({{inner}}, 1)), 1)"
+#: outside. How many iterations of `inner` points a chunk has, of a loop of `count`; the same where
+#: that is one point, and of a loop that is tiled; and how many chunks of this `length` there are.
+_POINTS = f"imax({CHUNK}, ({{points}} + {SHARE - 1}) >> {_SHIFT} << {_SHIFT - 10})"
+POINTS = _POINTS.replace("points", "count")
+LENGTH = f"imax(idiv({_POINTS.replace('{points}', '{count} * {inner}')}, imax({{inner}}, 1)), 1)"
 TILED_LENGTH = (
     f"(imin(imax(idiv({TILE}, imax({{inner}}, 1)), {ROWS}), "
     f"imax(({{count}} + {EVEN - 1}) >> {EVEN.bit_length() - 1}, {ROWS // 2})) + 3) >> 2 << 2"
@@ -68,6 +73,20 @@ def chunk_number(count: int, inner: int, tiled: bool) -> int:
     return int(_number(count, chunk_length(count, inner, tiled)))
 
 
+def chunks_of(loop: Loop) -> tuple[Dim, Dim]:
+    """The length of the chunks of `loop`, and how many there are; see `LENGTH`."""
+    count, inner = loop.extent, dims.maximum(inner_points(loop), 1)
+    blocks = dims.floordiv(dims.add(dims.mul(count, inner_points(loop)), SHARE - 1), SHARE)
+    points = dims.maximum(CHUNK, dims.mul(blocks, SHARE >> 10))
+    length = dims.maximum(dims.floordiv(points, inner), 1)
+    if loop.has(Tile):
+        least = dims.maximum(dims.floordiv(dims.add(count, EVEN - 1), EVEN), ROWS // 2)
+        most = dims.maximum(dims.floordiv(TILE, inner), ROWS)
+        length = dims.add(dims.minimum(most, least), 3)
+        length = dims.mul(dims.floordiv(length, 4), 4)
+    return length, dims.floordiv(dims.add(count, dims.sub(length, 1)), length)
+
+
 def mark_chunks(program: Program) -> None:
     """Tell which of the outermost loops run by chunks.
 
@@ -75,7 +94,7 @@ def mark_chunks(program: Program) -> None:
     are reduced over all axes, and for elements that are put where positions say.
     """
     for loop in program.items:
-        if not isinstance(loop, Loop) or loop.has(BlockedDraws) or loop.has(Jam):
+        if not isinstance(loop, Loop) or loop.draws or loop.copies:
             continue
         if loop.has(Tile):
             for c in own_computations(loop):
@@ -112,6 +131,11 @@ def _widest(inside: list[Computation]) -> Computation:
 def is_whole(c: Computation, loop: Loop) -> bool:
     """Whether chunks of `loop` reduce `c` each by itself: to a scalar, or an array if tiled."""
     return c.loops[0] in loop.members and by_chunks(c) and (c.kind is Kind.REDUCE or loop.has(Tile))
+
+
+def reduced_by_chunks(loop: Loop) -> list[Computation]:
+    """What chunks of `loop` reduce."""
+    return [c for c in own_computations(loop) if is_whole(c, loop)]
 
 
 def by_chunks(c: Computation) -> bool:

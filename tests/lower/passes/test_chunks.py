@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 from stages import E, M, X, along, check, stored
 
-from tracejit.cpu.passes.chunks import (
+from tracejit.cpu.passes.jam import jam
+from tracejit.ir import build, dims
+from tracejit.ir.node import Node
+from tracejit.lower.kernel.formula import fill
+from tracejit.lower.kernel.text import Text
+from tracejit.lower.passes.chunks import (
     CHUNK,
     LENGTH,
     NUMBER,
+    POINTS,
     TILE,
     TILED_LENGTH,
     chunk_length,
@@ -21,14 +27,9 @@ from tracejit.cpu.passes.chunks import (
     mark_chunks,
     own_computations,
 )
-from tracejit.cpu.passes.jam import jam
-from tracejit.cpu.passes.tiles import tile
-from tracejit.cpu.styles import Chunk
-from tracejit.ir import build, dims
-from tracejit.ir.node import Node
-from tracejit.lower.kernel.formula import fill
-from tracejit.lower.kernel.text import Text
+from tracejit.lower.passes.tiles import tile
 from tracejit.lower.program import Loop
+from tracejit.lower.styles import Chunk
 
 SUM, ROWS = build.reduce("sum", X, (0,)), build.reduce("sum", M, (1,))
 SHORT = build.input("short", X.dtype, (CHUNK,))
@@ -100,7 +101,7 @@ KERNEL = {"imax": max, "imin": min, "idiv": lambda a, b: a // b}
 
 @pytest.mark.parametrize("tiled", [False, True])
 def test_what_kernels_compute_is_the_number(tiled: bool) -> None:
-    for count in (1, 2, 31, 32, 33, 255, 256, 257, 8191, 8192, 8193, 1 << 20):
+    for count in (1, 2, 31, 32, 33, 255, 256, 257, 8191, 8192, 8193, 1 << 20, 10**8):
         for inner in (0, 1, 2, 7, 500, 511, 512, 513, 8193, 1 << 16):
             formula = fill(TILED_LENGTH if tiled else LENGTH, count=count, inner=inner)
             length = eval(Text().expression(formula), KERNEL)
@@ -108,13 +109,16 @@ def test_what_kernels_compute_is_the_number(tiled: bool) -> None:
             formula = fill(NUMBER, count=count, length=length)
             number = eval(Text().expression(formula), KERNEL)
             assert chunk_number(count, inner, tiled) == number
+            if inner == 1 and not tiled:
+                assert eval(Text().expression(fill(POINTS, count=count)), KERNEL) == length
             assert (number - 1) * length < count <= number * length
 
 
 def test_lengths() -> None:
     assert chunk_length(10**6, 1, False) == CHUNK
-    assert chunk_length(10**6, 100, False) == CHUNK // 100
-    assert chunk_length(10**6, 10**6, False) == 1
+    assert chunk_length(1000, 100, False) == CHUNK // 100
+    assert chunk_length(1000, 10**6, False) == 1
+    assert chunk_number(10**8, 1, False) <= 1024 and chunk_length(10**8, 1, False) % 512 == 0
     assert chunk_length(10**6, 100, True) == (TILE // 100 + 3) // 4 * 4
     assert chunk_length(10**6, 10**6, True) == 64  # rows, at least
     assert chunk_length(800, 1, True) == 100  # an eighth
