@@ -52,8 +52,8 @@ def _attributes(function: ir.Function) -> None:
 
 def _instruction(i: Any) -> None:
     called = getattr(getattr(i, "callee", None), "name", "")
-    if called.startswith(_OF_NUMBERS) and isinstance(i.operands[0], ir.Constant):
-        i.args[:] = i.args[::-1]  # as LLVM does
+    if called.startswith(_OF_NUMBERS) and isinstance(i.operands[1], ir.Constant):
+        i.args[:] = i.args[::-1]  # of a number and a constant a processor gives the constant
     if i.opname == "fneg":
         [x] = i.operands
         i.opname, i.operands = "fsub", [ir.Constant(x.type, -0.0), x]
