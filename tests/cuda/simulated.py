@@ -8,6 +8,8 @@ Each program gives what it gives on the CPU, or the process fails. Names that th
 
     over_x(n), over_y(n), over_z(n)    iterations that the threads of a grid share along an axis
     over_threads(n), over_groups(n)    those that the threads of a block, or the blocks, share
+    teams(n), team(first, end)         iterations of teams of threads; here a team is one thread,
+                                       which does all of its team's work in order
     thread(), together(), shared(…)    see `tracejit.cuda.machine.shared`
     kernel(x, y, z, …)                 a launch for so many iterations along each axis
     all others                         our intrinsics, each compiled by Numba for the processor
@@ -31,15 +33,15 @@ import tracejit
 from tracejit import PhiloxRandomStreams
 from tracejit.cuda import runtime
 from tracejit.cuda.inspect import Nowhere
-from tracejit.cuda.source import CUDASource
+from tracejit.cuda.source import CUDASource, GridKernel
 from tracejit.cuda.target import CUDA
 from tracejit.lower.registry import register
 from tracejit.sandbox.rng_mrg import MRG_RandomStreams
 from tracejit.tensor.shared_randomstreams import RandomStreams
 from tracejit.theano.flags import change_flags
 
-#: The most threads of a block, and blocks of a grid, that are simulated.
-THREADS, BLOCKS = 32, 8
+#: So many threads of a block are simulated, where fewer than all do the same.
+THREADS = 32
 #: What the names of loops and of threads mean, in the namespace of the text, whose `cuda` it is
 #: that the simulator exchanges.
 MEANINGS = """
@@ -49,6 +51,8 @@ def over_z(n): return range(cuda.grid(3)[2], n, cuda.gridsize(3)[2])
 def over_x1(n): return over_x(n)
 def over_x2(n): return over_x(n)
 def over_x4(n): return over_x(n)
+def teams(n): return over_x(n)
+def team(first, end): return range(first, end)
 def over_threads(n): return range(cuda.threadIdx.x, n, cuda.blockDim.x)
 def over_groups(n): return range(cuda.blockIdx.x, n, cuda.gridDim.x)
 def span(first, end): return range(first, end)
@@ -64,6 +68,7 @@ def flat(x): return x.reshape(-1)
 def rows(x): pass
 def distinct(*arrays): pass
 def pause(*of): return lambda steps: steps
+def made(char, ndim): return lambda number, *lengths: empty(lengths, char)
 """
 launches = 0
 
@@ -74,7 +79,9 @@ class Namespace(dict[str, Any]):
     def __init__(self, source: CUDASource) -> None:
         numbers = {t: np.dtype(t).type for t in ("int8", "int16", "int32", "uint8", "uint16")}
         numbers |= {t: np.dtype(t).type for t in ("uint32", "uint64", "float32", "complex64")}
-        super().__init__(numbers, cuda=cuda, inf=np.inf, nan=np.nan, shared=self._shared)
+        super().__init__(
+            numbers, cuda=cuda, inf=np.inf, nan=np.nan, shared=self._shared, empty=np.empty
+        )
         exec(MEANINGS, self)
         for name in _names(source.text) - self.keys() - source.kernels.keys():
             made = getattr(runtime, name, None)
@@ -85,7 +92,7 @@ class Namespace(dict[str, Any]):
         linecache.cache[file] = len(source.text), None, source.text.splitlines(True), file
         exec(compile(source.text, file, "exec"), self)
         for name, kernel in source.kernels.items():
-            self[name] = functools.partial(launch, self[name], kernel.threads)
+            self[name] = functools.partial(launch, self[name], kernel)
 
     def _shared(self, char: str, count: int) -> Callable[[], Any]:
         """An array that a block shares: the simulator tells them apart by where they are made."""
@@ -126,15 +133,16 @@ def stand_in(name: str) -> Callable[..., Any]:
     return call
 
 
-def launch(kernel: Any, threads: int, x: int, y: int, z: int, *arguments: Any) -> None:
-    """A launch with few threads, which take turns."""
+def launch(kernel: Any, of: GridKernel, x: int, y: int, z: int, *arguments: Any) -> None:
+    """A launch with few threads, which take turns; where memory is for all of a block, with all."""
     global launches
     launches += 1
     if min(x, y, z) <= 0:
         return
     given = [FakeCUDAArray(a) if isinstance(a, np.ndarray) and a.ndim else a for a in arguments]
-    if threads:
-        kernel[(min(x, BLOCKS), min(y, 2), 1), (THREADS, 1, 1)](*given)
+    if of.threads:
+        shared = [m.arguments[1] for m in of.kernel.factories.values() if m.function == "shared"]
+        kernel[(x, y, z), (of.threads if of.threads in shared else THREADS, 1, 1)](*given)
     else:
         width, height = min(x, 8), min(y, 2)  # one thread where nothing is shared
         blocks = min(-(-x // width), 2), min(-(-y // height), 2), min(z, 2)
@@ -226,7 +234,7 @@ def settled(u: Any, limit: Any) -> Any:
         error = np.abs(v - u).max()
         u[:] = v
         steps += 1
-        if error < limit or steps == 5:
+        if error < limit or steps == 2:
             return steps, error
 
 
