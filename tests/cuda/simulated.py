@@ -48,6 +48,7 @@ MEANINGS = """
 def over_x(n): return range(cuda.grid(1), n, cuda.gridsize(1))
 def over_y(n): return range(cuda.grid(2)[1], n, cuda.gridsize(2)[1])
 def over_z(n): return range(cuda.grid(3)[2], n, cuda.gridsize(3)[2])
+def over_pairs(n): return over_x(n)
 def over_x1(n): return over_x(n)
 def over_x2(n): return over_x(n)
 def over_x4(n): return over_x(n)
