@@ -8,9 +8,9 @@ Each program gives what it gives on the CPU, or the process fails. Names that th
 
     over_x(n), over_y(n), over_z(n)    iterations that the threads of a grid share along an axis
     over_threads(n), over_groups(n)    those that the threads of a block, or the blocks, share
-    teams(n), team(first, end)         iterations of teams of threads; here a team is one thread,
-                                       which does all of its team's work in order
     thread(), together(), shared(…)    see `tracejit.cuda.machine.shared`
+    teams(n), team(a, b)               for teams, which here have one thread each
+    team_block(k, n), sum_add(…)       the order of a sum is that of `sums.py`, of a block at a time
     kernel(x, y, z, …)                 a launch for so many iterations along each axis
     all others                         our intrinsics, each compiled by Numba for the processor
 """
@@ -19,12 +19,14 @@ from __future__ import annotations
 
 import functools
 import linecache
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numba
 import numpy as np
+import sums
 from numba import cuda
 from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 from numba.np.numpy_support import as_dtype
@@ -40,8 +42,6 @@ from tracejit.sandbox.rng_mrg import MRG_RandomStreams
 from tracejit.tensor.shared_randomstreams import RandomStreams
 from tracejit.theano.flags import change_flags
 
-#: So many threads of a block are simulated, where fewer than all do the same.
-THREADS = 32
 #: What the names of loops and of threads mean, in the namespace of the text, whose `cuda` it is
 #: that the simulator exchanges.
 MEANINGS = """
@@ -52,13 +52,15 @@ def over_pairs(n): return over_x(n)
 def over_x1(n): return over_x(n)
 def over_x2(n): return over_x(n)
 def over_x4(n): return over_x(n)
-def teams(n): return over_x(n)
-def team(first, end): return range(first, end)
 def over_threads(n): return range(cuda.threadIdx.x, n, cuda.blockDim.x)
 def over_groups(n): return range(cuda.blockIdx.x, n, cuda.gridDim.x)
 def span(first, end): return range(first, end)
 def blocks(n): return range(0, n, 512)
 def block(first, n): return range(first, min(first + 512, n))
+def teams(n): return over_x(n)
+def team(first, end): return range(first, end)
+def team_blocks(n): return blocks(n)
+def team_block(first, n): return block(first, n)
 def thread(): return cuda.threadIdx.x
 def threads(): return cuda.blockDim.x
 def group(): return cuda.blockIdx.x
@@ -69,9 +71,42 @@ def flat(x): return x.reshape(-1)
 def rows(x): pass
 def distinct(*arrays): pass
 def pause(*of): return lambda steps: steps
-def made(char, ndim): return lambda number, *lengths: empty(lengths, char)
+def made(char, axes): return lambda number, *extents: np.empty(extents, char)
 """
 launches = 0
+
+
+class Total:
+    """A sum under way: the elements of the open block, and what blocks before have given."""
+
+    def __init__(self, zero: Any) -> None:
+        self.zero, self.open, self.parts = np.asarray(zero), [], []
+
+    def add(self, value: Any) -> Total:
+        self.open.append(value)
+        return self
+
+    def carry(self, part: Any) -> Total:
+        self.parts.append(part)
+        return self
+
+    def block(self, *of_teams: Any) -> Total:
+        found = sums.block(np.array(self.open, self.zero.dtype), False)
+        self.open = []
+        return self.carry(found)
+
+    def close(self) -> Any:
+        return sums.carried([self.zero[()], *self.parts])
+
+
+SUMS = {
+    "sum_open": Total,
+    "sum_add": Total.add,
+    "sum_carry": Total.carry,
+    "sum_block": Total.block,
+    "sum_close": Total.close,
+    "sum_teams": lambda threads: Total.block,
+}
 
 
 class Namespace(dict[str, Any]):
@@ -80,9 +115,8 @@ class Namespace(dict[str, Any]):
     def __init__(self, source: CUDASource) -> None:
         numbers = {t: np.dtype(t).type for t in ("int8", "int16", "int32", "uint8", "uint16")}
         numbers |= {t: np.dtype(t).type for t in ("uint32", "uint64", "float32", "complex64")}
-        super().__init__(
-            numbers, cuda=cuda, inf=np.inf, nan=np.nan, shared=self._shared, empty=np.empty
-        )
+        super().__init__(numbers, cuda=cuda, np=np, inf=np.inf, nan=np.nan, **SUMS)
+        self["shared"] = self._shared
         exec(MEANINGS, self)
         for name in _names(source.text) - self.keys() - source.kernels.keys():
             made = getattr(runtime, name, None)
@@ -97,13 +131,19 @@ class Namespace(dict[str, Any]):
 
     def _shared(self, char: str, count: int) -> Callable[[], Any]:
         """An array that a block shares: the simulator tells them apart by where they are made."""
-        place: dict[str, Any] = {}
-        text = f"def made(): return cuda.shared.array({count}, dtype)"
-        scope = self
-        scope["dtype"] = np.dtype(char)
-        exec(compile(text, f"<shared {len(scope)} {char} {count}>", "exec"), scope, place)
-        found: Callable[[], Any] = place["made"]
-        return found
+        places: dict[tuple[str, int], Any] = {}
+
+        def made() -> Any:
+            caller = sys._getframe(1)
+            key = caller.f_code.co_name, caller.f_lineno
+            if key not in places:
+                text = f"made = lambda: cuda.shared.array({count}, np.dtype('{char}'))"
+                own: dict[str, Any] = {}
+                exec(compile(text, f"<shared {id(places)} {key}>", "exec"), self, own)
+                places[key] = own["made"]
+            return places[key]()
+
+        return made
 
 
 def _names(text: str) -> set[str]:
@@ -135,15 +175,14 @@ def stand_in(name: str) -> Callable[..., Any]:
 
 
 def launch(kernel: Any, of: GridKernel, x: int, y: int, z: int, *arguments: Any) -> None:
-    """A launch with few threads, which take turns; where memory is for all of a block, with all."""
+    """A launch with few threads, which take turns; of blocks that work together, with all."""
     global launches
     launches += 1
     if min(x, y, z) <= 0:
         return
     given = [FakeCUDAArray(a) if isinstance(a, np.ndarray) and a.ndim else a for a in arguments]
     if of.threads:
-        shared = [m.arguments[1] for m in of.kernel.factories.values() if m.function == "shared"]
-        kernel[(x, y, z), (of.threads if of.threads in shared else THREADS, 1, 1)](*given)
+        kernel[(x, y, z), (of.threads, 1, 1)](*given)
     else:
         width, height = min(x, 8), min(y, 2)  # one thread where nothing is shared
         blocks = min(-(-x // width), 2), min(-(-y // height), 2), min(z, 2)
@@ -211,6 +250,10 @@ def extremes(x: Any) -> Any:
     return x.max(axis=1), np.argmin(x, axis=0), (x > 0).any(), np.abs(x).max()
 
 
+def added(x: Any) -> Any:
+    return (x + 1).sum(axis=1), (x - 1).sum(), x.sum(axis=0)
+
+
 def gathered(x: Any, places: Any) -> Any:
     return x[places] * 2, np.take(x, places[::-1])
 
@@ -245,6 +288,7 @@ PROGRAMS: dict[Callable[..., Any], Callable[[], tuple[Any, ...]]] = {
     strided: lambda: (np.arange(120.0).reshape(12, 10), np.linspace(0, 1, 36).reshape(6, 6)),
     integers: lambda: (np.arange(-70, 130),),
     extremes: lambda: (np.sin(np.arange(60.0)).reshape(6, 10),),
+    added: lambda: (np.sin(np.arange(180.0)).reshape(6, 30),),
     gathered: lambda: (np.arange(30.0), np.array([3, -1, 7, 7, 0])),
     scattered: lambda: (np.arange(9.0), np.array([1, 3, -1, 3]), np.arange(4.0)),
     written: lambda: (np.linspace(-1, 1, 50),),
@@ -256,7 +300,7 @@ PROGRAMS: dict[Callable[..., Any], Callable[[], tuple[Any, ...]]] = {
 DRAWS: dict[str, Callable[[], Any]] = {
     "philox": lambda: 2 * PhiloxRandomStreams(1).normal((40,)) + 1,
     "mrg31k3p": lambda: MRG_RandomStreams(1).uniform((40,)),
-    "mt19937": lambda: RandomStreams(1).uniform((320,), low=-1.0),
+    "mt19937": lambda: RandomStreams(1).uniform((150,), low=-1.0),
 }
 
 

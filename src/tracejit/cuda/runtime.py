@@ -7,9 +7,11 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
+from tracejit.cuda.machine.products import add_product
 from tracejit.cuda.machine.samplers import philox_randint, philox_random_integers, sampler
 from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
 from tracejit.cuda.machine.sorted import sorts_before
+from tracejit.cuda.machine.teams import sum_teams
 from tracejit.cuda.machine.views import affine
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
 from tracejit.intrinsics.cast import *  # noqa: F403
@@ -80,6 +82,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "add_product",
     "affine",
     "apart",
     "checked",
@@ -112,6 +115,7 @@ __all__ = [
     "sum_carry",
     "sum_close",
     "sum_open",
+    "sum_teams",
     "temporary",
     "thread",
     "threads",

@@ -45,7 +45,7 @@ def emit_scans(
 
     def launch(emitter: ScanEmitter) -> None:
         name = f"kernel{len(host.kernels)}"
-        made = host.kernels[name] = emitter.finished(name, THREADS)
+        host.kernels[name] = made = emitter.finished(name, THREADS)
         host.call_kernel(name, (tiles, 1, 1), made.kernel.parameters)
 
     launch(first)

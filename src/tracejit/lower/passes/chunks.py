@@ -14,6 +14,7 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.lower import access
 from tracejit.lower.access import Entry
+from tracejit.lower.passes.draws import reader
 from tracejit.lower.program import (
     Buffer,
     Computation,
@@ -93,8 +94,9 @@ def mark_chunks(program: Program) -> None:
     Needs: the buffers. Guarantees: in such a loop each iteration is `alone`, but for results that
     are reduced over all axes, and for elements that are put where positions say.
     """
+    drawn = [reader(c, program) for c in program.items if isinstance(c, Computation)]
     for loop in program.items:
-        if not isinstance(loop, Loop) or loop.draws or loop.copies:
+        if not isinstance(loop, Loop) or loop.draws or loop.copies or loop in drawn:
             continue
         if loop.has(Tile):
             for c in own_computations(loop):
