@@ -13,6 +13,8 @@ from test_kernels import DRIVER, on_device, same
 import tracejit
 import tracejit.tensor as T
 from tracejit import PhiloxRandomStreams
+from tracejit.cuda.compile import kernel_ptx
+from tracejit.cuda.machine.ptx import cubin
 from tracejit.sandbox.rng_mrg import MRG_RandomStreams
 from tracejit.tensor.shared_randomstreams import RandomStreams
 from tracejit.theano.flags import change_flags
@@ -52,6 +54,24 @@ def test_philox_in_the_loop_that_reads(name: str) -> None:
     before = DRIVER.launches
     check(PhiloxRandomStreams, FUSED[name])
     assert DRIVER.launches - before == 2 * 3  # the loop's, and the state's
+
+
+def kernels(streams: Any, make: Make) -> list[Any]:
+    """The kernels of a function of draws."""
+    with change_flags(device="fake"):
+        f = tracejit.function([], make(streams(3)))
+        f()
+    [path] = f.program.paths
+    return list(path.executable.emitted.kernels.values())
+
+
+def test_both_numbers_of_a_block() -> None:
+    """A thread that takes both makes a block once, with one radius and one angle."""
+    [kernel, _] = kernels(PhiloxRandomStreams, lambda s: 2 * s.normal((1000,)))
+    assert "over_pairs(1000)" in kernel.text
+    text = kernel_ptx(kernel, (9, 0))
+    assert text.count("sqrt.rn.f64") == 1
+    assert text.count("st.global.f64") == 2
 
 
 MRG: dict[str, Make] = {
@@ -210,14 +230,7 @@ def test_generators_of_numpys() -> None:
     ],
 )
 def test_instructions(streams: Any, make: Make) -> None:
-    from tracejit.cuda.compile import kernel_ptx
-    from tracejit.cuda.machine.ptx import cubin
-
-    with change_flags(device="fake"):
-        f = tracejit.function([], make(streams(3)))
-        f()
-    [path] = f.program.paths
-    for kernel in path.executable.emitted.kernels.values():
+    for kernel in kernels(streams, make):
         text = kernel_ptx(kernel, (9, 0))
         assert not re.search(r"\.local|\.approx|\bcall\b", text)
         assert "0 bytes spill stores" in cubin(text, (9, 0), ["-verbose"])[1]

@@ -100,11 +100,26 @@ def _normal(
     return both[0], both[1]
 
 
+#: What makes the two numbers of a block, by the name of the intrinsic for one of them.
+MAKES: dict[str, Make] = {"philox_word": _word, "philox_normal": _normal}
+
+
+def pair_of(
+    b: ir.IRBuilder, make: Make, key: ir.Value, draw: ir.Value, place: ir.Value
+) -> tuple[ir.Value, ir.Value]:
+    """Both numbers of the block of a place."""
+    return make(b, BINARY64, *_block(b, BINARY64, key, draw, place))
+
+
+def one_of(b: ir.IRBuilder, pair: tuple[ir.Value, ir.Value], place: ir.Value) -> ir.Value:
+    """That of a place."""
+    odd = b.icmp_unsigned("!=", b.and_(place, _INT(HALF)), _INT(0))
+    return b.select(odd, pair[1], pair[0])
+
+
 def _element(b: ir.IRBuilder, make: Make, operands: Any) -> ir.Value:
     """The number of one place."""
-    pair = make(b, BINARY64, *_block(b, BINARY64, *operands))
-    odd = b.icmp_unsigned("!=", b.and_(operands[2], _INT(HALF)), _INT(0))
-    return b.select(odd, pair[1], pair[0])
+    return one_of(b, pair_of(b, make, *operands), operands[2])
 
 
 def _scalar(module: ir.Module, name: str, make: Make, result: ir.Type) -> ir.Function:

@@ -10,6 +10,7 @@ from typing import Any
 from tracejit.cuda.emit.launching import grid_kernel
 from tracejit.cuda.emit.sums import DeviceChunks, TeamSums
 from tracejit.cuda.packages import lacking
+from tracejit.cuda.passes.pairs import by_pairs
 from tracejit.cuda.passes.teams import THREADS, is_shared
 from tracejit.cuda.passes.vectors import by_vectors
 from tracejit.cuda.source import GridKernel, ParameterKind, scalar_kind
@@ -72,7 +73,9 @@ class DeviceEmitter(Emitter):
         kinds = {**self.host.kinds, **self.scalars}
         read = read_in(self.body)
         used = [name for name in kinds if name in read]
-        width = 1 if threads else by_vectors(self.body, kinds)
+        width = 1
+        if not threads:
+            width = 2 if by_pairs(self.body) else by_vectors(self.body, kinds)
         kernel = Kernel(used, self.factories, self.body)
         return grid_kernel(name, kernel, tuple(kinds[n] for n in used), threads, width, self.team)
 

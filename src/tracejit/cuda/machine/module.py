@@ -16,13 +16,16 @@ from numba.core.registry import cpu_target
 
 from tracejit.cuda.machine import shared
 from tracejit.cuda.machine.dialect import for_nvvm
+from tracejit.cuda.machine.pairs import Pairs, by_pairs
 from tracejit.cuda.machine.ptx import versions
 from tracejit.cuda.machine.teams import TeamBuilder
 from tracejit.cuda.machine.vectors import Pack, are_aligned
+from tracejit.cuda.passes.pairs import KIND as KIND_OF_PAIRS
 from tracejit.cuda.passes.vectors import KIND, WIDTHS, Arrays, accesses
 from tracejit.intrinsics import grid, structure
 from tracejit.intrinsics.build import LOOPS, Builder, Value
-from tracejit.lower.kernel.statements import Element, For, Kernel, Store
+from tracejit.intrinsics.philox import MAKES
+from tracejit.lower.kernel.statements import Call, Element, For, Kernel, Store
 
 _TRIPLE = "nvptx64-nvidia-cuda"
 _LAYOUT = (
@@ -43,6 +46,8 @@ class KernelBuilder(TeamBuilder):
     }
     #: What the loop by vectors that is open loads and stores.
     pack: Pack | None = None
+    #: What the loop by pairs that is open has drawn.
+    pairs: Pairs | None = None
 
     def leave(self, code: ir.Value) -> None:
         self.b.ret_void()
@@ -51,6 +56,9 @@ class KernelBuilder(TeamBuilder):
         width = next((n for n in WIDTHS if s.kind == f"{KIND}{n}"), 0)
         if width:
             self._by_vectors(s, width)
+            return
+        if s.kind == KIND_OF_PAIRS:
+            by_pairs(self, s)
             return
         super()._for(s)
 
@@ -91,6 +99,11 @@ class KernelBuilder(TeamBuilder):
             return self.pack.load(e)
         return super()._element(e)
 
+    def _called(self, e: Call) -> Value:
+        if self.pairs is not None and e.function in MAKES:
+            return self.pairs.drawn(self, e)
+        return super()._called(e)
+
     def _store(self, s: Store) -> None:
         if self.pack is not None and s.element in self.pack.stores:
             self.pack.store(s.element, self.value(s.value))
@@ -103,7 +116,11 @@ KernelBuilder.statement_of = {
     For: KernelBuilder._for,
     Store: KernelBuilder._store,
 }
-KernelBuilder.expression_of = {**Builder.expression_of, Element: KernelBuilder._element}
+KernelBuilder.expression_of = {
+    **Builder.expression_of,
+    Call: KernelBuilder._called,
+    Element: KernelBuilder._element,
+}
 
 
 def words(kind: Any) -> int:
