@@ -117,7 +117,15 @@ def test_extremes_of_zeros(dtype: str) -> None:
 
     def f(x: Any, y: Any) -> Any:
         first = np.fmin(x, y), np.fmax(x, y), np.minimum(x, y), np.maximum(x, y)
-        return *first, np.fmin(0.0, x), np.fmax(-0.0, x), np.fmax(x, 0.0), np.clip(x, 0.0, 1.0)
+        chosen = np.where(x < 0, x, 0.0), np.where(0.0 > x, 0.0, x), np.where(x > y, x, y)
+        return (
+            *first,
+            *chosen,
+            np.fmin(0.0, x),
+            np.fmax(-0.0, x),
+            np.fmax(x, 0.0),
+            np.clip(x, 0.0, 1.0),
+        )
 
     for got, want in zip(on_device(f, x, y), on_device(f, x, y, device="cpu"), strict=True):
         same(got, want)

@@ -221,7 +221,7 @@ def _is_plain(function: ir.Function, body: ir.Block) -> bool:
     """Whether an open loop has no branches, and calls no function but those of vectors too."""
     blocks = function.basic_blocks
     return len(blocks) == blocks.index(body) + 2 and all(
-        instruction.callee.name.startswith("llvm.")
+        getattr(instruction.callee, "name", "").startswith("llvm.")
         or any("vector-function-abi-variant" in a for a in instruction.attributes)
         for instruction in body.instructions
         if isinstance(instruction, ir.CallInstr)

@@ -23,6 +23,30 @@ _ORDER = {"smax": (">", True), "smin": ("<", True), "umax": (">", False), "umin"
 _ATTRIBUTES = {"memory(none)": "readnone", "willreturn": None, "nofree": None, "nosync": None}
 
 
+class Instructions(ir.IRBuilder):
+    """Instructions of which NVVM makes no others that give other bits.
+
+    Of ``x < 0 ? x : 0`` it would make a minimum, which is -0 where x is.
+    """
+
+    def select(
+        self, cond: ir.Value, lhs: ir.Value, rhs: ir.Value, name: str = "", flags: Any = ()
+    ) -> ir.Value:
+        compared = isinstance(cond, ir.FCMPInstr)
+        if compared and any(isinstance(o, ir.Constant) for o in cond.operands):
+            lhs, rhs = (_hidden(self, v) if isinstance(v, ir.Constant) else v for v in (lhs, rhs))
+        return super().select(cond, lhs, rhs, name, flags)
+
+
+def _hidden(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
+    """A number of which nothing is known to those who look for patterns."""
+    if x.type not in (ir.FloatType(), ir.DoubleType()):
+        return x
+    letter, width = ("d", 64) if x.type == ir.DoubleType() else ("f", 32)
+    kind = ir.FunctionType(x.type, [x.type])
+    return b.asm(kind, f"mov.f{width} $0, $1;", f"={letter},{letter}", [x], False)
+
+
 def for_nvvm(module: ir.Module) -> None:
     """Change a module so that NVVM takes it; its first function is the kernel."""
     kernel, *others = module.functions
@@ -52,8 +76,11 @@ def _attributes(function: ir.Function) -> None:
 
 def _instruction(i: Any) -> None:
     called = getattr(getattr(i, "callee", None), "name", "")
-    if called.startswith(_OF_NUMBERS) and isinstance(i.operands[1], ir.Constant):
-        i.args[:] = i.args[::-1]  # of a number and a constant a processor gives the constant
+    if called.startswith(_OF_NUMBERS) and isinstance(i.args[1], ir.Constant):
+        i.operands = [
+            i.callee,
+            *i.args[::-1],
+        ]  # of a number and a constant a processor gives the constant
     if i.opname == "fneg":
         [x] = i.operands
         i.opname, i.operands = "fsub", [ir.Constant(x.type, -0.0), x]
@@ -133,7 +160,7 @@ def _number_extreme(b: ir.IRBuilder, name: str, x: ir.Value, y: ir.Value) -> ir.
     Of zeros a GPU's own instruction would tell the signs.
     """
     other = b.fcmp_ordered("<" if name == "minnum" else ">", y, x)
-    return b.select(b.or_(other, b.fcmp_unordered("uno", x, x)), y, x)
+    return b.select(b.or_(other, b.fcmp_unordered("uno", x, x)), y, _hidden(b, x))
 
 
 _BODIES: dict[str, Callable[..., ir.Value]] = {

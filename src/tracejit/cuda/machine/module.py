@@ -15,7 +15,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
 from tracejit.cuda.machine import shared
-from tracejit.cuda.machine.dialect import for_nvvm
+from tracejit.cuda.machine.dialect import Instructions, for_nvvm
 from tracejit.cuda.machine.pairs import Pairs, by_pairs
 from tracejit.cuda.machine.ptx import versions
 from tracejit.cuda.machine.teams import TeamBuilder
@@ -151,7 +151,7 @@ def module_text(
     module.triple, module.data_layout = _TRIPLE, _LAYOUT
     given = [kind for ty in signature for kind in _parameters(context, ty)]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), given), name)
-    b = ir.IRBuilder(function.append_basic_block("entry"))
+    b = Instructions(function.append_basic_block("entry"))
     _tell_constant(function, signature)
     rest = iter(function.args)
     arguments = [_argument(context, b, ty, rest) for ty in signature]
