@@ -117,7 +117,7 @@ def test_extremes_of_zeros(dtype: str) -> None:
 
     def f(x: Any, y: Any) -> Any:
         first = np.fmin(x, y), np.fmax(x, y), np.minimum(x, y), np.maximum(x, y)
-        chosen = np.where(x < 0, x, 0.0), np.where(0.0 > x, 0.0, x), np.where(x > y, x, y)
+        chosen = np.where(x < 0, x, 0.0), np.where(x < 0.0, 0.0, x), np.where(x > y, x, y)
         return (
             *first,
             *chosen,
