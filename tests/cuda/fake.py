@@ -3,31 +3,93 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import translate
 
+from tracejit.cuda.array import DeviceArray
 from tracejit.cuda.device.driver import Device
+from tracejit.errors import DeviceError
+from tracejit.lower.registry import target
+
+
+def held(device: str) -> int:
+    """The bytes of a device's memory that somebody refers to."""
+    home: Any = target(device).residence
+    gc.collect()
+    home.flags.clear()
+    return int(home.driver.used - home.pool.kept)
+
+
+def downloaded(value: Any) -> Any:
+    """A result with arrays of NumPy's in the place of those on a device."""
+    if isinstance(value, DeviceArray):
+        return value.get()
+    if type(value) in (tuple, list):
+        return type(value)(map(downloaded, value))
+    return {k: downloaded(v) for k, v in value.items()} if type(value) is dict else value
 
 
 class FakeDriver:
-    """Counts what is allocated, launched and copied; may be told to fail."""
+    """Counts what is allocated, launched and copied; may be told to fail at the k-th step."""
+
+    stream = 77
 
     def __init__(self, cc: tuple[int, int] = (9, 0), memory: int = 1 << 30) -> None:
         self.device = Device(0, "a GPU in the host's memory", cc, 4, memory)
         self.memory: dict[int, np.ndarray] = {}
         self.launches = self.uploads = self.downloads = 0
+        #: What each stream waited for: pairs of streams.
+        self.ordered: list[tuple[int, int]] = []
+        #: By kind of step, how many may succeed before one fails.
+        self.failing: dict[str, int] = {}
         self.random = np.random.default_rng(0)
 
     @property
     def used(self) -> int:
-        return sum(block.size for block in self.memory.values())
+        return sum(block.size - 256 for block in self.memory.values())
+
+    def step(self, kind: str) -> None:
+        """Fail, if it is its turn: once."""
+        left = self.failing.get(kind)
+        if left is not None:
+            self.failing[kind] = left - 1
+            if left == 0:
+                raise DeviceError(f"the GPU could not {kind}")
+
+    def current(self) -> None:
+        pass
+
+    def memory_info(self) -> tuple[int, int]:
+        return self.device.memory - self.used, self.device.memory
+
+    def device_of(self, address: int) -> int | None:
+        return 0 if self.block_of(address) is not None else None
+
+    def block_of(self, address: int) -> np.ndarray | None:
+        """The memory in which an address lies."""
+        found = [b for a, b in self.memory.items() if a <= address < a + b.size - 256]
+        return found[0] if found else None
+
+    def copy(self, to: int, address: int, size: int) -> None:
+        self.step("copy")
+        ctypes.memmove(to, address, size)
+
+    def order(self, before: int, after: int) -> None:
+        self.ordered.append((before, after))
+
+    def synchronize(self) -> None:
+        pass
 
     def allocate(self, size: int) -> int:
-        if self.used + size > self.device.memory:
-            raise MemoryError(f"{size} bytes asked for, {self.device.memory - self.used} free")
+        left = self.failing.get("allocate")
+        if left is not None:
+            self.failing["allocate"] = left - 1
+        if left == 0 or self.used + size > self.device.memory:
+            raise MemoryError(f"{size:,} bytes asked for, {self.device.memory - self.used:,} free")
         block = np.full(size + 256, 0xA5, np.uint8)
         address = -(-block.ctypes.data // 256) * 256
         self.memory[address] = block
@@ -37,10 +99,12 @@ class FakeDriver:
         del self.memory[address]
 
     def upload(self, address: int, array: np.ndarray) -> None:
+        self.step("upload")
         self.uploads += 1
         ctypes.memmove(address, array.ctypes.data, array.nbytes)
 
     def download(self, array: np.ndarray, address: int) -> None:
+        self.step("download")
         self.downloads += 1
         ctypes.memmove(array.ctypes.data, address, array.nbytes)
 
@@ -50,6 +114,7 @@ class FakeDriver:
     def launch(
         self, kernel: Any, grid: Sequence[int], block: Sequence[int], pointers: int, sizes: Any
     ) -> None:
+        self.step("launch")
         self.launches += 1
         where = (ctypes.c_void_p * len(sizes)).from_address(pointers) if sizes else []
         words = np.zeros(len(sizes) or 1, np.uint64)

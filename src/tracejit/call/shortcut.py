@@ -18,7 +18,7 @@ import numpy as np
 
 from tracejit.call.arguments import Description, layout
 from tracejit.call.compiled import Compiled
-from tracejit.call.fallback import Refusal, remember
+from tracejit.call.fallback import Refusal, device_of, remember
 from tracejit.capture.bytecode import scan
 from tracejit.capture.generators import is_generator
 from tracejit.config import Settings, settings
@@ -79,8 +79,11 @@ def run(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def note_argument(
     fn: Compiled, refusal: Refusal, args: tuple[Any, ...], kwargs: dict[str, Any], mode: str
 ) -> None:
-    """Recognise calls like this one, which could not be described, unless they are errors."""
-    if mode == "error" or refusal.bound:
+    """Recognise calls like this one, which could not be described, unless they are errors.
+
+    What is downloaded for NumPy takes longer than to describe it.
+    """
+    if mode == "error" or refusal.bound or device_of(fn) != "cpu":
         return
     signature, known = fn._signature, fn._refused.get(refusal.reason)
     if known is not None and known.fits is not None:
@@ -105,7 +108,7 @@ def note_argument(
 
 def note(fn: Compiled, refusal: Refusal, description: Description, mode: str) -> None:
     """Recognise calls like this one, whose trace was refused, unless they are errors."""
-    if mode == "error" or refusal.bound:
+    if mode == "error" or refusal.bound or device_of(fn) != "cpu":
         return
     if refusal.fits is None:
         refusal.fits = _refused_whatever(fn)

@@ -24,6 +24,8 @@ _NAME = "no device"
 class Nowhere:
     """A driver for no GPU: kernels may be compiled for it, and that is all."""
 
+    stream = 0
+
     def __init__(self, cc: tuple[int, int]) -> None:
         self.device = Device(0, _NAME, cc, 1, 0)
 
@@ -33,13 +35,31 @@ class Nowhere:
     def allocate(self, size: int) -> int:
         raise DeviceError("there is no GPU to run on")
 
+    def current(self) -> None:
+        raise DeviceError("there is no GPU to run on")
+
     def free(self, address: int) -> None:
         raise DeviceError("there is no GPU to run on")
+
+    def memory_info(self) -> tuple[int, int]:
+        return 0, 0
+
+    def device_of(self, address: int) -> int | None:
+        return None
 
     def upload(self, address: int, array: np.ndarray) -> None:
         raise DeviceError("there is no GPU to run on")
 
     def download(self, array: np.ndarray, address: int) -> None:
+        raise DeviceError("there is no GPU to run on")
+
+    def copy(self, to: int, address: int, size: int) -> None:
+        raise DeviceError("there is no GPU to run on")
+
+    def order(self, before: int, after: int) -> None:
+        raise DeviceError("there is no GPU to run on")
+
+    def synchronize(self) -> None:
         raise DeviceError("there is no GPU to run on")
 
     def launch(

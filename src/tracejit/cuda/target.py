@@ -15,6 +15,7 @@ from tracejit.cuda.emit.host import emit
 from tracejit.cuda.entry import Entry
 from tracejit.cuda.machine.host import DEVICE
 from tracejit.cuda.passes.memory import scalars_in_memory
+from tracejit.cuda.residence import Home
 from tracejit.cuda.source import CUDASource
 from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
@@ -27,13 +28,14 @@ _SECONDS = 0.05
 
 
 class CUDA:
-    """Programs for the GPU that `driver` stands for."""
+    """Programs for the GPU that `driver` stands for; `name` is its device's."""
 
     costs = Costs()
     passes = Passes(stored=(scalars_in_memory,))
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, name: str = "cuda") -> None:
         self.link = Link(driver)
+        self.residence = Home(name, driver)
         self._lock = threading.Lock()
 
     def render(self, program: Program) -> CUDASource:
@@ -63,7 +65,7 @@ class CUDA:
         signature += [Array(np.dtype(np.int32), 1, "C"), DEVICE]
         with self._lock:
             function, made = host_entry(source, tuple(signature))
-            return Entry(source, graph, layouts, function, self.link), made
+            return Entry(source, graph, layouts, function, self.link, self.residence), made
 
     def launch(self, made: Made) -> Launch | None:
         """Large calls are run as all are."""

@@ -19,9 +19,19 @@ class Device(NamedTuple):
 
 
 class Driver(Protocol):
-    """A GPU's memory, by addresses, and its kernels. DeviceError where something fails."""
+    """A GPU's memory, by addresses, and its kernels. DeviceError where something fails.
+
+    Launches and copies are in one `stream`, one after the other. `current` comes first, in each
+    thread.
+    """
 
     device: Device
+    #: The stream, as others name it.
+    stream: int
+
+    def current(self) -> None:
+        """Let this thread work on the device."""
+        ...
 
     def allocate(self, size: int) -> int:
         """The address of so many bytes; MemoryError where there are none left."""
@@ -31,12 +41,32 @@ class Driver(Protocol):
         """Give memory back that `allocate` gave."""
         ...
 
+    def memory_info(self) -> tuple[int, int]:
+        """The bytes that are free, and all of them."""
+        ...
+
+    def device_of(self, address: int) -> int | None:
+        """The number of the device whose memory is there; None where it is no device's."""
+        ...
+
     def upload(self, address: int, array: np.ndarray) -> None:
-        """Copy a contiguous array of the host's to an address."""
+        """Copy a contiguous array of the host's to an address; then it may be changed."""
         ...
 
     def download(self, array: np.ndarray, address: int) -> None:
         """Copy to a contiguous array of the host's, when all launches before are done."""
+        ...
+
+    def copy(self, to: int, address: int, size: int) -> None:
+        """Copy so many bytes from one address to another."""
+        ...
+
+    def order(self, before: int, after: int) -> None:
+        """Let what is put into the stream `after` from now on wait for what is in `before`."""
+        ...
+
+    def synchronize(self) -> None:
+        """Wait until all is done."""
         ...
 
     def load(self, code: bytes, ptx: str, name: str) -> Any:

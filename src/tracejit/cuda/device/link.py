@@ -7,10 +7,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from tracejit.cuda.compile import machine_code
 from tracejit.cuda.device.driver import Driver
+from tracejit.cuda.device.memory import bytes_at
 from tracejit.cuda.source import GridKernel
 
 #: Threads of a block, and the most blocks of a grid along its first axis, and along the others.
@@ -81,12 +80,6 @@ class Link:
             return 0
 
         return call
-
-
-def bytes_at(address: int, size: int) -> np.ndarray:
-    """So many bytes of the host's memory, as an array over them."""
-    memory: Any = (ctypes.c_ubyte * size).from_address(address)
-    return np.frombuffer(memory, np.uint8)
 
 
 def shape_of(x: int, y: int, z: int) -> tuple[Sequence[int], Sequence[int]]:

@@ -74,16 +74,16 @@ class Nvidia:
         memory = _done(cuda.cuDeviceTotalMem(handle), "tell its memory")
         self.device = Device(number, name, (major, minor), processors, memory)
         self._context = _done(cuda.cuDevicePrimaryCtxRetain(handle), "give a context")
-        self._current()
+        self.current()
         self._stream = _done(cuda.cuStreamCreate(1), "make a stream")
+        self.stream = int(self._stream)
 
-    def _current(self) -> None:
-        """A context belongs to a thread."""
+    def current(self) -> None:  # a context belongs to a thread
         _done(_cuda().cuCtxSetCurrent(self._context), "take its context")
 
     def allocate(self, size: int) -> int:
         cuda = _cuda()
-        self._current()
+        self.current()
         code, address = cuda.cuMemAllocAsync(size, self._stream)
         if int(code) == _OUT_OF_MEMORY:
             free, total = _done(cuda.cuMemGetInfo(), "tell its memory")
@@ -94,11 +94,23 @@ class Nvidia:
         return int(_done((code, address), f"give {size:,} bytes"))
 
     def free(self, address: int) -> None:
-        self._current()
+        self.current()
         _done(_cuda().cuMemFreeAsync(address, self._stream), "take memory back")
 
+    def memory_info(self) -> tuple[int, int]:
+        self.current()
+        free, total = _done(_cuda().cuMemGetInfo(), "tell its memory")
+        return free, total
+
+    def device_of(self, address: int) -> int | None:
+        cuda = _cuda()
+        self.current()
+        kind = cuda.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
+        code, number = cuda.cuPointerGetAttribute(kind, address)
+        return None if int(code) else int(number)
+
     def upload(self, address: int, array: np.ndarray) -> None:
-        self._current()
+        self.current()
         start = array.__array_interface__["data"][0]
         _done(
             _cuda().cuMemcpyHtoDAsync(address, start, array.nbytes, self._stream), "be written to"
@@ -106,14 +118,34 @@ class Nvidia:
 
     def download(self, array: np.ndarray, address: int) -> None:
         cuda = _cuda()
-        self._current()
+        self.current()
         start = array.__array_interface__["data"][0]
         _done(cuda.cuMemcpyDtoHAsync(start, address, array.nbytes, self._stream), "be read from")
         _done(cuda.cuStreamSynchronize(self._stream), "finish")
 
+    def copy(self, to: int, address: int, size: int) -> None:
+        self.current()
+        _done(_cuda().cuMemcpyDtoDAsync(to, address, size, self._stream), "copy memory")
+
+    def order(self, before: int, after: int) -> None:
+        if before == after:
+            return
+        cuda = _cuda()
+        self.current()
+        event = _done(cuda.cuEventCreate(2), "make an event")  # without a time
+        try:
+            _done(cuda.cuEventRecord(event, before), "note how far a stream is")
+            _done(cuda.cuStreamWaitEvent(after, event, 0), "let a stream wait")
+        finally:
+            cuda.cuEventDestroy(event)
+
+    def synchronize(self) -> None:
+        self.current()
+        _done(_cuda().cuStreamSynchronize(self._stream), "finish")
+
     def load(self, code: bytes, ptx: str, name: str) -> Any:
         cuda = _cuda()
-        self._current()
+        self.current()
         module = _done(cuda.cuModuleLoadData(code), f"load {name}")
         return _done(cuda.cuModuleGetFunction(module, name.encode()), f"find {name}")
 
@@ -125,6 +157,6 @@ class Nvidia:
         pointers: int,
         sizes: Sequence[int],
     ) -> None:
-        self._current()
+        self.current()
         launched = _cuda().cuLaunchKernel(kernel, *grid, *block, 0, self._stream, pointers, 0)
         _done(launched, "run a kernel")
