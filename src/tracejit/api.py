@@ -17,14 +17,15 @@ def function(f: Any = None, *args: Any, **kwargs: Any) -> Any:
 
     **Of a Python function**, ``function(f, *, name=None, on_unsupported=None, stabilise=False,
     convert_arrays=False, device=None)``, also as decorator, with or without options. `name` is
-    shown in messages; `on_unsupported` ("warn" or "error") overrides the setting of ``tracejit.config`` for
-    this function; `stabilise` computes formulas that overflow or cancel in a better form, and not
-    as NumPy would. `convert_arrays` takes ``np.asarray(a)`` in place of an argument `a`, or a part
-    of one, that is no array but converts to one (a Series of pandas, a tensor of another library).
-    It changes what the function computes: the operators and methods are those of arrays, so that
-    ``s.std()`` divides by n and not n - 1, NaN is not skipped, labels are not aligned, and results
-    are arrays. Without it, a call with such an argument runs in plain Python. `device` is where it
-    runs, "cpu", "cuda", "cuda:1" and so on, in place of that of ``tracejit.config``.
+    shown in messages; `on_unsupported` ("warn" or "error") overrides the setting of
+    ``tracejit.config`` for this function; `stabilise` computes formulas that overflow or cancel in
+    a better form, and not as NumPy would. `convert_arrays` takes ``np.asarray(a)`` in place of an
+    argument `a`, or a part of one, that is no array but converts to one (a Series of pandas, a
+    tensor of another library). It changes what the function computes: the operators and methods
+    are those of arrays, so that ``s.std()`` divides by n and not n - 1, NaN is not skipped, labels
+    are not aligned, and results are arrays. Without it, a call with such an argument runs in plain
+    Python. `device` is where it runs, "cpu", "cuda", "cuda:1" and so on, in place of that of
+    ``tracejit.config``.
 
     Arguments may be arrays of any shape and layout, of bool, integer, float or complex dtype up to
     128 bits, NumPy scalars, Python numbers, and tuples, lists, dicts, named tuples and dataclasses

@@ -44,7 +44,7 @@ class FakeDriver:
         self.launches = self.uploads = self.downloads = 0
         #: What each stream waited for: pairs of streams.
         self.ordered: list[tuple[int, int]] = []
-        #: By kind of step, how many may succeed before one fails.
+        #: By kind of step, how many may succeed before one fails; of allocations, all after.
         self.failing: dict[str, int] = {}
         self.random = np.random.default_rng(0)
 
@@ -85,10 +85,10 @@ class FakeDriver:
         pass
 
     def allocate(self, size: int) -> int:
-        left = self.failing.get("allocate")
-        if left is not None:
+        left = self.failing.get("allocate", 1)
+        if "allocate" in self.failing:
             self.failing["allocate"] = left - 1
-        if left == 0 or self.used + size > self.device.memory:
+        if left <= 0 or self.used + size > self.device.memory:
             raise MemoryError(f"{size:,} bytes asked for, {self.device.memory - self.used:,} free")
         block = np.full(size + 256, 0xA5, np.uint8)
         address = -(-block.ctypes.data // 256) * 256

@@ -319,6 +319,8 @@ def interpreted(fn: Compiled, problem: Exception, trace: Trace) -> bool:
     So runs what NumPy cannot run from its source: derivatives, and what uses shared variables.
     """
     mode = fn.on_unsupported or config.on_unsupported
+    if device_of(fn) != "cpu":
+        return False  # nothing interprets there
     bound = bool(bound_to(fn.__wrapped__) or trace.capture.states)
     if mode == "error" or not bound:
         return False  # to be raised as it is: a refusal keeps no traceback
