@@ -13,15 +13,14 @@ import translate
 from tracejit.cuda.array import DeviceArray
 from tracejit.cuda.device.driver import Device
 from tracejit.errors import DeviceError
+from tracejit.lower import registry
 from tracejit.lower.registry import target
 
 
 def held(device: str) -> int:
     """The bytes of a device's memory that somebody refers to."""
     home: Any = target(device).residence
-    gc.collect()
-    home.flags.clear()
-    return int(home.driver.used - home.pool.kept)
+    return int(home.driver.used)
 
 
 def downloaded(value: Any) -> Any:
@@ -49,8 +48,20 @@ class FakeDriver:
         self.random = np.random.default_rng(0)
 
     @property
-    def used(self) -> int:
+    def allocated(self) -> int:
         return sum(block.size - 256 for block in self.memory.values())
+
+    @property
+    def used(self) -> int:
+        """The bytes that somebody refers to: what the pools keep for later is nobody's."""
+        gc.collect()
+        found = self.allocated
+        for made in list(registry._targets.values()):
+            home: Any = made.residence
+            if home is not None and home.driver is self:
+                home.flags.clear()
+                found -= home.pool.kept
+        return found
 
     def step(self, kind: str) -> None:
         """Fail, if it is its turn: once."""
@@ -64,7 +75,7 @@ class FakeDriver:
         pass
 
     def memory_info(self) -> tuple[int, int]:
-        return self.device.memory - self.used, self.device.memory
+        return self.device.memory - self.allocated, self.device.memory
 
     def device_of(self, address: int) -> int | None:
         return 0 if self.block_of(address) is not None else None
@@ -88,8 +99,9 @@ class FakeDriver:
         left = self.failing.get("allocate", 1)
         if "allocate" in self.failing:
             self.failing["allocate"] = left - 1
-        if left <= 0 or self.used + size > self.device.memory:
-            raise MemoryError(f"{size:,} bytes asked for, {self.device.memory - self.used:,} free")
+        if left <= 0 or self.allocated + size > self.device.memory:
+            free = self.device.memory - self.allocated
+            raise MemoryError(f"{size:,} bytes asked for, {free:,} free")
         block = np.full(size + 256, 0xA5, np.uint8)
         address = -(-block.ctypes.data // 256) * 256
         self.memory[address] = block
@@ -117,9 +129,9 @@ class FakeDriver:
         self.step("launch")
         self.launches += 1
         where = (ctypes.c_void_p * len(sizes)).from_address(pointers) if sizes else []
-        words = np.zeros(len(sizes) or 1, np.uint64)
+        words = np.zeros((len(sizes) or 1, 2), np.uint64)  # the largest is a complex number
         for k, size in enumerate(sizes):
-            ctypes.memmove(words.ctypes.data + 8 * k, where[k], size)
+            ctypes.memmove(words.ctypes.data + 16 * k, where[k], size)
         order = self.random.permutation(int(np.prod(grid))).astype(np.uint32)
         numbers = [np.array(n, np.uint32) for n in (grid, block)]
         kernel(*(ctypes.c_void_p(a.ctypes.data) for a in (words, *numbers, order)))

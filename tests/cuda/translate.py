@@ -3,6 +3,10 @@
 One function is one thread; the threads of a grid run one after the other, blocks in an order that
 is shuffled. Registers are unsigned integers of their width; what computes reads them as its type
 says. What is not known here is an error, so nothing is passed over.
+
+Where threads wait for each other (`teams.c`), each runs up to where it waits, in an order that is
+shuffled anew each time. What is wrong then is a `Fault`: a barrier that not all reach, and an
+element of shared memory that one thread writes and another one touches between two barriers.
 """
 
 from __future__ import annotations
@@ -34,7 +38,7 @@ READ(uint64_t, double, of_f64) READ(uint32_t, float, of_f32) READ(uint16_t, _Flo
 typedef struct { uint32_t x, y, z; } dim;
 """
 _TAIL = """
-void launch(const uint64_t *P, const uint32_t *g, const uint32_t *t, const uint32_t *order) {
+int launch(const uint64_t *P, const uint32_t *g, const uint32_t *t, const uint32_t *order) {
   dim nctaid = {g[0], g[1], g[2]}, ntid = {t[0], t[1], t[2]};
   for (uint64_t k = 0; k < (uint64_t)g[0] * g[1] * g[2]; k++) {
     uint32_t b = order[k];
@@ -42,8 +46,17 @@ void launch(const uint64_t *P, const uint32_t *g, const uint32_t *t, const uint3
     for (uint32_t z = 0; z < t[2]; z++) for (uint32_t y = 0; y < t[1]; y++)
       for (uint32_t x = 0; x < t[0]; x++) thread(P, (dim){x, y, z}, ctaid, ntid, nctaid);
   }
+  return 0;
 }
 """
+_TEAMS = Path(__file__).with_name("teams.c").read_text(encoding="utf-8")
+#: What a launch says that a kernel has done.
+FAULTS = {
+    1: "threads have ended that others wait for",
+    2: "threads of a block wait at different barriers",
+    3: "threads wait for each other for ever",
+    4: "threads touch an element of shared memory at once, and one writes it",
+}
 _ROUND = {"rzi": "trunc", "rni": "rint", "rmi": "floor", "rpi": "ceil"}
 _SIGNS = {
     "add": "+",
@@ -64,6 +77,10 @@ class Unknown(Exception):
     """An instruction that is not translated."""
 
 
+class Fault(Exception):
+    """What no kernel may do, and one has done."""
+
+
 def floating(kind: str) -> bool:
     return kind[0] == "f"
 
@@ -75,20 +92,46 @@ class Translation:
         start = ptx.index(".entry")
         body = ptx[ptx.index("{", start) :]
         self.kinds: dict[str, str] = {}
+        self.registers: list[str] = []
         self.lines: list[str] = []
+        #: Arrays in shared memory: where they begin there, by name.
+        self.shared, self.room = _shared(ptx)
+        #: How many places there are where a thread waits.
+        self.waits = 0
         for kind, name, count in re.findall(r"\.reg \.(\w+)\s+%(\w+)<(\d+)>;", body):
             self.kinds[name] = kind
-            names = ", ".join(f"{name}{k} = 0" for k in range(int(count)))
-            self.lines.append(f"{_REGISTERS[kind]} {names};")
+            self.registers += [f"{_REGISTERS[kind]} {name}{k}" for k in range(int(count))]
         for line in body[1:].splitlines():
             self.line(line.strip().rstrip(";"))
 
     def text(self) -> str:
-        head = "static void thread(const uint64_t *P, dim tid, dim ctaid, dim ntid, dim nctaid) {"
-        return "\n".join([_HEAD, head, *self.lines, "}", _TAIL])
+        head = "static int thread(const uint64_t *P, dim tid, dim ctaid, dim ntid, dim nctaid) {"
+        if not (self.waits or self.shared):
+            own = [f"{r} = 0;" for r in self.registers]
+            return "\n".join([_HEAD, head, *own, *self.lines, "}", _TAIL])
+        kept, teams = "".join(f" {r};" for r in self.registers), _TEAMS.partition("/* THREAD */")
+        names = [r.split()[1] for r in self.registers]
+        own = [f"#define {n} (self->{n})" for n in names]
+        resume = "".join(f" case {k}: goto wait{k};" for k in range(1, self.waits + 1))
+        return "\n".join(
+            [
+                _HEAD,
+                f"#define ROOM {max(self.room, 1)}",
+                f"#define REGISTERS {kept}",
+                teams[0],
+                *own,
+                head.replace("thread(", "thread(state *self, "),
+                "const int me = tid.x + ntid.x * (tid.y + ntid.y * tid.z), laneid = me & 31;",
+                f"switch (self->at) {{{resume} }}",
+                *self.lines,
+                "}",
+                *(f"#undef {n}" for n in names),
+                teams[2],
+            ]
+        )
 
     def line(self, line: str) -> None:
-        if not line or line.startswith((".reg", "//", "}", "{", ".loc", ".pragma")):
+        if not line or line.startswith((".reg", ".shared", "//", "}", "{", ".loc", ".pragma")):
             return
         if label := re.match(r"\$(\w+):$", line):
             self.lines.append(f"{label[1]}: ;")
@@ -115,6 +158,8 @@ class Translation:
         """An operand as a value of a type."""
         if special := _SPECIAL.match(operand):
             return f"{special[1]}.{special[2]}"
+        if operand == "%laneid":
+            return "laneid"
         if operand.startswith("!"):
             return f"!{self.read(operand[1:], kind)}"
         if operand.startswith("%"):
@@ -148,7 +193,7 @@ class Translation:
     # Instructions ----------------------------------------------------------------------------
 
     def op_ret(self, words: list[str], o: list[str], line: str) -> str:
-        return "return;"
+        return "return 0;"
 
     def op_bra(self, words: list[str], o: list[str], line: str) -> str:
         return f"goto {o[0][1:]};"
@@ -157,11 +202,12 @@ class Translation:
         kind = words[-1]
         if words[0] == "param":
             found = re.search(r"_param_(\d+)(?:\+(\d+))?\]", o[1])
-            if not found or found[2]:
+            if not found:
                 raise Unknown(line)
-            if floating(kind):
-                return f"{o[0][1:]} = P[{found[1]}];"
-            return self.put(o[0], f"P[{found[1]}]", kind)
+            start = f"((const char*)(P + 2 * {found[1]}) + {found[2] or 0})"
+            size = 1 if kind == "pred" else int(kind[1:]) // 8
+            each = enumerate(t.strip() for t in o[0].strip("{}").split(","))
+            return " ".join(self._load(t, f"({start} + {k * size})", kind) for k, t in each)
         targets = [t.strip() for t in o[0].strip("{}").split(",")]
         return " ".join(self._load(t, self._at(o[1], k, kind), kind) for k, t in enumerate(targets))
 
@@ -178,17 +224,24 @@ class Translation:
         for k, s in enumerate(sources):
             if floating(kind):
                 raw = {"f64": "uint64_t", "f32": "uint32_t", "f16": "uint16_t"}[kind]
-                done.append(f"*({raw}*){self._at(o[0], k, kind)} = {self.bits(s)};")
+                done.append(f"*({raw}*){self._at(o[0], k, kind, True)} = {self.bits(s)};")
             else:
-                done.append(f"*({_C[kind]}*){self._at(o[0], k, kind)} = {self.read(s, kind)};")
+                place = self._at(o[0], k, kind, True)
+                done.append(f"*({_C[kind]}*){place} = {self.read(s, kind)};")
         return " ".join(done)
 
-    def _at(self, address: str, number: int, kind: str) -> str:
-        found = re.match(r"\[%(\w+)(?:\+(-?\d+))?\]", address)
-        if not found:
+    def _at(self, address: str, number: int, kind: str, write: bool = False) -> str:
+        found = re.match(r"\[(%?)(\w+)(?:\+(-?\d+))?\]", address)
+        if not found or not (found[1] or found[2] in self.shared):
             raise Unknown(address)
         size = 1 if kind == "pred" else int(kind[1:]) // 8
-        return f"({found[1]} + {int(found[2] or 0) + number * size})"
+        start = found[2] if found[1] else self._place(found[2])
+        place = f"({start} + {int(found[3] or 0) + number * size})"
+        return f"touched({place}, {size}, me, {int(write)})" if self.shared else place
+
+    def _place(self, name: str) -> str:
+        """Where an array in shared memory begins."""
+        return f"((uint64_t)room + {self.shared[name]})"
 
     def op_mov(self, words: list[str], o: list[str], line: str) -> str:
         target, source, kind = o[0], o[1], words[-1]
@@ -204,12 +257,53 @@ class Translation:
             return " ".join(
                 parts + ([] if high == "_" else [f"{high[1:]} = {self.bits(source)} >> {half};"])
             )
-        if _SPECIAL.match(source):
+        if source in self.shared:
+            return f"{target[1:]} = {self._place(source)};"
+        if _SPECIAL.match(source) or source == "%laneid":
             return f"{target[1:]} = {self.read(source, kind)};"
         return f"{target[1:]} = {self.bits(source)};"
 
     def op_cvta(self, words: list[str], o: list[str], line: str) -> str:
-        return f"{o[0][1:]} = {o[1][1:]};"
+        source = self._place(o[1]) if o[1] in self.shared else o[1][1:]
+        return f"{o[0][1:]} = {source};"
+
+    # Threads that wait -----------------------------------------------------------------------
+
+    def _wait(self, what: str) -> str:
+        """Return, and go on from here when all that are waited for are here."""
+        self.waits += 1
+        return f"self->at = {self.waits}; return {what}; wait{self.waits}: ;"
+
+    def op_bar(self, words: list[str], o: list[str], line: str) -> str:
+        if words != ["sync"] or o != ["0"]:
+            raise Unknown(line)
+        return self._wait("BLOCK")
+
+    def _exchange(self, value: str, mask: str) -> str:
+        """Give a value to the warp's other threads, which then is in ``given[lane]``."""
+        give = f"give(self, me, {value}, {self.read(mask, 'u32')});"
+        return f"{give} {self._wait('WARP')} const uint32_t *given = taken(self, me);"
+
+    def op_shfl(self, words: list[str], o: list[str], line: str) -> str:
+        if words[0] != "sync" or words[2] != "b32":
+            raise Unknown(line)
+        target, _, found = o[0].partition("|")
+        far, clamp = (self.read(x, "u32") for x in o[2:4])
+        take = f"int valid, from = lane_{words[1]}(laneid, {far}, {clamp}, &valid);"
+        told = f"{found[1:]} = valid;" if found else ""
+        exchange = self._exchange(self.read(o[1], "u32"), o[4])
+        return f"{exchange} {take} {target[1:]} = given[from]; {told}"
+
+    def op_vote(self, words: list[str], o: list[str], line: str) -> str:
+        if words[0] != "sync":
+            raise Unknown(line)
+        exchange = self._exchange(self.read(o[1], "pred"), o[2])
+        bits = f"uint32_t mask = {self.read(o[2], 'u32')}, bits = ballot(given, mask);"
+        found = {"ballot": "bits", "any": "bits != 0", "all": "bits == (mask & present(me))"}
+        return f"{exchange} {bits} {o[0][1:]} = {found[words[1]]};"
+
+    def op_activemask(self, words: list[str], o: list[str], line: str) -> str:
+        raise Unknown(line)  # which threads are there then, no rule says
 
     def op_cvt(self, words: list[str], o: list[str], line: str) -> str:
         to, kind, how = words[-2], words[-1], words[:-2]
@@ -361,6 +455,18 @@ for _op in ("add", "sub", "div", "rem", "and", "or", "xor"):
 _SIGN = {"f64": "0x8000000000000000ull", "f32": "0x80000000u", "f16": "0x8000u"}
 
 
+def _shared(ptx: str) -> tuple[dict[str, int], int]:
+    """Where arrays in shared memory begin, by name, and how many bytes there are in all."""
+    found: dict[str, int] = {}
+    room = 0
+    pattern = r"\.shared\s+\.align\s+(\d+)\s+\.b8\s+(\w+)\[(\d+)\];"
+    for align, name, size in re.findall(pattern, ptx):
+        room = -(-room // int(align)) * int(align)
+        found[name] = room
+        room += int(size)
+    return found, room
+
+
 def _wide(words: list[str]) -> str:
     kind = words[-1]
     return f"{kind[0]}{2 * int(kind[1:])}" if "wide" in words else kind
@@ -390,4 +496,10 @@ def loaded(ptx: str) -> Callable[..., Any]:
         made = place.with_suffix(".tmp")
         subprocess.run(["gcc", *flags, str(source), "-o", str(made), "-lm"], check=True)
         made.rename(place)
-    return ctypes.CDLL(str(place)).launch
+    run = ctypes.CDLL(str(place)).launch
+
+    def launch(*arguments: Any) -> None:
+        if code := run(*arguments):
+            raise Fault(FAULTS[code])
+
+    return launch

@@ -255,7 +255,7 @@ PASSES = {
         ),
     ),
     "masks": Pass(
-        "cpu/passes/masks.py",
+        "lower/masks.py",
         "tests/cpu/passes/test_graph_passes.py",
         (
             ("chosen the other way", "(chosen, everywhere, x)", "(chosen, x, everywhere)"),

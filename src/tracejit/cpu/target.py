@@ -14,7 +14,6 @@ from tracejit.cpu.launch import Inside, Launch, launch
 from tracejit.cpu.passes.chunks import mark_chunks
 from tracejit.cpu.passes.columns import positions_of_columns
 from tracejit.cpu.passes.jam import jam
-from tracejit.cpu.passes.masks import through_masks
 from tracejit.cpu.passes.numbers import extremes_of_numbers
 from tracejit.cpu.passes.products import products_as_sums
 from tracejit.cpu.passes.streams import mark_streams
@@ -23,6 +22,7 @@ from tracejit.cpu.passes.windows import draw_in_loops
 from tracejit.cpu.source import CPUSource
 from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
+from tracejit.lower.masks import through_masks
 from tracejit.lower.program import Program
 from tracejit.lower.target import Costs, Made, Passes, Source
 from tracejit.native.parameters import Array, Number, Parameter

@@ -32,6 +32,7 @@ from tracejit.cuda.source import CUDASource
 from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.emit.values import DONE, MISSED
+from tracejit.lower.kernel.verify import read_in
 
 _ZERO = np.zeros(1, np.int32)
 
@@ -40,6 +41,7 @@ class Entry:
     """What a driver calls: inputs and buffers, in this order; it returns the code of the call.
 
     Arrays are the host's or shadows of the device's. Buffers of the host's are downloaded into.
+    With late buffers it returns a tuple of these, shadows, or None.
     """
 
     def __init__(
@@ -59,14 +61,16 @@ class Entry:
         self.places = [*self.inputs, *range(first, first + len(source.buffers))]
         names = source.kernel.parameters
         self.written = {k for k in self.inputs if source.kinds[names[k]].written}
-        self.told = any(FLAG in k.kernel.parameters for k in source.kernels.values())
+        self.told = FLAG in read_in(source.kernel.body)
+        self._late = list(enumerate(source.late, 1))
+        self._missed = None if self._late else MISSED
         self.device = np.array(link.table(source.kernels), np.int64)
         self.device.setflags(write=False)
         #: Which inputs are arrays that never change, and their copies on the device.
         self.constants: set[int] = set()
         self._kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
-    def __call__(self, *arguments: Any) -> int:
+    def __call__(self, *arguments: Any) -> Any:
         home, inputs = self.home, self.inputs
         driver = home.driver
         driver.current()
@@ -90,7 +94,7 @@ class Entry:
             elif type(array) is np.ndarray and (array.dtype, array.ndim) == inputs[k]:
                 host.append(k)
             else:
-                return MISSED
+                return self._missed
         if host:
             if self.written.isdisjoint(host):
                 for k in host:
@@ -103,11 +107,14 @@ class Entry:
         flag = home.flag() if self.told else _ZERO  # which nobody looks at
         saved = [(array, home.copy(array)) for array in changed]
         code = MISSED
+        late: tuple[np.ndarray, ...] = ()
         try:
-            code = int(self.function(*given, flag, self.device))
+            with self.link.running.memory(home.pool) as made:
+                code = int(self.function(*given, flag, self.device))
             if code == FAILED:
                 self.link.failed()
             if code == DONE:
+                late = tuple(made.result(k, b.node.dtype) for k, b in self._late)
                 self._give(fresh, back)
         except BaseException:
             code = FAILED
@@ -121,7 +128,9 @@ class Entry:
                 home.flags.append(flag)  # it has been read, and was 0
             for stream in streams:
                 driver.order(driver.stream, stream)
-        return code
+        if not self._late:
+            return code
+        return late if code == DONE else None
 
     def _uploaded(self, k: int, array: np.ndarray) -> np.ndarray:
         """The copy of an input on the device; that of a constant is made once."""

@@ -6,7 +6,7 @@ import importlib
 from types import ModuleType
 from typing import Any
 
-from tracejit.errors import DeviceError, told
+from tracejit.errors import DeviceError, NotTraceable, told
 
 #: By the module that is imported: what it is asked for, and the package that has it.
 _USES = {
@@ -16,6 +16,16 @@ _USES = {
     "cuda.bindings.driver": ("run on", "cuda-bindings"),
 }
 INSTALL = 'pip install "tracejit[cuda]"'
+#: What has libraries for whole arrays as well: CuPy.
+INSTALL_LIBRARIES = 'pip install "tracejit[cuda13]"'
+
+
+def lacking(op: str) -> NotTraceable:
+    """That an op has no kernel of ours."""
+    return NotTraceable(
+        f"there is no kernel for {op} on a GPU",
+        f"products and sorts by CuPy come with {INSTALL_LIBRARIES}; for this, use device='cpu'",
+    )
 
 
 def package(name: str) -> ModuleType:

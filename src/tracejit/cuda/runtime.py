@@ -7,13 +7,25 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
+from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
+from tracejit.cuda.machine.sorted import sorts_before
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
 from tracejit.intrinsics.cast import *  # noqa: F403
 from tracejit.intrinsics.define import define
 from tracejit.intrinsics.half import half_load, half_round, half_store
 from tracejit.intrinsics.interrupt import pause
 from tracejit.intrinsics.logic import *  # noqa: F403
-from tracejit.intrinsics.memory import apart, distinct, flat, outside, rows, shaped, wrap
+from tracejit.intrinsics.memory import (
+    apart,
+    distinct,
+    flat,
+    outside,
+    rows,
+    shaped,
+    slab,
+    strip,
+    wrap,
+)
 from tracejit.intrinsics.philox import checked, philox_normal, philox_word
 from tracejit.intrinsics.sizes import *  # noqa: F403
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
@@ -39,6 +51,8 @@ __all__ = [
     "checked",
     "distinct",
     "flat",
+    "group",
+    "groups",
     "half_load",
     "half_round",
     "half_store",
@@ -49,5 +63,12 @@ __all__ = [
     "raise_flag",
     "rows",
     "shaped",
+    "shared",
+    "slab",
+    "sorts_before",
+    "strip",
+    "thread",
+    "threads",
+    "together",
     "wrap",
 ]

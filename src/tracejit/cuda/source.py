@@ -29,15 +29,24 @@ class ParameterKind(NamedTuple):
         return Array(self.dtype, self.ndim, self.layout, readonly=not self.written)
 
 
+def scalar_kind(dtype: np.dtype[Any]) -> ParameterKind:
+    """What a parameter is that is one number of a dtype: float16 is computed in float32."""
+    return ParameterKind(np.dtype(np.float32) if dtype.char == "e" else dtype)
+
+
 @dataclass(frozen=True)
 class GridKernel:
-    """A kernel for the threads of a grid of `axes` axes, with the kinds of its parameters."""
+    """A kernel for the threads of a grid, with the kinds of its parameters.
+
+    A launch says how many iterations there are along each axis of the grid; or, of a kernel whose
+    blocks have so many `threads`, how many blocks.
+    """
 
     name: str
     kernel: Kernel
     kinds: tuple[ParameterKind, ...]
-    axes: int
     text: str
+    threads: int = 0
 
     def sizes(self) -> list[int]:
         """The bytes of each word of its parameters."""

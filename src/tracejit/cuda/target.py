@@ -15,10 +15,12 @@ from tracejit.cuda.emit.host import emit
 from tracejit.cuda.entry import Entry
 from tracejit.cuda.machine.host import DEVICE
 from tracejit.cuda.passes.memory import scalars_in_memory
+from tracejit.cuda.passes.middles import middles_by_sorting
 from tracejit.cuda.residence import Home
 from tracejit.cuda.source import CUDASource
 from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
+from tracejit.lower.masks import through_masks
 from tracejit.lower.program import Program
 from tracejit.lower.target import Costs, Launch, Made, Passes, Source
 from tracejit.native.parameters import Array, Number, Parameter
@@ -31,7 +33,7 @@ class CUDA:
     """Programs for the GPU that `driver` stands for; `name` is its device's."""
 
     costs = Costs()
-    passes = Passes(stored=(scalars_in_memory,))
+    passes = Passes(graph=(through_masks, middles_by_sorting), stored=(scalars_in_memory,))
 
     def __init__(self, driver: Driver, name: str = "cuda") -> None:
         self.link = Link(driver)

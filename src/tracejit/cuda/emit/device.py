@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracejit.cuda.source import GridKernel, ParameterKind
+from tracejit.cuda.emit.launching import grid_kernel
+from tracejit.cuda.source import GridKernel, ParameterKind, scalar_kind
 from tracejit.errors import NotTraceable
 from tracejit.ir.node import Node
 from tracejit.lower.access import Index
 from tracejit.lower.emit.emitter import Emitter
 from tracejit.lower.emit.emitting import FALSE
-from tracejit.lower.emit.expressions import storage
 from tracejit.lower.kernel.statements import (
     Assign,
     Block,
@@ -25,7 +25,6 @@ from tracejit.lower.kernel.statements import (
     Kernel,
     Store,
 )
-from tracejit.lower.kernel.text import Text, factory_text
 from tracejit.lower.kernel.verify import read_in
 from tracejit.lower.program import Computation, Kind, Loop, Program
 
@@ -50,6 +49,10 @@ class DeviceEmitter(Emitter):
         self.item(item)
         if not any(isinstance(s, Block | Store | Do) for s in self.body.statements()):
             return None
+        return self.finished(name)
+
+    def finished(self, name: str, threads: int = 0) -> GridKernel:
+        """The kernel of what has been emitted, for blocks of so many threads."""
         if self.traps:
             self.body.body.insert(0, Assign("bad", FALSE))
             told = If(test=Call("told", ("bad",)))
@@ -58,23 +61,16 @@ class DeviceEmitter(Emitter):
         kinds = {**self.host.kinds, **self.scalars}
         read = read_in(self.body)
         used = [name for name in kinds if name in read]
-        text = Text()
-        text.block(self.body)
-        made = [factory_text(n, made) for n, made in sorted(self.factories.items())]
-        head = [*made, "", "@cuda.jit", f"def {name}({', '.join(used)}):"] if made else []
-        head = head or ["@cuda.jit", f"def {name}({', '.join(used)}):"]
-        return GridKernel(
-            name,
-            Kernel(used, self.factories, self.body),
-            tuple(kinds[n] for n in used),
-            len(self.axis_of),
-            "\n".join([*head, *text.lines, ""]),
-        )
+        kernel = Kernel(used, self.factories, self.body)
+        return grid_kernel(name, kernel, tuple(kinds[n] for n in used), threads)
+
+    def allocate(self, inside: list[Computation]) -> None:
+        """The host has made what the kernel writes."""
 
     def nest(self, loop: Loop) -> None:
         self.loop(loop)
 
-    def steps(self, loop: Loop, first: Expr | None, last: Expr) -> For:
+    def steps(self, loop: Loop, first: Expr | None, last: Expr) -> Block:
         axis = self.axis_of.get(id(loop))
         if axis is None or first is not None:
             return super().steps(loop, first, last)
@@ -93,7 +89,7 @@ class DeviceEmitter(Emitter):
         if not node.ndim and self.host.knows(node):
             value = self.host.value(node, ())
             if isinstance(value, str) and value not in self.host.kinds:
-                self.scalars[value] = ParameterKind(storage(node.dtype))
+                self.scalars[value] = scalar_kind(node.dtype)
             return value, 0, True
         return super()._computed(node, index)
 

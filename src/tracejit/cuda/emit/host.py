@@ -6,19 +6,21 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.cuda.emit.calls import Calls
 from tracejit.cuda.emit.device import FLAG, DeviceEmitter
+from tracejit.cuda.emit.launching import Launching
+from tracejit.cuda.emit.partial import emit_parts
+from tracejit.cuda.emit.scans import emit_scans
+from tracejit.cuda.passes.orderless import in_any_order, running_in_any_order
 from tracejit.cuda.passes.spread import spread
-from tracejit.cuda.source import CUDASource, GridKernel, ParameterKind
-from tracejit.errors import NotTraceable
+from tracejit.cuda.source import CUDASource, ParameterKind, scalar_kind
 from tracejit.ir import ops
 from tracejit.ir.node import Node
-from tracejit.lower.control import LEFT
-from tracejit.lower.emit.emitter import Emitter
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.emit.values import REFUSED
-from tracejit.lower.kernel.statements import Binary, Call, Constant, Do, Element, If, Part, Return
+from tracejit.lower.kernel.statements import Binary, Constant, Element, If, Part, Return
 from tracejit.lower.kernel.text import Text, factory_text
-from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program
+from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program, computations_of
 
 #: What a kernel counts up where NumPy would have raised.
 _FLAG_TYPE = np.dtype(np.int32)
@@ -29,26 +31,27 @@ def emit(program: Program) -> CUDASource:
     return HostEmitter(program).emit()
 
 
-class HostEmitter(Emitter):
+class HostEmitter(Launching):
     """Every outermost item of the program is a kernel of its own."""
 
     undoes = False
 
     def __init__(self, program: Program, around: Any = None) -> None:
         super().__init__(program, around)
-        #: The kernels by name, and what the names of arrays, and of the caller's scalars, are.
-        self.kernels: dict[str, GridKernel] = {} if around is None else around.kernels
+        #: What the names of arrays, and of the caller's scalars, are.
         self.kinds: dict[str, ParameterKind] = {} if around is None else around.kinds
         self._known_here: dict[Node, bool] = {}
         if around is not None:
             self.written = around.written
-        #: The emitter of the whole function; whether its kernels may tell that NumPy raises.
-        self.whole: HostEmitter = self if around is None else around.whole
+        #: Whether a kernel of the whole function may tell that NumPy raises.
         self.told = False
+        self.calls = Calls(self)
 
     def emit(self) -> CUDASource:
         """Emit everything."""
         kernel, text = self.kernel(), Text()
+        # What is made inside is told by its number.
+        kernel = kernel._replace(parameters=[p for p in kernel.parameters if p != "late"])
         text.block(kernel.body)
         head = [factory_text(name, made) for name, made in sorted(kernel.factories.items())]
         device = [line for k in self.kernels.values() for line in (*k.text.splitlines(), "", "")]
@@ -70,7 +73,7 @@ class HostEmitter(Emitter):
         for k, node in enumerate(self.program.graph.inputs):
             layout = self.program.layouts[node.attr[0]]
             kind = ParameterKind(storage(node.dtype), node.ndim, layout[:1].replace("R", "A"))
-            self.kinds[f"x{k}"] = kind if layout else ParameterKind(storage(node.dtype))
+            self.kinds[f"x{k}"] = kind if layout else scalar_kind(node.dtype)
         for buffer in self.given:
             self._note(buffer)
         for node in self.written:
@@ -79,8 +82,6 @@ class HostEmitter(Emitter):
             self.kinds[name] = self.kinds[name]._replace(written=True)
         self.kinds[FLAG] = ParameterKind(_FLAG_TYPE, 1, "C", True)
         self.kinds["device"] = ParameterKind(np.dtype(np.int64), 1, "C")
-        if self.returned:
-            raise NotTraceable("a size that data tells is not known to a GPU's program yet")
 
     def own_parameters(self) -> list[str]:
         return [FLAG, "device"]
@@ -115,22 +116,34 @@ class HostEmitter(Emitter):
 
     def _launch(self, item: Loop | Computation) -> None:
         """Emit a kernel that does what `item` does, and its launch."""
+        self.allocate(list(computations_of(item)))
         grid = spread(item, self.program) if isinstance(item, Loop) else []
+        if isinstance(item, Loop) and not grid:
+            loops, reduced = in_any_order(item, self.program)
+            if loops:
+                self._note_traps(emit_parts(self, self.kinds, loops, reduced))
+                return
+            if scans := running_in_any_order(item, self.program):
+                self._note_traps(emit_scans(self, self.kinds, item, scans))
+                return
         name = f"kernel{len(self.kernels)}"
         device = DeviceEmitter(self.program, self, grid)
         made = device.grid_kernel(name, item)
         if made is None:
             return
         self.kernels[name] = made
-        self.whole.told |= bool(device.traps)
+        self._note_traps(bool(device.traps))
         counts = [self.dim(loop.extent) for loop in reversed(grid)]
-        counts += [1] * (3 - len(counts))
-        self.path[-1].add(Do(Call(name, (*counts, *made.kernel.parameters))))
+        x, y, z = [*counts, *[1] * (3 - len(counts))]
+        self.call_kernel(name, (x, y, z), made.kernel.parameters)
+
+    def _note_traps(self, told: bool) -> None:
+        """Take note of whether a kernel may tell that NumPy raises."""
+        assert isinstance(self.whole, HostEmitter)
+        self.whole.told |= told
 
     def call(self, c: Computation) -> None:
-        if c.value.op is LEFT:
-            return
-        raise NotTraceable(f"there is no kernel for {c.value.op.name} on a GPU yet")
+        self.calls.call(c)
 
     def knows(self, node: Node) -> bool:
         """Whether a scalar follows from what is known on the host."""
@@ -143,6 +156,6 @@ class HostEmitter(Emitter):
             elif isinstance(node.op, ops.Elementwise) or node.op in (ops.POLY, ops.VIEW):
                 found = all(not a.ndim and self.knows(a) for a in node.args)
             else:
-                found = node.op in (ops.DIM, ops.CONST)
+                found = node.op in (ops.DIM, ops.CONST, ops.COUNT)
             self._known_here[node] = found
         return found

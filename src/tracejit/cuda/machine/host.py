@@ -7,6 +7,9 @@ process. They return 0, or another number where something failed, which the func
                                             its arguments
     fetch(address, size, where)             read so many bytes, when all launches are done
     put(address, size, where)               write them
+    make(number, axes, size, where)         make memory of so many bytes, and put its address behind
+                                            the lengths at `where`: for a result that late sizes are
+                                            of, or, where the number is none, for a temporary
 """
 
 from __future__ import annotations
@@ -16,9 +19,9 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
+from numba.np.arrayobj import populate_array
 
-from tracejit.cuda.machine.module import words
 from tracejit.cuda.source import CUDASource
 from tracejit.intrinsics import elements
 from tracejit.intrinsics.build import Builder, Value
@@ -29,7 +32,7 @@ from tracejit.native.parameters import Array, Signature
 #: What the function returns where the device failed.
 FAILED = 4
 #: Where `device` has the functions, and from where on the kernels.
-LAUNCH, FETCH, PUT, KERNELS = 0, 1, 2, 3
+LAUNCH, FETCH, PUT, MAKE, KERNELS = 0, 1, 2, 3, 4
 #: Its type.
 DEVICE = Array(np.dtype(np.int64), 1, "C", readonly=True)
 _INT, _BYTES = ir.IntType(64), ir.IntType(8).as_pointer()
@@ -66,17 +69,46 @@ class HostBuilder(Builder):
     def _called(self, e: Call) -> Value:
         if e.function in self.numbers:
             return self._launched(e)
+        made = self.kernel.factories.get(e.function)
+        if made is not None and made.function == "made":
+            char, ndim = made.arguments
+            return self._made(str(char), int(ndim), e)
         return super()._called(e)
+
+    def _made(self, char: str, ndim: int, e: Call) -> Value:
+        """An array in memory that is made here: its number and its lengths are given."""
+        b, ty = self.b, types.Array(elements.element_type(char), ndim, "C")
+        number, *lengths = (self.value(o)[1] for o in e.operands)
+        size = np.dtype(char).itemsize
+        strides: list[ir.Value] = [_INT(size)]
+        for length in reversed(lengths):
+            strides.insert(0, b.mul(strides[0], length))
+        with b.goto_entry_block():
+            places = b.alloca(ir.ArrayType(_INT, ndim + 1))
+        for k, length in enumerate(lengths):
+            b.store(length, b.gep(places, [_CODE(0), _CODE(k)]))
+        self._ask(MAKE, number, _INT(ndim), strides[0], b.bitcast(places, _BYTES))
+        address = b.load(b.gep(places, [_CODE(0), _CODE(ndim)]))
+        array = self.context.make_array(ty)(self.context, b)
+        populate_array(
+            array,
+            data=b.inttoptr(address, array.data.type),
+            shape=cgutils.pack_array(b, lengths, _INT),
+            strides=cgutils.pack_array(b, strides[1:], _INT),
+            itemsize=self.context.get_constant(types.intp, size),
+            meminfo=None,
+        )
+        return ty, array._getvalue()
 
     def _launched(self, e: Call) -> Value:
         counts = [self.value(o)[1] for o in e.operands[:3]]
         parameters: list[ir.Value] = []
-        for operand in e.operands[3:]:
-            parameters += self._parameters(*self.value(operand))
+        kinds = self.source.kernels[e.function].kinds
+        for operand, kind in zip(e.operands[3:], kinds, strict=True):
+            parameters += self._parameters(*self.value(operand), kind.layout)
         b = self.b
-        kind = ir.ArrayType(_BYTES, max(len(parameters), 1))
         with b.goto_entry_block():
-            pointers = b.alloca(kind)
+            pointers = b.alloca(ir.ArrayType(_BYTES, max(len(parameters), 1)))
             places = [b.alloca(p.type) for p in parameters]
         for k, (parameter, place) in enumerate(zip(parameters, places, strict=True)):
             b.store(parameter, place)
@@ -86,15 +118,15 @@ class HostBuilder(Builder):
         self._ask(LAUNCH, kernel, *counts, b.bitcast(pointers, _BYTES))
         return types.boolean, ir.Constant(ir.IntType(1), 0)
 
-    def _parameters(self, ty: Any, value: ir.Value) -> list[ir.Value]:
-        """The parameters of a kernel that an argument is."""
+    def _parameters(self, ty: Any, value: ir.Value, layout: str) -> list[ir.Value]:
+        """The parameters of a kernel that an argument is: an array has strides where it may gap."""
         if not isinstance(ty, types.Array):
             return [self.context.data_model_manager[ty].as_data(self.b, value)]
         array = self.context.make_array(ty)(self.context, self.b, value)
         found = [self.b.ptrtoint(array.data, _INT)]
         for several in (array.shape, array.strides):
             found += [self.b.extract_value(several, k) for k in range(ty.ndim)]
-        return found[: words(ty)]
+        return found[: 1 + ty.ndim * (1 if layout == "C" else 2)]
 
     def _element(self, e: Element) -> Value:
         ty, address, place = self._place(e)

@@ -14,6 +14,7 @@ from numba.core import types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
+from tracejit.cuda.machine import shared
 from tracejit.cuda.machine.dialect import for_nvvm
 from tracejit.cuda.machine.ptx import versions
 from tracejit.intrinsics import grid
@@ -31,7 +32,11 @@ _INT = ir.IntType(64)
 class KernelBuilder(Builder):
     """Builds a kernel for a grid of threads, which returns nothing."""
 
-    loops: Mapping[str, Any] = {**LOOPS, **{f"over_{axis}": grid.over(axis) for axis in "xyz"}}
+    loops: Mapping[str, Any] = {
+        **LOOPS,
+        **{f"over_{axis}": grid.over(axis) for axis in "xyz"},
+        **shared.LOOPS,
+    }
 
     def leave(self, code: ir.Value) -> None:
         self.b.ret_void()

@@ -5,6 +5,8 @@ From the outermost loop inwards, as long as each holds one loop and nothing else
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tracejit.ir import ops
 from tracejit.ir.node import Node
 from tracejit.lower import access
@@ -28,14 +30,21 @@ def spread(nest: Loop, program: Program) -> list[Loop]:
     return found
 
 
-def are_alone(loop: Loop, nest: Loop, program: Program) -> bool:
-    """Whether each iteration of `loop` writes, and reads of what the nest writes, its own part."""
+def are_alone(
+    loop: Loop, nest: Loop, program: Program, besides: Sequence[Computation] = ()
+) -> bool:
+    """Whether each iteration of `loop` writes, and reads of what the nest writes, its own part.
+
+    Of what is computed `besides`, nothing is asked but what it reads.
+    """
     inside = computations_in(nest)
     if any(loop not in c.loops for c in inside):
         return False
     #: By memory, along which of its axes iterations are apart, and where each is.
     written: dict[int | str, tuple[int, Entry]] = {}
     for c in inside:
+        if c in besides:
+            continue
         place = _written_at(c, loop)
         if place is None:
             return False

@@ -35,11 +35,11 @@ from tracejit.lower.emit.values import DONE, MISSED
 from tracejit.lower.kernel.statements import (
     Assign,
     Binary,
+    Block,
     Call,
     Element,
     Expr,
     Factory,
-    For,
     Kernel,
     Length,
     Return,
@@ -300,7 +300,7 @@ class Emitter(Emitting):
         del self.depth_of[loop]
         self.accumulators.after(loop, inside)
 
-    def steps(self, loop: Loop, first: Expr | None, last: Expr) -> For:
+    def steps(self, loop: Loop, first: Expr | None, last: Expr) -> Block:
         """The block of a loop's iterations from `first` (None: 0) up to `last`."""
         return steps(self.var_of[loop], first, last)
 
@@ -324,13 +324,17 @@ class Emitter(Emitting):
             self.factories[name] = Factory("shaped", (len(extents),))
             self.path[-1].assign(buffer.name, Call(name, (buffer.room.name, *extents)))
             return
+        self.path[-1].assign(buffer.name, self.new(buffer, extents))
+
+    def new(self, buffer: Buffer, extents: list[Expr]) -> Call:
+        """The call that makes the memory of a buffer of its own."""
         char = buffer.node.dtype.char
         make = "new_array" if buffer.output else "temporary"
         name = f"{make}_{char.replace('?', 't')}_{len(extents)}"
         self.factories[name] = Factory(make, (char, len(extents)))
         if buffer.output:
             extents[:0] = ["late", 1 + self.returned.index(buffer)]
-        self.path[-1].assign(buffer.name, Call(name, tuple(extents)))
+        return Call(name, tuple(extents))
 
     def _memory(self, c: Computation) -> list[Buffer]:
         """What a computation writes, or needs while it runs."""

@@ -1,0 +1,246 @@
+"""What a program does by whole arrays: kernels that are written as text, one after the other."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tracejit.cuda.emit.launching import Launching
+from tracejit.cuda.library import masked, products, sorts
+from tracejit.cuda.packages import lacking
+from tracejit.cuda.source import ParameterKind
+from tracejit.ir import dims, ops
+from tracejit.ir.node import Node
+from tracejit.lower.control import LEFT
+from tracejit.lower.emit.expressions import storage, stored
+from tracejit.lower.kernel.statements import Binary, Call, Element, Expr, Factory, Group
+from tracejit.lower.placement import in_memory, matrix_source
+from tracejit.lower.program import Computation, Kind
+
+_INT = np.dtype(np.int64)
+_NUMBER = ParameterKind(_INT)
+_COUNTS = _PLACES = ParameterKind(_INT, 1, "C", True)
+#: An operand of a kernel: what it is on the host, and as a parameter.
+Operand = tuple[Expr, ParameterKind]
+
+
+class Calls:
+    """Emits, for the host's function, what computes whole arrays."""
+
+    def __init__(self, emitter: Launching) -> None:
+        self.e = emitter
+
+    def call(self, c: Computation) -> None:
+        """Emit what computes `c`; NotTraceable where there is nothing that does."""
+        if c.kind is Kind.MATMUL:
+            self._matmul(c)
+            return
+        emit = CALLS.get(c.value.op)
+        if emit is None:
+            raise lacking(c.value.op.name)
+        emit(self, c)
+
+    # Products --------------------------------------------------------------------------------
+
+    def _matmul(self, c: Computation) -> None:
+        a, b = c.value.args
+        batch, dtype = c.value.ndim - 2, c.value.dtype
+        starts: list[Operand] = []
+        matrices = [self._matrix(x, name, starts) for x, name in ((a, "a"), (b, "b"))]
+        rows, inner, columns = (self.e.dim(d) for d in (a.shape[-2], a.shape[-1], b.shape[-1]))
+        lengths = [self.e.dim(d) for d in c.value.shape[:-2]]
+        tiles = [Binary(">>", Binary("+", n, 63), 6) for n in (rows, columns)]
+        (x, first, along), (y, second, _) = matrices
+        if b.shape[-1] == 1 and along:
+            text, groups = products.by_rows(dtype, batch, first, second), [rows]
+        elif b.shape[-1] == 1 or a.shape[-2] == 1:
+            column = b.shape[-1] == 1
+            text = products.by_slices(dtype, batch, first, second, column)
+            groups = [Binary(">>", Binary("+", rows if column else columns, 31), 5)]
+        else:
+            text, groups = products.tiled(dtype, batch, first, second), tiles
+        count = functools.reduce(lambda a, b: Binary("*", Group(a), b), [*lengths, *groups])
+        out = self.e.program.buffers[c.target][0]
+        target = self.e.array(c.target), ParameterKind(storage(dtype), len(out.shape), "A", True)
+        numbers = [(n, _NUMBER) for n in (rows, inner, columns, *lengths)]
+        operands = [x, y, target, *numbers, *starts]
+        self.e.launch(text, (count, 1, 1), operands, products.THREADS)
+
+    def _matrix(
+        self, node: Node, name: str, starts: list[Operand]
+    ) -> tuple[Operand, products.Matrix, bool]:
+        """The array that an operand lies in, and how; and whether rows are its last axis.
+
+        What is added to `starts` are parameters, in order.
+        """
+        source = matrix_source(node)
+        array = self.e.array(source), ParameterKind(storage(node.dtype), source.ndim, "A")
+        if source is node:
+            return array, products.Matrix(lambda place, i, j: ", ".join([*place, i, j])), True
+        names: list[str] = []
+        places: list[tuple[str, int, int | None]] = []
+        for start, step, axis in node.attr[1]:
+            if not isinstance(start, int):
+                names.append(f"{name}{len(names)}")
+                starts.append((self.e.dim(start), _NUMBER))
+            places.append((str(start) if isinstance(start, int) else names[-1], step, axis))
+
+        def index(place: Sequence[str], i: str, j: str) -> str:
+            at = [*place, i, j]
+            found = []
+            for start, step, axis in places:
+                more = f"{step} * ({at[axis]})" if step and axis is not None else "0"
+                found.append(f"{start} + {more}")
+            return ", ".join(found)
+
+        last = places[-1]
+        along = bool(last[1]) and last[2] == node.ndim - 1
+        return array, products.Matrix(index, tuple(names)), along
+
+    # Sorts -----------------------------------------------------------------------------------
+
+    def _sort(self, c: Computation) -> None:
+        """Rows of the operand, sorted, or the positions that sort them."""
+        [x] = c.value.args
+        positions, dtype = c.value.op is ops.ARGSORT, x.dtype
+        keys = ParameterKind(storage(dtype), 1, "C", True)
+        source, target = in_memory(x), self.e.program.buffers[c.target][0]
+        size, length = self._named(self._size(x)), self._named(self.e.dim(x.shape[-1]))
+        tiles = self._named(Binary(">>", Binary("+", length, sorts.TILE - 1), 8))
+        rows = Call("idiv", (size, Call("imax", (length, 1))))
+        result = self.e.flat(target.name, c.value.ndim)
+        spare = self.e.temporary(dtype.char, size)
+        names = {
+            "x": self.e.flat(self.e.array(source), source.ndim),
+            "size": size,
+            "length": length,
+            "tiles": tiles,
+            "groups": self._named(Binary("*", rows, tiles)),
+            "out": self.e.temporary(dtype.char, size) if positions else result,
+            "spare": spare,
+            **{name: self.e.fresh("v") for name in ("odd", "shift")},
+        }
+        more = [_PLACES] if positions else []
+        if positions:
+            names |= {"places": result, "other": self.e.temporary("l", size)}
+        first = keys._replace(written=False)
+        tile = self.e.written_kernel(
+            sorts.tiles(dtype, positions),
+            [first, _NUMBER, _NUMBER, _NUMBER, keys, *more],
+            sorts.TILE,
+        )
+        moved = [_PLACES._replace(written=False), _PLACES] if positions else []
+        merge = self.e.written_kernel(
+            sorts.merge(dtype, positions), [first, _NUMBER, _NUMBER, keys, *moved]
+        )
+        self.e.script(sorts.script(tile, merge, names, positions))
+
+    def _named(self, e: Expr) -> Expr:
+        """A number of the host's by a name."""
+        name = self.e.fresh("v")
+        self.e.path[-1].assign(name, e)
+        return name
+
+    # Masks -----------------------------------------------------------------------------------
+
+    def _counts(self, mask: Node, flags: Operand) -> Operand:
+        """How many elements of a mask are true before each of its tiles, and, last, in all."""
+        known = self.e.found(mask)
+        if known is None:
+            tiles = Binary(">>", Binary("+", self._size(mask), masked.TILE - 1), 11)
+            name = self.e.fresh("v")
+            self.e.path[-1].assign(name, tiles)
+            known = self.e.temporary("l", Binary("+", name, 1))
+            counts = (known, _COUNTS)
+            self.e.launch(masked.COUNT, (name, 1, 1), [flags, counts], masked.THREADS)
+            self.e.launch(masked.ADD_UP, (1, 1, 1), [counts], masked.THREADS)
+            self.e.find(mask, known)
+        return known, _COUNTS
+
+    def _count(self, c: Computation) -> None:
+        """How many elements of a mask are true: read back."""
+        [mask] = c.value.args
+        counts, _ = self._counts(mask, self._elements(mask))
+        name = self.e.fresh("v")
+        tiles = Binary(">>", Binary("+", self._size(mask), masked.TILE - 1), 11)
+        self.e.path[-1].assign(name, Element(counts, (tiles,)), c.value.origin)
+        self.e.store(c, name, ())
+
+    def _picked(self, c: Computation, text: str, mask: Node, operands: Sequence[Operand]) -> None:
+        flags = self._elements(mask)
+        counts = self._counts(mask, flags)
+        tiles = Binary(">>", Binary("+", self._size(mask), masked.TILE - 1), 11)
+        self.e.launch(text, (tiles, 1, 1), [flags, counts, *operands], masked.THREADS)
+
+    def _positions(self, c: Computation) -> None:
+        """Where a mask is true, row by row where it has several axes."""
+        [mask] = c.value.args
+        lengths = [(self.e.dim(d), _NUMBER) for d in mask.shape[1:]]
+        operands = [self._elements(c.target, written=True), *lengths]
+        self._picked(c, masked.positions(mask.ndim), mask, operands)
+
+    def _compress(self, c: Computation) -> None:
+        """What an array has where a mask is true."""
+        mask, x = c.value.args
+        row = self._row(c)
+        operands = [self._elements(x), self._elements(c.target, written=True), *row]
+        self._picked(c, masked.compress(bool(row)), mask, operands)
+
+    def _place(self, c: Computation) -> None:
+        """What is put where a mask is true, into the copy of the array."""
+        mask, _, y = c.value.args
+        row, out = self._row(c), self._elements(c.target, written=True)
+        if y.ndim:
+            text = masked.put(bool(row), bool(c.value.attr))
+            self._picked(c, text, mask, [self._elements(y), out, *row])
+            return
+        number = stored(self.e.value(y, ()), y.dtype), ParameterKind(storage(y.dtype))
+        text, counts = masked.put_number(bool(row)), (self._size(mask), 1, 1)
+        self.e.launch(text, counts, [self._elements(mask), number, out, *row])
+
+    def _row(self, c: Computation) -> list[Operand]:
+        """How many elements lie at each of a mask, where there are several."""
+        mask, x = c.value.args[:2]
+        inner = () if c.value.attr == "again" else x.shape[mask.ndim :]
+        return [(self.e.dim(dims.product(inner)), _NUMBER)] if inner else []
+
+    def _size(self, node: Node) -> Expr:
+        return self.e.dim(dims.product(node.shape))
+
+    def _elements(self, node: Node, written: bool = False) -> Operand:
+        """The elements of an array in memory, or of a part of one, as an array of one axis."""
+        if node.op is ops.RESHAPE:
+            return self._elements(node.args[0], written)
+        if node.op is ops.VIEW:
+            return self._strip(node), ParameterKind(storage(node.dtype), 1, "A")
+        flat = self.e.flat(self.e.array(node), node.ndim)
+        return flat, ParameterKind(storage(node.dtype), 1, "C", written)
+
+    def _strip(self, node: Node) -> Expr:
+        """What a view along one axis of an array sees."""
+        [base] = node.args
+        axis, step = next((k, step) for k, (_, step, of) in enumerate(node.attr[1]) if of == 0)
+        return self.e.view(
+            node,
+            f"strip_{base.ndim}_{axis}_{step}".replace("-", "m"),
+            Factory("strip", (base.ndim, axis, step)),
+            (self.e.dim(node.shape[0]), *(self.e.dim(start) for start, _, _ in node.attr[1])),
+        )
+
+    def _left(self, c: Computation) -> None:
+        """What a computation before it leaves."""
+
+
+#: What emits the kernels for an op.
+CALLS: dict[ops.Op, Callable[[Calls, Computation], None]] = {
+    ops.SORT: Calls._sort,
+    ops.ARGSORT: Calls._sort,
+    ops.COUNT: Calls._count,
+    ops.POSITIONS: Calls._positions,
+    ops.NONZERO: Calls._positions,
+    ops.COMPRESS: Calls._compress,
+    ops.PLACE: Calls._place,
+    LEFT: Calls._left,
+}

@@ -1,0 +1,75 @@
+"""Sorts and what is made of them on a GPU; what has no kernel is refused by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from test_kernels import DRIVER, on_device, same, sample
+
+import tracejit
+
+LENGTHS = [0, 1, 2, 255, 256, 257, 1000, 3000]
+
+
+def agrees(f: Callable[..., Any], *args: Any) -> None:
+    before = DRIVER.launches
+    got, want = on_device(f, *args), f(*args)
+    assert got is not None and (DRIVER.launches > before or not args[0].size)
+    several = isinstance(want, tuple)
+    for a, b in zip(got, want, strict=True) if several else [(got, want)]:
+        same(a, b)
+    assert DRIVER.used == 0
+
+
+def ordered(x):
+    return np.sort(x), np.argsort(x, kind="stable")
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_lengths(length: int) -> None:
+    agrees(ordered, np.random.default_rng(length).integers(0, 50, length))
+
+
+@pytest.mark.parametrize("char", "dfeDFbBiQ?")
+def test_dtypes(char: str) -> None:
+    """Zeros with signs are equal to a sort: they are left out."""
+    x = sample(char, np.random.default_rng(0), 700)
+    x = np.where(x == 0, np.ones((), x.dtype), x)
+    agrees(lambda x: np.argsort(x, kind="stable"), x)
+    got, want = on_device(lambda x: np.sort(x), x), np.sort(x)
+    same(got, want)
+
+
+def test_complex_numbers_without_parts() -> None:
+    parts = [np.nan, 1.0, 2.0, -np.inf, np.inf]
+    z = np.array([complex(a, b) for a in parts for b in parts] * 3)
+    agrees(lambda z: np.argsort(z, kind="stable"), np.random.default_rng(0).permutation(z))
+
+
+def test_rows_and_axes() -> None:
+    x = np.random.default_rng(1).normal(size=(7, 300, 3))
+    agrees(lambda x: (np.sort(x), np.sort(x, axis=1), np.argsort(x, axis=0)), x)
+
+
+def test_medians() -> None:
+    x = np.random.default_rng(2).normal(size=(9, 101))
+    x[3, 4] = np.nan
+    agrees(lambda x: (np.median(x, axis=1), np.median(x[:, :4])), x)
+    agrees(lambda x: np.nanmedian(x, axis=1), x)
+
+
+def test_order_of_what_is_computed() -> None:
+    x = np.random.default_rng(3).normal(size=500)
+    agrees(lambda x: np.sort(x * 2)[::-1][:10] + x[np.argsort(-x)][:10], x)
+
+
+def test_what_has_no_kernel() -> None:
+    def f(x):
+        return np.sort(x) + np.nextafter(x, 0)
+
+    with pytest.raises(tracejit.UnsupportedError, match=r"no kernel for nextafter") as raised:
+        tracejit.cuda.ptx(f, np.arange(3.0))
+    assert "tracejit[cuda13]" in str(raised.value)

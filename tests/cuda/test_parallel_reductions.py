@@ -1,0 +1,135 @@
+"""Reductions in any order, and running ones, by all threads of a GPU: the CPU's bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from test_kernels import DRIVER, on_device, same, sample
+
+
+def agrees(f: Callable[..., Any], *args: Any, launches: int = 2) -> None:
+    want = on_device(f, *args, device="cpu")
+    before = DRIVER.launches
+    got = on_device(f, *args)
+    assert got is not None and DRIVER.launches >= before + launches
+    several = isinstance(want, tuple)
+    for a, b in zip(got, want, strict=True) if several else [(got, want)]:
+        same(a, b)
+    assert DRIVER.used == 0
+
+
+def whole(x):
+    return x.sum(dtype=np.int64), x.max(), np.argmin(x), x.any()
+
+
+@pytest.mark.parametrize("size", [1, 257, 9000])
+def test_sizes(size: int) -> None:
+    agrees(whole, np.random.default_rng(size).integers(-50, 50, size))
+
+
+@pytest.mark.parametrize("char", "Bq?")
+def test_integers(char: str) -> None:
+    def f(x):
+        return x.sum(), x.prod(), x.min(), np.argmax(x), x.any(), x.all()
+
+    agrees(f, sample(char, np.random.default_rng(0), 2000))
+
+
+@pytest.mark.parametrize("char", "de")
+def test_floats(char: str) -> None:
+    """Zeros with signs aside, of which the CPU takes the one that it comes to."""
+    rng = np.random.default_rng(1)
+    x = sample(char, rng, 3000)
+    x[x == 0] = 1
+
+    def f(x):
+        return x.max(), np.nanmax(x), np.nanmin(x), np.argmax(x), np.argmin(x), (x > 0).sum()
+
+    agrees(f, x)
+    agrees(f, x[np.isfinite(x)])
+    agrees(f, np.full(700, -np.inf, char))
+
+
+def test_complex_positions() -> None:
+    z = sample("D", np.random.default_rng(2), 900)
+
+    def f(z):
+        return np.argmax(z), np.argmin(z)
+
+    agrees(f, z)
+    agrees(f, np.round(z[np.isfinite(z)]))
+
+
+@pytest.mark.parametrize("place", [0, 255, 3999])
+def test_first_of_equal_ones(place: int) -> None:
+    def f(x):
+        return np.argmax(x), np.argmin(-x)
+
+    x = np.zeros(4000)
+    x[place::17] = 1
+    agrees(f, x)
+    x[place::19] = np.nan
+    agrees(f, x)
+
+
+def test_layouts() -> None:
+    x = np.random.default_rng(3).integers(-9, 9, (40, 30, 20))
+    for y in (x[::2, :, ::3], np.asfortranarray(x)):
+        agrees(lambda x: (x.sum(), (x * x + 1).max(), np.argmax(x)), y)
+
+
+def test_with_results_of_their_own() -> None:
+    """What is computed in the same loop is stored; what reads the whole comes after."""
+
+    def f(x, y):
+        z = x * y + 1
+        return z, z.max(), z - z.min(), (z > 3).sum()
+
+    rng = np.random.default_rng(4)
+    agrees(f, rng.normal(size=1500), rng.normal(size=1500))
+
+
+def test_positions_that_are_looked_up() -> None:
+    """What NumPy would raise is told by the threads that meet it."""
+
+    def f(x, places):
+        return x[places].max()
+
+    agrees(f, np.arange(50), np.arange(1200) % 50)
+    with pytest.raises(IndexError):
+        on_device(f, np.arange(50), np.arange(1200) % 51)
+
+
+def test_in_loops() -> None:
+    def f(x, steps):
+        for _ in range(steps):
+            x = np.where(x == x.max(), 0, x)
+        return x, x.sum()
+
+    agrees(f, np.arange(2000) % 100, 5)
+
+
+@pytest.mark.parametrize("size", [1, 7, 300, 5000])
+def test_running_sums(size: int) -> None:
+    """Of 2048 elements a block goes through one tile; the tiles of 5000 are put together."""
+
+    def f(x):
+        y = x * 2
+        return np.cumsum(x), np.cumprod(y), np.maximum.accumulate(x), y
+
+    agrees(f, np.random.default_rng(size).integers(-9, 9, size), launches=5)
+
+
+@pytest.mark.parametrize("char", "bQ?")
+def test_running_dtypes(char: str) -> None:
+    x = sample(char, np.random.default_rng(5), 2500)
+    agrees(lambda x: (np.cumsum(x), np.minimum.accumulate(x)), x)
+
+
+def test_running_sums_that_round_are_in_order() -> None:
+    """One after the other: another order has other bits. Lines are each a thread's."""
+    x = np.random.default_rng(6).normal(size=(50, 30))
+    agrees(lambda x: (np.cumsum(x[0]), np.cumsum(x, axis=1), np.cumprod(x, axis=0)), x)
