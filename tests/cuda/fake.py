@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import gc
-from collections.abc import Sequence
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,20 +34,66 @@ def downloaded(value: Any) -> Any:
     return {k: downloaded(v) for k, v in value.items()} if type(value) is dict else value
 
 
+class _State(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("launches", "failing", "seed")),
+        ("grid", ctypes.c_uint32 * 6),
+    ]
+
+
+class _Kernel(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int64) for name in ("on", "run", "count", "sizes")]
+
+
+@functools.cache
+def _launcher() -> Any:
+    return translate.compiled(Path(__file__).with_name("launcher.c").read_text(encoding="utf-8"))
+
+
+class Failing(dict[str, int]):
+    """By kind of step, how many may succeed before one fails; of allocations, all after."""
+
+    def __init__(self, state: Any) -> None:
+        super().__init__()
+        self.state = state
+
+    def __setitem__(self, kind: str, left: int) -> None:
+        super().__setitem__(kind, left)
+        if kind == "launch":
+            self.state.failing = left
+
+    def clear(self) -> None:
+        super().clear()
+        self.state.failing = -1
+
+
 class FakeDriver:
     """Counts what is allocated, launched and copied; may be told to fail at the k-th step."""
 
-    stream = 77
+    stream, context = 77, 1234
 
     def __init__(self, cc: tuple[int, int] = (9, 0), memory: int = 1 << 30) -> None:
         self.device = Device(0, "a GPU in the host's memory", cc, 4, memory)
         self.memory: dict[int, np.ndarray] = {}
-        self.launches = self.uploads = self.downloads = 0
+        self.uploads = self.downloads = 0
+        self.state = _State(0, -1, 88172645463325252)
+        self.kernels: list[Any] = []
+        self.launcher, self.enter = (
+            ctypes.cast(function, ctypes.c_void_p).value or 0
+            for function in (_launcher().launch_kernel, _launcher().enter)
+        )
         #: What each stream waited for: pairs of streams.
         self.ordered: list[tuple[int, int]] = []
-        #: By kind of step, how many may succeed before one fails; of allocations, all after.
-        self.failing: dict[str, int] = {}
-        self.random = np.random.default_rng(0)
+        self.failing = Failing(self.state)
+
+    @property
+    def launches(self) -> int:
+        return int(self.state.launches)
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """The blocks of the last launch along each axis, and the threads of a block."""
+        return tuple(self.state.grid)
 
     @property
     def allocated(self) -> int:
@@ -54,7 +102,11 @@ class FakeDriver:
     @property
     def used(self) -> int:
         """The bytes that somebody refers to: what the pools keep for later is nobody's."""
-        gc.collect()
+        if self._used():
+            gc.collect()
+        return self._used()
+
+    def _used(self) -> int:
         found = self.allocated
         for made in list(registry._targets.values()):
             home: Any = made.residence
@@ -120,18 +172,16 @@ class FakeDriver:
         self.downloads += 1
         ctypes.memmove(array.ctypes.data, address, array.nbytes)
 
-    def load(self, code: bytes, ptx: str, name: str) -> Any:
-        return translate.loaded(ptx)
+    def load(self, code: bytes, ptx: str, name: str) -> int:
+        run = ctypes.cast(translate.library(ptx), ctypes.c_void_p).value
+        found = re.findall(r"\.param (?:\.align \d+ )?\.\w?(\d+) \w+_param_\d+(\[\d+\])?", ptx)
+        sizes = [int(count[1:-1]) if count else int(bits) // 8 for bits, count in found]
+        kept = (ctypes.c_int64 * (len(sizes) or 1))(*sizes)
+        kernel = _Kernel(ctypes.addressof(self.state), run, len(sizes), ctypes.addressof(kept))
+        self.kernels.append((kernel, kept))
+        return ctypes.addressof(kernel)
 
-    def launch(
-        self, kernel: Any, grid: Sequence[int], block: Sequence[int], pointers: int, sizes: Any
-    ) -> None:
-        self.step("launch")
-        self.launches += 1
-        where = (ctypes.c_void_p * len(sizes)).from_address(pointers) if sizes else []
-        words = np.zeros((len(sizes) or 1, 2), np.uint64)  # the largest is a complex number
-        for k, size in enumerate(sizes):
-            ctypes.memmove(words.ctypes.data + 16 * k, where[k], size)
-        order = self.random.permutation(int(np.prod(grid))).astype(np.uint32)
-        numbers = [np.array(n, np.uint32) for n in (grid, block)]
-        kernel(*(ctypes.c_void_p(a.ctypes.data) for a in (words, *numbers, order)))
+    def refused(self, code: int) -> None:
+        if code in translate.FAULTS:
+            raise translate.Fault(translate.FAULTS[code])
+        raise DeviceError("the GPU could not launch")

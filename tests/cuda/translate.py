@@ -484,9 +484,13 @@ def _saturated(value: str, to: str) -> str:
 
 
 @functools.cache
-def loaded(ptx: str) -> Callable[..., Any]:
-    """The function ``launch(parameters, grid, block, order)`` of a kernel's PTX."""
-    text = Translation(ptx).text()
+def library(ptx: str) -> Any:
+    """The function ``launch(parameters, grid, block, order)`` of a kernel's PTX; 0 is success."""
+    return compiled(Translation(ptx).text()).launch
+
+
+def compiled(text: str) -> Any:
+    """The library of C's text."""
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     place = Path(tempfile.gettempdir()) / f"tracejit_ptx_{name}.so"
     if not place.exists():
@@ -496,7 +500,12 @@ def loaded(ptx: str) -> Callable[..., Any]:
         made = place.with_suffix(".tmp")
         subprocess.run(["gcc", *flags, str(source), "-o", str(made), "-lm"], check=True)
         made.rename(place)
-    run = ctypes.CDLL(str(place)).launch
+    return ctypes.CDLL(str(place))
+
+
+def loaded(ptx: str) -> Callable[..., Any]:
+    """The same for Python, which raises what is wrong."""
+    run = library(ptx)
 
     def launch(*arguments: Any) -> None:
         if code := run(*arguments):

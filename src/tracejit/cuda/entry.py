@@ -4,7 +4,8 @@ Either all that a call writes is written, or nothing. Results and new states hav
 own, which nobody sees before the call has succeeded. An argument of the host's is written in its
 copy on the device, and all copies are downloaded before the first goes into its array, which
 cannot fail. One that is on the device is written where it lies, and what it held is put back where
-a later step fails, or where the flag says at the end that NumPy would have raised.
+a later step fails, or where the flag says at the end that NumPy would have raised. Where there is
+one step, which is done or not, it is not kept.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.cuda.device.link import Link
+from tracejit.cuda.device.made import Memory
 from tracejit.cuda.device.memory import (
     Lent,
     Span,
@@ -26,13 +28,14 @@ from tracejit.cuda.device.memory import (
     span,
 )
 from tracejit.cuda.emit.device import FLAG
-from tracejit.cuda.machine.host import FAILED
+from tracejit.cuda.machine.host import CODE_BITS, FAILED
 from tracejit.cuda.residence import Home
 from tracejit.cuda.source import CUDASource
 from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.emit.values import DONE, MISSED
-from tracejit.lower.kernel.verify import read_in
+from tracejit.lower.kernel.statements import Do, For, Forever, Store
+from tracejit.lower.kernel.verify import every, read_in
 
 _ZERO = np.zeros(1, np.int32)
 
@@ -62,6 +65,13 @@ class Entry:
         names = source.kernel.parameters
         self.written = {k for k in self.inputs if source.kinds[names[k]].written}
         self.told = FLAG in read_in(source.kernel.body)
+        #: Whether it makes memory while it runs, and whether it is one launch, or none.
+        self.makes = any(f.function == "made" for f in source.kernel.factories.values())
+        self.one_step = not self.told and not self.makes and _is_one_step(source)
+        #: Whether there is nothing to do after it, if all arrays are on the device.
+        self.simple = not (self.told or self.makes or source.late) and (
+            not self.written or self.one_step
+        )
         self._late = list(enumerate(source.late, 1))
         self._missed = None if self._late else MISSED
         self.device = np.array(link.table(source.kernels), np.int64)
@@ -71,18 +81,43 @@ class Entry:
         self._kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def __call__(self, *arguments: Any) -> Any:
+        if self.simple and self._is_all_there(arguments):
+            code = self.function(*arguments, _ZERO, self.device)
+            if code & FAILED:
+                self.link.failed(code >> CODE_BITS)
+            return code
+        return self._run(arguments)
+
+    def _is_all_there(self, arguments: Sequence[Any]) -> bool:
+        """Whether all arrays are ours on the device."""
+        blocks = self.home.pool.blocks
+        for k in self.places:
+            owner = getattr(arguments[k], "base", None)
+            if type(owner) not in blocks and (
+                type(owner) is not np.ndarray or type(owner.base) not in blocks
+            ):
+                return False
+        return True
+
+    def _run(self, arguments: Sequence[Any]) -> Any:
         home, inputs = self.home, self.inputs
         driver = home.driver
-        driver.current()
         given = list(arguments)
         back: list[tuple[np.ndarray, np.ndarray]] = []
         fresh: list[tuple[np.ndarray, np.ndarray]] = []
         changed: list[np.ndarray] = []
         streams: list[int] = []
         host: list[int] = []
+        blocks = home.pool.blocks
         for k in self.places:
             array = arguments[k]
-            owner = owner_of(array) if type(array) is np.ndarray else None
+            if type(array) is np.ndarray:
+                owner = array.base
+                if type(owner) in blocks and k not in self.written:
+                    continue
+                owner = owner_of(array)
+            else:
+                owner = None
             if owner is not None:
                 if type(owner) is Lent and owner.stream:
                     streams.append(owner.stream)
@@ -105,21 +140,28 @@ class Entry:
         for stream in streams:
             driver.order(stream, driver.stream)
         flag = home.flag() if self.told else _ZERO  # which nobody looks at
-        saved = [(array, home.copy(array)) for array in changed]
+        saved: list[tuple[np.ndarray, np.ndarray]] = []
+        if changed and not (self.one_step and not fresh and not back):
+            saved = [(array, home.copy(array)) for array in changed]
         code = MISSED
         late: tuple[np.ndarray, ...] = ()
+        memories = self.link.running.memories
         try:
-            with self.link.running.memory(home.pool) as made:
-                code = int(self.function(*given, flag, self.device))
-            if code == FAILED:
-                self.link.failed()
+            if self.makes:
+                memories.append(Memory(home.pool))
+            code = self.function(*given, flag, self.device)
+            if code & FAILED:
+                self.link.failed(code >> CODE_BITS)
             if code == DONE:
-                late = tuple(made.result(k, b.node.dtype) for k, b in self._late)
-                self._give(fresh, back)
+                late = tuple(memories[-1].result(k, b.node.dtype) for k, b in self._late)
+                if fresh or back:
+                    self._give(fresh, back)
         except BaseException:
             code = FAILED
             raise
         finally:
+            if self.makes:
+                memories.pop()
             if code != DONE:
                 for array, before in saved:
                     where = span(array)
@@ -186,3 +228,9 @@ class Entry:
             staged.append((array, placed(shadow, memory, where.start)))
         for array, new in staged:
             np.copyto(array, new)
+
+
+def _is_one_step(source: CUDASource) -> bool:
+    """Whether the host's function launches one kernel, once, and writes nothing by itself."""
+    steps = [s for s in every(source.kernel.body) if isinstance(s, Do | Store | For | Forever)]
+    return len(steps) <= 1 and all(isinstance(s, Do) for s in steps)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,13 +23,13 @@ _NAME = "no device"
 class Nowhere:
     """A driver for no GPU: kernels may be compiled for it, and that is all."""
 
-    stream = 0
+    stream = launcher = enter = context = 0
 
     def __init__(self, cc: tuple[int, int]) -> None:
         self.device = Device(0, _NAME, cc, 1, 0)
 
-    def load(self, code: bytes, ptx: str, name: str) -> Any:
-        return None
+    def load(self, code: bytes, ptx: str, name: str) -> int:
+        return 0
 
     def allocate(self, size: int) -> int:
         raise DeviceError("there is no GPU to run on")
@@ -62,14 +61,7 @@ class Nowhere:
     def synchronize(self) -> None:
         raise DeviceError("there is no GPU to run on")
 
-    def launch(
-        self,
-        kernel: Any,
-        grid: Sequence[int],
-        block: Sequence[int],
-        pointers: int,
-        sizes: Sequence[int],
-    ) -> None:
+    def refused(self, code: int) -> None:
         raise DeviceError("there is no GPU to run on")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,8 @@ class Home:
         self.pool = Pool(driver)
         self.empty = self.pool.empty
         self.array_class = DeviceArray
+        #: The same in one call, of what is known to be a shadow.
+        self.made = functools.partial(DeviceArray, home=self)
         #: Flags that are 0, by which kernels tell that NumPy would have raised.
         self.flags: list[np.ndarray] = []
 
@@ -36,7 +39,7 @@ class Home:
         try:
             return self.flags.pop()
         except IndexError:
-            flag = self.empty(1, np.int32)
+            flag = self.empty(1, np.dtype(np.int32))
             self.driver.upload(span(flag).start, np.zeros(1, np.int32))
             return flag
 

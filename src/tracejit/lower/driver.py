@@ -232,8 +232,8 @@ class Driver:
         """The text of an array that another result is as well."""
         return f"{text}.copy()"
 
-    def shown(self, text: str) -> str:
-        """The text of an array as its user gets it."""
+    def shown(self, text: str, kind: str) -> str:
+        """The text of an array as its user gets it: of the program's own, or an "alias"."""
         return text
 
     def stored(self, text: str, on_device: bool, name: str) -> str:

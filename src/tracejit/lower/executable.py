@@ -138,7 +138,8 @@ class Executable:
             texts[k] = made[view]
         values = texts[len(results) :]
         for k, kind in enumerate(plan.kinds[: len(results)]):
-            texts[k] = driver.shown(texts[k]) if kind in ("array", "alias") else texts[k]
+            if kind in ("array", "alias"):
+                texts[k] = driver.shown(texts[k], kind)
         final = plan.result(texts)
         if states:
             # What may fail comes before.
@@ -244,8 +245,8 @@ def _require(program: Program, kinds: Sequence[str]) -> None:
     k = kinds.index("required")
     program.required = node = program.graph.outputs[k]
     others = program.graph.outputs[:k] + program.graph.outputs[k + 1 :]
-    if node not in others:
-        program.buffers[node] = []
+    if node not in others:  # what a target reads it from may be in memory all the same
+        program.buffers[node] = [b for b in program.buffers[node] if not b.output]
 
 
 def _pass_scalars(program: Program, kinds: Sequence[str], states: int) -> None:

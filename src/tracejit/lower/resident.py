@@ -50,7 +50,7 @@ class ResidentDriver(Driver):
         super().__init__(graph, inputs)
         self.hosts = hosts
         self.namespace |= {f"{OURS}empty": residence.empty, f"{OURS}host": np.empty}
-        for name in ("wrap", "scalar", "number", "copy", "reshaped", "stepped"):
+        for name in ("made", "wrap", "scalar", "number", "copy", "reshaped", "stepped"):
             self.namespace[f"{OURS}{name}"] = getattr(residence, name)
         self.namespace[f"{OURS}down"] = residence.host
 
@@ -83,14 +83,17 @@ class ResidentDriver(Driver):
         """The text of an array that another result is as well."""
         return f"{OURS}copy({text})"
 
-    def shown(self, text: str) -> str:
+    def shown(self, text: str, kind: str) -> str:
         """The text of an array as its user gets it."""
-        return f"{OURS}wrap({text})"
+        return f"{OURS}{'wrap' if kind == 'alias' else 'made'}({text})"
 
     def stored(self, text: str, on_device: bool, name: str) -> str:
         """The text of a state's new value."""
-        text = self.shown(text)
-        return text if on_device or name in self.hosts else f"{OURS}down({text})"
+        if name in self.hosts:
+            return text
+        return (
+            self.shown(text, "array") if on_device else f"{OURS}down({self.shown(text, 'array')})"
+        )
 
     def _taken(self, base: str, link: alias.Link) -> str:
         node = link.node

@@ -125,6 +125,10 @@ class Residence(Protocol):
         """
         ...
 
+    def made(self, array: np.ndarray) -> Any:
+        """The device array of a shadow."""
+        ...
+
     def wrap(self, array: Any) -> Any:
         """A result as a user gets it: of a shadow a device array, all else as it is."""
         ...

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -28,6 +27,11 @@ class Driver(Protocol):
     device: Device
     #: The stream, as others name it.
     stream: int
+    #: The addresses of ``cuLaunchKernel`` and ``cuCtxSetCurrent``, and what the latter is given:
+    #: machine code launches by itself.
+    launcher: int
+    enter: int
+    context: int
 
     def current(self) -> None:
         """Let this thread work on the device."""
@@ -69,20 +73,10 @@ class Driver(Protocol):
         """Wait until all is done."""
         ...
 
-    def load(self, code: bytes, ptx: str, name: str) -> Any:
-        """The kernel `name` of a cubin, or of its PTX."""
+    def load(self, code: bytes, ptx: str, name: str) -> int:
+        """The kernel `name` of a cubin, or of its PTX, as `launcher` takes it."""
         ...
 
-    def launch(
-        self,
-        kernel: Any,
-        grid: Sequence[int],
-        block: Sequence[int],
-        pointers: int,
-        sizes: Sequence[int],
-    ) -> None:
-        """Run a kernel over a grid of blocks of threads.
-
-        At the address `pointers` are those of its parameters, which have so many bytes.
-        """
+    def refused(self, code: int) -> None:
+        """Raise what the code of a launch that failed means."""
         ...

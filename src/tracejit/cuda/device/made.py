@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -46,13 +44,3 @@ class Running(threading.local):
 
     def __init__(self) -> None:
         self.memories: list[Memory] = []
-
-    @contextmanager
-    def memory(self, pool: Pool) -> Iterator[Memory]:
-        """A memory for a program, until it has run."""
-        made = Memory(pool)
-        self.memories.append(made)
-        try:
-            yield made
-        finally:
-            self.memories.remove(made)

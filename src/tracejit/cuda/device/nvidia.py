@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -77,6 +76,11 @@ class Nvidia:
         self.current()
         self._stream = _done(cuda.cuStreamCreate(1), "make a stream")
         self.stream = int(self._stream)
+        self.context = int(self._context)
+        self.launcher, self.enter = (
+            int(_done(cuda.cuGetProcAddress(name, _OLDEST, 0), "launch kernels")[0])
+            for name in (b"cuLaunchKernel", b"cuCtxSetCurrent")
+        )
 
     def current(self) -> None:  # a context belongs to a thread
         _done(_cuda().cuCtxSetCurrent(self._context), "take its context")
@@ -143,20 +147,11 @@ class Nvidia:
         self.current()
         _done(_cuda().cuStreamSynchronize(self._stream), "finish")
 
-    def load(self, code: bytes, ptx: str, name: str) -> Any:
+    def load(self, code: bytes, ptx: str, name: str) -> int:
         cuda = _cuda()
         self.current()
         module = _done(cuda.cuModuleLoadData(code), f"load {name}")
-        return _done(cuda.cuModuleGetFunction(module, name.encode()), f"find {name}")
+        return int(_done(cuda.cuModuleGetFunction(module, name.encode()), f"find {name}"))
 
-    def launch(
-        self,
-        kernel: Any,
-        grid: Sequence[int],
-        block: Sequence[int],
-        pointers: int,
-        sizes: Sequence[int],
-    ) -> None:
-        self.current()
-        launched = _cuda().cuLaunchKernel(kernel, *grid, *block, 0, self._stream, pointers, 0)
-        _done(launched, "run a kernel")
+    def refused(self, code: int) -> None:
+        _done((_cuda().CUresult(code),), "run a kernel")

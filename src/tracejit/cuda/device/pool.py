@@ -16,6 +16,9 @@ from tracejit.cuda.device.driver import Driver
 
 #: The least block, as a driver aligns them; and in how many steps sizes double.
 _LEAST, _STEPS = 512, 8
+#: So many sizes are looked up at once.
+_MOST_KNOWN = 4096
+_address = ctypes.addressof
 
 
 def size_class(size: int) -> int:
@@ -37,19 +40,25 @@ class Block:
     it.
     """
 
-    pool: Pool
+    #: The blocks of its size that are kept.
+    free: list[int]
 
     def __del__(self) -> None:
-        self.pool.give(ctypes.addressof(self), ctypes.sizeof(self))  # type: ignore[arg-type]
+        self.free.append(_address(self))  # type: ignore[arg-type]
 
 
 class Pool:
-    """The blocks of one device. What it does is one step of Python's, so that any thread may."""
+    """The blocks of one device. Lists are taken from and added to in one step, by any thread."""
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
+        #: The classes of its blocks.
+        self.blocks: set[type] = set()
+        #: By the sizes of blocks, those that are kept, and their class.
         self._kept: dict[int, list[int]] = {}
         self._classes: dict[int, Any] = {}
+        #: The classes for the sizes that have been asked for.
+        self._known: dict[int, Any] = {}
 
     @property
     def kept(self) -> int:
@@ -58,17 +67,28 @@ class Pool:
 
     def take(self, size: int) -> Any:
         """A block of so many bytes at least; MemoryError where there is none."""
-        size = size_class(size)
-        kind = self._classes.get(size)
-        if kind is None:
-            fields = {"_type_": ctypes.c_ubyte, "_length_": size, "pool": self}
-            self._kept[size] = []
-            kind = self._classes[size] = type("Block", (Block, ctypes.Array), fields)
         try:
-            address = self._kept[size].pop()
+            kind = self._known[size]
+        except KeyError:
+            kind = self._class_for(size)
+        try:
+            address = kind.free.pop()
         except IndexError:
-            address = self._allocated(size)
+            address = self._allocated(kind.size)
         return kind.from_address(address)
+
+    def _class_for(self, asked: int) -> Any:
+        size = size_class(asked)
+        if size not in self._classes:
+            free: list[int] = []
+            fields = {"_type_": ctypes.c_ubyte, "_length_": size, "size": size, "free": free}
+            self._classes[size] = type("Block", (Block, ctypes.Array), fields)
+            self.blocks.add(self._classes[size])
+            self._kept[size] = free
+        if len(self._known) > _MOST_KNOWN:
+            self._known.clear()
+        self._known[asked] = self._classes[size]
+        return self._classes[size]
 
     def _allocated(self, size: int) -> int:
         try:
@@ -79,18 +99,13 @@ class Pool:
         self.release()
         return self.driver.allocate(size)
 
-    def give(self, address: int, size: int) -> None:
-        """Keep a block for later."""
-        self._kept[size].append(address)
-
     def release(self) -> None:
         """Give all that is kept back to the driver."""
         for free in list(self._kept.values()):
             while free:
                 self.driver.free(free.pop())
 
-    def empty(self, shape: Any, dtype: Any) -> np.ndarray:
+    def empty(self, shape: Any, dtype: np.dtype[Any]) -> np.ndarray:
         """An array in a block of its own, in C order, for nobody on the host to look into."""
-        dtype = np.dtype(dtype)
-        count = shape if isinstance(shape, int) else math.prod(shape)
+        count = shape if type(shape) is int else math.prod(shape)
         return np.ndarray(shape, dtype, self.take(count * dtype.itemsize))
