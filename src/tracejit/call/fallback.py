@@ -30,7 +30,7 @@ from tracejit.errors import (
 )
 from tracejit.ir import interpret
 from tracejit.ir.node import Node, Origin
-from tracejit.lower.devices import run_plainly
+from tracejit.lower.devices import residence_of, run_plainly
 from tracejit.native import floatmodes
 from tracejit.trace.explain import log, message, source_line
 from tracejit.trace.origin import is_internal
@@ -319,7 +319,7 @@ def interpreted(fn: Compiled, problem: Exception, trace: Trace) -> bool:
     So runs what NumPy cannot run from its source: derivatives, and what uses shared variables.
     """
     mode = fn.on_unsupported or config.on_unsupported
-    if device_of(fn) != "cpu":
+    if residence_of(device_of(fn)) is not None:
         return False  # nothing interprets there
     bound = bool(bound_to(fn.__wrapped__) or trace.capture.states)
     if mode == "error" or not bound:

@@ -25,6 +25,7 @@ from tracejit.config import Settings, settings
 from tracejit.errors import MISS, PLAIN, NotTraceable
 from tracejit.ir import build
 from tracejit.ir.types import canonical_dtype
+from tracejit.lower.devices import residence_of
 from tracejit.native.caller import OTHERS
 from tracejit.plan.prologue import Prologue
 from tracejit.plan.structure import ARRAY, Leaf, Spec, Tree, children_of, converts, is_static
@@ -83,7 +84,7 @@ def note_argument(
 
     What is downloaded for NumPy takes longer than to describe it.
     """
-    if mode == "error" or refusal.bound or device_of(fn) != "cpu":
+    if mode == "error" or refusal.bound or residence_of(device_of(fn)):
         return
     signature, known = fn._signature, fn._refused.get(refusal.reason)
     if known is not None and known.fits is not None:
@@ -108,7 +109,7 @@ def note_argument(
 
 def note(fn: Compiled, refusal: Refusal, description: Description, mode: str) -> None:
     """Recognise calls like this one, whose trace was refused, unless they are errors."""
-    if mode == "error" or refusal.bound or device_of(fn) != "cpu":
+    if mode == "error" or refusal.bound or residence_of(device_of(fn)):
         return
     if refusal.fits is None:
         refusal.fits = _refused_whatever(fn)

@@ -420,7 +420,7 @@ def _compile(
     prologue, signature = capture.prologue, description.signature
     prologue.namespace.update(signature.defaults)
     leaves = iter(description.originals())
-    prologue.array_of = None if description.device == "cpu" else array_on(description.device)
+    prologue.array_of = array_on(description.device)
     read: list[str] = []
     for name, spec in zip(signature.locals, description.specs, strict=True):
         read += prologue.unpack(spec, name, leaves)

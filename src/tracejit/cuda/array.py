@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from types import EllipsisType
 from typing import Any
 
@@ -152,7 +153,7 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         return bool(self._only())
 
     def __index__(self) -> int:
-        return self._only().__index__()  # type: ignore[no-any-return]
+        return operator.index(self._only())
 
     def _only(self) -> Any:
         """Its only element; what NumPy raises for others."""

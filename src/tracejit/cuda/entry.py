@@ -112,14 +112,13 @@ class Entry:
         for k in self.places:
             array = arguments[k]
             if type(array) is np.ndarray:
-                owner = array.base
-                if type(owner) in blocks and k not in self.written:
+                if type(array.base) in blocks and k not in self.written:
                     continue
                 owner = owner_of(array)
             else:
                 owner = None
             if owner is not None:
-                if type(owner) is Lent and owner.stream:
+                if isinstance(owner, Lent) and owner.stream:
                     streams.append(owner.stream)
                 if k in self.written:
                     changed.append(array)

@@ -22,7 +22,7 @@ from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.masks import through_masks
 from tracejit.lower.program import Program
-from tracejit.lower.target import Costs, Launch, Made, Passes, Source
+from tracejit.lower.target import Costs, Launch, Made, Passes, Residence, Source
 from tracejit.native.parameters import Array, Number, Parameter
 
 #: About how long a kernel takes to compile: NVVM and the assembler.
@@ -37,7 +37,8 @@ class CUDA:
 
     def __init__(self, driver: Driver, name: str = "cuda") -> None:
         self.link = Link(driver)
-        self.residence = Home(name, driver)
+        self.home = Home(name, driver)
+        self.residence: Residence | None = self.home
         self._lock = threading.Lock()
 
     def render(self, program: Program) -> CUDASource:
@@ -67,7 +68,7 @@ class CUDA:
         signature += [Array(np.dtype(np.int32), 1, "C"), DEVICE]
         with self._lock:
             function, made = host_entry(source, tuple(signature))
-            return Entry(source, graph, layouts, function, self.link, self.residence), made
+            return Entry(source, graph, layouts, function, self.link, self.home), made
 
     def launch(self, made: Made) -> Launch | None:
         """Large calls are run as all are."""

@@ -78,8 +78,7 @@ class ArraysOn(NamedTuple):
         return is_device_array(value) and self.residence.array(value) is not None
 
 
-def array_on(device: str) -> ArraysOn:
-    """The arrays on a device of this name, which has a residence."""
+def array_on(device: str) -> ArraysOn | None:
+    """The arrays on a device of this name; None where they are NumPy's."""
     residence = residence_of(device)
-    assert residence is not None
-    return ArraysOn(residence)
+    return None if residence is None else ArraysOn(residence)

@@ -207,7 +207,7 @@ def _node(value: Any) -> Any:
 
 def _interpreted(f: Callee, problem: Exception) -> bool:
     """Whether a graph that the compiler refuses is interpreted: on the CPU, which is said."""
-    if f.device() != "cpu":
+    if residence_of(f.device()) is not None:
         return False
     tell_plain(f, None, COMPILER_FAILED, "report the expression")
     return True

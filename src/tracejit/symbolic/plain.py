@@ -25,8 +25,7 @@ from tracejit.trace.explain import message
 def _values(f: Callee, values: Sequence[Any]) -> list[Any]:
     """The values of outputs and updates in plain NumPy; each has its own memory."""
     threaded = f.program.threaded
-    values = map(on_host, values)
-    env: dict[Variable, Any] = dict(zip(f.program.inputs, values, strict=True))
+    env: dict[Variable, Any] = dict(zip(f.program.inputs, map(on_host, values), strict=True))
     env.update(zip(threaded.states, map(on_host, f.snapshot()), strict=True))
     outputs = [*threaded.outputs, *(u for _, u in threaded.updates)]
     found = replay(outputs, env)

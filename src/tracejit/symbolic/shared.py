@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.config import config
+from tracejit.lower.devices import residence_of
 from tracejit.native import locks
 from tracejit.symbolic.graph import Variable
 from tracejit.symbolic.places import home_of, on_host
@@ -225,7 +226,9 @@ def shared(
         require("device", device)
     value, asked = on_host(value), device
     device = config.device if asked is None else asked
-    if device != "cpu" and (asked is not None or isinstance(value, _KEPT_ON_DEVICES)):
+    if residence_of(device) is not None and (
+        asked is not None or isinstance(value, _KEPT_ON_DEVICES)
+    ):
         kwargs["device"] = device
     for constructor in reversed(_constructors):
         try:
