@@ -78,6 +78,7 @@ class FakeDriver:
         self.uploads = self.downloads = 0
         self.state = _State(0, -1, 88172645463325252)
         self.kernels: list[Any] = []
+        self.pins: list[np.ndarray] = []
         self.launcher, self.enter = (
             ctypes.cast(function, ctypes.c_void_p).value or 0
             for function in (_launcher().launch_kernel, _launcher().enter)
@@ -166,6 +167,19 @@ class FakeDriver:
         self.step("upload")
         self.uploads += 1
         ctypes.memmove(address, array.ctypes.data, array.nbytes)
+
+    def pinned(self, size: int) -> int:
+        self.pins.append(np.empty(size, np.uint8))
+        return int(self.pins[-1].ctypes.data)
+
+    def send(self, address: int, start: int, size: int) -> Any:
+        self.step("upload")
+        self.uploads += 1
+        ctypes.memmove(address, start, size)
+        return object()
+
+    def wait(self, sent: Any) -> None:
+        pass
 
     def download(self, array: np.ndarray, address: int) -> None:
         self.step("download")

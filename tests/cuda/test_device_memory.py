@@ -12,6 +12,7 @@ from fake import FakeDriver, downloaded, held
 
 import tracejit
 from tracejit.cuda.device.pool import Pool, size_class
+from tracejit.cuda.device.staging import LEAST, Staging
 from tracejit.cuda.target import CUDA
 from tracejit.errors import DeviceError
 from tracejit.lower.registry import register, target
@@ -96,6 +97,42 @@ def test_constants_are_uploaded_once() -> None:
     table[:] = 7  # is read at each call
     np.testing.assert_array_equal(f(x).get(), 1 + np.arange(300.0) ** 2 + 7)
     assert DRIVER.uploads == uploads + 1
+
+
+class Late(FakeDriver):
+    """What is sent arrives when it is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.under_way: list[tuple[int, int, int]] = []
+
+    def send(self, address: int, start: int, size: int) -> Any:
+        self.under_way.append((address, start, size))
+        return len(self.under_way)
+
+    def wait(self, sent: Any) -> None:
+        for one in self.under_way[:sent]:
+            if one is not None:
+                super().send(*one)
+        self.under_way[:sent] = [None] * sent  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("size", [1, LEAST, LEAST + 1, 3 * LEAST + 5, 4 * LEAST])
+def test_staging(size: int) -> None:
+    """Nothing is written into pinned memory from which something is still under way."""
+    driver, rng = Late(), np.random.default_rng(size)
+    staging = Staging(driver, part=LEAST)
+    address = driver.allocate(size)
+    for _ in range(3):
+        x = rng.integers(0, 256, size, dtype=np.uint8)
+        kept = x.copy()
+        staging.upload(address, x)
+        x[:] = 0  # the caller's again
+        driver.wait(len(driver.under_way))
+        found = np.empty_like(x)
+        driver.download(found, address)
+        np.testing.assert_array_equal(found, kept)
+    assert len(driver.pins) == (0 if size < LEAST else 2)
 
 
 # Launches ----------------------------------------------------------------------------------------

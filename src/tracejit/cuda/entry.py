@@ -197,7 +197,7 @@ class Entry:
         memory = [self.home.pool.take(part.size) for part in parts]
         for part, block in zip(parts, memory, strict=True):
             if part.size:
-                self.home.driver.upload(address_of(block), bytes_at(*part))
+                self.home.pool.upload(address_of(block), bytes_at(*part))
         for k in host:
             where = span(given[k])
             which = next(n for n, p in enumerate(parts) if p == where or p.overlaps(where))

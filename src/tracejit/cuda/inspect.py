@@ -49,6 +49,15 @@ class Nowhere:
     def upload(self, address: int, array: np.ndarray) -> None:
         raise DeviceError("there is no GPU to run on")
 
+    def pinned(self, size: int) -> int:
+        raise DeviceError("there is no GPU to run on")
+
+    def send(self, address: int, start: int, size: int) -> Any:
+        raise DeviceError("there is no GPU to run on")
+
+    def wait(self, sent: Any) -> None:
+        raise DeviceError("there is no GPU to run on")
+
     def download(self, array: np.ndarray, address: int) -> None:
         raise DeviceError("there is no GPU to run on")
 

@@ -28,9 +28,9 @@ class Home:
         self.name, self.driver = name, driver
         self.pool = Pool(driver)
         self.empty = self.pool.empty
-        self.array_class = DeviceArray
+        self.array_class: type = DeviceArray
         #: The same in one call, of what is known to be a shadow.
-        self.made = functools.partial(DeviceArray, home=self)
+        self.made: Callable[[np.ndarray], Any] = functools.partial(DeviceArray, home=self)
         #: Flags that are 0, by which kernels tell that NumPy would have raised.
         self.flags: list[np.ndarray] = []
 
@@ -162,7 +162,7 @@ class Home:
 
     def mirrors(self) -> Mirrors:
         """Stand-ins on the host, for one trace."""
-        return Mirrors(self.driver, self.array)
+        return Mirrors(self.pool, self.array)
 
     def plainly(self, f: Callable[..., Any], args: Any, kwargs: Any, keep: bool = True) -> Any:
         """`f` called in NumPy, on downloaded values; arrays in its result are uploaded."""

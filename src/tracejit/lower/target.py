@@ -114,7 +114,7 @@ class Residence(Protocol):
     name: str
     array_class: type
 
-    def empty(self, shape: Any, dtype: Any) -> np.ndarray:
+    def empty(self, shape: Any, dtype: np.dtype[Any], /) -> np.ndarray:
         """A shadow with memory of its own, in C order."""
         ...
 
@@ -125,7 +125,7 @@ class Residence(Protocol):
         """
         ...
 
-    def made(self, array: np.ndarray) -> Any:
+    def made(self, array: np.ndarray, /) -> Any:
         """The device array of a shadow."""
         ...
 

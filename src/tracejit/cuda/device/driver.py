@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -55,6 +55,18 @@ class Driver(Protocol):
 
     def upload(self, address: int, array: np.ndarray) -> None:
         """Copy a contiguous array of the host's to an address; then it may be changed."""
+        ...
+
+    def pinned(self, size: int) -> int:
+        """The address of so many bytes of the host's from which a device copies by itself."""
+        ...
+
+    def send(self, address: int, start: int, size: int) -> Any:
+        """Begin to copy so many pinned bytes to an address; what `wait` takes."""
+        ...
+
+    def wait(self, sent: Any) -> None:
+        """Wait until what was sent has arrived, and its memory may be changed."""
         ...
 
     def download(self, array: np.ndarray, address: int) -> None:

@@ -84,14 +84,14 @@ def brought(array: np.ndarray, pool: Pool, fill: bool = True) -> np.ndarray:
     if array.flags.c_contiguous:
         shadow = pool.empty(array.shape, array.dtype)
         if fill and array.size:
-            pool.driver.upload(shadow.__array_interface__["data"][0], array)
+            pool.upload(shadow.__array_interface__["data"][0], array)
         if not array.flags.writeable:
             shadow.flags.writeable = False
         return shadow
     where = span(array)
     memory = pool.take(where.size)
     if fill and where.size:
-        pool.driver.upload(ctypes.addressof(memory), bytes_at(*where))
+        pool.upload(ctypes.addressof(memory), bytes_at(*where))
     return placed(array, memory, where.start)
 
 

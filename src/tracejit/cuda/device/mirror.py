@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.cuda.device.driver import Driver
 from tracejit.cuda.device.memory import Lent, Span, brought, fetched, owner_of, placed, span
 from tracejit.cuda.device.pool import Pool
 from tracejit.errors import NotTraceable
@@ -19,8 +18,8 @@ from tracejit.errors import NotTraceable
 class Mirrors:
     """The stand-ins of one call; `array` gives the shadow of what it is asked for."""
 
-    def __init__(self, driver: Driver, array: Callable[[Any], np.ndarray | None]) -> None:
-        self.driver = driver
+    def __init__(self, pool: Pool, array: Callable[[Any], np.ndarray | None]) -> None:
+        self.pool, self.driver = pool, pool.driver
         self._array = array
         self._found: dict[int, tuple[Any, np.ndarray]] = {}
         #: By the array that others are views of: it, its memory and its stand-in.
@@ -71,7 +70,7 @@ class Mirrors:
                 if before.tobytes() != mirror.tobytes():
                     memory = mirror if mirror.flags.c_contiguous else mirror.base
                     assert isinstance(memory, np.ndarray)
-                    self.driver.upload(where.start, memory)
+                    self.pool.upload(where.start, memory)
 
 
 def stepped(base: np.ndarray, take: Callable[..., np.ndarray], lengths: Any, pool: Pool) -> Any:

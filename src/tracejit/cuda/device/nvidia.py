@@ -120,6 +120,26 @@ class Nvidia:
             _cuda().cuMemcpyHtoDAsync(address, start, array.nbytes, self._stream), "be written to"
         )
 
+    def pinned(self, size: int) -> int:
+        self.current()
+        return int(_done(_cuda().cuMemHostAlloc(size, 0), f"pin {size:,} bytes of the host's"))
+
+    def send(self, address: int, start: int, size: int) -> Any:
+        cuda = _cuda()
+        self.current()
+        _done(cuda.cuMemcpyHtoDAsync(address, start, size, self._stream), "be written to")
+        event = _done(cuda.cuEventCreate(2), "make an event")  # without a time
+        _done(cuda.cuEventRecord(event, self._stream), "note how far a stream is")
+        return event
+
+    def wait(self, sent: Any) -> None:
+        cuda = _cuda()
+        self.current()
+        try:
+            _done(cuda.cuEventSynchronize(sent), "finish")
+        finally:
+            cuda.cuEventDestroy(sent)
+
     def download(self, array: np.ndarray, address: int) -> None:
         cuda = _cuda()
         self.current()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.cuda.device.driver import Driver
+from tracejit.cuda.device.staging import Staging
 
 #: The least block, as a driver aligns them; and in how many steps sizes double.
 _LEAST, _STEPS = 512, 8
@@ -52,6 +53,8 @@ class Pool:
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
+        #: Copies an array of the host's to an address.
+        self.upload = Staging(driver).upload
         #: The classes of its blocks.
         self.blocks: set[type] = set()
         #: By the sizes of blocks, those that are kept, and their class.
