@@ -64,6 +64,8 @@ def _cache_place() -> str:
 
 def info_rows() -> list[tuple[str, str]]:
     """What a bug report needs, as (label, text) pairs."""
+    from tracejit.cuda import report
+
     system = f"{platform.python_version()} ({platform.system()} {platform.machine()})"
     versions = [(package, _version(package)) for package in PACKAGES]
     return [
@@ -74,6 +76,7 @@ def info_rows() -> list[tuple[str, str]]:
         ("features", _features()),
         ("threads", _threads()),
         ("cache", _cache_place()),
+        *report.rows(),
     ]
 
 
@@ -88,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m tracejit", description="NumPy code in, fused machine code out."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    commands.add_parser("info", help="print versions, processor features, threads, cache place")
+    commands.add_parser("info", help="print versions, processor features, cache place, GPUs")
     theano = commands.add_parser(
         "theano", help="run a Theano script as it is", description="Run a Theano script as it is."
     )
@@ -137,6 +140,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="PATH",
         help="where the picture of the simulation goes (default: %(default)s)",
     )
+    demo.add_argument(
+        "--device",
+        default="cpu",
+        metavar="NAME",
+        help="where it runs: cpu, cuda, or cuda:1 and so on (default: %(default)s)",
+    )
     arguments = parser.parse_args(argv)
     if arguments.command == "info":
         return info()
@@ -148,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tracejit import demo as demo_module
 
     a = arguments
-    return demo_module.run(a.options, a.repeat, a.steps, a.plot, a.size, a.picture)
+    return demo_module.run(a.options, a.repeat, a.steps, a.plot, a.size, a.picture, a.device)
 
 
 def _positive(text: str) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 import tracejit
 from tracejit.cpu import threads
-from tracejit.cpu.passes.chunks import EVEN, ROWS, TILE, chunk_length
+from tracejit.lower.passes.chunks import EVEN, ROWS, TILE, chunk_length
 
 RNG = np.random.default_rng(5)
 WIDE = RNG.random((901, 700))

@@ -42,7 +42,7 @@ class _State(ctypes.Structure):
 
 
 class _Kernel(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_int64) for name in ("on", "run", "count", "sizes")]
+    _fields_ = [(name, ctypes.c_int64) for name in ("on", "run", "count", "sizes", "misaligned")]
 
 
 @functools.cache
@@ -187,13 +187,25 @@ class FakeDriver:
         ctypes.memmove(array.ctypes.data, address, array.nbytes)
 
     def load(self, code: bytes, ptx: str, name: str) -> int:
-        run = ctypes.cast(translate.library(ptx), ctypes.c_void_p).value
+        library = translate.library(ptx)
+        run = ctypes.cast(library.launch, ctypes.c_void_p).value
+        misaligned = ctypes.addressof(ctypes.c_uint64.in_dll(library, "misaligned"))
         found = re.findall(r"\.param (?:\.align \d+ )?\.\w?(\d+) \w+_param_\d+(\[\d+\])?", ptx)
         sizes = [int(count[1:-1]) if count else int(bits) // 8 for bits, count in found]
         kept = (ctypes.c_int64 * (len(sizes) or 1))(*sizes)
-        kernel = _Kernel(ctypes.addressof(self.state), run, len(sizes), ctypes.addressof(kept))
+        places = ctypes.addressof(self.state), run, len(sizes), ctypes.addressof(kept), misaligned
+        kernel = _Kernel(*places)
         self.kernels.append((kernel, kept))
         return ctypes.addressof(kernel)
+
+    def launch(self, kernel: int, grid: Any, block: Any, pointers: int) -> None:
+        """Launch a kernel, as machine code does."""
+        place = ctypes.c_void_p
+        code = _launcher().launch_kernel(
+            place(kernel), *grid, *block, 0, None, place(pointers), None
+        )
+        if code:
+            self.refused(code)
 
     def refused(self, code: int) -> None:
         if code in translate.FAULTS:

@@ -5,7 +5,13 @@
 #include <string.h>
 typedef struct { int64_t launches, failing; uint64_t seed; uint32_t grid[6]; } driver;
 typedef int function(const uint64_t *, const uint32_t *, const uint32_t *, const uint32_t *);
-typedef struct { driver *on; function *run; int64_t count; const int64_t *sizes; } kernel;
+typedef struct {
+  driver *on;
+  function *run;
+  int64_t count;
+  const int64_t *sizes;
+  uint64_t *misaligned;
+} kernel;
 
 static uint64_t random_word(driver *d) {
   d->seed ^= d->seed << 13, d->seed ^= d->seed >> 7, d->seed ^= d->seed << 17;
@@ -32,5 +38,6 @@ int launch_kernel(kernel *k, uint32_t gx, uint32_t gy, uint32_t gz, uint32_t bx,
   }
   int code = k->run(words, grid, block, order);
   free(words), free(order);
+  if (!code && *k->misaligned) code = 5, *k->misaligned = 0;
   return code;
 }

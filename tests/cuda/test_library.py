@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import cupy_stand_in
 import numpy as np
 import pytest
 from test_kernels import DRIVER, on_device, same, sample
 
 import tracejit
+from tracejit.theano.flags import change_flags
 
 LENGTHS = [0, 1, 2, 255, 256, 257, 1000, 3000]
 
@@ -73,3 +77,58 @@ def test_what_has_no_kernel() -> None:
     with pytest.raises(tracejit.UnsupportedError, match=r"no kernel for nextafter") as raised:
         tracejit.cuda.ptx(f, np.arange(3.0))
     assert "tracejit[cuda13]" in str(raised.value)
+
+
+def test_scalars_without_an_expression() -> None:
+    with pytest.raises(tracejit.UnsupportedError, match=r"no kernel for nextafter"):
+        tracejit.cuda.ptx(lambda x, y: x * np.nextafter(y, 0.0), np.arange(3.0), 2.0)
+
+
+@pytest.fixture
+def cupy(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is called of a stand-in for CuPy."""
+    calls: list[str] = []
+    monkeypatch.setitem(sys.modules, "cupy", cupy_stand_in.module(calls))
+    return calls
+
+
+def with_cupy(f: Callable[..., Any], *args: Any) -> tuple[Any, str]:
+    """What a function gives that nobody has compiled before, and its explanation."""
+    with change_flags(device="fake"):
+        own = tracejit.function(f, on_unsupported="error")
+        return own(*args), own.explain()
+
+
+def test_products_by_cupy(cupy: list[str]) -> None:
+    x = np.random.default_rng(4).normal(size=(20, 30))
+    got, told = with_cupy(lambda x: np.tanh(x @ x.T) + 1, x)
+    np.testing.assert_allclose(got, np.tanh(x @ x.T) + 1, atol=1e-12)
+    assert cupy == ["matmul"]
+    assert "products of matrices are CuPy's (cuBLAS): their bits are not the CPU's" in told
+    batch = np.stack([x, x + 1]).astype(np.float16)
+    got, _ = with_cupy(lambda x: x @ x[0].T, batch)
+    np.testing.assert_array_equal(got, batch @ batch[0].T)
+    numbers = np.arange(12).reshape(3, 4)
+    whole, _ = with_cupy(lambda x: x @ x.T, numbers)
+    np.testing.assert_array_equal(whole, numbers @ numbers.T)
+    assert cupy == ["matmul"] * 2, "products of integers are ours"
+
+
+def test_ufuncs_by_cupy(cupy: list[str]) -> None:
+    x = np.random.default_rng(5).normal(size=(20, 30))
+    got, told = with_cupy(lambda x: np.nextafter(x * 2, 1.5) * 3, x)
+    same(got, np.nextafter(x * 2, 1.5) * 3)
+    assert cupy == ["nextafter"] and "nextafter is CuPy's: its bits are not the CPU's" in told
+
+
+def test_products_of_ours_are_told() -> None:
+    x = np.random.default_rng(6).normal(size=(5, 4))
+    got, told = with_cupy(lambda x: x @ x.T - 1, x)
+    np.testing.assert_allclose(got, x @ x.T - 1, rtol=1e-12)
+    assert "products of matrices are kernels of ours" in told
+
+
+def test_one_module_imports_cupy() -> None:
+    source = Path(tracejit.__file__).parent
+    naming = [p.name for p in source.rglob("*.py") if '"cupy' in p.read_text(encoding="utf-8")]
+    assert naming == ["external.py"]

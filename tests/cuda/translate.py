@@ -17,7 +17,6 @@ import hashlib
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,8 @@ _HEAD = """#include <math.h>
 READ(double, uint64_t, as_f64) READ(float, uint32_t, as_f32) READ(_Float16, uint16_t, as_f16)
 READ(uint64_t, double, of_f64) READ(uint32_t, float, of_f32) READ(uint16_t, _Float16, of_f16)
 typedef struct { uint32_t x, y, z; } dim;
+uint64_t vectors, misaligned;
+static inline void vector(uint64_t at, int size) { vectors++; misaligned += at % size != 0; }
 """
 _TAIL = """
 int launch(const uint64_t *P, const uint32_t *g, const uint32_t *t, const uint32_t *order) {
@@ -56,6 +57,7 @@ FAULTS = {
     2: "threads of a block wait at different barriers",
     3: "threads wait for each other for ever",
     4: "threads touch an element of shared memory at once, and one writes it",
+    5: "a vector does not lie where it may be loaded or stored",
 }
 _ROUND = {"rzi": "trunc", "rni": "rint", "rmi": "floor", "rpi": "ceil"}
 _SIGNS = {
@@ -70,11 +72,12 @@ _SIGNS = {
 }
 _TESTS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=",
           "lo": "<", "ls": "<=", "hi": ">", "hs": ">="}  # fmt: skip
+_TABLE = re.compile(r"\.(?:global|const) \.align \d+ \.(\w+) (\w+)\[(\d+)\] = \{([^}]*)\};")
 _SPECIAL = re.compile(r"%(tid|ntid|ctaid|nctaid)\.([xyz])$")
 
 
-class Unknown(Exception):
-    """An instruction that is not translated."""
+class Unknown(BaseException):
+    """An instruction that is not translated; not an error that a compiler may refuse to."""
 
 
 class Fault(Exception):
@@ -92,6 +95,12 @@ class Translation:
         start = ptx.index(".entry")
         body = ptx[ptx.index("{", start) :]
         self.kinds: dict[str, str] = {}
+        #: Tables in memory, by name: what C says of each.
+        self.tables = {
+            found[2]: f"static const {_C[found[1]]} {found[2]}[{found[3]}] "
+            f"__attribute__((aligned(16))) = {{{found[4]}}};"
+            for found in _TABLE.finditer(ptx[:start])
+        }
         self.registers: list[str] = []
         self.lines: list[str] = []
         #: Arrays in shared memory: where they begin there, by name.
@@ -106,9 +115,10 @@ class Translation:
 
     def text(self) -> str:
         head = "static int thread(const uint64_t *P, dim tid, dim ctaid, dim ntid, dim nctaid) {"
+        tables = self.tables.values()
         if not (self.waits or self.shared):
             own = [f"{r} = 0;" for r in self.registers]
-            return "\n".join([_HEAD, head, *own, *self.lines, "}", _TAIL])
+            return "\n".join([_HEAD, *tables, head, *own, *self.lines, "}", _TAIL])
         kept, teams = "".join(f" {r};" for r in self.registers), _TEAMS.partition("/* THREAD */")
         names = [r.split()[1] for r in self.registers]
         own = [f"#define {n} (self->{n})" for n in names]
@@ -116,6 +126,7 @@ class Translation:
         return "\n".join(
             [
                 _HEAD,
+                *tables,
                 f"#define ROOM {max(self.room, 1)}",
                 f"#define REGISTERS {kept}",
                 teams[0],
@@ -209,7 +220,9 @@ class Translation:
             each = enumerate(t.strip() for t in o[0].strip("{}").split(","))
             return " ".join(self._load(t, f"({start} + {k * size})", kind) for k, t in each)
         targets = [t.strip() for t in o[0].strip("{}").split(",")]
-        return " ".join(self._load(t, self._at(o[1], k, kind), kind) for k, t in enumerate(targets))
+        return self._vector(o[1], targets, kind) + " ".join(
+            self._load(t, self._at(o[1], k, kind), kind) for k, t in enumerate(targets)
+        )
 
     def _load(self, target: str, place: str, kind: str) -> str:
         if floating(kind):
@@ -220,7 +233,7 @@ class Translation:
     def op_st(self, words: list[str], o: list[str], line: str) -> str:
         kind = words[-1]
         sources = [s.strip() for s in o[1].strip("{}").split(",")]
-        done = []
+        done = [self._vector(o[0], sources, kind)]
         for k, s in enumerate(sources):
             if floating(kind):
                 raw = {"f64": "uint64_t", "f32": "uint32_t", "f16": "uint16_t"}[kind]
@@ -230,8 +243,13 @@ class Translation:
                 done.append(f"*({_C[kind]}*){place} = {self.read(s, kind)};")
         return " ".join(done)
 
+    def _vector(self, address: str, several: list[str], kind: str) -> str:
+        """Where vectors lie is noted."""
+        size = len(several) * int(kind[1:]) // 8
+        return f"vector({self._at(address, 0, kind)}, {size}); " if len(several) > 1 else ""
+
     def _at(self, address: str, number: int, kind: str, write: bool = False) -> str:
-        found = re.match(r"\[(%?)(\w+)(?:\+(-?\d+))?\]", address)
+        found = re.match(r"\[(%?)([\w$]+)(?:\+(-?\d+))?\]", address)
         if not found or not (found[1] or found[2] in self.shared):
             raise Unknown(address)
         size = 1 if kind == "pred" else int(kind[1:]) // 8
@@ -261,6 +279,8 @@ class Translation:
             return f"{target[1:]} = {self._place(source)};"
         if _SPECIAL.match(source) or source == "%laneid":
             return f"{target[1:]} = {self.read(source, kind)};"
+        if source in self.tables:
+            return f"{target[1:]} = (uint64_t){source};"
         return f"{target[1:]} = {self.bits(source)};"
 
     def op_cvta(self, words: list[str], o: list[str], line: str) -> str:
@@ -275,6 +295,8 @@ class Translation:
         return f"self->at = {self.waits}; return {what}; wait{self.waits}: ;"
 
     def op_bar(self, words: list[str], o: list[str], line: str) -> str:
+        if words == ["warp", "sync"]:
+            return self._exchange("0", o[0])
         if words != ["sync"] or o != ["0"]:
             raise Unknown(line)
         return self._wait("BLOCK")
@@ -416,6 +438,15 @@ class Translation:
             return self.put(o[0], f"f{op}{'f' if kind == 'f32' else ''}({a}, {b})", kind)
         return self.put(o[0], f"{a} {sign} {b} ? {a} : {b}", kind)
 
+    def op_prmt(self, words: list[str], o: list[str], line: str) -> str:
+        """The bytes of two words that a number names, four bits each."""
+        if words != ["b32"] or not o[3].isdigit() or int(o[3]) & 0x8888:
+            raise Unknown(line)
+        both = f"((uint64_t){self.bits(o[2])} << 32 | (uint32_t){self.bits(o[1])})"
+        chosen = [int(o[3]) >> 4 * k & 7 for k in range(4)]
+        parts = (f"({both} >> {8 * c} & 255) << {8 * k}" for k, c in enumerate(chosen))
+        return f"{o[0][1:]} = {' | '.join(parts)};"
+
     def op_popc(self, words: list[str], o: list[str], line: str) -> str:
         return f"{o[0][1:]} = __builtin_popcountll({self.read(o[1], words[-1])});"
 
@@ -459,11 +490,11 @@ def _shared(ptx: str) -> tuple[dict[str, int], int]:
     """Where arrays in shared memory begin, by name, and how many bytes there are in all."""
     found: dict[str, int] = {}
     room = 0
-    pattern = r"\.shared\s+\.align\s+(\d+)\s+\.b8\s+(\w+)\[(\d+)\];"
-    for align, name, size in re.findall(pattern, ptx):
+    pattern = r"\.shared\s+\.align\s+(\d+)\s+\.[a-z](\d+)\s+([\w$]+)(?:\[(\d+)\])?;"
+    for align, bits, name, size in re.findall(pattern, ptx):
         room = -(-room // int(align)) * int(align)
         found[name] = room
-        room += int(size)
+        room += int(size or 1) * int(bits) // 8
     return found, room
 
 
@@ -483,10 +514,30 @@ def _saturated(value: str, to: str) -> str:
     return f"{v} != {v} ? 0 : {v} < {low} ? {least} : {v} >= {high} ? {most} : ({_C[to]})({v})"
 
 
+class _Counts:
+    """How many vectors have been loaded and stored, by all kernels."""
+
+    def __init__(self) -> None:
+        self.places: list[ctypes.c_uint64] = []
+
+    def __getitem__(self, name: str) -> int:
+        assert name == "vectors"
+        return sum(place.value for place in self.places)
+
+    def clear(self) -> None:
+        for place in self.places:
+            place.value = 0
+
+
+counts = _Counts()
+
+
 @functools.cache
 def library(ptx: str) -> Any:
-    """The function ``launch(parameters, grid, block, order)`` of a kernel's PTX; 0 is success."""
-    return compiled(Translation(ptx).text()).launch
+    """A kernel's PTX as C: ``launch(parameters, grid, block, order)``, which gives 0 or a fault."""
+    found = compiled(Translation(ptx).text())
+    counts.places.append(ctypes.c_uint64.in_dll(found, "vectors"))
+    return found
 
 
 def compiled(text: str) -> Any:
@@ -501,14 +552,3 @@ def compiled(text: str) -> Any:
         subprocess.run(["gcc", *flags, str(source), "-o", str(made), "-lm"], check=True)
         made.rename(place)
     return ctypes.CDLL(str(place))
-
-
-def loaded(ptx: str) -> Callable[..., Any]:
-    """The same for Python, which raises what is wrong."""
-    run = library(ptx)
-
-    def launch(*arguments: Any) -> None:
-        if code := run(*arguments):
-            raise Fault(FAULTS[code])
-
-    return launch

@@ -164,7 +164,7 @@ PASSES = {
         ),
     ),
     "tiles": Pass(
-        "cpu/passes/tiles.py",
+        "lower/passes/tiles.py",
         "tests/cpu/passes/test_tiles.py",
         (
             ("the rest is computed twice", "child.items, child.cost = [sums], 0", "child.cost = 0"),
@@ -185,8 +185,8 @@ PASSES = {
         ),
     ),
     "chunks": Pass(
-        "cpu/passes/chunks.py",
-        "tests/cpu/passes/test_chunks.py",
+        "lower/passes/chunks.py",
+        "tests/lower/passes/test_chunks.py",
         (
             ("a point too few", "points <= CHUNK", "points < CHUNK"),
             ("half rounds at each step", 'c.target.dtype.char != "e"', "True"),
@@ -245,7 +245,7 @@ PASSES = {
         ),
     ),
     "products": Pass(
-        "cpu/passes/products.py",
+        "lower/passes/products.py",
         "tests/cpu/passes/test_graph_passes.py",
         (
             ("summed over the other axis", "(rows, length), 1, (0,)", "(rows, length), 0, (0,)"),
@@ -255,7 +255,7 @@ PASSES = {
         ),
     ),
     "masks": Pass(
-        "lower/masks.py",
+        "lower/passes/masks.py",
         "tests/cpu/passes/test_graph_passes.py",
         (
             ("chosen the other way", "(chosen, everywhere, x)", "(chosen, x, everywhere)"),

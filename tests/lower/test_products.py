@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import tracejit
-from tracejit.cpu.passes.chunks import TILE
 from tracejit.cpu.passes.jam import FAR
+from tracejit.lower.passes.chunks import TILE
 
 RNG = np.random.default_rng(3)
 

@@ -129,6 +129,7 @@ def explain(fn: Compiled) -> str:
         lines += [
             f"  line {n}: the {what} is {how}" for (n, what), how in sorted(path.notes.items())
         ]
+        lines += [f"  {remark}" for remark in path.executable.remarks]
         lines += [
             f"  guard {check.reason}" + (f" (line {check.origin.line})" if check.origin else "")
             for check in path.graph.checks

@@ -11,18 +11,18 @@ from tracejit.cpu.compiling.compile import compile_entry
 from tracejit.cpu.compiling.estimate import seconds
 from tracejit.cpu.emit.emitter import emit
 from tracejit.cpu.launch import Inside, Launch, launch
-from tracejit.cpu.passes.chunks import mark_chunks
 from tracejit.cpu.passes.columns import positions_of_columns
 from tracejit.cpu.passes.jam import jam
 from tracejit.cpu.passes.numbers import extremes_of_numbers
-from tracejit.cpu.passes.products import products_as_sums
 from tracejit.cpu.passes.streams import mark_streams
-from tracejit.cpu.passes.tiles import tile
 from tracejit.cpu.passes.windows import draw_in_loops
 from tracejit.cpu.source import CPUSource
 from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
-from tracejit.lower.masks import through_masks
+from tracejit.lower.passes.chunks import mark_chunks
+from tracejit.lower.passes.masks import through_masks
+from tracejit.lower.passes.products import products_as_sums
+from tracejit.lower.passes.tiles import tile
 from tracejit.lower.program import Program
 from tracejit.lower.target import Costs, Made, Passes, Source
 from tracejit.native.parameters import Array, Number, Parameter

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tracejit.config import COMPILER, settings
-from tracejit.cpu.passes.chunks import chunk_number
 from tracejit.cpu.passes.streams import LEAST_BYTES
 from tracejit.intrinsics.blocks import LINE_BYTES
 from tracejit.lower.driver import LARGE_WORK
+from tracejit.lower.passes.chunks import chunk_number
 from tracejit.native import locks
 
 #: Additions below which a call is not divided: they take some 25 µs, and to divide it up to 5.

@@ -45,7 +45,7 @@ class _Functions(dict[str, Any]):
 def kernel_ptx(kernel: GridKernel, cc: tuple[int, int]) -> str:
     """The PTX of a kernel for GPUs of compute capability `cc`."""
     signature = [type_of(kind.parameter) for kind in kernel.kinds]
-    text = module_text(kernel.name, kernel.kernel, functions_of(kernel), signature)
+    text = module_text(kernel.name, kernel.kernel, functions_of(kernel), signature, kernel.team)
     return ptx(text, cc)
 
 
@@ -64,7 +64,7 @@ def host_entry(source: CUDASource, signature: Signature) -> tuple[Any, bool]:
 def machine_code(kernel: GridKernel, cc: tuple[int, int]) -> tuple[str, bytes]:
     """PTX and cubin of a kernel: from the cache, or compiled."""
     kinds = ", ".join(map(str, kernel.kinds))
-    text = f"# sm_{cc[0]}{cc[1]}: {kinds}\n{kernel.text}"
+    text = f"# sm_{cc[0]}{cc[1]}, {kernel.team}: {kinds}\n{kernel.text}"
     return _machine_code(text, kernel, cc)
 
 

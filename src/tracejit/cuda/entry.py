@@ -30,7 +30,7 @@ from tracejit.cuda.device.memory import (
 from tracejit.cuda.emit.device import FLAG
 from tracejit.cuda.machine.host import CODE_BITS, FAILED
 from tracejit.cuda.residence import Home
-from tracejit.cuda.source import CUDASource
+from tracejit.cuda.source import CUDASource, GridKernel
 from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.emit.values import DONE, MISSED
@@ -231,5 +231,7 @@ class Entry:
 
 def _is_one_step(source: CUDASource) -> bool:
     """Whether the host's function launches one kernel, once, and writes nothing by itself."""
+    if not all(isinstance(kernel, GridKernel) for kernel in source.kernels.values()):
+        return False
     steps = [s for s in every(source.kernel.body) if isinstance(s, Do | Store | For | Forever)]
     return len(steps) <= 1 and all(isinstance(s, Do) for s in steps)

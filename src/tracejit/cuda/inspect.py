@@ -11,7 +11,7 @@ from tracejit.call.function import Function
 from tracejit.cuda.compile import kernel_ptx
 from tracejit.cuda.device.driver import Device
 from tracejit.cuda.machine.ptx import require_known
-from tracejit.cuda.source import CUDASource
+from tracejit.cuda.source import CUDASource, GridKernel
 from tracejit.cuda.target import CUDA
 from tracejit.errors import DeviceError
 from tracejit.lower.registry import register
@@ -83,4 +83,5 @@ def ptx(f: Any, args: Any, kwargs: Any, cc: tuple[int, int]) -> dict[str, str]:
         path: Any = slow.path_for(own, args, kwargs)
     source = path.executable.emitted
     assert isinstance(source, CUDASource)
-    return {name: kernel_ptx(kernel, cc) for name, kernel in source.kernels.items()}
+    kernels = source.kernels.items()
+    return {name: kernel_ptx(k, cc) for name, k in kernels if isinstance(k, GridKernel)}

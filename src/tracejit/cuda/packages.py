@@ -6,26 +6,23 @@ import importlib
 from types import ModuleType
 from typing import Any
 
-from tracejit.errors import DeviceError, NotTraceable, told
+from tracejit.cuda.faults import INSTALL, device_error
+from tracejit.errors import NotTraceable
 
 #: By the module that is imported: what it is asked for, and the package that has it.
 _USES = {
     "cuda.bindings.nvvm": ("compile for", "cuda-bindings"),
     "cuda.bindings.nvjitlink": ("assemble code for", "cuda-bindings"),
-    "cuda.pathfinder": ("compile for", "cuda-pathfinder"),
     "cuda.bindings.driver": ("run on", "cuda-bindings"),
 }
-INSTALL = 'pip install "tracejit[cuda]"'
 #: What has libraries for whole arrays as well: CuPy.
 INSTALL_LIBRARIES = 'pip install "tracejit[cuda13]"'
 
 
-def lacking(op: str) -> NotTraceable:
-    """That an op has no kernel of ours."""
-    return NotTraceable(
-        f"there is no kernel for {op} on a GPU",
-        f"products and sorts by CuPy come with {INSTALL_LIBRARIES}; for this, use device='cpu'",
-    )
+def lacking(op: str, module: str = "") -> NotTraceable:
+    """That an op has no kernel of ours; CuPy may have its function, of a `module`."""
+    by_cupy = f"{INSTALL_LIBRARIES} has CuPy, which may have it; or " if module else ""
+    return NotTraceable(f"there is no kernel for {op} on a GPU", f"{by_cupy}use device='cpu'")
 
 
 def package(name: str) -> ModuleType:
@@ -34,19 +31,22 @@ def package(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         use, home = _USES[name]
-        raise told(
-            DeviceError(f"to {use} a GPU, {home} is needed, which is not installed ({error})"),
-            INSTALL,
+        raise device_error(
+            f"to {use} a GPU, {home} is needed, which is not installed ({error})", INSTALL
         ) from error
 
 
 def library(name: str, module: str, probe: str, *arguments: Any) -> Any:
     """A module whose library is there as well, as a call of `probe` shows; DeviceError if not."""
     found = package(name)
-    try:
-        getattr(found, probe)(*arguments)
-    except Exception as error:
-        raise told(
-            DeviceError(f"{module} is needed, and is not found ({error})"), INSTALL
-        ) from error
+    call(found, module, probe, *arguments)
     return found
+
+
+def call(found: ModuleType, module: str, probe: str, *arguments: Any) -> Any:
+    """What a function of a module gives; DeviceError where the library behind it is missing."""
+    try:
+        return getattr(found, probe)(*arguments)
+    except Exception as error:
+        short = str(error).strip().partition("\n")[0]
+        raise device_error(f"{module} is needed, and is not found ({short})", INSTALL) from error

@@ -7,8 +7,10 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
+from tracejit.cuda.machine.samplers import philox_randint, philox_random_integers
 from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
 from tracejit.cuda.machine.sorted import sorts_before
+from tracejit.cuda.machine.views import affine
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
 from tracejit.intrinsics.cast import *  # noqa: F403
 from tracejit.intrinsics.define import define
@@ -22,12 +24,26 @@ from tracejit.intrinsics.memory import (
     outside,
     rows,
     shaped,
-    slab,
     strip,
     wrap,
 )
-from tracejit.intrinsics.philox import checked, philox_normal, philox_word
+from tracejit.intrinsics.philox import (
+    checked,
+    philox_first,
+    philox_normal,
+    philox_second,
+    philox_word,
+)
 from tracejit.intrinsics.sizes import *  # noqa: F403
+from tracejit.intrinsics.sums import (
+    radd_product,
+    sum_add,
+    sum_add_product,
+    sum_block,
+    sum_carry,
+    sum_close,
+    sum_open,
+)
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
 
 
@@ -47,6 +63,7 @@ raise_flag = define(
 )
 
 __all__ = [
+    "affine",
     "apart",
     "checked",
     "distinct",
@@ -58,15 +75,25 @@ __all__ = [
     "half_store",
     "outside",
     "pause",
+    "philox_first",
     "philox_normal",
+    "philox_randint",
+    "philox_random_integers",
+    "philox_second",
     "philox_word",
+    "radd_product",
     "raise_flag",
     "rows",
     "shaped",
     "shared",
-    "slab",
     "sorts_before",
     "strip",
+    "sum_add",
+    "sum_add_product",
+    "sum_block",
+    "sum_carry",
+    "sum_close",
+    "sum_open",
     "thread",
     "threads",
     "together",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -47,14 +47,45 @@ class GridKernel:
     kinds: tuple[ParameterKind, ...]
     text: str
     threads: int = 0
+    #: How many elements along x each thread takes at a time.
+    width: int = 1
+    #: How many threads do the work of one together.
+    team: int = 1
 
     def sizes(self) -> list[int]:
         """The bytes of each word of its parameters."""
-        found = []
-        for kind in self.kinds:
-            words = 1 + kind.ndim * (1 if kind.layout == "C" else 2)
-            found += [8] * words if kind.layout else [kind.dtype.itemsize]
-        return found
+        return _sizes(self.kinds)
+
+
+@dataclass(frozen=True)
+class LibraryCall:
+    """A call of a library's for whole arrays: a `function`, by NumPy's or SciPy's name for it.
+
+    Its last parameter is what it writes. `chars` are the dtypes of its parameters.
+    """
+
+    name: str
+    module: str
+    function: str
+    kinds: tuple[ParameterKind, ...]
+    chars: str
+
+    def sizes(self) -> list[int]:
+        """The bytes of each word of its parameters."""
+        return _sizes(self.kinds)
+
+    @property
+    def text(self) -> str:
+        """What a source says of it."""
+        return f"{self.name} = library({self.module!r}, {self.function!r}, {self.chars!r})\n"
+
+
+def _sizes(kinds: Sequence[ParameterKind]) -> list[int]:
+    found = []
+    for kind in kinds:
+        words = 1 + kind.ndim * (1 if kind.layout == "C" else 2)
+        found += [8] * words if kind.layout else [kind.dtype.itemsize]
+    return found
 
 
 @dataclass(frozen=True)
@@ -65,5 +96,5 @@ class CUDASource(Source):
     then the kernel's arguments.
     """
 
-    kernels: Mapping[str, GridKernel] = field(default_factory=dict)
+    kernels: Mapping[str, GridKernel | LibraryCall] = field(default_factory=dict)
     kinds: Mapping[str, ParameterKind] = field(default_factory=dict)

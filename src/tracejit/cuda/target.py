@@ -14,13 +14,16 @@ from tracejit.cuda.device.link import Link
 from tracejit.cuda.emit.host import emit
 from tracejit.cuda.entry import Entry
 from tracejit.cuda.machine.host import DEVICE
-from tracejit.cuda.passes.memory import scalars_in_memory
+from tracejit.cuda.passes.memory import no_parts, scalars_in_memory
 from tracejit.cuda.passes.middles import middles_by_sorting
 from tracejit.cuda.residence import Home
 from tracejit.cuda.source import CUDASource
 from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
-from tracejit.lower.masks import through_masks
+from tracejit.lower.passes.chunks import mark_chunks
+from tracejit.lower.passes.masks import through_masks
+from tracejit.lower.passes.products import products_as_sums
+from tracejit.lower.passes.tiles import tile
 from tracejit.lower.program import Program
 from tracejit.lower.target import Costs, Launch, Made, Passes, Residence, Source
 from tracejit.native.parameters import Array, Number, Parameter
@@ -33,7 +36,11 @@ class CUDA:
     """Programs for the GPU that `driver` stands for; `name` is its device's."""
 
     costs = Costs()
-    passes = Passes(graph=(through_masks, middles_by_sorting), stored=(scalars_in_memory,))
+    passes = Passes(
+        graph=(products_as_sums, through_masks, middles_by_sorting),
+        placed=(tile,),
+        stored=(mark_chunks, no_parts, scalars_in_memory),
+    )
 
     def __init__(self, driver: Driver, name: str = "cuda") -> None:
         self.link = Link(driver)

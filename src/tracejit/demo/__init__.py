@@ -15,6 +15,8 @@ from typing import Any
 
 import tracejit
 from tracejit.demo.jobs import Job, Outcome, jobs, measure
+from tracejit.errors import DeviceError
+from tracejit.lower.registry import target
 
 #: Steps of the simulation.
 SIMULATED = 1_000
@@ -161,8 +163,12 @@ def run(
     plot: Path = Path("loss_curve.png"),
     size: int = 256,
     picture: Path = Path("reaction_diffusion.png"),
+    device: str = "cpu",
 ) -> int:
-    """Train, run every job, simulate, and print it; exit status 1 when a check failed, else 0."""
+    """Train, run every job, simulate, and print it; exit status 1 when a check failed, else 0.
+
+    On a `device` that is not there, one message on the error stream, and 1.
+    """
     if missing := missing_packages():
         print(
             f"the demo needs {' and '.join(missing)}; install the extra that brings them: "
@@ -170,9 +176,23 @@ def run(
             file=sys.stderr,
         )
         return 1
+    if problem := problem_of(device):
+        print(f"the demo does not run on {device}: {problem}", file=sys.stderr)
+        return 1
     from rich.console import Console
 
     console = Console()
-    learned = training(console, steps, plot)
-    equal = against_numpy(console, options, repeat)
-    return 0 if simulation(console, size, picture) and equal and learned else 1
+    with tracejit.change_flags(device=device):
+        learned = training(console, steps, plot)
+        equal = against_numpy(console, options, repeat)
+        return 0 if simulation(console, size, picture) and equal and learned else 1
+
+
+def problem_of(device: str) -> str:
+    """Why nothing runs on a device; empty where it does."""
+    try:
+        with tracejit.change_flags(device=device):
+            target()
+    except (DeviceError, ValueError) as error:
+        return str(error)
+    return ""

@@ -27,8 +27,9 @@ from numba.core import types
 from numba.core.registry import cpu_target
 from numba.np.numpy_support import from_dtype
 
-from tracejit.intrinsics import arithmetic, elements, logic, memory, structure
+from tracejit.intrinsics import arithmetic, elements, logic, memory, places, structure
 from tracejit.intrinsics.order import held, left_where_found, one_by_one, reads, stores_last, turned
+from tracejit.intrinsics.partial import ORDERED, Partial, partial_numbers, set_aside
 from tracejit.intrinsics.temporary import release
 from tracejit.lower.kernel.statements import (
     Assign,
@@ -90,6 +91,8 @@ class Builder:
     """
 
     loops = LOOPS
+    #: Whether loops are vectorised.
+    vectors = True
     #: What builds a statement, and an expression, by its class.
     statement_of: Mapping[type, Callable[[Any, Any], None]]
     expression_of: Mapping[type, Callable[[Any, Any], Value]]
@@ -170,9 +173,51 @@ class Builder:
             self.statement_of[type(s)](self, s)
 
     def _for(self, s: For) -> None:
-        self.env[s.index] = self.call(self.loops[s.kind], map(self.value, s.operands))
+        if updated := self._updated(s):
+            self._in_rounds(s, updated)
+        else:
+            self._loop(s, self.call(self.loops[s.kind], map(self.value, s.operands))[1])
+
+    def _loop(self, s: For, index: ir.Value) -> None:
+        """Build the iterations of the loop that is open, and close it."""
+        self.env[s.index] = types.int64, index
         self.iteration(s)
         self.end(s)
+
+    def _updated(self, s: For) -> list[Partial]:
+        """What a loop adds up, or multiplies, in partial results."""
+        found: dict[str, Partial] = {}
+        for each in s.statements():
+            if not (isinstance(each, Assign) and isinstance(each.value, Call)):
+                continue
+            name, operation = each.name, each.value.function
+            if operation in ORDERED and each.value.operands[0] == name:
+                kind, place = self.env[name]
+                if partial_numbers(kind.dtype):
+                    found[name] = Partial(place, operation, kind.dtype)
+        return list(found.values())
+
+    def _in_rounds(self, s: For, updated: list[Partial]) -> None:
+        """A loop of sums: whole rounds of partial results, and the elements that are left."""
+        b, partial = self.b, min(p.count for p in updated)
+        start, count = structure.extent_of(b, s.kind, [self.value(o)[1] for o in s.operands])
+        alone = s.kind == "again" or not self.vectors
+        known = structure.opaque(b, count) if self.vectors else count
+        whole = b.and_(known, ir.Constant(count.type, -partial))
+        with b.if_then(b.icmp_signed(">", whole, ir.Constant(count.type, 0))):
+            index = structure.begin_rounds(b, whole, partial, alone)
+            self.env[s.index] = types.int64, b.add(start, index, flags=("nuw", "nsw"))
+            self.iteration(s)
+            together = structure.has_functions(b)
+            self.end(s)
+        rest = b.sub(count, whole)
+        with b.if_then(b.icmp_signed(">", rest, ir.Constant(count.type, 0))):
+            close = set_aside(b, updated) if together else None
+            index = structure.begin_rest(b, rest, partial, together, alone)
+            index = b.add(whole, index, flags=("nuw", "nsw"))
+            self._loop(s, b.add(start, index, flags=("nuw", "nsw")))
+            if close:
+                close()
 
     def iteration(self, s: For) -> None:
         """Build what a loop does each time."""
@@ -232,17 +277,17 @@ class Builder:
         if name not in self.places:
             self.env[name] = self.value(s.value)
         elif name not in self.env:
-            self.env[name] = self.call(structure.place, [self.value(s.value)])
+            self.env[name] = self.call(places.place, [self.value(s.value)])
         else:
             self._put(name, s.value)
 
     def _put(self, name: str, value: Expr) -> None:
         """Assign a place anew."""
         if isinstance(value, Call) and value.operands and value.operands[0] == name:
-            update = structure.updating(self.namespace[value.function])
+            update = places.updating(self.namespace[value.function])
             self.call(update, [self.env[name], *map(self.value, value.operands[1:])])
         else:
-            self.call(structure.put, [self.env[name], self.value(value)])
+            self.call(places.put, [self.env[name], self.value(value)])
 
     def _store(self, s: Store) -> None:
         self._access(s.element, elements.store, [self.value(s.value)])
@@ -256,7 +301,7 @@ class Builder:
         """Type and value of an expression."""
         if isinstance(e, str):
             value = self.env[e]
-            return self.call(structure.get, [value]) if e in self.places else value
+            return self.call(places.get, [value]) if e in self.places else value
         if isinstance(e, int):
             return self._literal(types.int64, e)
         return self.expression_of[type(e)](self, e)
@@ -325,12 +370,14 @@ class Builder:
     def _transposed(self, e: Transposed) -> Value:
         return self.call(memory.transposed, [self.value(e.array)])
 
+    def scope_of(self, e: Element) -> int | None:
+        """Which scope an element's memory has; None where it has none of its own."""
+        scope = self.scopes.get(self._memory(array_of(e.array)), elements.READ_ONLY)
+        return scope if scope < elements.SCOPES else None
+
     def _access(self, e: Element, make: Callable[..., Any], value: Sequence[Value]) -> Value:
         """A load or a store of one element."""
-        name = array_of(e.array)
-        scope = self.scopes.get(self._memory(name), elements.READ_ONLY)
-        known = scope if scope < elements.SCOPES else None
-        intrinsic = make(len(e.index), known, name in self.rows)
+        intrinsic = make(len(e.index), self.scope_of(e), array_of(e.array) in self.rows)
         return self.call(intrinsic, [self.value(e.array), *value, *map(self.value, e.index)])
 
 

@@ -12,6 +12,7 @@ asks Numba for a conversion.
 from __future__ import annotations
 
 import inspect
+import string
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -164,7 +165,7 @@ def define(
     # Numba binds the arguments of a call to the parameters by name.
     parameters = [
         inspect.Parameter(parameter, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        for parameter in ("typingctx", *"abcdefghijkl"[:arity])
+        for parameter in ("typingctx", *string.ascii_lowercase[:arity])
     ]
     typer.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     typer.__name__ = typer.__qualname__ = name

@@ -104,7 +104,7 @@ def declare_scopes(module: ir.Module, written: int) -> None:
         _scopes[module] = _Scopes(module, min(1 + written, SCOPES))
 
 
-def _tell_scope(b: ir.IRBuilder, instruction: Any, scope: int | None) -> None:
+def tell_scope(b: ir.IRBuilder, instruction: Any, scope: int | None) -> None:
     """Say that memory of `scope` overlaps with no other scope's."""
     if scope is None:
         return
@@ -137,7 +137,7 @@ def load(ndim: int, scope: int | None, rows: bool = False) -> Any:
         address = element_address(context, b, tys[0], array, index, rows)
         model = context.data_model_manager[tys[0].dtype]
         data = b.load(address)
-        _tell_scope(b, data, scope)
+        tell_scope(b, data, scope)
         if loop := innermost(b):
             loop.loaded = max(loop.loaded, getattr(data.type, "width", 64))
         return model.from_data(b, data)
@@ -158,7 +158,7 @@ def store(ndim: int, scope: int | None, rows: bool = False) -> Any:
     ) -> ir.Value:
         address = element_address(context, b, tys[0], array, index, rows)
         data = context.data_model_manager[tys[0].dtype].as_data(b, value)
-        _tell_scope(b, b.store(data, address), scope)
+        tell_scope(b, b.store(data, address), scope)
         if loop := innermost(b):
             loop.stored = max(loop.stored, getattr(data.type, "width", 64))
         return _NOTHING

@@ -26,10 +26,13 @@ def register(b: ir.IRBuilder, name: str) -> ir.Value:
     return b.zext(b.call(read, ()), _INT)
 
 
-def _over(axis: str, b: ir.IRBuilder, ty: Any, count: ir.Value) -> ir.Value:
+def begin(b: ir.IRBuilder, axis: str, count: ir.Value, start: ir.Value | None = None) -> ir.Value:
+    """Open a loop from `start`, or 0, up to `count`, shared along an axis; a thread's index."""
     width = register(b, f"ntid.{axis}")
     at = b.mul(register(b, f"ctaid.{axis}"), width, flags=("nuw", "nsw"))
     first = b.add(at, register(b, f"tid.{axis}"), flags=("nuw", "nsw"))
+    if start is not None:
+        first = b.add(start, first, flags=("nuw", "nsw"))
     step = b.mul(register(b, f"nctaid.{axis}"), width, flags=("nuw", "nsw"))
     return structure.begin(b, count, guarded=True, first=first, step=step)
 
@@ -41,4 +44,4 @@ def over(axis: str) -> Any:
     def result(count: Any) -> Any:
         return types.int64 if count == types.int64 else None
 
-    return define(f"loop_over_{axis}", 1, result, functools.partial(_over, axis))
+    return define(f"loop_over_{axis}", 1, result, lambda b, ty, n: begin(b, axis, n))

@@ -42,10 +42,16 @@ def _splat(b: ir.IRBuilder, value: ir.Value, ty: ir.Type) -> ir.Value:
 def _block(
     b: ir.IRBuilder, form: Format, key: ir.Value, draw: ir.Value, place: ir.Value
 ) -> tuple[ir.Value, ir.Value]:
-    """The four words of a block, as two of 64 bits; `key` and `draw` are scalars."""
+    """The four words of the block of a place, as two of 64 bits; `key` and `draw` are scalars."""
+    return block_of(b, key, draw, b.and_(place, form.int_type(2**64 - 1 - HALF)), form)
+
+
+def block_of(
+    b: ir.IRBuilder, key: ir.Value, draw: ir.Value, place: ir.Value, form: Format = BINARY64
+) -> tuple[ir.Value, ir.Value]:
+    """The four words of a block, as two of 64 bits."""
     ty = form.int_type
     low, shift = ty(0xFFFFFFFF), ty(32)
-    place = b.and_(place, ty(2**64 - 1 - HALF))
     draw_halves = (b.and_(draw, _INT(0xFFFFFFFF)), b.lshr(draw, _INT(32)))
     c = [b.and_(place, low), b.lshr(place, shift), *(_splat(b, d, ty) for d in draw_halves)]
     keys = b.and_(key, _INT(0xFFFFFFFF)), b.lshr(key, _INT(32))
@@ -200,6 +206,20 @@ philox_word = _define("philox_word", types.uint64, _word)
 philox_normal = _define("philox_normal", types.float64, _normal)
 
 
+def _of_block(name: str, number: int) -> Any:
+    def result(key: Any, draw: Any, block: Any) -> Any:
+        return key if {key, draw, block} == {types.uint64} else None
+
+    def emit(b: ir.IRBuilder, ty: Any, *operands: ir.Value) -> ir.Value:
+        return block_of(b, *operands)[number]
+
+    return define(name, 3, result, emit)
+
+
+#: The two words of a block of a draw of a key.
+philox_first, philox_second = _of_block("philox_first", 0), _of_block("philox_second", 1)
+
+
 def _in_domain(x: Any, good: Any) -> Any:
     return x if kind(x) and good == types.boolean else None
 
@@ -211,4 +231,4 @@ def _checked(b: ir.IRBuilder, ty: Any, x: ir.Value, good: ir.Value) -> ir.Value:
 #: A parameter, or 1 where it is no good: a sampler must come to an end with it.
 checked = define("checked", 2, _in_domain, _checked)
 
-__all__ = ["checked", "philox_normal", "philox_word"]
+__all__ = ["checked", "philox_first", "philox_normal", "philox_second", "philox_word"]

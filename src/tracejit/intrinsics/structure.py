@@ -6,9 +6,8 @@ A loop is a call that opens it and one that closes it.
 from __future__ import annotations
 
 import functools
-import inspect
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,6 +18,10 @@ from numba.extending import intrinsic
 
 from tracejit.intrinsics.blocks import BLOCK, LINE
 from tracejit.intrinsics.define import define
+from tracejit.intrinsics.partial import (
+    Update,
+    keep_in_memory,
+)
 
 _INT = ir.IntType(64)
 _ZERO, _ONE = _INT(0), _INT(1)
@@ -28,19 +31,13 @@ _TRAPPING = {"sdiv", "udiv", "srem", "urem"}
 #: itself, a polynomial's steps being one after the other, and LLVM sees only that registers are
 #: few. (Black and Scholes' formula with four: 6.1 ns an element in the cache instead of 8.)
 _INTERLEAVED = ((4, 4), (12, 2))
-#: Elements of a vector in which a floating sum accumulates, by its type; how many such vectors, for
-#: up to so many sums. LLVM's choice would depend on how the operands lie in memory, and with it the
-#: bits of the result. (An extreme's, too: of two zeros, which comes first may be the result.)
 #: Bytes where the code of a loop of scalars begins: a processor keeps decoded code by such lines.
 _CODE_LINE = 64
 #: Instructions of a loop, at most, that fills a whole vector with truth values at a time.
 _FEW = 24
-_SUM_LANES = {types.float32: 16, types.float64: 8}
-_SUM_VECTORS, _MOST_SUMS = 2, 4
-_EXTREMES = {"rmax": 4, "rmin": 4, "rmax_row": 2, "rmin_row": 2}
-_REORDERED = _EXTREMES.keys() | {"radd", "rmul", "radd_product", "sum_add", "sum_add_product"}
-#: What LLVM's vectoriser knows as a reduction.
-_REDUCTIONS = _REORDERED | {"imax", "imin", "logical_or", "logical_and", "bit_or"}
+#: Vectors at a time of an extreme, and the most for so many in one loop.
+EXTREMES = {"rmax": 4, "rmin": 4, "rmax_row": 2, "rmin_row": 2}
+_MOST_EXTREMES = 4
 
 
 # Loops ---------------------------------------------------------------------------------------
@@ -65,10 +62,14 @@ class _Open:
     #: How many elementary functions stand in it, and vectors at a time that are best for one.
     functions: int = 0
     alone: int = 0
-    #: Its floating sums, products and extremes; the elements of the widest's vector, and vectors.
-    sums: int = 0
-    sum_lanes: int = 0
-    sum_vectors: int = 0
+    #: What it adds up, or multiplies, in partial results (see `partial`), and how many these are.
+    sums: list[Update] = field(default_factory=list)
+    partial: int = 0
+    #: Whether they are made of whole rounds, or of the part of one that is left.
+    round: str = ""
+    #: Its floating extremes, and how many vectors of them at a time.
+    extremes: int = 0
+    extreme_vectors: int = 0
     #: Whether operands lie in memory with gaps between them.
     strided: bool = False
     #: Bits of the widest elements that are loaded and stored.
@@ -93,16 +94,23 @@ class _Open:
             return ("vectorize.width", 1), ("interleave.count", 1)  # what compiles fastest
         if not vectorisable:
             return ()
-        functions = self.functions // max(self.sums, 1)
+        functions = self.functions // max(self.extremes, 1)
         count = next((n for most, n in _INTERLEAVED if functions <= most), 1)
         count = self.alone if self.functions == 1 else count
+        if self.sums and self.round:
+            lanes = self.lanes or self.partial // 2
+            return (
+                ("vectorize.width", lanes),
+                ("interleave.count", self.partial // lanes),
+                ("vectorize.predicate.enable", int(self.round == "part")),
+            )
         if self.lanes:
             lanes, count = self.lanes, self.vectors
-        elif self.sums:
-            lanes = self.sum_lanes
-            count = count if functions else self.sum_vectors
+        elif self.extremes:
+            lanes = self.partial // 2
+            count = count if functions else self.extreme_vectors
             # What is left of a short row is computed one element after the other.
-            one = large or self.sums > _MOST_SUMS or (functions and not self.whole)
+            one = large or self.extremes > _MOST_EXTREMES or (functions and not self.whole)
             count = 1 if one else count
         elif large:
             return (
@@ -125,6 +133,10 @@ class _Open:
     def _divides_integers(self) -> bool:
         """Whether it does what may trap for elements that there are not."""
         return any(i.opname in _TRAPPING for i in self.body.instructions)
+
+    def has_no_mask(self) -> bool:
+        """Whether it may have part of a vector, and does what is done for whole ones only."""
+        return self.round == "part" and (self.lanes is not None or self._divides_integers())
 
 
 #: The open loops of a function under construction, outermost first.
@@ -182,61 +194,27 @@ def note_function(b: ir.IRBuilder, vectors: int) -> None:
         loop.alone = vectors
 
 
-def _note_place(b: ir.IRBuilder, operation: str, ty: Any) -> None:
-    """Take note of an assignment to a place of a type, in the innermost open loop."""
-    element = getattr(ty, "dtype", ty)  # of a total
-    lanes = _SUM_LANES.get(getattr(element, "underlying_float", element))
-    loop = innermost(b)
-    if loop is None:
-        return
-    loop.serial |= operation not in _REDUCTIONS
-    if lanes and operation in _REORDERED:
-        vectors = _EXTREMES.get(operation, _SUM_VECTORS)
-        loop.sums, loop.sum_lanes = loop.sums + 1, min(loop.sum_lanes or lanes, lanes)
-        loop.sum_vectors = max(loop.sum_vectors, vectors)
-
-
-def _note_serial(b: ir.IRBuilder) -> None:
-    if loop := innermost(b):
-        loop.serial = True
-
-
-def _may_leave_as_is(value: ir.Value) -> bool:
-    """Whether a value is infinite under a condition, and an extreme is then what it was before.
-
-    LLVM makes a condition of the extreme of that, which its vectoriser does not know.
-    """
-    return isinstance(value, ir.SelectInstr) and any(
-        isinstance(arm, ir.Constant) and math.isinf(arm.constant) for arm in value.operands[1:]
-    )
-
-
 def _end(b: ir.IRBuilder, large: bool) -> ir.Value:
     loop = _open[b.function].pop()
     following = b.add(loop.index, loop.step, flags=("nuw", "nsw"))
     loop.index.add_incoming(following, b.block)
     vectorisable = not loop.serial and _is_plain(b.function, loop.body)
+    close = None
+    if loop.sums and loop.round and (loop.rare or not vectorisable or loop.has_no_mask()):
+        vectorisable = False
+        close = keep_in_memory(b, loop.sums, loop.index, loop.before, loop.partial)
     hints = loop.hints(large, vectorisable)
-    count = _opaque(b, loop) if hints and not loop.fixed else loop.count
+    count = loop.count
+    if hints and not loop.fixed:
+        with b.goto_block(loop.before):
+            count = opaque(b, count)
     branch = b.cbranch(b.icmp_signed("<", following, count), loop.body, loop.after)
     if hints:
-        _hint(b.module, branch, *hints)
+        hint(b.module, branch, *hints)
     b.position_at_end(loop.after)
+    if close:
+        close()
     return _NOTHING
-
-
-def _opaque(b: ir.IRBuilder, loop: _Open) -> ir.Value:
-    """The count of a loop as a number of which LLVM knows nothing.
-
-    Where it knows the bits of ``7 - k``, the last step is that where ``i ^ k`` is 7: its vectoriser
-    finds no count in that, and says so.
-    """
-    kind = ir.FunctionType(_INT, [_INT])
-    with b.goto_block(loop.before):
-        same = b.asm(kind, "", "=r,0", [loop.count], side_effect=False)
-    same.attributes.add("readnone")
-    same.attributes.add("nounwind")
-    return same
 
 
 def _is_plain(function: ir.Function, body: ir.Block) -> bool:
@@ -250,7 +228,7 @@ def _is_plain(function: ir.Function, body: ir.Block) -> bool:
     )
 
 
-def _hint(module: ir.Module, branch: Any, *hints: tuple[str, int]) -> None:
+def hint(module: ir.Module, branch: Any, *hints: tuple[str, int]) -> None:
     """Tell LLVM how to vectorise a loop, by the branch that closes it."""
     nodes = [
         module.add_metadata([f"llvm.loop.{name}", ir.Constant(ir.IntType(32), number)])
@@ -274,15 +252,68 @@ def _blocks(b: ir.IRBuilder, ty: Any, length: ir.Value) -> ir.Value:
     return b.shl(begin(b, count, guarded=True), shift, flags=("nuw", "nsw"))
 
 
+def extent_of(
+    b: ir.IRBuilder, kind: str, operands: Sequence[ir.Value]
+) -> tuple[ir.Value, ir.Value]:
+    """Where a loop of a kind begins, and how many iterations it has."""
+    if kind == "range":
+        return _ZERO, operands[0]
+    start, last = operands
+    count = b.sub(last, start)
+    if kind != "span":
+        whole = ir.Constant(_INT, BLOCK)
+        count = b.select(b.icmp_signed("<", count, whole), count, whole)
+    return start, count
+
+
 def _block(b: ir.IRBuilder, ty: Any, start: ir.Value, length: ir.Value) -> ir.Value:
-    rest, whole = b.sub(length, start), ir.Constant(_INT, BLOCK)
-    count = b.select(b.icmp_signed("<", rest, whole), rest, whole)
+    start, count = extent_of(b, "block", (start, length))
     # Counted from 0, so that LLVM sees that no index is negative, and vectorises.
     index = b.add(start, begin(b, count, guarded=False), flags=("nuw", "nsw"))
     loop = _open[b.function][-1]
     loop.fixed = isinstance(length, ir.Constant)
     loop.whole = not loop.fixed or length.constant >= BLOCK
     return index
+
+
+def begin_rounds(b: ir.IRBuilder, count: ir.Value, partial: int, alone: bool) -> ir.Value:
+    """Open a loop of so many iterations, which fill rounds of `partial` ones, one at least.
+
+    No vectors go through it where it goes `alone`.
+    """
+    index = begin(b, count, guarded=False)
+    loop = _open[b.function][-1]
+    loop.round, loop.partial, loop.fixed, loop.rare = "whole", partial, True, alone
+    return index
+
+
+def begin_rest(
+    b: ir.IRBuilder, count: ir.Value, partial: int, together: bool, alone: bool
+) -> ir.Value:
+    """Open a loop of fewer iterations than `partial`: one round if `together`, else one by one."""
+    index = begin(b, count, guarded=False)
+    loop = _open[b.function][-1]
+    loop.round, loop.partial = "part" if together else "", partial
+    loop.rare = alone or not together
+    return index
+
+
+def has_functions(b: ir.IRBuilder) -> bool:
+    """Whether an elementary function stands in the innermost open loop."""
+    loop = innermost(b)
+    return loop is not None and loop.functions > 0
+
+
+def opaque(b: ir.IRBuilder, count: ir.Value) -> ir.Value:
+    """The count of a loop as a number of which LLVM knows nothing.
+
+    Where it knows the bits of ``7 - k``, the last step is that where ``i ^ k`` is 7: its vectoriser
+    finds no count in that, and says so.
+    """
+    same = b.asm(ir.FunctionType(_INT, [_INT]), "", "=r,0", [count], side_effect=False)
+    same.attributes.add("readnone")
+    same.attributes.add("nounwind")
+    return same
 
 
 def _block_again(b: ir.IRBuilder, ty: Any, start: ir.Value, length: ir.Value) -> ir.Value:
@@ -354,7 +385,7 @@ def _end_forever(b: ir.IRBuilder) -> ir.Value:
     loop = _open[b.function].pop()
     branch = b.branch(loop.body)
     if loop.innermost:
-        _hint(b.module, branch, ("align", _CODE_LINE))
+        hint(b.module, branch, ("align", _CODE_LINE))
     b.position_at_end(loop.after)
     return _NOTHING
 
@@ -386,74 +417,3 @@ def loop_again_forever(typingctx: Any) -> Any:
 def loop_leave(typingctx: Any) -> Any:
     """Leave the loop that was opened last."""
     return types.boolean(), lambda context, builder, signature, args: _leave(builder)
-
-
-# Places: names that are assigned more than once ------------------------------------------------
-
-
-class Place(types.Type):
-    """Memory for one value, which LLVM turns into registers."""
-
-    def __init__(self, dtype: Any) -> None:
-        self.dtype = dtype
-        super().__init__(f"Place({dtype})")
-
-
-@intrinsic
-def place(typingctx: Any, value: Any) -> Any:
-    """A new place that holds `value`."""
-    result = Place(types.unliteral(value))
-
-    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        with builder.goto_entry_block():
-            address = builder.alloca(args[0].type)
-        builder.store(args[0], address)
-        return address
-
-    return result(result.dtype), codegen
-
-
-@intrinsic
-def get(typingctx: Any, where: Any) -> Any:
-    """What a place holds."""
-    return where.dtype(where), lambda context, builder, signature, args: builder.load(args[0])
-
-
-@intrinsic
-def put(typingctx: Any, where: Any, value: Any) -> Any:
-    """Let a place hold `value`."""
-    if where.dtype != types.unliteral(value):
-        return None
-
-    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        _note_place(builder, "put", where.dtype)
-        builder.store(args[1], args[0])
-        return _NOTHING
-
-    return types.boolean(where, where.dtype), codegen
-
-
-@functools.cache
-def updating(operation: Any) -> Any:
-    """The intrinsic that puts ``operation(what a place holds, …)`` into the place."""
-    definition = operation._defn
-
-    def typer(typingctx: Any, where: Any, *rest: Any) -> Any:
-        found = definition(typingctx, where.dtype, *rest)
-        if found is None or found[0].return_type != where.dtype:
-            return None
-        signature, emit = found
-
-        def codegen(context: Any, builder: ir.IRBuilder, _: Any, args: Any) -> Any:
-            _note_place(builder, operation._name, where.dtype)
-            if operation._name in _EXTREMES and _may_leave_as_is(args[1]):
-                _note_serial(builder)
-            operands = [builder.load(args[0]), *args[1:]]
-            builder.store(emit(context, builder, signature, operands), args[0])
-            return _NOTHING
-
-        return types.boolean(where, *signature.args[1:]), codegen
-
-    typer.__signature__ = inspect.signature(definition)  # type: ignore[attr-defined]
-    typer.__name__ = typer.__qualname__ = f"update_{operation._name}"
-    return intrinsic(typer)

@@ -58,6 +58,7 @@ class Executable:
         self.layouts = {key: layout.rstrip("r") for key, layout in layouts.items()}
         self.aliases = aliases
         self.seconds = seconds
+        self.remarks = source.remarks
         self.loops = program.nests
         self.passes = program.passes
         self.temporaries = program.temporaries

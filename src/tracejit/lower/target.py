@@ -56,7 +56,7 @@ class Source:
     """A kernel and its text, with the origin of each of its lines.
 
     It takes the inputs in order and then `buffers`. `late` buffers, whose size depends on data, are
-    made inside.
+    made inside. `remarks` are what `explain` says of it.
     """
 
     kernel: Kernel
@@ -64,6 +64,7 @@ class Source:
     origins: list[Origin | None]
     buffers: list[Buffer]
     late: list[Buffer] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     def annotated(self) -> str:
         """The text, each statement with the user's line that it comes from."""

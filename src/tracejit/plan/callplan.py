@@ -43,6 +43,8 @@ class Runnable(Protocol):
     passes: int
     temporaries: int
     seconds: dict[str, float]
+    #: What `explain` says of it.
+    remarks: list[str]
 
     @property
     def source(self) -> str: ...

@@ -29,6 +29,7 @@ class Interpreted:
         )
         self.source = ""
         self.seconds: dict[str, float] = {}
+        self.remarks: list[str] = []
         self._kinds: Sequence[str] = ()
         self._views: Mapping[int, alias.View] = {}
         self._names = [node.attr[0] for node in graph.inputs]

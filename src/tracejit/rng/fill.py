@@ -18,11 +18,9 @@ from numba.extending import overload
 from tracejit.rng import legacy, philox_source  # noqa: F401 (registers its source)
 from tracejit.rng.mrg_fill import mrg31k3p, mrg31k3p_unit
 from tracejit.rng.mt19937 import copied, doubles
+from tracejit.rng.philox import ROW_SHIFT
 from tracejit.rng.source import begin, double, jit, move
 from tracejit.rng.table import DISTRIBUTIONS, ELEMENT
-
-#: Rows have places this far apart (as a power of 2): a row may need many numbers.
-ROW_SHIFT = 24
 
 
 def _at(x, k):  # type: ignore[no-untyped-def]

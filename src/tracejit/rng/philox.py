@@ -17,6 +17,8 @@ ROUNDS = 10
 HALF = 16
 #: How far the blocks of neighbouring places are apart, where a number may take several.
 GAP = 1 << 16
+#: Rows have places this far apart (as a power of 2): a row may need many numbers.
+ROW_SHIFT = 24
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
 

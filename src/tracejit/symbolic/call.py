@@ -209,7 +209,10 @@ def _interpreted(f: Callee, problem: Exception) -> bool:
     """Whether a graph that the compiler refuses is interpreted: on the CPU, which is said."""
     if residence_of(f.device()) is not None:
         return False
-    tell_plain(f, None, COMPILER_FAILED, "report the expression")
+    if isinstance(problem, NotTraceable):  # of a target that has no kernel for something
+        tell_plain(f, None, problem.reason, problem.hint or "report the expression")
+    else:
+        tell_plain(f, None, COMPILER_FAILED, "report the expression")
     return True
 
 

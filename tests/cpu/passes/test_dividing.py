@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from stages import E, M, N, X, Y, along, evaluate, graph_of, placed, with_memory
 
-from tracejit.cpu.passes.chunks import inner_points, mark_chunks
 from tracejit.cpu.passes.phases import phases, with_slots
 from tracejit.cpu.passes.split import split
-from tracejit.cpu.passes.tiles import tile
 from tracejit.ir import build, dims, interpret
 from tracejit.ir.node import Node
 from tracejit.lower.buffers import assign_buffers
+from tracejit.lower.passes.chunks import inner_points, mark_chunks
+from tracejit.lower.passes.tiles import tile
 from tracejit.lower.program import Loop, Program, Runner, Style, work_of
 
 ROWS = build.reduce("sum", M, (1,))

@@ -11,13 +11,13 @@ from stages import ENV, E, M, X, array, graph_of, layouts_of, same
 
 from tracejit.cpu.passes.columns import positions_of_columns
 from tracejit.cpu.passes.numbers import extremes_of_numbers
-from tracejit.cpu.passes.products import products_as_sums
 from tracejit.ir import build
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
 from tracejit.ir.verify import verify
-from tracejit.lower.masks import through_masks
+from tracejit.lower.passes.masks import through_masks
+from tracejit.lower.passes.products import products_as_sums
 from tracejit.lower.target import GraphPass
 
 NAN = {**ENV, "m": np.where(np.arange(63).reshape(9, 7) % 5, ENV["m"], np.nan)}

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from stages import ENV, E, M, N, X, along, array, check, graph_of, layouts_of, placed
 
-from tracejit.cpu.passes.jam import jam, jams
+from tracejit.cpu.passes.jam import jam
 from tracejit.cpu.styles import Jam
 from tracejit.ir import build, dims
 from tracejit.ir.node import Node
+from tracejit.lower.passes.together import jams
 from tracejit.lower.program import Loop, Program
 
 V = build.input("v", M.dtype, (M.shape[1],))

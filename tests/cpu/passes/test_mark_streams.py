@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from stages import E, M, X, Y, array, check, placed
 
-from tracejit.cpu.passes.chunks import mark_chunks
 from tracejit.cpu.passes.streams import mark_streams
 from tracejit.cpu.passes.windows import draw_in_loops
 from tracejit.cpu.styles import NonTemporal
 from tracejit.ir import build
 from tracejit.ir.node import Node
 from tracejit.lower.buffers import assign_buffers
+from tracejit.lower.passes.chunks import mark_chunks
 
 EXP = E("exp", X)
 COSTLY = E("exp", E("exp", E("add", X, 1.0)))

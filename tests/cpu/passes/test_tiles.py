@@ -10,10 +10,10 @@ import pytest
 from stages import ENV, E, M, along, check, placed
 from test_jam import P, V, env, pairs, weighted
 
-from tracejit.cpu.passes.tiles import tile
-from tracejit.cpu.styles import Chunk, Tile
 from tracejit.ir import build
 from tracejit.ir.node import Node
+from tracejit.lower.passes.tiles import tile
+from tracejit.lower.styles import Chunk, Tile
 
 SUMS = weighted()
 SLOPE = E("tanh", SUMS)

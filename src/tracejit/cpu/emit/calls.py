@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tracejit.cpu.emit.accumulate import Version
 from tracejit.cpu.emit.emitting import Emitting
 from tracejit.cpu.passes.phases import BY_STREAMS
 from tracejit.intrinsics.blocks import BLOCK
@@ -12,6 +11,7 @@ from tracejit.ir import dims, ops
 from tracejit.ir.node import Node
 from tracejit.lower.control import LEFT
 from tracejit.lower.emit import expressions
+from tracejit.lower.emit.accumulate import Version
 from tracejit.lower.kernel.statements import (
     Binary,
     Block,

@@ -6,38 +6,26 @@ from dataclasses import replace
 
 from tracejit.cpu.emit.accumulate import Accumulators
 from tracejit.cpu.emit.emitting import Emitting
-from tracejit.cpu.passes.chunks import (
-    CHUNK,
-    LENGTH,
-    NUMBER,
-    TILED_LENGTH,
-    inner_points,
-    is_whole,
-    own_computations,
-)
 from tracejit.cpu.source import Extra
-from tracejit.cpu.styles import Tile
-from tracejit.lower.emit.accumulate import Lead, kept_element, led
-from tracejit.lower.kernel.formula import fill
+from tracejit.lower.emit import chunks
 from tracejit.lower.kernel.statements import Binary, Call, Element, Expr, For, Store
+from tracejit.lower.passes.chunks import reduced_by_chunks
 from tracejit.lower.program import Buffer, Computation, Kind, Loop
 
 
-class Chunks:
+class Chunks(chunks.Chunks):
     """What goes around a chunked loop; an entry for a range only leaves what each chunk gave."""
 
-    def __init__(self, emitter: Emitting, sums: Accumulators) -> None:
-        self.e, self.sums = emitter, sums
-        #: What the chunks before have given.
-        self.names: dict[Computation, str] = {}
+    e: Emitting
+    sums: Accumulators
 
     def run(self, loop: Loop, extent: Expr) -> None:
         """Emit the chunks of `loop`."""
         ranged = loop is self.e.ranged
-        whole = _whole(loop)
-        length, count = self._extents(loop, extent)
+        whole = reduced_by_chunks(loop)
+        length, count = self.extents(loop, extent)
         if not ranged:
-            self._open(whole)
+            self.open_totals(whole)
             self.sums.goes_on = {c for c in whole if c.kind is Kind.SWEEP and _is_exact(c)}
             whole = [c for c in whole if c not in self.sums.goes_on]
         parts = self._extras(loop, whole) if ranged else self._own(whole)
@@ -56,18 +44,18 @@ class Chunks:
             if c.kind is Kind.SWEEP:
                 del self.sums.parts_of[c.target]
                 if not ranged:
-                    self._take_array(c, parts[c], ())
+                    self.take_array(c, parts[c], ())
                 continue
-            value = self._given(c)
+            value = self.given(c)
             if ranged:
                 element = Element(parts[c].name, (chunk,))
                 self.e.path[-1].add(Store(element, value, c.target.origin))
             else:
-                self._take(c, value)
+                self.take(c, value)
         self.e.path.pop()
         if not ranged:
             self.sums.goes_on = set()
-            self._close(whole)
+            self.close_totals(whole)
 
     def _own(self, whole: list[Computation]) -> dict[Computation, Buffer]:
         """Memory for the arrays that a chunk gives."""
@@ -90,88 +78,27 @@ class Chunks:
             made[c] = part
         return made
 
-    def _extents(self, loop: Loop, extent: Expr) -> tuple[Expr, Expr]:
-        """The length of a loop's chunks, and their number."""
-        points = self.e.dim(inner_points(loop))
-        block, count = self.e.path[-1], self.e.fresh("i")
-        length: Expr = CHUNK
-        if (tiled := loop.has(Tile)) or points != 1:
-            length, formula = self.e.fresh("i"), TILED_LENGTH if tiled else LENGTH
-            block.assign(length, fill(formula, count=extent, inner=points))
-        block.assign(count, fill(NUMBER, count=extent, length=length))
-        return length, count
-
     def combine(self, loop: Loop, number: int) -> None:
         """A phase that combines what the chunks of phase `number` gave."""
-        whole = _whole(loop)
+        whole = reduced_by_chunks(loop)
         if not whole:
             return
         self.e.open_phase(~number)
         parts = [e.buffer for e in self.e.extras if e.phase == number]
-        self._open(whole)
+        self.open_totals(whole)
         chunk = self.e.fresh("i")
         block = For(index=chunk, kind="range", operands=("last",))
         self.e.open(block)
         for c, part in zip(whole, parts, strict=True):
             if c.kind is Kind.SWEEP:
-                self._take_array(c, part, (chunk,))
+                self.take_array(c, part, (chunk,))
                 continue
             value = self.e.fresh("v")
             block.assign(value, Element(part.name, (chunk,)))
-            self._take(c, value)
+            self.take(c, value)
         self.e.path.pop()
-        self._close(whole)
+        self.close_totals(whole)
         del self.e.path[1:]
-
-    def _open(self, whole: list[Computation]) -> None:
-        """Before the first chunk."""
-        for c in whole:
-            if c.kind is Kind.SWEEP:
-                self.sums.clear(c, 0)
-                continue
-            name = self.names[c] = self.e.fresh("v")
-            start: Expr = self.sums.identity(c)
-            if self.sums.layered(c):
-                start = Call("sum_open", (self.sums.start(c),))
-            self.e.path[-1].assign(name, start)
-
-    def _given(self, c: Computation) -> Expr:
-        """What the chunk at hand gave."""
-        layered = self.sums.layered(c)
-        return self.sums.total(c, c.loops[0]) if layered else self.sums.accumulator(c)
-
-    def _take(self, c: Computation, value: Expr) -> None:
-        """Combine what a chunk gave with what those before it did."""
-        name = self.names[c]
-        total: Expr = Call("sum_carry", (name, value))
-        if not self.sums.layered(c):
-            total = self.sums.combine_in_order(c, name, value)
-        self.e.path[-1].assign(name, total, c.target.origin)
-
-    def _take_array(self, c: Computation, part: Buffer, lead: Lead) -> None:
-        """The same for the array of a sweep, which is in `part`, at `lead` there."""
-        block, place = self.sums.over_kept(c, 0)
-        given = led(kept_element(c, part, place), lead)
-        for buffer in self.e.program.buffers[c.target]:
-            total = kept_element(c, buffer, place)
-            block.add(Store(total, self.sums.combine(c, total, given), c.target.origin))
-
-    def _close(self, whole: list[Computation]) -> None:
-        """After the last chunk."""
-        for c in whole:
-            if c.kind is Kind.SWEEP:
-                continue
-            name = self.names[c]
-            if self.sums.layered(c):
-                total = self.e.fresh("v")
-                self.e.path[-1].assign(total, Call("sum_close", (name,)), c.target.origin)
-                name = total
-            self.sums.finish(c, name)
-
-
-def _whole(loop: Loop) -> list[Computation]:
-    """What chunks of `loop` reduce."""
-    return [c for c in own_computations(loop) if is_whole(c, loop)]
 
 
 def _is_exact(c: Computation) -> bool:

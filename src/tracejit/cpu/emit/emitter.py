@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tracejit.cpu.emit.accumulate import Accumulators, Version
+from tracejit.cpu.emit.accumulate import Accumulators
 from tracejit.cpu.emit.calls import Calls
 from tracejit.cpu.emit.chunks import Chunks
 from tracejit.cpu.emit.copies import Copies
@@ -17,9 +17,10 @@ from tracejit.cpu.emit.streams import Streams
 from tracejit.cpu.passes.jam import FAR, LONG
 from tracejit.cpu.passes.phases import Phase, with_slots
 from tracejit.cpu.source import CPUSource, Extra
-from tracejit.cpu.styles import Chunk, Jam
+from tracejit.cpu.styles import Jam
 from tracejit.intrinsics.blocks import BLOCK
 from tracejit.lower.access import Point
+from tracejit.lower.emit.accumulate import Version
 from tracejit.lower.kernel.statements import (
     Binary,
     Block,
@@ -35,6 +36,7 @@ from tracejit.lower.kernel.statements import (
 )
 from tracejit.lower.kernel.text import Text
 from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program, computations_in
+from tracejit.lower.styles import Chunk
 
 #: What an entry for a range is told: which phase, and its first and last iteration.
 _RANGE = ("phase", "first", "last")

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tracejit.cpu.passes.chunks import (
+from tracejit.cpu.styles import BlockedDraws
+from tracejit.ir import dims, ops
+from tracejit.ir.dims import Dim
+from tracejit.lower.passes.chunks import (
     alone,
     by_chunks,
     inner_points,
@@ -18,10 +21,8 @@ from tracejit.cpu.passes.chunks import (
     own_computations,
     written_axes,
 )
-from tracejit.cpu.styles import BlockedDraws, Chunk, Tile
-from tracejit.ir import dims, ops
-from tracejit.ir.dims import Dim
 from tracejit.lower.program import Buffer, Computation, Loop, Program, is_formula, work_of
+from tracejit.lower.styles import Chunk, Tile
 from tracejit.rng.mrg31k3p import GROUP
 
 #: Libraries' draws whose streams are independent.

@@ -10,11 +10,13 @@ from tracejit.cuda.compile import machine_code
 from tracejit.cuda.device.driver import Driver
 from tracejit.cuda.device.made import Running
 from tracejit.cuda.device.memory import bytes_at
-from tracejit.cuda.source import GridKernel
+from tracejit.cuda.library.external import prepared
+from tracejit.cuda.source import GridKernel, LibraryCall
 from tracejit.errors import DeviceError
 
 _INT = ctypes.c_int64
 _MOVE = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, _INT, ctypes.c_void_p)
+_CALL = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, ctypes.c_void_p)
 _MAKE = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, _INT, _INT, ctypes.c_void_p)
 
 
@@ -33,21 +35,28 @@ class Link:
         self._fetch = _MOVE(self._guarded(self.fetch))
         self._put = _MOVE(self._guarded(self.put))
         self._make = _MAKE(self._guarded(self.make))
+        self._call = _CALL(self._guarded(self.call))
+        #: Calls of libraries, which are numbers too.
+        self.calls: list[Callable[[int], None]] = []
         #: What the programs have made that run.
         self.running = Running()
 
-    def table(self, kernels: Mapping[str, GridKernel]) -> list[int]:
+    def table(self, kernels: Mapping[str, GridKernel | LibraryCall]) -> list[int]:
         """What the host's function of a source finds in its `device`."""
-        functions = [self._fetch, self._put, self._make]
+        functions = [self._fetch, self._put, self._make, self._call]
         found = [ctypes.cast(f, ctypes.c_void_p).value or 0 for f in functions]
         loaded = [self._kernel(kernel) for kernel in kernels.values()]
         driver = self.driver
         return [driver.launcher, *found, driver.stream, driver.enter, driver.context, *loaded]
 
-    def _kernel(self, kernel: GridKernel) -> int:
+    def _kernel(self, kernel: GridKernel | LibraryCall) -> int:
         key = f"{kernel.kinds}\n{kernel.text}"
         found = self._kernels.get(key)
-        if found is None:
+        if found is None and isinstance(kernel, LibraryCall):
+            self.calls.append(prepared(kernel, self.driver))
+            found = self._kernels[key] = len(self.calls) - 1
+        elif found is None:
+            assert isinstance(kernel, GridKernel)
             ptx, code = machine_code(kernel, self.driver.device.cc)
             found = self._kernels[key] = self.driver.load(code, ptx, kernel.name)
         return found
@@ -65,6 +74,10 @@ class Link:
         places = (ctypes.c_int64 * (axes + 1)).from_address(where)
         shape = tuple(places[:axes])
         places[axes] = self.running.memories[-1].make(number, shape, size)
+
+    def call(self, number: int, pointers: int) -> None:
+        """Do a call of a library's."""
+        self.calls[number](pointers)
 
     def failed(self, code: int) -> None:
         """Raise what a function has raised, or what the driver says of a launch."""

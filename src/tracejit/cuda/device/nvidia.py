@@ -6,79 +6,31 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.cuda.device.driver import Device
-from tracejit.cuda.packages import package
-from tracejit.errors import DeviceError, told
+from tracejit.cuda.device import probe
+from tracejit.cuda.device.probe import done as _done
+from tracejit.cuda.device.probe import driver as _cuda
 
 #: What the driver answers where no memory is left.
 _OUT_OF_MEMORY = 2
-#: The oldest driver that runs what CUDA 13.0 makes.
-_OLDEST = 13000
-
-
-def _cuda() -> Any:
-    return package("cuda.bindings.driver")
-
-
-def _done(answer: tuple[Any, ...], what: str) -> Any:
-    """What the driver gives; DeviceError where it says that something failed."""
-    code, *values = answer
-    if int(code):
-        found, name = _cuda().cuGetErrorString(code)
-        reason = name.decode() if not int(found) else str(code)
-        raise DeviceError(f"the GPU could not {what}: {reason}")
-    return values[0] if len(values) == 1 else values
+#: As which version of CUDA has them, functions are called by their addresses.
+_FUNCTIONS = 12000
 
 
 class Nvidia:
     """The device of a number; see `Driver`."""
 
     def __init__(self, number: int = 0) -> None:
-        cuda = _cuda()
-        try:
-            answer = cuda.cuInit(0)
-        except Exception as error:  # where there is no library of the driver's
-            raise told(
-                DeviceError(f"there is no driver for NVIDIA's GPUs on this machine ({error})"),
-                "install the driver, or use device='cpu'",
-            ) from error
-        if int(answer[0]):
-            raise told(
-                DeviceError(f"there is no GPU that can be used on this machine ({answer[0].name})"),
-                "use device='cpu'; `python -m tracejit info` shows what is there",
-            )
-        version = _done(cuda.cuDriverGetVersion(), "tell its driver's version")
-        if version < _OLDEST:
-            raise told(
-                DeviceError(
-                    f"the driver runs CUDA {version // 1000}.{version % 1000 // 10} at most, and "
-                    f"13.0 is needed"
-                ),
-                "install a newer driver (580 or later)",
-            )
-        count = _done(cuda.cuDeviceGetCount(), "be counted")
-        if not 0 <= number < count:
-            raise DeviceError(f"there is no device cuda:{number}: there are {count}")
-        handle = _done(cuda.cuDeviceGet(number), "be found")
-        kind = cuda.CUdevice_attribute
-        major, minor, processors = (
-            _done(cuda.cuDeviceGetAttribute(a, handle), "be asked")
-            for a in (
-                kind.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
-                kind.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
-                kind.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT,
-            )
-        )
-        name = _done(cuda.cuDeviceGetName(128, handle), "tell its name").rstrip(b"\0").decode()
-        memory = _done(cuda.cuDeviceTotalMem(handle), "tell its memory")
-        self.device = Device(number, name, (major, minor), processors, memory)
+        cuda = probe.started()
+        probe.require_version()
+        handle = probe.handle_of(number)
+        self.device = probe.described(number, handle)
         self._context = _done(cuda.cuDevicePrimaryCtxRetain(handle), "give a context")
         self.current()
         self._stream = _done(cuda.cuStreamCreate(1), "make a stream")
         self.stream = int(self._stream)
         self.context = int(self._context)
         self.launcher, self.enter = (
-            int(_done(cuda.cuGetProcAddress(name, _OLDEST, 0), "launch kernels")[0])
+            int(_done(cuda.cuGetProcAddress(name, _FUNCTIONS, 0), "launch kernels")[0])
             for name in (b"cuLaunchKernel", b"cuCtxSetCurrent")
         )
 

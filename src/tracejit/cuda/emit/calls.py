@@ -7,23 +7,32 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tracejit.cuda.emit.launching import Launching
+from tracejit.cuda.emit.draws import draw
+from tracejit.cuda.emit.launching import Launching, Operand
 from tracejit.cuda.library import masked, products, sorts
+from tracejit.cuda.library.external import has
 from tracejit.cuda.packages import lacking
-from tracejit.cuda.source import ParameterKind
+from tracejit.cuda.source import ParameterKind, scalar_kind
 from tracejit.ir import dims, ops
 from tracejit.ir.node import Node
 from tracejit.lower.control import LEFT
-from tracejit.lower.emit.expressions import storage, stored
-from tracejit.lower.kernel.statements import Binary, Call, Element, Expr, Factory, Group
+from tracejit.lower.emit.expressions import loop_name, storage, stored
+from tracejit.lower.kernel.statements import (
+    Binary,
+    Call,
+    Element,
+    Expr,
+    Factory,
+    Group,
+)
 from tracejit.lower.placement import in_memory, matrix_source
 from tracejit.lower.program import Computation, Kind
 
 _INT = np.dtype(np.int64)
 _NUMBER = ParameterKind(_INT)
+#: The dtypes whose products are those of cuBLAS, where it is there.
+_BY_CUPY = "efdFD"
 _COUNTS = _PLACES = ParameterKind(_INT, 1, "C", True)
-#: An operand of a kernel: what it is on the host, and as a parameter.
-Operand = tuple[Expr, ParameterKind]
 
 
 class Calls:
@@ -37,67 +46,65 @@ class Calls:
         if c.kind is Kind.MATMUL:
             self._matmul(c)
             return
-        emit = CALLS.get(c.value.op)
-        if emit is None:
-            raise lacking(c.value.op.name)
-        emit(self, c)
+        CALLS.get(c.value.op, Calls._ufunc)(self, c)
+
+    def _ufunc(self, c: Computation) -> None:
+        """A ufunc without an expression, by CuPy's."""
+        op = c.value.op
+        if not isinstance(op, ops.Elementwise):
+            raise lacking(op.name)
+        _, module, ufunc, types = loop_name(op, c.value)
+        if op.ufunc.nout > 1 or not has(module, ufunc):
+            raise lacking(ufunc, module if op.ufunc.nout == 1 else "")
+        operands: list[Operand] = []
+        for a in c.value.args:
+            if a.ndim:
+                operands.append(self._elements(in_memory(a)))
+            else:
+                operands.append((self.e.value(a, ()), scalar_kind(a.dtype)))
+        operands.append(self._elements(c.target, written=True))
+        self.e.remark(f"{ufunc} is CuPy's: its bits are not the CPU's")
+        self.e.library(module, ufunc, types.replace("->", ""), operands)
 
     # Products --------------------------------------------------------------------------------
 
     def _matmul(self, c: Computation) -> None:
         a, b = c.value.args
         batch, dtype = c.value.ndim - 2, c.value.dtype
-        starts: list[Operand] = []
-        matrices = [self._matrix(x, name, starts) for x, name in ((a, "a"), (b, "b"))]
+        target = self.e.array(c.target), ParameterKind(storage(dtype), c.value.ndim, "A", True)
+        matrices = [self._matrix(a), self._matrix(b), target]
+        if dtype.char in _BY_CUPY and has("numpy", "matmul"):
+            self.e.remark("products of matrices are CuPy's (cuBLAS): their bits are not the CPU's")
+            self.e.library("numpy", "matmul", 3 * dtype.char, matrices)
+            return
+        if dtype.kind in "fc":
+            self.e.remark("products of matrices are kernels of ours: their bits are not the CPU's")
         rows, inner, columns = (self.e.dim(d) for d in (a.shape[-2], a.shape[-1], b.shape[-1]))
         lengths = [self.e.dim(d) for d in c.value.shape[:-2]]
-        tiles = [Binary(">>", Binary("+", n, 63), 6) for n in (rows, columns)]
-        (x, first, along), (y, second, _) = matrices
-        if b.shape[-1] == 1 and along:
-            text, groups = products.by_rows(dtype, batch, first, second), [rows]
+        if b.shape[-1] == 1 and _is_by_rows(a):
+            text, groups = products.by_rows(dtype, batch), [rows]
         elif b.shape[-1] == 1 or a.shape[-2] == 1:
             column = b.shape[-1] == 1
-            text = products.by_slices(dtype, batch, first, second, column)
-            groups = [Binary(">>", Binary("+", rows if column else columns, 31), 5)]
+            text = products.by_slices(dtype, batch, column)
+            groups = [_divided(rows if column else columns, products.BESIDE)]
         else:
-            text, groups = products.tiled(dtype, batch, first, second), tiles
+            text = products.tiled(dtype, batch)
+            groups = [_divided(n, products.TILE) for n in (rows, columns)]
         count = functools.reduce(lambda a, b: Binary("*", Group(a), b), [*lengths, *groups])
-        out = self.e.program.buffers[c.target][0]
-        target = self.e.array(c.target), ParameterKind(storage(dtype), len(out.shape), "A", True)
         numbers = [(n, _NUMBER) for n in (rows, inner, columns, *lengths)]
-        operands = [x, y, target, *numbers, *starts]
-        self.e.launch(text, (count, 1, 1), operands, products.THREADS)
+        self.e.launch(text, (count, 1, 1), [*matrices, *numbers], products.THREADS)
 
-    def _matrix(
-        self, node: Node, name: str, starts: list[Operand]
-    ) -> tuple[Operand, products.Matrix, bool]:
-        """The array that an operand lies in, and how; and whether rows are its last axis.
-
-        What is added to `starts` are parameters, in order.
-        """
-        source = matrix_source(node)
-        array = self.e.array(source), ParameterKind(storage(node.dtype), source.ndim, "A")
+    def _matrix(self, node: Node) -> Operand:
+        """A stack of matrices where it lies in memory."""
+        source, kind = matrix_source(node), ParameterKind(storage(node.dtype), node.ndim, "A")
         if source is node:
-            return array, products.Matrix(lambda place, i, j: ", ".join([*place, i, j])), True
-        names: list[str] = []
-        places: list[tuple[str, int, int | None]] = []
-        for start, step, axis in node.attr[1]:
-            if not isinstance(start, int):
-                names.append(f"{name}{len(names)}")
-                starts.append((self.e.dim(start), _NUMBER))
-            places.append((str(start) if isinstance(start, int) else names[-1], step, axis))
-
-        def index(place: Sequence[str], i: str, j: str) -> str:
-            at = [*place, i, j]
-            found = []
-            for start, step, axis in places:
-                more = f"{step} * ({at[axis]})" if step and axis is not None else "0"
-                found.append(f"{start} + {more}")
-            return ", ".join(found)
-
-        last = places[-1]
-        along = bool(last[1]) and last[2] == node.ndim - 1
-        return array, products.Matrix(index, tuple(names)), along
+            return self.e.array(node), kind
+        entries = [(step, -1 if axis is None else axis) for _, step, axis in node.attr[1]]
+        arguments = (node.ndim, *(n for entry in entries for n in entry))
+        name = f"affine_{'_'.join(map(str, arguments))}".replace("-", "m")
+        numbers = [*node.shape, *(start for start, _, _ in node.attr[1])]
+        operands = tuple(map(self.e.dim, numbers))
+        return self.e.view(node, name, Factory("affine", arguments), operands), kind
 
     # Sorts -----------------------------------------------------------------------------------
 
@@ -108,7 +115,7 @@ class Calls:
         keys = ParameterKind(storage(dtype), 1, "C", True)
         source, target = in_memory(x), self.e.program.buffers[c.target][0]
         size, length = self._named(self._size(x)), self._named(self.e.dim(x.shape[-1]))
-        tiles = self._named(Binary(">>", Binary("+", length, sorts.TILE - 1), 8))
+        tiles = self._named(_divided(length, sorts.TILE))
         rows = Call("idiv", (size, Call("imax", (length, 1))))
         result = self.e.flat(target.name, c.value.ndim)
         spare = self.e.temporary(dtype.char, size)
@@ -149,7 +156,7 @@ class Calls:
         """How many elements of a mask are true before each of its tiles, and, last, in all."""
         known = self.e.found(mask)
         if known is None:
-            tiles = Binary(">>", Binary("+", self._size(mask), masked.TILE - 1), 11)
+            tiles = _divided(self._size(mask), masked.TILE)
             name = self.e.fresh("v")
             self.e.path[-1].assign(name, tiles)
             known = self.e.temporary("l", Binary("+", name, 1))
@@ -164,14 +171,14 @@ class Calls:
         [mask] = c.value.args
         counts, _ = self._counts(mask, self._elements(mask))
         name = self.e.fresh("v")
-        tiles = Binary(">>", Binary("+", self._size(mask), masked.TILE - 1), 11)
+        tiles = _divided(self._size(mask), masked.TILE)
         self.e.path[-1].assign(name, Element(counts, (tiles,)), c.value.origin)
         self.e.store(c, name, ())
 
     def _picked(self, c: Computation, text: str, mask: Node, operands: Sequence[Operand]) -> None:
         flags = self._elements(mask)
         counts = self._counts(mask, flags)
-        tiles = Binary(">>", Binary("+", self._size(mask), masked.TILE - 1), 11)
+        tiles = _divided(self._size(mask), masked.TILE)
         self.e.launch(text, (tiles, 1, 1), [flags, counts, *operands], masked.THREADS)
 
     def _positions(self, c: Computation) -> None:
@@ -229,8 +236,25 @@ class Calls:
             (self.e.dim(node.shape[0]), *(self.e.dim(start) for start, _, _ in node.attr[1])),
         )
 
+    def _draw(self, c: Computation) -> None:
+        draw(self.e, c)
+
     def _left(self, c: Computation) -> None:
         """What a computation before it leaves."""
+
+
+def _divided(n: Expr, width: int) -> Expr:
+    """How many parts of a width, a power of two, there are of `n`."""
+    return Binary(">>", Group(Binary("+", n, width - 1)), width.bit_length() - 1)
+
+
+def _is_by_rows(node: Node) -> bool:
+    """Whether the elements of a matrix's rows lie side by side, or nearer than those of columns."""
+    source = matrix_source(node)
+    if source is node:
+        return True
+    _, step, axis = node.attr[1][-1]
+    return bool(step) and axis == node.ndim - 1
 
 
 #: What emits the kernels for an op.
@@ -242,5 +266,7 @@ CALLS: dict[ops.Op, Callable[[Calls, Computation], None]] = {
     ops.NONZERO: Calls._positions,
     ops.COMPRESS: Calls._compress,
     ops.PLACE: Calls._place,
+    ops.DRAW: Calls._draw,
+    ops.ADVANCE: Calls._left,
     LEFT: Calls._left,
 }

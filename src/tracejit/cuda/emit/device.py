@@ -8,8 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from tracejit.cuda.emit.launching import grid_kernel
+from tracejit.cuda.emit.sums import DeviceChunks, TeamSums
+from tracejit.cuda.packages import lacking
+from tracejit.cuda.passes.teams import is_shared
+from tracejit.cuda.passes.vectors import by_vectors
 from tracejit.cuda.source import GridKernel, ParameterKind, scalar_kind
-from tracejit.errors import NotTraceable
 from tracejit.ir.node import Node
 from tracejit.lower.access import Index
 from tracejit.lower.emit.emitter import Emitter
@@ -26,7 +29,7 @@ from tracejit.lower.kernel.statements import (
     Store,
 )
 from tracejit.lower.kernel.verify import read_in
-from tracejit.lower.program import Computation, Kind, Loop, Program
+from tracejit.lower.program import Computation, Loop, Program
 
 #: The parameter that says where a kernel tells that NumPy would have raised.
 FLAG = "flag"
@@ -35,9 +38,11 @@ FLAG = "flag"
 class DeviceEmitter(Emitter):
     """Emits an item of a program; `host` computes what is known before."""
 
-    def __init__(self, program: Program, host: Any, grid: list[Loop]) -> None:
+    def __init__(self, program: Program, host: Any, grid: list[Loop], team: int = 1) -> None:
         super().__init__(program)
-        self.host = host
+        self.accumulators: TeamSums = TeamSums(self)
+        self.chunks = DeviceChunks(self, self.accumulators)
+        self.host, self.team = host, team
         self.names, self.own, self.written = host.names, host.own, host.written
         self.count = host.count
         self.axis_of = {id(loop): axis for loop, axis in zip(reversed(grid), "xyz", strict=False)}
@@ -47,6 +52,10 @@ class DeviceEmitter(Emitter):
     def grid_kernel(self, name: str, item: Loop | Computation) -> GridKernel | None:
         """The kernel that does what `item` does; None where that is nothing."""
         self.item(item)
+        return self.made(name)
+
+    def made(self, name: str) -> GridKernel | None:
+        """The kernel of what has been emitted; None where that is nothing."""
         if not any(isinstance(s, Block | Store | Do) for s in self.body.statements()):
             return None
         return self.finished(name)
@@ -61,8 +70,9 @@ class DeviceEmitter(Emitter):
         kinds = {**self.host.kinds, **self.scalars}
         read = read_in(self.body)
         used = [name for name in kinds if name in read]
+        width = 1 if threads else by_vectors(self.body, kinds)
         kernel = Kernel(used, self.factories, self.body)
-        return grid_kernel(name, kernel, tuple(kinds[n] for n in used), threads)
+        return grid_kernel(name, kernel, tuple(kinds[n] for n in used), threads, width, self.team)
 
     def allocate(self, inside: list[Computation]) -> None:
         """The host has made what the kernel writes."""
@@ -71,19 +81,23 @@ class DeviceEmitter(Emitter):
         self.loop(loop)
 
     def steps(self, loop: Loop, first: Expr | None, last: Expr) -> Block:
-        axis = self.axis_of.get(id(loop))
-        if axis is None or first is not None:
-            return super().steps(loop, first, last)
-        return For(index=self.var_of[loop], kind=f"over_{axis}", operands=(last,))
+        axis, index = self.axis_of.get(id(loop)), self.var_of[loop]
+        if axis is not None and first is None:
+            kind = "teams" if axis == "x" and self.team > 1 else f"over_{axis}"
+            return For(index=index, kind=kind, operands=(last,))
+        if self.is_shared(loop):
+            return For(index=index, kind="team", operands=(0 if first is None else first, last))
+        return super().steps(loop, first, last)
 
-    def _computation(self, c: Computation) -> None:
-        if c.kind in (Kind.REDUCE, Kind.SWEEP) and _is_ordered(c):
-            name = c.target.op.name
-            raise NotTraceable(f"there is no kernel for a {name} that rounds on a GPU yet")
-        super()._computation(c)
+    def is_shared(self, loop: Loop) -> bool:
+        """Whether the threads of a team share the iterations of a loop."""
+        return self.team > 1 and is_shared(loop, self.program)
+
+    def use_loop(self, name: str, module: str, ufunc: str, types: str) -> None:
+        raise lacking(ufunc, module)
 
     def call(self, c: Computation) -> None:
-        raise NotTraceable(f"there is no kernel for {c.value.op.name} on a GPU yet")
+        raise lacking(c.value.op.name)
 
     def _computed(self, node: Node, index: Index) -> tuple[Expr, int, bool]:
         if not node.ndim and self.host.knows(node):
@@ -92,8 +106,3 @@ class DeviceEmitter(Emitter):
                 self.scalars[value] = scalar_kind(node.dtype)
             return value, 0, True
         return super()._computed(node, index)
-
-
-def _is_ordered(c: Computation) -> bool:
-    """Whether a reduction rounds, so that its bits depend on the order."""
-    return c.target.dtype.kind in "fc" and c.target.op.name in ("sum", "prod")

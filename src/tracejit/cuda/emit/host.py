@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,18 +10,33 @@ import numpy as np
 from tracejit.cuda.emit.calls import Calls
 from tracejit.cuda.emit.device import FLAG, DeviceEmitter
 from tracejit.cuda.emit.launching import Launching
+from tracejit.cuda.emit.limits import located, require_possible
 from tracejit.cuda.emit.partial import emit_parts
 from tracejit.cuda.emit.scans import emit_scans
+from tracejit.cuda.packages import lacking
 from tracejit.cuda.passes.orderless import in_any_order, running_in_any_order
 from tracejit.cuda.passes.spread import spread
+from tracejit.cuda.passes.teams import team_of
 from tracejit.cuda.source import CUDASource, ParameterKind, scalar_kind
 from tracejit.ir import ops
+from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.emit.values import REFUSED
-from tracejit.lower.kernel.statements import Binary, Constant, Element, If, Part, Return
+from tracejit.lower.kernel.statements import (
+    Binary,
+    Constant,
+    Element,
+    Expr,
+    Group,
+    If,
+    Part,
+    Return,
+)
 from tracejit.lower.kernel.text import Text, factory_text
+from tracejit.lower.passes.chunks import chunks_of, reduced_by_chunks
 from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program, computations_of
+from tracejit.lower.styles import Chunk
 
 #: What a kernel counts up where NumPy would have raised.
 _FLAG_TYPE = np.dtype(np.int32)
@@ -64,6 +80,7 @@ class HostEmitter(Launching):
             origins,
             self.given,
             self.returned,
+            remarks=self.remarks,
             kernels=self.kernels,
             kinds=self.kinds,
         )
@@ -93,6 +110,10 @@ class HostEmitter(Launching):
             self.body.add(If([Return(REFUSED)], test=raised))
 
     def item(self, item: Loop | Computation) -> None:
+        with located(item):
+            self._item(item)
+
+    def _item(self, item: Loop | Computation) -> None:
         if isinstance(item, Loop) or item.kind not in (Kind.LIBRARY, Kind.MATMUL):
             self._launch(item)
             return
@@ -115,32 +136,65 @@ class HostEmitter(Launching):
         )
 
     def _launch(self, item: Loop | Computation) -> None:
-        """Emit a kernel that does what `item` does, and its launch."""
+        """Emit the kernels that do what `item` does, and their launches."""
         self.allocate(list(computations_of(item)))
-        grid = spread(item, self.program) if isinstance(item, Loop) else []
+        team, program = team_of(item), self.program
+        grid = spread(item, program) if isinstance(item, Loop) else []
         if isinstance(item, Loop) and not grid:
-            loops, reduced = in_any_order(item, self.program)
+            loops, reduced = in_any_order(item, program)
             if loops:
                 self._note_traps(emit_parts(self, self.kinds, loops, reduced))
                 return
-            if scans := running_in_any_order(item, self.program):
+            if scans := running_in_any_order(item, program):
                 self._note_traps(emit_scans(self, self.kinds, item, scans))
                 return
+            if item.has(Chunk):
+                self._launch_chunks(item, team)
+                return
+        device = DeviceEmitter(program, self, grid, team)
+        device.item(item)
+        self._launched(device, [loop.extent for loop in reversed(grid)])
+
+    def _launch_chunks(self, loop: Loop, team: int) -> None:
+        """Emit a kernel for the chunks of a loop, and those that combine what these gave."""
+        number, parts = chunks_of(loop)[1], {}
+        for c in reduced_by_chunks(loop):
+            shape = (number, *c.target.shape)
+            name = self.temporary(c.target.dtype.char, *map(self.dim, shape))
+            self.kinds[name] = ParameterKind(storage(c.target.dtype), len(shape), "C", True)
+            parts[c] = Buffer(c.target, shape, tuple(range(c.target.ndim)), name=name)
+        device = DeviceEmitter(self.program, self, [], team)
+        device.chunks.run(loop, parts)
+        self._launched(device, [number])
+        for c, part in parts.items():
+            device = DeviceEmitter(self.program, self, [])
+            self._launched(device, device.chunks.combine(loop, c, part))
+
+    def _launched(self, device: DeviceEmitter, extents: Sequence[Dim]) -> None:
+        """Launch what has been emitted, for so many iterations along x, y and z."""
         name = f"kernel{len(self.kernels)}"
-        device = DeviceEmitter(self.program, self, grid)
-        made = device.grid_kernel(name, item)
+        made = device.made(name)
         if made is None:
             return
+        require_possible(made)
         self.kernels[name] = made
         self._note_traps(bool(device.traps))
-        counts = [self.dim(loop.extent) for loop in reversed(grid)]
+        counts: list[Expr] = [self.dim(d) for d in extents]
         x, y, z = [*counts, *[1] * (3 - len(counts))]
+        if made.width > 1:
+            more, shift = made.width - 1, made.width.bit_length() - 1
+            x = Binary(">>", Group(Binary("+", x, more)), shift)
+        if made.team > 1:
+            x = Binary("*", x, made.team)
         self.call_kernel(name, (x, y, z), made.kernel.parameters)
 
     def _note_traps(self, told: bool) -> None:
         """Take note of whether a kernel may tell that NumPy raises."""
         assert isinstance(self.whole, HostEmitter)
         self.whole.told |= told
+
+    def use_loop(self, name: str, module: str, ufunc: str, types: str) -> None:
+        raise lacking(ufunc, module)
 
     def call(self, c: Computation) -> None:
         self.calls.call(c)

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from tracejit.cuda.emit.written import read, statements
-from tracejit.cuda.source import GridKernel, ParameterKind
+from tracejit.cuda.source import GridKernel, LibraryCall, ParameterKind
 from tracejit.ir.node import Node
 from tracejit.lower.emit.emitter import Emitter
 from tracejit.lower.kernel.statements import Block, Call, Do, Expr, Factory, Kernel
 from tracejit.lower.kernel.text import Text, factory_text
 from tracejit.lower.program import Buffer, Program
+
+#: An operand of a kernel: what it is on the host, and as a parameter.
+Operand = tuple[Expr, ParameterKind]
 
 
 class Launching(Emitter):
@@ -20,9 +23,11 @@ class Launching(Emitter):
     def __init__(self, program: Program, around: Any = None) -> None:
         super().__init__(program, around)
         #: The kernels by name.
-        self.kernels: dict[str, GridKernel] = {} if around is None else around.kernels
+        self.kernels: dict[str, GridKernel | LibraryCall] = {} if around is None else around.kernels
         #: The emitter of the whole function.
         self.whole: Launching = self if around is None else around.whole
+        #: What a user is told of what is done otherwise than on a CPU.
+        self.remarks: list[str] = [] if around is None else around.remarks
         #: How many places there are that make temporaries.
         self._places = 0
         #: By block and mask, how many elements are true before each of its tiles.
@@ -34,7 +39,7 @@ class Launching(Emitter):
         self,
         text: str,
         counts: tuple[Expr, Expr, Expr],
-        operands: Sequence[tuple[Expr, ParameterKind]],
+        operands: Sequence[Operand],
         threads: int = 0,
     ) -> None:
         """Emit a kernel that is written as text, and its launch, with what its parameters are.
@@ -61,6 +66,18 @@ class Launching(Emitter):
     ) -> None:
         """Emit a launch of one of the kernels."""
         self.path[-1].add(Do(Call(name, (*counts, *operands))))
+
+    def library(self, module: str, function: str, chars: str, operands: Sequence[Operand]) -> None:
+        """Emit a call of a library's function, whose last operand is what it writes."""
+        name = f"call{len(self.kernels)}_{function}"
+        kinds = tuple(kind for _, kind in operands)
+        self.kernels[name] = LibraryCall(name, module, function, kinds, chars)
+        self.call_kernel(name, (1, 1, 1), [e for e, _ in operands])
+
+    def remark(self, text: str) -> None:
+        """Tell the user something, once."""
+        if text not in self.remarks:
+            self.remarks.append(text)
 
     # Memory ----------------------------------------------------------------------------------
 
@@ -105,7 +122,12 @@ class Launching(Emitter):
 
 
 def grid_kernel(
-    name: str, kernel: Kernel, kinds: tuple[ParameterKind, ...], threads: int = 0
+    name: str,
+    kernel: Kernel,
+    kinds: tuple[ParameterKind, ...],
+    threads: int = 0,
+    width: int = 1,
+    team: int = 1,
 ) -> GridKernel:
     """A kernel with its text."""
     text = Text()
@@ -113,4 +135,6 @@ def grid_kernel(
     made = [factory_text(n, made) for n, made in sorted(kernel.factories.items())]
     head = [*made, *([""] if made else []), "@cuda.jit"]
     head.append(f"def {name}({', '.join(kernel.parameters)}):")
-    return GridKernel(name, kernel, kinds, "\n".join([*head, *text.lines, ""]), threads)
+    return GridKernel(
+        name, kernel, kinds, "\n".join([*head, *text.lines, ""]), threads, width, team
+    )

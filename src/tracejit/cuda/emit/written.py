@@ -16,7 +16,7 @@ from __future__ import annotations
 import ast
 import functools
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -79,6 +79,15 @@ def read(text: str) -> Written:
 def statements(text: str) -> list[Statement]:
     """The statements of a text, which may be indented."""
     return _block(ast.parse(textwrap.dedent(text)).body).body
+
+
+def condition(text: str, names: Mapping[str, str]) -> Expr:
+    """An expression that is written as text, with other names."""
+    tree = ast.parse(text, mode="eval").body
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = names.get(node.id, node.id)
+    return _expression(tree)
 
 
 def _unknown(node: ast.AST) -> SyntaxError:

@@ -13,7 +13,7 @@ import textwrap
 THREADS, TILE, _EACH = 256, 2048, 8
 
 #: Of `c`, which each thread has: in `part`, the sum of those of the threads up to it.
-_SUMS = """\
+SUMS = """\
 part[t] = c
 together()
 for step in range(8):
@@ -52,7 +52,7 @@ COUNT = _kernel(
     "count",
     "mask, counts",
     _each(
-        f"{_COUNTED}{_SUMS}if t == {THREADS - 1}:\n    counts[tile] = part[t]\ntogether()\n",
+        f"{_COUNTED}{SUMS}if t == {THREADS - 1}:\n    counts[tile] = part[t]\ntogether()\n",
     ),
 )
 #: ``add_up(counts)``: how many are true before each tile, and, last, in all; one block.
@@ -66,7 +66,7 @@ ADD_UP = _kernel(
     "    c = 0",
     "    if tile < tiles:",
     "        c = counts[tile]",
-    textwrap.indent(_SUMS, "    "),
+    textwrap.indent(SUMS, "    "),
     "    if tile < tiles:",
     "        counts[tile] = total + (part[t] - c)",
     f"    total = total + part[{THREADS - 1}]",
@@ -82,7 +82,7 @@ def picked(name: str, parameters: str, do: str) -> str:
     loop += textwrap.indent(do, "        ") + "\n        rank = rank + 1\n"
     rank = "rank = counts[tile] + (part[t] - c)\n"
     return _kernel(
-        name, f"mask, counts, {parameters}", _each(f"{_COUNTED}{_SUMS}{rank}{loop}together()\n")
+        name, f"mask, counts, {parameters}", _each(f"{_COUNTED}{SUMS}{rank}{loop}together()\n")
     )
 
 

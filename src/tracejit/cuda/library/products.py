@@ -7,7 +7,7 @@ terms in each tile, or in each thread, whatever the grid is: the same bits at ea
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,15 +39,9 @@ def numbers(dtype: np.dtype) -> Numbers:
     return Numbers(char, f"{dtype.name}(0)", "{0} + {1} * {2}", "{}", "{}")
 
 
-class Matrix(NamedTuple):
-    """A stack of matrices in an array: the text of an element's index there.
-
-    `index` is given the positions in the stack, the row and the column, and `starts` are what it
-    names besides.
-    """
-
-    index: Callable[[Sequence[str], str, str], str]
-    starts: tuple[str, ...] = ()
+def _at(array: str, place: Sequence[str], i: str, j: str) -> str:
+    """The text of an element of a stack of matrices."""
+    return f"{array}[{', '.join([*place, i, j])}]"
 
 
 def _tile_of(batch: int, count: str) -> tuple[list[str], list[str]]:
@@ -62,9 +56,9 @@ def _tile_of(batch: int, count: str) -> tuple[list[str], list[str]]:
     return lines, places
 
 
-def _head(name: str, kind: Numbers, shared: int, batch: int, a: Matrix, b: Matrix) -> list[str]:
+def _head(name: str, kind: Numbers, shared: int, batch: int) -> list[str]:
     several = [f"n{axis}" for axis in range(batch)]
-    parameters = ["a", "b", "out", "rows", "inner", "columns", *several, *a.starts, *b.starts]
+    parameters = ["a", "b", "out", "rows", "inner", "columns", *several]
     return [
         f'shared_{kind.char.replace("?", "t")} = shared("{kind.char}", {shared})',
         "",
@@ -84,17 +78,17 @@ def _in(depth: int, lines: Sequence[str]) -> list[str]:
     return ["    " * depth + line for line in lines]
 
 
-def tiled(dtype: np.dtype, batch: int, a: Matrix, b: Matrix) -> str:
-    """``matmul(a, b, out, rows, inner, columns, *lengths, *starts)`` for stacks of `batch` axes."""
+def tiled(dtype: np.dtype, batch: int) -> str:
+    """``matmul(a, b, out, rows, inner, columns, *lengths)`` for stacks of `batch` axes."""
     kind = numbers(dtype)
     width = TERMS + 1  # so that a column lies in all banks
     make = f"shared_{kind.char.replace('?', 't')}()"
-    head = _head("matmul", kind, TILE * width, batch, a, b)
+    head = _head("matmul", kind, TILE * width, batch)
     find, place = _tile_of(batch, "rest_down")
     each = range(_EACH)
     totals = [(m, n) for m in each for n in each]
-    x = kind.load.format(f"a[{a.index(place, 'i', 'k')}]")
-    y = kind.load.format(f"b[{b.index(place, 'term', 'j')}]")
+    x = kind.load.format(_at("a", place, "i", "k"))
+    y = kind.load.format(_at("b", place, "term", "j"))
     load = []
     for m in each:
         load += [
@@ -153,13 +147,13 @@ def tiled(dtype: np.dtype, batch: int, a: Matrix, b: Matrix) -> str:
     )
 
 
-def by_rows(dtype: np.dtype, batch: int, a: Matrix, b: Matrix) -> str:
+def by_rows(dtype: np.dtype, batch: int) -> str:
     """The same for one column, where the terms of a row lie side by side: a block for each row."""
     kind = numbers(dtype)
-    head = _head("matvec", kind, THREADS, batch, a, b)
+    head = _head("matvec", kind, THREADS, batch)
     find, place = _tile_of(batch, "rest")
-    x = kind.load.format(f"a[{a.index(place, 'i', 'k')}]")
-    y = kind.load.format(f"b[{b.index(place, 'k', '0')}]")
+    x = kind.load.format(_at("a", place, "i", "k"))
+    y = kind.load.format(_at("b", place, "k", "0"))
     adding = []
     half = THREADS // 2
     one = "logical_or({}, {})" if dtype.kind == "b" else "{} + {}"
@@ -198,17 +192,17 @@ def by_rows(dtype: np.dtype, batch: int, a: Matrix, b: Matrix) -> str:
     )
 
 
-def by_slices(dtype: np.dtype, batch: int, a: Matrix, b: Matrix, column: bool) -> str:
+def by_slices(dtype: np.dtype, batch: int, column: bool) -> str:
     """The same for one `column`, or else one row, where neighbouring elements' terms are such.
 
     A block computes some elements, and its threads have a slice of the terms of one each.
     """
     kind = numbers(dtype)
-    head = _head("skinny", kind, THREADS, batch, a, b)
+    head = _head("skinny", kind, THREADS, batch)
     find, place = _tile_of(batch, "rest")
     i, j = ("e", "0") if column else ("0", "e")
-    x = kind.load.format(f"a[{a.index(place, i, 'k')}]")
-    y = kind.load.format(f"b[{b.index(place, 'k', j)}]")
+    x = kind.load.format(_at("a", place, i, "k"))
+    y = kind.load.format(_at("b", place, "k", j))
     one = "logical_or({}, {})" if dtype.kind == "b" else "{} + {}"
     target = ", ".join([*place, i, j])
     return _text(

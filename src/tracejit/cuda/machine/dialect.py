@@ -58,16 +58,15 @@ def _instruction(i: Any) -> None:
     fast: Any = getattr(i, "fastmath", None)
     if fast:
         fast.discard("reassoc")
-    i.metadata.pop("llvm.loop", None)
+    loop = i.metadata.get("llvm.loop")
+    if loop is not None and "llvm.loop.unroll" not in str(loop.operands[1].operands[0]):
+        del i.metadata["llvm.loop"]  # of vectors
 
 
 def _define(module: ir.Module, function: ir.Function) -> None:
     """Give a function that NVVM does not have its instructions."""
     if function.name in ("fmod", "fmodf"):
         exact_remainder(function)
-        return
-    if function.name in _LIBRARY:
-        function.name = _LIBRARY[function.name]
         return
     parts = function.name.split(".")
     if parts[0] != "llvm" or len(parts) < 3:
@@ -122,9 +121,6 @@ def _ieee_extreme(b: ir.IRBuilder, name: str, x: ir.Value, y: ir.Value) -> ir.Va
     found = b.select(b.fcmp_ordered("==", x, y), b.bitcast(both, x.type), other)
     return b.select(b.fcmp_unordered("uno", x, y), b.fadd(x, y), found)
 
-
-#: Functions of the C library's, as NVIDIA's library of instructions has them.
-_LIBRARY = {name: f"__nv_{name}" for name in ("sin", "cos", "tan", "lgamma")}
 
 _BODIES: dict[str, Callable[..., ir.Value]] = {
     "fabs": _fabs,

@@ -11,6 +11,7 @@ process. They return 0, or another number where something failed, which the func
     make(number, axes, size, where)         make memory of so many bytes, and put its address behind
                                             the lengths at `where`: for a result that late sizes are
                                             of, or, where the number is none, for a temporary
+    call(number, parameters)                a call of a library's; `parameters` as of a launch
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.np.arrayobj import populate_array
 
-from tracejit.cuda.source import CUDASource
+from tracejit.cuda.source import CUDASource, LibraryCall
 from tracejit.intrinsics import elements
 from tracejit.intrinsics.build import Builder, Value
 from tracejit.intrinsics.function import Built, compiled
@@ -36,7 +37,7 @@ FAILED, CODE_BITS = 4, 8
 #: Threads of a block, the most blocks of a grid along its first axis, and along the others.
 THREADS, BLOCKS, ROWS = 256, 1 << 16, 1 << 12
 #: Where `device` has the functions, the stream, and from where on the kernels.
-LAUNCH, FETCH, PUT, MAKE, STREAM, ENTER, CONTEXT, KERNELS = range(8)
+LAUNCH, FETCH, PUT, MAKE, CALL, STREAM, ENTER, CONTEXT, KERNELS = range(9)
 #: Its type.
 DEVICE = Array(np.dtype(np.int64), 1, "C", readonly=True)
 _INT, _BYTES = ir.IntType(64), ir.IntType(8).as_pointer()
@@ -124,14 +125,22 @@ class HostBuilder(Builder):
             where = b.gep(pointers, [_CODE(0), _CODE(k)])
             b.store(b.bitcast(place, _BYTES), where)
         kernel = self._of_device(KERNELS + self.numbers[e.function])
-        stream = self._of_device(STREAM)
+        made = self.source.kernels[e.function]
+        if isinstance(made, LibraryCall):
+            self._ask(CALL, kernel, b.bitcast(pointers, _BYTES))
+        else:
+            self._launch(kernel, counts, made.threads, b.bitcast(pointers, _BYTES))
+        return types.boolean, ir.Constant(ir.IntType(1), 0)
+
+    def _launch(
+        self, kernel: ir.Value, counts: Sequence[ir.Value], threads: int, parameters: ir.Value
+    ) -> None:
+        """Launch a kernel, if there is something to do."""
+        b, stream = self.b, self._of_device(STREAM)
         some = functools.reduce(b.and_, [b.icmp_signed(">", n, _INT(0)) for n in counts])
         with b.if_then(some, likely=True):
-            shape = grid_of(b, counts, self.source.kernels[e.function].threads)
-            shape = [b.trunc(n, _CODE) for n in (*shape, _INT(0))]
-            nothing = ir.Constant(_BYTES, None)
-            self._ask(LAUNCH, kernel, *shape, stream, b.bitcast(pointers, _BYTES), nothing)
-        return types.boolean, ir.Constant(ir.IntType(1), 0)
+            shape = [b.trunc(n, _CODE) for n in (*grid_of(b, counts, threads), _INT(0))]
+            self._ask(LAUNCH, kernel, *shape, stream, parameters, ir.Constant(_BYTES, None))
 
     def _parameters(self, ty: Any, value: ir.Value, layout: str) -> list[ir.Value]:
         """The parameters of a kernel that an argument is: an array has strides where it may gap."""

@@ -17,9 +17,12 @@ from numba.core.registry import cpu_target
 from tracejit.cuda.machine import shared
 from tracejit.cuda.machine.dialect import for_nvvm
 from tracejit.cuda.machine.ptx import versions
-from tracejit.intrinsics import grid
+from tracejit.cuda.machine.teams import TeamBuilder
+from tracejit.cuda.machine.vectors import Pack, are_aligned
+from tracejit.cuda.passes.vectors import KIND, WIDTHS, Arrays, accesses
+from tracejit.intrinsics import grid, structure
 from tracejit.intrinsics.build import LOOPS, Builder, Value
-from tracejit.lower.kernel.statements import Kernel
+from tracejit.lower.kernel.statements import Element, For, Kernel, Store
 
 _TRIPLE = "nvptx64-nvidia-cuda"
 _LAYOUT = (
@@ -29,17 +32,78 @@ _LAYOUT = (
 _INT = ir.IntType(64)
 
 
-class KernelBuilder(Builder):
+class KernelBuilder(TeamBuilder):
     """Builds a kernel for a grid of threads, which returns nothing."""
 
+    vectors = False
     loops: Mapping[str, Any] = {
         **LOOPS,
         **{f"over_{axis}": grid.over(axis) for axis in "xyz"},
         **shared.LOOPS,
     }
+    #: What the loop by vectors that is open loads and stores.
+    pack: Pack | None = None
 
     def leave(self, code: ir.Value) -> None:
         self.b.ret_void()
+
+    def _for(self, s: For) -> None:
+        width = next((n for n in WIDTHS if s.kind == f"{KIND}{n}"), 0)
+        if width:
+            self._by_vectors(s, width)
+            return
+        super()._for(s)
+
+    def end(self, s: For) -> None:
+        closed = self.b.block
+        super().end(s)
+        if s.kind.startswith("over"):
+            # A thread takes a few steps; LLVM would divide, to take four at a time.
+            structure.hint(self.b.module, closed.terminator, ("unroll.count", 1))
+
+    def _by_vectors(self, s: For, width: int) -> None:
+        """Build a loop that goes by vectors, and the one of what is left."""
+        arrays = {name: ty for name, (ty, _) in self.env.items() if isinstance(ty, types.Array)}
+        accessed = accesses(s, Arrays(self.kernel.body, arrays))
+        assert accessed is not None
+        b, start = self.b, (types.int64, _INT(0))
+        count = self.value(s.operands[0])[1]
+        self.env[s.index] = start
+        whole = b.and_(count, _INT(-width))
+        whole = b.select(are_aligned(self, accessed, width), whole, _INT(0))
+        first = grid.begin(b, "x", b.lshr(whole, _INT(width.bit_length() - 1)))
+        first = b.mul(first, _INT(width), flags=("nuw", "nsw"))
+        self.env[s.index] = types.int64, first
+        self.pack = Pack(self, accessed, width)
+        for lane in range(width):
+            self.pack.lane = lane
+            self.env[s.index] = types.int64, b.add(first, _INT(lane), flags=("nuw", "nsw"))
+            self.iteration(s)
+        self.pack.end()
+        self.pack = None
+        self.end(s)
+        self.env[s.index] = types.int64, grid.begin(b, "x", count, whole)
+        self.iteration(s)
+        self.end(s)
+
+    def _element(self, e: Element) -> Value:
+        if self.pack is not None and e in self.pack.loads:
+            return self.pack.load(e)
+        return super()._element(e)
+
+    def _store(self, s: Store) -> None:
+        if self.pack is not None and s.element in self.pack.stores:
+            self.pack.store(s.element, self.value(s.value))
+            return
+        super()._store(s)
+
+
+KernelBuilder.statement_of = {
+    **Builder.statement_of,
+    For: KernelBuilder._for,
+    Store: KernelBuilder._store,
+}
+KernelBuilder.expression_of = {**Builder.expression_of, Element: KernelBuilder._element}
 
 
 def words(kind: Any) -> int:
@@ -55,11 +119,13 @@ def module_text(
     kernel: Kernel,
     functions: Mapping[str, Any],
     signature: Sequence[Any],
+    team: int = 1,
     version: Callable[[], tuple[int, ...]] = versions,
 ) -> str:
     """The text of a module that has `kernel` as the function `name`.
 
-    Its parameters have the Numba types of the `signature`, and `functions` are what it calls.
+    Its parameters have the Numba types of the `signature`, and `functions` are what it calls. The
+    work of a thread is that of a `team` of so many.
     """
     typingctx, context = cpu_target.typing_context, cpu_target.target_context
     typingctx.refresh()
@@ -69,9 +135,12 @@ def module_text(
     given = [kind for ty in signature for kind in _parameters(context, ty)]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), given), name)
     b = ir.IRBuilder(function.append_basic_block("entry"))
+    _tell_constant(function, signature)
     rest = iter(function.args)
     arguments = [_argument(context, b, ty, rest) for ty in signature]
-    KernelBuilder(context, typingctx, b, kernel, functions, arguments).build()
+    builder = KernelBuilder(context, typingctx, b, kernel, functions, arguments)
+    builder.team = team
+    builder.build()
     if not b.block.is_terminated:
         b.ret_void()
     for_nvvm(module)
@@ -80,6 +149,19 @@ def module_text(
     numbers = [ir.Constant(ir.IntType(32), n) for n in version()]
     module.add_named_metadata("nvvmir.version", module.add_metadata(numbers))
     return str(module)
+
+
+def _tell_constant(function: ir.Function, signature: Sequence[Any]) -> None:
+    """Say which memory nothing writes while the kernel runs, so that its loads need no coherence.
+
+    It is that of arrays that the whole program only reads.
+    """
+    place = 0
+    for ty in signature:
+        if isinstance(ty, types.Array) and not ty.mutable:
+            # llvmlite knows only the first one.
+            set.update(function.args[place].attributes, ("noalias", "readonly"))
+        place += words(ty)
 
 
 def _parameters(context: Any, ty: Any) -> list[ir.Type]:

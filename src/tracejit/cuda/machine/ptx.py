@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from tracejit.cuda.packages import library, package
-from tracejit.errors import CompileError, DeviceError
+from tracejit.cuda.packages import library
+from tracejit.errors import CompileError, DeviceError, NotTraceable
 
 #: Numbers are those of the CPU: no product is fused with a sum, no quotient is approximate.
 _OPTIONS = ("-opt=3", "-fma=0", "-ftz=0", "-prec-div=1", "-prec-sqrt=1")
+#: What nvJitLink says of a kernel that needs more than there is.
+_TOO_LARGE = "uses too much|overflowed|too many|exceeds"
 #: The oldest architecture that there is code for.
 OLDEST = (8, 0)
 
@@ -26,12 +28,6 @@ def nvvm() -> Any:
 def linker() -> Any:
     """nvJitLink; DeviceError where it is not installed."""
     return library("cuda.bindings.nvjitlink", "nvJitLink (nvidia-nvjitlink)", "version")
-
-
-@functools.cache
-def _library() -> bytes:
-    """NVIDIA's library of instructions for functions, libdevice."""
-    return Path(package("cuda.pathfinder").find_bitcode_lib("device")).read_bytes()
 
 
 def versions() -> tuple[int, ...]:
@@ -54,8 +50,6 @@ def ptx(text: str, cc: tuple[int, int]) -> str:
     try:
         content = text.encode()
         n.add_module_to_program(program, content, len(content), "tracejit")
-        if "__nv_" in text:
-            n.lazy_add_module_to_program(program, _library(), len(_library()), "libdevice")
         options = [f"-arch=compute_{cc[0]}{cc[1]}", *_OPTIONS]
         try:
             n.compile_program(program, len(options), options)
@@ -80,11 +74,16 @@ def cubin(text: str, cc: tuple[int, int], options: Sequence[str] = ()) -> tuple[
     handle = n.create(len(given), given)
     try:
         content = text.encode()
-        n.add_data(handle, n.InputType.PTX, content, len(content), "tracejit.ptx")
         try:
+            n.add_data(handle, n.InputType.PTX, content, len(content), "tracejit.ptx")
             n.complete(handle)
         except Exception as error:
-            log = _read(n.get_error_log, handle, n.get_error_log_size(handle))
+            log = _read(n.get_error_log, handle, n.get_error_log_size(handle)).strip()
+            if found := re.search(rf".*({_TOO_LARGE}).*", log):
+                raise NotTraceable(
+                    f"a kernel is too large for a GPU: {found[0].strip()}",
+                    "split the function into several",
+                ) from error
             raise CompileError(f"nvJitLink: {log}") from error
         code = bytearray(n.get_linked_cubin_size(handle))
         n.get_linked_cubin(handle, code)

@@ -1,9 +1,14 @@
-"""Memory for scalars that a kernel leaves for another, or for the host."""
+"""What has memory of its own: scalars that a kernel leaves for another, or for the host."""
 
 from __future__ import annotations
 
 from tracejit.ir.node import Node
 from tracejit.lower.program import Buffer, Computation, Loop, Program, is_formula
+
+
+def no_parts(program: Program) -> None:
+    """Ask for no memory for what a chunk gives: it is made for all chunks at a time."""
+    program.parts.clear()
 
 
 def scalars_in_memory(program: Program) -> None:

@@ -1,7 +1,8 @@
 """Elementary functions of arguments that the vector code cannot take.
 
-They are handed one by one to the C library: the result passes through a function that does so, and
-whose vector forms, made known to LLVM's vectoriser, test all elements at once.
+They are handed one by one to a function of ours in float64, which may take its time: the result
+passes through a function that does so, and whose vector forms, made known to LLVM's vectoriser,
+test all elements at once.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from tracejit.intrinsics.vecmath.builder import BINARY64, Format, Mask, Real, ne
 LANES = {64: (2, 4, 8), 32: (2, 4, 8, 16)}
 
 Test = Callable[[Real], Mask]
+Define = Callable[[Real], Real]
 
 
-def repaired(x: Real, near: Real, name: str, far: Test) -> Real:
-    """``near``, and the C library's function `name` of `x` where `far` holds."""
+def repaired(x: Real, near: Real, name: str, far: Test, define: Define) -> Real:
+    """``near``, and what `define` makes of `x` as a float64 where `far` holds."""
     module = x.builder.module
-    repair = _repair(module, name, x.form, far)
+    repair = _repair(module, name, x.form, far, define)
     call = x.builder.call(repair, [x.value, near.value])
     if structure.is_scalar(x.builder):
         return x.wrap(call)
@@ -38,20 +40,31 @@ def repaired(x: Real, near: Real, name: str, far: Test) -> Real:
     return x.wrap(call)
 
 
-def _repair(module: Any, name: str, form: Format, far: Test) -> Any:
-    """The function (x, near) -> near, or the C library's value where `far` holds for x."""
+def _alone(module: Any, name: str, define: Define) -> Any:
+    """The function of a float64 that `define` makes."""
+    own_name = f"tracejit_far_{name}"
+    if own_name in module.globals:
+        return module.globals[own_name]
+    kind = ir.FunctionType(BINARY64.float_type, [BINARY64.float_type])
+    function = new_function(module, own_name, kind)
+    builder = ir.IRBuilder(function.append_basic_block())
+    builder.ret(define(Real(builder, BINARY64, function.args[0])).value)
+    return function
+
+
+def _repair(module: Any, name: str, form: Format, far: Test, define: Define) -> Any:
+    """The function (x, near) -> near, or what `define` makes where `far` holds for x."""
     own_name = f"tracejit_{name}{form.width}_repair"
     if own_name in module.globals:
         return module.globals[own_name]
-    scalar = ir.FunctionType(BINARY64.float_type, [BINARY64.float_type])
-    library = module.globals.get(name) or ir.Function(module, scalar, name)
+    alone = _alone(module, name, define)
     kind = ir.FunctionType(form.float_type, [form.float_type] * 2)
     function = new_function(module, own_name, kind)
     x, near = function.args
     builder = ir.IRBuilder(function.append_basic_block())
     argument = Real(builder, form, x)
     with builder.if_then(far(argument).value, likely=False):
-        value = builder.call(library, [argument.to(BINARY64).value])
+        value = builder.call(alone, [argument.to(BINARY64).value])
         builder.ret(Real(builder, BINARY64, value).to(form).value)
     builder.ret(near)
     return function

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from tracejit.ir import build, ops
@@ -37,6 +37,17 @@ class Extreme(NamedTuple):
     counter: str
 
 
+class Version(NamedTuple):
+    """Blocks to open for a loop, outermost first, and what to do when the innermost is closed.
+
+    Where there are two, `start` is the name of the index that the inner one begins with.
+    """
+
+    blocks: list[Block]
+    close: Callable[[], None]
+    start: Expr = 0
+
+
 class Accumulators:
     """Statements before, in and after the loops of every computation that carries something."""
 
@@ -57,6 +68,14 @@ class Accumulators:
                     self.e.path[-1].assign(self._new(c), self._zero(c))
             elif loop is self.first(c):
                 self.begin(c, loop)
+
+    def open(
+        self, loop: Loop, inside: list[Computation], first: Expr | None, last: Expr
+    ) -> Version:
+        """Open the blocks of the iterations of `loop` from `first` (None: 0) up to `last`."""
+        block = self.e.steps(loop, first, last)
+        self.e.path[-1].add(block)
+        return Version([block], lambda: None)
 
     def begin(self, c: Computation, loop: Loop) -> None:
         """Initialise what `c` accumulates, before `loop`, the first that it reduces over."""

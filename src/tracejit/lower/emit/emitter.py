@@ -292,11 +292,14 @@ class Emitter(Emitting):
         self.var_of[loop] = self.fresh("i")
         self.loops[id(loop)] = loop
         self.accumulators.before(loop, inside)
-        self.open(self.steps(loop, first, last))
+        version = self.accumulators.open(loop, inside, first, last)
+        self.path.extend(version.blocks)
         self.depth_of[loop] = len(self.path) - 1
         for item in loop.items:
             self.item(item)
         self.path.pop()
+        version.close()
+        del self.path[len(self.path) - len(version.blocks) + 1 :]
         del self.depth_of[loop]
         self.accumulators.after(loop, inside)
 

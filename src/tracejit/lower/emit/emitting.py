@@ -65,6 +65,10 @@ class Emitting(Values):
         """Emit a loop or a computation into the open block."""
         raise NotImplementedError
 
+    def steps(self, loop: Loop, first: Expr | None, last: Expr) -> For:
+        """The block of a loop's iterations from `first` (None: 0) up to `last`."""
+        raise NotImplementedError
+
     def everything(self) -> None:
         """Emit all items of the program."""
         raise NotImplementedError

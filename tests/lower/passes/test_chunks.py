@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from stages import E, M, X, along, check, stored
 
-from tracejit.cpu.passes.chunks import (
+from tracejit.cpu.passes.jam import jam
+from tracejit.ir import build, dims
+from tracejit.ir.node import Node
+from tracejit.lower.kernel.formula import fill
+from tracejit.lower.kernel.text import Text
+from tracejit.lower.passes.chunks import (
     CHUNK,
     LENGTH,
     NUMBER,
@@ -21,14 +26,9 @@ from tracejit.cpu.passes.chunks import (
     mark_chunks,
     own_computations,
 )
-from tracejit.cpu.passes.jam import jam
-from tracejit.cpu.passes.tiles import tile
-from tracejit.cpu.styles import Chunk
-from tracejit.ir import build, dims
-from tracejit.ir.node import Node
-from tracejit.lower.kernel.formula import fill
-from tracejit.lower.kernel.text import Text
+from tracejit.lower.passes.tiles import tile
 from tracejit.lower.program import Loop
+from tracejit.lower.styles import Chunk
 
 SUM, ROWS = build.reduce("sum", X, (0,)), build.reduce("sum", M, (1,))
 SHORT = build.input("short", X.dtype, (CHUNK,))

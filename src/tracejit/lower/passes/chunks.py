@@ -9,7 +9,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 
-from tracejit.cpu.styles import BlockedDraws, Chunk, Jam, Tile
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
@@ -24,6 +23,7 @@ from tracejit.lower.program import (
     Program,
     computations_in,
 )
+from tracejit.lower.styles import Chunk, Tile
 
 #: Points of a chunk, where an iteration has no more: many blocks, and little of a large call.
 CHUNK = 1 << 13
@@ -68,6 +68,18 @@ def chunk_number(count: int, inner: int, tiled: bool) -> int:
     return int(_number(count, chunk_length(count, inner, tiled)))
 
 
+def chunks_of(loop: Loop) -> tuple[Dim, Dim]:
+    """The length of the chunks of `loop`, and how many there are; see `LENGTH`."""
+    count, inner = loop.extent, dims.maximum(inner_points(loop), 1)
+    length = dims.maximum(dims.floordiv(CHUNK, inner), 1)
+    if loop.has(Tile):
+        least = dims.maximum(dims.floordiv(dims.add(count, EVEN - 1), EVEN), ROWS // 2)
+        most = dims.maximum(dims.floordiv(TILE, inner), ROWS)
+        length = dims.add(dims.minimum(most, least), 3)
+        length = dims.mul(dims.floordiv(length, 4), 4)
+    return length, dims.floordiv(dims.add(count, dims.sub(length, 1)), length)
+
+
 def mark_chunks(program: Program) -> None:
     """Tell which of the outermost loops run by chunks.
 
@@ -75,7 +87,7 @@ def mark_chunks(program: Program) -> None:
     are reduced over all axes, and for elements that are put where positions say.
     """
     for loop in program.items:
-        if not isinstance(loop, Loop) or loop.has(BlockedDraws) or loop.has(Jam):
+        if not isinstance(loop, Loop) or loop.draws or loop.copies:
             continue
         if loop.has(Tile):
             for c in own_computations(loop):
@@ -112,6 +124,11 @@ def _widest(inside: list[Computation]) -> Computation:
 def is_whole(c: Computation, loop: Loop) -> bool:
     """Whether chunks of `loop` reduce `c` each by itself: to a scalar, or an array if tiled."""
     return c.loops[0] in loop.members and by_chunks(c) and (c.kind is Kind.REDUCE or loop.has(Tile))
+
+
+def reduced_by_chunks(loop: Loop) -> list[Computation]:
+    """What chunks of `loop` reduce."""
+    return [c for c in own_computations(loop) if is_whole(c, loop)]
 
 
 def by_chunks(c: Computation) -> bool:

@@ -11,10 +11,10 @@ A loop that sums columns goes by such blocks, too, so that several threads may s
 
 from __future__ import annotations
 
-from tracejit.cpu.passes.chunks import by_chunks
-from tracejit.cpu.passes.jam import jams
-from tracejit.cpu.styles import Chunk, Tile
+from tracejit.lower.passes.chunks import by_chunks
+from tracejit.lower.passes.together import jams
 from tracejit.lower.program import Computation, Flat, Kind, Loop, Program, computations_in
+from tracejit.lower.styles import Chunk, Tile
 
 #: What may be done to all rows of a block before the next thing is done to any.
 _BY_ROWS = (Kind.MAP, Kind.REDUCE, Kind.SWEEP)

@@ -1,0 +1,274 @@
+"""Teams: threads of a warp that do the work of one thread together.
+
+    for i in teams(n):              a team an iteration; what stands in it, all of its threads do
+        v = sum_open(0.0)
+        for k in blocks(m):
+            for j in team_block(k, m):      a thread an iteration
+                v = sum_add(v, x[i, j])     each thread adds to its own partial result
+            v = sum_block(v)                which are one behind the loop, and the same for all
+        b[i] = v                    one thread stores, and the others wait
+
+So a team's partial results are those of a CPU's vectors (`intrinsics.partial`): a team has as many
+threads as there are. In loops that are not shared, a team's threads go through all iterations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from llvmlite import ir
+from numba.core import types
+
+from tracejit.intrinsics import places, structure
+from tracejit.intrinsics.build import Builder
+from tracejit.intrinsics.grid import register
+from tracejit.intrinsics.partial import ORDERED, Partial, partial_numbers, set_aside
+from tracejit.lower.kernel.statements import Assign, Call, Expr, For, Store
+from tracejit.lower.kernel.verify import every
+
+_INT, _WORD, _BIT = ir.IntType(64), ir.IntType(32), ir.IntType(1)
+#: What may be taken in any order, and what then leaves it as it is; None: itself.
+_ANY_ORDER: Mapping[str, int | None] = {
+    "rmax": None, "rmin": None, "imax": None, "imin": None, "logical_or": None,
+    "logical_and": None, "bit_or": None, "bit_and": None, "bit_xor": 0, "radd": 0, "rmul": 1,
+}  # fmt: skip
+#: Modes of the instruction that exchanges values.
+_FROM, _ACROSS = 0, 3
+
+
+class Pending(NamedTuple):
+    """A value that is left of a row, kept until it is its turn: a place, and what is done to it."""
+
+    place: tuple[Any, ir.Value]
+    update: Any
+    operands: list[tuple[Any, ir.Value]]
+
+
+class TeamBuilder(Builder):
+    """Builds kernels for teams of `team` threads; one of one thread is a thread like any other."""
+
+    team = 1
+    #: Whether the open loop's iterations are shared by the threads of a team.
+    sharing = False
+    #: What is left for later, where that is what a loop does.
+    pending: list[Pending] | None = None
+
+    def _for(self, s: For) -> None:
+        if s.kind == "teams":
+            self._loop(s, self._over_teams(self.value(s.operands[0])[1]))
+        elif s.kind in ("team", "team_block"):
+            self._shared_loop(s)
+        else:
+            super()._for(s)
+
+    # Threads ---------------------------------------------------------------------------------
+
+    def _lane(self) -> ir.Value:
+        """The number of a thread in its team."""
+        return self.b.and_(register(self.b, "laneid"), _INT(self.team - 1))
+
+    def _mask(self) -> ir.Value:
+        """The bits of a team's threads among those of their warp."""
+        if self.team == 32:
+            return _WORD(-1)
+        first = self.b.and_(register(self.b, "laneid"), _INT(32 - self.team))
+        return self.b.shl(_WORD((1 << self.team) - 1), self.b.trunc(first, _WORD))
+
+    def _over_teams(self, count: ir.Value) -> ir.Value:
+        b, shift = self.b, _INT(self.team.bit_length() - 1)
+        width = register(b, "ntid.x")
+        thread = b.add(b.mul(register(b, "ctaid.x"), width), register(b, "tid.x"))
+        first, step = b.lshr(thread, shift), b.lshr(b.mul(register(b, "nctaid.x"), width), shift)
+        return structure.begin(b, count, guarded=True, first=first, step=step)
+
+    def _wait(self) -> None:
+        """Go on when all threads of the team are here, and see what they have stored."""
+        kind = ir.FunctionType(ir.VoidType(), [_WORD])
+        self.b.call(self._of_all("llvm.nvvm.bar.warp.sync", kind), [self._mask()])
+
+    def _of_all(self, name: str, kind: ir.FunctionType) -> ir.Function:
+        """A function that all threads call at one place, which must not become several."""
+        function = self.b.module.declare_intrinsic(name, (), kind)
+        set.add(function.attributes, "convergent")  # llvmlite does not know it
+        return function
+
+    def _exchanged(self, x: ir.Value, mode: int, lane: ir.Value | int) -> ir.Value:
+        """The value of another thread of the team: of number `lane`, or across so many."""
+        b = self.b
+        if isinstance(x.type, ir.LiteralStructType):
+            for k in range(len(x.type.elements)):
+                x = b.insert_value(x, self._exchanged(b.extract_value(x, k), mode, lane), k)
+            return x
+        whole = x.type
+        floating = {ir.DoubleType(): _INT, ir.FloatType(): _WORD}.get(whole)
+        bits = b.bitcast(x, floating) if floating else x
+        if bits.type.width == 64:
+            words = [b.trunc(b.lshr(bits, _INT(at)), _WORD) for at in (0, 32)]
+            low, high = (b.zext(self._word(w, mode, lane), _INT) for w in words)
+            found = b.or_(low, b.shl(high, _INT(32)))
+        else:
+            word = bits if bits.type == _WORD else b.zext(bits, _WORD)
+            found = self._word(word, mode, lane)
+            found = found if bits.type == _WORD else b.trunc(found, bits.type)
+        return b.bitcast(found, whole) if floating else found
+
+    def _word(self, x: ir.Value, mode: int, lane: ir.Value | int) -> ir.Value:
+        kind = ir.FunctionType(ir.LiteralStructType([_WORD, _BIT]), [_WORD] * 5)
+        at = _WORD(lane) if isinstance(lane, int) else self.b.trunc(lane, _WORD)
+        within = _WORD(((32 - self.team) << 8) | 31)
+        given = self.b.call(
+            self._of_all("llvm.nvvm.shfl.sync.i32", kind),
+            [self._mask(), _WORD(mode), x, at, within],
+        )
+        return self.b.extract_value(given, 0)
+
+    # Loops that a team shares ----------------------------------------------------------------
+
+    def _shared_loop(self, s: For) -> None:
+        b = self.b
+        kind = {"team": "span", "team_block": "block"}[s.kind]
+        start, count = structure.extent_of(b, kind, [self.value(o)[1] for o in s.operands])
+        ordered = self._updated(s)
+        others = self._in_any_order(s, ordered)
+        starts = [b.load(place) for _, (_, place) in others]
+        for (operation, (_, place)), value in zip(others, starts, strict=True):
+            neutral = _ANY_ORDER[operation]
+            if neutral is not None:
+                other = ir.Constant(value.type, neutral)
+                b.store(b.select(self._is_first(), value, other), place)
+        threads = min((p.count for p in ordered), default=self.team)
+        self.sharing = True
+        if ordered:
+            self._partial(s, start, count, ordered, threads)
+        else:
+            self._each_a_thread(s, start, count, self.team)
+        self.sharing = False
+        for operation, (ty, place) in others:
+            self._across(operation, ty, place)
+        if any(isinstance(inner, Store) for inner in every(s)):
+            self._wait()
+
+    def _is_first(self) -> ir.Value:
+        """Whether a thread is its team's first one: asked anew, or loops are made for either."""
+        asked = self.b.asm(ir.FunctionType(_WORD, ()), "mov.u32 $0, %laneid;", "=r", (), True)
+        return self.b.icmp_unsigned("==", self.b.and_(asked, _WORD(self.team - 1)), _WORD(0))
+
+    def _each_a_thread(self, s: For, start: ir.Value, count: ir.Value, threads: int) -> bool:
+        """Iterations that so many threads share; whether elementary functions stand in them."""
+        b, lane = self.b, self._lane()
+        first = lane
+        if threads < self.team:  # the others have nothing to do
+            first = b.select(b.icmp_unsigned("<", lane, _INT(threads)), lane, count)
+        index = structure.begin(b, count, guarded=True, first=first, step=_INT(threads))
+        self.env[s.index] = types.int64, b.add(start, index, flags=("nuw", "nsw"))
+        self.iteration(s)
+        functions = structure.has_functions(b)
+        self.end(s)
+        return functions
+
+    def _partial(
+        self, s: For, start: ir.Value, count: ir.Value, ordered: list[Partial], threads: int
+    ) -> None:
+        """A loop of sums: whole rounds, and the elements that are left."""
+        b = self.b
+        whole = b.and_(count, _INT(-threads))
+        self._begin_others(ordered)
+        together = self._each_a_thread(s, start, whole, threads)
+        self._halve(ordered, threads)
+        rest, start = b.sub(count, whole), b.add(start, whole)
+        with b.if_then(b.icmp_signed(">", rest, _INT(0))):
+            if together:
+                close = set_aside(b, ordered)
+                self._each_a_thread(s, start, rest, threads)
+                self._halve(ordered, threads)
+                close()
+                return
+            self.pending = []
+            self._each_a_thread(s, start, rest, threads)
+            pending, self.pending = self.pending, None
+            self._one_by_one(pending, rest)
+
+    def _begin_others(self, ordered: list[Partial]) -> None:
+        """Let the partial results of all threads but the first begin with nothing."""
+        for p in ordered:
+            value = self.b.load(p.place)
+            self.b.store(self.b.select(self._is_first(), value, p.others(self.b, value)), p.place)
+
+    def _halve(self, ordered: list[Partial], threads: int) -> None:
+        """Make one of the partial results of so many threads, for all of the team."""
+        b = self.b
+        for p in ordered:
+            value, half = b.load(p.place), threads // 2
+            while half:
+                other = p.each(b, value, lambda x, to=half: self._exchanged(x, _ACROSS, to))
+                value = p.combined(b, value, other)
+                half //= 2
+            if threads < self.team:
+                value = p.each(b, value, lambda x: self._exchanged(x, _FROM, 0))
+            b.store(value, p.place)
+
+    def _one_by_one(self, pending: list[Pending], count: ir.Value) -> None:
+        """Update places by what threads have kept, in their order."""
+        index = structure.begin(self.b, count, guarded=True)
+        for place, update, operands in pending:
+            given = [(ty, self.b.load(kept)) for ty, kept in operands]
+            taken = [(ty, self._exchanged(value, _FROM, index)) for ty, value in given]
+            self.call(update, [place, *taken])
+        self.call(structure.loop_end, [])
+
+    def _across(self, operation: str, ty: Any, place: ir.Value) -> None:
+        """Make one of what all threads of the team have found."""
+        half = self.team // 2
+        while half:
+            value = self.b.load(place)
+            other = self._exchanged(value, _ACROSS, half)
+            both = self.call(self.namespace[operation], [(ty, value), (ty, other)])
+            self.b.store(both[1], place)
+            half //= 2
+
+    def _in_any_order(
+        self, s: For, ordered: Iterable[Partial]
+    ) -> list[tuple[str, tuple[Any, ir.Value]]]:
+        """What else a loop reduces: the operation, and the place's type and address."""
+        found: dict[str, tuple[str, tuple[Any, ir.Value]]] = {}
+        taken = {id(p.place) for p in ordered}
+        for each in every(s):
+            if not isinstance(each, Assign) or each.name not in self.places:
+                continue
+            if each.name not in self.env or id(self.env[each.name][1]) in taken:
+                continue
+            value = each.value
+            known = isinstance(value, Call) and value.function in _ANY_ORDER
+            if not known or value.operands[0] != each.name:  # type: ignore[union-attr]
+                raise TypeError(f"a team cannot share what assigns {each.name}")
+            kind, place = self.env[each.name]
+            found[each.name] = value.function, (kind.dtype, place)  # type: ignore[union-attr]
+        return list(found.values())
+
+    # What one thread does --------------------------------------------------------------------
+
+    def _put(self, name: str, value: Expr) -> None:
+        ordered = isinstance(value, Call) and value.function in ORDERED
+        kind = self.env[name][0].dtype if name in self.env else None
+        if self.pending is None or not ordered or not partial_numbers(kind):
+            super()._put(name, value)
+            return
+        assert isinstance(value, Call)
+        operands = []
+        for ty, operand in map(self.value, value.operands[1:]):
+            with self.b.goto_entry_block():
+                kept = self.b.alloca(operand.type)
+            self.b.store(operand, kept)
+            operands.append((ty, kept))
+        update = places.updating(self.namespace[value.function])
+        self.pending.append(Pending(self.env[name], update, operands))
+
+    def _store(self, s: Store) -> None:
+        if self.team == 1 or self.sharing:
+            super()._store(s)
+            return
+        self._wait()  # for those that read what was there
+        with self.b.if_then(self._is_first()):
+            super()._store(s)
+        self._wait()

@@ -1,0 +1,161 @@
+"""Random draws on a GPU: the CPU's numbers and its states, to the bit, of every generator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from test_kernels import DRIVER, same
+
+import tracejit
+import tracejit.tensor as T
+from tracejit import PhiloxRandomStreams
+from tracejit.errors import UnsupportedError
+from tracejit.sandbox.rng_mrg import MRG_RandomStreams
+from tracejit.tensor.shared_randomstreams import RandomStreams
+from tracejit.theano.flags import change_flags
+
+Make = Callable[[Any], Any]
+
+
+def calls(streams: Any, make: Make, device: str, count: int = 3) -> tuple[list[Any], list[Any]]:
+    """What so many calls of a function of draws give, and the states after them."""
+    source = streams(3)
+    with change_flags(device=device), tracejit.config(on_unsupported="error"):
+        f = tracejit.function([], make(source))
+        found = [f() for _ in range(count)]
+    states = [update[0].get_value() for update in source.updates()]
+    return found, [s if isinstance(s, np.ndarray) else s.get_state()[1] for s in states]
+
+
+def check(streams: Any, make: Make) -> None:
+    launches = DRIVER.launches
+    got, want = (calls(streams, make, device) for device in ("fake", "cpu"))
+    assert DRIVER.launches > launches
+    for a, b in zip((*got[0], *got[1]), (*want[0], *want[1]), strict=True):
+        same(a, b)
+
+
+FUSED: dict[str, Make] = {
+    "uniform": lambda s: s.uniform((100, 7), low=-1.0, high=2.0),
+    "normal": lambda s: T.exp(0.2 * s.normal((1000,)) - 0.02),
+    "float32": lambda s: s.normal((30, 5), dtype="float32"),
+    "exponential": lambda s: s.exponential((50,)),
+    "bernoulli": lambda s: s.binomial((50,), n=1, p=0.3),
+}
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_philox_in_the_loop_that_reads(name: str) -> None:
+    before = DRIVER.launches
+    check(PhiloxRandomStreams, FUSED[name])
+    assert DRIVER.launches - before == 2 * 3  # the loop's, and the state's
+
+
+MRG: dict[str, Make] = {
+    "uniform": lambda s: s.uniform((1000, 3)),
+    "few": lambda s: s.uniform((5,)),
+    "normal": lambda s: s.normal((100,)),
+    "binomial": lambda s: s.binomial((100,), n=1, p=0.3),
+    "several": lambda s: s.uniform((70,)) + s.uniform((70,)),
+}
+
+
+@pytest.mark.parametrize("name", MRG)
+def test_mrg31k3p_by_streams(name: str) -> None:
+    check(MRG_RandomStreams, MRG[name])
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 311, 312, 313, 1000])
+def test_mt19937_by_blocks_of_words(count: int) -> None:
+    """Whole blocks, and numbers of the last word of one and the first of the next."""
+    check(RandomStreams, lambda s: s.uniform((count,), low=-3.0, high=2.5))
+    check(RandomStreams, lambda s: (s.random_integers((count,), 0, 5), s.uniform((count,)))[1])
+
+
+INTEGERS: dict[str, Make] = {
+    "few": lambda s: s.random_integers((10,), 0, 5),
+    "many": lambda s: s.random_integers((3000,), -7, 120),
+    "of two words": lambda s: s.random_integers((700,), -7, 2**40),
+    "of one word": lambda s: s.random_integers((700,), 0, 2**32 - 1),
+    "one": lambda s: s.random_integers((700,), 7, 7),
+    "then numbers": lambda s: s.uniform((9,)) + s.random_integers((9,), 1, 2),
+    "choice": lambda s: s.choice((700,), a=7),
+}
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_integers_of_mt19937(name: str) -> None:
+    check(RandomStreams, INTEGERS[name])
+
+
+PHILOX: dict[str, Make] = {
+    "integers": lambda s: s.random_integers((300,), 0, 5),
+    "wide integers": lambda s: s.random_integers((300,), -7, 2**40) % 1000,
+    "one integer": lambda s: s.random_integers((30,), 5, 5),
+    "choice": lambda s: s.choice((300,), a=7),
+    "wide choice": lambda s: s.choice((30,), a=2**40),
+    "permutation": lambda s: s.permutation((5,), n=37),
+}
+
+
+@pytest.mark.parametrize("name", PHILOX)
+def test_tries_of_philox(name: str) -> None:
+    check(PhiloxRandomStreams, PHILOX[name])
+
+
+@pytest.mark.parametrize("shape, n", [((2,), 700), ((7,), 1), ((3,), 0)])
+def test_permutations_of_mt19937(shape: tuple[int, ...], n: int) -> None:
+    check(RandomStreams, lambda s: s.permutation(shape, n=n))
+
+
+def test_uniform_numbers_with_arrays_of_parameters() -> None:
+    check(RandomStreams, lambda s: s.uniform((3, 2), low=np.arange(2.0), high=5.0))
+
+
+def test_parameters_that_numpy_refuses() -> None:
+    """The state is as before."""
+    source = RandomStreams(3)
+    low = T.lscalar("low")
+    with change_flags(device="fake"), tracejit.config(on_unsupported="error"):
+        f = tracejit.function([low], source.random_integers((5,), low, 4))
+        [(state, _)] = source.updates()
+        before = state.get_value().get_state()[1].copy()
+        with pytest.raises(ValueError, match="low"):
+            f(9)
+        np.testing.assert_array_equal(state.get_value().get_state()[1], before)
+        assert (f(4) == 4).all()
+
+
+def test_what_is_refused() -> None:
+    for make, what in (
+        (lambda s: s.normal((5,)), "normal from MT19937"),
+        (lambda s: s.random_integers((2,), np.arange(2), 4), "random_integers with arrays"),
+    ):
+        with pytest.raises(UnsupportedError, match=f"no kernel for a draw of {what}"):
+            calls(RandomStreams, make, "fake")
+
+
+@pytest.mark.parametrize(
+    ("streams", "make"),
+    [
+        (MRG_RandomStreams, MRG["uniform"]),
+        (RandomStreams, FUSED["uniform"]),
+        (RandomStreams, INTEGERS["many"]),
+    ],
+)
+def test_instructions(streams: Any, make: Make) -> None:
+    from tracejit.cuda.compile import kernel_ptx
+    from tracejit.cuda.machine.ptx import cubin
+
+    with change_flags(device="fake"):
+        f = tracejit.function([], make(streams(3)))
+        f()
+    [path] = f.program.paths
+    for kernel in path.executable.emitted.kernels.values():
+        text = kernel_ptx(kernel, (9, 0))
+        assert not re.search(r"\.local|\.approx|\bcall\b", text)
+        assert "0 bytes spill stores" in cubin(text, (9, 0), ["-verbose"])[1]
