@@ -68,7 +68,7 @@ def test_pressure() -> None:
         pool.empty(n, np.dtype(np.uint8))
     big = pool.empty(9000, np.dtype(np.uint8))
     assert pool.kept == 0 and driver.allocated == 9216
-    with pytest.raises(MemoryError, match=r"1,024 bytes asked for, 784 free"):
+    with pytest.raises(MemoryError, match=r"^1,000 bytes are needed .* 784 of 10,000 are free"):
         pool.empty(1000, np.dtype(np.uint8))
     del big
 
@@ -149,16 +149,15 @@ def shape_of(x: int, y: int) -> tuple[int, ...]:
 )
 def test_grids(shape: tuple[int, ...]) -> None:
     f = tracejit.function(lambda x: x.T * 2 if x.ndim > 1 else x * 2, device="gpu4")
-    x = np.asfortranarray(np.arange(float(np.prod(shape))).reshape(shape))[::1]
+    x = np.arange(float(np.prod(shape))).reshape(shape)
     strided = np.zeros((shape[0], 2 * shape[-1]))[:, ::2] if len(shape) > 1 else x
     launches = DRIVER.launches
     got = f(strided)
     assert DRIVER.launches == launches + 1
     np.testing.assert_array_equal(got.get(), strided.T * 2)
-    lengths = [*strided.shape, 1]
-    assert DRIVER.grid in {shape_of(lengths[0], lengths[1]), shape_of(lengths[1], lengths[0])} or (
-        len(shape) == 1 and DRIVER.grid[3:] <= shape_of(*lengths[:2])[3:]
-    )
+    x, y, *_ = *strided.shape, 1
+    shapes = {shape_of(-(-m // w), n) for w in (1, 2, 4) for m, n in ((x, y), (y, x))}
+    assert DRIVER.grid in shapes  # a thread takes so many neighbours
 
 
 def test_nothing_is_launched_for_nothing() -> None:

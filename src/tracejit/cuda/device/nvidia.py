@@ -42,11 +42,7 @@ class Nvidia:
         self.current()
         code, address = cuda.cuMemAllocAsync(size, self._stream)
         if int(code) == _OUT_OF_MEMORY:
-            free, total = _done(cuda.cuMemGetInfo(), "tell its memory")
-            raise MemoryError(
-                f"{size:,} bytes are needed on {self.device.name}, "
-                f"and {free:,} of {total:,} are free"
-            )
+            raise MemoryError(f"{size:,} bytes")
         return int(_done((code, address), f"give {size:,} bytes"))
 
     def free(self, address: int) -> None:

@@ -6,6 +6,7 @@ still reads it: what is launched next runs later.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 from typing import Any
@@ -77,7 +78,7 @@ class Pool:
         try:
             address = kind.free.pop()
         except IndexError:
-            address = self._allocated(kind.size)
+            address = self._allocated(kind.size, size)
         return kind.from_address(address)
 
     def _class_for(self, asked: int) -> Any:
@@ -93,14 +94,18 @@ class Pool:
         self._known[asked] = self._classes[size]
         return self._classes[size]
 
-    def _allocated(self, size: int) -> int:
+    def _allocated(self, size: int, asked: int) -> int:
+        with contextlib.suppress(MemoryError):
+            return self.driver.allocate(size)
+        self.release()
         try:
             return self.driver.allocate(size)
-        except MemoryError:
-            if not self.kept:
-                raise
-        self.release()
-        return self.driver.allocate(size)
+        except MemoryError as error:
+            free, total = self.driver.memory_info()
+            raise MemoryError(
+                f"{asked:,} bytes are needed on {self.driver.device.name}, "
+                f"and {free:,} of {total:,} are free"
+            ) from error
 
     def release(self) -> None:
         """Give all that is kept back to the driver."""
