@@ -6,6 +6,7 @@ import ctypes
 import functools
 import gc
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import translate
 
 from tracejit.cuda.array import DeviceArray
 from tracejit.cuda.device.driver import Device
+from tracejit.cuda.device.pool import Block
 from tracejit.errors import DeviceError
 from tracejit.lower import registry
 from tracejit.lower.registry import target
@@ -32,6 +34,15 @@ def downloaded(value: Any) -> Any:
     if type(value) in (tuple, list):
         return type(value)(map(downloaded, value))
     return {k: downloaded(v) for k, v in value.items()} if type(value) is dict else value
+
+
+def _given_back(block: Any, before: Callable[[Any], None] = Block.__del__) -> None:
+    """A block of the pool's is overwritten, so that nobody goes on reading it."""
+    ctypes.memset(ctypes.addressof(block), 0xA5, ctypes.sizeof(block))
+    before(block)
+
+
+setattr(Block, "__del__", _given_back)  # noqa: B010
 
 
 class _State(ctypes.Structure):
