@@ -42,7 +42,8 @@ class Block:
     it.
     """
 
-    #: The blocks of its size that are kept.
+    #: Its pool, which its memory needs, and the blocks of its size that are kept there.
+    pool: Pool
     free: list[int]
 
     def __del__(self) -> None:
@@ -85,7 +86,8 @@ class Pool:
         size = size_class(asked)
         if size not in self._classes:
             free: list[int] = []
-            fields = {"_type_": ctypes.c_ubyte, "_length_": size, "size": size, "free": free}
+            fields = {"_type_": ctypes.c_ubyte, "_length_": size}
+            fields |= {"size": size, "free": free, "pool": self}
             self._classes[size] = type("Block", (Block, ctypes.Array), fields)
             self.blocks.add(self._classes[size])
             self._kept[size] = free
