@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import pickle
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -388,6 +391,22 @@ def test_where_a_function_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         tracejit.config(device="tpu")
     with pytest.raises(ValueError, match=r"may be .*, not .tpu."):
         tracejit.function(lambda x: x, device="tpu")
+
+
+@pytest.mark.parametrize("device, error", [("cuda", "DeviceError"), ("tpu", "ValueError")])
+def test_the_device_of_a_process(device: str, error: str) -> None:
+    """One that is not there, or is none, is an error at the first call, and no run on a CPU."""
+    program = (
+        "import numpy as np, tracejit\n"
+        "try:\n"
+        "    tracejit.function(lambda x: x + 1)(np.ones(3))\n"
+        "except Exception as error:\n"
+        "    print(tracejit.config.device, type(error).__name__)\n"
+    )
+    environment = os.environ | {"TRACEJIT_DEVICE": device, "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == [device, error], done.stderr
 
 
 def test_derivatives() -> None:
