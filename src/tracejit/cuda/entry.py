@@ -34,8 +34,8 @@ from tracejit.cuda.source import CUDASource, GridKernel
 from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.emit.values import DONE, MISSED
-from tracejit.lower.kernel.statements import Do, For, Forever, Store
-from tracejit.lower.kernel.verify import every, read_in
+from tracejit.lower.kernel.statements import Do, Element, Expr, For, Forever, Store
+from tracejit.lower.kernel.verify import every, operands, read_by, read_in
 
 _ZERO = np.zeros(1, np.int32)
 
@@ -230,8 +230,16 @@ class Entry:
 
 
 def _is_one_step(source: CUDASource) -> bool:
-    """Whether the host's function launches one kernel, once, and writes nothing by itself."""
+    """Whether the host's function launches one kernel, once, and reads and writes nothing."""
     if not all(isinstance(kernel, GridKernel) for kernel in source.kernels.values()):
         return False
-    steps = [s for s in every(source.kernel.body) if isinstance(s, Do | Store | For | Forever)]
-    return len(steps) <= 1 and all(isinstance(s, Do) for s in steps)
+    statements = list(every(source.kernel.body))
+    steps = [s for s in statements if isinstance(s, Do | Store | For | Forever)]
+    if len(steps) > 1 or not all(isinstance(s, Do) for s in steps):
+        return False
+    return not any(_reads(e) for s in statements for e in read_by(s))
+
+
+def _reads(e: Expr) -> bool:
+    """Whether an expression reads an element, which is in the device's memory."""
+    return isinstance(e, Element) or any(map(_reads, operands(e)))
