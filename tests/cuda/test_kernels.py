@@ -110,6 +110,19 @@ def test_elementwise(name: str, ufunc: np.ufunc, output: int) -> None:
     assert compiled, "nothing was compiled"
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_extremes_of_zeros(dtype: str) -> None:
+    """Which of two zeros it is, and which NaN, a processor's instruction tells, not a GPU's."""
+    x, y = (a.ravel().astype(dtype) for a in np.meshgrid(*[[0.0, -0.0, np.nan, 1, -1]] * 2))
+
+    def f(x: Any, y: Any) -> Any:
+        first = np.fmin(x, y), np.fmax(x, y), np.minimum(x, y), np.maximum(x, y)
+        return *first, np.fmin(0.0, x), np.fmax(-0.0, x), np.fmax(x, 0.0), np.clip(x, 0.0, 1.0)
+
+    for got, want in zip(on_device(f, x, y), on_device(f, x, y, device="cpu"), strict=True):
+        same(got, want)
+
+
 @pytest.mark.parametrize(
     "shape, layout",
     [((1000,), "C"), ((30, 40), "C"), ((30, 40), "F"), ((3, 5, 70), "C"), ((0, 4), "C"), ((), "C")],

@@ -435,7 +435,10 @@ class Translation:
         kind = words[-1]
         a, b = (self.read(x, kind) for x in o[1:3])
         if floating(kind):
-            return self.put(o[0], f"f{op}{'f' if kind == 'f32' else ''}({a}, {b})", kind)
+            # Of zeros, the one with a sign is the smaller.
+            turned = sign.translate(_TURNED)
+            order = f"({a} == {b} ? signbit({a}) {turned} signbit({b}) : {a} {sign} {b})"
+            return self.put(o[0], f"{b} != {b} || {order} ? {a} : {b}", kind)
         return self.put(o[0], f"{a} {sign} {b} ? {a} : {b}", kind)
 
     def op_prmt(self, words: list[str], o: list[str], line: str) -> str:
@@ -483,6 +486,7 @@ class Translation:
 
 for _op in ("add", "sub", "div", "rem", "and", "or", "xor"):
     setattr(Translation, f"op_{_op}", functools.partialmethod(Translation._binary, _op))
+_TURNED = str.maketrans("<>", "><")
 _SIGN = {"f64": "0x8000000000000000ull", "f32": "0x80000000u", "f16": "0x8000u"}
 
 

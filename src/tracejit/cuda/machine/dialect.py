@@ -15,6 +15,8 @@ from tracejit.cuda.machine.remainder import exact_remainder
 
 #: Rounding, by its own instructions (``cvt.rzi`` and so on).
 _ROUND = {"trunc": "trunc", "floor": "floor", "ceil": "ceil", "rint": "round", "nearbyint": "round"}
+_NUMBERS = ("minnum", "maxnum")
+_OF_NUMBERS = tuple(f"tracejit_{name}" for name in _NUMBERS)
 _SUFFIX = {"f64": "d", "f32": "f"}
 _ORDER = {"smax": (">", True), "smin": ("<", True), "umax": (">", False), "umin": ("<", False)}
 #: What later versions say of functions.
@@ -49,6 +51,9 @@ def _attributes(function: ir.Function) -> None:
 
 
 def _instruction(i: Any) -> None:
+    called = getattr(getattr(i, "callee", None), "name", "")
+    if called.startswith(_OF_NUMBERS) and isinstance(i.operands[0], ir.Constant):
+        i.args[:] = i.args[::-1]  # as LLVM does
     if i.opname == "fneg":
         [x] = i.operands
         i.opname, i.operands = "fsub", [ir.Constant(x.type, -0.0), x]
@@ -122,10 +127,20 @@ def _ieee_extreme(b: ir.IRBuilder, name: str, x: ir.Value, y: ir.Value) -> ir.Va
     return b.select(b.fcmp_unordered("uno", x, y), b.fadd(x, y), found)
 
 
+def _number_extreme(b: ir.IRBuilder, name: str, x: ir.Value, y: ir.Value) -> ir.Value:
+    """The larger or smaller number, as a processor gives it: the first one of two that are equal.
+
+    Of zeros a GPU's own instruction would tell the signs.
+    """
+    other = b.fcmp_ordered("<" if name == "minnum" else ">", y, x)
+    return b.select(b.or_(other, b.fcmp_unordered("uno", x, x)), y, x)
+
+
 _BODIES: dict[str, Callable[..., ir.Value]] = {
     "fabs": _fabs,
     "copysign": _copysign,
     "abs": _abs,
     **dict.fromkeys(_ORDER, _extreme),
     **dict.fromkeys(("maximum", "minimum"), _ieee_extreme),
+    **dict.fromkeys(_NUMBERS, _number_extreme),
 }
