@@ -18,6 +18,7 @@ from tracejit.config import config
 from tracejit.errors import (
     AxisError,
     CompileError,
+    DeviceError,
     DTypeError,
     ShapeError,
     TracejitError,
@@ -60,6 +61,8 @@ _SYMBOLIC = {
     "save": "symbolic.saving",
     "shared": "symbolic.shared",
 }
+#: What is for GPUs.
+_DEVICE = ("device_info", "synchronize", "to_device")
 _MODULES = ("compile", "gof", "gradient", "printing", "sandbox", "tensor", "testing")
 
 
@@ -69,6 +72,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(imported(f"tracejit.{_SYMBOLIC[name]}"), name)
         globals()[name] = value
         return value
+    if name in _DEVICE:
+        return getattr(imported("tracejit.cuda"), name)
     if name in _MODULES:
         return imported(f"tracejit.{name}")
     from tracejit.theano.names import missing
@@ -81,6 +86,7 @@ __all__ = [
     "CURAND_RandomStreams",
     "CompileError",
     "DTypeError",
+    "DeviceError",
     "Function",
     "In",
     "MRG_RandomStreams",
@@ -100,6 +106,7 @@ __all__ = [
     "clone",
     "config",
     "custom_gradient",
+    "device_info",
     "function",
     "grad",
     "hessian",
@@ -109,6 +116,8 @@ __all__ = [
     "load",
     "save",
     "shared",
+    "synchronize",
+    "to_device",
     "value_and_grad",
     "vjp",
 ]

@@ -11,6 +11,7 @@
                   recently used going first; 0 is no limit
 `budget`          TRACEJIT_BUDGET: seconds that compiling a call may take, as estimated before; a
                   call that would take more runs in NumPy; 0 is no limit
+`device`          TRACEJIT_DEVICE: where functions run, "cpu", "cuda" or "cuda:1" and so on
 
 A change made by ``with`` is seen by its own thread (or asynchronous task) alone.
 
@@ -29,8 +30,12 @@ from tracejit.theano import flags
 COMPILER = "tracejit compiler"
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
-_NAMES = ("debug", "compile", "check", "threads", "on_unsupported", "cache", "cache_size", "budget")
-_DEFAULTS: tuple[Any, ...] = (0, True, False, 0, "warn", True, 128, 2.0)
+_NAMES = (
+    "debug", "compile", "check", "threads", "on_unsupported", "cache", "cache_size", "budget",
+    "device",
+)  # fmt: skip
+#: Without a device of its own, a setting has that of the flags.
+_DEFAULTS: tuple[Any, ...] = (0, True, False, 0, "warn", True, 128, 2.0, "")
 
 #: Settings that are whole numbers from 0 on, and the largest.
 _WHOLE = {"debug": 5, "threads": 4096, "cache_size": 1 << 20}
@@ -49,6 +54,7 @@ class Settings:
     cache: bool
     cache_size: int
     budget: float
+    device: str
 
     def __init__(self, *values: Any) -> None:
         for name, value in zip(_NAMES, values, strict=True):
@@ -65,6 +71,9 @@ class Settings:
 
 
 def _checked(name: str, value: Any, shown: str) -> Any:
+    if name == "device":
+        flags.require("device", value)
+        return value
     if name == "on_unsupported":
         if value not in ("warn", "error"):
             raise ValueError(f'{shown} must be "warn" or "error", not {value!r}')
@@ -96,6 +105,8 @@ def _from_text(name: str, text: str) -> Any:
         return _checked(name, int(text), shown)
     if name == "on_unsupported":
         return _checked(name, text.lower(), shown)
+    if name == "device":  # which ones there are is known later
+        return text
     if name == "budget":
         try:
             return _checked(name, float(text), shown)
@@ -122,6 +133,20 @@ _current: ContextVar[Settings] = ContextVar("tracejit_settings", default=_base)
 
 #: The settings in force here, as one object: two calls under equal settings see the same one.
 settings = _current.get
+
+
+def device() -> str:
+    """The name of the device on which functions run, if they name none."""
+    found: str = _current.get().device or flags.get("device")
+    return found
+
+
+def _renew() -> None:
+    """Let callers ask again under which settings they run: a flag has changed."""
+    _current.set(_current.get().replace())
+
+
+flags.renew["device"] = _renew
 
 
 class _Override:
@@ -156,6 +181,8 @@ class Config:
         return _Override(changes)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "device":
+            return device()
         if name in _NAMES:
             return getattr(_current.get(), name)
         if flags.is_flag(name):

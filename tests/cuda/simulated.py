@@ -194,6 +194,7 @@ class Simulated(CUDA):
 
     def __init__(self) -> None:
         super().__init__(Nowhere((9, 0)))
+        self.residence = None  # arrays are the host's
 
     def compile(self, source: Any, graph: Any, layouts: Mapping[str, str]) -> tuple[Any, bool]:
         entry = Namespace(source)["entry"]

@@ -25,6 +25,7 @@ class Stub:
         self.version, self.devices, self.fail = version, devices, fail
         self.memory: dict[int, np.ndarray] = {}
         self.calls: Counter[str] = Counter()
+        self.functions: list[Any] = []
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("cu"):
@@ -43,6 +44,18 @@ class Stub:
 
     def cuGetErrorString(self, code: Any) -> tuple[Any, bytes]:
         return SUCCESS, f"what the driver says of {code.name}".encode()
+
+    def _cuGetProcAddress(self, name: bytes, version: int, flags: int) -> tuple[int, int]:
+        """The address of what counts and fails like the call of Python's."""
+        what = name.decode()
+
+        def call(*arguments: int) -> int:
+            return int(getattr(self, what)(*arguments)[0])
+
+        words = [ctypes.c_uint64] * {"cuLaunchKernel": 11, "cuCtxSetCurrent": 1}[what]
+        function = ctypes.CFUNCTYPE(ctypes.c_int32, *words)(call)
+        self.functions.append(function)
+        return ctypes.cast(function, ctypes.c_void_p).value or 0, 0
 
     def _cuDriverGetVersion(self) -> tuple[int]:
         return (self.version,)

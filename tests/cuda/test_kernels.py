@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake import FakeDriver
+from fake import FakeDriver, downloaded, held
 from test_random_programs import function_of, random_program
 
 import tracejit
@@ -21,15 +21,15 @@ from tracejit.theano.flags import change_flags
 
 pytest.importorskip("cuda.bindings.nvvm")
 DRIVER = FakeDriver()
-register("fake", lambda: CUDA(DRIVER))
+register("fake", lambda: CUDA(DRIVER, "fake"))
 
 
 def on_device(f: Callable[..., Any], *args: Any, device: str = "fake") -> Any:
-    """What `f` gives there; None where it does not compile for that."""
+    """What `f` gives there, downloaded; None where it does not compile for that."""
     with change_flags(device=device), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return tracejit.function(f, on_unsupported="error")(*args)
+            return downloaded(tracejit.function(f, on_unsupported="error")(*args))
         except UnsupportedError:
             return None
 
@@ -145,7 +145,7 @@ def test_layouts(shape: tuple[int, ...], layout: Any) -> None:
     for got, want in zip(on_device(f, x), on_device(f, x, device="cpu"), strict=True):
         same(got, want)
     assert DRIVER.launches > before or not x.size
-    assert DRIVER.used == 0
+    assert held("fake") == 0
 
 
 def test_strided_and_broadcast_operands() -> None:
@@ -204,7 +204,7 @@ def test_programs(f: Any, arguments: Callable[[], tuple[Any, ...]]) -> None:
     if want is not None:
         for a, b in zip(got, want, strict=True):
             same(a, b)
-    assert DRIVER.used == 0
+    assert held("fake") == 0
 
 
 def test_what_numpy_raises() -> None:
@@ -215,7 +215,7 @@ def test_what_numpy_raises() -> None:
 
     with pytest.raises(IndexError, match="out of bounds"):
         on_device(f, x, places)
-    assert DRIVER.used == 0
+    assert held("fake") == 0
 
 
 @pytest.mark.parametrize("size", [1, 3, 6])
@@ -223,10 +223,10 @@ def test_no_memory(size: int) -> None:
     """Wherever memory ends, nothing has been changed, and nothing is kept."""
     x = np.ones(1000)
     driver = FakeDriver(memory=size * 2000)
-    register("small", lambda: CUDA(driver))
+    register("small", lambda: CUDA(driver, "small"))
     with change_flags(device="small"), pytest.raises(MemoryError):
         tracejit.function(written)(x)
-    assert (x == 1).all() and driver.used == 0
+    assert (x == 1).all() and held("small") == 0
 
 
 @pytest.mark.parametrize("seed", range(12))

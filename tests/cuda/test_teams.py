@@ -53,7 +53,7 @@ def run(ptx: str, x: np.ndarray, count: int, threads: int, blocks: int) -> np.nd
     driver = FakeDriver()
     given = np.array(places, np.uint64)
     loaded = driver.load(b"", ptx, "")
-    driver.launch(loaded, (blocks, 1, 1), (threads, 1, 1), given.ctypes.data, [8] * 4)
+    driver.launch(loaded, (blocks, 1, 1), (threads, 1, 1), given.ctypes.data)
     return out
 
 

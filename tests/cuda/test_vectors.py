@@ -30,7 +30,7 @@ from tracejit.lower.kernel.statements import (
     Part,
     Store,
 )
-from tracejit.lower.registry import register
+from tracejit.lower.registry import register, target
 from tracejit.theano.flags import change_flags
 
 pytest.importorskip("cuda.bindings.nvvm")
@@ -84,6 +84,7 @@ def test_all_lengths(char: str, shift: int, monkeypatch: pytest.MonkeyPatch) -> 
     size = np.dtype(char).itemsize
     width = max(min(16 // size, 4), 1)
     monkeypatch.setattr(DRIVER, "shift", 8 if shift and size > 4 else 4 * shift)
+    target("shifted").residence.pool.release()
     x, y = sample(char, rng, 2001), sample(char, rng, 2001)
     for n in (0, 1, 2, 3, 4, 5, 255, 1000, 2001):
         translate.counts.clear()

@@ -17,8 +17,6 @@ import hashlib
 import re
 import subprocess
 import tempfile
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +57,7 @@ FAULTS = {
     2: "threads of a block wait at different barriers",
     3: "threads wait for each other for ever",
     4: "threads touch an element of shared memory at once, and one writes it",
+    5: "a vector does not lie where it may be loaded or stored",
 }
 _ROUND = {"rzi": "trunc", "rni": "rint", "rmi": "floor", "rpi": "ceil"}
 _SIGNS = {
@@ -519,14 +518,34 @@ def _saturated(value: str, to: str) -> str:
     return f"{v} != {v} ? 0 : {v} < {low} ? {least} : {v} >= {high} ? {most} : ({_C[to]})({v})"
 
 
-#: How many vectors have been loaded and stored.
-counts: Counter[str] = Counter()
+class _Counts:
+    """How many vectors have been loaded and stored, by all kernels."""
+
+    def __init__(self) -> None:
+        self.places: list[ctypes.c_uint64] = []
+
+    def __getitem__(self, name: str) -> int:
+        assert name == "vectors"
+        return sum(place.value for place in self.places)
+
+    def clear(self) -> None:
+        for place in self.places:
+            place.value = 0
+
+
+counts = _Counts()
 
 
 @functools.cache
-def loaded(ptx: str) -> Callable[..., Any]:
-    """The function ``launch(parameters, grid, block, order)`` of a kernel's PTX."""
-    text = Translation(ptx).text()
+def library(ptx: str) -> Any:
+    """A kernel's PTX as C: ``launch(parameters, grid, block, order)``, which gives 0 or a fault."""
+    found = compiled(Translation(ptx).text())
+    counts.places.append(ctypes.c_uint64.in_dll(found, "vectors"))
+    return found
+
+
+def compiled(text: str) -> Any:
+    """The library of C's text."""
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     place = Path(tempfile.gettempdir()) / f"tracejit_ptx_{name}.so"
     if not place.exists():
@@ -536,16 +555,4 @@ def loaded(ptx: str) -> Callable[..., Any]:
         made = place.with_suffix(".tmp")
         subprocess.run(["gcc", *flags, str(source), "-o", str(made), "-lm"], check=True)
         made.rename(place)
-    library = ctypes.CDLL(str(place))
-    vectors, misaligned = (
-        ctypes.c_uint64.in_dll(library, name) for name in ("vectors", "misaligned")
-    )
-
-    def launch(*arguments: Any) -> None:
-        if code := library.launch(*arguments):
-            raise Fault(FAULTS[code])
-        counts["vectors"] += vectors.value
-        vectors.value = 0
-        assert not misaligned.value, "a vector does not lie where it may be loaded or stored"
-
-    return launch
+    return ctypes.CDLL(str(place))

@@ -41,6 +41,7 @@ class Reference:
 
     costs = Costs()
     passes = Passes()
+    residence = None
 
     def render(self, program: Program) -> KernelSource:
         e = Emitter(program)

@@ -13,6 +13,7 @@ from tracejit.capture.generators import is_generator
 from tracejit.config import config
 from tracejit.errors import NotTraceable
 from tracejit.ir.types import canonical_dtype
+from tracejit.lower.devices import device_array, residence_of
 from tracejit.plan.signature import Signature
 from tracejit.plan.slices import Related
 from tracejit.plan.structure import (
@@ -38,11 +39,18 @@ class Description:
     """Arguments of one call: `specs` a parameter, `values` of the leaves, `key` for the paths.
 
     With `converting`, objects that only convert to arrays become arrays. `replaced` are the arrays
-    among the values that stand for what a user sees as another one.
+    among the values that stand for what a user sees as another one. Of arrays on a `device` the
+    values have shadows, which must not be read, until `mirror` puts stand-ins in their place.
     """
 
-    def __init__(self, signature: Signature, bound: tuple[Any, ...], converting: bool) -> None:
+    def __init__(
+        self, signature: Signature, bound: tuple[Any, ...], converting: bool, device: str = "cpu"
+    ) -> None:
         self.bound = bound
+        self.device = device
+        #: The arrays on a device among the values, by their positions.
+        self.resident: dict[int, Any] = {}
+        self._mirrored = False
         self.converting = converting
         self.signature = signature
         self.values: list[Any] = []
@@ -54,7 +62,7 @@ class Description:
             flatten(value, name, self._leaf)
             for name, value in zip(signature.names, bound, strict=True)
         )
-        self.key: tuple[Any, ...] = (config.compile, self.specs, tuple(self._keys))
+        self.key: tuple[Any, ...] = (config.compile, self.specs, tuple(self._keys), device)
 
     @functools.cached_property
     def _arrays(self) -> list[tuple[str, np.ndarray]]:
@@ -83,6 +91,25 @@ class Description:
         how = tuple((name, r.path, r.slices) for name, r in self.related.items())
         self.key = (*self.key, tuple(self.overlaps), how)
 
+    def mirror(self) -> None:
+        """Put stand-ins of the host's in the place of arrays on a device."""
+        if self.resident and not self._mirrored:
+            self._mirrored = True
+            for k, value in self.resident.items():
+                self.values[k] = self.stand_ins.of(value)
+            for name in ("_arrays", "overlaps", "related"):
+                self.__dict__.pop(name, None)
+
+    @functools.cached_property
+    def stand_ins(self) -> Any:
+        """What gives these; None where no arrays are on a device."""
+        residence = residence_of(self.device)
+        return None if residence is None else residence.mirrors()
+
+    def originals(self) -> list[Any]:
+        """The values as they were given."""
+        return [self.resident.get(k, value) for k, value in enumerate(self.values)]
+
     def _leaf(self, value: Any, path: str) -> Leaf | None:
         kind = type(value)
         if kind is np.ndarray:
@@ -105,6 +132,9 @@ class Description:
                 )
         elif is_generator(value):
             return self._add(value, path, kind, GENERATOR)
+        elif (shadow := device_array(value, path, self.device)) is not None:
+            self.resident[len(self.values)] = value
+            return self._array(shadow, path, kind)
         elif not converts(value):
             return None
         elif not self.converting:
@@ -118,7 +148,7 @@ class Description:
             self.replaced.append(array)
         return self._array(array, path, own)
 
-    def _array(self, value: np.ndarray, path: str, own: bool = True) -> Leaf:
+    def _array(self, value: np.ndarray, path: str, own: Any = True) -> Leaf:
         dtype = value.dtype
         if canonical_dtype(dtype) is None:
             raise NotTraceable(f"{path} has dtype {dtype}", _DTYPES)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tracejit.capture.capture import Capture, Snapshot
+from tracejit.capture.capture import Capture
+from tracejit.capture.roots import Snapshot
 from tracejit.errors import NotTraceable
 from tracejit.plan.prologue import Prologue
 from tracejit.plan.structure import children_of, contents

@@ -19,6 +19,7 @@ class Compiled(Caller):
         on_unsupported: str | None = None,
         stabilise: bool = False,
         convert_arrays: bool = False,
+        device: str | None = None,
     ) -> None:
         super().__init__(f)
         self.__wrapped__ = f
@@ -29,6 +30,8 @@ class Compiled(Caller):
         self.on_unsupported = on_unsupported
         self.stabilise = stabilise
         self.convert_arrays = convert_arrays
+        #: Where it runs; None where the settings say so.
+        self.device = device
         self._paths: Paths[Any] = Paths()
         self.stats = self._paths.stats
         self._recent: tuple[Any, ...] = ()

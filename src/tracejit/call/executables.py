@@ -30,10 +30,12 @@ def executable_of(
     compiling: bool,
     refused: Callable[[Exception], bool],
     budget: float = 0.0,
+    device: str | None = None,
 ) -> Runnable:
     """What runs `graph` for arguments as those of its trace; `kinds`, `states` as of a `CallPlan`.
 
-    Where the compiler raises, `refused` says whether the interpreter runs it instead.
+    It is for a device of this name, or that of the settings. Where the compiler raises, `refused`
+    says whether the interpreter runs it instead.
     """
     if not compiling:
         if config.check:
@@ -43,7 +45,7 @@ def executable_of(
         executable: Runnable = Interpreted(graph)
     else:
         compile_graph = imported("tracejit.lower.executable").compile_graph
-        target = imported("tracejit.lower.registry").target()
+        target = imported("tracejit.lower.registry").target(device)
         layouts = {name: storage_of(value) for name, value in trace.values.items()}
         try:
             executable = compile_graph(

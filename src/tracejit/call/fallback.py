@@ -17,7 +17,7 @@ from tracejit.call.overlaps import outside
 from tracejit.call.paths import Paths
 from tracejit.capture.capture import Namespace
 from tracejit.capture.namespace import is_library_file
-from tracejit.config import config
+from tracejit.config import config, device
 from tracejit.errors import (
     AxisError,
     DTypeError,
@@ -30,6 +30,7 @@ from tracejit.errors import (
 )
 from tracejit.ir import interpret
 from tracejit.ir.node import Node, Origin
+from tracejit.lower.devices import residence_of, run_plainly
 from tracejit.native import floatmodes
 from tracejit.trace.explain import log, message, source_line
 from tracejit.trace.origin import is_internal
@@ -299,7 +300,12 @@ def refuse(
 ) -> Any:
     """Run in plain NumPy and `tell` so."""
     _tell(fn, refusal, mode)
-    return fn.__wrapped__(*args, **kwargs)
+    return run_plainly(fn.__wrapped__, device_of(fn), args, kwargs)
+
+
+def device_of(fn: Compiled) -> str:
+    """The name of the device that `fn` runs on."""
+    return fn.device or device()
 
 
 def _tell(fn: Compiled, refusal: Refusal, mode: str) -> None:
@@ -313,6 +319,8 @@ def interpreted(fn: Compiled, problem: Exception, trace: Trace) -> bool:
     So runs what NumPy cannot run from its source: derivatives, and what uses shared variables.
     """
     mode = fn.on_unsupported or config.on_unsupported
+    if residence_of(device_of(fn)) is not None:
+        return False  # nothing interprets there
     bound = bool(bound_to(fn.__wrapped__) or trace.capture.states)
     if mode == "error" or not bound:
         return False  # to be raised as it is: a refusal keeps no traceback
@@ -345,7 +353,7 @@ def run_plain(
         return refuse(fn, refusal, mode, args, kwargs)
     saved = _saved(fn.__wrapped__, (args, kwargs)) if mode == "error" else []
     try:
-        result = fn.__wrapped__(*args, **kwargs)
+        result = run_plainly(fn.__wrapped__, device_of(fn), args, kwargs, mode != "error")
     except Exception as error:
         located = refusal.located(error)
         if located is error:

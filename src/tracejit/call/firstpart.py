@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tracejit.call.executables import executable_of
 from tracejit.call.paths import Stats
 from tracejit.config import config
@@ -26,9 +28,9 @@ def answer(trace: Trace, truth: Node, stats: Stats) -> Any:
     first = executable_of(
         graph, trace, stats, "the first part", plan.kinds, 0,
         compiling=bool(config.compile) and any(node.op.regions for node in nodes),
-        budget=trace.budget.seconds, refused=lambda problem: False,
+        budget=trace.budget.seconds, refused=lambda problem: False, device=trace.capture.device,
     )  # fmt: skip
     result = first.driver(plan)(*(trace.values[node.attr[0]] for node in graph.inputs))
     if result is MISS:
         raise NotTraceable("NumPy may raise before a branch")
-    return result
+    return np.asarray(result)[()]  # of an array on a device what it holds

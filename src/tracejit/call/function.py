@@ -15,6 +15,7 @@ from tracejit.call.compiled import Compiled
 from tracejit.errors import MISS
 from tracejit.native import floatmodes
 from tracejit.native.apart import imported
+from tracejit.theano.flags import require
 
 
 class Function(Compiled):
@@ -71,14 +72,17 @@ def function(
     on_unsupported: str | None = None,
     stabilise: bool = False,
     convert_arrays: bool = False,
+    device: str | None = None,
 ) -> Any:
     """`f` as a `Function`, or a decorator with these options; see `tracejit.function`."""
     if on_unsupported not in (None, "warn", "error"):
         raise ValueError(f'on_unsupported must be "warn" or "error", not {on_unsupported!r}')
+    if device is not None:
+        require("device", device)
     if f is None:
         return functools.partial(
             function, name=name, on_unsupported=on_unsupported, stabilise=stabilise,
-            convert_arrays=convert_arrays,
+            convert_arrays=convert_arrays, device=device,
         )  # fmt: skip
     if isinstance(f, Function):
         f = f.__wrapped__
@@ -90,7 +94,7 @@ def function(
             f"function() takes a Python function, not {type(f).__name__!r}; wrap it: "
             "tracejit.function(lambda *args: f(*args))"
         )
-    return Function(f, name, on_unsupported, stabilise, convert_arrays)
+    return Function(f, name, on_unsupported, stabilise, convert_arrays, device)
 
 
 __all__ = ["Function", "function"]

@@ -18,13 +18,14 @@ import numpy as np
 
 from tracejit.call.arguments import Description, layout
 from tracejit.call.compiled import Compiled
-from tracejit.call.fallback import Refusal, remember
+from tracejit.call.fallback import Refusal, device_of, remember
 from tracejit.capture.bytecode import scan
 from tracejit.capture.generators import is_generator
 from tracejit.config import Settings, settings
 from tracejit.errors import MISS, PLAIN, NotTraceable
 from tracejit.ir import build
 from tracejit.ir.types import canonical_dtype
+from tracejit.lower.devices import residence_of
 from tracejit.native.caller import OTHERS
 from tracejit.plan.prologue import Prologue
 from tracejit.plan.structure import ARRAY, Leaf, Spec, Tree, children_of, converts, is_static
@@ -79,8 +80,11 @@ def run(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def note_argument(
     fn: Compiled, refusal: Refusal, args: tuple[Any, ...], kwargs: dict[str, Any], mode: str
 ) -> None:
-    """Recognise calls like this one, which could not be described, unless they are errors."""
-    if mode == "error" or refusal.bound:
+    """Recognise calls like this one, which could not be described, unless they are errors.
+
+    What is downloaded for NumPy takes longer than to describe it.
+    """
+    if mode == "error" or refusal.bound or residence_of(device_of(fn)):
         return
     signature, known = fn._signature, fn._refused.get(refusal.reason)
     if known is not None and known.fits is not None:
@@ -105,7 +109,7 @@ def note_argument(
 
 def note(fn: Compiled, refusal: Refusal, description: Description, mode: str) -> None:
     """Recognise calls like this one, whose trace was refused, unless they are errors."""
-    if mode == "error" or refusal.bound:
+    if mode == "error" or refusal.bound or residence_of(device_of(fn)):
         return
     if refusal.fits is None:
         refusal.fits = _refused_whatever(fn)

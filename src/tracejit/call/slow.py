@@ -13,6 +13,7 @@ from tracejit.call.executables import executable_of
 from tracejit.call.fallback import (
     Refusal,
     bound_to,
+    device_of,
     interpreted,
     raised,
     raised_by_copy,
@@ -31,10 +32,11 @@ from tracejit.call.retrace import (
     promote_changed_numbers,
 )
 from tracejit.call.traced import Overlapping, TraceResult, run_trace
-from tracejit.capture.capture import Capture, Root
+from tracejit.capture.capture import Capture
 from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.capture.rewrite.function import rewritten
 from tracejit.capture.rewrite.traced import TracedControl
+from tracejit.capture.roots import Root
 from tracejit.config import config, settings
 from tracejit.errors import (
     MISS,
@@ -50,6 +52,7 @@ from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
 from tracejit.ir.rules.record import NoDerivativeError
+from tracejit.lower.devices import array_on, run_plainly
 from tracejit.native import floatmodes, locks
 from tracejit.native.apart import collecting_nothing
 from tracejit.native.caller import OTHERS
@@ -70,6 +73,7 @@ class TracedPath(Path):
     ) -> None:
         super().__init__(key, graph, executable)
         self.driver = driver
+        self.device: str = key[3]
         self.names = trace.names
         self.texts: dict[str, tuple[Any, str]] = {}
         self.roots: list[Root] = trace.capture.roots
@@ -96,7 +100,7 @@ def call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if now.debug < 2:
         # Functions are often called with a few kinds of arguments in turn.
         for path in fn._recent:
-            if path.key[0] == now.compile:
+            if path.key[0] == now.compile and path.device == device_of(fn):
                 try:
                     result = path.driver(*args, **kwargs)
                 except OTHERS:
@@ -113,7 +117,7 @@ def _call_aside(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     """The result where this thread is in the midst of tracing or compiling: nothing is compiled."""
     with aside():
         if not bound_to(fn.__wrapped__):
-            return fn.__wrapped__(*args, **kwargs)
+            return run_plainly(fn.__wrapped__, device_of(fn), args, kwargs)
         with config(compile=False):
             return _call(fn, args, kwargs)
 
@@ -159,7 +163,7 @@ def _description(
     except TypeError:
         return None
     try:
-        description = Description(fn._signature, bound, fn.convert_arrays)
+        description = Description(fn._signature, bound, fn.convert_arrays, device_of(fn))
         if fn._paths.write:
             description.tell_overlaps()
         return description
@@ -332,6 +336,7 @@ def _traced(
     if looping:
         trace.decisions.first_part = lambda truth: answer(trace, truth, fn.stats)
     capture = Capture(trace, fn.__wrapped__, fn._dynamic, fn._paths.write, control)
+    capture.device, capture.mirrors = description.device, description.stand_ins
     try:
         with build.use_solver(trace):
             program = run_trace(fn, description, capture)
@@ -342,6 +347,8 @@ def _traced(
         problem = raised.error if isinstance(raised, PieceRaises) else raised
         swallowed = take_refusal()
         if not isinstance(problem, Exception) and not raised_by_copy(problem):
+            raise
+        if isinstance(problem, DeviceError):
             raise
         return Refusal(swallowed or problem, fn.__wrapped__, trace)
     finally:
@@ -412,7 +419,8 @@ def _compile(
     capture = trace.capture
     prologue, signature = capture.prologue, description.signature
     prologue.namespace.update(signature.defaults)
-    leaves = iter(description.values)
+    leaves = iter(description.originals())
+    prologue.array_of = array_on(description.device)
     read: list[str] = []
     for name, spec in zip(signature.locals, description.specs, strict=True):
         read += prologue.unpack(spec, name, leaves)
@@ -421,8 +429,9 @@ def _compile(
 
     def bind(names: Sequence[str], texts: Sequence[str]) -> None:
         for name, text in zip(names, texts, strict=True):
-            if expressions.setdefault(name, text) != text:  # one array, twice
-                prologue.miss_if(f"{text} is not {expressions[name]}")
+            known = expressions.setdefault(name, text)
+            if known != text:  # one array, twice
+                prologue.miss_if(f"{prologue.shown(text)} is not {prologue.shown(known)}")
 
     bind(program.inputs, read)
     lines, prologue.lines = prologue.lines, []
@@ -466,7 +475,7 @@ def _compile(
     executable = executable_of(
         program.graph, trace, fn.stats, fn.__name__, plan.kinds, len(plan.states),
         compiling=bool(config.compile), budget=trace.budget.seconds,
-        refused=lambda problem: interpreted(fn, problem, trace),
+        refused=lambda problem: interpreted(fn, problem, trace), device=description.device,
     )  # fmt: skip
     return TracedPath(description.key, program.graph, executable, executable.driver(plan), trace)
 
@@ -484,4 +493,4 @@ def _leaf_text(
     if kind == "made":
         make, *places = what
         return f"{prologue.symbol(make, 'r')}({', '.join(outputs[k] for k in places)})"
-    return expressions[what] if kind == "input" else prologue.symbol(what, "r")
+    return prologue.shown(expressions[what]) if kind == "input" else prologue.symbol(what, "r")

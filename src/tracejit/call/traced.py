@@ -67,6 +67,7 @@ class TraceResult:
 
 def run_trace(fn: Compiled, description: Description, capture: Capture) -> TraceResult:
     """Run the traced copy of `fn` over variables for these arguments."""
+    description.mirror()
     leaves, names, signature = iter(description.values), list[str](), description.signature
     if fn._paths.write:
         capture.sliced.related = description.related_with(captured(fn.__wrapped__))

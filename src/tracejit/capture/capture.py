@@ -11,7 +11,7 @@ import sys
 import types
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -24,11 +24,13 @@ from tracejit.capture.namespace import called, is_library_file, is_library_modul
 from tracejit.capture.rewrite.calls import CONTROL
 from tracejit.capture.rewrite.function import rewritten
 from tracejit.capture.rewrite.traced import TracedControl
+from tracejit.capture.roots import Root, Snapshot
 from tracejit.capture.slices import SlicedArguments
 from tracejit.capture.standin import real_of
 from tracejit.capture.stateful import StateVariable
 from tracejit.errors import NotTraceable
 from tracejit.ir.types import canonical_dtype
+from tracejit.lower.devices import device_array, is_device_array
 from tracejit.plan.prologue import Prologue
 from tracejit.plan.structure import (
     ARRAY,
@@ -54,28 +56,6 @@ from tracejit.trace.memory import input_name
 from tracejit.trace.origin import is_internal
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer
-
-
-class Root:
-    """A captured value: `expression` reads it, `values` are those of its leaves in the trace."""
-
-    __slots__ = ("expression", "nodes", "path", "spec", "values")
-
-    def __init__(self, expression: str, path: str, spec: Spec, values: list[Any]) -> None:
-        self.expression = expression
-        self.path = path
-        self.spec = spec
-        self.values = values
-        self.nodes: list[str] = []
-
-
-class Snapshot(NamedTuple):
-    """A container that was `built` for an `original`, and what it held."""
-
-    path: str
-    built: Any
-    before: tuple[Any, ...]
-    original: Any
 
 
 class Capture:
@@ -122,6 +102,9 @@ class Capture:
         self._namespaces: dict[int, Namespace] = {}
         self._modules: dict[int, UserModule] = {}
         self.snapshots: list[Snapshot] = []
+        #: The device that the function runs on, and stand-ins for arrays there.
+        self.device = "cpu"
+        self.mirrors: Any = None
         self.sliced = SlicedArguments(trace)
         trace.capture = self
 
@@ -281,6 +264,8 @@ class Capture:
                 return None
             require_plain(value, path)
             return SCALAR
+        if device_array(value, path, self.device) is not None:
+            return ARRAY
         if type(value) in (float, complex) or (
             type(value) is int and -INT_LIMIT < value < INT_LIMIT
         ):
@@ -347,7 +332,7 @@ class Capture:
         container = shared.container
         known = self.states.get(id(container))
         if known is None:
-            if not isinstance(container.value, np.ndarray):
+            if not isinstance(container.value, np.ndarray) and not container.device:
                 raise NotTraceable(f"{path} is a shared variable that holds no array")
             expression = f"{self.prologue.symbol(container, 's')}.value"
             value = self.read(container.value, expression, path)
@@ -394,6 +379,8 @@ class Capture:
             return generator
         if isinstance(spec, Leaf):
             value = next(values)
+            if is_device_array(value):
+                value = self.mirrors.of(value)
             sliced = self.sliced.variable(value, path)
             if sliced is None:
                 variable = self.trace.known_array(value) if self._unify else None

@@ -34,6 +34,7 @@ class CPU:
     """One Numba function a program."""
 
     costs = Costs()
+    residence = None
     passes = Passes(
         graph=(positions_of_columns, extremes_of_numbers, products_as_sums, through_masks),
         placed=(tile, jam, draw_in_loops),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tracejit.lower.registry import register
+from tracejit.lower.registry import target as registered
 from tracejit.native.apart import imported
 
 if TYPE_CHECKING:
@@ -17,10 +18,30 @@ if TYPE_CHECKING:
 DEVICES = ("cuda", *(f"cuda:{number}" for number in range(8)))
 
 
+#: What else is asked for by name, and where it is.
+_LATER = {
+    "DeviceArray": "array",
+    "DeviceInfo": "transfer",
+    "device_info": "transfer",
+    "from_dlpack": "transfer",
+    "synchronize": "transfer",
+    "to_device": "transfer",
+}
+
+
 def _target(device: str) -> Target:
+    if device == "cuda:0":
+        return registered("cuda")  # which is the same
     driver = imported("tracejit.cuda.device.nvidia").Nvidia(int(device.partition(":")[2] or 0))
-    found: Target = imported("tracejit.cuda.target").CUDA(driver)
+    found: Target = imported("tracejit.cuda.target").CUDA(driver, device)
     return found
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(imported(f"tracejit.cuda.{_LATER[name]}"), name)
+    return value
 
 
 def ptx(f: Any, *args: Any, cc: tuple[int, int] = (9, 0), **kwargs: Any) -> dict[str, str]:
@@ -42,4 +63,4 @@ def ptx(f: Any, *args: Any, cc: tuple[int, int] = (9, 0), **kwargs: Any) -> dict
 for _device in DEVICES:
     register(_device, lambda device=_device: _target(device))  # type: ignore[misc]
 
-__all__ = ["DEVICES", "ptx"]
+__all__ = ["DEVICES", "ptx", *_LATER]

@@ -1,78 +1,51 @@
-"""The entry of a program on a GPU: its host's function over arrays in the device's memory."""
+"""The entry of a program on a GPU: its host's function over arrays in the device's memory.
+
+Either all that a call writes is written, or nothing. Results and new states have memory of their
+own, which nobody sees before the call has succeeded. An argument of the host's is written in its
+copy on the device, and all copies are downloaded before the first goes into its array, which
+cannot fail. One that is on the device is written where it lies, and what it held is put back where
+a later step fails, or where the flag says at the end that NumPy would have raised. Where there is
+one step, which is done or not, it is not kept.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tracejit.cuda.device.driver import Driver
-from tracejit.cuda.device.link import Link, bytes_at
-from tracejit.cuda.device.made import Late
-from tracejit.cuda.machine.host import FAILED
-from tracejit.cuda.source import CUDASource
+from tracejit.cuda.device.link import Link
+from tracejit.cuda.device.made import Memory
+from tracejit.cuda.device.memory import (
+    Lent,
+    Span,
+    address_of,
+    brought,
+    bytes_at,
+    owner_of,
+    placed,
+    span,
+)
+from tracejit.cuda.emit.device import FLAG
+from tracejit.cuda.machine.host import CODE_BITS, FAILED
+from tracejit.cuda.residence import Home
+from tracejit.cuda.source import CUDASource, GridKernel
 from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.emit.values import DONE, MISSED
+from tracejit.lower.kernel.statements import Do, Element, Expr, For, Forever, Store
+from tracejit.lower.kernel.verify import every, operands, read_by, read_in
 
-
-class DeviceMemory:
-    """Memory of a device's for an array; `shadow` is an array of NumPy's at that address.
-
-    The host must not look into a shadow: it has a data pointer, lengths, strides and a dtype.
-    """
-
-    def __init__(self, driver: Driver, like: np.ndarray, stack: ExitStack) -> None:
-        self.driver, self.like = driver, like
-        self.low, self.size = _span(like)
-        self.base = driver.allocate(max(self.size, 1))
-        stack.callback(driver.free, self.base)
-        self.__array_interface__ = {
-            "version": 3,
-            "typestr": like.dtype.str,
-            "shape": like.shape,
-            "strides": None if like.flags.c_contiguous else like.strides,
-            "data": (self.base - self.low, not like.flags.writeable),
-        }
-        self.shadow = np.asarray(self)
-
-    def upload(self) -> None:
-        """Copy the array to the device."""
-        if self.size:
-            self.driver.upload(self.base, self._bytes())
-
-    def download(self) -> None:
-        """Copy what the device has into the array."""
-        if self.size:
-            self.driver.download(self._bytes(), self.base)
-
-    def _bytes(self) -> np.ndarray:
-        """The memory that the array's elements lie in, as it is."""
-        start = self.like.__array_interface__["data"][0] + self.low
-        return bytes_at(start, self.size)
-
-
-def _span(array: np.ndarray) -> tuple[int, int]:
-    """From where, counted from the first element, an array's memory goes, and its length."""
-    if not array.size:
-        return 0, 0
-    reach = [s * (n - 1) for n, s in zip(array.shape, array.strides, strict=True)]
-    low = sum(min(r, 0) for r in reach)
-    return low, sum(max(r, 0) for r in reach) + array.itemsize - low
-
-
-def _late(driver: Driver, dtype: np.dtype[Any], result: Late) -> np.ndarray:
-    """A result that the program has made, downloaded."""
-    array = np.empty(result.shape, dtype)
-    if array.size:
-        driver.download(array, result.address)
-    return array
+_ZERO = np.zeros(1, np.int32)
 
 
 class Entry:
-    """What a driver calls: inputs and buffers of NumPy's, in this order; the code of the call."""
+    """What a driver calls: inputs and buffers, in this order; it returns the code of the call.
+
+    Arrays are the host's or shadows of the device's. Buffers of the host's are downloaded into.
+    With late buffers it returns a tuple of these, shadows, or None.
+    """
 
     def __init__(
         self,
@@ -81,45 +54,192 @@ class Entry:
         layouts: Mapping[str, str],
         function: Any,
         link: Link,
+        home: Home,
     ) -> None:
-        self.source, self.function, self.link = source, function, link
-        self.inputs = [(storage(n.dtype), n.ndim, layouts[n.attr[0]]) for n in graph.inputs]
+        self.source, self.function, self.link, self.home = source, function, link, home
+        kinds = [(storage(n.dtype), n.ndim, layouts[n.attr[0]]) for n in graph.inputs]
+        #: What the arrays among the inputs must be.
+        self.inputs = {k: (dtype, ndim) for k, (dtype, ndim, layout) in enumerate(kinds) if layout}
+        first = len(kinds)
+        self.places = [*self.inputs, *range(first, first + len(source.buffers))]
         names = source.kernel.parameters
-        self.written = {k for k, name in enumerate(names) if source.kinds[name].written}
+        self.written = {k for k in self.inputs if source.kinds[names[k]].written}
+        self.told = FLAG in read_in(source.kernel.body)
+        #: Whether it makes memory while it runs, and whether it is one launch, or none.
+        self.makes = any(f.function == "made" for f in source.kernel.factories.values())
+        self.one_step = not self.told and not self.makes and _is_one_step(source)
+        #: Whether there is nothing to do after it, if all arrays are on the device.
+        self.simple = not (self.told or self.makes or source.late) and (
+            not self.written or self.one_step
+        )
+        self._late = list(enumerate(source.late, 1))
+        self._missed = None if self._late else MISSED
         self.device = np.array(link.table(source.kernels), np.int64)
         self.device.setflags(write=False)
+        #: Which inputs are arrays that never change, and their copies on the device.
+        self.constants: set[int] = set()
+        self._kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def __call__(self, *arguments: Any) -> Any:
-        if not self._fits(arguments):
-            return None if self.source.late else MISSED
-        driver = self.link.driver
-        with ExitStack() as stack:
-            made = stack.enter_context(self.link.running.memory(driver))
-            given = list(arguments)
-            arrays = {}
-            for k, value in enumerate(given):
-                if isinstance(value, np.ndarray):
-                    memory = arrays[k] = DeviceMemory(driver, value, stack)
-                    given[k] = memory.shadow
-                    if k < len(self.inputs):
-                        memory.upload()
-            flag = DeviceMemory(driver, np.zeros(1, np.int32), stack)
-            flag.upload()
-            code = int(self.function(*given, flag.shadow, self.device))
-            if code == FAILED:
-                self.link.failed()
-            if code == DONE:
-                for k in self.written:
-                    if k in arrays:
-                        arrays[k].download()
-                if self.source.late:
-                    late = enumerate(self.source.late, 1)
-                    return tuple(_late(driver, b.node.dtype, made.results[k]) for k, b in late)
-            return None if self.source.late else code
+        if self.simple and self._is_all_there(arguments):
+            code = self.function(*arguments, _ZERO, self.device)
+            if code & FAILED:
+                self.link.failed(code >> CODE_BITS)
+            return code
+        return self._run(arguments)
 
-    def _fits(self, arguments: tuple[Any, ...]) -> bool:
-        """Whether the arguments are worth to be uploaded; the function looks again."""
-        return all(
-            not layout or (isinstance(a, np.ndarray) and (a.dtype, a.ndim) == (dtype, ndim))
-            for a, (dtype, ndim, layout) in zip(arguments, self.inputs, strict=False)
-        )
+    def _is_all_there(self, arguments: Sequence[Any]) -> bool:
+        """Whether all arrays are ours on the device."""
+        blocks = self.home.pool.blocks
+        for k in self.places:
+            owner = getattr(arguments[k], "base", None)
+            if type(owner) not in blocks and (
+                type(owner) is not np.ndarray or type(owner.base) not in blocks
+            ):
+                return False
+        return True
+
+    def _run(self, arguments: Sequence[Any]) -> Any:
+        home, inputs = self.home, self.inputs
+        driver = home.driver
+        given = list(arguments)
+        back: list[tuple[np.ndarray, np.ndarray]] = []
+        fresh: list[tuple[np.ndarray, np.ndarray]] = []
+        changed: list[np.ndarray] = []
+        streams: list[int] = []
+        host: list[int] = []
+        blocks = home.pool.blocks
+        for k in self.places:
+            array = arguments[k]
+            if type(array) is np.ndarray:
+                if type(array.base) in blocks and k not in self.written:
+                    continue
+                owner = owner_of(array)
+            else:
+                owner = None
+            if owner is not None:
+                if isinstance(owner, Lent) and owner.stream:
+                    streams.append(owner.stream)
+                if k in self.written:
+                    changed.append(array)
+            elif k not in inputs:
+                given[k] = shadow = brought(array, home.pool, fill=False)
+                fresh.append((array, shadow))
+            elif type(array) is np.ndarray and (array.dtype, array.ndim) == inputs[k]:
+                host.append(k)
+            else:
+                return self._missed
+        if host:
+            if self.written.isdisjoint(host):
+                for k in host:
+                    given[k] = self._uploaded(k, arguments[k])
+            else:
+                self._upload_together(host, given)
+                back = [(arguments[k], given[k]) for k in host if k in self.written]
+        for stream in streams:
+            driver.order(stream, driver.stream)
+        flag = home.flag() if self.told else _ZERO  # which nobody looks at
+        saved: list[tuple[np.ndarray, np.ndarray]] = []
+        if changed and not (self.one_step and not fresh and not back):
+            saved = [(array, home.copy(array)) for array in changed]
+        code = MISSED
+        late: tuple[np.ndarray, ...] = ()
+        memories = self.link.running.memories
+        try:
+            if self.makes:
+                memories.append(Memory(home.pool))
+            code = self.function(*given, flag, self.device)
+            if code & FAILED:
+                self.link.failed(code >> CODE_BITS)
+            if code == DONE:
+                late = tuple(memories[-1].result(k, b.node.dtype) for k, b in self._late)
+                if fresh or back:
+                    self._give(fresh, back)
+        except BaseException:
+            code = FAILED
+            raise
+        finally:
+            if self.makes:
+                memories.pop()
+            if code != DONE:
+                for array, before in saved:
+                    where = span(array)
+                    driver.copy(where.start, span(before).start, where.size)
+            elif self.told:
+                home.flags.append(flag)  # it has been read, and was 0
+            for stream in streams:
+                driver.order(driver.stream, stream)
+        if not self._late:
+            return code
+        return late if code == DONE else None
+
+    def _uploaded(self, k: int, array: np.ndarray) -> np.ndarray:
+        """The copy of an input on the device; that of a constant is made once."""
+        if k not in self.constants:
+            return brought(array, self.home.pool)
+        known = self._kept.get(k)
+        if known is None or known[0] is not array:
+            known = self._kept[k] = array, brought(array, self.home.pool)
+        return known[1]
+
+    def _upload_together(self, host: Sequence[int], given: list[Any]) -> None:
+        """Upload inputs one of which is written: those that share memory share it there too.
+
+        The program compares addresses, and refuses what it was not made for.
+        """
+        parts: list[Span] = []
+        for k in host:
+            where = span(given[k])
+            for other in [p for p in parts if p.overlaps(where)]:
+                parts.remove(other)
+                where = where.joined(other)
+            parts.append(where)
+        memory = [self.home.pool.take(part.size) for part in parts]
+        for part, block in zip(parts, memory, strict=True):
+            if part.size:
+                self.home.pool.upload(address_of(block), bytes_at(*part))
+        for k in host:
+            where = span(given[k])
+            which = next(n for n, p in enumerate(parts) if p == where or p.overlaps(where))
+            given[k] = placed(given[k], memory[which], parts[which].start)
+
+    def _give(
+        self,
+        fresh: Sequence[tuple[np.ndarray, np.ndarray]],
+        back: Sequence[tuple[np.ndarray, np.ndarray]],
+    ) -> None:
+        """Download what the host gets: all of it, before anything of it is to be seen."""
+        driver = self.home.driver
+        for array, shadow in fresh:
+            if array.size:
+                driver.download(array, span(shadow).start)
+        if len(back) == 1 and back[0][0].flags.c_contiguous:
+            [(array, shadow)] = back
+            if array.size:
+                driver.download(array, span(shadow).start)
+            return
+        staged = []
+        for array, shadow in back:
+            where = span(shadow)
+            memory = np.empty(where.size, np.uint8)
+            if where.size:
+                driver.download(memory, where.start)
+            staged.append((array, placed(shadow, memory, where.start)))
+        for array, new in staged:
+            np.copyto(array, new)
+
+
+def _is_one_step(source: CUDASource) -> bool:
+    """Whether the host's function launches one kernel, once, and reads and writes nothing."""
+    if not all(isinstance(kernel, GridKernel) for kernel in source.kernels.values()):
+        return False
+    statements = list(every(source.kernel.body))
+    steps = [s for s in statements if isinstance(s, Do | Store | For | Forever)]
+    if len(steps) > 1 or not all(isinstance(s, Do) for s in steps):
+        return False
+    return not any(_reads(e) for s in statements for e in read_by(s))
+
+
+def _reads(e: Expr) -> bool:
+    """Whether an expression reads an element, which is in the device's memory."""
+    return isinstance(e, Element) or any(map(_reads, operands(e)))

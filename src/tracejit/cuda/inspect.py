@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,35 +23,54 @@ _NAME = "no device"
 class Nowhere:
     """A driver for no GPU: kernels may be compiled for it, and that is all."""
 
+    stream = launcher = enter = context = 0
+
     def __init__(self, cc: tuple[int, int]) -> None:
         self.device = Device(0, _NAME, cc, 1, 0)
 
-    def stream(self) -> int:
+    def load(self, code: bytes, ptx: str, name: str) -> int:
         return 0
 
-    def load(self, code: bytes, ptx: str, name: str) -> Any:
-        return None
-
     def allocate(self, size: int) -> int:
+        raise DeviceError("there is no GPU to run on")
+
+    def current(self) -> None:
         raise DeviceError("there is no GPU to run on")
 
     def free(self, address: int) -> None:
         raise DeviceError("there is no GPU to run on")
 
+    def memory_info(self) -> tuple[int, int]:
+        return 0, 0
+
+    def device_of(self, address: int) -> int | None:
+        return None
+
     def upload(self, address: int, array: np.ndarray) -> None:
+        raise DeviceError("there is no GPU to run on")
+
+    def pinned(self, size: int) -> int:
+        raise DeviceError("there is no GPU to run on")
+
+    def send(self, address: int, start: int, size: int) -> Any:
+        raise DeviceError("there is no GPU to run on")
+
+    def wait(self, sent: Any) -> None:
         raise DeviceError("there is no GPU to run on")
 
     def download(self, array: np.ndarray, address: int) -> None:
         raise DeviceError("there is no GPU to run on")
 
-    def launch(
-        self,
-        kernel: Any,
-        grid: Sequence[int],
-        block: Sequence[int],
-        pointers: int,
-        sizes: Sequence[int],
-    ) -> None:
+    def copy(self, to: int, address: int, size: int) -> None:
+        raise DeviceError("there is no GPU to run on")
+
+    def order(self, before: int, after: int) -> None:
+        raise DeviceError("there is no GPU to run on")
+
+    def synchronize(self) -> None:
+        raise DeviceError("there is no GPU to run on")
+
+    def refused(self, code: int) -> None:
         raise DeviceError("there is no GPU to run on")
 
 

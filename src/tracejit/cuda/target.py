@@ -17,6 +17,7 @@ from tracejit.cuda.machine.host import DEVICE
 from tracejit.cuda.passes.memory import no_parts, scalars_in_memory
 from tracejit.cuda.passes.middles import middles_by_sorting
 from tracejit.cuda.passes.outwards import alone_outwards
+from tracejit.cuda.residence import Home
 from tracejit.cuda.source import CUDASource
 from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
@@ -25,7 +26,7 @@ from tracejit.lower.passes.masks import through_masks
 from tracejit.lower.passes.products import products_as_sums
 from tracejit.lower.passes.tiles import tile
 from tracejit.lower.program import Program
-from tracejit.lower.target import Costs, Launch, Made, Passes, Source
+from tracejit.lower.target import Costs, Launch, Made, Passes, Residence, Source
 from tracejit.native.parameters import Array, Number, Parameter
 
 #: About how long a kernel takes to compile: NVVM and the assembler.
@@ -33,7 +34,7 @@ _SECONDS = 0.05
 
 
 class CUDA:
-    """Programs for the GPU that `driver` stands for."""
+    """Programs for the GPU that `driver` stands for; `name` is its device's."""
 
     costs = Costs()
     passes = Passes(
@@ -42,8 +43,10 @@ class CUDA:
         stored=(mark_chunks, no_parts, scalars_in_memory, alone_outwards),
     )
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, name: str = "cuda") -> None:
         self.link = Link(driver)
+        self.home = Home(name, driver)
+        self.residence: Residence | None = self.home
         self._lock = threading.Lock()
 
     def render(self, program: Program) -> CUDASource:
@@ -73,7 +76,7 @@ class CUDA:
         signature += [Array(np.dtype(np.int32), 1, "C"), DEVICE]
         with self._lock:
             function, made = host_entry(source, tuple(signature))
-            return Entry(source, graph, layouts, function, self.link), made
+            return Entry(source, graph, layouts, function, self.link, self.home), made
 
     def launch(self, made: Made) -> Launch | None:
         """Large calls are run as all are."""

@@ -228,6 +228,18 @@ class Driver:
         index = "0" if buffer.is_passing else "()"
         return {"scalar": f"{text}[{index}]", "number": f"{text}.item()"}.get(kind, text)
 
+    def twice(self, text: str) -> str:
+        """The text of an array that another result is as well."""
+        return f"{text}.copy()"
+
+    def shown(self, text: str, kind: str) -> str:
+        """The text of an array as its user gets it: of the program's own, or an "alias"."""
+        return text
+
+    def stored(self, text: str, on_device: bool, name: str) -> str:
+        """The text of a state's new value, which is in the buffer `name`."""
+        return text
+
     def view(self, view: alias.View, outputs: Sequence[str], made: dict[Any, str]) -> list[str]:
         """Statements that make a view; `made` gets the names, and has those of earlier ones."""
         lines = []

@@ -19,6 +19,7 @@ from tracejit.ir.verify import verify
 from tracejit.lower.driver import OURS, Driver
 from tracejit.lower.kernel.verify import verify as verify_kernel
 from tracejit.lower.progress import progress
+from tracejit.lower.resident import ResidentDriver, constants_of, is_on_device, kept_by_host
 from tracejit.lower.schedule import schedule
 from tracejit.lower.target import Made, Target
 from tracejit.lower.text import to_text as program_text
@@ -63,6 +64,7 @@ class Executable:
         self.temporaries = program.temporaries
         #: How large calls are run.
         self.launch = target.launch(Made(graph, layouts, program, source, entry))
+        self.residence = target.residence
 
     @property
     def source(self) -> str:
@@ -75,7 +77,7 @@ class Executable:
         It returns MISS where the arguments do not fit.
         """
         states = plan.states
-        driver = Driver(self.graph, plan.inputs)
+        driver = self._begun(plan)
         buffers = self.emitted.buffers
         driver.tell_halves_apart(self.layouts)
         driver.draw(plan.draws)
@@ -84,7 +86,7 @@ class Executable:
         homes = {
             self.program.buffers[node][0].name: state
             for node, state in zip(new, states, strict=True)
-            if node not in results and new.count(node) == 1
+            if node not in results and new.count(node) == 1 and self.residence is None
         }
         launch = self.launch
         shares = launch is None or launch.shares_memory
@@ -125,7 +127,7 @@ class Executable:
                 continue
             text = driver.result(self.program.buffers[node][0], kind)
             if node in seen and kind == "array":
-                text = f"{text}.copy()"
+                text = driver.twice(text)
             seen.add(node)
             if kind == "array" and not text.isidentifier():
                 body.append(f"{OURS}result{k} = {text}")
@@ -135,13 +137,20 @@ class Executable:
         for k, view in plan.views.items():
             body += driver.view(view, texts, made)
             texts[k] = made[view]
+        values = texts[len(results) :]
+        for k, kind in enumerate(plan.kinds[: len(results)]):
+            if kind in ("array", "alias"):
+                texts[k] = driver.shown(texts[k], kind)
         final = plan.result(texts)
         if states:
             # What may fail comes before.
             fresh = [f"{OURS}new{k}" for k in range(len(states))]
             body += [f"{OURS}result = {final}"]
-            body += [f"{n} = {t}" for n, t in zip(fresh, texts[len(results) :], strict=True)]
-            body.append(commit(states, fresh))
+            for name, text, state, node in zip(fresh, values, states, new, strict=True):
+                on_device = self.residence is not None and is_on_device(plan, state)
+                home = self.program.buffers[node][0].name
+                body.append(f"{name} = {driver.stored(text, on_device, home)}")
+            body.append(commit(states, fresh, spare=self.residence is None))
             final = f"{OURS}result"
         elif given_back:
             body.append(f"{OURS}result = {final}")
@@ -149,6 +158,14 @@ class Executable:
         body += given_back
         scope = {**plan.namespace, f"{OURS}entry": self.entry}
         return driver.make(plan.parameters, plan.prologue, body, final, scope, plan.locks)
+
+    def _begun(self, plan: CallPlan) -> Driver:
+        """The driver of a plan, for where the program has its arrays."""
+        if self.residence is None:
+            return Driver(self.graph, plan.inputs)
+        self.entry.constants.update(constants_of(plan))
+        hosts = kept_by_host(plan, self.program.graph.outputs, self.program.buffers)
+        return ResidentDriver(self.graph, plan.inputs, self.residence, hosts)
 
 
 def compile_graph(
@@ -229,7 +246,7 @@ def _require(program: Program, kinds: Sequence[str]) -> None:
     k = kinds.index("required")
     program.required = node = program.graph.outputs[k]
     others = program.graph.outputs[:k] + program.graph.outputs[k + 1 :]
-    if node not in others:
+    if node not in others:  # what a target reads it from may be in memory all the same
         program.buffers[node] = [b for b in program.buffers[node] if not b.output]
 
 

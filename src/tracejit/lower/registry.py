@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tracejit.config import device as chosen
 from tracejit.theano import flags
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ def register(device: str, make: Callable[[], Target]) -> None:
 
 
 def target(device: str | None = None) -> Target:
-    """The target of a device: of `config.device`, if none is named."""
-    name = flags.get("device") if device is None else device
+    """The target of a device: of `config.device`, if none is named. ValueError if there is none."""
+    name = chosen() if device is None else device
+    flags.require("device", name)
     if name not in _targets:
         _targets[name] = _makers[name]()
     return _targets[name]

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import numpy as np
+
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Origin
@@ -102,6 +104,81 @@ class Launch(Protocol):
         ...
 
 
+class Residence(Protocol):
+    """A device's memory, for a target whose arrays stay there.
+
+    Programs get them as shadows: arrays of NumPy's with a dtype, lengths, strides and an address,
+    which may be sliced, and must not be read. A user has device arrays.
+    """
+
+    #: The device's name, and the class of its arrays, whose shadows are their attribute `array`.
+    name: str
+    array_class: type
+
+    def empty(self, shape: Any, dtype: np.dtype[Any], /) -> np.ndarray:
+        """A shadow with memory of its own, in C order."""
+        ...
+
+    def array(self, value: Any) -> np.ndarray | None:
+        """The shadow of a user's array on this device, ours or another library's.
+
+        None for what is no array on a device; DeviceError where it is on another one.
+        """
+        ...
+
+    def made(self, array: np.ndarray, /) -> Any:
+        """The device array of a shadow."""
+        ...
+
+    def wrap(self, array: Any) -> Any:
+        """A result as a user gets it: of a shadow a device array, all else as it is."""
+        ...
+
+    def scalar(self, array: np.ndarray) -> Any:
+        """A result without axes, from the shadow of an array with one element."""
+        ...
+
+    def number(self, array: np.ndarray) -> Any:
+        """The only element of an array as a number of Python's."""
+        ...
+
+    def put(self, value: Any) -> Any:
+        """A new device array with the elements of another array."""
+        ...
+
+    def host(self, value: Any) -> Any:
+        """A device array as one of NumPy's, all else as it is."""
+        ...
+
+    def copy(self, shadow: np.ndarray) -> np.ndarray:
+        """A shadow with the same elements in memory of its own."""
+        ...
+
+    def reshaped(self, base: np.ndarray, shape: Any) -> Any:
+        """``base.reshape(shape)`` of a shadow, or of an array of the host's."""
+        ...
+
+    def stepped(self, base: np.ndarray, take: Callable[..., np.ndarray], *lengths: Any) -> Any:
+        """What NumPy's `take` makes of a shadow, or of an array of the host's."""
+        ...
+
+    def mirrors(self) -> Mirrors:
+        """Stand-ins on the host for device arrays, which share memory where those do."""
+        ...
+
+    def plainly(self, f: Callable[..., Any], args: Any, kwargs: Any, keep: bool) -> Any:
+        """`f` called in NumPy on downloaded values: to `keep` what it writes, that is sent back."""
+        ...
+
+
+class Mirrors(Protocol):
+    """Arrays of the host's in the place of device arrays, with what these hold."""
+
+    def of(self, value: Any) -> np.ndarray:
+        """The stand-in of a device array: the same one each time."""
+        ...
+
+
 class Target(Protocol):
     """Renders a program as a kernel, and compiles that."""
 
@@ -109,6 +186,8 @@ class Target(Protocol):
     costs: Costs
     #: What it does to graphs and programs.
     passes: Passes
+    #: Where its arrays are; None where they are NumPy's.
+    residence: Residence | None
 
     def render(self, program: Program) -> Source:
         """The source of `program`."""

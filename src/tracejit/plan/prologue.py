@@ -37,6 +37,9 @@ class Prologue:
             "_tj_asarray": np.asarray,
             "_tj_is": operator.is_,
         }
+        #: What gives the shadow of an array on a device, or None.
+        self.array_of: Any = None
+        self._shown: dict[str, str] = {}
         self._symbols: dict[int, str] = {}
         self._conditions: list[str] = []
         self._locals = 0
@@ -105,10 +108,28 @@ class Prologue:
                 self.miss_if(f"type({local}) not in {kinds}")
                 return [self.assign(f"_tj_asarray({local})")]
             self.miss_if(f"type({local}) is not {self.symbol(type(value))}")
+            if self.array_of is not None and self.array_of.takes(value):
+                return [self._shadow(local, value)]
             if type(value) is int:
                 self.miss_if(f"not {-INT_LIMIT} < {local} < {INT_LIMIT}")
             return [local]
         return self._unpack_container(spec, local, leaves)
+
+    def _shadow(self, local: str, value: Any) -> str:
+        """The name of the shadow of an array on a device."""
+        home = self.symbol(self.array_of.residence)
+        if isinstance(value, self.array_of.residence.array_class):
+            self.miss_if(f"{local}.home is not {home}")
+            shadow = self.assign(f"{local}.array")
+        else:
+            shadow = self.assign(f"{home}.array({local})")
+            self.miss_if(f"{shadow} is None")
+        self._shown[shadow] = local
+        return shadow
+
+    def shown(self, text: str) -> str:
+        """The text of an input as the user knows it, from that of what the program takes."""
+        return self._shown.get(text, text)
 
     def _unpack_container(self, spec: Tree, local: str, leaves: Iterator[Any]) -> list[str]:
         self.miss_if(f"type({local}) is not {self.symbol(spec.cls)}")

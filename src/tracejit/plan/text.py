@@ -61,11 +61,13 @@ def is_plain_name(name: str) -> bool:
     return name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
 
 
-def commit(states: Sequence[str], values: Sequence[str]) -> str:
+def commit(states: Sequence[str], values: Sequence[str], spare: bool = True) -> str:
     """The statement that makes `values` the states' new ones, and the old values their spares.
 
     It calls nothing, so no other thread and no signal comes between its parts.
     """
+    if not spare:
+        return f"{', '.join(f'{s}.value' for s in states)} = {', '.join(values)}"
     places = ", ".join(f"{s}.spare, {s}.value" for s in states)
     return f"{places} = {', '.join(f'{s}.value, {v}' for s, v in zip(states, values, strict=True))}"
 

@@ -23,11 +23,13 @@ from tracejit.errors import MISS, NotTraceable, take_refusal
 from tracejit.ir import build
 from tracejit.ir.cancel import cancelled
 from tracejit.ir.stabilise import stabilised
+from tracejit.lower.devices import is_device_array, residence_of
 from tracejit.native import locks
 from tracejit.native.apart import collecting_nothing
 from tracejit.symbolic.driver import driver_of
 from tracejit.symbolic.graph import Variable
 from tracejit.symbolic.opcodes import node_of
+from tracejit.symbolic.places import on_host, shadow
 from tracejit.symbolic.plain import located, run_plain, tell_plain
 from tracejit.symbolic.program import Callee, SymbolicPath
 from tracejit.symbolic.replay import SymbolicTrace, replay
@@ -96,13 +98,14 @@ def _compiling(f: Callee) -> bool:
 
 
 def _run(f: Callee, values: list[Any]) -> Any:
-    program = f.program
-    scalars = [v[()] if not v.ndim else v for v in values]
+    program, device = f.program, f.device()
+    scalars = [on_host(v)[()] if not v.ndim else v for v in values]
     states = f.snapshot()
     key = (
         _compiling(f),
-        tuple(storage_of(v) for v in scalars),
-        tuple(storage_of(s) if isinstance(s, np.ndarray) and s.ndim else "" for s in states),
+        tuple(storage_of(shadow(v)) for v in scalars),
+        tuple(_storage_of_state(s) for s in states),
+        device,
     )
 
     def run(path: SymbolicPath) -> Any:
@@ -140,10 +143,21 @@ def _run(f: Callee, values: list[Any]) -> Any:
     return result
 
 
+def _storage_of_state(value: Any) -> str:
+    """The layout of a state, empty for a scalar of the host's: on a device that stays an array."""
+    lies = shadow(value)
+    if not isinstance(lies, np.ndarray):
+        return ""
+    return storage_of(lies) if lies.ndim or lies is not value else ""
+
+
 @collecting_nothing
 def _new_path(f: Callee, key: Any, values: list[Any], states: list[Any]) -> SymbolicPath:
     start = time.perf_counter()
-    program, trace = f.program, SymbolicTrace()
+    program, trace, residence = f.program, SymbolicTrace(), residence_of(key[3])
+    if residence is not None and not key[0]:
+        raise NotTraceable(f"nothing interprets a graph on {key[3]}", "compile it, or use the CPU")
+    mirrors = residence.mirrors() if residence is not None else None
     threaded = program.threaded
     env: dict[Variable, Any] = {}
     sources: list[tuple[str, Any]] = []
@@ -156,7 +170,10 @@ def _new_path(f: Callee, key: Any, values: list[Any], states: list[Any]) -> Symb
             for k, (v, value) in enumerate(zip(variables, found, strict=True)):
                 if not isinstance(v.type, TensorType):
                     raise NotTraceable(f"{v} is no array")
-                value = value[()] if not value.ndim else value
+                if mirrors is not None and is_device_array(value):
+                    value = mirrors.of(value)
+                elif not value.ndim:
+                    value = value[()]
                 env[v] = trace.typed_input(value, v.name or f"{kind}{k}", v.type.broadcastable)
                 sources.append((kind, k))
         results = replay(outputs, env, trace)
@@ -179,6 +196,7 @@ def _new_path(f: Callee, key: Any, values: list[Any], states: list[Any]) -> Symb
     executable = executable_of(
         graph, trace, program.stats, f.name or "function", ["array"] * len(graph.outputs),
         len(threaded.updates), compiling=key[0], refused=functools.partial(_interpreted, f),
+        device=key[3],
     )  # fmt: skip
     return SymbolicPath(key, graph, executable, [placed[n.attr[0]] for n in graph.inputs])
 
@@ -188,7 +206,9 @@ def _node(value: Any) -> Any:
 
 
 def _interpreted(f: Callee, problem: Exception) -> bool:
-    """Whether a graph that the compiler refuses is interpreted: it is, and said so."""
+    """Whether a graph that the compiler refuses is interpreted: on the CPU, which is said."""
+    if residence_of(f.device()) is not None:
+        return False
     if isinstance(problem, NotTraceable):  # of a target that has no kernel for something
         tell_plain(f, None, problem.reason, problem.hint or "report the expression")
     else:

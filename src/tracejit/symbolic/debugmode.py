@@ -13,6 +13,7 @@ import numpy as np
 
 from tracejit.symbolic import call as symbolic_call
 from tracejit.symbolic.graph import Variable, toposort
+from tracejit.symbolic.places import on_host
 from tracejit.symbolic.program import Callee, SymbolicProgram
 from tracejit.symbolic.replay import replay
 from tracejit.symbolic.state import Threaded
@@ -77,8 +78,9 @@ def _every_value(f: Callee) -> list[Variable]:
 
 
 def _in_numpy(f: Callee, every: list[Variable], values: Sequence[Any]) -> list[Any]:
-    env: dict[Variable, Any] = dict(zip(f.program.inputs, values, strict=True))
-    env.update((v, c.value) for v, c in zip(f.program.threaded.states, f.containers, strict=True))
+    env: dict[Variable, Any] = dict(zip(f.program.inputs, map(on_host, values), strict=True))
+    states = [on_host(c.value) for c in f.containers]
+    env.update(zip(f.program.threaded.states, states, strict=True))
     return replay(every, env)
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from tracejit.errors import MISS
+from tracejit.lower.devices import residence_of
 from tracejit.plan.callplan import CallPlan
 from tracejit.plan.text import Parameters, make_function
 from tracejit.symbolic.io import Slot
-from tracejit.symbolic.program import Callee, SymbolicPath, SymbolicProgram
+from tracejit.symbolic.places import on_host
+from tracejit.symbolic.program import Callee, SymbolicPath
 
 #: Locks that one statement takes.
 MAX_LOCKS = 16
@@ -19,8 +21,15 @@ MAX_LOCKS = 16
 
 def driver_of(f: Callee, path: SymbolicPath) -> Any:
     """The driver of a path over the containers of `f`."""
-    program = f.program
-    namespace: dict[str, Any] = {"MISS": MISS, "_absent": _absent, "_ndarray": np.ndarray}
+    namespace: dict[str, Any] = {
+        "MISS": MISS,
+        "_absent": _absent,
+        "_ndarray": np.ndarray,
+        "_down": on_host,
+    }
+    residence = residence_of(path.key[3])
+    if residence is not None:
+        namespace["_array"] = residence.array
     names = {}
     for k, container in enumerate(f.containers):
         namespace[f"_c{k}"] = container
@@ -37,7 +46,7 @@ def driver_of(f: Callee, path: SymbolicPath) -> Any:
     reads = [k for kind, k in path.sources if kind == "state"]
     if reads:
         places = ", ".join(f"_s{k}" for k in reads)
-        lines.append(f"{places} = {', '.join(_state_text(program, names, k) for k in reads)}")
+        lines.append(f"{places} = {', '.join(_state_text(f, names, k) for k in reads)}")
     inputs = []
     for kind, which in path.sources:
         if kind == "constant":
@@ -72,8 +81,10 @@ class _Absent:
 _absent = _Absent()
 
 
-def _state_text(program: SymbolicProgram, names: dict[int, str], k: int) -> str:
-    scalar = program.threaded.states[k].type.ndim == 0
+def _state_text(f: Callee, names: dict[int, str], k: int) -> str:
+    if f.containers[k].device:
+        return f"{names[k]}.value.array"
+    scalar = f.program.threaded.states[k].type.ndim == 0
     return f"{names[k]}.value[()]" if scalar else f"{names[k]}.value"
 
 
@@ -87,6 +98,9 @@ def _parameter(f: Callee, slot: Slot, lines: list[str], namespace: dict[str, Any
     name = f"p{k}"
     if kind.ndim:
         test = [f"if type({name}) is not _ndarray: return MISS"]
+        if "_array" in namespace:
+            taken = [f"{name} = _array({name})", f"if {name} is None: return MISS"]
+            test = [f"if type({name}) is not _ndarray:", *(f"    {line}" for line in taken)]
     else:
         scalar = f"_t_{kind.dtype}"
         namespace[scalar] = kind.numpy_dtype.type
@@ -109,7 +123,7 @@ def _parameter(f: Callee, slot: Slot, lines: list[str], namespace: dict[str, Any
         lines += test
         return name
     namespace[f"_d{k}"] = slot.container
-    value = f"_d{k}.value" + ("" if kind.ndim else "[()]")
+    value = f"_d{k}.value" if kind.ndim else f"_down(_d{k}.value)[()]"
     lines += [f"if {name} is _absent: {name} = {value}", *test]
     return f"{name}=_absent"
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tracejit.symbolic.graph import Constant, Variable
+from tracejit.symbolic.places import on_host, taken
 from tracejit.symbolic.shared import Container, SharedVariable
 
 
@@ -148,7 +149,9 @@ class Slot:
         """A slot with its own container; one that was given as such stays shared."""
         container = self.container
         if container is not None and not self.spec.implicit:
-            container = Container(container.type, container.value.copy(), container.name)
+            container = Container(
+                container.type, container.value.copy(), container.name, container.device
+            )
         return Slot(self.spec, container, self.default)
 
 
@@ -179,10 +182,10 @@ def bind(
     states: list[tuple[Container, Any]] = []
     for position, slot in enumerate(slots):
         if position in given:
-            value = _filtered(f, position, given[position])
+            value = _filtered(f, position, taken(given[position], f.device()))
             if slot.private:
                 assert slot.container is not None
-                states.append((slot.container, value.copy()))
+                states.append((slot.container, on_host(value).copy()))
             else:
                 values.append(value)
         elif slot.container is None:

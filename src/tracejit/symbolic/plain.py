@@ -12,8 +12,10 @@ from tracejit.call.fallback import hint_for, tell
 from tracejit.config import config
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir.node import Origin
+from tracejit.lower.devices import residence_of
 from tracejit.plan.text import Parameters, commit, make_function
 from tracejit.symbolic.graph import Variable
+from tracejit.symbolic.places import on_host
 from tracejit.symbolic.program import Callee
 from tracejit.symbolic.replay import replay
 from tracejit.symbolic.type import TensorType
@@ -23,8 +25,8 @@ from tracejit.trace.explain import message
 def _values(f: Callee, values: Sequence[Any]) -> list[Any]:
     """The values of outputs and updates in plain NumPy; each has its own memory."""
     threaded = f.program.threaded
-    env: dict[Variable, Any] = dict(zip(f.program.inputs, values, strict=True))
-    env.update(zip(threaded.states, f.snapshot(), strict=True))
+    env: dict[Variable, Any] = dict(zip(f.program.inputs, map(on_host, values), strict=True))
+    env.update(zip(threaded.states, map(on_host, f.snapshot()), strict=True))
     outputs = [*threaded.outputs, *(u for _, u in threaded.updates)]
     found = replay(outputs, env)
     return [
@@ -51,9 +53,15 @@ def run_plain(f: Callee, values: Sequence[Any], refusal: NotTraceable | None) ->
     except Exception as error:
         raise located(error) from error.__cause__
     count = len(f.program.threaded.outputs)
+    results, new = found[:count], found[count:]
+    residence = residence_of(f.device())
+    if residence is not None:  # where a program would have left them
+        results = [residence.put(r) if isinstance(r, np.ndarray) else r for r in results]
+        pairs = zip(f.targets(), new, strict=False)
+        new = [residence.put(value) if c.device else value for c, value in pairs]
     if f.updating:
-        _committer(len(found) - count)(*f.targets(), *found[count:])
-    return _structured(f, found[:count])
+        _committer(len(new))(*f.targets(), *new)
+    return _structured(f, results)
 
 
 @functools.cache

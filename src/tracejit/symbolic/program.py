@@ -12,6 +12,7 @@ from tracejit.native.caller import Caller
 from tracejit.plan.callplan import Runnable
 from tracejit.symbolic.graph import Variable
 from tracejit.symbolic.io import Slot
+from tracejit.symbolic.places import device_of
 from tracejit.symbolic.shared import Container
 from tracejit.symbolic.state import Threaded
 
@@ -91,6 +92,10 @@ class Callee(Caller):
         threaded = self.program.threaded
         place = {s: k for k, s in enumerate(threaded.states)}
         return [self.containers[place[s]] for s, _ in threaded.updates]
+
+    def device(self) -> str:
+        """Where it runs: where its states are, or by the settings."""
+        return device_of(self.containers)
 
     def updated(self) -> list[Container]:
         """The containers that calls update, in the order in which their locks are taken."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.symbolic.places import on_host
 from tracejit.symbolic.shared import SharedVariable
 
 States = Mapping[str, Any] | Iterable[Any]
@@ -33,7 +34,7 @@ def save(path: str | Path, states: States) -> None:
     """
     arrays = {}
     for name, variable in _variables(states):
-        value = variable.container.value
+        value = on_host(variable.container.value)
         if not isinstance(value, np.ndarray) or value.dtype.hasobject:
             raise TypeError(f"{name} holds a {type(value).__name__}, no array of numbers")
         arrays[name] = value
@@ -59,7 +60,10 @@ def load(path: str | Path, states: States) -> None:
     if found.keys() != variables.keys():
         odd = sorted(found.keys() ^ variables.keys())
         raise KeyError(f"{path} and the states given differ in {', '.join(odd)}")
-    fitting = {n: v.type.filter(found[n], v.strict, v.allow_downcast) for n, v in variables.items()}
+    fitting = {
+        n: v.container.there(v.type.filter(found[n], v.strict, v.allow_downcast))
+        for n, v in variables.items()
+    }
     for name, variable in variables.items():
         variable.container.set(fitting[name])
 

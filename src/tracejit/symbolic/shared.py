@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.config import config
+from tracejit.lower.devices import residence_of
 from tracejit.native import locks
 from tracejit.symbolic.graph import Variable
+from tracejit.symbolic.places import home_of, on_host
 from tracejit.symbolic.type import GenericType, TensorType, generic
 from tracejit.symbolic.variables import TensorOperators
+from tracejit.theano.flags import require
 
 
 class Container:
@@ -20,13 +24,16 @@ class Container:
     `value` is replaced, never written to; `spare` is an array that once was the value, into which
     the next one may be computed if nobody else refers to it. `lent` refers to values into which
     nothing may be computed: memory of other objects, or not writable, or not in C order.
+
+    On a `device` the value is a device array; elsewhere that is empty.
     """
 
-    __slots__ = ("__weakref__", "lent", "lock", "name", "spare", "type", "value")
+    __slots__ = ("__weakref__", "device", "lent", "lock", "name", "spare", "type", "value")
 
-    def __init__(self, type: Any, value: Any, name: str | None = None) -> None:
+    def __init__(self, type: Any, value: Any, name: str | None = None, device: str = "") -> None:
         self.type = type
-        self.value = value
+        self.device = device
+        self.value = value = self.there(value)
         self.lent = _lent(value)
         self.name = name
         self.spare: np.ndarray | None = None
@@ -56,15 +63,22 @@ class Container:
 
     def set(self, value: Any, strict: bool = False, allow_downcast: bool | None = None) -> None:
         """Let the container hold `value`, if its type takes it."""
-        value = self.type.filter(value, strict, allow_downcast)
+        value = self.there(self.type.filter(value, strict, allow_downcast))
         with self.lock:
             self.lent, self.value = _lent(value), value
 
+    def there(self, value: Any) -> Any:
+        """A value where this container has its own."""
+        if not self.device:
+            return on_host(value)
+        home = home_of(self.device)
+        return value if home.array(value) is not None else home.put(value)
+
     def __reduce__(self) -> Any:
-        return Container, (self.type, self.value, self.name)
+        return Container, (self.type, on_host(self.value), self.name, self.device)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Container:
-        new = Container(self.type, copy.deepcopy(self.value, memo), self.name)
+        new = Container(self.type, copy.deepcopy(self.value, memo), self.name, self.device)
         memo[id(self)] = new
         return new
 
@@ -94,36 +108,45 @@ class SharedVariable(Variable):
         strict: bool = False,
         allow_downcast: bool | None = None,
         container: Container | None = None,
+        device: str = "",
     ) -> None:
         super().__init__(type, name=name)
         self.strict, self.allow_downcast = strict, allow_downcast
         if container is None:
-            container = Container(type, type.filter(value, strict, allow_downcast), name)
+            kept = type.filter(value, strict, allow_downcast)
+            container = Container(type, kept, name, device)
         self.container = container
         self.default_update: Any = None
 
     def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> Any:
-        """The value: a copy, or with `borrow` the value itself, which must not be changed."""
+        """The value: a copy, or with `borrow` the value itself, which must not be changed.
+
+        One on a GPU is downloaded; with `return_internal_type` it is given as a device array.
+        """
         value = self.container.value
+        if self.container.device and not return_internal_type:
+            return on_host(value)
         return value if borrow else copy.deepcopy(value)
 
     def set_value(self, new_value: Any, borrow: bool = False) -> None:
         """Give the variable another value of its type, of any shape of the same rank.
 
-        It is copied unless `borrow`. TypeError for one that does not fit.
+        It is copied unless `borrow`, and uploaded where the variable is on a GPU. TypeError for one
+        that does not fit, MemoryError where there is no memory for it: the value stays as it was.
         """
-        if not borrow:
+        uploaded = self.container.device and not hasattr(type(new_value), "__tracejit_device__")
+        if not (borrow or uploaded):
             new_value = copy.deepcopy(new_value)
         self.container.set(new_value, self.strict, self.allow_downcast)
 
     def zero(self, borrow: bool = False) -> None:
         """Set all elements to 0, in place with `borrow`."""
         value = self.container.value
-        if borrow:
+        if borrow and not self.container.device:
             with self.container.lock:
                 value[...] = 0
         else:
-            self.container.set(np.zeros_like(value))
+            self.container.set(np.zeros(value.shape, value.dtype))
 
     @property
     def value(self) -> Any:
@@ -155,6 +178,8 @@ class TensorSharedVariable(TensorOperators, SharedVariable):
 # Constructors ----------------------------------------------------------------------------------
 
 _constructors: list[Callable[..., Any]] = []
+#: What lies on ``config.device`` where no other is named.
+_KEPT_ON_DEVICES = (np.ndarray, np.number, np.bool_, float, int, complex)
 
 
 def shared_constructor(constructor: Callable[..., Any], remove: bool = False) -> Any:
@@ -174,6 +199,8 @@ def shared(
     name: str | None = None,
     strict: bool = False,
     allow_downcast: bool | None = None,
+    *,
+    device: str | None = None,
     **kwargs: Any,
 ) -> Any:
     """A shared variable that starts with `value`, which is copied unless ``borrow=True``.
@@ -181,6 +208,10 @@ def shared(
     An array gives one of its dtype and rank, whose axes do not broadcast unless `broadcastable`
     says so; a number one of rank 0 and NumPy's dtype for it. Anything else is kept as it is, and
     cannot be computed with. `strict` and `allow_downcast` say what `set_value` accepts.
+
+    An array or number lies on `device`, or on ``config.device``: on a GPU, functions compute with
+    it and give it new values there, `set_value` uploads and `get_value` downloads. What a function
+    uses on GPUs must be on one, which is where it runs.
 
     >>> import tracejit
     >>> state = tracejit.shared(0)
@@ -191,6 +222,14 @@ def shared(
         raise TypeError(
             "Shared variable constructor needs numeric values and not symbolic variables."
         )
+    if device is not None:
+        require("device", device)
+    value, asked = on_host(value), device
+    device = config.device if asked is None else asked
+    if residence_of(device) is not None and (
+        asked is not None or isinstance(value, _KEPT_ON_DEVICES)
+    ):
+        kwargs["device"] = device
     for constructor in reversed(_constructors):
         try:
             return constructor(
@@ -221,19 +260,20 @@ def generic_constructor(
 @shared_constructor
 def scalar_constructor(
     value: Any, name: str | None = None, strict: bool = False, allow_downcast: bool | None = None,
-    borrow: bool = False, target: str = "cpu",
+    borrow: bool = False, target: str = "cpu", device: str = "",
 ) -> TensorSharedVariable:  # fmt: skip
     """A shared scalar of a Python or NumPy number."""
     if not isinstance(value, (np.number, np.bool_, float, int, complex)):
         raise TypeError()
     array = np.array(value)
-    return TensorSharedVariable(TensorType(array.dtype, ()), array, name, strict, allow_downcast)
+    kind = TensorType(array.dtype, ())
+    return TensorSharedVariable(kind, array, name, strict, allow_downcast, device=device)
 
 
 @shared_constructor
 def tensor_constructor(
     value: Any, name: str | None = None, strict: bool = False, allow_downcast: bool | None = None,
-    borrow: bool = False, broadcastable: Any = None, target: str = "cpu",
+    borrow: bool = False, broadcastable: Any = None, target: str = "cpu", device: str = "",
 ) -> TensorSharedVariable:  # fmt: skip
     """A shared array."""
     if target != "cpu":
@@ -242,8 +282,8 @@ def tensor_constructor(
         raise TypeError()
     pattern = (False,) * value.ndim if broadcastable is None else broadcastable
     kind = TensorType(value.dtype, pattern)
-    kept = value if borrow else np.array(value)
-    return TensorSharedVariable(kind, kept, name, strict, allow_downcast)
+    kept = value if borrow or device else np.array(value)
+    return TensorSharedVariable(kind, kept, name, strict, allow_downcast, device=device)
 
 
 __all__ = [

@@ -17,6 +17,7 @@ from tracejit.symbolic import infer
 from tracejit.symbolic.convert import as_tensor_variable
 from tracejit.symbolic.function import symbolic_function
 from tracejit.symbolic.graph import Apply, Constant, Variable, leaves
+from tracejit.symbolic.places import on_host
 from tracejit.symbolic.replay import run
 from tracejit.symbolic.shared import SharedVariable
 
@@ -30,7 +31,7 @@ def get_test_value(v: Any) -> Any:
     if isinstance(v, Constant):
         return v.data
     if isinstance(v, SharedVariable):
-        return v.container.value
+        return on_host(v.container.value)
     if not hasattr(v.tag, "test_value"):
         raise AttributeError(f"{v} has no test value")
     return v.type.filter(v.tag.test_value)

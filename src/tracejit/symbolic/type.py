@@ -110,7 +110,8 @@ class TensorType:
             )
         if type(value) is np.memmap:
             value = value.view(np.ndarray)
-        if not (type(value) is np.ndarray and value.dtype == self.numpy_dtype):
+        arrays = type(value) is np.ndarray or hasattr(type(value), "__tracejit_device__")
+        if not (arrays and value.dtype == self.numpy_dtype):
             value = self._converted(value, strict, allow_downcast)
         if value.ndim != self.ndim:
             raise TypeError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 _MODES = (
@@ -33,6 +33,8 @@ _FLAGS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "device": ("cpu", ("cpu",)),
 }
 _values: dict[str, Any] = {name: default for name, (default, _) in _FLAGS.items()}
+#: What is called where a flag has changed.
+renew: dict[str, Callable[[], None]] = {}
 
 
 def is_flag(name: str) -> bool:
@@ -52,13 +54,24 @@ def allow(name: str, value: Any) -> None:
         _FLAGS[name] = default, (*allowed, value)
 
 
-def put(name: str, value: Any) -> None:
-    """Set a flag. ValueError for a value that it cannot have."""
+def require(name: str, value: Any) -> None:
+    """ValueError for a value that a flag cannot have."""
     allowed = _FLAGS[name][1]
     if value not in allowed:
         shown = ", ".join(map(repr, allowed))
         raise ValueError(f"config.{name} may be {shown}, not {value!r}")
+
+
+def put(name: str, value: Any) -> None:
+    """Set a flag. ValueError for a value that it cannot have."""
+    require(name, value)
+    _set(name, value)
+
+
+def _set(name: str, value: Any) -> None:
     _values[name] = value
+    if name in renew:
+        renew[name]()
 
 
 @contextlib.contextmanager
@@ -79,7 +92,8 @@ def change_flags(**flags: Any) -> Iterator[None]:
             put(name, value)
         yield
     finally:
-        _values.update(before)
+        for name, value in before.items():
+            _set(name, value)
 
 
 def _from_environment() -> None:

@@ -60,7 +60,8 @@ def _transformed(f: Any, name: str, transform: Callable[..., Any]) -> Callable[.
 
     call.__name__ = f"{name}({inner.__name__})"
     call.__dict__["__tracejit_transform__"] = call
-    compiled = Function(call)  # type: ignore[arg-type]
+    compiled = Function(call, device=getattr(f, "device", None))  # type: ignore[arg-type]
+    call.__dict__["device"] = compiled.device
     return call
 
 
@@ -222,7 +223,8 @@ def grad(
     functools.update_wrapper(gradient, _python_function(f))
     gradient.__name__ = f"grad({_python_function(f).__name__})"
     gradient.__dict__["__tracejit_transform__"] = gradient
-    compiled = Function(gradient)  # type: ignore[arg-type]
+    compiled = Function(gradient, device=getattr(f, "device", None))  # type: ignore[arg-type]
+    gradient.__dict__["device"] = compiled.device
     return gradient
 
 
@@ -373,7 +375,7 @@ def vjp(f: Any, *primals: Any, checkpoint: bool = True) -> tuple[Any, Callable[[
     pulled, trace = pullback(f, checkpoint=checkpoint), inlining(primals)
     inner = _python_function(f)
     if trace is None:
-        function = Function(inner)  # type: ignore[arg-type]
+        function = Function(inner, device=getattr(f, "device", None))  # type: ignore[arg-type]
         value = function(*primals)
         moves = any(path.moves for path in function._recent)
     else:

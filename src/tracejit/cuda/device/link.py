@@ -1,24 +1,20 @@
-"""What the host's functions call: launches and reads, as functions of C's over a driver."""
+"""What the host's functions call: launches are the driver's, and what moves memory is Python's."""
 
 from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from collections.abc import Callable, Mapping
 
 from tracejit.cuda.compile import machine_code
 from tracejit.cuda.device.driver import Driver
 from tracejit.cuda.device.made import Running
+from tracejit.cuda.device.memory import bytes_at
 from tracejit.cuda.library.external import prepared
 from tracejit.cuda.source import GridKernel, LibraryCall
+from tracejit.errors import DeviceError
 
-#: Threads of a block, and the most blocks of a grid along its first axis, and along the others.
-_THREADS, _BLOCKS, _ROWS = 256, 1 << 16, 1 << 12
 _INT = ctypes.c_int64
-_LAUNCH = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, _INT, _INT, _INT, ctypes.c_void_p)
 _MOVE = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, _INT, ctypes.c_void_p)
 _CALL = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, ctypes.c_void_p)
 _MAKE = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, _INT, _INT, ctypes.c_void_p)
@@ -29,14 +25,13 @@ class _Thread(threading.local):
 
 
 class Link:
-    """The functions for one driver; kernels are numbers here, found by their text."""
+    """The functions for one driver, and its kernels."""
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
-        self.kernels: list[tuple[Any, list[int], int]] = []
-        self._numbers: dict[str, int] = {}
+        #: The kernels that are loaded, by their text.
+        self._kernels: dict[str, int] = {}
         self._thread = _Thread()
-        self._launch = _LAUNCH(self._guarded(self.launch))
         self._fetch = _MOVE(self._guarded(self.fetch))
         self._put = _MOVE(self._guarded(self.put))
         self._make = _MAKE(self._guarded(self.make))
@@ -48,30 +43,23 @@ class Link:
 
     def table(self, kernels: Mapping[str, GridKernel | LibraryCall]) -> list[int]:
         """What the host's function of a source finds in its `device`."""
-        functions = [self._launch, self._fetch, self._put, self._make, self._call]
+        functions = [self._fetch, self._put, self._make, self._call]
         found = [ctypes.cast(f, ctypes.c_void_p).value or 0 for f in functions]
-        return found + [self._number(kernel) for kernel in kernels.values()]
+        loaded = [self._kernel(kernel) for kernel in kernels.values()]
+        driver = self.driver
+        return [driver.launcher, *found, driver.stream, driver.enter, driver.context, *loaded]
 
-    def _number(self, kernel: GridKernel | LibraryCall) -> int:
+    def _kernel(self, kernel: GridKernel | LibraryCall) -> int:
         key = f"{kernel.kinds}\n{kernel.text}"
-        if isinstance(kernel, LibraryCall):
-            if key not in self._numbers:
-                self.calls.append(prepared(kernel, self.driver))
-                self._numbers[key] = len(self.calls) - 1
-        elif key not in self._numbers:
+        found = self._kernels.get(key)
+        if found is None and isinstance(kernel, LibraryCall):
+            self.calls.append(prepared(kernel, self.driver))
+            found = self._kernels[key] = len(self.calls) - 1
+        elif found is None:
+            assert isinstance(kernel, GridKernel)
             ptx, code = machine_code(kernel, self.driver.device.cc)
-            loaded = self.driver.load(code, ptx, kernel.name)
-            self.kernels.append((loaded, kernel.sizes(), kernel.threads))
-            self._numbers[key] = len(self.kernels) - 1
-        return self._numbers[key]
-
-    def launch(self, number: int, x: int, y: int, z: int, pointers: int) -> None:
-        """Run a kernel for so many iterations along each axis of its grid, or blocks."""
-        if not (x > 0 and y > 0 and z > 0):
-            return
-        loaded, sizes, threads = self.kernels[number]
-        shape = ((min(x, _BLOCKS), 1, 1), (threads, 1, 1)) if threads else shape_of(x, y, z)
-        self.driver.launch(loaded, *shape, pointers, sizes)
+            found = self._kernels[key] = self.driver.load(code, ptx, kernel.name)
+        return found
 
     def fetch(self, address: int, size: int, where: int) -> None:
         """Read so many bytes."""
@@ -91,10 +79,12 @@ class Link:
         """Do a call of a library's."""
         self.calls[number](pointers)
 
-    def failed(self) -> None:
-        """Raise what a function has raised."""
+    def failed(self, code: int) -> None:
+        """Raise what a function has raised, or what the driver says of a launch."""
         error, self._thread.error = self._thread.error, None
-        assert error is not None
+        if error is None:
+            self.driver.refused(code)
+            raise DeviceError(f"the GPU could not run a kernel: {code}")
         raise error
 
     def _guarded(self, function: Callable[..., None]) -> Callable[..., int]:
@@ -107,21 +97,3 @@ class Link:
             return 0
 
         return call
-
-
-def bytes_at(address: int, size: int) -> np.ndarray:
-    """So many bytes of the host's memory, as an array over them."""
-    memory: Any = (ctypes.c_ubyte * size).from_address(address)
-    return np.frombuffer(memory, np.uint8)
-
-
-def shape_of(x: int, y: int, z: int) -> tuple[Sequence[int], Sequence[int]]:
-    """The blocks of a grid, and the threads of a block, for so many iterations along each axis.
-
-    >>> shape_of(1000, 1, 1), shape_of(3, 100_000, 1)
-    (((4, 1, 1), (256, 1, 1)), ((1, 1563, 1), (4, 64, 1)))
-    """
-    width = min(_THREADS, 1 << max(x - 1, 0).bit_length())
-    height = min(_THREADS // width, 1 << max(y - 1, 0).bit_length())
-    blocks = min(-(-x // width), _BLOCKS), min(-(-y // height), _ROWS), min(z, _ROWS)
-    return blocks, (width, height, 1)

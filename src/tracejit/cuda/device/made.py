@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any
 
-from tracejit.cuda.device.driver import Driver
+import numpy as np
 
-
-class Late(NamedTuple):
-    """A result whose lengths only the data told: where it lies."""
-
-    address: int
-    shape: tuple[int, ...]
+from tracejit.cuda.device.memory import address_of
+from tracejit.cuda.device.pool import Pool
 
 
 class Memory:
     """What one run of a program makes. Results are kept by their number, from 1 on."""
 
-    def __init__(self, driver: Driver) -> None:
-        self.driver = driver
-        self.results: dict[int, Late] = {}
-        self._temporaries: dict[int, int] = {}
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self._results: dict[int, tuple[Any, tuple[int, ...]]] = {}
+        self._temporaries: dict[int, Any] = {}
 
     def make(self, number: int, shape: tuple[int, ...], size: int) -> int:
         """The address of `size` bytes, at least one, for a result, or for a temporary.
@@ -31,25 +25,18 @@ class Memory:
         The number of a temporary is that of the place in the program that makes it, and not
         positive: there it takes the place of what was made there before.
         """
-        if number <= 0 and (before := self._temporaries.pop(number, None)) is not None:
-            self.driver.free(before)
-        address = self.driver.allocate(max(size, 1))
+        self._temporaries.pop(number, None)
+        block = self.pool.take(size)
         if number > 0:
-            self.results[number] = Late(address, shape)
+            self._results[number] = block, shape
         else:
-            self._temporaries[number] = address
-        return address
+            self._temporaries[number] = block
+        return address_of(block)
 
-    def take(self) -> dict[int, Late]:
-        """The results, whose memory is the caller's from now on."""
-        found, self.results = self.results, {}
-        return found
-
-    def free(self) -> None:
-        """Give back what there is."""
-        for address in (*self._temporaries.values(), *(r.address for r in self.results.values())):
-            self.driver.free(address)
-        self._temporaries, self.results = {}, {}
+    def result(self, number: int, dtype: np.dtype[Any]) -> np.ndarray:
+        """The shadow of a result."""
+        block, shape = self._results[number]
+        return np.ndarray(shape, dtype, block)
 
 
 class Running(threading.local):
@@ -57,14 +44,3 @@ class Running(threading.local):
 
     def __init__(self) -> None:
         self.memories: list[Memory] = []
-
-    @contextmanager
-    def memory(self, driver: Driver) -> Iterator[Memory]:
-        """A memory for a program, until it has run."""
-        made = Memory(driver)
-        self.memories.append(made)
-        try:
-            yield made
-        finally:
-            self.memories.remove(made)
-            made.free()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,8 @@ from tracejit.cuda.device.probe import driver as _cuda
 
 #: What the driver answers where no memory is left.
 _OUT_OF_MEMORY = 2
+#: As which version of CUDA has them, functions are called by their addresses.
+_FUNCTIONS = 12000
 
 
 class Nvidia:
@@ -24,60 +25,101 @@ class Nvidia:
         handle = probe.handle_of(number)
         self.device = probe.described(number, handle)
         self._context = _done(cuda.cuDevicePrimaryCtxRetain(handle), "give a context")
-        self._current()
+        self.current()
         self._stream = _done(cuda.cuStreamCreate(1), "make a stream")
+        self.stream = int(self._stream)
+        self.context = int(self._context)
+        self.launcher, self.enter = (
+            int(_done(cuda.cuGetProcAddress(name, _FUNCTIONS, 0), "launch kernels")[0])
+            for name in (b"cuLaunchKernel", b"cuCtxSetCurrent")
+        )
 
-    def _current(self) -> None:
-        """A context belongs to a thread."""
+    def current(self) -> None:  # a context belongs to a thread
         _done(_cuda().cuCtxSetCurrent(self._context), "take its context")
 
     def allocate(self, size: int) -> int:
         cuda = _cuda()
-        self._current()
+        self.current()
         code, address = cuda.cuMemAllocAsync(size, self._stream)
         if int(code) == _OUT_OF_MEMORY:
-            free, total = _done(cuda.cuMemGetInfo(), "tell its memory")
-            raise MemoryError(
-                f"{size:,} bytes are needed on {self.device.name}, "
-                f"and {free:,} of {total:,} are free"
-            )
+            raise MemoryError(f"{size:,} bytes")
         return int(_done((code, address), f"give {size:,} bytes"))
 
     def free(self, address: int) -> None:
-        self._current()
+        self.current()
         _done(_cuda().cuMemFreeAsync(address, self._stream), "take memory back")
 
+    def memory_info(self) -> tuple[int, int]:
+        self.current()
+        free, total = _done(_cuda().cuMemGetInfo(), "tell its memory")
+        return free, total
+
+    def device_of(self, address: int) -> int | None:
+        cuda = _cuda()
+        self.current()
+        kind = cuda.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
+        code, number = cuda.cuPointerGetAttribute(kind, address)
+        return None if int(code) else int(number)
+
     def upload(self, address: int, array: np.ndarray) -> None:
-        self._current()
+        self.current()
         start = array.__array_interface__["data"][0]
         _done(
             _cuda().cuMemcpyHtoDAsync(address, start, array.nbytes, self._stream), "be written to"
         )
 
+    def pinned(self, size: int) -> int:
+        self.current()
+        return int(_done(_cuda().cuMemHostAlloc(size, 0), f"pin {size:,} bytes of the host's"))
+
+    def send(self, address: int, start: int, size: int) -> Any:
+        cuda = _cuda()
+        self.current()
+        _done(cuda.cuMemcpyHtoDAsync(address, start, size, self._stream), "be written to")
+        event = _done(cuda.cuEventCreate(2), "make an event")  # without a time
+        _done(cuda.cuEventRecord(event, self._stream), "note how far a stream is")
+        return event
+
+    def wait(self, sent: Any) -> None:
+        cuda = _cuda()
+        self.current()
+        try:
+            _done(cuda.cuEventSynchronize(sent), "finish")
+        finally:
+            cuda.cuEventDestroy(sent)
+
     def download(self, array: np.ndarray, address: int) -> None:
         cuda = _cuda()
-        self._current()
+        self.current()
         start = array.__array_interface__["data"][0]
         _done(cuda.cuMemcpyDtoHAsync(start, address, array.nbytes, self._stream), "be read from")
         _done(cuda.cuStreamSynchronize(self._stream), "finish")
 
-    def stream(self) -> int:
-        return int(self._stream)
+    def copy(self, to: int, address: int, size: int) -> None:
+        self.current()
+        _done(_cuda().cuMemcpyDtoDAsync(to, address, size, self._stream), "copy memory")
 
-    def load(self, code: bytes, ptx: str, name: str) -> Any:
+    def order(self, before: int, after: int) -> None:
+        if before == after:
+            return
         cuda = _cuda()
-        self._current()
-        module = _done(cuda.cuModuleLoadData(code), f"load {name}")
-        return _done(cuda.cuModuleGetFunction(module, name.encode()), f"find {name}")
+        self.current()
+        event = _done(cuda.cuEventCreate(2), "make an event")  # without a time
+        try:
+            _done(cuda.cuEventRecord(event, before), "note how far a stream is")
+            _done(cuda.cuStreamWaitEvent(after, event, 0), "let a stream wait")
+        finally:
+            cuda.cuEventDestroy(event)
 
-    def launch(
-        self,
-        kernel: Any,
-        grid: Sequence[int],
-        block: Sequence[int],
-        pointers: int,
-        sizes: Sequence[int],
-    ) -> None:
-        self._current()
-        launched = _cuda().cuLaunchKernel(kernel, *grid, *block, 0, self._stream, pointers, 0)
-        _done(launched, "run a kernel")
+    def synchronize(self) -> None:
+        self.current()
+        _done(_cuda().cuStreamSynchronize(self._stream), "finish")
+
+    def load(self, code: bytes, ptx: str, name: str) -> int:
+        cuda = _cuda()
+        self.current()
+        module = _done(cuda.cuModuleLoadData(code), f"load {name}")
+        return int(_done(cuda.cuModuleGetFunction(module, name.encode()), f"find {name}"))
+
+    def refused(self, code: int) -> None:
+        _done((_cuda().CUresult(code),), "run a kernel")

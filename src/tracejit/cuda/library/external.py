@@ -50,7 +50,7 @@ def prepared(call: LibraryCall, driver: Driver) -> Callable[[int], None]:
 @contextmanager
 def _in_stream(cupy: Any, driver: Driver) -> Iterator[None]:
     number = driver.device.number
-    with cupy.cuda.Device(number), cupy.cuda.ExternalStream(driver.stream(), number):
+    with cupy.cuda.Device(number), cupy.cuda.ExternalStream(driver.stream, number):
         yield
 
 

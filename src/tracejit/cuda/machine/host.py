@@ -3,8 +3,9 @@
 Their addresses, and what each kernel is, are in its last argument, `device`: so the code is for any
 process. They return 0, or another number where something failed, which the function returns.
 
-    launch(kernel, x, y, z, parameters)     a kernel over so many iterations; `parameters` point to
-                                            its arguments
+    launch(kernel, blocks, threads, …)      the driver's own cuLaunchKernel: a kernel over a grid
+                                            of blocks of threads, in a stream
+    enter(context)                          the driver's own cuCtxSetCurrent, which comes first
     fetch(address, size, where)             read so many bytes, when all launches are done
     put(address, size, where)               write them
     make(number, axes, size, where)         make memory of so many bytes, and put its address behind
@@ -15,6 +16,7 @@ process. They return 0, or another number where something failed, which the func
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,10 +32,12 @@ from tracejit.intrinsics.function import Built, compiled
 from tracejit.lower.kernel.statements import Call, Element, Store
 from tracejit.native.parameters import Array, Signature
 
-#: What the function returns where the device failed.
-FAILED = 4
-#: Where `device` has the functions, and from where on the kernels.
-LAUNCH, FETCH, PUT, MAKE, CALL, KERNELS = 0, 1, 2, 3, 4, 5
+#: What the function returns where the device failed, beside the code in the bits above.
+FAILED, CODE_BITS = 4, 8
+#: Threads of a block, the most blocks of a grid along its first axis, and along the others.
+THREADS, BLOCKS, ROWS = 256, 1 << 16, 1 << 12
+#: Where `device` has the functions, the stream, and from where on the kernels.
+LAUNCH, FETCH, PUT, MAKE, CALL, STREAM, ENTER, CONTEXT, KERNELS = range(9)
 #: What moves whole arrays: ``fetched(here, there)``, and back.
 _WHOLE = {"fetched": FETCH, "put_back": PUT}
 #: Its type.
@@ -68,6 +72,11 @@ class HostBuilder(Builder):
         super().__init__(context, typingctx, b, source.kernel, functions, arguments)
         self.source = source
         self.numbers = {name: k for k, name in enumerate(source.kernels)}
+
+    def build(self) -> None:
+        """Build the function: the device's context belongs to a thread, and it may be any."""
+        self._ask(ENTER, self._of_device(CONTEXT))
+        super().build()
 
     def _called(self, e: Call) -> Value:
         if e.function in self.numbers:
@@ -130,11 +139,22 @@ class HostBuilder(Builder):
             where = b.gep(pointers, [_CODE(0), _CODE(k)])
             b.store(b.bitcast(place, _BYTES), where)
         kernel = self._of_device(KERNELS + self.numbers[e.function])
-        if isinstance(self.source.kernels[e.function], LibraryCall):
+        made = self.source.kernels[e.function]
+        if isinstance(made, LibraryCall):
             self._ask(CALL, kernel, b.bitcast(pointers, _BYTES))
         else:
-            self._ask(LAUNCH, kernel, *counts, b.bitcast(pointers, _BYTES))
+            self._launch(kernel, counts, made.threads, b.bitcast(pointers, _BYTES))
         return types.boolean, ir.Constant(ir.IntType(1), 0)
+
+    def _launch(
+        self, kernel: ir.Value, counts: Sequence[ir.Value], threads: int, parameters: ir.Value
+    ) -> None:
+        """Launch a kernel, if there is something to do."""
+        b, stream = self.b, self._of_device(STREAM)
+        some = functools.reduce(b.and_, [b.icmp_signed(">", n, _INT(0)) for n in counts])
+        with b.if_then(some, likely=True):
+            shape = [b.trunc(n, _CODE) for n in (*grid_of(b, counts, threads), _INT(0))]
+            self._ask(LAUNCH, kernel, *shape, stream, parameters, ir.Constant(_BYTES, None))
 
     def _parameters(self, ty: Any, value: ir.Value, layout: str) -> list[ir.Value]:
         """The parameters of a kernel that an argument is: an array has strides where it may gap."""
@@ -182,7 +202,38 @@ class HostBuilder(Builder):
         kind = ir.FunctionType(_CODE, [o.type for o in operands])
         code = b.call(b.inttoptr(self._of_device(number), kind.as_pointer()), operands)
         with b.if_then(b.icmp_unsigned("!=", code, _CODE(0)), likely=False):
-            self.leave(_INT(FAILED))
+            told = b.shl(b.zext(code, _INT), _INT(CODE_BITS))
+            self.leave(b.or_(told, _INT(FAILED)))
+
+
+def grid_of(b: ir.IRBuilder, counts: Sequence[ir.Value], threads: int) -> list[ir.Value]:
+    """The blocks of a grid along each axis, and then the threads of a block.
+
+    `counts` are the iterations along each axis; or, where blocks have so many `threads`, how many
+    blocks. For 1,000 iterations there are 4 blocks of 256 threads, for 3 × 100,000 there are
+    1 × 1,563 of 4 × 64.
+    """
+    one, most = _INT(1), ir.FunctionType(_INT, [_INT, ir.IntType(1)])
+
+    def least(x: ir.Value, y: ir.Value) -> ir.Value:
+        return b.select(b.icmp_signed("<", x, y), x, y)
+
+    def bits(n: ir.Value) -> ir.Value:
+        """How many bits number this many iterations."""
+        zeros = cgutils.get_or_insert_function(b.module, most, "llvm.ctlz.i64")
+        return b.sub(_INT(64), b.call(zeros, [b.sub(n, one), ir.Constant(ir.IntType(1), 0)]))
+
+    def blocks(n: ir.Value, shift: ir.Value, limit: int) -> ir.Value:
+        whole = b.add(n, b.sub(b.shl(one, shift), one))
+        return least(b.ashr(whole, shift), _INT(limit))
+
+    x, y, z = counts
+    if threads:
+        return [least(x, _INT(BLOCKS)), one, one, _INT(threads), one, one]
+    width = least(bits(x), _INT(THREADS.bit_length() - 1))
+    height = least(bits(y), b.sub(_INT(THREADS.bit_length() - 1), width))
+    grid = [blocks(x, width, BLOCKS), blocks(y, height, ROWS), least(z, _INT(ROWS))]
+    return [*grid, b.shl(one, width), b.shl(one, height), one]
 
 
 HostBuilder.statement_of = {**Builder.statement_of, Store: HostBuilder._store}
