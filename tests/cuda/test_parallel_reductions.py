@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from test_kernels import DRIVER, on_device, same, sample
 
+import tracejit
+from tracejit.theano.flags import change_flags
+
 
 def agrees(f: Callable[..., Any], *args: Any, launches: int = 2) -> None:
     want = on_device(f, *args, device="cpu")
@@ -133,3 +136,36 @@ def test_running_sums_that_round_are_in_order() -> None:
     """One after the other: another order has other bits. Lines are each a thread's."""
     x = np.random.default_rng(6).normal(size=(50, 30))
     agrees(lambda x: (np.cumsum(x[0]), np.cumsum(x, axis=1), np.cumprod(x, axis=0)), x)
+
+
+def test_lines_are_shared_along_any_axis() -> None:
+    x = np.random.default_rng(7).normal(size=(6, 40, 9))
+
+    def running(axis: int) -> Callable[..., Any]:
+        return lambda x: (np.cumsum(x, axis=axis), np.cumprod(x + 1, axis=axis), x * 2)
+
+    for axis in range(3):
+        agrees(running(axis), x, launches=1)
+        with change_flags(device="fake"):
+            text = tracejit.function(running(axis)).source(x)
+        assert "over_y" in text, "two axes are the grid's"
+
+
+def test_rows() -> None:
+    """A team of threads takes a row."""
+    x = np.random.default_rng(8).integers(-99, 99, (30, 500))
+
+    def f(x):
+        return x.sum(axis=1), x.max(axis=1), (x > 5).any(axis=1), (x * 2).min(axis=1)
+
+    agrees(f, x, launches=1)
+    agrees(f, x[:, ::-3], launches=1)
+    with change_flags(device="fake"):
+        assert "teams(" in tracejit.function(f).source(x)
+
+
+def test_rows_of_floats() -> None:
+    x = sample("d", np.random.default_rng(9), 3000).reshape(20, 150)
+    x[x == 0] = 1
+    agrees(lambda x: (x.max(axis=1), np.argmax(x, axis=1)), x, launches=1)
+    agrees(lambda x: (x - x.min(axis=1)[:, None], np.nanmax(x, axis=1)), x, launches=1)

@@ -204,9 +204,18 @@ PASSES = {
         "cpu/passes/windows.py",
         "tests/cpu/passes/test_windows.py",
         (
+            ("a draw stays where it was", "program.items.remove(item)", "pass"),
+            ("others are forgotten", "drawn=(item, *before.drawn)", "drawn=(item,)"),
+            ("a block is as large as all", "Window(loop, BLOCK)", "Window(loop, 1 << 20)"),
+        ),
+    ),
+    "draws": Pass(
+        "lower/passes/draws.py",
+        "tests/cpu/passes/test_windows.py",
+        (
             ("in another order", "index != access.identity(len(c.domain))", "False"),
             ("of a loop that has begun anew", "or _is_late(loop, draw, program)", ""),
-            ("a result is a block", " or item.target in program.outputs", ""),
+            ("a result is a block", " or draw.target in program.outputs", ""),
             ("read by two loops", "any(loop is not reading[0] for loop in reading)", "False"),
             ("a call reads a block", "(*reshaped, *_whole(c))", "(*reshaped,)"),
         ),

@@ -7,9 +7,11 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
+from tracejit.cuda.machine.products import add_product
 from tracejit.cuda.machine.samplers import philox_randint, philox_random_integers
 from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
 from tracejit.cuda.machine.sorted import sorts_before
+from tracejit.cuda.machine.teams import sum_teams
 from tracejit.cuda.machine.views import affine
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
 from tracejit.intrinsics.cast import *  # noqa: F403
@@ -63,6 +65,7 @@ raise_flag = define(
 )
 
 __all__ = [
+    "add_product",
     "affine",
     "apart",
     "checked",
@@ -94,6 +97,7 @@ __all__ = [
     "sum_carry",
     "sum_close",
     "sum_open",
+    "sum_teams",
     "thread",
     "threads",
     "together",

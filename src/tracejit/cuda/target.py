@@ -16,6 +16,7 @@ from tracejit.cuda.entry import Entry
 from tracejit.cuda.machine.host import DEVICE
 from tracejit.cuda.passes.memory import no_parts, scalars_in_memory
 from tracejit.cuda.passes.middles import middles_by_sorting
+from tracejit.cuda.passes.outwards import alone_outwards
 from tracejit.cuda.source import CUDASource
 from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
@@ -38,7 +39,7 @@ class CUDA:
     passes = Passes(
         graph=(products_as_sums, through_masks, middles_by_sorting),
         placed=(tile,),
-        stored=(mark_chunks, no_parts, scalars_in_memory),
+        stored=(mark_chunks, no_parts, scalars_in_memory, alone_outwards),
     )
 
     def __init__(self, driver: Driver) -> None:

@@ -230,7 +230,7 @@ def _require(program: Program, kinds: Sequence[str]) -> None:
     program.required = node = program.graph.outputs[k]
     others = program.graph.outputs[:k] + program.graph.outputs[k + 1 :]
     if node not in others:
-        program.buffers[node] = []
+        program.buffers[node] = [b for b in program.buffers[node] if not b.output]
 
 
 def _pass_scalars(program: Program, kinds: Sequence[str], states: int) -> None:

@@ -62,7 +62,7 @@ class Source:
     origins: list[Origin | None]
     buffers: list[Buffer]
     late: list[Buffer] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list, kw_only=True)
 
     def annotated(self) -> str:
         """The text, each statement with the user's line that it comes from."""

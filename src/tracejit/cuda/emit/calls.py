@@ -9,7 +9,8 @@ import numpy as np
 
 from tracejit.cuda.emit.draws import draw
 from tracejit.cuda.emit.launching import Launching, Operand
-from tracejit.cuda.library import masked, products, sorts
+from tracejit.cuda.emit.ordering import emit_sort
+from tracejit.cuda.library import masked, products
 from tracejit.cuda.library.external import has
 from tracejit.cuda.packages import lacking
 from tracejit.cuda.source import ParameterKind, scalar_kind
@@ -19,7 +20,6 @@ from tracejit.lower.control import LEFT
 from tracejit.lower.emit.expressions import loop_name, storage, stored
 from tracejit.lower.kernel.statements import (
     Binary,
-    Call,
     Element,
     Expr,
     Factory,
@@ -32,7 +32,7 @@ _INT = np.dtype(np.int64)
 _NUMBER = ParameterKind(_INT)
 #: The dtypes whose products are those of cuBLAS, where it is there.
 _BY_CUPY = "efdFD"
-_COUNTS = _PLACES = ParameterKind(_INT, 1, "C", True)
+_COUNTS = ParameterKind(_INT, 1, "C", True)
 
 
 class Calls:
@@ -111,38 +111,11 @@ class Calls:
     def _sort(self, c: Computation) -> None:
         """Rows of the operand, sorted, or the positions that sort them."""
         [x] = c.value.args
-        positions, dtype = c.value.op is ops.ARGSORT, x.dtype
-        keys = ParameterKind(storage(dtype), 1, "C", True)
         source, target = in_memory(x), self.e.program.buffers[c.target][0]
+        rows = self.e.flat(self.e.array(source), source.ndim)
         size, length = self._named(self._size(x)), self._named(self.e.dim(x.shape[-1]))
-        tiles = self._named(_divided(length, sorts.TILE))
-        rows = Call("idiv", (size, Call("imax", (length, 1))))
         result = self.e.flat(target.name, c.value.ndim)
-        spare = self.e.temporary(dtype.char, size)
-        names = {
-            "x": self.e.flat(self.e.array(source), source.ndim),
-            "size": size,
-            "length": length,
-            "tiles": tiles,
-            "groups": self._named(Binary("*", rows, tiles)),
-            "out": self.e.temporary(dtype.char, size) if positions else result,
-            "spare": spare,
-            **{name: self.e.fresh("v") for name in ("odd", "shift")},
-        }
-        more = [_PLACES] if positions else []
-        if positions:
-            names |= {"places": result, "other": self.e.temporary("l", size)}
-        first = keys._replace(written=False)
-        tile = self.e.written_kernel(
-            sorts.tiles(dtype, positions),
-            [first, _NUMBER, _NUMBER, _NUMBER, keys, *more],
-            sorts.TILE,
-        )
-        moved = [_PLACES._replace(written=False), _PLACES] if positions else []
-        merge = self.e.written_kernel(
-            sorts.merge(dtype, positions), [first, _NUMBER, _NUMBER, keys, *moved]
-        )
-        self.e.script(sorts.script(tile, merge, names, positions))
+        emit_sort(self.e, rows, x.dtype, size, length, result, c.value.op is ops.ARGSORT)
 
     def _named(self, e: Expr) -> Expr:
         """A number of the host's by a name."""

@@ -10,11 +10,12 @@ from typing import Any
 from tracejit.cuda.emit.launching import grid_kernel
 from tracejit.cuda.emit.sums import DeviceChunks, TeamSums
 from tracejit.cuda.packages import lacking
-from tracejit.cuda.passes.teams import is_shared
+from tracejit.cuda.passes.teams import THREADS, is_shared
 from tracejit.cuda.passes.vectors import by_vectors
 from tracejit.cuda.source import GridKernel, ParameterKind, scalar_kind
 from tracejit.ir.node import Node
 from tracejit.lower.access import Index
+from tracejit.lower.emit.accumulate import Accumulators
 from tracejit.lower.emit.emitter import Emitter
 from tracejit.lower.emit.emitting import FALSE
 from tracejit.lower.kernel.statements import (
@@ -40,8 +41,9 @@ class DeviceEmitter(Emitter):
 
     def __init__(self, program: Program, host: Any, grid: list[Loop], team: int = 1) -> None:
         super().__init__(program)
-        self.accumulators: TeamSums = TeamSums(self)
-        self.chunks = DeviceChunks(self, self.accumulators)
+        sums = TeamSums(self)
+        self.accumulators: Accumulators = sums
+        self.chunks = DeviceChunks(self, sums)
         self.host, self.team = host, team
         self.names, self.own, self.written = host.names, host.own, host.written
         self.count = host.count
@@ -58,7 +60,7 @@ class DeviceEmitter(Emitter):
         """The kernel of what has been emitted; None where that is nothing."""
         if not any(isinstance(s, Block | Store | Do) for s in self.body.statements()):
             return None
-        return self.finished(name)
+        return self.finished(name, 0 if self.chunks.sums.in_turn is None else THREADS)
 
     def finished(self, name: str, threads: int = 0) -> GridKernel:
         """The kernel of what has been emitted, for blocks of so many threads."""

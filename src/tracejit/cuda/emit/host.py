@@ -13,8 +13,10 @@ from tracejit.cuda.emit.launching import Launching
 from tracejit.cuda.emit.limits import located, require_possible
 from tracejit.cuda.emit.partial import emit_parts
 from tracejit.cuda.emit.scans import emit_scans
+from tracejit.cuda.emit.scatter import emit_scatter
 from tracejit.cuda.packages import lacking
 from tracejit.cuda.passes.orderless import in_any_order, running_in_any_order
+from tracejit.cuda.passes.repeated import repeated_places
 from tracejit.cuda.passes.spread import spread
 from tracejit.cuda.passes.teams import team_of
 from tracejit.cuda.source import CUDASource, ParameterKind, scalar_kind
@@ -145,6 +147,10 @@ class HostEmitter(Launching):
             if loops:
                 self._note_traps(emit_parts(self, self.kinds, loops, reduced))
                 return
+            loops, scatter = repeated_places(item, program)
+            if scatter is not None:
+                self._note_traps(emit_scatter(self, self.kinds, loops, scatter))
+                return
             if scans := running_in_any_order(item, program):
                 self._note_traps(emit_scans(self, self.kinds, item, scans))
                 return
@@ -179,12 +185,12 @@ class HostEmitter(Launching):
         require_possible(made)
         self.kernels[name] = made
         self._note_traps(bool(device.traps))
-        counts: list[Expr] = [self.dim(d) for d in extents]
-        x, y, z = [*counts, *[1] * (3 - len(counts))]
+        counts: list[Expr] = [*map(self.dim, extents), *[1] * (3 - len(extents))]
+        x, y, z = counts
         if made.width > 1:
             more, shift = made.width - 1, made.width.bit_length() - 1
             x = Binary(">>", Group(Binary("+", x, more)), shift)
-        if made.team > 1:
+        if made.team > 1 and not made.threads:
             x = Binary("*", x, made.team)
         self.call_kernel(name, (x, y, z), made.kernel.parameters)
 

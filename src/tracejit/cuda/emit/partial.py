@@ -74,9 +74,39 @@ def emit_parts(
     last.results(parts)
     for emitter, groups in ((first, blocks), (last, 1)):
         name = f"kernel{len(host.kernels)}"
-        host.kernels[name] = emitter.finished(name, THREADS)
-        host.call_kernel(name, (groups, 1, 1), host.kernels[name].kernel.parameters)
+        host.kernels[name] = made = emitter.finished(name, THREADS)
+        host.call_kernel(name, (groups, 1, 1), made.kernel.parameters)
     return bool(first.traps)
+
+
+class OneLoop:
+    """Loops inside of each other as one that threads share: of `size` iterations, a name."""
+
+    def __init__(self, loops: list[Loop], size: str) -> None:
+        self.loops, self.size = loops, size
+        #: Which iteration a thread is in.
+        self.iteration = ""
+        self._places: dict[int, str] = {}
+
+    def steps(self, e: DeviceEmitter, loop: Loop) -> Block | None:
+        """The block of one of the loops; None for others."""
+        outer, *inner = self.loops
+        if loop is not outer:
+            place = self._places.get(id(loop))
+            return Block([Assign(e.var_of[loop], place)]) if place else None
+        if not inner:
+            self.iteration = e.var_of[loop]
+            return For(index=self.iteration, kind="over_x", operands=(self.size,))
+        self.iteration = rest = e.fresh("i")
+        block = For(index=rest, kind="over_x", operands=(self.size,))
+        for one in reversed(inner):
+            length, before, place = e.dim(one.extent), e.fresh("v"), e.fresh("v")
+            block.assign(before, Call("idiv", (rest, length)))
+            block.assign(place, Binary("-", rest, Binary("*", before, length)))
+            self._places[id(one)] = place
+            rest = before
+        block.assign(e.var_of[loop], rest)
+        return block
 
 
 class TeamEmitter(DeviceEmitter):
@@ -200,11 +230,8 @@ class PartEmitter(TeamEmitter):
 
     def __init__(self, host: Any, loops: list[Loop], count: str) -> None:
         super().__init__(host)
-        self.loops_shared, self.size = loops, count
+        self.one_loop = OneLoop(loops, count)
         self.scalars[count] = _NUMBER
-        #: Which iteration a thread is in, and the places of the loops inside.
-        self.iteration = ""
-        self._places: dict[int, str] = {}
 
     def parts(self, nest: Loop, parts: dict[Computation, Part]) -> None:
         """Emit the kernel, each block of which leaves an element of the `parts`."""
@@ -218,24 +245,7 @@ class PartEmitter(TeamEmitter):
             self.path.pop()
 
     def steps(self, loop: Loop, first: Expr | None, last: Expr) -> Block:
-        if all(loop is not one for one in self.loops_shared):
-            return super().steps(loop, first, last)
-        if loop is not self.loops_shared[0]:
-            return Block([Assign(self.var_of[loop], self._places[id(loop)])])
-        inner = self.loops_shared[1:]
-        if not inner:
-            self.iteration = self.var_of[loop]
-            return For(index=self.iteration, kind="over_x", operands=(self.size,))
-        self.iteration = rest = self.fresh("i")
-        block = For(index=rest, kind="over_x", operands=(self.size,))
-        for one in reversed(inner):
-            length, before, place = self.dim(one.extent), self.fresh("v"), self.fresh("v")
-            block.assign(before, Call("idiv", (rest, length)))
-            block.assign(place, Binary("-", rest, Binary("*", before, length)))
-            self._places[id(one)] = place
-            rest = before
-        block.assign(self.var_of[loop], rest)
-        return block
+        return self.one_loop.steps(self, loop) or super().steps(loop, first, last)
 
 
 class PartAccumulators(Accumulators):
@@ -259,7 +269,7 @@ class PartAccumulators(Accumulators):
         assert isinstance(self.e, PartEmitter)
         better = self.if_better(c, value)
         better.assign(self.found[c].best, value, c.target.origin)
-        better.assign(self.found[c].place, self.e.iteration)
+        better.assign(self.found[c].place, self.e.one_loop.iteration)
 
 
 def text_of(e: Expr) -> str:

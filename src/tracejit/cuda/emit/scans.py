@@ -45,8 +45,8 @@ def emit_scans(
 
     def launch(emitter: ScanEmitter) -> None:
         name = f"kernel{len(host.kernels)}"
-        host.kernels[name] = emitter.finished(name, THREADS)
-        host.call_kernel(name, (tiles, 1, 1), host.kernels[name].kernel.parameters)
+        host.kernels[name] = made = emitter.finished(name, THREADS)
+        host.call_kernel(name, (tiles, 1, 1), made.kernel.parameters)
 
     launch(first)
     for c, part in parts.items():

@@ -24,7 +24,6 @@ class Numbers(NamedTuple):
 
     char: str
     zero: str
-    term: str
     load: str
     store: str
 
@@ -33,10 +32,10 @@ def numbers(dtype: np.dtype) -> Numbers:
     """How products of a dtype are computed."""
     char = dtype.char
     if dtype.kind == "b":
-        return Numbers(char, "False", "logical_or({0}, logical_and({1}, {2}))", "{}", "{}")
+        return Numbers(char, "False", "{}", "{}")
     if char == "e":
-        return Numbers("f", "float32(0.0)", "{0} + {1} * {2}", "half_load({})", "half_store({})")
-    return Numbers(char, f"{dtype.name}(0)", "{0} + {1} * {2}", "{}", "{}")
+        return Numbers("f", "float32(0.0)", "half_load({})", "half_store({})")
+    return Numbers(char, f"{dtype.name}(0)", "{}", "{}")
 
 
 def _at(array: str, place: Sequence[str], i: str, j: str) -> str:
@@ -107,9 +106,7 @@ def tiled(dtype: np.dtype, batch: int) -> str:
         ]
     terms = [f"x{m} = p[(r + {16 * m}) * {width} + n]" for m in each]
     terms += [f"y{n} = q[(s + {16 * n}) * {width} + n]" for n in each]
-    terms += [
-        f"total{m}{n} = {kind.term.format(f'total{m}{n}', f'x{m}', f'y{n}')}" for m, n in totals
-    ]
+    terms += [f"total{m}{n} = add_product(total{m}{n}, x{m}, y{n})" for m, n in totals]
     store = []
     for m, n in totals:
         target = ", ".join([*place, f"first_row + r + {16 * m}", f"first_column + s + {16 * n}"])
@@ -179,7 +176,7 @@ def by_rows(dtype: np.dtype, batch: int) -> str:
                     *find,
                     f"total = {kind.zero}",
                     "for k in over_threads(inner):",
-                    f"    total = {kind.term.format('total', x, y)}",
+                    f"    total = add_product(total, {x}, {y})",
                     "p[t] = total",
                     "together()",
                     *adding,
@@ -224,7 +221,7 @@ def by_slices(dtype: np.dtype, batch: int, column: bool) -> str:
                     "if e < count:",
                     f"    for turn in range((inner - slice + {SLICES - 1}) >> 3):",
                     f"        k = turn * {SLICES} + slice",
-                    f"        total = {kind.term.format('total', x, y)}",
+                    f"        total = add_product(total, {x}, {y})",
                     "p[t] = total",
                     "together()",
                     "if slice == 0 and e < count:",

@@ -7,6 +7,7 @@ before, which it searches for. Of equal ones those of the first run come first: 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -107,7 +108,7 @@ def merge(keys, count, shift, out{", places, moved" if positions else ""}):
 """
 
 
-def script(tile: str, merge: str, names: dict[str, str], positions: bool) -> str:
+def script(tile: str, merge: str, names: Mapping[str, object], positions: bool) -> str:
     """What the host does: the launches of these kernels, until runs are as long as rows.
 
     It begins in such memory that what comes last is in the result. The `names` are those of the

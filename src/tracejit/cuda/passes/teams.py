@@ -8,6 +8,8 @@ from tracejit.lower.styles import Chunk
 
 #: Threads of a team: as many as a sum has partial results.
 _SINGLE, _DOUBLE = 32, 16
+#: Threads of a block whose teams work together.
+THREADS = 256
 
 
 def team_of(item: Loop | Computation) -> int:
@@ -19,9 +21,25 @@ def team_of(item: Loop | Computation) -> int:
         return 1
     sums = [c for c in computations_in(item) if _is_ordered(c)]
     if not sums:
-        return _SINGLE if item.has(Chunk) else 1
+        return _SINGLE if item.has(Chunk) or _reduces_rows(item) else 1
     double = all(c.target.dtype.char in "dD" for c in sums)
     return _DOUBLE if double else _SINGLE
+
+
+def _reduces_rows(nest: Loop) -> bool:
+    """Whether rows are reduced in innermost loops of a nest, to what a team's threads may combine.
+
+    Columns are not: threads side by side, one each, read neighbours.
+    """
+    inside = computations_in(nest)
+    reduced = [c for c in inside if c.kind in (Kind.REDUCE, Kind.ARG)]
+    return bool(reduced) and all(
+        _may_be_shared(c)
+        and len(c.domain) > 1
+        and not c.loops[0].has(Flat)
+        and c.reduced == (len(c.domain) - 1,) == c.order[-1:]
+        for c in reduced
+    )
 
 
 def is_shared(loop: Loop, program: Program) -> bool:

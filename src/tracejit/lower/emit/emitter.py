@@ -422,9 +422,9 @@ class Emitter(Emitting):
 
     def _scatter(self, c: Computation, index: Index) -> None:
         """Put an element where its positions say, or combine it with what is there."""
-        mode, checked = c.target.attr
+        _, checked = c.target.attr
         value = self.value(c.value, index if c.value.ndim else ())
-        places = []
+        places: list[Expr] = []
         block, origin = self.path[-1], c.target.origin
         for axis, (node, check) in enumerate(zip(c.positions, checked, strict=True)):
             place = self.value(node, index if node.ndim else ())
@@ -435,6 +435,11 @@ class Emitter(Emitting):
                 block.assign(wrapped, Call("wrap", (place, length)), origin)
                 place = wrapped
             places.append(place)
+        self.put_at(c, value, places)
+
+    def put_at(self, c: Computation, value: Expr, places: list[Expr]) -> None:
+        """Store an element of a scatter at its place in the target, by the scatter's mode."""
+        mode, block, origin = c.target.attr[0], self.path[-1], c.target.origin
         for buffer in self.program.buffers[c.target]:
             at = [places[k] for k in buffer.axes]
             if buffer.layout == "F":

@@ -12,6 +12,7 @@ from tracejit.lower.access import Index
 from tracejit.lower.emit.expressions import scalar
 from tracejit.lower.emit.values import REFUSED, Values
 from tracejit.lower.kernel.statements import (
+    Block,
     Call,
     Expr,
     For,
@@ -65,7 +66,7 @@ class Emitting(Values):
         """Emit a loop or a computation into the open block."""
         raise NotImplementedError
 
-    def steps(self, loop: Loop, first: Expr | None, last: Expr) -> For:
+    def steps(self, loop: Loop, first: Expr | None, last: Expr) -> Block:
         """The block of a loop's iterations from `first` (None: 0) up to `last`."""
         raise NotImplementedError
 
