@@ -9,6 +9,8 @@ Each program gives what it gives on the CPU, or the process fails. Names that th
     over_x(n), over_y(n), over_z(n)    iterations that the threads of a grid share along an axis
     over_threads(n), over_groups(n)    those that the threads of a block, or the blocks, share
     thread(), together(), shared(…)    see `tracejit.cuda.machine.shared`
+    teams(n), team(a, b)               for teams, which here have one thread each
+    team_block(k, n), sum_add(…)       the order of a sum is that of `sums.py`, of a block at a time
     kernel(x, y, z, …)                 a launch for so many iterations along each axis
     all others                         our intrinsics, each compiled by Numba for the processor
 """
@@ -23,6 +25,7 @@ from typing import Any
 
 import numba
 import numpy as np
+import sums
 from numba import cuda
 from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 from numba.np.numpy_support import as_dtype
@@ -54,6 +57,10 @@ def over_groups(n): return range(cuda.blockIdx.x, n, cuda.gridDim.x)
 def span(first, end): return range(first, end)
 def blocks(n): return range(0, n, 512)
 def block(first, n): return range(first, min(first + 512, n))
+def teams(n): return over_x(n)
+def team(first, end): return range(first, end)
+def team_blocks(n): return blocks(n)
+def team_block(first, n): return block(first, n)
 def thread(): return cuda.threadIdx.x
 def threads(): return cuda.blockDim.x
 def group(): return cuda.blockIdx.x
@@ -64,8 +71,42 @@ def flat(x): return x.reshape(-1)
 def rows(x): pass
 def distinct(*arrays): pass
 def pause(*of): return lambda steps: steps
+def made(char, axes): return lambda number, *extents: np.empty(extents, char)
 """
 launches = 0
+
+
+class Total:
+    """A sum under way: the elements of the open block, and what blocks before have given."""
+
+    def __init__(self, zero: Any) -> None:
+        self.zero, self.open, self.parts = np.asarray(zero), [], []
+
+    def add(self, value: Any) -> Total:
+        self.open.append(value)
+        return self
+
+    def carry(self, part: Any) -> Total:
+        self.parts.append(part)
+        return self
+
+    def block(self, *of_teams: Any) -> Total:
+        found = sums.block(np.array(self.open, self.zero.dtype), False)
+        self.open = []
+        return self.carry(found)
+
+    def close(self) -> Any:
+        return sums.carried([self.zero[()], *self.parts])
+
+
+SUMS = {
+    "sum_open": Total,
+    "sum_add": Total.add,
+    "sum_carry": Total.carry,
+    "sum_block": Total.block,
+    "sum_close": Total.close,
+    "sum_teams": lambda threads: Total.block,
+}
 
 
 class Namespace(dict[str, Any]):
@@ -74,7 +115,8 @@ class Namespace(dict[str, Any]):
     def __init__(self, source: CUDASource) -> None:
         numbers = {t: np.dtype(t).type for t in ("int8", "int16", "int32", "uint8", "uint16")}
         numbers |= {t: np.dtype(t).type for t in ("uint32", "uint64", "float32", "complex64")}
-        super().__init__(numbers, cuda=cuda, inf=np.inf, nan=np.nan, shared=self._shared)
+        super().__init__(numbers, cuda=cuda, np=np, inf=np.inf, nan=np.nan, **SUMS)
+        self["shared"] = self._shared
         exec(MEANINGS, self)
         for name in _names(source.text) - self.keys() - source.kernels.keys():
             made = getattr(runtime, name, None)
@@ -134,7 +176,7 @@ def launch(kernel: Any, threads: int, x: int, y: int, z: int, *arguments: Any) -
         return
     given = [FakeCUDAArray(a) if isinstance(a, np.ndarray) and a.ndim else a for a in arguments]
     if threads:
-        kernel[(min(x, BLOCKS), min(y, 2), 1), (THREADS, 1, 1)](*given)
+        kernel[(min(x, BLOCKS), min(y, 2), 1), (threads, 1, 1)](*given)
     else:
         width, height = min(x, 8), min(y, 2)  # one thread where nothing is shared
         blocks = min(-(-x // width), 2), min(-(-y // height), 2), min(z, 2)
@@ -202,6 +244,10 @@ def extremes(x: Any) -> Any:
     return x.max(axis=1), np.argmin(x, axis=0), (x > 0).any(), np.abs(x).max()
 
 
+def added(x: Any) -> Any:
+    return (x + 1).sum(axis=1), (x - 1).sum(), x.sum(axis=0)
+
+
 def gathered(x: Any, places: Any) -> Any:
     return x[places] * 2, np.take(x, places[::-1])
 
@@ -236,6 +282,7 @@ PROGRAMS: dict[Callable[..., Any], Callable[[], tuple[Any, ...]]] = {
     strided: lambda: (np.arange(120.0).reshape(12, 10), np.linspace(0, 1, 36).reshape(6, 6)),
     integers: lambda: (np.arange(-70, 130),),
     extremes: lambda: (np.sin(np.arange(60.0)).reshape(6, 10),),
+    added: lambda: (np.sin(np.arange(180.0)).reshape(6, 30),),
     gathered: lambda: (np.arange(30.0), np.array([3, -1, 7, 7, 0])),
     scattered: lambda: (np.arange(9.0), np.array([1, 3, -1, 3]), np.arange(4.0)),
     written: lambda: (np.linspace(-1, 1, 50),),

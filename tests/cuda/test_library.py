@@ -130,5 +130,5 @@ def test_products_of_ours_are_told() -> None:
 
 def test_one_module_imports_cupy() -> None:
     source = Path(tracejit.__file__).parent
-    naming = [p.name for p in source.rglob("*.py") if '"cupy' in p.read_text(encoding="utf-8")]
+    naming = [p.name for p in source.rglob("*.py") if '"cupy"' in p.read_text(encoding="utf-8")]
     assert naming == ["external.py"]

@@ -15,8 +15,8 @@ import tracejit
 HERE = Path(__file__).parent
 #: What is run, and must have launched something.
 NAMES = (
-    "philox mrg31k3p mt19937 elementwise strided integers extremes gathered scattered written "
-    "settled"
+    "philox mrg31k3p mt19937 elementwise strided integers extremes added gathered scattered "
+    "written settled"
 ).split()
 
 
@@ -26,7 +26,7 @@ NAMES = (
 def test_programs_run_as_their_text_says() -> None:
     """In a process of its own: Numba asks for its simulator when it is imported."""
     pytest.importorskip("cuda.bindings.nvvm")
-    paths = [str(HERE), str(Path(tracejit.__file__).parent.parent)]
+    paths = [str(HERE), str(HERE.parent), str(Path(tracejit.__file__).parent.parent)]
     environment = os.environ | {
         "NUMBA_ENABLE_CUDASIM": "1",
         "PYTHONPATH": os.pathsep.join(paths),
