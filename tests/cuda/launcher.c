@@ -38,6 +38,6 @@ int launch_kernel(kernel *k, uint32_t gx, uint32_t gy, uint32_t gz, uint32_t bx,
   }
   int code = k->run(words, grid, block, order);
   free(words), free(order);
-  if (!code && *k->misaligned) code = 5, *k->misaligned = 0;
+  if (!code && *k->misaligned) code = 6, *k->misaligned = 0;
   return code;
 }

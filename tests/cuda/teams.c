@@ -125,12 +125,13 @@ int launch(const uint64_t *P, const uint32_t *g, const uint32_t *t, const uint32
   state *all = malloc(threads * sizeof *all);
   int *is = malloc(threads * sizeof *is), code = 0;
   uint32_t *turn = malloc(threads * sizeof *turn);
+  begin();
   for (uint64_t k = 0; k < (uint64_t)g[0] * g[1] * g[2] && !code; k++) {
-    uint32_t b = order[k];
+    uint32_t b = this_block = order[k];
     random_state += b;
     dim ctaid = {b % g[0], b / g[0] % g[1], b / g[0] / g[1]};
     code = block(P, ctaid, ntid, nctaid, all, is, turn);
   }
   free(all), free(is), free(turn);
-  return code;
+  return code ? code : met ? 5 : 0;
 }

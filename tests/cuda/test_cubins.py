@@ -200,9 +200,9 @@ def check(code: Code) -> None:
     fused = code.ptx.count("fma.rn")
     assert not fused or products or "llvm.fma" in code.module
     counted = operations(code.cubin)
-    # Quotients and roots are made of such steps.
-    if not re.search(r"(div|sqrt|rcp)\.rn", code.ptx):
-        assert counted["FFMA"] + counted["DFMA"] <= fused
+    # Quotients and roots are made of such steps; code with loops may be there several times.
+    if not fused and not re.search(r"(div|sqrt|rcp)\.rn", code.ptx):
+        assert not counted["FFMA"] + counted["DFMA"]
     spilled = re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", code.said)
     assert spilled
     assert set(spilled) == {("0", "0")}

@@ -37,17 +37,40 @@ READ(uint64_t, double, of_f64) READ(uint32_t, float, of_f32) READ(uint16_t, _Flo
 typedef struct { uint32_t x, y, z; } dim;
 uint64_t vectors, misaligned;
 static inline void vector(uint64_t at, int size) { vectors++; misaligned += at % size != 0; }
+/* Which block wrote an element last in this launch; of many elements some are not noted. */
+static struct { uint64_t at; uint32_t launch, block; } written[1 << 16];
+static uint32_t launches, noted, this_block;
+static int met;
+static inline int place_of(uint64_t at) {
+  uint32_t k = (at * 0x9E3779B97F4A7C15ull) >> 48;
+  while (written[k].launch == launches && written[k].at != at) k = (k + 1) & 0xFFFF;
+  return k;
+}
+static inline int theirs(uint64_t at) {
+  int k = place_of(at);
+  return written[k].launch == launches && written[k].block != this_block;
+}
+static inline uint64_t ours(uint64_t at) { met |= theirs(at); return at; }
+static inline void write(uint64_t at) {
+  int k = place_of(at);
+  if (written[k].launch != launches && noted++ > 1 << 15) return;
+  written[k].at = at, written[k].launch = launches, written[k].block = this_block;
+}
+static inline void begin(void) { launches++, noted = met = 0; }
+#define STORE(t, place, value) { uint64_t at_ = (place); t v_ = (value); \\
+  met |= theirs(at_) && *(t*)at_ != v_; write(at_); *(t*)at_ = v_; }
 """
 _TAIL = """
 int launch(const uint64_t *P, const uint32_t *g, const uint32_t *t, const uint32_t *order) {
   dim nctaid = {g[0], g[1], g[2]}, ntid = {t[0], t[1], t[2]};
+  begin();
   for (uint64_t k = 0; k < (uint64_t)g[0] * g[1] * g[2]; k++) {
-    uint32_t b = order[k];
+    uint32_t b = this_block = order[k];
     dim ctaid = {b % g[0], b / g[0] % g[1], b / g[0] / g[1]};
     for (uint32_t z = 0; z < t[2]; z++) for (uint32_t y = 0; y < t[1]; y++)
       for (uint32_t x = 0; x < t[0]; x++) thread(P, (dim){x, y, z}, ctaid, ntid, nctaid);
   }
-  return 0;
+  return met ? 5 : 0;
 }
 """
 _TEAMS = Path(__file__).with_name("teams.c").read_text(encoding="utf-8")
@@ -57,7 +80,8 @@ FAULTS = {
     2: "threads of a block wait at different barriers",
     3: "threads wait for each other for ever",
     4: "threads touch an element of shared memory at once, and one writes it",
-    5: "a vector does not lie where it may be loaded or stored",
+    5: "blocks touch an element of an array, and one writes it",
+    6: "a vector does not lie where it may be loaded or stored",
 }
 _ROUND = {"rzi": "trunc", "rni": "rint", "rmi": "floor", "rpi": "ceil"}
 _SIGNS = {
@@ -220,8 +244,9 @@ class Translation:
             each = enumerate(t.strip() for t in o[0].strip("{}").split(","))
             return " ".join(self._load(t, f"({start} + {k * size})", kind) for k, t in each)
         targets = [t.strip() for t in o[0].strip("{}").split(",")]
+        own = "ours" if words[0] == "global" else ""
         return self._vector(o[1], targets, kind) + " ".join(
-            self._load(t, self._at(o[1], k, kind), kind) for k, t in enumerate(targets)
+            self._load(t, f"{own}({self._at(o[1], k, kind)})", kind) for k, t in enumerate(targets)
         )
 
     def _load(self, target: str, place: str, kind: str) -> str:
@@ -237,10 +262,12 @@ class Translation:
         for k, s in enumerate(sources):
             if floating(kind):
                 raw = {"f64": "uint64_t", "f32": "uint32_t", "f16": "uint16_t"}[kind]
-                done.append(f"*({raw}*){self._at(o[0], k, kind, True)} = {self.bits(s)};")
+                c, value = raw, self.bits(s)
             else:
-                place = self._at(o[0], k, kind, True)
-                done.append(f"*({_C[kind]}*){place} = {self.read(s, kind)};")
+                c, value = _C[kind], self.read(s, kind)
+            place = self._at(o[0], k, kind, True)
+            one = f"STORE({c}, {place}, {value})"
+            done.append(one if words[0] == "global" else f"*({c}*){place} = {value};")
         return " ".join(done)
 
     def _vector(self, address: str, several: list[str], kind: str) -> str:

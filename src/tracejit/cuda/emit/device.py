@@ -24,6 +24,7 @@ from tracejit.lower.kernel.statements import (
     Block,
     Call,
     Do,
+    Element,
     Expr,
     For,
     If,
@@ -31,7 +32,7 @@ from tracejit.lower.kernel.statements import (
     Store,
 )
 from tracejit.lower.kernel.verify import read_in
-from tracejit.lower.program import Computation, Loop, Program
+from tracejit.lower.program import Buffer, Computation, Loop, Program
 
 #: The parameter that says where a kernel tells that NumPy would have raised.
 FLAG = "flag"
@@ -49,8 +50,18 @@ class DeviceEmitter(Emitter):
         self.names, self.own, self.written = host.names, host.own, host.written
         self.count = host.count
         self.axis_of = {id(loop): axis for loop, axis in zip(reversed(grid), "xyz", strict=False)}
+        #: Of memory that iterations use in turn, an array that has some for each chunk, and which
+        #: chunk it is.
+        self.rows: dict[str, str] = {}
+        self.chunk = ""
         #: Scalars that the host gives, by name.
         self.scalars: dict[str, ParameterKind] = {}
+
+    def element(self, buffer: Buffer, *where: Any, **moved: Any) -> Element:
+        found = super().element(buffer, *where, **moved)
+        if not isinstance(found.array, str) or found.array not in self.rows:
+            return found
+        return Element(self.rows[found.array], (self.chunk, *found.index))
 
     def grid_kernel(self, name: str, item: Loop | Computation) -> GridKernel | None:
         """The kernel that does what `item` does; None where that is nothing."""

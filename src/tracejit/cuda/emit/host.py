@@ -18,7 +18,7 @@ from tracejit.cuda.packages import lacking
 from tracejit.cuda.passes.orderless import in_any_order, running_in_any_order
 from tracejit.cuda.passes.repeated import repeated_places
 from tracejit.cuda.passes.spread import spread
-from tracejit.cuda.passes.teams import team_of
+from tracejit.cuda.passes.teams import rows_in_turn, team_of
 from tracejit.cuda.source import CUDASource, ParameterKind, scalar_kind
 from tracejit.ir import ops
 from tracejit.ir.dims import Dim
@@ -170,6 +170,11 @@ class HostEmitter(Launching):
             self.kinds[name] = ParameterKind(storage(c.target.dtype), len(shape), "C", True)
             parts[c] = Buffer(c.target, shape, tuple(range(c.target.ndim)), name=name)
         device = DeviceEmitter(self.program, self, [], team)
+        for b in rows_in_turn(loop, self.program):
+            shape = (number, *b.shape, *((1,) if not b.shape and b.is_passing else ()))
+            name = self.temporary(b.node.dtype.char, *map(self.dim, shape))
+            self.kinds[name] = ParameterKind(storage(b.node.dtype), len(shape), "C", True)
+            device.rows[b.name] = name
         device.chunks.run(loop, parts)
         self._launched(device, [number])
         for c, part in parts.items():

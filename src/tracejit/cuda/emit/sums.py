@@ -70,7 +70,8 @@ class DeviceChunks(chunks.Chunks):
         length, number = (e.dim(d) for d in chunks_of(loop))
         extent = e.dim(loop.extent)
         chunk, start, end = (e.fresh("i") for _ in range(3))
-        self.sums.in_turn = _in_turn(loop, self.sums, e)
+        self.sums.in_turn = None if e.rows else _in_turn(loop, self.sums, e)
+        e.chunk = chunk
         kind = "teams" if self.sums.in_turn is None else "over_groups"
         block = For(index=chunk, kind=kind, operands=(number,))
         block.assign(start, Binary("*", chunk, length))

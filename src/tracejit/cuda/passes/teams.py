@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tracejit.cuda.passes.spread import are_alone
-from tracejit.lower.program import Computation, Flat, Kind, Loop, Program, computations_in
+from tracejit.lower.passes.chunks import own_computations, reduced_by_chunks
+from tracejit.lower.program import Buffer, Computation, Flat, Kind, Loop, Program, computations_in
 from tracejit.lower.styles import Chunk
 
 #: Threads of a team: as many as a sum has partial results.
@@ -52,6 +53,22 @@ def is_shared(loop: Loop, program: Program) -> bool:
     return are_alone(loop, loop, program, reduced) and all(
         c.kind in (Kind.MAP, Kind.SWEEP, Kind.SCATTER) or _may_be_shared(c) for c in inside
     )
+
+
+def rows_in_turn(loop: Loop, program: Program) -> list[Buffer]:
+    """Memory that each iteration of a loop by chunks uses anew: chunks need one each."""
+    if loop.has(Flat):
+        return []
+    found: dict[str, Buffer] = {}
+    whole = reduced_by_chunks(loop)
+    for c in own_computations(loop):
+        if c in whole or c.kind is Kind.SCATTER:
+            continue
+        place = c.kept.index(c.order[0]) if c.order[0] in c.kept else -1
+        for b in program.buffers[c.target]:
+            if place not in b.axes:
+                found[b.name] = b
+    return [*found.values()]
 
 
 def _is_ordered(c: Computation) -> bool:
