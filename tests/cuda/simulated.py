@@ -8,6 +8,7 @@ Each program gives what it gives on the CPU, or the process fails. Names that th
 
     over_x(n), over_y(n), over_z(n)    iterations that the threads of a grid share along an axis
     over_threads(n), over_groups(n)    those that the threads of a block, or the blocks, share
+    teams(n), team(first, end)         those of teams, which here have one thread each
     thread(), together(), shared(…)    see `tracejit.cuda.machine.shared`
     kernel(x, y, z, …)                 a launch for so many iterations along each axis
     all others                         our intrinsics, each compiled by Numba for the processor
@@ -16,6 +17,7 @@ Each program gives what it gives on the CPU, or the process fails. Names that th
 from __future__ import annotations
 
 import functools
+import itertools
 import linecache
 import warnings
 from collections.abc import Callable, Mapping
@@ -38,8 +40,10 @@ from tracejit.sandbox.rng_mrg import MRG_RandomStreams
 from tracejit.tensor.shared_randomstreams import RandomStreams
 from tracejit.theano.flags import change_flags
 
-#: The most threads of a block, and blocks of a grid, that are simulated.
-THREADS, BLOCKS = 32, 8
+#: The most blocks of a grid, of threads that work together, that are simulated.
+BLOCKS = 2
+#: The most threads of such a block, where it may have any number.
+FEW = 32
 #: What the names of loops and of threads mean, in the namespace of the text, whose `cuda` it is
 #: that the simulator exchanges.
 MEANINGS = """
@@ -52,6 +56,8 @@ def over_x4(n): return over_x(n)
 def over_threads(n): return range(cuda.threadIdx.x, n, cuda.blockDim.x)
 def over_groups(n): return range(cuda.blockIdx.x, n, cuda.gridDim.x)
 def span(first, end): return range(first, end)
+def teams(n): return over_x(n)
+def team(first, end): return range(first, end)
 def blocks(n): return range(0, n, 512)
 def block(first, n): return range(first, min(first + 512, n))
 def thread(): return cuda.threadIdx.x
@@ -66,6 +72,8 @@ def distinct(*arrays): pass
 def pause(*of): return lambda steps: steps
 """
 launches = 0
+#: Of the places where shared arrays are made.
+NUMBERS = itertools.count()
 
 
 class Namespace(dict[str, Any]):
@@ -74,7 +82,9 @@ class Namespace(dict[str, Any]):
     def __init__(self, source: CUDASource) -> None:
         numbers = {t: np.dtype(t).type for t in ("int8", "int16", "int32", "uint8", "uint16")}
         numbers |= {t: np.dtype(t).type for t in ("uint32", "uint64", "float32", "complex64")}
-        super().__init__(numbers, cuda=cuda, inf=np.inf, nan=np.nan, shared=self._shared)
+        super().__init__(
+            numbers, cuda=cuda, inf=np.inf, nan=np.nan, shared=self._shared, made=memory
+        )
         exec(MEANINGS, self)
         for name in _names(source.text) - self.keys() - source.kernels.keys():
             made = getattr(runtime, name, None)
@@ -85,17 +95,28 @@ class Namespace(dict[str, Any]):
         linecache.cache[file] = len(source.text), None, source.text.splitlines(True), file
         exec(compile(source.text, file, "exec"), self)
         for name, kernel in source.kernels.items():
-            self[name] = functools.partial(launch, self[name], kernel.threads)
+            self[name] = functools.partial(launch, self[name], _threads(kernel))
 
     def _shared(self, char: str, count: int) -> Callable[[], Any]:
         """An array that a block shares: the simulator tells them apart by where they are made."""
         place: dict[str, Any] = {}
-        text = f"def made(): return cuda.shared.array({count}, dtype)"
+        text = f"def made(dtype=dtype): return cuda.shared.array({count}, dtype)"
         scope = self
         scope["dtype"] = np.dtype(char)
-        exec(compile(text, f"<shared {len(scope)} {char} {count}>", "exec"), scope, place)
+        exec(compile(text, f"<shared {next(NUMBERS)}>", "exec"), scope, place)
         found: Callable[[], Any] = place["made"]
         return found
+
+
+def _threads(kernel: Any) -> int:
+    """The threads of a kernel's blocks: all, where there is an element of an array for each."""
+    one_each = f", {kernel.threads})" in kernel.text
+    return int(kernel.threads if one_each else min(kernel.threads, FEW))
+
+
+def memory(char: str, ndim: int) -> Callable[..., np.ndarray]:
+    """What makes memory for a program while it runs: its number, which is not used, and lengths."""
+    return lambda number, *lengths: np.full(lengths, 77).astype(char)
 
 
 def _names(text: str) -> set[str]:
@@ -127,14 +148,14 @@ def stand_in(name: str) -> Callable[..., Any]:
 
 
 def launch(kernel: Any, threads: int, x: int, y: int, z: int, *arguments: Any) -> None:
-    """A launch with few threads, which take turns."""
+    """A launch with few threads, which take turns; of those that work together, with all."""
     global launches
     launches += 1
     if min(x, y, z) <= 0:
         return
     given = [FakeCUDAArray(a) if isinstance(a, np.ndarray) and a.ndim else a for a in arguments]
     if threads:
-        kernel[(min(x, BLOCKS), min(y, 2), 1), (THREADS, 1, 1)](*given)
+        kernel[(min(x, BLOCKS), min(y, 2), 1), (threads, 1, 1)](*given)
     else:
         width, height = min(x, 8), min(y, 2)  # one thread where nothing is shared
         blocks = min(-(-x // width), 2), min(-(-y // height), 2), min(z, 2)

@@ -222,7 +222,7 @@ def test_registers(golden: Callable[[str, str], None]) -> None:
     """They are those of one version of the compilers."""
     if tuple(ptx.linker().version()) != (13, 0):
         pytest.skip("another assembler counts otherwise")
-    lines = [f"{'program':<24}kernel    " + "".join(f"sm_{a}{b:<6}" for a, b in ARCHITECTURES)]
+    lines = [f"{'program':<24}{'kernel':<20}" + "".join(f"sm_{a}{b:<6}" for a, b in ARCHITECTURES)]
     for name, _, _ in TABLE:
         kernels = compiled(name)
         if kernels is None:
@@ -230,7 +230,7 @@ def test_registers(golden: Callable[[str, str], None]) -> None:
             continue
         for kernel, codes in kernels.items():
             numbers = "".join(f"{code.registers:<9}" for code in codes.values())
-            lines.append(f"{name:<24}{kernel:<10}{numbers}".rstrip())
+            lines.append(f"{name:<24}{kernel:<20}{numbers}".rstrip())
     golden("cuda_registers.txt", "\n".join(lines))
 
 
