@@ -56,4 +56,5 @@ def whole(x: np.ndarray, functions: bool) -> Any:
     """The sum of all elements of a vector."""
     if len(x) <= CHUNK:
         return row(x, functions)
-    return carried([row(x[k : k + CHUNK], functions) for k in range(0, len(x), CHUNK)])
+    length = max(CHUNK, -(-len(x) // (1024 * BLOCK)) * BLOCK)
+    return carried([row(x[k : k + length], functions) for k in range(0, len(x), length)])

@@ -29,9 +29,8 @@ class Machine(Protocol):
 
     device: str
     name: str
-    #: Seconds of a timing, and functions that do not run there.
+    #: Seconds of a timing.
     least: float
-    lacks: frozenset[str]
 
     def upload(self, x: Array) -> Any:
         """An array of the machine's own."""
@@ -96,7 +95,7 @@ def bandwidth(machine: Machine, size: int) -> dict[str, float]:
 class Gpu:
     """The GPU of `device`, by tracejit's own arrays and the driver's copies."""
 
-    least, lacks = _LEAST, frozenset[str]()
+    least = _LEAST
 
     def __init__(self, device: str) -> None:
         from tracejit.lower.registry import target
@@ -134,7 +133,6 @@ class Pretended:
     """The host's memory, and kernels as the tests run them: `tests/cuda/fake.py`."""
 
     device, name, least = "pretended", "no GPU: times mean nothing", 1e-6
-    lacks = frozenset(("sin", "cos", "tan", "gammaln"))
 
     def __init__(self) -> None:
         sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "cuda"))

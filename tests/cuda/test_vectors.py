@@ -13,7 +13,23 @@ from fake import FakeDriver
 from test_kernels import on_device, same, sample
 
 import tracejit
+from tracejit.cuda.passes.vectors import by_vectors
+from tracejit.cuda.source import ParameterKind
 from tracejit.cuda.target import CUDA
+from tracejit.lower.kernel.statements import (
+    Assign,
+    Binary,
+    Block,
+    Call,
+    Constant,
+    Do,
+    Element,
+    For,
+    If,
+    Length,
+    Part,
+    Store,
+)
 from tracejit.lower.registry import register
 from tracejit.theano.flags import change_flags
 
@@ -168,3 +184,101 @@ def test_loops_are_not_unrolled() -> None:
     """A thread takes a step or two: to find out how many costs more than they do."""
     text = ptx_of(fused, np.ones(8), np.ones(8))
     assert "div" not in text and text.count("ld.global.nc.f64") == 2
+
+
+# The pass alone ---------------------------------------------------------------------------------
+
+DOUBLE = np.dtype(np.float64)
+KINDS = {
+    "x": ParameterKind(DOUBLE, 1, "C"),
+    "y": ParameterKind(DOUBLE, 1, "C", True),
+    "z": ParameterKind(np.dtype(np.float32), 1, "C", True),
+    "m": ParameterKind(DOUBLE, 2, "C", True),
+    "s": ParameterKind(DOUBLE, 1, "A", True),
+    "p": ParameterKind(np.dtype(np.int64), 1, "C"),
+    "n": ParameterKind(np.dtype(np.int64)),
+}
+X, Y, Z, S = (Element(name, ("i",)) for name in "xyzs")
+ADDED = Binary("+", "v", "v")
+
+
+def width(*body: Any, before: Any = ()) -> int:
+    """How many elements a loop of these statements takes at a time."""
+    loop = For([*body], index="i", kind="over_x", operands=("n",))
+    found = by_vectors(Block([*before, loop]), KINDS)
+    assert loop.kind == ("over_x" if found == 1 else f"over_x{found}")
+    return found
+
+
+TAKEN = {
+    "copies": ([Assign("v", X), Store(Y, "v")], 2),
+    "narrower ones": ([Assign("v", Z), Store(Z, "v")], 4),
+    "of two widths": ([Assign("v", X), Store(Y, "v"), Store(Z, "v")], 2),
+    "in place": ([Assign("v", Y), Store(Y, ADDED)], 2),
+    "nothing read": ([Store(Y, Constant(1.0, DOUBLE))], 2),
+    "gathers": ([Assign("v", Element("x", (Element("p", ("i",)),))), Store(Y, "v")], 2),
+    "conditions": ([If([Assign("v", X)], test="c"), Store(Y, "v")], 2),
+    "rows": ([Assign("v", X), Store(Element("m", ("j", "i")), "v")], 2),
+    "rows by a sum": ([Store(Element("m", (Binary("+", "j", 1), "i")), "v")], 2),
+    "columns": ([Assign("v", X), Store(Element("m", ("i", "j")), "v")], 1),
+    "gaps": ([Assign("v", X), Store(S, "v")], 1),
+    "a load with gaps": ([Assign("v", S), Store(Y, "v")], 2),
+    "no store": ([Assign("v", X)], 1),
+    "beside": ([Store(Element("y", (Binary("+", "i", 1),)), "v")], 1),
+    "a condition's store": ([Assign("v", X), If([Store(Y, "v")], test="c")], 1),
+    "one of both sides": (
+        [Store(Z, "v"), If([], test="c", otherwise=Block([Store(Y, "v")]))], 1),
+    "stored twice": ([Store(Y, "v"), Store(Y, ADDED)], 1),
+    "read after": ([Store(Y, "v"), Assign("w", Y), Store(Z, "w")], 1),
+    "read elsewhere": ([Assign("v", Element("y", (Binary("+", "i", 1),))), Store(Y, "v")], 1),
+    "read elsewhere under a condition": (
+        [If([Assign("v", Element("y", ("j",)))], test="c"), Store(Y, "v")], 1),
+    "read in another row": (
+        [Assign("v", Element("m", ("j", "i"))), Store(Element("m", ("k", "i")), "v")], 1),
+    "read by a part": (
+        [Assign("v", Element(Part("m", ("j",), 1), ("k",))), Store(Element("m", ("j", "i")), "v")],
+        1),
+    "an index that changes": ([Assign("j", X), Store(Element("m", ("j", "i")), "v")], 1),
+    "an index that is loaded": ([Store(Element("m", (Element("p", (0,)), "i")), "v")], 1),
+    "given whole": ([Assign("v", Call("outside", ("y", "i"))), Store(Y, "v")], 1),
+    "a length": ([Assign("v", Length("y", 0)), Store(Y, X)], 2),
+    "a loop inside": ([For([], index="k", kind="range", operands=(3,)), Store(Y, "v")], 2),
+    "a loop that does something": (
+        [For([Assign("w", "v")], index="k", kind="range", operands=(3,)), Store(Y, "v")], 1),
+    "a call for what it does": ([Do(Call("raise_flag", ("n",))), Store(Y, "v")], 1),
+    "long": ([*(Assign(f"v{k}", Call("exp", ("v",))) for k in range(11)), Store(Y, "v")], 1),
+    "not so long": ([*(Assign(f"v{k}", Call("exp", ("v",))) for k in range(9)), Store(Y, "v")], 2),
+    "many draws": (
+        [*(Assign(f"v{k}", Call("philox_normal", ("v",))) for k in range(11)), Store(Y, "v")], 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_which_loops(name: str) -> None:
+    body, wanted = TAKEN[name]
+    assert width(*body) == wanted
+
+
+def test_flat_views() -> None:
+    """They are the arrays that they are views of."""
+    flat = [Assign("f", Call("flat", ("m",))), Assign("g", Call("flat", ("f",)))]
+    here, next_one = (Element("f", (e,)) for e in ("i", Binary("+", "i", 1)))
+    assert width(Assign("v", X), Store(here, "v"), before=flat) == 2
+    assert width(Assign("v", next_one), Store(here, "v"), before=flat) == 1
+    row = Element("m", ("j", "i"))
+    assert width(Assign("v", row), Store(here, "v"), before=flat) == 1
+    assert width(Store(here, "v"), Assign("v", row), before=flat) == 1
+    assert width(Assign("v", Element("g", ("j",))), Store(here, "v"), before=flat) == 1
+
+
+def test_pairs() -> None:
+    """A complex number of 16 bytes is a vector itself."""
+    kinds = {"x": ParameterKind(np.dtype(complex), 1, "C", True)}
+    loop = For([Store(X, "v")], index="i", kind="over_x", operands=("n",))
+    assert by_vectors(Block([loop]), kinds) == 1 and loop.kind == "over_x1"
+
+
+@pytest.mark.parametrize("kind", ["over_y", "range"])
+def test_other_loops(kind: str) -> None:
+    loop = For([Store(Y, "v")], index="i", kind=kind, operands=("n",))
+    assert by_vectors(Block([loop]), KINDS) == 1 and loop.kind == kind

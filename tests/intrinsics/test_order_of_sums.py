@@ -78,6 +78,13 @@ def test_several_sums_in_a_loop() -> None:
         assert first == sums.whole(y, False) and second == sums.whole(y + 2, False)
 
 
+def test_chunks_of_very_many() -> None:
+    """There are no more than 1024 chunks, which are longer then."""
+    x = numbers("float32", 9_000_000)
+    total = tracejit.function(lambda x: x.sum(), on_unsupported="error")
+    assert total(x) == sums.whole(x, False)
+
+
 def by_blocks(x: np.ndarray, count: int, op: np.ufunc, start: Any) -> Any:
     """A product, or a complex sum: blocks go on with what those before have given."""
     total = start

@@ -14,6 +14,33 @@ class Pass(NamedTuple):
 
 
 PASSES = {
+    "vectors": Pass(
+        "cuda/passes/vectors.py",
+        "tests/cuda/test_vectors.py",
+        (
+            ("loads come before all stores", "or memory in stores or not _is_beside(e,",
+             "or not _is_beside(e,"),
+            ("sides of a branch are done", "yield from _statements(s, True)\n            if",
+             "yield from _statements(s, False)\n            if"),
+            ("other rows are others' memory", "all(a.index == b.index for a, b in places)", "True"),
+            ("views are arrays of their own", "while found in self.base:", "while found in ():"),
+            ("indices may change", "and own.isdisjoint(names(i)) for", "for"),
+            ("what is read elsewhere is not seen", "other.isdisjoint(stores) and", ""),
+            ("whatever is long", "or steps > _LARGEST", ""),
+            ("the narrowest counts", "// max(d.itemsize", "// min(d.itemsize"),
+        ),
+    ),
+    "packs": Pass(
+        "cuda/machine/vectors.py",
+        "tests/cuda/test_vectors.py",
+        (
+            ("alignment is that of an element", "_bytes(builder, e, width) - 1", "7"),
+            ("only loads are looked at", "loads, *accesses.stores]", "loads]"),
+            ("halves in the wrong order", "b.zext(high, _NUMBER), _NUMBER(16)",
+             "b.zext(low, _NUMBER), _NUMBER(16)"),
+            ("all lanes are the first", "lanes[self.lane]", "lanes[0]"),
+        ),
+    ),
     "materialise": Pass(
         "lower/materialise.py",
         "tests/lower/test_materialise.py",
@@ -177,9 +204,18 @@ PASSES = {
         "cpu/passes/windows.py",
         "tests/cpu/passes/test_windows.py",
         (
+            ("a draw stays where it was", "program.items.remove(item)", "pass"),
+            ("others are forgotten", "drawn=(item, *before.drawn)", "drawn=(item,)"),
+            ("a block is as large as all", "Window(loop, BLOCK)", "Window(loop, 1 << 20)"),
+        ),
+    ),
+    "draws": Pass(
+        "lower/passes/draws.py",
+        "tests/cpu/passes/test_windows.py",
+        (
             ("in another order", "index != access.identity(len(c.domain))", "False"),
             ("of a loop that has begun anew", "or _is_late(loop, draw, program)", ""),
-            ("a result is a block", " or item.target in program.outputs", ""),
+            ("a result is a block", " or draw.target in program.outputs", ""),
             ("read by two loops", "any(loop is not reading[0] for loop in reading)", "False"),
             ("a call reads a block", "(*reshaped, *_whole(c))", "(*reshaped,)"),
         ),

@@ -11,6 +11,7 @@ from tracejit.cuda.machine.products import add_product
 from tracejit.cuda.machine.samplers import philox_randint, philox_random_integers
 from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
 from tracejit.cuda.machine.sorted import sorts_before
+from tracejit.cuda.machine.teams import sum_teams
 from tracejit.cuda.machine.views import affine
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
 from tracejit.intrinsics.cast import *  # noqa: F403
@@ -96,6 +97,7 @@ __all__ = [
     "sum_carry",
     "sum_close",
     "sum_open",
+    "sum_teams",
     "thread",
     "threads",
     "together",

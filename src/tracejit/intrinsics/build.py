@@ -199,7 +199,7 @@ class Builder:
 
     def _in_rounds(self, s: For, updated: list[Partial]) -> None:
         """A loop of sums: whole rounds of partial results, and the elements that are left."""
-        b, partial = self.b, min(p.count for p in updated)
+        b, partial = self.b, min(p.results for p in updated)
         start, count = structure.extent_of(b, s.kind, [self.value(o)[1] for o in s.operands])
         alone = s.kind == "again" or not self.vectors
         known = structure.opaque(b, count) if self.vectors else count

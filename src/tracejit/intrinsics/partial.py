@@ -44,7 +44,7 @@ class Partial(NamedTuple):
     kind: Any
 
     @property
-    def count(self) -> int:
+    def results(self) -> int:
         """How many partial results there are."""
         return PARTIAL[
             getattr(self.kind, "underlying_float", getattr(self.kind, "dtype", self.kind))

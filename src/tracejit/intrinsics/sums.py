@@ -31,7 +31,7 @@ def _add_product(builder: ir.IRBuilder, total: ir.Value, x: ir.Value, y: ir.Valu
     return builder.fadd(total, product, flags=("reassoc", "contract"))
 
 
-def _two_sum(builder: ir.IRBuilder, total: ir.Value, y: ir.Value) -> ir.Value:
+def with_part_added(builder: ir.IRBuilder, total: ir.Value, y: ir.Value) -> ir.Value:
     """The total with `y` added to its sum, and the rounding error of that to its error."""
     x = builder.extract_value(total, _SUM)
     rounded = builder.fadd(x, y)
@@ -105,7 +105,7 @@ def sum_block(typingctx: Any, total: Any) -> Any:
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         part = builder.extract_value(args[0], _PART)
-        carried = _two_sum(builder, args[0], part)
+        carried = with_part_added(builder, args[0], part)
         return builder.insert_value(carried, ir.Constant(part.type, 0.0), _PART)
 
     return total(total), codegen
@@ -118,7 +118,7 @@ def sum_carry(typingctx: Any, total: Any, value: Any) -> Any:
         return None
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        return _two_sum(builder, *args)
+        return with_part_added(builder, *args)
 
     return total(total, value), codegen
 

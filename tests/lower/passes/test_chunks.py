@@ -17,6 +17,7 @@ from tracejit.lower.passes.chunks import (
     CHUNK,
     LENGTH,
     NUMBER,
+    POINTS,
     TILE,
     TILED_LENGTH,
     chunk_length,
@@ -100,7 +101,7 @@ KERNEL = {"imax": max, "imin": min, "idiv": lambda a, b: a // b}
 
 @pytest.mark.parametrize("tiled", [False, True])
 def test_what_kernels_compute_is_the_number(tiled: bool) -> None:
-    for count in (1, 2, 31, 32, 33, 255, 256, 257, 8191, 8192, 8193, 1 << 20):
+    for count in (1, 2, 31, 32, 33, 255, 256, 257, 8191, 8192, 8193, 1 << 20, 10**8):
         for inner in (0, 1, 2, 7, 500, 511, 512, 513, 8193, 1 << 16):
             formula = fill(TILED_LENGTH if tiled else LENGTH, count=count, inner=inner)
             length = eval(Text().expression(formula), KERNEL)
@@ -108,13 +109,16 @@ def test_what_kernels_compute_is_the_number(tiled: bool) -> None:
             formula = fill(NUMBER, count=count, length=length)
             number = eval(Text().expression(formula), KERNEL)
             assert chunk_number(count, inner, tiled) == number
+            if inner == 1 and not tiled:
+                assert eval(Text().expression(fill(POINTS, count=count)), KERNEL) == length
             assert (number - 1) * length < count <= number * length
 
 
 def test_lengths() -> None:
     assert chunk_length(10**6, 1, False) == CHUNK
-    assert chunk_length(10**6, 100, False) == CHUNK // 100
-    assert chunk_length(10**6, 10**6, False) == 1
+    assert chunk_length(1000, 100, False) == CHUNK // 100
+    assert chunk_length(1000, 10**6, False) == 1
+    assert chunk_number(10**8, 1, False) <= 1024 and chunk_length(10**8, 1, False) % 512 == 0
     assert chunk_length(10**6, 100, True) == (TILE // 100 + 3) // 4 * 4
     assert chunk_length(10**6, 10**6, True) == 64  # rows, at least
     assert chunk_length(800, 1, True) == 100  # an eighth

@@ -58,7 +58,7 @@ def printed(kernel: Kernel, given: list[Buffer], returned: list[Buffer]) -> CPUS
         [*(None for _ in head), *text.origins],
         given,
         returned,
-        text.calls,
+        calls=text.calls,
     )
 
 

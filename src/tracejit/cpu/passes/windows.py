@@ -10,22 +10,12 @@ from dataclasses import replace
 
 from tracejit.cpu.styles import BlockedDraws
 from tracejit.intrinsics.blocks import BLOCK
-from tracejit.ir import ops
-from tracejit.ir.node import Node
-from tracejit.lower import access
-from tracejit.lower.placement import placement
+from tracejit.lower.passes.draws import reader
 from tracejit.lower.program import (
     Computation,
-    Flat,
-    Kind,
-    Loop,
     Program,
     Window,
-    computations_in,
 )
-
-#: Distributions that are drawn block by block.
-IN_BLOCKS = ("random_sample",)
 
 
 def draw_in_loops(program: Program) -> None:
@@ -34,12 +24,9 @@ def draw_in_loops(program: Program) -> None:
     Guarantees: the state that a draw leaves is there when it is read, by a later draw mostly.
     """
     for item in reversed(list(program.items)):
-        if not isinstance(item, Computation) or item.value.op is not ops.DRAW:
-            continue
-        if item.value.attr[0] not in IN_BLOCKS or item.target in program.outputs:
-            continue
-        loop = _reader(item, program)
+        loop = reader(item, program) if isinstance(item, Computation) else None
         if loop is not None:
+            assert isinstance(item, Computation)
             program.items.remove(item)
             before = loop.get(BlockedDraws)
             if before is None:
@@ -47,55 +34,3 @@ def draw_in_loops(program: Program) -> None:
             else:
                 loop.style = replace(before, drawn=(item, *before.drawn))
             program.windows[item.target] = Window(loop, BLOCK)
-
-
-def _reader(draw: Computation, program: Program) -> Loop | None:
-    """The one loop that reads all of a draw, in its order; None where it is read otherwise."""
-    reading: list[Loop] = []
-    for computations in program.stored.values():
-        for c in computations:
-            at = [index for node, index in c.reads if node is draw.target]
-            if c.target.op is ops.ADVANCE:
-                continue
-            reshaped = (_source(n) for n, _ in c.reads if n is not draw.target)
-            if draw.target in (*reshaped, *_whole(c)):
-                return None
-            if not at:
-                continue
-            if len(c.loops) != 1 or c.domain != draw.target.shape or c.order[0] != 0:
-                return None
-            if any(index != access.identity(len(c.domain)) for index in at):
-                return None
-            reading.append(c.loops[0])
-    if not reading or any(loop is not reading[0] for loop in reading):
-        return None
-    loop = reading[0]
-    nested = loop not in program.items or any(isinstance(item, Loop) for item in loop.items)
-    flat = loop.has(Flat) or draw.target.ndim == 1
-    if nested or loop.copies or not flat or _is_late(loop, draw, program):
-        return None
-    return loop
-
-
-def _is_late(loop: Loop, draw: Computation, program: Program) -> bool:
-    """Whether the state that a draw leaves is read before the end of `loop`."""
-    items = program.items[: program.items.index(loop) + 1]
-    for item in items:
-        inside = [item] if isinstance(item, Computation) else [*computations_in(item), *item.draws]
-        for c in inside:
-            read = (*(node for node, _ in c.reads), *_whole(c))
-            if any(n.op is ops.ADVANCE and n.args[0] is draw.target for n in read):
-                return True
-    return False
-
-
-def _whole(c: Computation) -> tuple[Node, ...]:
-    """What a call reads, all of it."""
-    called = c.kind in (Kind.LIBRARY, Kind.MATMUL)
-    return placement(c.value).whole(c.value) if called else ()
-
-
-def _source(node: Node) -> Node:
-    while node.op is ops.RESHAPE:
-        node = node.args[0]
-    return node

@@ -10,7 +10,7 @@ from typing import Any
 from tracejit.cuda.emit.launching import grid_kernel
 from tracejit.cuda.emit.sums import DeviceChunks, TeamSums
 from tracejit.cuda.packages import lacking
-from tracejit.cuda.passes.teams import is_shared
+from tracejit.cuda.passes.teams import THREADS, is_shared
 from tracejit.cuda.passes.vectors import by_vectors
 from tracejit.cuda.source import GridKernel, ParameterKind, scalar_kind
 from tracejit.ir.node import Node
@@ -60,7 +60,7 @@ class DeviceEmitter(Emitter):
         """The kernel of what has been emitted; None where that is nothing."""
         if not any(isinstance(s, Block | Store | Do) for s in self.body.statements()):
             return None
-        return self.finished(name)
+        return self.finished(name, 0 if self.chunks.sums.in_turn is None else THREADS)
 
     def finished(self, name: str, threads: int = 0) -> GridKernel:
         """The kernel of what has been emitted, for blocks of so many threads."""

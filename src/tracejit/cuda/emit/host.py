@@ -190,7 +190,7 @@ class HostEmitter(Launching):
         if made.width > 1:
             more, shift = made.width - 1, made.width.bit_length() - 1
             x = Binary(">>", Group(Binary("+", x, more)), shift)
-        if made.team > 1:
+        if made.team > 1 and not made.threads:
             x = Binary("*", x, made.team)
         self.call_kernel(name, (x, y, z), made.kernel.parameters)
 

@@ -9,25 +9,44 @@ from tracejit.ir.dims import Dim
 from tracejit.lower.emit import chunks
 from tracejit.lower.emit.accumulate import Version, kept_element, led
 from tracejit.lower.emit.sums import Sums
-from tracejit.lower.kernel.statements import Binary, Block, Call, Element, Expr, For, Store
+from tracejit.lower.kernel.statements import Binary, Block, Call, Element, Expr, Factory, For, Store
 from tracejit.lower.passes.chunks import chunks_of
 from tracejit.lower.program import Buffer, Computation, Kind, Loop
-from tracejit.lower.styles import Chunk
+from tracejit.lower.styles import Chunk, Tile
 
 
 class TeamSums(Sums):
     """Accumulators of which a team's threads have a part each."""
 
     e: Any
+    #: The loop whose blocks the teams of a block of threads take in turn.
+    in_turn: Loop | None = None
 
     def open(
         self, loop: Loop, inside: list[Computation], first: Expr | None, last: Expr
     ) -> Version:
         version = super().open(loop, inside, first, last)
         inner = version.blocks[-1]
-        if isinstance(inner, For) and inner.kind == "block" and self.e.is_shared(loop):
+        assert isinstance(inner, For)
+        if inner.kind == "block" and self.e.is_shared(loop):
             inner.kind = "team_block"
-        return version
+        if loop is not self.in_turn:
+            return version
+        outer = version.blocks[0]
+        assert isinstance(outer, For)
+        outer.kind = "team_blocks"
+        sums, last = self.ending_in(loop, inside), inner.operands[1]
+
+        added_up = f"sum_teams_{self.e.team}"
+        self.e.factories[added_up] = Factory("sum_teams", (self.e.team,))
+
+        def close() -> None:
+            for c in sums:
+                name = self.totals[(c, loop)]
+                added = Call(added_up, (name, version.start, last))
+                self.e.path[-1].assign(name, added, c.target.origin)
+
+        return version._replace(close=close)
 
     def is_over(self, loop: Loop) -> bool:
         return not loop.has(Chunk)
@@ -42,6 +61,7 @@ class TeamSums(Sums):
 class DeviceChunks(chunks.Chunks):
     """A kernel in which teams take chunks, and others that combine what these gave."""
 
+    e: Any
     sums: TeamSums
 
     def run(self, loop: Loop, parts: Mapping[Computation, Buffer]) -> None:
@@ -50,7 +70,9 @@ class DeviceChunks(chunks.Chunks):
         length, number = (e.dim(d) for d in chunks_of(loop))
         extent = e.dim(loop.extent)
         chunk, start, end = (e.fresh("i") for _ in range(3))
-        block = For(index=chunk, kind="teams", operands=(number,))
+        self.sums.in_turn = _in_turn(loop, self.sums, e)
+        kind = "teams" if self.sums.in_turn is None else "over_groups"
+        block = For(index=chunk, kind=kind, operands=(number,))
         block.assign(start, Binary("*", chunk, length))
         block.assign(end, Call("imin", (Binary("+", start, length), extent)))
         e.open(block)
@@ -96,6 +118,16 @@ class DeviceChunks(chunks.Chunks):
         for buffer in e.program.buffers[c.target]:
             inner.add(Store(kept_element(c, buffer, place), total, c.target.origin))
         return [c.domain[axis] for axis in reversed(c.order[1:]) if axis not in c.reduced][:3]
+
+
+def _in_turn(loop: Loop, sums: TeamSums, e: Any) -> Loop | None:
+    """The loop whose blocks teams may take in turn, if that is what is chunked."""
+    [*inside] = loop.items
+    if loop.has(Tile) or not all(isinstance(c, Computation) for c in inside):
+        return None
+    each = [c for c in inside if isinstance(c, Computation)]
+    fits = sums.ending_in(loop, each) and not sums.rounds_in(loop, each)
+    return loop if fits and e.is_shared(loop) else None
 
 
 def _loops(block: Block, inner: Block) -> list[For]:

@@ -111,11 +111,14 @@ together()
 #: The block of words after the one at `old`, at `new`. Each step reads what those before have made.
 _TWIST = (
     _step(0, _BEHIND, "s[old + k]", "s[old + k + 1]", f"s[old + k + {_SHIFT}]")
-    + _step(_BEHIND, _BEHIND, *(f"s[old + k + {_BEHIND + j}]" for j in (0, 1)), "s[new + k]")
+    + _step(
+        _BEHIND, _BEHIND, f"s[old + k + {_BEHIND}]", f"s[old + k + {_BEHIND + 1}]", "s[new + k]"
+    )
     + _step(
         2 * _BEHIND,
         _WORDS - 1 - 2 * _BEHIND,
-        *(f"s[old + k + {2 * _BEHIND + j}]" for j in (0, 1)),
+        f"s[old + k + {2 * _BEHIND}]",
+        f"s[old + k + {2 * _BEHIND + 1}]",
         f"s[new + k + {_BEHIND}]",
     )
     + f"""\

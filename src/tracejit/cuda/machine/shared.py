@@ -40,11 +40,27 @@ thread, threads = _number("thread", "tid.x"), _number("threads", "ntid.x")
 group, groups = _number("group", "ctaid.x"), _number("groups", "nctaid.x")
 
 
-def _together(b: ir.IRBuilder, tys: Any) -> ir.Value:
+def shared_memory(b: ir.IRBuilder, element: ir.Type, count: int) -> ir.Value:
+    """The address of so many elements that the threads of a block share."""
+    number = sum(v.name.startswith("shared") for v in b.module.global_values)
+    kind = ir.ArrayType(element, count)
+    memory = ir.GlobalVariable(b.module, kind, f"shared{number}", _SHARED)
+    memory.linkage, memory.align = "internal", 16
+    memory.initializer = ir.Constant(kind, ir.Undefined)
+    first = b.gep(memory, [_INT(0), _INT(0)])
+    return b.addrspacecast(first, element.as_pointer())
+
+
+def wait_for_block(b: ir.IRBuilder) -> None:
+    """Go on when all threads of the block are here, and see what they have stored."""
     kind = ir.FunctionType(ir.VoidType(), ())
     function = b.module.declare_intrinsic("llvm.nvvm.barrier0", (), kind)
     set.add(function.attributes, "convergent")  # llvmlite does not know it
     b.call(function, ())
+
+
+def _together(b: ir.IRBuilder, tys: Any) -> ir.Value:
+    wait_for_block(b)
     return _NOTHING
 
 
@@ -58,17 +74,10 @@ def shared(char: str, count: int) -> Any:
     size = np.dtype(char).itemsize
 
     def emit(context: Any, b: ir.IRBuilder, tys: Any) -> ir.Value:
-        element = context.get_data_type(made.dtype)
-        number = sum(v.name.startswith("shared") for v in b.module.global_values)
-        kind = ir.ArrayType(element, count)
-        memory = ir.GlobalVariable(b.module, kind, f"shared{number}", _SHARED)
-        memory.linkage, memory.align = "internal", 16
-        memory.initializer = ir.Constant(kind, ir.Undefined)
-        first = b.gep(memory, [_INT(0), _INT(0)])
         array = context.make_array(made)(context, b)
         populate_array(
             array,
-            data=b.addrspacecast(first, array.data.type),
+            data=shared_memory(b, context.get_data_type(made.dtype), count),
             shape=cgutils.pack_array(b, [_INT(count)], _INT),
             strides=cgutils.pack_array(b, [_INT(size)], _INT),
             itemsize=context.get_constant(types.intp, size),

@@ -8,23 +8,38 @@
             v = sum_block(v)                which are one behind the loop, and the same for all
         b[i] = v                    one thread stores, and the others wait
 
+Where a sum is over everything, the teams of a block take a chunk, each a block of it in turn:
+
+    for i in over_groups(n):        a block of threads an iteration
+        v = sum_open(0.0)
+        for k in team_blocks(m):            a team an iteration
+            for j in team_block(k, m):
+                v = sum_add(v, x[j])
+            v = sum_teams(v, k, m)          what the teams have is added in the order of the blocks
+
 So a team's partial results are those of a CPU's vectors (`intrinsics.partial`): a team has as many
 threads as there are. In loops that are not shared, a team's threads go through all iterations.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba.core import types
+from numba.extending import intrinsic
 
+from tracejit.cuda.machine.shared import shared_memory, wait_for_block
+from tracejit.cuda.passes.teams import THREADS
 from tracejit.intrinsics import places, structure
+from tracejit.intrinsics.blocks import BLOCK
 from tracejit.intrinsics.build import Builder
 from tracejit.intrinsics.grid import register
 from tracejit.intrinsics.partial import ORDERED, Partial, partial_numbers, set_aside
-from tracejit.lower.kernel.statements import Assign, Call, Expr, For, Store
+from tracejit.intrinsics.sums import with_part_added
+from tracejit.lower.kernel.statements import Assign, Call, Expr, For, Statement, Store
 from tracejit.lower.kernel.verify import every
 
 _INT, _WORD, _BIT = ir.IntType(64), ir.IntType(32), ir.IntType(1)
@@ -45,10 +60,84 @@ class Pending(NamedTuple):
     operands: list[tuple[Any, ir.Value]]
 
 
+def _sum_of_teams(s: Statement) -> str:
+    """The name of the sum to which a statement adds what the teams of a block have; or none."""
+    if not (isinstance(s, Assign) and isinstance(s.value, Call)):
+        return ""
+    return s.name if s.value.function.startswith("sum_teams") else ""
+
+
+def _is_first(b: ir.IRBuilder, team: int) -> ir.Value:
+    """Whether a thread is its team's first one: asked anew, or loops are made for either."""
+    asked = b.asm(ir.FunctionType(_WORD, ()), "mov.u32 $0, %laneid;", "=r", (), True)
+    return b.icmp_unsigned("==", b.and_(asked, _WORD(team - 1)), _WORD(0))
+
+
+def _number(b: ir.IRBuilder, team: int) -> ir.Value:
+    """The number of a team in its block."""
+    return b.lshr(register(b, "tid.x"), _INT(team.bit_length() - 1))
+
+
+def _kept(b: ir.IRBuilder, team: int, value: ir.Value) -> ir.Value:
+    """Where the values of all teams of a block are, for all to see."""
+    kept = shared_memory(b, _stored(value.type), THREADS // team)
+    with b.if_then(_is_first(b, team)):
+        stored = b.zext(value, _stored(value.type)) if value.type == _BIT else value
+        b.store(stored, b.gep(kept, [_number(b, team)]))
+    wait_for_block(b)
+    return kept
+
+
+def _stored(kind: ir.Type) -> ir.Type:
+    return ir.IntType(8) if kind == _BIT else kind
+
+
+def _taken(b: ir.IRBuilder, kept: ir.Value, number: int, kind: ir.Type) -> ir.Value:
+    """The value of a team."""
+    value = b.load(b.gep(kept, [_INT(number)]))
+    return b.trunc(value, kind) if kind == _BIT else value
+
+
+@functools.cache
+def sum_teams(team: int) -> Any:
+    """The intrinsic ``sum_teams(total, start, last)``: what the teams of a block have of a sum.
+
+    Teams of so many threads have the blocks one after another, this one that from `start` on; those
+    before `last` are added to the total in their order.
+    """
+
+    @intrinsic
+    def sum_teams(typingctx: Any, total: Any, start: Any, last: Any) -> Any:
+        def codegen(context: Any, b: ir.IRBuilder, signature: Any, args: Any) -> Any:
+            total, start, last = args
+            part = b.extract_value(total, 0)
+            kept = _kept(b, team, part)
+            first = b.sub(start, b.mul(_number(b, team), _INT(BLOCK)))
+            for k in range(THREADS // team):
+                more = with_part_added(b, total, _taken(b, kept, k, part.type))
+                there = b.icmp_signed("<", b.add(first, _INT(k * BLOCK)), last)
+                total = _chosen(b, there, more, total)
+            wait_for_block(b)  # before these are others
+            return b.insert_value(total, ir.Constant(part.type, 0.0), 0)
+
+        return total(total, start, last), codegen
+
+    return sum_teams
+
+
+def _chosen(b: ir.IRBuilder, test: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
+    for k in range(x.type.count):
+        one = b.select(test, *(b.extract_value(v, k) for v in (x, y)))
+        x = b.insert_value(x, one, k)
+    return x
+
+
 class TeamBuilder(Builder):
     """Builds kernels for teams of `team` threads; one of one thread is a thread like any other."""
 
     team = 1
+    #: How many teams there are in a block, where these work together.
+    teams = 1
     #: Whether the open loop's iterations are shared by the threads of a team.
     sharing = False
     #: What is left for later, where that is what a loop does.
@@ -59,6 +148,8 @@ class TeamBuilder(Builder):
             self._loop(s, self._over_teams(self.value(s.operands[0])[1]))
         elif s.kind in ("team", "team_block"):
             self._shared_loop(s)
+        elif s.kind == "team_blocks":
+            self._blocks_of_teams(s)
         else:
             super()._for(s)
 
@@ -129,6 +220,8 @@ class TeamBuilder(Builder):
         b = self.b
         kind = {"team": "span", "team_block": "block"}[s.kind]
         start, count = structure.extent_of(b, kind, [self.value(o)[1] for o in s.operands])
+        if self.teams > 1:  # of which the last ones may have nothing to do
+            count = b.select(b.icmp_signed("<", count, _INT(0)), _INT(0), count)
         ordered = self._updated(s)
         others = self._in_any_order(s, ordered)
         starts = [b.load(place) for _, (_, place) in others]
@@ -137,7 +230,7 @@ class TeamBuilder(Builder):
             if neutral is not None:
                 other = ir.Constant(value.type, neutral)
                 b.store(b.select(self._is_first(), value, other), place)
-        threads = min((p.count for p in ordered), default=self.team)
+        threads = min((p.results for p in ordered), default=self.team)
         self.sharing = True
         if ordered:
             self._partial(s, start, count, ordered, threads)
@@ -150,9 +243,7 @@ class TeamBuilder(Builder):
             self._wait()
 
     def _is_first(self) -> ir.Value:
-        """Whether a thread is its team's first one: asked anew, or loops are made for either."""
-        asked = self.b.asm(ir.FunctionType(_WORD, ()), "mov.u32 $0, %laneid;", "=r", (), True)
-        return self.b.icmp_unsigned("==", self.b.and_(asked, _WORD(self.team - 1)), _WORD(0))
+        return _is_first(self.b, self.team)
 
     def _each_a_thread(self, s: For, start: ir.Value, count: ir.Value, threads: int) -> bool:
         """Iterations that so many threads share; whether elementary functions stand in them."""
@@ -245,6 +336,38 @@ class TeamBuilder(Builder):
             kind, place = self.env[each.name]
             found[each.name] = value.function, (kind.dtype, place)  # type: ignore[union-attr]
         return list(found.values())
+
+    # Teams of a block ------------------------------------------------------------------------
+
+    def _blocks_of_teams(self, s: For) -> None:
+        b = self.b
+        self.teams = THREADS // self.team
+        totals = {name for inner in every(s) if (name := _sum_of_teams(inner))}
+        taken = [Partial(self.env[name][1], "", None) for name in totals]
+        others = self._in_any_order(s, taken)
+        first = b.icmp_unsigned("==", _number(b, self.team), _INT(0))
+        for operation, (_, place) in others:
+            neutral = _ANY_ORDER[operation]
+            if neutral is not None:
+                value = b.load(place)
+                b.store(b.select(first, value, ir.Constant(value.type, neutral)), place)
+        length, step = self.value(s.operands[0])[1], _INT(self.teams * BLOCK)
+        base = structure.begin(b, length, guarded=True, step=step)
+        own = b.mul(_number(b, self.team), _INT(BLOCK))
+        self.env[s.index] = types.int64, b.add(base, own, flags=("nuw", "nsw"))
+        self.iteration(s)
+        self.end(s)
+        for operation, (ty, place) in others:
+            kind = place.type.pointee
+            kept = _kept(b, self.team, b.load(place))
+            value = _taken(b, kept, 0, kind)
+            for k in range(1, self.teams):
+                given = [(ty, value), (ty, _taken(b, kept, k, kind))]
+                value = self.call(self.namespace[operation], given)[1]
+            b.store(value, place)
+        if others:
+            wait_for_block(b)  # before these are others
+        self.teams = 1
 
     # What one thread does --------------------------------------------------------------------
 

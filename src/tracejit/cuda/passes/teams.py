@@ -8,6 +8,8 @@ from tracejit.lower.styles import Chunk
 
 #: Threads of a team: as many as a sum has partial results.
 _SINGLE, _DOUBLE = 32, 16
+#: Threads of a block whose teams work together.
+THREADS = 256
 
 
 def team_of(item: Loop | Computation) -> int:

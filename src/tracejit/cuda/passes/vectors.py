@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tracejit.cuda.source import ParameterKind
+from tracejit.ir import ops
 from tracejit.lower.kernel.statements import (
     Assign,
     Binary,
@@ -32,8 +33,11 @@ KIND = "over_x"
 WIDTHS = (1, 2, 4)
 #: Bytes that one instruction moves.
 _BYTES = 16
-#: Operations on an element, at most: they are there for each of a vector's; registers are few.
-_LARGEST = 60
+#: What is computed of an element, in additions, at most: it is there for each of a vector's, and
+#: what takes longer does not wait for memory.
+_LARGEST = 200
+#: How much a draw is; other calls have the cost of their op.
+_DRAW = 20
 
 
 class Accesses(NamedTuple):
@@ -105,7 +109,7 @@ def accesses(loop: For, arrays: Arrays) -> Accesses | None:
         else:
             return None
         for e in (part for each in read for part in _parts(each)):
-            steps += not isinstance(e, str | int)
+            steps += _cost(e)
             if isinstance(e, str):
                 other.add(arrays.memory(e))
             elif isinstance(e, Element):
@@ -140,8 +144,19 @@ def _parts(e: Expr) -> Iterator[Expr]:
     """An expression, and all that it is made of but for arrays that it has elements of."""
     yield e
     inner = operands(e)
-    for each in inner[1:] if isinstance(e, Element | Length) else inner:
+    named = isinstance(e, Element | Length) and isinstance(e.array, str)
+    for each in inner[1:] if named else inner:
         yield from _parts(each)
+
+
+def _cost(e: Expr) -> int:
+    """How long an operation takes, in additions."""
+    if not isinstance(e, Call):
+        return not isinstance(e, str | int)
+    row = ops.ELEMENTWISE.get(e.function)
+    if row is None:
+        return _DRAW if e.function.startswith("philox") else 1
+    return row.cost
 
 
 def _is_beside(e: Element, loop: For, arrays: Arrays, own: set[str]) -> bool:

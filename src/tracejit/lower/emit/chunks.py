@@ -8,9 +8,9 @@ from tracejit.lower.emit.sums import Sums
 from tracejit.lower.kernel.formula import fill
 from tracejit.lower.kernel.statements import Call, Expr, Store
 from tracejit.lower.passes.chunks import (
-    CHUNK,
     LENGTH,
     NUMBER,
+    POINTS,
     TILED_LENGTH,
     inner_points,
 )
@@ -30,10 +30,9 @@ class Chunks:
         """The length of a loop's chunks, and their number."""
         points = self.e.dim(inner_points(loop))
         block, count = self.e.path[-1], self.e.fresh("i")
-        length: Expr = CHUNK
-        if (tiled := loop.has(Tile)) or points != 1:
-            length, formula = self.e.fresh("i"), TILED_LENGTH if tiled else LENGTH
-            block.assign(length, fill(formula, count=extent, inner=points))
+        length = self.e.fresh("i")
+        formula = TILED_LENGTH if loop.has(Tile) else POINTS if points == 1 else LENGTH
+        block.assign(length, fill(formula, count=extent, inner=points))
         block.assign(count, fill(NUMBER, count=extent, length=length))
         return length, count
 

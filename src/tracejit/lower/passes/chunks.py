@@ -14,6 +14,7 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.lower import access
 from tracejit.lower.access import Entry
+from tracejit.lower.passes.draws import reader
 from tracejit.lower.program import (
     Buffer,
     Computation,
@@ -25,8 +26,11 @@ from tracejit.lower.program import (
 )
 from tracejit.lower.styles import Chunk, Tile
 
-#: Points of a chunk, where an iteration has no more: many blocks, and little of a large call.
-CHUNK = 1 << 13
+#: Points of a chunk, where an iteration has no more: many blocks, and little of a large call. Of
+#: more points than 1024 such, there are 1024 chunks, of whole blocks, so that it takes no time to
+#: combine them: a block of each for every `SHARE` points.
+CHUNK, SHARE = 1 << 13, 1 << 19
+_SHIFT = SHARE.bit_length() - 1
 #: The same where a loop is tiled, and rows at least: what is read again must be in the second
 #: cache, and what chunks give be little beside what they read. Of few rows, each is an eighth, half
 #: as many at least, so that a few threads have the same share.
@@ -36,9 +40,11 @@ _WHOLE = (Kind.LIBRARY, Kind.MATMUL, Kind.SCATTER)
 
 
 #: The one formula of all who cut and count chunks, which kernels contain: memory is made for them
-#: outside. How many iterations of `inner` points a chunk has, of a loop of `count`; the same of one
-#: that is tiled; and how many chunks of this `length` there are.
-LENGTH = f"imax(idiv({CHUNK}, imax({{inner}}, 1)), 1)"
+#: outside. How many iterations of `inner` points a chunk has, of a loop of `count`; the same where
+#: that is one point, and of a loop that is tiled; and how many chunks of this `length` there are.
+_POINTS = f"imax({CHUNK}, ({{points}} + {SHARE - 1}) >> {_SHIFT} << {_SHIFT - 10})"
+POINTS = _POINTS.replace("points", "count")
+LENGTH = f"imax(idiv({_POINTS.replace('{points}', '{count} * {inner}')}, imax({{inner}}, 1)), 1)"
 TILED_LENGTH = (
     f"(imin(imax(idiv({TILE}, imax({{inner}}, 1)), {ROWS}), "
     f"imax(({{count}} + {EVEN - 1}) >> {EVEN.bit_length() - 1}, {ROWS // 2})) + 3) >> 2 << 2"
@@ -71,7 +77,9 @@ def chunk_number(count: int, inner: int, tiled: bool) -> int:
 def chunks_of(loop: Loop) -> tuple[Dim, Dim]:
     """The length of the chunks of `loop`, and how many there are; see `LENGTH`."""
     count, inner = loop.extent, dims.maximum(inner_points(loop), 1)
-    length = dims.maximum(dims.floordiv(CHUNK, inner), 1)
+    blocks = dims.floordiv(dims.add(dims.mul(count, inner_points(loop)), SHARE - 1), SHARE)
+    points = dims.maximum(CHUNK, dims.mul(blocks, SHARE >> 10))
+    length = dims.maximum(dims.floordiv(points, inner), 1)
     if loop.has(Tile):
         least = dims.maximum(dims.floordiv(dims.add(count, EVEN - 1), EVEN), ROWS // 2)
         most = dims.maximum(dims.floordiv(TILE, inner), ROWS)
@@ -86,8 +94,9 @@ def mark_chunks(program: Program) -> None:
     Needs: the buffers. Guarantees: in such a loop each iteration is `alone`, but for results that
     are reduced over all axes, and for elements that are put where positions say.
     """
+    drawn = [reader(c, program) for c in program.items if isinstance(c, Computation)]
     for loop in program.items:
-        if not isinstance(loop, Loop) or loop.draws or loop.copies:
+        if not isinstance(loop, Loop) or loop.draws or loop.copies or loop in drawn:
             continue
         if loop.has(Tile):
             for c in own_computations(loop):
