@@ -134,3 +134,17 @@ def test_one_module_imports_cupy() -> None:
     text = {p.name: p.read_text(encoding="utf-8") for p in source.rglob("*.py")}
     naming = [name for name, lines in text.items() if re.search(r"""import.*\bcupy\b""", lines)]
     assert naming == ["external.py"]
+
+
+def test_extremes_of_zeros() -> None:
+    """Of two zeros it is the first one, as on a CPU."""
+    x = np.array([0.0, -0.0, 0.0, np.nan, 1.0, np.nan])
+    y = np.array([-0.0, 0.0, 0.0, 1.0, np.nan, np.nan])
+
+    def f(x, y):
+        return np.fmin(x, y), np.fmax(x, y), np.minimum(x, y), np.maximum(x, y)
+
+    for z in (x, x.astype("f")):
+        args = z, y.astype(z.dtype)
+        for a, b in zip(on_device(f, *args), on_device(f, *args, device="cpu"), strict=True):
+            same(a, b)

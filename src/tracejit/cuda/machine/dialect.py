@@ -112,6 +112,12 @@ def _abs(b: ir.IRBuilder, name: str, x: ir.Value, poison: ir.Value) -> ir.Value:
     return b.select(b.icmp_signed("<", x, x.type(0)), b.neg(x), x)
 
 
+def _extreme_number(b: ir.IRBuilder, name: str, x: ir.Value, y: ir.Value) -> ir.Value:
+    """The larger or smaller number of two; of equal ones, as zeros with signs are, the first."""
+    kept = b.fcmp_ordered(">=" if name == "maxnum" else "<=", x, y)
+    return b.select(b.or_(kept, b.fcmp_unordered("uno", y, y)), x, y)
+
+
 def _ieee_extreme(b: ir.IRBuilder, name: str, x: ir.Value, y: ir.Value) -> ir.Value:
     """The larger or smaller one, where a zero with a sign is the smaller; NaN where one is."""
     bits = _integer(x)
@@ -128,4 +134,5 @@ _BODIES: dict[str, Callable[..., ir.Value]] = {
     "abs": _abs,
     **dict.fromkeys(_ORDER, _extreme),
     **dict.fromkeys(("maximum", "minimum"), _ieee_extreme),
+    **dict.fromkeys(("maxnum", "minnum"), _extreme_number),
 }
