@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_kernels import DRIVER, same
+from test_kernels import DRIVER, on_device, same
 
 import tracejit
 import tracejit.tensor as T
 from tracejit import PhiloxRandomStreams
-from tracejit.errors import UnsupportedError
 from tracejit.sandbox.rng_mrg import MRG_RandomStreams
 from tracejit.tensor.shared_randomstreams import RandomStreams
 from tracejit.theano.flags import change_flags
@@ -69,11 +68,18 @@ def test_mrg31k3p_by_streams(name: str) -> None:
     check(MRG_RandomStreams, MRG[name])
 
 
-@pytest.mark.parametrize("count", [0, 1, 5, 311, 312, 313, 1000])
-def test_mt19937_by_blocks_of_words(count: int) -> None:
+def test_mt19937_by_blocks_of_words() -> None:
     """Whole blocks, and numbers of the last word of one and the first of the next."""
-    check(RandomStreams, lambda s: s.uniform((count,), low=-3.0, high=2.5))
-    check(RandomStreams, lambda s: (s.random_integers((count,), 0, 5), s.uniform((count,)))[1])
+    found = []
+    for device in ("fake", "cpu"):
+        source, n = RandomStreams(3), T.lscalar("n")
+        with change_flags(device=device), tracejit.config(on_unsupported="error"):
+            odd = source.random_integers((n,), 0, 5)
+            f = tracejit.function([n], [odd, source.uniform((n,), low=-3.0, high=2.5)])
+            numbers = [x for n in (0, 1, 5, 311, 312, 313, 1000) for x in f(n)]
+        found.append([*numbers, *(u[0].get_value().get_state()[1] for u in source.updates())])
+    for a, b in zip(*found, strict=True):
+        same(a, b)
 
 
 INTEGERS: dict[str, Make] = {
@@ -107,6 +113,27 @@ def test_tries_of_philox(name: str) -> None:
     check(PhiloxRandomStreams, PHILOX[name])
 
 
+SAMPLED: dict[str, Make] = {
+    "gamma": lambda s: s.gamma((200,), 2.0) + s.gamma((200,), 0.3),
+    "beta": lambda s: s.beta((200,), 0.3, 0.4) + s.beta((200,), 3.0, 0.4),
+    "standard_t": lambda s: s.standard_t((200,), 3.0),
+    "poisson": lambda s: s.poisson((200,), T.arange(200) * T.arange(200)),
+    "binomial": lambda s: s.binomial((300,), T.arange(1, 301) ** 2, T.arange(300) / 300.0),
+    "negative_binomial": lambda s: s.negative_binomial((100,), 5.0, 0.3),
+}
+
+
+def slow(table: dict[str, Any], *names: str) -> list[Any]:
+    """The names of a table, of which some are slow to compile."""
+    return [pytest.param(n, marks=[pytest.mark.slow] if n in names else []) for n in table]
+
+
+@pytest.mark.parametrize("name", slow(SAMPLED, "beta", "standard_t", "negative_binomial"))
+def test_samplers_of_philox(name: str) -> None:
+    """They are made of the Python that Numba compiles for the CPU."""
+    check(PhiloxRandomStreams, SAMPLED[name])
+
+
 @pytest.mark.parametrize("shape, n", [((2,), 700), ((7,), 1), ((3,), 0)])
 def test_permutations_of_mt19937(shape: tuple[int, ...], n: int) -> None:
     check(RandomStreams, lambda s: s.permutation(shape, n=n))
@@ -130,21 +157,56 @@ def test_parameters_that_numpy_refuses() -> None:
         assert (f(4) == 4).all()
 
 
-def test_what_is_refused() -> None:
-    for make, what in (
-        (lambda s: s.normal((5,)), "normal from MT19937"),
-        (lambda s: s.random_integers((2,), np.arange(2), 4), "random_integers with arrays"),
-    ):
-        with pytest.raises(UnsupportedError, match=f"no kernel for a draw of {what}"):
-            calls(RandomStreams, make, "fake")
+#: What NumPy's ``RandomState`` makes by functions of the C library, or of arrays of parameters.
+ON_THE_HOST: dict[str, tuple[Any, Make]] = {
+    "normal": (RandomStreams, lambda s: 2 * s.normal((301,), 1.0, 2.0)),
+    "arrays": (RandomStreams, lambda s: s.normal((2, 3), np.arange(3.0), 2.0)),
+    "gamma": (RandomStreams, lambda s: s.gamma((300,), 0.4)),
+    "integers": (RandomStreams, lambda s: s.random_integers((3,), np.arange(3), 9)),
+    "multinomial": (RandomStreams, lambda s: s.multinomial((5,), 10, [0.2, 0.3, 0.5])),
+    "distinct": (RandomStreams, lambda s: s.choice((5,), a=10, replace=False)),
+    "none": (RandomStreams, lambda s: s.normal((0,))),
+    "philox": (PhiloxRandomStreams, lambda s: s.multinomial((5,), 10, [0.2, 0.3, 0.5])),
+}
+
+
+@pytest.mark.parametrize("name", slow(ON_THE_HOST, "gamma", "multinomial", "integers", "distinct"))
+def test_what_the_host_draws(name: str) -> None:
+    """Between its launches, and the text says so."""
+    streams, make = ON_THE_HOST[name]
+    with tracejit.config(check=True):
+        got, want = (calls(streams, make, device) for device in ("fake", "cpu"))
+    for a, b in zip((*got[0], *got[1]), (*want[0], *want[1]), strict=True):
+        same(a, b)
+    assert DRIVER.used == 0
+
+
+def test_what_the_host_draws_may_be_refused() -> None:
+    mean = T.dscalar("mean")
+    with change_flags(device="fake"), tracejit.config(on_unsupported="error"):
+        f = tracejit.function([mean], RandomStreams(1).poisson((5,), mean))
+        with pytest.raises(ValueError, match="lam"):
+            f(-1.0)
+        assert f(3.0).shape == (5,)
+
+
+def test_generators_of_numpys() -> None:
+    """It is NumPy that draws, before the program runs."""
+
+    def noisy(rng: Any, x: Any) -> Any:
+        return x + 2 * rng.standard_normal(x.shape)
+
+    x = np.arange(30.0)
+    same(*(on_device(noisy, np.random.default_rng(5), x, device=d) for d in ("fake", "cpu")))
 
 
 @pytest.mark.parametrize(
     ("streams", "make"),
     [
         (MRG_RandomStreams, MRG["uniform"]),
-        (RandomStreams, FUSED["uniform"]),
         (RandomStreams, INTEGERS["many"]),
+        (RandomStreams, lambda s: s.permutation((2,), n=700)),
+        (PhiloxRandomStreams, SAMPLED["poisson"]),
     ],
 )
 def test_instructions(streams: Any, make: Make) -> None:

@@ -8,7 +8,7 @@ from llvmlite import ir
 from numba.core import types
 
 from tracejit.cuda.machine.products import add_product
-from tracejit.cuda.machine.samplers import philox_randint, philox_random_integers
+from tracejit.cuda.machine.samplers import philox_randint, philox_random_integers, sampler
 from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
 from tracejit.cuda.machine.sorted import sorts_before
 from tracejit.cuda.machine.teams import sum_teams
@@ -46,7 +46,9 @@ from tracejit.intrinsics.sums import (
     sum_close,
     sum_open,
 )
+from tracejit.intrinsics.temporary import temporary
 from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
+from tracejit.rng.table import SAMPLED
 
 
 def _raise(context: Any, b: ir.IRBuilder, ty: Any, flag: ir.Value) -> ir.Value:
@@ -64,12 +66,28 @@ raise_flag = define(
     with_context=True,
 )
 
+
+def draw(name: str) -> Any:
+    """The function that fills an array of the host's with a distribution's numbers."""
+    from tracejit.rng.fill import draw
+
+    return draw(name)
+
+
+def __getattr__(name: str) -> Any:
+    """Samplers of Philox by name."""
+    if name.removeprefix("philox_") in SAMPLED:
+        return sampler(name.removeprefix("philox_"))
+    raise AttributeError(name)
+
+
 __all__ = [
     "add_product",
     "affine",
     "apart",
     "checked",
     "distinct",
+    "draw",
     "flat",
     "group",
     "groups",
@@ -98,6 +116,7 @@ __all__ = [
     "sum_close",
     "sum_open",
     "sum_teams",
+    "temporary",
     "thread",
     "threads",
     "together",

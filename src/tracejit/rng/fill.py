@@ -18,7 +18,7 @@ from numba.extending import overload
 from tracejit.rng import legacy, philox_source  # noqa: F401 (registers its source)
 from tracejit.rng.mrg_fill import mrg31k3p, mrg31k3p_unit
 from tracejit.rng.mt19937 import copied, doubles
-from tracejit.rng.philox import ROW_SHIFT
+from tracejit.rng.philox import ROW_SHIFT, prepare
 from tracejit.rng.source import begin, double, jit, move
 from tracejit.rng.table import DISTRIBUTIONS, ELEMENT
 
@@ -269,6 +269,7 @@ _OWN = {
 @functools.cache
 def draw(name: str) -> Any:
     """The function that fills an array with a distribution's numbers."""
+    prepare()
     if name in _OWN:
         return _OWN[name]
     row = DISTRIBUTIONS[name]

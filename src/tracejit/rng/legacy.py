@@ -12,7 +12,7 @@ import numpy as np
 
 from tracejit.rng import mt19937, source
 from tracejit.rng.mt19937 import WAITING, WAITS
-from tracejit.rng.source import double, jit, standard_normal, word
+from tracejit.rng.source import double, exp, jit, log, power, standard_normal, word
 
 
 @jit
@@ -36,7 +36,13 @@ def polar(s):  # type: ignore[no-untyped-def]
     return f * y
 
 
-source.provide(mt19937.is_state, standard_normal=polar)
+source.provide(
+    mt19937.is_state,
+    standard_normal=polar,
+    log=lambda s, x: math.log(x),
+    exp=lambda s, x: math.exp(x),
+    power=lambda s, x, y: x**y,
+)
 
 
 @jit
@@ -56,12 +62,12 @@ def normal(s, mean, deviation):  # type: ignore[no-untyped-def]
 
 @jit
 def lognormal(s, mean, deviation):  # type: ignore[no-untyped-def]
-    return math.exp(mean + deviation * standard_normal(s))
+    return exp(s, mean + deviation * standard_normal(s))
 
 
 @jit
 def standard_exponential(s):  # type: ignore[no-untyped-def]
-    return -math.log(1.0 - double(s))
+    return -log(s, 1.0 - double(s))
 
 
 @jit
@@ -81,12 +87,12 @@ def standard_gamma(s, shape):  # type: ignore[no-untyped-def]
             u = double(s)
             v = standard_exponential(s)
             if u <= 1.0 - shape:
-                x = u ** (1.0 / shape)
+                x = power(s, u, 1.0 / shape)
                 if x <= v:
                     return x
             else:
-                y = -math.log((1.0 - u) / shape)
-                x = (1.0 - shape + shape * y) ** (1.0 / shape)
+                y = -log(s, (1.0 - u) / shape)
+                x = power(s, 1.0 - shape + shape * y, 1.0 / shape)
                 if x <= v + y:
                     return x
     b = shape - 1.0 / 3.0
@@ -100,7 +106,7 @@ def standard_gamma(s, shape):  # type: ignore[no-untyped-def]
         u = double(s)
         if u < 1.0 - 0.0331 * (x * x) * (x * x):
             return b * v
-        if math.log(u) < 0.5 * x * x + b * (1.0 - v + math.log(v)):
+        if log(s, u) < 0.5 * x * x + b * (1.0 - v + log(s, v)):
             return b * v
 
 
@@ -116,15 +122,15 @@ def beta(s, a, b):  # type: ignore[no-untyped-def]
         while True:
             u = double(s)
             v = double(s)
-            x = u ** (1.0 / a)
-            y = v ** (1.0 / b)
+            x = power(s, u, 1.0 / a)
+            y = power(s, v, 1.0 / b)
             if x + y <= 1.0 and u + v > 0.0:
                 if x + y > 0.0:
                     return x / (x + y)
-                log_x, log_y = math.log(u) / a, math.log(v) / b
+                log_x, log_y = log(s, u) / a, log(s, v) / b
                 most = max(log_x, log_y)
                 log_x, log_y = log_x - most, log_y - most
-                return math.exp(log_x - math.log(math.exp(log_x) + math.exp(log_y)))
+                return exp(s, log_x - log(s, exp(s, log_x) + exp(s, log_y)))
     x = standard_gamma(s, a)
     y = standard_gamma(s, b)
     return x / (x + y)
@@ -141,7 +147,7 @@ def standard_t(s, df):  # type: ignore[no-untyped-def]
 def weibull(s, a):  # type: ignore[no-untyped-def]
     if a == 0.0:
         return 0.0
-    return standard_exponential(s) ** (1.0 / a)
+    return power(s, standard_exponential(s), 1.0 / a)
 
 
 @jit
@@ -149,7 +155,7 @@ def gumbel(s, location, scale):  # type: ignore[no-untyped-def]
     u = 1.0 - double(s)
     while u >= 1.0:
         u = 1.0 - double(s)
-    return location - scale * math.log(-math.log(u))
+    return location - scale * log(s, -log(s, u))
 
 
 @jit
@@ -158,8 +164,8 @@ def laplace(s, location, scale):  # type: ignore[no-untyped-def]
     while u == 0.0:
         u = double(s)
     if u >= 0.5:
-        return location - scale * math.log(2.0 - u - u)
-    return location + scale * math.log(u + u)
+        return location - scale * log(s, 2.0 - u - u)
+    return location + scale * log(s, u + u)
 
 
 @jit
@@ -167,7 +173,7 @@ def logistic(s, location, scale):  # type: ignore[no-untyped-def]
     u = double(s)
     while u == 0.0:
         u = double(s)
-    return location + scale * math.log(u / (1.0 - u))
+    return location + scale * log(s, u / (1.0 - u))
 
 
 # Integers ---------------------------------------------------------------------------------------
@@ -180,7 +186,7 @@ _STIRLING = (
 
 
 @jit
-def _log_gamma(x):  # type: ignore[no-untyped-def]
+def _log_gamma(s, x):  # type: ignore[no-untyped-def]
     """By Stirling's series above 7 (Zhang and Jin 1996)."""
     if x == 1.0 or x == 2.0:
         return 0.0
@@ -190,10 +196,10 @@ def _log_gamma(x):  # type: ignore[no-untyped-def]
     total = _STIRLING[9]
     for k in range(8, -1, -1):
         total = total * inverse + _STIRLING[k]
-    result = total / y + 0.5 * 1.8378770664093453 + (y - 0.5) * math.log(y) - y
+    result = total / y + 0.5 * 1.8378770664093453 + (y - 0.5) * log(s, y) - y
     if x < 7.0:
         for _ in range(n):
-            result -= math.log(y - 1.0)
+            result -= log(s, y - 1.0)
             y -= 1.0
     return result
 
@@ -204,13 +210,13 @@ def poisson(s, mean):  # type: ignore[no-untyped-def]
     if mean == 0.0:
         return 0
     if mean < 10.0:
-        least, product, count = math.exp(-mean), 1.0, 0
+        least, product, count = exp(s, -mean), 1.0, 0
         while True:
             product *= double(s)
             if product <= least:
                 return count
             count += 1
-    root, log_mean = math.sqrt(mean), math.log(mean)
+    root, log_mean = math.sqrt(mean), log(s, mean)
     b = 0.931 + 2.53 * root
     a = -0.059 + 0.02483 * b
     inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
@@ -224,15 +230,15 @@ def poisson(s, mean):  # type: ignore[no-untyped-def]
             return k
         if k < 0 or (us < 0.013 and v > us):
             continue
-        left = math.log(v) + math.log(inverse_alpha) - math.log(a / (us * us) + b)
-        if left <= -mean + k * log_mean - _log_gamma(np.float64(k + 1)):
+        left = log(s, v) + log(s, inverse_alpha) - log(s, a / (us * us) + b)
+        if left <= -mean + k * log_mean - _log_gamma(s, np.float64(k + 1)):
             return k
 
 
 @jit
 def _binomial_inversion(s, n, p):  # type: ignore[no-untyped-def]
     q = 1.0 - p
-    start = math.exp(n * math.log(q))
+    start = exp(s, n * log(s, q))
     mean = n * p
     bound = np.int64(min(np.float64(n), mean + 10.0 * math.sqrt(mean * q + 1.0)))
     x, mass, u = 0, start, double(s)
@@ -285,12 +291,12 @@ def _binomial_btpe(s, n, p):  # type: ignore[no-untyped-def]
                 continue
             y = np.int64(math.floor(x))
         elif u <= p3:  # the left tail
-            y = np.int64(math.floor(xl + math.log(v) / left))
+            y = np.int64(math.floor(xl + log(s, v) / left))
             if y < 0 or v == 0.0:
                 continue
             v = v * (u - p2) * left
         else:  # the right tail
-            y = np.int64(math.floor(xr - math.log(v) / right))
+            y = np.int64(math.floor(xr - log(s, v) / right))
             if y > n or v == 0.0:
                 continue
             v = v * (u - p3) * right
@@ -310,15 +316,15 @@ def _binomial_btpe(s, n, p):  # type: ignore[no-untyped-def]
             break
         rho = (k / nrq) * ((k * (k / 3.0 + 0.625) + 0.16666666666666666) / nrq + 0.5)
         t = -k * k / (2.0 * nrq)
-        log_v = math.log(v)
+        log_v = log(s, v)
         if log_v < t - rho:
             break
         if log_v > t + rho:
             continue
         x1, f1 = np.float64(y + 1), np.float64(m + 1)
         z, w = np.float64(n + 1 - m), np.float64(n - y + 1)
-        bound = xm * math.log(f1 / x1) + (n - m + 0.5) * math.log(z / w)
-        bound += (y - m) * math.log(w * r / (x1 * q))
+        bound = xm * log(s, f1 / x1) + (n - m + 0.5) * log(s, z / w)
+        bound += (y - m) * log(s, w * r / (x1 * q))
         bound += _tail(f1)
         bound += _tail(z)
         bound += _tail(x1)
@@ -352,7 +358,7 @@ def geometric(s, p):  # type: ignore[no-untyped-def]
             total += mass
             x += 1
         return x
-    return np.int64(math.ceil(math.log(1.0 - double(s)) / math.log(1.0 - p)))
+    return np.int64(math.ceil(log(s, 1.0 - double(s)) / log(s, 1.0 - p)))
 
 
 @jit

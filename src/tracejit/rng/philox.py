@@ -6,6 +6,7 @@ a key and a counter: there is no state to move, so elements may be computed in a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,16 @@ HALF = 16
 GAP = 1 << 16
 #: Rows have places this far apart (as a power of 2): a row may need many numbers.
 ROW_SHIFT = 24
+#: What gives samplers their elementary functions. They lie above, so who uses Philox adds it.
+FUNCTIONS: list[Callable[[], object]] = []
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
+
+
+def prepare() -> None:
+    """Have the elementary functions given, before samplers are compiled."""
+    for give in FUNCTIONS:
+        give()
 
 
 def rounds(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> tuple[Any, ...]:

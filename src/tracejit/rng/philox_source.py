@@ -16,8 +16,8 @@ from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
 
 from tracejit.rng import legacy, source
-from tracejit.rng.philox import GAP, rounds
-from tracejit.rng.source import double, jit
+from tracejit.rng.philox import GAP, prepare, rounds
+from tracejit.rng.source import cosine, double, jit, log
 from tracejit.rng.table import DISTRIBUTIONS
 
 #: What a cursor holds: key, number of the draw, next block, a second word, whether there is one.
@@ -133,12 +133,15 @@ def _word(s):  # type: ignore[no-untyped-def]
 @jit
 def _normal(s):  # type: ignore[no-untyped-def]
     """By Box and Muller, the first of two."""
-    radius = math.sqrt(-2.0 * math.log(1.0 - double(s)))
-    return radius * math.cos(2.0 * math.pi * double(s))
+    radius = math.sqrt(-2.0 * log(s, 1.0 - double(s)))
+    return radius * cosine(s, 2.0 * math.pi * double(s))
 
 
-source.provide(lambda ty: isinstance(ty, Cursor), move=_move, word=_word, double=_double)
-source.provide(lambda ty: isinstance(ty, Cursor), standard_normal=_normal)
+def is_cursor(ty: Any) -> bool:
+    return isinstance(ty, Cursor)
+
+
+source.provide(is_cursor, move=_move, word=_word, double=_double, standard_normal=_normal)
 source.provide(lambda ty: isinstance(ty, types.Array) and ty.dtype == types.uint64, begin=_begin)
 
 
@@ -168,5 +171,6 @@ def _of_two(sample: Any) -> Any:
 @functools.cache
 def sampler(name: str) -> Any:
     """The compiled function of a key, the number of a draw, a place, and parameters."""
+    prepare()
     count = len(DISTRIBUTIONS[name].parameters)
     return (_of_one if count == 1 else _of_two)(getattr(legacy, name))

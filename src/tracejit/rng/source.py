@@ -41,6 +41,26 @@ def standard_normal(s: Any) -> Any:
     raise NotImplementedError
 
 
+def log(s: Any, x: Any) -> Any:
+    """The logarithm, as the generator has it."""
+    raise NotImplementedError
+
+
+def exp(s: Any, x: Any) -> Any:
+    """The exponential, as the generator has it."""
+    raise NotImplementedError
+
+
+def cosine(s: Any, x: Any) -> Any:
+    """The cosine, as the generator has it."""
+    raise NotImplementedError
+
+
+def power(s: Any, x: Any, y: Any) -> Any:
+    """x to the power of y, as the generator has it."""
+    raise NotImplementedError
+
+
 def provide(recognised: Callable[[Any], bool], **functions: Callable[..., Any]) -> None:
     """Let sources, or states, of the types that `recognised` accepts use these functions.
 

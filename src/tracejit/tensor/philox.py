@@ -32,6 +32,14 @@ _U64, _I64, _F64 = (np.dtype(d) for d in (np.uint64, np.int64, np.float64))
 _ALIGN = 2 * philox.HALF
 
 
+def _functions() -> None:
+    """Give the samplers their elementary functions, which brings Numba along."""
+    from tracejit.intrinsics import philox_functions  # noqa: F401
+
+
+philox.FUNCTIONS.append(_functions)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a distribution is made: ``formula(x, *parameters)`` of x, which is of kind `what`.

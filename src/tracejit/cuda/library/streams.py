@@ -100,7 +100,9 @@ def _tempered(name: str, word: str) -> str:
 """
 
 
-def _step(first: int, count: int, upper: str, lower: str, shifted: str) -> str:
+def _step(first: int, count: int, shifted: str) -> str:
+    """Words from `first` on, each of two of the block before, and of one that is given."""
+    upper, lower = (f"s[old + k + {first + j}]" for j in (0, 1))
     return f"""\
 for k in over_threads({count}):
     s[new + {first} + k] = {_mixed(upper, lower, shifted)}
@@ -110,17 +112,9 @@ together()
 
 #: The block of words after the one at `old`, at `new`. Each step reads what those before have made.
 _TWIST = (
-    _step(0, _BEHIND, "s[old + k]", "s[old + k + 1]", f"s[old + k + {_SHIFT}]")
-    + _step(
-        _BEHIND, _BEHIND, f"s[old + k + {_BEHIND}]", f"s[old + k + {_BEHIND + 1}]", "s[new + k]"
-    )
-    + _step(
-        2 * _BEHIND,
-        _WORDS - 1 - 2 * _BEHIND,
-        f"s[old + k + {2 * _BEHIND}]",
-        f"s[old + k + {2 * _BEHIND + 1}]",
-        f"s[new + k + {_BEHIND}]",
-    )
+    _step(0, _BEHIND, f"s[old + k + {_SHIFT}]")
+    + _step(_BEHIND, _BEHIND, "s[new + k]")
+    + _step(2 * _BEHIND, _WORDS - 1 - 2 * _BEHIND, f"s[new + k + {_BEHIND}]")
     + f"""\
 if thread() == 0:
     s[new + {_WORDS - 1}] = {_mixed(f"s[old + {_WORDS - 1}]", "s[new]", f"s[new + {_SHIFT - 1}]")}

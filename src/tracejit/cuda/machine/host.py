@@ -34,6 +34,8 @@ from tracejit.native.parameters import Array, Signature
 FAILED = 4
 #: Where `device` has the functions, and from where on the kernels.
 LAUNCH, FETCH, PUT, MAKE, CALL, KERNELS = 0, 1, 2, 3, 4, 5
+#: What moves whole arrays: ``fetched(here, there)``, and back.
+_WHOLE = {"fetched": FETCH, "put_back": PUT}
 #: Its type.
 DEVICE = Array(np.dtype(np.int64), 1, "C", readonly=True)
 _INT, _BYTES = ir.IntType(64), ir.IntType(8).as_pointer()
@@ -74,6 +76,8 @@ class HostBuilder(Builder):
         if made is not None and made.function == "made":
             char, ndim = made.arguments
             return self._made(str(char), int(ndim), e)
+        if e.function in _WHOLE:
+            return self._moved(_WHOLE[e.function], e)
         return super()._called(e)
 
     def _made(self, char: str, ndim: int, e: Call) -> Value:
@@ -100,6 +104,16 @@ class HostBuilder(Builder):
             meminfo=None,
         )
         return ty, array._getvalue()
+
+    def _moved(self, number: int, e: Call) -> Value:
+        """All elements of an array of the host's, from or to one of the device's; without gaps."""
+        b, (here, there) = self.b, (self.value(o) for o in e.operands)
+        arrays = [self.context.make_array(ty)(self.context, b, v) for ty, v in (here, there)]
+        size = b.mul(arrays[0].nitems, arrays[0].itemsize)
+        own, address = b.bitcast(arrays[0].data, _BYTES), b.ptrtoint(arrays[1].data, _INT)
+        with b.if_then(b.icmp_signed(">", size, _INT(0))):
+            self._ask(number, address, size, own)
+        return types.boolean, ir.Constant(ir.IntType(1), 0)
 
     def _launched(self, e: Call) -> Value:
         counts = [self.value(o)[1] for o in e.operands[:3]]

@@ -1,19 +1,24 @@
 """Numbers of Philox that are tried until one fits, as loops in the kernel that needs them.
 
-The CPU's are functions that Numba compiles (`rng.philox_source`), which give the same.
+The CPU's are functions that Numba compiles (`rng.philox_source`). These are made of the same
+Python; integers, which are tried by their bits, are written here.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba.core import types
 
+from tracejit.cuda.machine.python import sampled
 from tracejit.intrinsics.define import define
 from tracejit.intrinsics.philox import block_of
+from tracejit.rng import legacy
 from tracejit.rng.philox import GAP
+from tracejit.rng.table import DISTRIBUTIONS
 
 _INT = ir.IntType(64)
 
@@ -70,4 +75,21 @@ def _integers(name: str, most: Callable[[ir.IRBuilder, ir.Value, ir.Value], ir.V
 philox_randint = _integers("philox_randint", lambda b, low, high: b.sub(b.sub(high, _INT(1)), low))
 philox_random_integers = _integers("philox_random_integers", lambda b, low, high: b.sub(high, low))
 
-__all__ = ["philox_randint", "philox_random_integers"]
+
+@functools.cache
+def sampler(name: str) -> Any:
+    """The intrinsic of a key, a draw, a place, and the parameters of a distribution."""
+    row = DISTRIBUTIONS[name]
+    kinds = {"f": types.float64, "i": types.int64}
+    wanted = (types.uint64,) * 3 + tuple(kinds[k] for k in row.parameters)
+
+    def result(*operands: Any) -> Any:
+        return kinds[row.result] if operands == wanted else None
+
+    def emit(b: ir.IRBuilder, ty: Any, *operands: ir.Value) -> ir.Value:
+        return sampled(b, getattr(legacy, name), *operands)
+
+    return define(f"philox_{name}", len(wanted), result, emit)
+
+
+__all__ = ["philox_randint", "philox_random_integers", "sampler"]
