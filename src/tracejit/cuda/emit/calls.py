@@ -30,6 +30,8 @@ from tracejit.lower.program import Computation, Kind
 
 _INT = np.dtype(np.int64)
 _NUMBER = ParameterKind(_INT)
+#: The kinds of sorts that leave equal elements in order, as all of ours do.
+_STABLE = ("stable", "mergesort")
 #: The dtypes whose products are those of cuBLAS, where it is there.
 _BY_CUPY = "efdFD"
 _COUNTS = ParameterKind(_INT, 1, "C", True)
@@ -115,7 +117,10 @@ class Calls:
         rows = self.e.flat(self.e.array(source), source.ndim)
         size, length = self._named(self._size(x)), self._named(self.e.dim(x.shape[-1]))
         result = self.e.flat(target.name, c.value.ndim)
-        emit_sort(self.e, rows, x.dtype, size, length, result, c.value.op is ops.ARGSORT)
+        positions = c.value.op is ops.ARGSORT
+        if positions and c.value.attr not in _STABLE:
+            self.e.remark("argsort leaves equal elements in order: kind='stable', on a GPU")
+        emit_sort(self.e, rows, x.dtype, size, length, result, positions)
 
     def _named(self, e: Expr) -> Expr:
         """A number of the host's by a name."""
