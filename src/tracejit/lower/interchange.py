@@ -67,7 +67,7 @@ def lines_of(control: Control) -> Lines | None:
     if found is None:
         return None
     index = region.params[len(parts.carried)]
-    count = min((_before(at, index) for _, at in found.writes if _moves(at, index)), default=0)
+    count = moving_before(found, index, 0)
     extents = outside(found.extents[:count], region, parts)
     checked = read_for([c.condition for c in program.graph.checks], program.stored)
     found.reads.extend((memory_for(node, program), None) for node, _ in checked)
@@ -95,7 +95,7 @@ def touched(items: Iterable[Loop | Computation], program: Program) -> Touched | 
     found = Touched(extents, [], [])
     for c in (c for item in items for c in computations_of(item)):
         found.reads.extend(_reads(c, program))
-        found.writes.extend(_writes(c, program))
+        found.writes.extend(writes_of(c, program))
     return found
 
 
@@ -129,6 +129,15 @@ def _axes(at: object, count: int) -> _Axes:
 def _same(at: object, axes: _Axes) -> bool:
     """Whether what is read there belongs to the same point."""
     return isinstance(at, tuple) and all(at[k] == entry for k, entry in axes.values())
+
+
+def moving_before(found: Touched, index: Node, otherwise: int | None = None) -> int:
+    """How many outer loops go along axes that come before one along which writes move by steps.
+
+    Where none moves it is `otherwise`: all.
+    """
+    each = (_before(at, index) for _, at in found.writes if _moves(at, index))
+    return min(each, default=len(found.extents) if otherwise is None else otherwise)
 
 
 def _before(at: object, index: Node) -> int:
@@ -170,7 +179,7 @@ def _nest(item: Loop | Computation, program: Program) -> list[Loop] | None:
     return chain if right and all(loop.style == Plain() for loop in chain) else None
 
 
-def _writes(c: Computation, program: Program) -> Iterator[tuple[Node, object]]:
+def writes_of(c: Computation, program: Program) -> Iterator[tuple[Node, object]]:
     """What a computation writes of memory, and where."""
     if not program.buffers[c.target]:
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from tracejit.cuda.emit.launching import grid_kernel
+from tracejit.cuda.emit.steps import Steps, Within
 from tracejit.cuda.emit.sums import DeviceChunks, TeamSums
 from tracejit.cuda.packages import lacking
 from tracejit.cuda.passes.pairs import by_pairs
@@ -41,8 +42,16 @@ FLAG = "flag"
 class DeviceEmitter(Emitter):
     """Emits an item of a program; `host` computes what is known before."""
 
-    def __init__(self, program: Program, host: Any, grid: list[Loop], team: int = 1) -> None:
-        super().__init__(program)
+    def __init__(
+        self,
+        program: Program,
+        host: Any,
+        grid: list[Loop],
+        team: int = 1,
+        around: DeviceEmitter | None = None,
+    ) -> None:
+        super().__init__(program, around)
+        self.regions = Steps(self)
         sums = TeamSums(self)
         self.accumulators: Accumulators = sums
         self.chunks = DeviceChunks(self, sums)
@@ -56,6 +65,10 @@ class DeviceEmitter(Emitter):
         self.chunk = ""
         #: Scalars that the host gives, by name.
         self.scalars: dict[str, ParameterKind] = {}
+
+    def inside(self, program: Program) -> DeviceEmitter:
+        program.strips.clear()  # lines are for caches
+        return DeviceEmitter(program, Within(self), [], around=self)
 
     def element(self, buffer: Buffer, *where: Any, **moved: Any) -> Element:
         found = super().element(buffer, *where, **moved)

@@ -15,7 +15,9 @@ from tracejit.cuda.emit.partial import emit_parts
 from tracejit.cuda.emit.scans import emit_scans
 from tracejit.cuda.emit.scatter import emit_scatter
 from tracejit.cuda.packages import lacking
+from tracejit.cuda.passes.inside import lines_inside
 from tracejit.cuda.passes.orderless import in_any_order, running_in_any_order
+from tracejit.cuda.passes.registers import in_registers
 from tracejit.cuda.passes.repeated import repeated_places
 from tracejit.cuda.passes.spread import spread
 from tracejit.cuda.passes.teams import rows_in_turn, team_of
@@ -37,7 +39,15 @@ from tracejit.lower.kernel.statements import (
 )
 from tracejit.lower.kernel.text import Text, factory_text
 from tracejit.lower.passes.chunks import chunks_of, reduced_by_chunks
-from tracejit.lower.program import Buffer, Computation, Kind, Loop, Program, computations_of
+from tracejit.lower.program import (
+    Buffer,
+    Computation,
+    Kind,
+    Lines,
+    Loop,
+    Program,
+    computations_of,
+)
 from tracejit.lower.styles import Chunk
 
 #: What a kernel counts up where NumPy would have raised.
@@ -55,6 +65,7 @@ class HostEmitter(Launching):
     undoes = False
 
     def __init__(self, program: Program, around: Any = None) -> None:
+        program.strips.clear()  # lines are for caches
         super().__init__(program, around)
         #: What the names of arrays, and of the caller's scalars, are.
         self.kinds: dict[str, ParameterKind] = {} if around is None else around.kinds
@@ -120,7 +131,10 @@ class HostEmitter(Launching):
             self._launch(item)
             return
         if (control := self.program.controls.get(item.target)) is not None:
-            control.lines = None  # which are for caches
+            control.lines = lines_inside(control)  # others are for caches
+            if control.lines is not None:
+                self._launch_steps(item, control.lines)
+                return
         super().item(item)
 
     def note_part(self, name: str, part: Part) -> None:
@@ -160,6 +174,14 @@ class HostEmitter(Launching):
         device = DeviceEmitter(program, self, grid, team)
         device.item(item)
         self._launched(device, [loop.extent for loop in reversed(grid)])
+
+    def _launch_steps(self, item: Computation, lines: Lines) -> None:
+        """Emit a kernel of a loop of steps whose threads take all of them, each at its point."""
+        self.allocate([item])
+        device = DeviceEmitter(self.program, self, [])
+        device.item(item)
+        in_registers(device.body, device.fresh)
+        self._launched(device, lines.extents[::-1])
 
     def _launch_chunks(self, loop: Loop, team: int) -> None:
         """Emit a kernel for the chunks of a loop, and those that combine what these gave."""

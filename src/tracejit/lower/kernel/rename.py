@@ -9,6 +9,7 @@ from tracejit.lower.kernel.statements import (
     Assign,
     Block,
     Do,
+    Element,
     Expr,
     Expression,
     For,
@@ -20,20 +21,25 @@ from tracejit.lower.kernel.statements import (
     Store,
 )
 
+#: By a name, or an element of an array, the name that takes its place.
+New = Mapping[Any, str]
 
-def replaced(e: Expr, new: Mapping[str, str]) -> Expr:
+
+def replaced(e: Expr, new: New) -> Expr:
     """An expression with names that are `new`."""
     if isinstance(e, str):
         return new.get(e, e)
+    if isinstance(e, Element) and e in new:
+        return new[e]
     return e if isinstance(e, int) else _rebuilt(e, new)
 
 
-def _rebuilt(e: Any, new: Mapping[str, str]) -> Any:
+def _rebuilt(e: Any, new: New) -> Any:
     parts = {name: _part(name, getattr(e, name), new) for name in e.__slots__}
     return type(e)(**parts)
 
 
-def _part(name: str, value: Any, new: Mapping[str, str]) -> Any:
+def _part(name: str, value: Any, new: New) -> Any:
     if isinstance(value, tuple):
         return tuple(replaced(each, new) for each in value)
     is_expression = isinstance(value, Expression) or name in _OPERANDS
@@ -44,14 +50,16 @@ def _part(name: str, value: Any, new: Mapping[str, str]) -> Any:
 _OPERANDS = {"operand", "left", "right", "inner", "array", "call"}
 
 
-def renamed(block: Block, new: Mapping[str, str]) -> Block:
-    """A block in which some names are `new`, those that it assigns included."""
+def renamed(block: Block, new: New) -> Block:
+    """A block in which some names are `new`, those that it assigns too; or elements are places."""
     return Block([_statement(s, new) for s in block.statements()])
 
 
-def _statement(s: Statement, new: Mapping[str, str]) -> Statement:
+def _statement(s: Statement, new: New) -> Statement:
     if isinstance(s, Assign):
         return Assign(new.get(s.name, s.name), replaced(s.value, new), s.origin)
+    if isinstance(s, Store) and s.element in new:
+        return Assign(new[s.element], replaced(s.value, new), s.origin)
     if isinstance(s, Store):
         return Store(_rebuilt(s.element, new), replaced(s.value, new), s.origin)
     if isinstance(s, Do):
