@@ -139,3 +139,19 @@ def test_what_a_team_does_in_ptx() -> None:
     assert not re.search(r"\.local|\.approx|\.ftz", rows)
     dot = "".join(tracejit.cuda.ptx(lambda x, y: (x * y).sum(), X, X).values())
     assert "fma.rn.f64" in dot  # as on a CPU
+
+
+def test_a_sum_over_rows_of_sums() -> None:
+    """What each row gives is a thread's partial result in its turn: nothing is kept in memory."""
+
+    def rows(s, b, y):
+        e = np.exp(s + b)
+        p = e / e.sum(axis=1, keepdims=True)
+        return -(y * np.log(p)).sum(axis=1).mean(), (p - y).sum(0), np.log(p.max(1)).sum()
+
+    for n in (5, 40, 700):
+        s, b, y = R.normal(size=(n, 10)), R.normal(size=10), R.normal(size=(n, 10))
+        both(rows, s, b, y)
+        both(rows, s.astype("f"), b.astype("f"), y.astype("f"))
+    found = tracejit.cuda.ptx(rows, s, b, y)
+    assert not any(".local" in text for text in found.values())

@@ -126,7 +126,10 @@ def sum_teams(team: int) -> Any:
 
 
 def _chosen(b: ir.IRBuilder, test: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
-    for k in range(x.type.count):
+    """A choice between two numbers, or two structures of numbers."""
+    if x.type in (ir.FloatType(), ir.DoubleType()):
+        return b.select(test, x, y)
+    for k in range(len(x.type)):
         one = b.select(test, *(b.extract_value(v, k) for v in (x, y)))
         x = b.insert_value(x, one, k)
     return x
@@ -140,6 +143,8 @@ class TeamBuilder(Builder):
     teams = 1
     #: Whether the open loop's iterations are shared by the threads of a team.
     sharing = False
+    #: Whether it is a thread's turn to have what the open loop adds up, where threads take turns.
+    turn: ir.Value | None = None
     #: What is left for later, where that is what a loop does.
     pending: list[Pending] | None = None
 
@@ -280,6 +285,39 @@ class TeamBuilder(Builder):
             pending, self.pending = self.pending, None
             self._one_by_one(pending, rest)
 
+    def _in_rounds(self, s: For, updated: list[Partial]) -> None:
+        """A loop of sums that all threads go through: each has a partial result in its turn."""
+        b, count_of = self.b, min(p.results for p in updated)
+        if self.team < count_of:
+            super()._in_rounds(s, updated)
+            return
+        start, count = structure.extent_of(b, s.kind, [self.value(o)[1] for o in s.operands])
+        whole = b.and_(count, _INT(-count_of))
+        self._begin_others(updated)
+        together = self._in_turn(s, start, whole, count_of)
+        self._halve(updated, count_of)
+        rest, start = b.sub(count, whole), b.add(start, whole)
+        with b.if_then(b.icmp_signed(">", rest, _INT(0))):
+            close = set_aside(b, updated) if together else None
+            self._in_turn(s, start, rest, count_of if together else 0)
+            if close:
+                self._halve(updated, count_of)
+                close()
+
+    def _in_turn(self, s: For, start: ir.Value, count: ir.Value, threads: int) -> bool:
+        """Iterations whose sums so many threads take in turn; whether functions stand in them."""
+        b = self.b
+        index = structure.begin(b, count, guarded=True)
+        around, self.turn = self.turn, None
+        if threads:
+            self.turn = b.icmp_unsigned("==", self._lane(), b.and_(index, _INT(threads - 1)))
+        self.env[s.index] = types.int64, b.add(start, index, flags=("nuw", "nsw"))
+        self.iteration(s)
+        functions = structure.has_functions(b)
+        self.end(s)
+        self.turn = around
+        return functions
+
     def _begin_others(self, ordered: list[Partial]) -> None:
         """Let the partial results of all threads but the first begin with nothing."""
         for p in ordered:
@@ -374,10 +412,17 @@ class TeamBuilder(Builder):
     def _put(self, name: str, value: Expr) -> None:
         ordered = isinstance(value, Call) and value.function in ORDERED
         kind = self.env[name][0].dtype if name in self.env else None
-        if self.pending is None or not ordered or not partial_numbers(kind):
+        if not ordered or not partial_numbers(kind):
             super()._put(name, value)
             return
         assert isinstance(value, Call)
+        if self.pending is None:
+            place, turn = self.env[name][1], None if self.sharing else self.turn
+            before = self.b.load(place)
+            super()._put(name, value)
+            if turn is not None:
+                self.b.store(_chosen(self.b, turn, self.b.load(place), before), place)
+            return
         operands = []
         for ty, operand in map(self.value, value.operands[1:]):
             with self.b.goto_entry_block():
