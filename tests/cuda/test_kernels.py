@@ -231,6 +231,18 @@ def test_no_memory(size: int) -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_random_programs(seed: int) -> None:
+    _run_random_program(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(100, 400, 10))
+def test_many_random_programs(first: int) -> None:
+    compiled = [_run_random_program(seed) for seed in range(first, first + 10)]
+    assert sum(compiled) >= 7
+
+
+def _run_random_program(seed: int) -> bool:
+    """Compare a program's results; whether it compiles for a GPU."""
     p = random_program(random.Random(seed))
     f, args = function_of(p), list(p.arrays.values())
     with np.errstate(all="ignore"):
@@ -238,3 +250,4 @@ def test_random_programs(seed: int) -> None:
     if got is not None:
         for a, b in zip(got, want, strict=True):
             same(a, b)
+    return got is not None
