@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_kernels import DRIVER, on_device, same
+from test_kernels import DRIVER, downloaded, on_device, same
 
 import tracejit
 import tracejit.tensor as T
@@ -27,7 +27,7 @@ def calls(streams: Any, make: Make, device: str, count: int = 3) -> tuple[list[A
     source = streams(3)
     with change_flags(device=device), tracejit.config(on_unsupported="error"):
         f = tracejit.function([], make(source))
-        found = [f() for _ in range(count)]
+        found = [downloaded(f()) for _ in range(count)]
     states = [update[0].get_value() for update in source.updates()]
     return found, [s if isinstance(s, np.ndarray) else s.get_state()[1] for s in states]
 

@@ -61,6 +61,7 @@ def _on_host(e: Launching, c: Computation, after: Node) -> None:
     The numbers of NumPy's ``RandomState`` come one after another, from functions of the C library.
     """
     name, shape = c.value.attr
+    e.remark(f"{name} is drawn on the host, by the CPU's function, and uploaded")
     state, *parameters = c.value.args
     out = e.program.buffers[c.target][0].name
     numbers = _here(e, c.value.dtype, _size(e, c.value))
