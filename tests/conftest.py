@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -55,6 +56,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_unconfigure() -> None:
     if _cache is not None:
         _cache.cleanup()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def short_collections() -> None:
+    """A garbage collection looks at what a module's tests have made: at gigabytes it takes 1 s."""
+    gc.freeze()
 
 
 @pytest.fixture

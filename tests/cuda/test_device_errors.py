@@ -231,7 +231,7 @@ def test_an_op_without_a_kernel(without_sort: None) -> None:
     lines = str(raised.value).splitlines()
     assert lines[0] == "sorted_sum() runs in plain NumPy"
     line = sorted_sum.__code__.co_firstlineno + 2
-    assert lines[1].endswith(f'test_errors.py", line {line}, in sorted_sum')
+    assert lines[1].endswith(f'test_device_errors.py", line {line}, in sorted_sum')
     assert "return np.sort(y)  # the line" in lines[2]
     assert lines[3] == "  reason: there is no kernel for sort on a GPU yet"
     assert lines[4].startswith('  way out: use device="cpu" for this function')
