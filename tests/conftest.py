@@ -61,6 +61,7 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(autouse=True, scope="module")
 def short_collections() -> None:
     """A garbage collection looks at what a module's tests have made: at gigabytes it takes 1 s."""
+    gc.collect()
     gc.freeze()
 
 
