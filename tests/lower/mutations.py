@@ -106,7 +106,7 @@ PASSES = {
         (
             ("other lines are read", "all(at[k] == entry for k, entry in axes.values())", "True"),
             ("what is carried is forgotten", " or not all(s.ndim for s in parts.carried)", ""),
-            ("rows of memory are left", "moving_before(found, index, 0)", "moving_before(found, index, 2)"),
+            ("rows of memory are left", "(found, index, 0)", "(found, index, 2)"),
         ),
     ),
     "strips": Pass(
