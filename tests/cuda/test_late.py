@@ -97,6 +97,25 @@ def test_several_axes() -> None:
     compare(f, x, m)
 
 
+def test_arrays_with_gaps() -> None:
+    """They are read, and written, where they lie."""
+    rng = np.random.default_rng(4)
+    x, m = rng.normal(size=900), rng.random(900) < 0.4
+    for a, b in ((x[::2], m[:450]), (x[::-1], m), (x[:300], m[::3]), (x[::-3], m[::3])):
+        compare(lambda x, m: (x[m], x[5:][m[5:]], np.nonzero(m)), a, b)
+        before = a.copy()
+
+        def write(x, m, v):
+            x[m] = v
+
+        for v in (x[: b.sum()] + 1, 7.5):
+            y = np.repeat(before, 2)[::2]
+            on_device(write, y, b, v)
+            want = before.copy()
+            want[b] = v
+            same(y, want)
+
+
 def test_put_again() -> None:
     x, m = np.arange(20.0), np.arange(20) % 3 == 0
 

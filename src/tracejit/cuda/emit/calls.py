@@ -201,7 +201,9 @@ class Calls:
         if node.op is ops.VIEW:
             return self._strip(node), ParameterKind(storage(node.dtype), 1, "A")
         flat = self.e.flat(self.e.array(node), node.ndim)
-        return flat, ParameterKind(storage(node.dtype), 1, "C", written)
+        known = self.e.kinds.get(flat) if isinstance(flat, str) else None
+        layout = known.layout if known and node.ndim == 1 else "C"  # a caller's may have gaps
+        return flat, ParameterKind(storage(node.dtype), 1, layout, written)
 
     def _strip(self, node: Node) -> Expr:
         """What a view along one axis of an array sees."""

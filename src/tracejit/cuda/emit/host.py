@@ -67,8 +67,6 @@ class HostEmitter(Launching):
     def __init__(self, program: Program, around: Any = None) -> None:
         program.strips.clear()  # lines are for caches
         super().__init__(program, around)
-        #: What the names of arrays, and of the caller's scalars, are.
-        self.kinds: dict[str, ParameterKind] = {} if around is None else around.kinds
         self._known_here: dict[Node, bool] = {}
         if around is not None:
             self.written = around.written

@@ -24,6 +24,8 @@ class Launching(Emitter):
         super().__init__(program, around)
         #: The kernels by name.
         self.kernels: dict[str, GridKernel | LibraryCall] = {} if around is None else around.kernels
+        #: What the names of arrays, and of the caller's scalars, are.
+        self.kinds: dict[str, ParameterKind] = {} if around is None else around.kinds
         #: The emitter of the whole function.
         self.whole: Launching = self if around is None else around.whole
         #: What a user is told of what is done otherwise than on a CPU.
