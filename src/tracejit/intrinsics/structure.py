@@ -90,19 +90,21 @@ class _Open:
         All about a `large` one: to try all widths takes as long as all the rest. Nothing about one
         that is not `vectorisable`: LLVM would complain.
         """
-        if self.rare:
-            return ("vectorize.width", 1), ("interleave.count", 1)  # what compiles fastest
+        if self.rare:  # what compiles fastest
+            return ("vectorize.width", 1), ("interleave.count", 1), ("unroll.count", 1)
         if not vectorisable:
             return ()
         functions = self.functions // max(self.extremes, 1)
         count = next((n for most, n in _INTERLEAVED if functions <= most), 1)
         count = self.alone if self.functions == 1 else count
         if self.sums and self.round:
-            lanes = self.lanes or self.partial // 2
+            lanes, part = self.lanes or self.partial // 2, self.round == "part"
             return (
                 ("vectorize.width", lanes),
-                ("interleave.count", self.partial // lanes),
-                ("vectorize.predicate.enable", int(self.round == "part")),
+                # Of one round the first halves are added as well by one vector after the other.
+                ("interleave.count", 1 if part else self.partial // lanes),
+                ("vectorize.predicate.enable", int(part)),
+                *((("unroll.count", 1),) if part else ()),
             )
         if self.lanes:
             lanes, count = self.lanes, self.vectors
