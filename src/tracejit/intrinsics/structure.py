@@ -101,8 +101,7 @@ class _Open:
             lanes, part = self.lanes or self.partial // 2, self.round == "part"
             return (
                 ("vectorize.width", lanes),
-                # Of one round the first halves are added as well by one vector after the other.
-                ("interleave.count", 1 if part else self.partial // lanes),
+                ("interleave.count", self.partial // lanes),
                 ("vectorize.predicate.enable", int(part)),
                 *((("unroll.count", 1),) if part else ()),
             )
