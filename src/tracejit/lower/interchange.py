@@ -18,8 +18,9 @@ from typing import NamedTuple
 from tracejit.ir import ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, postorder
-from tracejit.ir.region import regions_of
+from tracejit.ir.region import Region, regions_of
 from tracejit.ir.rules import roles
+from tracejit.ir.rules.record import Roles
 from tracejit.lower.access import Entry, memory_of, read_for
 from tracejit.lower.control import outside
 from tracejit.lower.inplace import memory_taken
@@ -55,14 +56,9 @@ class Touched(NamedTuple):
 
 def lines_of(control: Control) -> Lines | None:
     """The loops of a body that are to go around its loop of steps; None where they are not."""
-    if control.node.op is not ops.SCAN or control.own or len(control.programs) > 1:
+    if (steps := steps_over_arrays(control)) is None:
         return None
-    [program], [region] = control.programs, regions_of(control.node)
-    parts = roles(control.node)
-    assert control.node.several is not None
-    carries_all = len(control.node.several) == len(parts.carried)
-    if not carries_all or parts.sequences or not all(s.ndim for s in parts.carried):
-        return None
+    program, region, parts = steps
     found = touched(program.items, program)
     if found is None:
         return None
@@ -81,6 +77,19 @@ def lines_of(control: Control) -> Lines | None:
     layouts = program.layouts
     fetched = (k for k, p in enumerate(region.params) if p in read and layouts[p.attr[0]] == "C")
     return Lines(extents, SIDE_BY_SIDE, tuple(fetched))
+
+
+def steps_over_arrays(control: Control) -> tuple[Program, Region, Roles] | None:
+    """The step of a loop that carries arrays and gives nothing else; None of other nodes."""
+    if control.node.op is not ops.SCAN or control.own or len(control.programs) > 1:
+        return None
+    [program], [region] = control.programs, regions_of(control.node)
+    parts = roles(control.node)
+    assert control.node.several is not None
+    carries_all = len(control.node.several) == len(parts.carried)
+    if not carries_all or parts.sequences or not all(s.ndim for s in parts.carried):
+        return None
+    return program, region, parts
 
 
 def touched(items: Iterable[Loop | Computation], program: Program) -> Touched | None:

@@ -76,11 +76,6 @@ class DeviceEmitter(Emitter):
             return found
         return Element(self.rows[found.array], (self.chunk, *found.index))
 
-    def grid_kernel(self, name: str, item: Loop | Computation) -> GridKernel | None:
-        """The kernel that does what `item` does; None where that is nothing."""
-        self.item(item)
-        return self.made(name)
-
     def made(self, name: str) -> GridKernel | None:
         """The kernel of what has been emitted; None where that is nothing."""
         if not any(isinstance(s, Block | Store | Do) for s in self.body.statements()):

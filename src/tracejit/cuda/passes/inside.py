@@ -6,14 +6,18 @@ needs nothing of other points. Else each step is a launch, and arrays go through
 
 from __future__ import annotations
 
-from tracejit.ir import ops
 from tracejit.ir.dims import Dim
-from tracejit.ir.region import regions_of
-from tracejit.ir.rules import roles
 from tracejit.lower import access
 from tracejit.lower.access import memory_of
 from tracejit.lower.control import outside
-from tracejit.lower.interchange import alone, memory_for, moving_before, touched, writes_of
+from tracejit.lower.interchange import (
+    alone,
+    memory_for,
+    moving_before,
+    steps_over_arrays,
+    touched,
+    writes_of,
+)
 from tracejit.lower.program import (
     Computation,
     Control,
@@ -31,14 +35,9 @@ _AXES = 3
 
 def lines_inside(control: Control) -> Lines | None:
     """The loops that threads share around a loop of steps; None where it is the host's."""
-    if control.node.op is not ops.SCAN or control.own or len(control.programs) > 1:
+    if (steps := steps_over_arrays(control)) is None:
         return None
-    [program], [region] = control.programs, regions_of(control.node)
-    parts = roles(control.node)
-    assert control.node.several is not None
-    carries_all = len(control.node.several) == len(parts.carried)
-    if not carries_all or parts.sequences or not all(s.ndim for s in parts.carried):
-        return None
+    program, region, parts = steps
     if program.conditions() or program.conditions(late=True) or program.required is not None:
         return None
     extents: tuple[Dim, ...] | None = _flat(program)
