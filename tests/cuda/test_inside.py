@@ -110,3 +110,18 @@ def test_no_step_at_all() -> None:
     x = R.normal(size=10)
     with change_flags(device="fake"):
         same(tracejit.function(recurrence)(x, 0), x)
+
+
+def windows(x, n):
+    for k in range(n):
+        x[..., k : k + 9] = x[..., k : k + 9] * 0.5 + k
+    return x
+
+
+@pytest.mark.parametrize("shape", [(40,), (6, 30)])
+def test_steps_whose_places_move(shape: tuple[int, ...]) -> None:
+    """A point of one step is another one's of the next: threads do not share these."""
+    x = R.normal(size=shape)
+    got, want = (on_device(windows, x.copy(), 8, device=d) for d in ("fake", "cpu"))
+    same(got, want)
+    same(want, windows(x.copy(), 8))
