@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import types
+from typing import Any
 
 import numpy as np
 
@@ -96,6 +99,9 @@ class NotTraceable(Exception):
         self.bound = bound
         #: (file, line, function), where the traceback does not tell.
         self.place: tuple[str, int, str] | None = None
+        #: The calls of traced copies that it was met in, as (code, last instruction): not all
+        #: tracebacks reach them, since others catch what they do not expect.
+        self.calls = _calls_of_copies()
         if _thread.refusal is None:
             _thread.refusal = self
 
@@ -103,6 +109,17 @@ class NotTraceable(Exception):
         """Called by who handles it: the trace may go on."""
         if _thread.refusal is self:
             _thread.refusal = None
+
+
+def _calls_of_copies() -> tuple[tuple[types.CodeType, int], ...]:
+    """The frames of traced copies, whose globals are no plain dict, innermost first."""
+    found = []
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        if type(frame.f_globals) is not dict:
+            found.append((frame.f_code, frame.f_lasti))
+        frame = frame.f_back
+    return tuple(found)
 
 
 class Hurried(NotTraceable):

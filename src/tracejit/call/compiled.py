@@ -41,3 +41,5 @@ class Compiled(Caller):
         self._shortcut: Any = None
         self._dynamic: set[str] = set()
         self._signature: Any = None
+        #: The parts of the function between what cannot be compiled: see `segments`.
+        self._segments: Any = None

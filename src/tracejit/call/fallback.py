@@ -15,7 +15,9 @@ import numpy as np
 from tracejit.call.compiled import Compiled
 from tracejit.call.overlaps import outside
 from tracejit.call.paths import Paths
+from tracejit.call.segments import Segments
 from tracejit.capture.capture import Namespace
+from tracejit.capture.divide.places import Place, place_in
 from tracejit.capture.namespace import is_library_file
 from tracejit.config import config, device
 from tracejit.errors import (
@@ -126,12 +128,24 @@ class Refusal:
         else:
             code = frame[0].f_code
             self.origin = Origin(code.co_filename, frame[1], code.co_name)
+        calls = getattr(problem, "calls", None) or _calls_of(problem)
+        #: Where in the function itself; None where that is not known, or is not what matters.
+        #: The parameters whose values it is for.
+        self.variables: set[str] = set()
+        self.divides = False
+        self.spot = None if compiling or self.budget else self._spot_in(function.__code__, calls)
         self.operands = "" if frame is None else _operands(self.origin, frame[0], trace)
         if problem is not None:
             if config.debug >= 1:
                 log(f"not compiled: {_short(problem)}")
             # Tracebacks hold the arguments.
             problem.__traceback__ = problem.__context__ = problem.__cause__ = None
+
+    def _spot_in(self, code: types.CodeType, calls: Any) -> Place | None:
+        line = self.origin.line
+        here = self.origin[:1] + self.origin[2:] == (code.co_filename, code.co_name)
+        stated = here and line != code.co_firstlineno
+        return place_in(code, calls) or (Place(line, -1, line, -1) if stated else None)
 
     def holds(self) -> bool:
         """Whether it is one under the settings in force."""
@@ -145,9 +159,10 @@ class Refusal:
                 f"{name}() {self.bound} and cannot be compiled",
                 self.origin, self.reason, self.operands, self.hint,
             )  # fmt: skip
-        return message(
-            f"{name}() runs in plain NumPy", self.origin, self.reason, self.operands, self.hint
-        )
+        title = f"{name}() runs in plain NumPy"
+        if self.divides:
+            title += " here; what is around it is compiled"
+        return message(title, self.origin, self.reason, self.operands, self.hint)
 
     def located(self, plain: Exception) -> Exception:
         """NumPy's error `plain` with the user's line, operands and a suggestion.
@@ -211,6 +226,33 @@ def _names_a_state(function: types.FunctionType) -> bool:
             if isinstance(v, types.FunctionType) and not is_library_file(v.__code__.co_filename)
         ]  # fmt: skip
     return False
+
+
+def _calls_of(problem: BaseException | None) -> list[tuple[types.CodeType, int]]:
+    """The calls in the traceback of `problem`, innermost first, with their last instructions."""
+    found = []
+    step = problem and problem.__traceback__
+    while step:
+        if isinstance(step.tb_frame.f_globals, Namespace):
+            found.append((step.tb_frame.f_code, step.tb_lasti))
+        step = step.tb_next
+    return found[::-1]
+
+
+def divide(fn: Compiled, refusal: Refusal) -> None:
+    """Make what stopped a trace a host call, so that what is around it is compiled."""
+    if refusal.bound or residence_of(device_of(fn)) is not None:
+        return
+    if fn._segments is None:
+        fn._segments = Segments(fn)
+    plain = None
+    if refusal.variables:
+        plain = fn._segments.add_variables(refusal.variables)
+    elif refusal.spot is not None:
+        plain = fn._segments.add(refusal.spot, refusal.reason)
+    if plain is not None:
+        fn._plain = plain
+        refusal.divides = True
 
 
 def _innermost(problem: BaseException) -> types.FrameType | None:
@@ -300,7 +342,7 @@ def refuse(
 ) -> Any:
     """Run in plain NumPy and `tell` so."""
     _tell(fn, refusal, mode)
-    return run_plainly(fn.__wrapped__, device_of(fn), args, kwargs)
+    return run_plainly(fn._plain, device_of(fn), args, kwargs)
 
 
 def device_of(fn: Compiled) -> str:
@@ -350,6 +392,8 @@ def run_plain(
         return refuse(fn, refusal, mode, args, kwargs)
     if not refusal.may_be_raised:
         remember(fn, key, refusal)
+        if mode != "error":
+            divide(fn, refusal)
         return refuse(fn, refusal, mode, args, kwargs)
     saved = _saved(fn.__wrapped__, (args, kwargs)) if mode == "error" else []
     try:
@@ -360,6 +404,8 @@ def run_plain(
             raise
         raise located from None
     remember(fn, key, refusal)
+    if mode != "error":
+        divide(fn, refusal)
     for x, before in saved:
         np.copyto(x, before)
     _tell(fn, refusal, mode)

@@ -15,6 +15,7 @@ from tracejit.call.compiled import Compiled
 from tracejit.errors import MISS
 from tracejit.native import floatmodes
 from tracejit.native.apart import imported
+from tracejit.native.caller import OTHERS
 from tracejit.theano.flags import require
 
 
@@ -38,6 +39,18 @@ class Function(Compiled):
             if result is not MISS:
                 return result
         return imported("tracejit.call.slow").call(self, args, kwargs)
+
+    def _part(self, f: types.FunctionType) -> Part:
+        """A segment of this function, with its options."""
+        part = Part(
+            f, self.__name__, self.on_unsupported, self.stabilise, self.convert_arrays, self.device
+        )
+        part._paths.told = self._paths.told  # one warning a line
+        return part
+
+    def _called(self, f: types.FunctionType) -> Function:
+        """A function that this one calls from Python."""
+        return Function(f, None, self.on_unsupported, device=self.device)
 
     def explain(self) -> str:
         """Every compiled path with its guards, what made it trace again, and what falls back."""
@@ -63,6 +76,25 @@ class Function(Compiled):
 
         source: str = call.path_for(self, args, kwargs).executable.source
         return source
+
+
+class Part(Function):
+    """A segment of a function, which stays Python's where each call would be compiled anew."""
+
+    #: Traces after which it does.
+    MOST = 6
+
+    def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self.stats.traces < self.MOST or floatmodes.acting():
+            return super()._slow(args, kwargs)
+        for path in self._paths:
+            try:
+                result = path.driver(*args)
+            except OTHERS:
+                continue
+            if result is not MISS:
+                return result
+        return self._plain(*args)
 
 
 def function(

@@ -144,4 +144,6 @@ def explain(fn: Compiled) -> str:
                 lines.append(f"  reads {root.path}")
     for refusal in {id(r): r for r in fn._refused.values()}.values():
         lines.append(f"falls back at line {refusal.origin.line}: {refusal.reason}")
+    if fn._segments is not None and fn._segments.lines:
+        lines.append(str(fn._segments))
     return "\n".join(lines)

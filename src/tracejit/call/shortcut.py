@@ -11,7 +11,7 @@ refusal was found to depend on, and for no more:
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -186,6 +186,12 @@ def _is_refused(value: Any, converting: bool) -> bool:
 
 
 # Arguments ---------------------------------------------------------------------------------------
+
+
+def refused_among(fn: Compiled, values: Iterable[Any]) -> set[str]:
+    """The parameters of `fn` whose `values` no call is compiled with."""
+    pairs = zip(fn._signature.names, values, strict=True)
+    return {n for n, v in pairs if _steps_to_refused(v, fn.convert_arrays, ()) is not None}
 
 
 def _steps_to_refused(

@@ -14,6 +14,7 @@ from tracejit.call.fallback import (
     Refusal,
     bound_to,
     device_of,
+    divide,
     interpreted,
     raised,
     raised_by_copy,
@@ -169,7 +170,9 @@ def _description(
         return description
     except NotTraceable as problem:
         problem.forget()
-        return Refusal(problem, fn.__wrapped__)
+        refusal = Refusal(problem, fn.__wrapped__)
+        refusal.variables = shortcut.refused_among(fn, bound)
+        return refusal
 
 
 def _call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -178,6 +181,8 @@ def _call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return fn.__wrapped__(*args, **kwargs)  # raises Python's own message
     mode = fn.on_unsupported or config.on_unsupported
     if isinstance(description, Refusal):
+        if mode != "error":
+            divide(fn, description)
         shortcut.note_argument(fn, description, args, kwargs, mode)
         return refuse(fn, description, mode, args, kwargs)
     key = description.key

@@ -10,6 +10,7 @@ import inspect
 import itertools
 import linecache
 import types
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -42,8 +43,22 @@ class Source:
     imports: list[ast.stmt]
 
 
+#: Functions that are parts of others, and what their modules import, by the ids of their code.
+_parts: dict[int, tuple[Function, list[ast.stmt]]] = {}
+
+
+def register(source: Source) -> None:
+    """Remember the source of code that stands in no file by itself, as long as there is code."""
+    key = id(source.code)
+    _parts[key] = source.node, source.imports
+    weakref.finalize(source.code, _parts.pop, key, None).atexit = False
+
+
 def source_of(code: types.CodeType) -> Source | None:
     """The source of `code`; None without one, or where it has changed since."""
+    part = _parts.get(id(code))
+    if part is not None:
+        return Source(copy.deepcopy(part[0]), code, part[1])
     try:
         file = _file("".join(_lines(code)))
     except (OSError, SyntaxError, ValueError, RecursionError):

@@ -1,0 +1,1 @@
+"""Functions in parts: what can be compiled between statements that stay Python's."""
