@@ -32,7 +32,7 @@ from tracejit.call.retrace import (
     number_changed,
     promote_changed_numbers,
 )
-from tracejit.call.traced import Overlapping, TraceResult, run_trace
+from tracejit.call.traced import Overlapping, TraceResult, leaf_text, run_trace
 from tracejit.capture.capture import Capture
 from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.capture.rewrite.function import rewritten
@@ -58,7 +58,7 @@ from tracejit.native import floatmodes, locks
 from tracejit.native.apart import collecting_nothing
 from tracejit.native.caller import OTHERS
 from tracejit.plan.callplan import CallPlan, Runnable
-from tracejit.plan.prologue import length_text, result_text
+from tracejit.plan.prologue import result_text
 from tracejit.plan.signature import Signature
 from tracejit.trace.explain import log
 from tracejit.trace.trace import Trace, current
@@ -460,7 +460,7 @@ def _compile(
         expressions[name] = prologue.symbol(constant)
 
     def result(outputs: Sequence[str]) -> str:
-        texts = (_leaf_text(leaf, outputs, expressions, prologue) for leaf in program.leaves)
+        texts = (leaf_text(leaf, outputs, expressions, prologue) for leaf in program.leaves)
         text = result_text(program.spec, texts, prologue)
         return program.changes.text(text, prologue) if program.changes else text
 
@@ -483,19 +483,3 @@ def _compile(
         refused=lambda problem: interpreted(fn, problem, trace), device=description.device,
     )  # fmt: skip
     return TracedPath(description.key, program.graph, executable, executable.driver(plan), trace)
-
-
-def _leaf_text(
-    leaf: tuple[str, Any], outputs: Sequence[str], expressions: dict[str, str], prologue: Any
-) -> str:
-    kind, what = leaf
-    if kind == "output":
-        return outputs[what]
-    if kind == "text":
-        return str(what)
-    if kind == "length":
-        return length_text(what, expressions)
-    if kind == "made":
-        make, *places = what
-        return f"{prologue.symbol(make, 'r')}({', '.join(outputs[k] for k in places)})"
-    return prologue.shown(expressions[what]) if kind == "input" else prologue.symbol(what, "r")

@@ -22,7 +22,7 @@ from tracejit.ir.graph import Graph
 from tracejit.ir.node import make
 from tracejit.ir.stabilise import stabilised
 from tracejit.plan.memory import distinct
-from tracejit.plan.prologue import is_length
+from tracejit.plan.prologue import is_length, length_text
 from tracejit.plan.structure import (
     ARRAY,
     SCALAR,
@@ -250,3 +250,20 @@ def _with_original_classes(spec: Spec, capture: Capture) -> Spec:
     if spec.kind == "dict":
         keys = tuple(Static(capture.original(k.value)) for k in spec.keys)
     return spec._replace(cls=capture.original(spec.cls), keys=keys, children=children)
+
+
+def leaf_text(
+    leaf: tuple[str, Any], outputs: Sequence[str], expressions: dict[str, str], prologue: Any
+) -> str:
+    """The text of a part of the result, whose outputs and inputs have these texts."""
+    kind, what = leaf
+    if kind == "output":
+        return outputs[what]
+    if kind == "text":
+        return str(what)
+    if kind == "length":
+        return length_text(what, expressions)
+    if kind == "made":
+        make, *places = what
+        return f"{prologue.symbol(make, 'r')}({', '.join(outputs[k] for k in places)})"
+    return prologue.shown(expressions[what]) if kind == "input" else prologue.symbol(what, "r")
