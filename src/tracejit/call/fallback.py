@@ -15,8 +15,8 @@ import numpy as np
 from tracejit.call.compiled import Compiled
 from tracejit.call.overlaps import outside
 from tracejit.call.paths import Paths
-from tracejit.capture.capture import Namespace
 from tracejit.capture.namespace import is_library_file
+from tracejit.capture.outer import Namespace
 from tracejit.config import config, device
 from tracejit.errors import (
     AxisError,

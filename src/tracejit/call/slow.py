@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from tracejit.call import shortcut
 from tracejit.call.arguments import Description, texts_of
 from tracejit.call.compiled import Compiled
-from tracejit.call.executables import executable_of
 from tracejit.call.fallback import (
     Refusal,
     bound_to,
     device_of,
-    interpreted,
     raised,
     raised_by_copy,
     refuse,
@@ -22,7 +19,7 @@ from tracejit.call.fallback import (
     run_plain,
 )  # fmt: skip
 from tracejit.call.firstpart import answer
-from tracejit.call.paths import Path, tracing
+from tracejit.call.paths import tracing
 from tracejit.call.random_state import RandomGuard
 from tracejit.call.reentry import aside, begins_trace, inlining
 from tracejit.call.retrace import (
@@ -32,6 +29,7 @@ from tracejit.call.retrace import (
     promote_changed_numbers,
 )
 from tracejit.call.traced import Overlapping, TraceResult, run_trace
+from tracejit.call.tracedpath import TracedPath, compile_path
 from tracejit.capture.capture import Capture
 from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.capture.rewrite.function import rewritten
@@ -52,38 +50,15 @@ from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
 from tracejit.ir.rules.record import NoDerivativeError
-from tracejit.lower.devices import array_on, run_plainly
+from tracejit.lower.devices import run_plainly
 from tracejit.native import floatmodes, locks
 from tracejit.native.apart import collecting_nothing
 from tracejit.native.caller import OTHERS
-from tracejit.plan.callplan import CallPlan, Runnable
-from tracejit.plan.prologue import length_text, result_text
 from tracejit.plan.signature import Signature
 from tracejit.trace.explain import log
 from tracejit.trace.trace import Trace, current
 
 MAX_RECENT = 4
-
-
-class TracedPath(Path):
-    """A path of a decorated function, and what it was made for."""
-
-    def __init__(
-        self, key: Any, graph: Graph, executable: Runnable, driver: Callable[..., Any], trace: Trace
-    ) -> None:
-        super().__init__(key, graph, executable)
-        self.driver = driver
-        self.device: str = key[3]
-        self.names = trace.names
-        self.texts: dict[str, tuple[Any, str]] = {}
-        self.roots: list[Root] = trace.capture.roots
-        self.namespace: dict[str, Any] = trace.capture.prologue.namespace
-        self.cause = ""
-        self.notes = dict(trace.decisions.notes)
-        #: Whether the function uses shared variables.
-        self.states = bool(trace.capture.states)
-        #: Whether a call draws, or gives a shared variable a new value.
-        self.moves = bool(trace.draws) or any(s.changed for s in trace.capture.states.values())
 
 
 def call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -247,9 +222,15 @@ def _new_path(fn: Compiled, description: Description) -> TracedPath | Refusal:
 def _traced_apart(fn: Compiled, description: Description) -> tuple[Trace, TraceResult] | Refusal:
     """`_traced`, again where it turns out to matter which arguments share memory."""
     traced = _traced_by_regions(fn, description)
-    if isinstance(traced, Refusal) and isinstance(traced.problem, Overlapping):
-        description.tell_overlaps()
+    for k in range(3):
+        problem = traced.problem if isinstance(traced, Refusal) else None
+        if not isinstance(problem, Overlapping):
+            break
+        if not k and not description.told:
+            description.tell_overlaps()
+        description.met += problem.met
         traced = _traced_by_regions(fn, description)
+    description.met.clear()
     return traced
 
 
@@ -392,7 +373,7 @@ def _compiled(
     trace, program = traced
     fn.stats.traces += 1
     try:
-        path = _compile(fn, description, trace, program)
+        path = compile_path(fn, description, trace, program)
     except DeviceError:  # what was asked for is not there: NumPy is no substitute
         raise
     except Exception as problem:
@@ -411,86 +392,3 @@ def _equal(a: Graph, b: Graph) -> bool:
 
 def _same_reads(a: list[Root], b: list[Root]) -> bool:
     return [(r.path, r.spec) for r in a] == [(r.path, r.spec) for r in b]
-
-
-def _compile(
-    fn: Compiled, description: Description, trace: Trace, program: TraceResult
-) -> TracedPath:
-    capture = trace.capture
-    prologue, signature = capture.prologue, description.signature
-    prologue.namespace.update(signature.defaults)
-    leaves = iter(description.originals())
-    prologue.array_of = array_on(description.device)
-    read: list[str] = []
-    for name, spec in zip(signature.locals, description.specs, strict=True):
-        read += prologue.unpack(spec, name, leaves)
-    prologue.flush()
-    expressions: dict[str, str] = {}
-
-    def bind(names: Sequence[str], texts: Sequence[str]) -> None:
-        for name, text in zip(names, texts, strict=True):
-            known = expressions.setdefault(name, text)
-            if known != text:  # one array, twice
-                prologue.miss_if(f"{prologue.shown(text)} is not {prologue.shown(known)}")
-
-    bind(program.inputs, read)
-    lines, prologue.lines = prologue.lines, []
-    for root in capture.roots:
-        names = prologue.unpack(root.spec, root.expression, iter(root.values))
-        bind(root.nodes, names)
-        root.values = []  # arrays of this call, which the path must not keep
-    if program.changes:
-        program.changes.guard(prologue)
-    prologue.flush()
-    if prologue.lines:
-        # What is captured may have been deleted, or be of another structure.
-        lines += ["try:", *(f"    {line}" for line in prologue.lines)]
-        lines += ["except (LookupError, AttributeError, TypeError, ValueError): return MISS"]
-    prologue.lines = []
-    capture.sliced.guard(expressions, prologue)
-    lines += prologue.lines
-    for k, draw in enumerate(trace.draws):
-        expressions[draw.result.attr[0]] = f"_tj_draw{k}"
-    for name, constant in trace.constants.items():
-        expressions[name] = prologue.symbol(constant)
-
-    def result(outputs: Sequence[str]) -> str:
-        texts = (_leaf_text(leaf, outputs, expressions, prologue) for leaf in program.leaves)
-        text = result_text(program.spec, texts, prologue)
-        return program.changes.text(text, prologue) if program.changes else text
-
-    locked = sorted(program.states, key=id)  # one order for all functions
-    plan = CallPlan(
-        signature.parameters,
-        lines,
-        [expressions[node.attr[0]] for node in program.graph.inputs],
-        result,
-        prologue.namespace,
-        program.kinds,
-        [prologue.symbol(s, "s") for s in program.states],
-        ", ".join(f"{prologue.symbol(s, 's')}.lock" for s in locked),
-        [draw.text(expressions, prologue.symbol) for draw in trace.draws],
-        program.views,
-    )
-    executable = executable_of(
-        program.graph, trace, fn.stats, fn.__name__, plan.kinds, len(plan.states),
-        compiling=bool(config.compile), budget=trace.budget.seconds,
-        refused=lambda problem: interpreted(fn, problem, trace), device=description.device,
-    )  # fmt: skip
-    return TracedPath(description.key, program.graph, executable, executable.driver(plan), trace)
-
-
-def _leaf_text(
-    leaf: tuple[str, Any], outputs: Sequence[str], expressions: dict[str, str], prologue: Any
-) -> str:
-    kind, what = leaf
-    if kind == "output":
-        return outputs[what]
-    if kind == "text":
-        return str(what)
-    if kind == "length":
-        return length_text(what, expressions)
-    if kind == "made":
-        make, *places = what
-        return f"{prologue.symbol(make, 'r')}({', '.join(outputs[k] for k in places)})"
-    return prologue.shown(expressions[what]) if kind == "input" else prologue.symbol(what, "r")

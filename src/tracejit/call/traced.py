@@ -43,10 +43,14 @@ from tracejit.trace.tracer import Tracer
 
 
 class Overlapping(NotTraceable):
-    """A function is found to write, and some of its arguments share memory: trace it again."""
+    """A function is found to write, and some of its arguments share memory: trace it again.
 
-    def __init__(self) -> None:
+    So do some of what it has `met`.
+    """
+
+    def __init__(self, met: list[tuple[str, np.ndarray]]) -> None:
         super().__init__("arguments share memory, and one of them is written into")
+        self.met = met
 
 
 class TraceResult:
@@ -70,7 +74,8 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     description.mirror()
     leaves, names, signature = iter(description.values), list[str](), description.signature
     if fn._paths.write:
-        capture.sliced.related = description.related_with(captured(fn.__wrapped__))
+        others = [*captured(fn.__wrapped__), *description.met]
+        capture.sliced.related = description.related_with(others)
     copy = capture.function(fn.__wrapped__)
     arguments = [
         capture.rebuild(spec, leaves, names, name, value, local)
@@ -96,6 +101,11 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
         return places[id(value)]
 
     def leaf(value: Any, path: str) -> Leaf | None:
+        record = capture.objects.record(value)
+        if record is not None:
+            changes.meet(record)
+            texts.append(("text", record.name))
+            return ARRAY
         known = capture.handles.get(id(value))
         if known is not None:
             texts.append(("input", known[1]))
@@ -142,8 +152,12 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
                 return SCALAR
         return None
 
-    everything = (result, *changes.contents()) if changes else result
-    spec = _with_original_classes(flatten(everything, "the result", leaf), capture)
+    parts_of = [flatten(result, "the result", leaf)]
+    for change in changes.found:  # which may become more
+        parts_of += [flatten(value, change.path, leaf) for value in change.contents]
+    whole = Tree("tuple", tuple, (), tuple(parts_of)) if changes else parts_of[0]
+    spec = _with_original_classes(whole, capture)
+    capture.require_kept()
     _require_alone(values, lists, capture)
     views, bases = shared(values)
     written = [m for m in capture.trace.memories.values() if m.node is not m.start]
@@ -204,13 +218,16 @@ def _require_apart(
     """
     told, fn._paths.write = fn._paths.write, True
     values = capture.trace.values
+    read = [(capture.trace.names[n], x) for n, x in values.items() if type(x) is np.ndarray]
+    seen = {id(x) for _, x in [*description.met, *captured(fn.__wrapped__)]}
+    new = [(n, x) for n, x in read if id(x) not in seen and n not in description.paths]
     for memory in written:
         x = values[memory.outside]
         others = [n for n, y in values.items() if n != memory.outside and _may_share(x, y)]
         if not others and distinct(x):
             continue
-        if not told:
-            raise Overlapping
+        if not told or new:
+            raise Overlapping(new)
         pair = [capture.trace.names[n] for n in (memory.outside, *others[:1])]
         shared = " and ".join(pair) if others else f"elements of {pair[0]}"
         raise NotTraceable(
@@ -218,7 +235,7 @@ def _require_apart(
             "pass arrays that do not overlap, or a copy of one",
         )
     if not told and description.overlaps:
-        raise Overlapping
+        raise Overlapping(new)
     if description.converting:
         raise NotTraceable(
             "it writes into an argument, which may be an object that only converts to an array",
