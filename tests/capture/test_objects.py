@@ -221,7 +221,7 @@ class World:
         self.t = 0.0
 
 
-# Functions of one object, by what they do ----------------------------------------------------------
+# Functions of one object, by what they do --------------------------------------------------------
 
 
 def advanced(o):
@@ -481,7 +481,7 @@ def test_objects_in_lists(f):
     agrees(World, f)
 
 
-# One object by two names -----------------------------------------------------------------------------
+# One object by two names -------------------------------------------------------------------------
 
 
 def both(a, b):
@@ -546,7 +546,7 @@ def test_what_is_made_is_made_at_each_call():
     assert f.stats.traces == 1
 
 
-# What changes between calls --------------------------------------------------------------------------
+# What changes between calls ----------------------------------------------------------------------
 
 
 def test_objects_that_change_between_calls():
@@ -598,7 +598,7 @@ def test_classes_are_told_apart():
     assert f.stats.traces == 2
 
 
-# Decorated methods, and objects that are called --------------------------------------------------------
+# Decorated methods, and objects that are called --------------------------------------------------
 
 
 class Model:
@@ -673,7 +673,7 @@ def test_captured_objects(monkeypatch):
     assert m.n == -2
 
 
-# Exceptions, and what is refused -----------------------------------------------------------------------
+# Exceptions, and what is refused -----------------------------------------------------------------
 
 
 def test_what_was_assigned_before_an_exception():
@@ -695,6 +695,44 @@ def test_what_was_assigned_before_an_exception():
     with pytest.raises(IndexError):
         f(o, np.array([7]))
     assert o.t == 15.0
+
+
+def test_other_objects_are_compiled_where_some_are_refused():
+    def f(o):
+        return (o.x * 2, o.label) if o.n == 0 else (repr(o.x), o.label)
+
+    g = tracejit.function(f, on_unsupported="warn")
+    good, bad = Sub(), Sub()
+    bad.n = 1
+    with pytest.warns(tracejit.UnsupportedWarning):
+        same(g(bad), f(bad))
+    for _ in range(2):
+        same(g(good), f(good))
+        same(g(bad), f(bad))
+    assert g.stats.traces == 1 and g.stats.fallbacks == 3
+    for k in range(20):
+        bad.label = str(k)
+        same(g(bad), f(bad))
+    seconds = g.stats.seconds["trace"]
+    bad.label = "more"
+    same(g(bad), f(bad))
+    assert g.stats.seconds["trace"] == seconds
+    same(g(good), f(good))
+    assert g.stats.fallbacks == 24
+
+
+def test_what_is_another_text_each_time_is_not_compiled_each_time():
+    def f(o):
+        return o.x, o.label
+
+    g = tracejit.function(f, on_unsupported="warn")
+    o = Sub()
+    with pytest.warns(tracejit.UnsupportedWarning, match="o.label is another one again"):
+        for k in range(15):
+            o.label = str(k)
+            same(g(o), f(o))
+    assert g.stats.traces == 10
+    assert "traced again because of o.label: '0' → '1'" in g.explain()
 
 
 class Table(dict):

@@ -64,6 +64,8 @@ _HINTS_BY_CLASS: dict[type, str] = {
 }
 COMPILER_FAILED = "the compiler refuses the program; with TRACEJIT_DEBUG=1 it says why"
 MAX_REFUSED = 256
+#: So many refusals of calls whose objects' attributes differ are one of all such calls.
+MOST_ALIKE = 8
 _DEFAULT_HINT = "do this outside the compiled function"
 
 
@@ -95,6 +97,10 @@ class Refusal:
         self.hint = ""
         #: A test of arguments that are refused for the same reason, once it has been made.
         self.fits: Callable[..., Any] | None = None
+        #: Of one that has read attributes of objects: whether arguments have them alike; and how
+        #: often others were refused before.
+        self.alike: Callable[..., Any] | None = None
+        self.others = 0
         #: Whether it tests no arguments.
         self.whatever = False
         #: Why NumPy cannot run the function, if it cannot.
@@ -133,9 +139,11 @@ class Refusal:
             # Tracebacks hold the arguments.
             problem.__traceback__ = problem.__context__ = problem.__cause__ = None
 
-    def holds(self) -> bool:
-        """Whether it is one under the settings in force."""
+    def holds(self, *args: Any, **kwargs: Any) -> bool:
+        """Whether it is one under the settings in force, for these arguments."""
         now = config.budget
+        if self.alike is not None and not self.alike(*args, **kwargs):
+            return False
         return self.budget is None or bool(self.budget and 0 < now <= self.budget)
 
     def text(self, name: str) -> str:
@@ -389,6 +397,11 @@ def remember(fn: Compiled, key: Any, refusal: Refusal) -> None:
     """Keep why calls of this `key` are not compiled."""
     if len(fn._refused) >= MAX_REFUSED:
         del fn._refused[next(iter(fn._refused))]
+    before: Refusal | None = fn._refused.get(key)
+    if before is not None and before is not refusal and refusal.alike is not None:
+        refusal.others = before.others + 1
+        if refusal.others == MOST_ALIKE:  # objects of this class are not compiled
+            refusal.alike = None
     fn._refused[key] = refusal
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tracejit.call import shortcut
 from tracejit.call.arguments import Description, texts_of
+from tracejit.call.binding import like_refused
 from tracejit.call.compiled import Compiled
 from tracejit.call.fallback import (
     Refusal,
@@ -163,7 +164,7 @@ def _call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     known, path, result = fn._paths.tried(key, run)
     if path is None:
         refusal = fn._refused.get(key)
-        if refusal is not None and refusal.holds():
+        if refusal is not None and refusal.holds(*args, **kwargs):
             if not (fn._paths.write and description.overlaps):
                 shortcut.note(fn, refusal, description, mode)
             return refuse(fn, refusal, mode, args, kwargs)
@@ -210,7 +211,7 @@ def _new_path(fn: Compiled, description: Description) -> TracedPath | Refusal:
     if isinstance(traced, Refusal):
         return traced
     if _known_path(fn, description, traced) is None:
-        stop = asked_too_often(fn, description.key, traced[0])
+        stop = asked_too_often(fn, description, traced[0])
         return _compiled(fn, description, traced) if stop is None else stop
     fn.stats.traces += 1
     trace, program = traced
@@ -309,7 +310,7 @@ def _traced(
 ) -> tuple[Trace, TraceResult] | Refusal:
     """The trace of `fn` and what it gave; at most `tries` where other threads may have drawn."""
     start = time.perf_counter()
-    promote_changed_numbers(fn)
+    promote_changed_numbers(fn, description)
     trace = Trace(0.0 if unlimited else config.budget, hurried)
     guard = RandomGuard()
     take_refusal()
@@ -331,7 +332,9 @@ def _traced(
             raise
         if isinstance(problem, DeviceError):
             raise
-        return Refusal(swallowed or problem, fn.__wrapped__, trace)
+        refusal = Refusal(swallowed or problem, fn.__wrapped__, trace)
+        refusal.alike = like_refused(description, trace)
+        return refusal
     finally:
         capture.release()
         guard.restore()
@@ -379,7 +382,7 @@ def _compiled(
     except Exception as problem:
         return Refusal(problem, fn.__wrapped__, trace, compiling=True)
     path.texts = texts_of(description)
-    path.cause = cause_of(fn, path, trace.values)
+    path.cause = cause_of(fn, path, trace.values, description)
     fn._paths.keep(path)
     shortcut.forget(fn, path.key)
     return path

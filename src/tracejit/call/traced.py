@@ -77,6 +77,7 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
         others = [*captured(fn.__wrapped__), *description.met]
         capture.sliced.related = description.related_with(others)
     copy = capture.function(fn.__wrapped__)
+    capture.arguments = names
     arguments = [
         capture.rebuild(spec, leaves, names, name, value, local)
         for name, local, spec, value in zip(

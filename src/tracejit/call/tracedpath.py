@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tracejit.call.arguments import Description
+from tracejit.call.binding import Binding
 from tracejit.call.compiled import Compiled
 from tracejit.call.executables import executable_of
 from tracejit.call.fallback import interpreted
@@ -14,7 +15,6 @@ from tracejit.call.traced import TraceResult
 from tracejit.capture.roots import Root
 from tracejit.config import config
 from tracejit.ir.graph import Graph
-from tracejit.lower.devices import array_on
 from tracejit.plan.callplan import CallPlan, Runnable
 from tracejit.plan.prologue import length_text, result_text
 from tracejit.plan.structure import Tree
@@ -34,6 +34,8 @@ class TracedPath(Path):
         self.texts: dict[str, tuple[Any, str]] = {}
         self.roots: list[Root] = trace.capture.roots
         self.namespace: dict[str, Any] = trace.capture.prologue.namespace
+        #: The names of objects in the driver, and the texts that read them.
+        self.objects: dict[str, str] = {}
         self.cause = ""
         self.notes = dict(trace.decisions.notes)
         #: Whether the function uses shared variables.
@@ -47,44 +49,14 @@ def compile_path(
 ) -> TracedPath:
     """The path of a traced program, for arguments like these."""
     capture = trace.capture
-    prologue, signature = capture.prologue, description.signature
-    prologue.namespace.update(signature.defaults)
-    leaves = iter(description.originals())
-    prologue.array_of = array_on(description.device)
-    read: list[str] = []
-    for name, spec in zip(signature.locals, description.specs, strict=True):
-        read += prologue.unpack(spec, name, leaves)
-    prologue.flush()
-    expressions: dict[str, str] = {}
-
-    objects = capture.objects.names()
-
-    def bind(names: Sequence[str], texts: Sequence[str]) -> None:
-        for name, text in zip(names, texts, strict=True):
-            if name in objects and name not in expressions:
-                prologue.flush()
-                prologue.lines.append(f"{name} = {text}")
-                expressions[name] = name
-                continue
-            known = expressions.setdefault(name, text)
-            if known != text:  # one array, twice
-                prologue.miss_if(f"{prologue.shown(text)} is not {prologue.shown(known)}")
-
-    bind(program.inputs, read)
-    lines, prologue.lines = prologue.lines, []
-    for root in capture.roots:
-        names = prologue.unpack(root.spec, root.expression, iter(root.values))
-        bind(root.nodes, names)
-        root.values = []  # arrays of this call, which the path must not keep
+    signature = description.signature
+    binding = Binding(description, capture)
+    prologue, expressions = binding.prologue, binding.expressions
     if program.changes:
         program.changes.guard(prologue)
     capture.objects.guard(prologue, bool(program.changes))
-    prologue.flush()
-    if prologue.lines:
-        # What is captured may have been deleted, or be of another structure.
-        lines += ["try:", *(f"    {line}" for line in prologue.lines)]
-        lines += ["except (LookupError, AttributeError, TypeError, ValueError): return MISS"]
-    prologue.lines = []
+    binding.close()
+    lines = binding.lines
     capture.sliced.guard(expressions, prologue)
     lines += prologue.lines
     for k, draw in enumerate(trace.draws):
@@ -117,7 +89,10 @@ def compile_path(
         compiling=bool(config.compile), budget=trace.budget.seconds,
         refused=lambda problem: interpreted(fn, problem, trace), device=description.device,
     )  # fmt: skip
-    return TracedPath(description.key, program.graph, executable, executable.driver(plan), trace)
+    driver = executable.driver(plan)
+    path = TracedPath(description.key, program.graph, executable, driver, trace)
+    path.objects = binding.objects
+    return path
 
 
 def _leaf_text(

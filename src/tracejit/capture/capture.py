@@ -105,6 +105,8 @@ class Capture:
         self._namespaces: dict[int, Namespace] = {}
         self._modules: dict[int, UserModule] = {}
         self.snapshots: list[Snapshot] = []
+        #: The names of the inputs that arguments are.
+        self.arguments: list[str] = []
         self.objects = Objects(self)
         #: The device that the function runs on, and stand-ins for arrays there.
         self.device = "cpu"

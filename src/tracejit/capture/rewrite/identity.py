@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tracejit.capture.objects import Twin, objects_of
 from tracejit.capture.standin import real_of
 from tracejit.errors import NotTraceable
@@ -19,7 +21,7 @@ def is_one(a: Any, b: Any) -> bool:
         return True
     for value, other in ((a, b), (b, a)):
         if isinstance(value, Mixed) or (
-            isinstance(value, Tracer) and isinstance(other, (bool, int, float, complex))
+            isinstance(value, Tracer) and isinstance(other, (bool, int, float, complex, np.generic))
         ):
             raise _refusal()
         if isinstance(value, Twin) and (objects := objects_of(value)) is not None:
