@@ -173,7 +173,7 @@ def reads_instance(x):
     return x * STATE.scale
 
 
-class State:
+class State(set):
     scale = 2.0
 
 

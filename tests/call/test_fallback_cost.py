@@ -26,7 +26,7 @@ class Foreign:
         return np.ones(3)
 
 
-class Opaque:
+class Opaque(set):
     """Could change unseen, and is refused."""
 
 

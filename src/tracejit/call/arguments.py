@@ -10,6 +10,7 @@ import numpy as np
 
 from tracejit.call.overlaps import Pair, overlapping, related
 from tracejit.capture.generators import is_generator
+from tracejit.capture.objects import is_object
 from tracejit.config import config
 from tracejit.errors import NotTraceable
 from tracejit.ir.types import canonical_dtype
@@ -22,6 +23,7 @@ from tracejit.plan.structure import (
     GENERATOR,
     INT_LIMIT,
     NUMBER,
+    OBJECT,
     SCALAR,
     Leaf,
     Spec,
@@ -52,11 +54,15 @@ class Description:
         self.resident: dict[int, Any] = {}
         self._mirrored = False
         self.converting = converting
+        #: Whether paths depend on which arguments share memory.
+        self.told = False
         self.signature = signature
         self.values: list[Any] = []
         self.paths: list[str] = []
         self.converted = False
         self.replaced: list[np.ndarray] = []
+        #: Arrays that a trace has read elsewhere, where it matters what shares memory.
+        self.met: list[tuple[str, np.ndarray]] = []
         self._keys: list[Any] = []
         self.specs = tuple(
             flatten(value, name, self._leaf)
@@ -88,6 +94,7 @@ class Description:
 
     def tell_overlaps(self) -> None:
         """Let paths depend on which arguments share memory, and how."""
+        self.told = True
         how = tuple((name, r.path, r.slices) for name, r in self.related.items())
         self.key = (*self.key, tuple(self.overlaps), how)
 
@@ -136,7 +143,7 @@ class Description:
             self.resident[len(self.values)] = value
             return self._array(shadow, path, kind)
         elif not converts(value):
-            return None
+            return self._add(value, path, kind, OBJECT) if is_object(value) else None
         elif not self.converting:
             raise NotTraceable(
                 own_rules(value, path), f"pass its array, np.asarray({path}); {_CONVERTING}"
@@ -216,7 +223,7 @@ def texts_of(description: Description) -> dict[str, tuple[Any, str]]:
     texts: dict[str, tuple[Any, str]] = {}
     leaves = zip(description.paths, description.values, description.key[2], strict=True)
     for path, value, key in leaves:
-        text = value_text(value)
+        text = f"object {path}" if is_object(value) else value_text(value)
         if isinstance(value, np.ndarray):
             text += {"C": "", "F": ", Fortran order", "R": ", rows apart", "A": ", strided"}[
                 layout(value)

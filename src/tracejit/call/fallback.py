@@ -16,9 +16,9 @@ from tracejit.call.compiled import Compiled
 from tracejit.call.overlaps import outside
 from tracejit.call.paths import Paths
 from tracejit.call.segments import Segments
-from tracejit.capture.capture import Namespace
 from tracejit.capture.divide.places import Place, place_in
 from tracejit.capture.namespace import is_library_file
+from tracejit.capture.outer import Namespace
 from tracejit.config import config, device
 from tracejit.errors import (
     AxisError,
@@ -66,6 +66,8 @@ _HINTS_BY_CLASS: dict[type, str] = {
 }
 COMPILER_FAILED = "the compiler refuses the program; with TRACEJIT_DEBUG=1 it says why"
 MAX_REFUSED = 256
+#: So many refusals of calls whose objects' attributes differ are one of all such calls.
+MOST_ALIKE = 8
 _DEFAULT_HINT = "do this outside the compiled function"
 
 
@@ -97,6 +99,10 @@ class Refusal:
         self.hint = ""
         #: A test of arguments that are refused for the same reason, once it has been made.
         self.fits: Callable[..., Any] | None = None
+        #: Of one that has read attributes of objects: whether arguments have them alike; and how
+        #: often others were refused before.
+        self.alike: Callable[..., Any] | None = None
+        self.others = 0
         #: Whether it tests no arguments.
         self.whatever = False
         #: Why NumPy cannot run the function, if it cannot.
@@ -147,9 +153,11 @@ class Refusal:
         stated = here and line != code.co_firstlineno
         return place_in(code, calls) or (Place(line, -1, line, -1) if stated else None)
 
-    def holds(self) -> bool:
-        """Whether it is one under the settings in force."""
+    def holds(self, *args: Any, **kwargs: Any) -> bool:
+        """Whether it is one under the settings in force, for these arguments."""
         now = config.budget
+        if self.alike is not None and not self.alike(*args, **kwargs):
+            return False
         return self.budget is None or bool(self.budget and 0 < now <= self.budget)
 
     def text(self, name: str) -> str:
@@ -435,6 +443,11 @@ def remember(fn: Compiled, key: Any, refusal: Refusal) -> None:
     """Keep why calls of this `key` are not compiled."""
     if len(fn._refused) >= MAX_REFUSED:
         del fn._refused[next(iter(fn._refused))]
+    before: Refusal | None = fn._refused.get(key)
+    if before is not None and before is not refusal and refusal.alike is not None:
+        refusal.others = before.others + 1
+        if refusal.others == MOST_ALIKE:  # objects of this class are not compiled
+            refusal.alike = None
     fn._refused[key] = refusal
 
 

@@ -121,12 +121,45 @@ def function(
     if isinstance(f, (staticmethod, classmethod)):
         kind = type(f).__name__
         raise TypeError(f"function() goes below @{kind}: write @{kind} above @tracejit.function")
+    if isinstance(f, types.MethodType) and isinstance(f.__func__, (types.FunctionType, Function)):
+        made = function(
+            f.__func__, name=name, on_unsupported=on_unsupported, stabilise=stabilise,
+            convert_arrays=convert_arrays, device=device,
+        )  # fmt: skip
+        return types.MethodType(made, f.__self__)
+    if not isinstance(f, (type, types.FunctionType)) and _is_code(f):
+        f = _caller_of(f)
     if not isinstance(f, types.FunctionType):
         raise TypeError(
             f"function() takes a Python function, not {type(f).__name__!r}; wrap it: "
             "tracejit.function(lambda *args: f(*args))"
         )
     return Function(f, name, on_unsupported, stabilise, convert_arrays, device)
+
+
+def _is_code(f: Any) -> bool:
+    """Whether `f` is called by code in Python: an object's ``__call__``, or a partial call."""
+    while isinstance(f, (functools.partial, types.MethodType)):
+        f = f.func if isinstance(f, functools.partial) else f.__func__
+    called = next((vars(c)["__call__"] for c in type(f).__mro__ if "__call__" in vars(c)), None)
+    return isinstance(f, (types.FunctionType, Function)) or isinstance(
+        called, (types.FunctionType, Function)
+    )
+
+
+def _caller_of(f: Any) -> Any:
+    """A function that calls `f`, which it reads at each call."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return f(*args, **kwargs)
+
+    inner = f
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    kind = type(inner) if not hasattr(inner, "__name__") else inner
+    call.__name__, call.__qualname__ = kind.__name__, kind.__qualname__
+    call.__module__, call.__doc__ = kind.__module__, inner.__doc__
+    return call
 
 
 __all__ = ["Function", "function"]

@@ -11,8 +11,8 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from tracejit.capture.capture import Namespace
 from tracejit.capture.namespace import is_library_file
+from tracejit.capture.outer import Namespace
 from tracejit.errors import restore_refusal, take_refusal
 from tracejit.ir import build
 from tracejit.trace.origin import is_internal

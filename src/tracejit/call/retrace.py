@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
 from collections.abc import Mapping
 from typing import Any
 
+from tracejit.call.arguments import Description
 from tracejit.call.compiled import Compiled
 from tracejit.call.fallback import Refusal
 from tracejit.errors import NotTraceable
@@ -21,13 +23,20 @@ _GONE = object()
 MAX_ANSWERS, MAX_FEW = 10, 2
 
 
-def _changed_captures(path: Any) -> list[tuple[str, Any, Any]]:
+def _changed_captures(path: Any, description: Description) -> list[tuple[str, Any, Any]]:
     """(path, value in the trace, value now) of captured static values that are no longer so."""
     found = []
+    scope = dict(path.namespace)
+    scope.update(zip(description.signature.locals, description.bound, strict=True))
+    for name, text in path.objects.items():
+        with contextlib.suppress(Exception):  # there is none, or it has no name here
+            scope[name] = eval(text, scope)
     for root in path.roots:
         if isinstance(root.spec, Static):
             try:
-                now = eval(root.expression, dict(path.namespace))
+                now = eval(root.expression, scope)
+            except NameError:
+                continue
             except Exception:
                 now = _GONE
             if not same(root.spec.value, now):
@@ -35,16 +44,16 @@ def _changed_captures(path: Any) -> list[tuple[str, Any, Any]]:
     return found
 
 
-def promote_changed_numbers(fn: Compiled) -> None:
+def promote_changed_numbers(fn: Compiled, description: Description) -> None:
     """Captured numbers that changed since a path was traced become inputs of the next one."""
     for path in fn._paths[-4:]:
-        for name, before, now in _changed_captures(path):
+        for name, before, now in _changed_captures(path, description):
             if type(before) in (int, float, complex) and type(now) in (int, float, complex):
                 fn._dynamic.add(name)
 
 
-def asked_too_often(fn: Compiled, key: Any, trace: Trace) -> Refusal | None:
-    """Why there is no further path for arguments of this `key`: one question, many answers.
+def asked_too_often(fn: Compiled, description: Description, trace: Trace) -> Refusal | None:
+    """Why there is no further path for arguments like these: one question, many answers.
 
     A number that changes at each call would compile at each call, where Python must know it. What
     NumPy cannot run is compiled all the same.
@@ -54,7 +63,18 @@ def asked_too_often(fn: Compiled, key: Any, trace: Trace) -> Refusal | None:
         return interpret.evaluate([node], trace.values)[0]
 
     asked: dict[Any, int] = {}
-    for path in fn._paths.of(key):
+    for path in fn._paths.of(description.key):
+        for name, _, now in _changed_captures(path, description):
+            question = "value", name
+            asked[question] = count = asked.get(question, 0) + 1
+            if count >= MAX_ANSWERS and path.objects:
+                problem = NotTraceable(
+                    f"{name} is another one again, now {value_text(now)}, and {count} have been "
+                    "compiled already",
+                    "let what changes so often be an array or a number, or leave it outside",
+                )
+                problem.forget()
+                return Refusal(problem, fn.__wrapped__, trace)
         check = first_failed(path.graph.checks, evaluate)
         if check is None:
             continue
@@ -94,7 +114,7 @@ def _is_float_value(test: Node) -> bool:
     return test.op.name in ("equal", "isnan", "signbit") and test.args[0].dtype.kind == "f"
 
 
-def cause_of(fn: Compiled, new: Any, values: Mapping[str, Any]) -> str:
+def cause_of(fn: Compiled, new: Any, values: Mapping[str, Any], description: Description) -> str:
     """What made `fn` trace again, with both values; empty for the first path."""
     if not fn._paths:
         return ""
@@ -108,7 +128,7 @@ def cause_of(fn: Compiled, new: Any, values: Mapping[str, Any]) -> str:
             if before != after:
                 return f"{path}: {shown} → {text}"
         return "the arguments"
-    for name, before, now in _changed_captures(old):
+    for name, before, now in _changed_captures(old, description):
         shown = "deleted" if now is _GONE else value_text(now)
         return f"{name}: {value_text(before)} → {shown}"
 

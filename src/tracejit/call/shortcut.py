@@ -114,7 +114,7 @@ def note(fn: Compiled, refusal: Refusal, description: Description, mode: str) ->
     if refusal.fits is None:
         refusal.fits = _refused_whatever(fn)
         refusal.whatever = refusal.fits is not None
-        if refusal.fits is None and not description.converted:
+        if refusal.fits is None and not description.converted and refusal.alike is None:
             refusal.fits = _test(fn, _described(description), not description.values)
     if refusal.fits is not None:
         key = None if refusal.whatever else description.key

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from tracejit.call import shortcut
 from tracejit.call.arguments import Description, texts_of
+from tracejit.call.binding import like_refused
 from tracejit.call.compiled import Compiled
-from tracejit.call.executables import executable_of
 from tracejit.call.fallback import (
     Refusal,
     bound_to,
     device_of,
     divide,
-    interpreted,
     raised,
     raised_by_copy,
     refuse,
@@ -23,7 +21,7 @@ from tracejit.call.fallback import (
     run_plain,
 )  # fmt: skip
 from tracejit.call.firstpart import answer
-from tracejit.call.paths import Path, tracing
+from tracejit.call.paths import tracing
 from tracejit.call.random_state import RandomGuard
 from tracejit.call.reentry import aside, begins_trace, inlining
 from tracejit.call.retrace import (
@@ -32,7 +30,8 @@ from tracejit.call.retrace import (
     number_changed,
     promote_changed_numbers,
 )
-from tracejit.call.traced import Overlapping, TraceResult, leaf_text, run_trace
+from tracejit.call.traced import Overlapping, TraceResult, run_trace
+from tracejit.call.tracedpath import TracedPath, compile_path
 from tracejit.capture.capture import Capture
 from tracejit.capture.namespace import RANDOM_HINT
 from tracejit.capture.rewrite.function import rewritten
@@ -53,38 +52,15 @@ from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node
 from tracejit.ir.printer import to_text
 from tracejit.ir.rules.record import NoDerivativeError
-from tracejit.lower.devices import array_on, run_plainly
+from tracejit.lower.devices import run_plainly
 from tracejit.native import floatmodes, locks
 from tracejit.native.apart import collecting_nothing
 from tracejit.native.caller import OTHERS
-from tracejit.plan.callplan import CallPlan, Runnable
-from tracejit.plan.prologue import result_text
 from tracejit.plan.signature import Signature
 from tracejit.trace.explain import log
 from tracejit.trace.trace import Trace, current
 
 MAX_RECENT = 4
-
-
-class TracedPath(Path):
-    """A path of a decorated function, and what it was made for."""
-
-    def __init__(
-        self, key: Any, graph: Graph, executable: Runnable, driver: Callable[..., Any], trace: Trace
-    ) -> None:
-        super().__init__(key, graph, executable)
-        self.driver = driver
-        self.device: str = key[3]
-        self.names = trace.names
-        self.texts: dict[str, tuple[Any, str]] = {}
-        self.roots: list[Root] = trace.capture.roots
-        self.namespace: dict[str, Any] = trace.capture.prologue.namespace
-        self.cause = ""
-        self.notes = dict(trace.decisions.notes)
-        #: Whether the function uses shared variables.
-        self.states = bool(trace.capture.states)
-        #: Whether a call draws, or gives a shared variable a new value.
-        self.moves = bool(trace.draws) or any(s.changed for s in trace.capture.states.values())
 
 
 def call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -193,7 +169,7 @@ def _call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     known, path, result = fn._paths.tried(key, run)
     if path is None:
         refusal = fn._refused.get(key)
-        if refusal is not None and refusal.holds():
+        if refusal is not None and refusal.holds(*args, **kwargs):
             if not (fn._paths.write and description.overlaps):
                 shortcut.note(fn, refusal, description, mode)
             return refuse(fn, refusal, mode, args, kwargs)
@@ -240,7 +216,7 @@ def _new_path(fn: Compiled, description: Description) -> TracedPath | Refusal:
     if isinstance(traced, Refusal):
         return traced
     if _known_path(fn, description, traced) is None:
-        stop = asked_too_often(fn, description.key, traced[0])
+        stop = asked_too_often(fn, description, traced[0])
         return _compiled(fn, description, traced) if stop is None else stop
     fn.stats.traces += 1
     trace, program = traced
@@ -252,9 +228,15 @@ def _new_path(fn: Compiled, description: Description) -> TracedPath | Refusal:
 def _traced_apart(fn: Compiled, description: Description) -> tuple[Trace, TraceResult] | Refusal:
     """`_traced`, again where it turns out to matter which arguments share memory."""
     traced = _traced_by_regions(fn, description)
-    if isinstance(traced, Refusal) and isinstance(traced.problem, Overlapping):
-        description.tell_overlaps()
+    for k in range(3):
+        problem = traced.problem if isinstance(traced, Refusal) else None
+        if not isinstance(problem, Overlapping):
+            break
+        if not k and not description.told:
+            description.tell_overlaps()
+        description.met += problem.met
         traced = _traced_by_regions(fn, description)
+    description.met.clear()
     return traced
 
 
@@ -333,7 +315,7 @@ def _traced(
 ) -> tuple[Trace, TraceResult] | Refusal:
     """The trace of `fn` and what it gave; at most `tries` where other threads may have drawn."""
     start = time.perf_counter()
-    promote_changed_numbers(fn)
+    promote_changed_numbers(fn, description)
     trace = Trace(0.0 if unlimited else config.budget, hurried)
     guard = RandomGuard()
     take_refusal()
@@ -355,7 +337,9 @@ def _traced(
             raise
         if isinstance(problem, DeviceError):
             raise
-        return Refusal(swallowed or problem, fn.__wrapped__, trace)
+        refusal = Refusal(swallowed or problem, fn.__wrapped__, trace)
+        refusal.alike = like_refused(description, trace)
+        return refusal
     finally:
         capture.release()
         guard.restore()
@@ -397,13 +381,13 @@ def _compiled(
     trace, program = traced
     fn.stats.traces += 1
     try:
-        path = _compile(fn, description, trace, program)
+        path = compile_path(fn, description, trace, program)
     except DeviceError:  # what was asked for is not there: NumPy is no substitute
         raise
     except Exception as problem:
         return Refusal(problem, fn.__wrapped__, trace, compiling=True)
     path.texts = texts_of(description)
-    path.cause = cause_of(fn, path, trace.values)
+    path.cause = cause_of(fn, path, trace.values, description)
     fn._paths.keep(path)
     shortcut.forget(fn, path.key)
     return path
@@ -416,70 +400,3 @@ def _equal(a: Graph, b: Graph) -> bool:
 
 def _same_reads(a: list[Root], b: list[Root]) -> bool:
     return [(r.path, r.spec) for r in a] == [(r.path, r.spec) for r in b]
-
-
-def _compile(
-    fn: Compiled, description: Description, trace: Trace, program: TraceResult
-) -> TracedPath:
-    capture = trace.capture
-    prologue, signature = capture.prologue, description.signature
-    prologue.namespace.update(signature.defaults)
-    leaves = iter(description.originals())
-    prologue.array_of = array_on(description.device)
-    read: list[str] = []
-    for name, spec in zip(signature.locals, description.specs, strict=True):
-        read += prologue.unpack(spec, name, leaves)
-    prologue.flush()
-    expressions: dict[str, str] = {}
-
-    def bind(names: Sequence[str], texts: Sequence[str]) -> None:
-        for name, text in zip(names, texts, strict=True):
-            known = expressions.setdefault(name, text)
-            if known != text:  # one array, twice
-                prologue.miss_if(f"{prologue.shown(text)} is not {prologue.shown(known)}")
-
-    bind(program.inputs, read)
-    lines, prologue.lines = prologue.lines, []
-    for root in capture.roots:
-        names = prologue.unpack(root.spec, root.expression, iter(root.values))
-        bind(root.nodes, names)
-        root.values = []  # arrays of this call, which the path must not keep
-    if program.changes:
-        program.changes.guard(prologue)
-    prologue.flush()
-    if prologue.lines:
-        # What is captured may have been deleted, or be of another structure.
-        lines += ["try:", *(f"    {line}" for line in prologue.lines)]
-        lines += ["except (LookupError, AttributeError, TypeError, ValueError): return MISS"]
-    prologue.lines = []
-    capture.sliced.guard(expressions, prologue)
-    lines += prologue.lines
-    for k, draw in enumerate(trace.draws):
-        expressions[draw.result.attr[0]] = f"_tj_draw{k}"
-    for name, constant in trace.constants.items():
-        expressions[name] = prologue.symbol(constant)
-
-    def result(outputs: Sequence[str]) -> str:
-        texts = (leaf_text(leaf, outputs, expressions, prologue) for leaf in program.leaves)
-        text = result_text(program.spec, texts, prologue)
-        return program.changes.text(text, prologue) if program.changes else text
-
-    locked = sorted(program.states, key=id)  # one order for all functions
-    plan = CallPlan(
-        signature.parameters,
-        lines,
-        [expressions[node.attr[0]] for node in program.graph.inputs],
-        result,
-        prologue.namespace,
-        program.kinds,
-        [prologue.symbol(s, "s") for s in program.states],
-        ", ".join(f"{prologue.symbol(s, 's')}.lock" for s in locked),
-        [draw.text(expressions, prologue.symbol) for draw in trace.draws],
-        program.views,
-    )
-    executable = executable_of(
-        program.graph, trace, fn.stats, fn.__name__, plan.kinds, len(plan.states),
-        compiling=bool(config.compile), budget=trace.budget.seconds,
-        refused=lambda problem: interpreted(fn, problem, trace), device=description.device,
-    )  # fmt: skip
-    return TracedPath(description.key, program.graph, executable, executable.driver(plan), trace)

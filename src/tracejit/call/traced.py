@@ -22,7 +22,7 @@ from tracejit.ir.graph import Graph
 from tracejit.ir.node import make
 from tracejit.ir.stabilise import stabilised
 from tracejit.plan.memory import distinct
-from tracejit.plan.prologue import is_length, length_text
+from tracejit.plan.prologue import is_length
 from tracejit.plan.structure import (
     ARRAY,
     SCALAR,
@@ -43,10 +43,14 @@ from tracejit.trace.tracer import Tracer
 
 
 class Overlapping(NotTraceable):
-    """A function is found to write, and some of its arguments share memory: trace it again."""
+    """A function is found to write, and some of its arguments share memory: trace it again.
 
-    def __init__(self) -> None:
+    So do some of what it has `met`.
+    """
+
+    def __init__(self, met: list[tuple[str, np.ndarray]]) -> None:
         super().__init__("arguments share memory, and one of them is written into")
+        self.met = met
 
 
 class TraceResult:
@@ -70,8 +74,10 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     description.mirror()
     leaves, names, signature = iter(description.values), list[str](), description.signature
     if fn._paths.write:
-        capture.sliced.related = description.related_with(captured(fn.__wrapped__))
+        others = [*captured(fn.__wrapped__), *description.met]
+        capture.sliced.related = description.related_with(others)
     copy = capture.function(fn.__wrapped__)
+    capture.arguments = names
     arguments = [
         capture.rebuild(spec, leaves, names, name, value, local)
         for name, local, spec, value in zip(
@@ -96,6 +102,11 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
         return places[id(value)]
 
     def leaf(value: Any, path: str) -> Leaf | None:
+        record = capture.objects.record(value)
+        if record is not None:
+            changes.meet(record)
+            texts.append(("text", record.name))
+            return ARRAY
         known = capture.handles.get(id(value))
         if known is not None:
             texts.append(("input", known[1]))
@@ -142,8 +153,12 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
                 return SCALAR
         return None
 
-    everything = (result, *changes.contents()) if changes else result
-    spec = _with_original_classes(flatten(everything, "the result", leaf), capture)
+    parts_of = [flatten(result, "the result", leaf)]
+    for change in changes.found:  # which may become more
+        parts_of += [flatten(value, change.path, leaf) for value in change.contents]
+    whole = Tree("tuple", tuple, (), tuple(parts_of)) if changes else parts_of[0]
+    spec = _with_original_classes(whole, capture)
+    capture.require_kept()
     _require_alone(values, lists, capture)
     views, bases = shared(values)
     written = [m for m in capture.trace.memories.values() if m.node is not m.start]
@@ -204,13 +219,16 @@ def _require_apart(
     """
     told, fn._paths.write = fn._paths.write, True
     values = capture.trace.values
+    read = [(capture.trace.names[n], x) for n, x in values.items() if type(x) is np.ndarray]
+    seen = {id(x) for _, x in [*description.met, *captured(fn.__wrapped__)]}
+    new = [(n, x) for n, x in read if id(x) not in seen and n not in description.paths]
     for memory in written:
         x = values[memory.outside]
         others = [n for n, y in values.items() if n != memory.outside and _may_share(x, y)]
         if not others and distinct(x):
             continue
-        if not told:
-            raise Overlapping
+        if not told or new:
+            raise Overlapping(new)
         pair = [capture.trace.names[n] for n in (memory.outside, *others[:1])]
         shared = " and ".join(pair) if others else f"elements of {pair[0]}"
         raise NotTraceable(
@@ -218,7 +236,7 @@ def _require_apart(
             "pass arrays that do not overlap, or a copy of one",
         )
     if not told and description.overlaps:
-        raise Overlapping
+        raise Overlapping(new)
     if description.converting:
         raise NotTraceable(
             "it writes into an argument, which may be an object that only converts to an array",
@@ -250,20 +268,3 @@ def _with_original_classes(spec: Spec, capture: Capture) -> Spec:
     if spec.kind == "dict":
         keys = tuple(Static(capture.original(k.value)) for k in spec.keys)
     return spec._replace(cls=capture.original(spec.cls), keys=keys, children=children)
-
-
-def leaf_text(
-    leaf: tuple[str, Any], outputs: Sequence[str], expressions: dict[str, str], prologue: Any
-) -> str:
-    """The text of a part of the result, whose outputs and inputs have these texts."""
-    kind, what = leaf
-    if kind == "output":
-        return outputs[what]
-    if kind == "text":
-        return str(what)
-    if kind == "length":
-        return length_text(what, expressions)
-    if kind == "made":
-        make, *places = what
-        return f"{prologue.symbol(make, 'r')}({', '.join(outputs[k] for k in places)})"
-    return prologue.shown(expressions[what]) if kind == "input" else prologue.symbol(what, "r")

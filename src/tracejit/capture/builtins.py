@@ -10,17 +10,20 @@ from typing import Any
 import numpy as np
 
 from tracejit.capture.namespace import answered, is_library_module, replacement
+from tracejit.capture.objects import Twin
 from tracejit.capture.rewrite.iterables import Lazy, Range
 from tracejit.capture.standin import real_of, stand_in_for
+from tracejit.capture.unread import UnreadList
 from tracejit.errors import NotTraceable
 from tracejit.ir import build
 from tracejit.ir.node import Node
+from tracejit.trace.attributes import Attributes
 from tracejit.trace.lists import TracedList
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.tracer import Tracer, number
 
 #: Builtins that look at the program or the world.
-_REFUSED = "eval exec compile globals locals vars input open breakpoint id"
+_REFUSED = "eval exec compile globals locals input open breakpoint id"
 
 
 def python_type(x: Any) -> type:
@@ -31,6 +34,8 @@ def python_type(x: Any) -> type:
         return type(x.example())
     if isinstance(x, TracedList):
         return list
+    if isinstance(x, Attributes):
+        return dict
     if not isinstance(x, Tracer):
         return type(real_of(x))
     if x.kind == "array":
@@ -87,7 +92,11 @@ def traced_len(x: Any) -> Any:
     if isinstance(x, Tracer) and x.kind == "array" and x.node.shape:
         return x.shape[0]
     if isinstance(x, TracedList):
-        return number(x.length) if isinstance(x.length, Node) else x.length
+        length = x.total() if isinstance(x, UnreadList) else x.length
+        return number(length) if isinstance(length, Node) else length
+    own = getattr(type(x), "__len__", None) if isinstance(x, Twin) else None
+    if own is not None:
+        return own(x)
     return len(x)
 
 
@@ -131,6 +140,13 @@ def traced_getattr(x: Any, name: str, *default: Any) -> Any:
     return getattr(x, name, *default)
 
 
+def traced_vars(*args: Any) -> Any:
+    """``vars`` of an object."""
+    if len(args) != 1 or not isinstance(args[0], Twin):
+        raise NotTraceable("vars() looks at what a trace cannot see")
+    return args[0].__dict__
+
+
 def traced_dir(*args: Any) -> list[str]:
     """``dir`` of what a traced value stands for."""
     if len(args) != 1:
@@ -144,7 +160,7 @@ def traced_builtins() -> dict[str, Any]:
     others = {name: _refused_builtin(name) for name in _REFUSED.split()}
     others.update(isinstance=traced_isinstance, issubclass=traced_issubclass, type=traced_type)
     others.update(len=traced_len, hasattr=traced_hasattr, getattr=traced_getattr, dir=traced_dir)
-    others.update(print=traced_print)
+    others.update(print=traced_print, vars=traced_vars)
     others.update({f.__name__: functools.partial(answered, f) for f in (max, min, sum, any, all)})
     found.update({name: stand_in_for(found[name], call) for name, call in others.items()})
     found["__import__"] = _import

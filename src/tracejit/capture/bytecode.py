@@ -13,6 +13,10 @@ from weakref import WeakKeyDictionary
 Refusal = tuple[str, str, int]
 
 
+#: The names of what may be any value.
+ANYTHING = ("?",)
+
+
 class Scan(NamedTuple):
     """Why a function cannot be traced, the way out, and the line; empty texts where it can be.
 
@@ -26,11 +30,13 @@ class Scan(NamedTuple):
     updated: tuple[tuple[str, Refusal], ...] = ()
     #: What values are compared with by identity, by its names from the outside on: as `updated`,
     #: where it is a number. Names of no parts stand for a function's own argument, which is a
-    #: traced value where another traced function gives it.
+    #: traced value where another traced function gives it, and `ANYTHING` for whatever it may be.
+    #: In a function that is rewritten, calls tell.
     compared: tuple[tuple[tuple[str, ...], Refusal], ...] = ()
 
 
-_GENERATOR_FLAGS = 0x20 | 0x80 | 0x200
+GENERATOR_FLAG = 0x20  # CO_GENERATOR
+_ASYNCHRONOUS_FLAGS = 0x80 | 0x200
 _scanned: WeakKeyDictionary[types.CodeType, Scan] = WeakKeyDictionary()
 
 
@@ -43,9 +49,9 @@ def scan(code: types.CodeType) -> Scan:
 
 
 def _scan(code: types.CodeType) -> Scan:
-    if code.co_flags & _GENERATOR_FLAGS:
+    if code.co_flags & _ASYNCHRONOUS_FLAGS:
         way_out = "compile the functions that it calls"
-        return Scan("is a generator or asynchronous function", way_out, code.co_firstlineno)
+        return Scan("is an asynchronous function", way_out, code.co_firstlineno)
     stack = [(code, frozenset(code.co_freevars))]
     updated: list[tuple[str, Refusal]] = []
     compared: list[tuple[tuple[str, ...], Refusal]] = []
@@ -70,13 +76,13 @@ def _scan(code: types.CodeType) -> Scan:
                 refusal = "compares identity by `is`", "compare values, or lengths", line
                 other = _compared(part, earlier, part is code)
                 if other is None or instruction.is_jump_target:
-                    return Scan(*refusal)
+                    compared.append((ANYTHING, refusal))
+                    other = []
                 compared += [(names, refusal) for names in other]
             if name == "MATCH_CLASS":
                 return Scan("matches classes in a `match` statement", "use isinstance()", line)
-            # ``shared.value = …``; on anything else it is noticed when the trace ends.
-            if name in ("STORE_ATTR", "DELETE_ATTR") and which != "value":
-                return Scan(f"assigns the attribute {which}", _RETURN, line)
+            if name == "DELETE_ATTR":
+                return Scan(f"deletes the attribute {which}", "set it to None", line)
             if name == "LOAD_ATTR" and which == "__class__":
                 return Scan("looks at x.__class__", "use type(x), or isinstance()", line)
             if name in _ATTRIBUTES and which == "__subclasses__":
@@ -228,6 +234,7 @@ def mark_calls(
         if new == len(names):
             names.append(marked)
         text[at + 1] = argument
+    text, names = _mark_stores(code, text, names)
     constants = tuple(
         mark_calls(c, chosen, free) if isinstance(c, types.CodeType) else c for c in code.co_consts
     )
@@ -236,6 +243,33 @@ def mark_calls(
     ):
         return code
     return code.replace(co_names=tuple(names), co_code=bytes(text), co_consts=constants)
+
+
+#: What the name of an attribute that is assigned ends with, where ours have one of this name.
+ASSIGNED = "="
+#: Attributes of arrays, and of what stands for them, which a function must not assign.
+NOT_ASSIGNED = frozenset(
+    "born kind memory node owned path shape dtype strides real imag flat data store group ready "
+    "iterated repeats classes values is_first".split()
+)
+
+
+def _mark_stores(
+    code: types.CodeType, text: bytearray, names: list[str]
+) -> tuple[bytearray, list[str]]:
+    """The same, with such attributes assigned by marked names, which only objects know."""
+    at = 0
+    for instruction in dis.get_instructions(code):
+        if instruction.opname != "STORE_ATTR" or instruction.argval not in NOT_ASSIGNED:
+            continue
+        at, marked = instruction.offset, instruction.argval + ASSIGNED
+        new = names.index(marked) if marked in names else len(names)
+        if new > 255 or (at and text[at - 2] == dis.EXTENDED_ARG):
+            continue
+        if new == len(names):
+            names.append(marked)
+        text[at + 1] = new
+    return text, names
 
 
 #: By how many bits the index of a name is shifted, to make room for a flag.

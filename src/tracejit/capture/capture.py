@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.capture.builtins import BUILTINS, unrolled_range
-from tracejit.capture.bytecode import CALLED, mark_calls, scan
+from tracejit.capture.builtins import unrolled_range
+from tracejit.capture.bytecode import ANYTHING, GENERATOR_FLAG, mark_calls, scan
 from tracejit.capture.classes import copy_of_class, detach, require_plain_enum
 from tracejit.capture.generators import TracedGenerator, is_generator
 from tracejit.capture.modules import UserModule, is_of_class
-from tracejit.capture.namespace import called, is_library_file, is_library_module, replacement
+from tracejit.capture.namespace import is_library_file, is_library_module, replacement
+from tracejit.capture.objects import HOLDERS, Objects, is_object
+from tracejit.capture.outer import Namespace, is_constant, is_value, outside, undecided
 from tracejit.capture.rewrite.calls import CONTROL
 from tracejit.capture.rewrite.function import rewritten
 from tracejit.capture.rewrite.traced import TracedControl
@@ -37,6 +39,7 @@ from tracejit.plan.structure import (
     GENERATOR,
     INT_LIMIT,
     NUMBER,
+    OBJECT,
     SCALAR,
     Leaf,
     Spec,
@@ -102,6 +105,9 @@ class Capture:
         self._namespaces: dict[int, Namespace] = {}
         self._modules: dict[int, UserModule] = {}
         self.snapshots: list[Snapshot] = []
+        #: The names of the inputs that arguments are.
+        self.arguments: list[str] = []
+        self.objects = Objects(self)
         #: The device that the function runs on, and stand-ins for arrays there.
         self.device = "cpu"
         self.mirrors: Any = None
@@ -121,13 +127,17 @@ class Capture:
         if known is not None:
             copied: Callable[..., Any] = known[1]
             return copied
-        reason, hint, line, updated, compared = scan(f.__code__)
+        reason, hint, line, updated, _ = scan(f.__code__)
+        if f is self._root and f.__code__.co_flags & GENERATOR_FLAG:
+            reason, hint = "is a generator function", "compile the functions that it calls"
+            line = f.__code__.co_firstlineno
         for name, refused in () if reason else updated:
             if not hasattr(type(outside(f, name)), "__tracejit_state__"):
                 reason, hint, line = refused
                 break
-        for names, refused in () if reason else compared:
-            if _is_value(f, names) if names else f is not self._root:
+        source = f.__code__ if self._control is None else rewritten(f.__code__).code
+        for names, refused in () if reason else undecided(f.__code__, source):
+            if names == ANYTHING or (is_value(f, names) if names else f is not self._root):
                 reason, hint, line = refused
                 break
         if not reason and set(f.__dict__) - {"__wrapped__"}:
@@ -137,7 +147,6 @@ class Capture:
             refusal = NotTraceable(f"{f.__qualname__}() {reason}", hint)
             refusal.place = f.__code__.co_filename, line, f.__code__.co_name
             raise refusal
-        source = f.__code__ if self._control is None else rewritten(f.__code__).code
         cells = tuple(types.CellType() for _ in source.co_freevars)
         code = mark_calls(source, functools.partial(is_of_class, f))
         copy = types.FunctionType(
@@ -211,26 +220,31 @@ class Capture:
 
     # Values ----------------------------------------------------------------------------------
 
-    def read(self, value: Any, expression: str, path: str) -> Any:
-        """The traced stand-in for `value`, which `expression` reads at every call."""
+    def read(self, value: Any, expression: str, path: str, numbers: bool = False) -> Any:
+        """The traced stand-in for `value`, which `expression` reads at every call.
+
+        With `numbers`, a number is an input from the first call on.
+        """
         if expression not in self._values:
-            self._values[expression] = self._read(value, expression, path)
+            self._values[expression] = self._read(value, expression, path, numbers)
         return self._values[expression]
 
-    def _read(self, value: Any, expression: str, path: str) -> Any:
+    def _read(self, value: Any, expression: str, path: str, numbers: bool) -> Any:
         if isinstance(value, Tracer):
             raise NotTraceable(f"{path} holds a value of another trace")
-        if _is_constant(value):
+        if is_constant(value):
             self.guard(value, expression, path)
             return value
-        if children_of(value) is None and self._kind(value, path) is None:
+        if children_of(value) is None and self._kind(value, path, not numbers) is None:
             traced = self.stand_in(value, expression, path)
             self.guard(value, expression, path)
             return traced
+        if numbers and type(value) is list:
+            return self.objects.list(value, expression, path)
         root = Root(expression, path, Static(None), [])
 
         def leaf(item: Any, at: str) -> Leaf | None:
-            kind = self._kind(item, at, top=item is value)
+            kind = self._kind(item, at, top=item is value and not numbers)
             if kind is not None:
                 root.values.append(item)
             return kind
@@ -238,6 +252,12 @@ class Capture:
         root.spec = flatten(value, path, leaf)
         self.roots.append(root)
         return self.rebuild(root.spec, iter(root.values), root.nodes, path, value, expression)
+
+    def elements(self, original: list[Any], expression: str, path: str) -> list[Any]:
+        """What stands for the elements of a list."""
+        built = self._read(original, expression, path, False)
+        self.snapshots.pop()  # they are in another list
+        return list(list.__iter__(built))
 
     def attribute(self, module: types.ModuleType, name: str, value: Any) -> Any:
         """The traced stand-in for `value`, an attribute of a module, which is read at each call."""
@@ -272,7 +292,9 @@ class Capture:
             return NUMBER if not top or path in self.dynamic else None
         if converts(value):
             raise NotTraceable(own_rules(value, path), "take its array, np.asarray(...), outside")
-        return GENERATOR if is_generator(value) else None
+        if is_generator(value):
+            return GENERATOR
+        return OBJECT if is_object(value) else None
 
     def stand_in(self, value: Any, expression: str, path: str) -> Any:
         """What stands for a static value: copies of functions, proxies of modules, states."""
@@ -322,7 +344,7 @@ class Capture:
         if found is value and not is_static(value):
             raise NotTraceable(
                 f"{path} is an instance of {type(value).__module__}.{type(value).__qualname__}, "
-                "whose attributes could change unseen",
+                "a class in C or of a library, whose content could change unseen",
                 "pass the arrays and numbers it holds as arguments",
             )
         return found
@@ -360,7 +382,8 @@ class Capture:
             )
         if issubclass(cls, Enum):
             require_plain_enum(self, cls)
-        if is_library_module(cls.__module__, self._own) or issubclass(cls, (BaseException, Enum)):
+        library = cls not in HOLDERS and is_library_module(cls.__module__, self._own)
+        if library or issubclass(cls, (BaseException, Enum)):
             return replacement(cls)
         self.classes[cls] = copy_of_class(self, cls)
         return self.classes[cls]
@@ -377,6 +400,10 @@ class Capture:
             nodes.append(name)
             self.handles[id(generator)] = generator, name
             return generator
+        if spec == OBJECT:
+            twin, name = self.objects.twin(next(values), path)
+            nodes.append(name)
+            return twin
         if isinstance(spec, Leaf):
             value = next(values)
             if is_device_array(value):
@@ -409,13 +436,33 @@ class Capture:
         built = assemble(spec, children, self.traced_class)
         if type(built) is list and self._control is not None:
             built = TracedList(built)
+            built.born = -1  # older than all that is made
+        if spec.kind == "dataclass":
+            self.objects.dataclass(built, original, expression, path)
         self.snapshots.append(Snapshot(path, built, contents(built), original))
         self.containers[id(built)] = expression
         return built
 
+    def held(self) -> list[Any]:
+        """The containers that have been read, and the attributes of all objects."""
+        return [*(s.built for s in self.snapshots), *self.objects.attributes()]
+
+    def meeting(self) -> Callable[[], list[tuple[Any, Any]]]:
+        """What gives the containers and attributes that are read from now on, as they were then."""
+        containers, objects = len(self.snapshots), len(self.objects.all)
+
+        def met() -> list[tuple[Any, Any]]:
+            found = [(s.built, s.content()) for s in self.snapshots[containers:]]
+            others = [r for r in self.objects.all[objects:] if not r.is_new]
+            return [*(f for f in found if f[1] is not None), *((r.attributes, {}) for r in others)]
+
+        return met
+
     def holds(self, array: Tracer) -> bool:
-        """Whether a container of the caller's has an array."""
-        return any(array is v for s in self.snapshots for v in contents(s.built))
+        """Whether a container of the caller's, or an object of it, has an array."""
+        held = [v for s in self.snapshots for v in contents(s.built)]
+        held += [v for attributes in self.objects.attributes() for v in attributes.values()]
+        return any(array is v for v in held)
 
     def _key(self, key: Any) -> Any:
         """What stands for the key of a dict: functions and classes are found by their copies."""
@@ -424,6 +471,12 @@ class Capture:
         if isinstance(key, type):
             return self.traced_class(key)
         return replacement(key) if callable(key) and is_static(key) else key
+
+    def require_kept(self) -> None:
+        """NotTraceable where the function has set attributes of functions."""
+        for f, copy in self._functions.values():
+            if f is not copy and set(copy.__dict__) - {"__wrapped__"}:
+                raise NotTraceable(f"the function sets an attribute of {f.__qualname__}()")
 
     def release(self) -> None:
         """The trace is over: the user's classes have no copies among their subclasses."""
@@ -437,50 +490,3 @@ class Capture:
         if real is not value or isinstance(value, type):
             return real
         return next((old for old, new in self._functions.values() if new is value), value)
-
-
-def outside(f: types.FunctionType, name: str) -> Any:
-    """The variable `name` of the function around `f`, or the global one; None where it is unset."""
-    cells = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
-    try:
-        return cells[name].cell_contents if name in cells else f.__globals__.get(name)
-    except ValueError:  # an empty cell
-        return None
-
-
-def _is_value(f: types.FunctionType, names: tuple[str, ...]) -> bool:
-    """Whether a name of the outside, or an attribute of one, is a number or an array."""
-    value = outside(f, names[0])
-    for name in names[1:]:
-        value = getattr(value, name, None)
-    return isinstance(value, (int, float, complex, np.generic, np.ndarray))
-
-
-class Namespace(dict[str, Any]):
-    """Globals of a traced copy: a name is captured when it is first looked up."""
-
-    def __init__(self, capture: Capture, real: dict[str, Any]) -> None:
-        super().__init__(__builtins__=BUILTINS, __name__=real.get("__name__"))
-        self._capture = capture
-        self._real = real
-
-    def __missing__(self, name: str) -> Any:
-        if name.endswith(CALLED):
-            self[name] = value = called(self[name.removesuffix(CALLED)])
-            return value
-        globals_ = self._capture.prologue.symbol(self._real, "g")
-        if name in self._real:
-            value = self._capture.read(self._real[name], f"{globals_}[{name!r}]", name)
-        else:
-            self._capture.guard(False, f"({name!r} in {globals_})", f"a global {name}")
-            value = BUILTINS[name]  # KeyError becomes Python's NameError
-        self[name] = value
-        return value
-
-
-def _is_constant(value: Any) -> bool:
-    """Whether `value` is a tuple, nested or not, of numbers, strings and the like."""
-    return type(value) is tuple and all(
-        isinstance(v, (bool, int, float, complex, str, bytes, type(None))) or _is_constant(v)
-        for v in value
-    )

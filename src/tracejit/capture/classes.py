@@ -13,7 +13,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Protocol
 
-from tracejit.capture.bytecode import reads_outside
+from tracejit.capture.bytecode import ASSIGNED, reads_outside
+from tracejit.capture.objects import OBJECTS, Objects, Slot, Twin, is_object, slots_of
 from tracejit.capture.standin import ORIGINAL, real_of
 from tracejit.errors import NotTraceable
 from tracejit.plan.prologue import Prologue
@@ -29,6 +30,7 @@ class SupportsCapture(Protocol):
     """What members of classes are captured by: a `capture.Capture`."""
 
     prologue: Prologue
+    objects: Objects
 
     def function(self, f: types.FunctionType) -> Callable[..., Any]: ...
     def traced_class(self, cls: type) -> type: ...
@@ -37,34 +39,32 @@ class SupportsCapture(Protocol):
     def read(self, value: Any, expression: str, path: str) -> Any: ...
 
 
-class _NoHook:
-    """Keeps the user's ``__init_subclass__`` from hearing of copies."""
-
-    __slots__ = ()
-
-    def __init_subclass__(cls) -> None:
-        pass
-
-
 def copy_of_class(capture: SupportsCapture, cls: type) -> type:
     """The copy of `cls` for one trace."""
     bases = tuple(b for b in map(capture.traced_class, cls.__bases__) if real_of(b) is not b)
     body = {
         "__slots__": (),
+        OBJECTS: capture.objects,
         **_members(capture, cls, bases),
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,
         "__doc__": cls.__doc__,
     }
+    if cls is types.SimpleNamespace:  # which compares what it has of its own
+        body["__eq__"] = _refused_equality
     # Not by the user's metaclass, which may keep account of its classes.
-    bases = (*bases, cls) if bases else (_NoHook, cls)
+    bases = (*bases, cls) if bases else (Twin, cls)
     made: type = type.__new__(_traced_metaclass(type(cls)), cls.__name__, bases, body)
     type.__setattr__(made, ORIGINAL, cls)
     return made
 
 
-class _Detached(_NoHook):
+class _Detached(Twin):
     """The base of copies whose trace is over, if they add attributes to their base."""
+
+
+def _refused_equality(self: Any, other: Any) -> Any:
+    raise NotTraceable("namespaces are compared", "compare their attributes")
 
 
 def detach(copy: type) -> None:
@@ -72,7 +72,7 @@ def detach(copy: type) -> None:
 
     One of a class with slots, or of a named tuple, stays there until it is collected.
     """
-    for base in (_NoHook, _Detached):
+    for base in (Twin, _Detached):
         with contextlib.suppress(TypeError):  # another layout
             type.__dict__["__bases__"].__set__(copy, (base,))
             return
@@ -87,12 +87,9 @@ def _traced_metaclass(meta: type[type]) -> type[type]:
         )
 
     def call(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        if not (is_namedtuple(cls) or hasattr(cls, "__dataclass_fields__")):
-            raise NotTraceable(
-                f"the class {cls.__qualname__} is neither a dataclass nor a named tuple",
-                "use one of these, or plain functions",
-            )
-        return meta.__call__(cls, *args, **kwargs)
+        if is_namedtuple(cls):
+            return meta.__call__(cls, *args, **kwargs)
+        return vars(cls)[OBJECTS].make(cls, real_of(cls), args, kwargs)
 
     def missing(cls: Any, name: str) -> Any:
         if name.startswith("_"):
@@ -153,11 +150,14 @@ def _members(capture: SupportsCapture, cls: type, bases: tuple[type, ...]) -> di
     fields = getattr(cls, "__dataclass_fields__", ()) or getattr(cls, "_fields", ())
     inherited = {n for b in bases for c in type.mro(b) if real_of(c) is not c for n in vars(c)}
     members: dict[str, Any] = {}
+    if not hasattr(cls, "__dataclass_fields__"):
+        members.update({name: Slot(name) for name in slots_of(cls)})
     for name, member in vars(cls).items():
         if name in _HOOKS:
             continue
         if name not in fields and _is_users_member(capture, member, name):
-            members[name] = _Member(capture, cls, name, member)
+            kind = _DataMember if hasattr(type(member), "__set__") else _Member
+            members[name] = kind(capture, cls, name, member)
         elif name in inherited and name not in ("__dict__", "__weakref__"):
             members[name] = member  # it comes before what the bases' copies have
     return members
@@ -185,32 +185,79 @@ class _Member:
         self._class = cls
         self._read = functools.cache(lambda owner: _read(capture, member, owner, name))
 
-    def __get__(self, instance: Any, owner: Any) -> Any:
+    def _found(self, owner: Any) -> Any:
         real = real_of(owner)
         # Of the class that is asked, which may come to have its own; super() asks a base.
         first = next((c for c in real.__mro__ if self._name in vars(c)), None)
-        value = self._read(real if first is self._class else self._class)
+        return self._read(real if first is self._class else self._class)
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        value = self._found(owner)
         return value.__get__(instance, owner) if hasattr(type(value), "__get__") else value
+
+
+class _DataMember(_Member):
+    """One that hears of attributes that are set: a property, or a descriptor of the user's."""
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        self._found(type(instance)).__set__(instance, value)
+
+
+class _Cached:
+    """``functools.cached_property`` in a trace: the object keeps what the function gave."""
+
+    def __init__(self, function: Callable[..., Any], name: str) -> None:
+        self._function, self._name = function, name
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        if instance is None:
+            return self
+        value = self._function(instance)
+        object.__setattr__(instance, self._name, value)
+        return value
 
 
 def _read(capture: SupportsCapture, member: Any, cls: type, name: str) -> Any:
     """The traced stand-in for a class attribute; another one traces again."""
     expression = capture.prologue.attribute(capture.prologue.symbol(cls), name)
     path = f"{cls.__qualname__}.{name}"
+    symbol = capture.prologue.symbol
+    place = f"{symbol(_held_by)}({symbol(cls)}, {name!r})"
     if isinstance(member, types.FunctionType):
         capture.guard(member, expression, path)
-        return capture.function(member)
+        copy = capture.function(member)
+        if name == "__setattr__":
+            return lambda self, n, value: copy(self, n.removesuffix(ASSIGNED), value)
+        return copy
+    if hasattr(type(member), "__tracejit_function__"):
+        capture.guard(member, expression, path)
+        return capture.function(member.__wrapped__)
     if isinstance(member, (staticmethod, classmethod)):
-        function = f"{expression}.__func__" if isinstance(member, classmethod) else expression
-        if not isinstance(member.__func__, types.FunctionType):
+        at = f"{expression}.__func__" if isinstance(member, classmethod) else expression
+        inner: Any = member.__func__
+        inner = inner.__wrapped__ if hasattr(type(inner), "__tracejit_function__") else inner
+        if not isinstance(inner, types.FunctionType):
             raise NotTraceable(f"{path} could change unseen", "pass it as an argument")
-        capture.guard(member.__func__, function, path)
-        return type(member)(capture.function(member.__func__))
+        capture.guard(member.__func__, at, path)
+        return type(member)(capture.function(inner))
     if isinstance(member, property):
         capture.guard(member, expression, path)
-        if not isinstance(member.fget, types.FunctionType):
+        parts: list[Any] = [member.fget, member.fset, member.fdel]
+        if not all(f is None or isinstance(f, types.FunctionType) for f in parts):
             raise NotTraceable(f"{path} could change unseen", "pass it as an argument")
-        return property(capture.function(member.fget))  # setting attributes is refused
+        get, put, drop = (f and capture.function(f) for f in parts)
+        return property(get, put, drop)
+    if isinstance(member, functools.cached_property):
+        capture.guard(member, place, path)
+        function: Any = member.func
+        return _Cached(capture.function(function), name)
     if not hasattr(type(member), "__get__"):
         return capture.read(member, expression, path)
+    if is_object(member):
+        return capture.read(member, place, path)
     raise NotTraceable(f"{path} could change unseen", "pass it as an argument")
+
+
+def _held_by(cls: type, name: str) -> Any:
+    """The attribute of a class itself, or of a base, whatever it does when it is read."""
+    return next(vars(c)[name] for c in cls.__mro__ if name in vars(c))

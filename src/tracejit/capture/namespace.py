@@ -170,6 +170,20 @@ class RandomProxy(ModuleProxy):
         raise NotTraceable(f"np.random.{name} draws inside the traced function", RANDOM_HINT)
 
 
+class HolderProxy(ModuleProxy):
+    """``types`` and ``argparse``, whose classes that only hold attributes are made in the trace."""
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        plain = name.removesuffix(CALLED)
+        value = getattr(_module_of(self), plain)
+        trace = current()
+        if isinstance(value, type) and trace is not None and trace.capture is not None:
+            return trace.capture.traced_class(value)
+        return value
+
+
 class SystemProxy(ModuleProxy):
     """``sys``: the numbers and texts that describe Python; all else changes."""
 
@@ -392,6 +406,8 @@ def _module(module: types.ModuleType) -> Any:
         proxy = MathProxy(module)
     elif name == "sys":
         proxy = SystemProxy(module)
+    elif name in ("types", "argparse"):
+        proxy = HolderProxy(module)
     elif name.partition(".")[0] in ("numpy", "scipy", "builtins"):
         proxy = ModuleProxy(module)
     elif name.partition(".")[0] in _CHANGING.split():

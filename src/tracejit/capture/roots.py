@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from tracejit.capture.unread import Tail, UnreadList
 from tracejit.plan.structure import Spec
 
 
@@ -27,3 +28,12 @@ class Snapshot(NamedTuple):
     built: Any
     before: tuple[Any, ...]
     original: Any
+
+    def content(self) -> Any:
+        """What a list or a dict held; None for another container."""
+        if isinstance(self.built, dict):
+            half = len(self.before) // 2
+            return dict(zip(self.before[:half], self.before[half:], strict=True))
+        if isinstance(self.built, UnreadList):
+            return Tail()
+        return [*self.before] if isinstance(self.built, list) else None

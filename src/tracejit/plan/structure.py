@@ -1,8 +1,9 @@
 """Nested arguments and results as flat leaves and a hashable description of the rest.
 
 Containers are tuples, lists, dicts, named tuples and dataclasses. Leaves are arrays, NumPy scalars
-and Python numbers. Everything else is static: it is part of the description, equal by type and
-value. An instance of an unknown class is refused: its attributes could change unseen.
+and Python numbers, and objects of ordinary classes. Everything else is static: it is part of the
+description, equal by type and value. An instance of a class in C is refused: what it holds could
+change unseen.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ STANDS_FOR = "__tracejit_class__"
 class Leaf(NamedTuple):
     """Place of a leaf in the description: `path` as Python text after the root's name."""
 
-    kind: str  # "array" | "scalar" | "number" | "generator"
+    kind: str  # "array" | "scalar" | "number" | "generator" | "object"
 
 
 class Tree(NamedTuple):
@@ -137,6 +138,8 @@ Spec = Leaf | Static | Tree
 ARRAY, SCALAR, NUMBER = Leaf("array"), Leaf("scalar"), Leaf("number")
 #: One of NumPy's random generators.
 GENERATOR = Leaf("generator")
+#: An instance of an ordinary class, whose attributes are read where they are asked for.
+OBJECT = Leaf("object")
 
 
 def is_dataclass(value: Any) -> bool:
@@ -217,8 +220,8 @@ def _flatten(
         return Static(value)
     raise NotTraceable(
         f"{path} is an instance of {type(value).__module__}.{type(value).__qualname__}, "
-        "whose attributes could change unseen",
-        "pass the arrays and numbers it holds, or make it a dataclass or a named tuple",
+        "a class in C or of a library, whose content could change unseen",
+        "pass the arrays and numbers it holds",
     )
 
 
@@ -266,6 +269,8 @@ def make_dataclass(cls: type, names: tuple[str, ...], values: list[Any]) -> Any:
 
 def contents(value: Any) -> tuple[Any, ...]:
     """What `value` holds now, to be compared by identity later."""
+    if isinstance(value, list):
+        return tuple(list.__iter__(value))
     parts = children_of(value)
     if parts is None:
         return ()

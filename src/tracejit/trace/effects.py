@@ -10,6 +10,7 @@ import dis
 import sys
 import types
 from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from tracejit.errors import NotTraceable
 from tracejit.ir.node import Node
 from tracejit.ir.region import Check
+from tracejit.trace.attributes import Attributes
 from tracejit.trace.explain import class_text
 from tracejit.trace.lists import TracedList
 from tracejit.trace.memory import births
@@ -216,24 +218,45 @@ class Changed(BaseException):  # no handler of the user's is for it
 
 
 class Slots:
-    """The elements of a list or a dict that keeps its length and its keys."""
+    """The elements of a list or a dict that keeps its length and its keys; an object's attributes.
+
+    Of those some may be read later for the first time.
+    """
 
     def __init__(self, container: Any) -> None:
         self.born = next(births)
         self.container = container
-        self.keys = tuple(container) if type(container) is dict else tuple(range(len(container)))
+        self.keys = (
+            tuple(container) if isinstance(container, dict) else tuple(range(len(held(container))))
+        )
+
+    def _of_list(self, found: TracedList) -> list[Any]:
+        now = found.held()
+        if len(now) != len(self.keys):
+            raise NotTraceable("a loop or a branch adds to a container, or takes out of it")
+        return now
 
     @property
     def node(self) -> list[Any]:
         """The elements; NotTraceable where there are others than there were."""
         found = self.container
-        if len(found) != len(self.keys) or (type(found) is dict and tuple(found) != self.keys):
+        if isinstance(found, TracedList):
+            return Values(self._of_list(found))
+        if isinstance(found, Attributes):
+            others = [k for k in found if k not in self.keys]
+            same = all(k in found.loaded for k in others)
+            if any(found[k] is not found.loaded[k] for k in others if same):
+                raise Changed(found)  # these are elements, too
+        else:
+            same = len(found) == len(self.keys)
+            same = same and (type(found) is not dict or tuple(found) == self.keys)
+        if not same:
             raise NotTraceable("a loop or a branch adds to a container, or takes out of it")
         return Values(found[k] for k in self.keys)
 
     @node.setter
     def node(self, values: Sequence[Any]) -> None:
-        put = dict.__setitem__ if type(self.container) is dict else list.__setitem__
+        put = dict.__setitem__ if isinstance(self.container, dict) else list.__setitem__
         for k, value in zip(self.keys, values, strict=True):
             put(self.container, k, value)
 
@@ -250,8 +273,8 @@ NOTHING = Variables((), frozenset(), frozenset(), None, Values, lambda values: N
 
 #: What cannot be changed; classes and what is callable besides are as well.
 _FIXED = (
-    int, float, complex, str, bytes, type(None), type(Ellipsis), slice, range, np.generic, np.dtype,
-    types.ModuleType, Tracer, Mixed,
+    int, float, complex, str, bytes, type(None), type(Ellipsis), slice, range, frozenset, Enum,
+    np.generic, np.dtype, types.ModuleType, Tracer, Mixed,
 )  # fmt: skip
 _SETS = ("STORE_DEREF", "DELETE_DEREF")
 
@@ -261,15 +284,22 @@ class Containers:
 
     NotTraceable where something else than these and arrays could be changed by who has `values`. A
     piece is traced several times, and a list that it appends to would have too many elements.
-    Of `others` the elements are variables of the piece.
+    Of `others` the elements are variables of the piece. What is read from outside while it is open,
+    `met` gives, as it was then.
     """
 
-    def __init__(self, values: Iterable[Any], others: Iterable[Any]) -> None:
+    def __init__(
+        self,
+        values: Iterable[Any],
+        others: Iterable[Any],
+        met: Callable[[], Iterable[tuple[Any, Any]]] = tuple,
+    ) -> None:
         self.known: list[tuple[Any, Any]] = []
+        self._met = met
         stack, seen, own = list(values), set[int](), {id(other) for other in others}
         while stack:
             value = stack.pop()
-            if id(value) in seen or isinstance(value, _FIXED) or hasattr(value, FIXED):
+            if id(value) in seen or isinstance(value, _FIXED) or is_fixed(value):
                 continue
             seen.add(id(value))
             if isinstance(value, types.FunctionType):
@@ -282,10 +312,10 @@ class Containers:
                 stack += value
             elif isinstance(value, TracedList) and value.store is not None:
                 continue  # what it holds is in arrays
-            elif isinstance(value, (list, dict)) and type(value) in (list, dict, TracedList):
+            elif is_container(value):
                 if id(value) not in own:
-                    self.known.append((value, value.copy() if type(value) is dict else [*value]))
-                stack += value.values() if type(value) is dict else value
+                    self.known.append((value, held(value)))
+                stack += value.values() if isinstance(value, dict) else held(value)
             elif hasattr(value, "__next__") or not callable(value):
                 raise NotTraceable(
                     f"a loop or a branch sees {class_text(value)}, which it could change",
@@ -302,12 +332,16 @@ class Containers:
         And the class of one that had more or fewer elements, or other keys.
         """
         changed, resized = None, ""
-        for container, before in self.known:
-            now, was = (v.items() if type(v) is dict else enumerate(v) for v in (container, before))
-            pairs = list(zip(now, was, strict=False))
-            same = len(container) == len(before) and all(
-                a is b or a == b for (a, _), (b, _) in pairs
+        for container, before in (*self.known, *self._met()):
+            before = as_before(container, before)
+            now, was = (
+                list(v.items() if isinstance(v, dict) else enumerate(v))
+                for v in (held(container), before)
             )
+            if isinstance(container, Attributes):  # those read first come in their own order
+                now, was = sorted(now), sorted(was)
+            pairs = list(zip(now, was, strict=False))
+            same = len(now) == len(before) and all(a is b or a == b for (a, _), (b, _) in pairs)
             if same and all(x is y for (_, x), (_, y) in pairs):
                 continue
             changed, resized = container, resized if same else type(before).__name__
@@ -321,20 +355,48 @@ def contents(values: Iterable[Any]) -> list[tuple[Any, Any]]:
     stack, seen = list(values), set[int]()
     while stack:
         value = stack.pop()
-        if id(value) in seen or type(value) not in (list, dict, tuple, TracedList):
+        if id(value) in seen or not is_container(value):
             continue
         seen.add(id(value))
         if type(value) is not tuple:
             if isinstance(value, TracedList) and value.store is not None:
                 continue
-            found.append((value, value.copy() if type(value) is dict else [*value]))
-        stack += value.values() if type(value) is dict else value
+            found.append((value, held(value)))
+        if isinstance(value, dict):
+            stack += value.values()
+        else:
+            stack += value if type(value) is tuple else held(value)
     return found
 
 
+def is_fixed(value: Any) -> bool:
+    """Whether a value is one of ours that cannot be changed, or whose attributes are looked at."""
+    return hasattr(type(value), FIXED) or hasattr(value, FIXED)
+
+
+def is_container(value: Any) -> bool:
+    """Whether a value is a list, a dict, a tuple, or the attributes of an object."""
+    kind = type(value)
+    return kind in (list, dict, tuple, Attributes) or issubclass(kind, TracedList)
+
+
+def held(container: Any) -> Any:
+    """A copy of a list or a dict; of a list that is not read, of what has been added to it."""
+    if isinstance(container, dict):
+        return dict(container)
+    return container.as_held() if isinstance(container, TracedList) else [*container]
+
+
+def as_before(container: Any, content: Any) -> Any:
+    """What a container held when that was `content`, which was not all that has been read since."""
+    known = getattr(container, "before", None)
+    return content if known is None else known(content)
+
+
 def fill(container: Any, content: Any) -> None:
-    """Let a list or a dict hold this, and nothing else."""
-    if type(container) is dict:
+    """Let a list or a dict hold this, and nothing else; an object's attributes, what they were."""
+    content = as_before(container, content)
+    if isinstance(container, dict):
         container.clear()
         container.update(content)
     else:

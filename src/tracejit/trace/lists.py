@@ -184,6 +184,10 @@ class TracedList(list[Any]):
         """The elements that are in no arrays."""
         return [list.__getitem__(self, k) for k in range(list.__len__(self))]
 
+    def as_held(self) -> list[Any]:
+        """A copy of what it holds."""
+        return self.held()
+
     def twin(self) -> TracedList:
         """Another list of the same elements, which are in arrays."""
         other = TracedList()

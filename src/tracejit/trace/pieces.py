@@ -16,6 +16,7 @@ from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.region import Check
 from tracejit.ir.scalars import held
+from tracejit.trace.attributes import Attributes
 from tracejit.trace.effects import (
     Changed,
     Containers,
@@ -45,7 +46,9 @@ class Undo:
         self.trace, self.variables = trace, variables
         self.before, self.log, self.state = variables.get(), Log(region=False), State(trace)
         #: What lists and dicts held: steps that are done by themselves change them.
-        self.contents = contents(v for v in (*held, *self.before) if v is not variables.unbound)
+        around = trace.capture.objects.attributes() if trace.capture else []
+        seen = (*held, *self.before, *around)
+        self.contents = contents(v for v in seen if v is not variables.unbound)
         trace.logs.append(self.log)
 
     def all(self) -> None:
@@ -96,7 +99,8 @@ def by_parts(f: F) -> F:
     @functools.wraps(f)
     def call(trace: Trace, *args: Any) -> Any:
         *others, variables, held = args
-        original = variables
+        first = original = variables
+        containers: list[Any] = []
         # What is within a loop is traced several times: what was found is found at once then.
         codes = [a.__code__ for a in others if callable(a) and hasattr(a, "__code__")]
         known: list[Structured] = trace.learned.setdefault((*codes, variables.names), [])
@@ -118,12 +122,21 @@ def by_parts(f: F) -> F:
                 variables = variables.split(found.place, found.form)
             except Changed as changed:
                 undo.all()
-                if any(changed.container is c for c in variables.containers):
+                container = changed.container
+                # More attributes of an object are its elements than were known before.
+                more = isinstance(container, Attributes)
+                if more and any(container is c for c in first.containers):
+                    raise
+                if any(container is c for c in variables.containers) and not more:
                     raise NotTraceable("a container changes where a value is asked for") from None
-                slots = Slots(changed.container)
-                trace.wrote(slots)
-                known, variables = [], original.holding(slots)
-                original = variables
+                if all(container is not c for c in containers):
+                    containers.append(container)
+                known, original = [], first
+                for container in containers:
+                    slots = Slots(container)
+                    trace.wrote(slots)
+                    original = original.holding(slots)
+                variables = original
             except BaseException:
                 if variables.containers:
                     variables.set(undo.before)
@@ -200,9 +213,10 @@ def traced(
     """
     before, log, state = variables.get(), Log(), State(trace)
     since = log.since
-    everywhere = [s.built for s in trace.capture.snapshots] if trace.capture else []
+    everywhere = trace.capture.held() if trace.capture else []
     seen = (v for v in (*held, *before, *everywhere) if v is not variables.unbound)
-    containers = Containers(seen, variables.containers)
+    met = trace.capture.meeting() if trace.capture else tuple
+    containers = Containers(seen, variables.containers, met)
     trace.logs.append(log)
     try:
         result = _run(piece)

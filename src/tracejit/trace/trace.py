@@ -116,6 +116,7 @@ class Trace(Knowing):
         self.kept.clear()
         if self.capture is not None:
             self.capture.snapshots.clear()
+            self.capture.objects.forget()
 
     # Inputs ----------------------------------------------------------------------------------
 

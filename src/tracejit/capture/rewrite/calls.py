@@ -385,11 +385,18 @@ class _Calls(Comprehensions):
         return self.chain(node, self.expression(node.left), node.ops, node.comparators)
 
     def identity(self, node: ast.Compare) -> ast.expr | None:
-        """``x is None``; None for another comparison."""
+        """``x is None``, ``x is y``; None for another comparison."""
         [sign], [other] = node.ops, node.comparators
-        if not (_is_none(other) and isinstance(sign, ast.Is | ast.IsNot)):
+        if not isinstance(sign, ast.Is | ast.IsNot):
             return None
-        found = self.call("is_none", node, self.expression(node.left))
+        if _is_none(other):
+            found = self.call("is_none", node, self.expression(node.left))
+        elif isinstance(other, ast.Constant):
+            return None
+        else:
+            self.note("identity", node)
+            sides = map(self.expression, (node.left, other))
+            found = self.call("is_", node, *sides)
         return found if isinstance(sign, ast.Is) else self.call("not_", node, found)
 
     def chain(

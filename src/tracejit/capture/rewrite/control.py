@@ -111,6 +111,9 @@ class Control(Protocol):
     def is_none(self, value: Any) -> Any:
         """``value is None``."""
 
+    def is_(self, value: Any, other: Any) -> Any:
+        """``value is other``."""
+
     def assert_(self, condition: Any) -> Any:
         """Whether it holds: what the statement ``assert`` is then given."""
 
@@ -210,6 +213,9 @@ class PythonControl:
 
     def is_none(self, value: Any) -> Any:
         return value is None
+
+    def is_(self, value: Any, other: Any) -> Any:
+        return value is other
 
     def some(self, value: Any) -> Any:
         return value

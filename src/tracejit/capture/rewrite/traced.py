@@ -16,6 +16,7 @@ import numpy as np
 
 from tracejit.capture.rewrite.blocks import held_by, is_outermost, numpys, variables_of
 from tracejit.capture.rewrite.control import UNBOUND, Names, PythonControl, State, content
+from tracejit.capture.rewrite.identity import is_one
 from tracejit.capture.rewrite.iterables import (
     Items,
     items_of,
@@ -271,6 +272,9 @@ class TracedControl(PythonControl):
 
     def is_none(self, value: Any) -> Any:
         return value.is_(None) if isinstance(value, Mixed) else value is None
+
+    def is_(self, value: Any, other: Any) -> Any:
+        return is_one(value, other)
 
     def some(self, value: Any) -> Any:
         none = self.is_none(value)
