@@ -30,6 +30,8 @@ class Scan(NamedTuple):
     compared: tuple[tuple[tuple[str, ...], Refusal], ...] = ()
 
 
+#: Attributes that shared variables and arrays have.
+_SET = ("value", "real", "imag")
 _GENERATOR_FLAGS = 0x20 | 0x80 | 0x200
 _scanned: WeakKeyDictionary[types.CodeType, Scan] = WeakKeyDictionary()
 
@@ -74,8 +76,8 @@ def _scan(code: types.CodeType) -> Scan:
                 compared += [(names, refusal) for names in other]
             if name == "MATCH_CLASS":
                 return Scan("matches classes in a `match` statement", "use isinstance()", line)
-            # ``shared.value = …``; on anything else it is noticed when the trace ends.
-            if name in ("STORE_ATTR", "DELETE_ATTR") and which != "value":
+            # ``shared.value = …``, ``x.real = …``; else it is noticed when the trace ends.
+            if name in ("STORE_ATTR", "DELETE_ATTR") and which not in _SET:
                 return Scan(f"assigns the attribute {which}", _RETURN, line)
             if name == "LOAD_ATTR" and which == "__class__":
                 return Scan("looks at x.__class__", "use type(x), or isinstance()", line)

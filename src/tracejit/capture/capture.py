@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.capture import numpys  # which fills the tables
 from tracejit.capture.builtins import BUILTINS, unrolled_range
 from tracejit.capture.bytecode import CALLED, mark_calls, scan
 from tracejit.capture.classes import copy_of_class, detach, require_plain_enum
@@ -57,6 +58,8 @@ from tracejit.trace.origin import is_internal
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer
 
+__all__ = ["Capture", "Namespace", "numpys", "outside"]
+
 
 class Capture:
     """Makes the copies for one trace and collects what they read.
@@ -79,7 +82,7 @@ class Capture:
     ) -> None:
         self.trace = trace
         #: The runtime of branches and loops; without one they are Python's.
-        self._control = control
+        self.control = control
         #: Python's, and what answers their calls in this trace.
         own = {range: unrolled_range} if control is None else control.builtins
         self.builtins: dict[Any, Any] = own
@@ -137,7 +140,7 @@ class Capture:
             refusal = NotTraceable(f"{f.__qualname__}() {reason}", hint)
             refusal.place = f.__code__.co_filename, line, f.__code__.co_name
             raise refusal
-        source = f.__code__ if self._control is None else rewritten(f.__code__).code
+        source = f.__code__ if self.control is None else rewritten(f.__code__).code
         cells = tuple(types.CellType() for _ in source.co_freevars)
         code = mark_calls(source, functools.partial(is_of_class, f))
         copy = types.FunctionType(
@@ -157,7 +160,7 @@ class Capture:
         closure = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
         for name, new in zip(source.co_freevars, cells, strict=True):
             if name == CONTROL:
-                new.cell_contents = self._control
+                new.cell_contents = self.control
                 continue
             old = closure[name]
             try:
@@ -407,7 +410,7 @@ class Capture:
         if spec.kind == "dict":
             spec = spec._replace(keys=tuple(Static(self._key(k.value)) for k in keys))
         built = assemble(spec, children, self.traced_class)
-        if type(built) is list and self._control is not None:
+        if type(built) is list and self.control is not None:
             built = TracedList(built)
         self.snapshots.append(Snapshot(path, built, contents(built), original))
         self.containers[id(built)] = expression
