@@ -38,6 +38,7 @@ from tracejit.arrays import (  # isort: skip
     sets,
     windows,
     interpolation,
+    quantiles,
 )
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "operators",
     "outputs",
     "picking",
+    "quantiles",
     "ranges",
     "reductions",
     "searching",

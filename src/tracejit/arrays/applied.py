@@ -48,13 +48,17 @@ def applied(function: Any, *args: Any, **kwargs: Any) -> Any:
     solver = build.solver()
     if solver is build.IDLE:
         return function(*args, **kwargs)
-    if args and isinstance(args[0], TracedList) and args[0].store is not None:
-        if function in OF_LISTS:
-            return OF_LISTS[function](*args, **kwargs)
+    rows = function in OF_LISTS and args and isinstance(args[0], TracedList)
+    if rows and args[0].store is not None:
+        return OF_LISTS[function](*args, **kwargs)
     values = [*args, *kwargs.values()]
     if SEVERAL.isdisjoint(map(type, values)) and traced(values):
         if isinstance(function, np.ufunc):
             args = tuple(_as_array(a) for a in args)
+            if kwargs.get("out") is ...:  # which NumPy does not hand on
+                del kwargs["out"]
+                result = function(*args, **kwargs)
+                return Tracer(result.node) if isinstance(result, Tracer) else result
         elif function in FUNCTIONS:
             return FUNCTIONS[function](*map(_listed, args), **kwargs)
         return function(*args, **kwargs)

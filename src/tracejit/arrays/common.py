@@ -126,7 +126,7 @@ def listed(x: Any) -> Any:
     """A shape, axes or places that an array holds, as a list."""
     if isinstance(x, Tracer) and x.node.shape:
         return METHODS["tolist"](x)
-    return x.tolist() if isinstance(x, np.ndarray) and x.ndim else x
+    return list(x) if isinstance(x, (range, np.ndarray)) and np.ndim(x) else x
 
 
 def axis_index(axis: Any, ndim: int, prefix: str | None = None) -> int:

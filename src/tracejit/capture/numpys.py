@@ -7,6 +7,8 @@ are NumPy's own.
 
 from __future__ import annotations
 
+import functools
+import sys
 import types
 from collections.abc import Callable, MutableMapping
 from typing import Any
@@ -16,6 +18,7 @@ import numpy as np
 
 from tracejit.arrays.applied import DISPATCHED, applied
 from tracejit.arrays.creation import traced
+from tracejit.arrays.quantiles import quantile, without_nan
 from tracejit.capture.builtins import BUILTINS
 from tracejit.capture.bytecode import CALLED, mark_calls
 from tracejit.capture.modules import is_of_class
@@ -37,6 +40,14 @@ NAMES = (
     "triu_indices triu_indices_from union1d unwrap vander diag_indices mask_indices unique_all "
     "unique_counts unique_inverse unique_values"
 ).split()
+
+
+_base: Any = sys.modules["numpy.lib._function_base_impl"]
+#: What is computed otherwise than NumPy does, by NumPy's methods for quantiles.
+_WITH_METHODS: dict[Any, Callable[..., Any]] = {
+    _base._quantile: quantile,
+    sys.modules["numpy.lib._nanfunctions_impl"]._nanquantile_ureduce_func: without_nan,
+}
 
 
 class _Globals(dict[str, Any]):
@@ -85,11 +96,31 @@ class _Copies:
 
     def seen(self, value: Any) -> Any:
         """What a copy sees in place of `value`, a global of NumPy's."""
+        if isinstance(value, types.FunctionType) and value in _WITH_METHODS:
+            return functools.partial(_WITH_METHODS[value], self.seen(_base._QuantileMethods))
         if isinstance(value, types.FunctionType) and value not in CREATORS:
             return self.of(value)
+        if isinstance(value, types.ModuleType):
+            return _Module(self, value)
         if isinstance(value, dict):  # of functions
             return {key: self.seen(v) for key, v in value.items()}
         return replacement(_implementing(value))
+
+
+class _Module:
+    """A module that copies see, whose functions in Python are copies too."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self, copies: _Copies, module: types.ModuleType) -> None:
+        object.__setattr__(self, "_of", (copies, module))
+
+    def __getattribute__(self, name: str) -> Any:
+        copies, module = object.__getattribute__(self, "_of")
+        value = getattr(module, name.removesuffix(CALLED))
+        if isinstance(value, types.FunctionType):
+            return copies.seen(value)
+        return getattr(replacement(module), name)
 
 
 #: What dispatches, by what it does where nothing does: NumPy calls that at times.
