@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracejit.errors import InvalidGraphError
-from tracejit.ir import build, control, dims, node, ops
+from tracejit.ir import build, control, dims, node, ops, sequences
 from tracejit.ir.closing import Body
 from tracejit.ir.graph import Check, Graph, substitute
 from tracejit.ir.interpret import evaluate
@@ -519,6 +519,16 @@ STRUCTURAL: dict[str, tuple[Node, Any]] = {
     "sort": (build.sort(x34, 1), np.sort(A, axis=1)),
     "argsort": (build.sort(x34, 1, "stable", positions=True), np.argsort(A, axis=1)),
     "middle": (build.middle(x34), np.sort(A, axis=1)[:, 1:3]),
+    "search": (
+        sequences.search(build.view(x34, (4,), ((1, 0, None), (0, 1, 0))), x34, "right"),
+        np.searchsorted(A[1], A, "right"),
+    ),
+    "correlate": (
+        sequences.correlate(
+            build.reshape(x34, (12,)), build.view(x34, (4,), ((1, 0, None), (0, 1, 0))), 1, 5
+        ),
+        np.correlate(A.ravel(), A[1], "full")[2:7],
+    ),
     "matmul": (build.matmul(x34, build.transpose(x34, (1, 0))), A @ A.T),
     "tuple": (PAIR, (A, 3)),
     "item": (make(ops.ITEM, (PAIR,), 1, N.type), 3),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,9 +12,17 @@ from plugged import compiled_source, plugged
 
 import tracejit
 from tracejit.errors import UnsupportedError
-from tracejit.trace.tables import implements
+from tracejit.trace.tables import FUNCTIONS, implements
 
 X = np.linspace(0, 3, 20)
+
+
+@pytest.fixture(autouse=True)
+def without_ours() -> Iterator[None]:
+    """As if it were not compiled yet."""
+    with mock.patch.dict(FUNCTIONS):
+        del FUNCTIONS[np.trapezoid]
+        yield
 
 
 def area(y, x):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
@@ -23,9 +24,17 @@ from tracejit.lower.emit.expressions import scalar
 from tracejit.lower.kernel.statements import Binary, Element, For, Store
 from tracejit.lower.placement import PLACEMENTS
 from tracejit.lower.program import Computation
-from tracejit.trace.tables import implements
+from tracejit.trace.tables import FUNCTIONS, implements
 
 CONVOLVE = ops.Op(name="convolve", doc="of two vectors, all of it")
+
+
+@pytest.fixture(autouse=True)
+def without_ours() -> Iterator[None]:
+    """As if NumPy's function were not compiled yet."""
+    with mock.patch.dict(FUNCTIONS):
+        del FUNCTIONS[np.convolve]
+        yield
 
 
 def convolved(a: Node, v: Node) -> Node:
@@ -83,7 +92,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
 
 
 @pytest.fixture
-def plugin() -> Any:
+def plugin(without_ours: Any) -> Any:
     with plugged(), mock.patch.dict(PLACEMENTS), mock.patch.dict(CALLS):
         ops.add(CONVOLVE)
         RULES[CONVOLVE] = Rule(evaluate=evaluate, problem=problem, pull=pull)

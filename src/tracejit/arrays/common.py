@@ -114,15 +114,19 @@ def length(x: Any) -> Dim:
 
 def shape_argument(shape: Any) -> tuple[Dim, ...]:
     """A shape from an int or a sequence of ints, none of them negative."""
-    if isinstance(shape, Tracer) and shape.node.shape:
-        raise NotTraceable("a shape is taken from a traced array")
-    if isinstance(shape, np.ndarray):
-        shape = shape.tolist()
+    shape = listed(shape)
     entries = shape if isinstance(shape, (tuple, list)) else (shape,)
     result = tuple(length(d) for d in entries)
     if not all(at_least(d, 0) for d in result):
         raise ValueError("negative dimensions are not allowed")
     return result
+
+
+def listed(x: Any) -> Any:
+    """A shape, axes or places that an array holds, as a list."""
+    if isinstance(x, Tracer) and x.node.shape:
+        return METHODS["tolist"](x)
+    return list(x) if isinstance(x, (range, np.ndarray)) and np.ndim(x) else x
 
 
 def axis_index(axis: Any, ndim: int, prefix: str | None = None) -> int:
@@ -137,6 +141,7 @@ def axis_tuple(
     axis: Any, ndim: int, repeated: str = "repeated axis", prefix: str | None = None
 ) -> tuple[int, ...]:
     """One axis or several, counted from 0, in the order given."""
+    axis = listed(axis)
     entries = axis if isinstance(axis, (tuple, list)) else (axis,)
     result = tuple(axis_index(k, ndim, prefix) for k in entries)
     if len(set(result)) != len(result):
@@ -264,8 +269,6 @@ def check_output(
 def check_owned(target: Tracer) -> None:
     """NumPy's error for what is read-only; NotTraceable where what is written could not be told."""
     if not target.owned:
-        if any(step.nodes in (build.real, build.imag) for step in target.path):
-            raise NotTraceable("in-place write into the real or the imaginary part of an array")
         if target.memory is not None:
             raise ValueError("assignment destination is read-only")
         raise NotTraceable(

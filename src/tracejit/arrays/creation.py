@@ -10,7 +10,6 @@ import numpy as np
 from tracejit.arrays.common import (
     call,
     coerce,
-    dim_node,
     dtype_argument,
     length,
     placed,
@@ -34,16 +33,13 @@ from tracejit.ir.types import BOOL, INT64
 from tracejit.trace.lists import TracedList
 from tracejit.trace.memory import Memory
 from tracejit.trace.mixed import Mixed
-from tracejit.trace.tables import FUNCTIONS, creates, implements
+from tracejit.trace.tables import creates, implements
 from tracejit.trace.tracer import (
     Tracer,
     as_array,
-    is_number,
     operand,
     supported,
-    value,
     view_of,
-    wrap,
 )
 
 # Filled arrays ----------------------------------------------------------------------------------
@@ -384,32 +380,3 @@ def ix_(*args: Any) -> tuple[Tracer, ...]:
 
 def _reshaped(x: Tracer, shape: tuple[Dim, ...]) -> Tracer:
     return view_of(x, lambda n: build.reshape(n, shape))
-
-
-# Functions of nested lists, which do not dispatch -------------------------------------------------
-
-
-def _of_list(function: Any) -> None:
-    def listed(a: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(a, TracedList) and a.store is not None:
-            a = stacked(a)
-        if isinstance(a, Tracer) or not traced([a, *args]):
-            return function(a, *args, **kwargs)
-        if function is np.prod and not args and not kwargs and all(map(is_number, a)):
-            whole = [wrap(v).node for v in a]
-            if all(n.dtype == INT64 for n in whole):
-                return value(dim_node(dims.product(map(dims.from_node, whole))))
-        return FUNCTIONS[function](a, *args, **kwargs)
-
-    creates(function)(listed)
-
-
-for _function in (
-    np.prod, np.sum, np.max, np.min, np.mean, np.any, np.all, np.var, np.std, np.argmax, np.argmin,
-    np.cumsum, np.cumprod, np.ptp, np.count_nonzero, np.where, np.clip, np.dot, np.diff, np.outer,
-    np.round, np.repeat, np.tile, np.roll, np.flip, np.transpose, np.reshape, np.ravel, np.squeeze,
-    np.expand_dims, np.broadcast_to, np.take, np.shape, np.ndim, np.size, np.triu, np.tril,
-    np.diag, np.diagonal, np.trace, np.isreal, np.iscomplex, np.real, np.imag, np.zeros_like,
-    np.ones_like, np.full_like,
-):  # fmt: skip
-    _of_list(_function)

@@ -12,6 +12,7 @@ from tracejit.arrays.common import (
     broadcast,
     call,
     check_output,
+    check_owned,
     coerce,
     common_dtype,
     given,
@@ -20,11 +21,12 @@ from tracejit.arrays.common import (
     select,
     strong,
     told,
+    write,
 )
 from tracejit.arrays.picking import nonzero
 from tracejit.arrays.ufuncs import call as ufunc_call
 from tracejit.errors import NotTraceable
-from tracejit.ir import build, ops
+from tracejit.ir import build, ops, scalars
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL
 from tracejit.trace.tables import implements, method
@@ -250,12 +252,21 @@ def nan_to_num(
 ) -> Tracer:
     """``np.nan_to_num``."""
     node = strong(x)
-    if node.dtype.kind == "c":
-        raise NotTraceable("np.nan_to_num of complex numbers is not compiled")
     if not copy:
-        raise NotTraceable("np.nan_to_num(copy=False) writes into its argument")
+        if not isinstance(x, Tracer) or x.kind != "array":
+            raise NotTraceable("np.nan_to_num(copy=False) of what is no array")
+        check_owned(x)
+        write(x, _numbers(node, nan, posinf, neginf))
+        return x
+    return value(_numbers(node, nan, posinf, neginf))
+
+
+def _numbers(node: Node, nan: Any, posinf: Any, neginf: Any) -> Node:
     if node.dtype.kind in "biu":
-        return value(node)
+        return node
+    if node.dtype.kind == "c":
+        parts = (_numbers(part(node), nan, posinf, neginf) for part in (build.real, build.imag))
+        return build.apply(scalars.COMPLEX, [*parts], node.dtype)
     if any(np.iscomplexobj(fill) for fill in (nan, posinf, neginf)):
         raise NotTraceable("np.nan_to_num puts complex numbers among real ones")
     info = np.finfo(node.dtype)
@@ -267,7 +278,7 @@ def nan_to_num(
     below = call("equal", node, build.constant(-np.inf, dtype))
     result = select(below, _fill(low, node), node)
     result = select(above, _fill(high, node), result)
-    return value(select(is_nan, _fill(operand(nan), node), result))
+    return select(is_nan, _fill(operand(nan), node), result)
 
 
 def _fill(x: Operand, like: Node) -> Node:

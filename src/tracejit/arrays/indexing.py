@@ -16,6 +16,7 @@ from tracejit.arrays import late
 from tracejit.arrays.common import (
     at_least,
     compared,
+    condition,
     dim_node,
     length,
     require_positions,
@@ -64,6 +65,13 @@ def item(x: Tracer, *args: Any) -> Any:
     return METHODS["convert"]({"b": bool, "f": float, "c": complex}.get(kind, int), x)
 
 
+@method("only")
+def only(x: Tracer) -> Tracer:
+    """The one element of an array of known length 1; another array itself."""
+    one = x.node.shape and all(isinstance(d, int) and d == 1 for d in x.node.shape)
+    return getitem(x, (0,) * x.node.ndim) if one else x
+
+
 @method("tolist")
 def tolist(x: Tracer) -> Any:
     """The elements as Python numbers, in lists, where these are short."""
@@ -80,6 +88,11 @@ def tolist(x: Tracer) -> Any:
 @method("getitem")
 def getitem(x: Tracer, key: Any) -> Tracer:
     """``x[key]``."""
+    one = alone(key if isinstance(key, tuple) else (key,))
+    if one is not None:
+        rest, mask, at = one
+        wide = getitem(x, rest)
+        return getitem(wide, (*[slice(None)] * axis_of(wide, rest, at), mask))
     if x.kind == "scalar" and not (key is None or key is Ellipsis or isinstance(key, tuple)):
         raise IndexError("invalid index to scalar variable.")
     entries = expand(key if isinstance(key, tuple) else (key,), x.node.ndim)
@@ -96,6 +109,30 @@ def getitem(x: Tracer, key: Any) -> Tracer:
     if x.kind == "scalar":
         return Tracer(build.view(x.node, shape, index))
     return view_of(x, lambda n: build.view(n, shape, index))
+
+
+def _truth(k: Any) -> bool:
+    traced = isinstance(k, Tracer) and k.node.dtype == BOOL and not k.node.ndim
+    return isinstance(k, (bool, np.bool_)) or traced
+
+
+def alone(key: tuple[Any, ...]) -> tuple[tuple[Any, ...], Tracer, int] | None:
+    """What an index of one truth value and slices is: an axis of one more, and a mask of that."""
+    places = [n for n, k in enumerate(key) if _truth(k)]
+    basic = [k is None or k is Ellipsis or isinstance(k, slice) or _truth(k) for k in key]
+    if len(places) != 1 or not all(basic):
+        return None
+    [at] = places
+    mask = build.expand_dims(build.cast(wrap(key[at]).node, BOOL), (0,))
+    return (*key[:at], None, *key[at + 1 :]), Tracer(mask), at
+
+
+def axis_of(x: Tracer, key: tuple[Any, ...], at: int) -> int:
+    """The axis of `x` that an entry of an index without integers has become."""
+    if not any(k is Ellipsis for k in key[:at]):
+        return at
+    after = key[at:]
+    return x.node.ndim - len(after)
 
 
 def basic_index(x: Node, entries: Sequence[Any]) -> tuple[tuple[Dim, ...], tuple[Index, ...]]:
@@ -243,6 +280,10 @@ def _index_arrays(e: Node, x: Node, axis: int) -> list[Node]:
 def check_mask(e: Node, x: Node, axis: int) -> None:
     """IndexError where the mask `e` does not fit the axes of `x` from `axis` on."""
     for k, d in enumerate(e.shape):
+        if build.solver().is_late(x.shape[axis + k], d):
+            fits = condition("equal", x.shape[axis + k], d)
+            build.solver().require(fits, fits, fits)
+            continue
         if not build.solver().equal(x.shape[axis + k], d):
             size, masked = (build.solver().value(v) for v in (x.shape[axis + k], d))
             raise IndexError(

@@ -389,14 +389,3 @@ def _border(p: Any, x: Node, axis: int) -> Tracer:
         return v
     shape = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
     return Tracer(build.broadcast_to(v.node, shape))
-
-
-@implements(np.ediff1d)
-def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Tracer:
-    """``np.ediff1d`` without ends."""
-    if to_end is not None or to_begin is not None:
-        raise NotTraceable("np.ediff1d with ends is not compiled")
-    x = as_array(ary).node
-    flat = Tracer(build.reshape(x, (build.size(x),)))
-    result: Tracer = flat[1:] - flat[:-1]
-    return result

@@ -16,7 +16,7 @@ from tracejit.ir.types import FLOAT64
 from tracejit.trace.elements import Number, Numbers, Row, Tuples
 from tracejit.trace.lists import TracedList
 from tracejit.trace.mixed import Constant
-from tracejit.trace.tables import creates, method
+from tracejit.trace.tables import method
 from tracejit.trace.tracer import Tracer, supported
 
 
@@ -136,21 +136,14 @@ def _column_stack(arrays: TracedList) -> Tracer:
     return _stack(arrays, 1) if _rows(arrays).ndim == 2 else _concatenate(arrays, 1)
 
 
-def _of_lists(numpys: Any, ours: Callable[..., Tracer]) -> None:
-    """Let a function of NumPy's take lists that are in arrays."""
-
-    @creates(numpys)
-    def call(arrays: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(arrays, TracedList) and arrays.store is not None:
-            return ours(arrays, *args, **kwargs)
-        return numpys(arrays, *args, **kwargs)
-
-
-for _numpys, _ours in (
-    (np.concatenate, _concatenate), (np.stack, _stack), (np.vstack, _vstack),
-    (np.hstack, _hstack), (np.column_stack, _column_stack),
-):  # fmt: skip
-    _of_lists(_numpys, _ours)
+#: Functions of NumPy's that take lists that are in arrays.
+OF_LISTS: dict[Any, Callable[..., Tracer]] = {
+    np.concatenate: _concatenate,
+    np.stack: _stack,
+    np.vstack: _vstack,
+    np.hstack: _hstack,
+    np.column_stack: _column_stack,
+}
 
 
 @method("of_list")
@@ -158,6 +151,8 @@ def of_list(function: Any, args: Any, kwargs: Any) -> Any:
     """A function of NumPy's, of arrays in the place of lists that are in arrays."""
 
     def seen(value: Any) -> Any:
+        if type(value) in (tuple, list):
+            return type(value)(map(seen, value))
         if not isinstance(value, TracedList):
             return value
         return list(value) if value.store is None else stacked(value)

@@ -425,6 +425,8 @@ def _known_whole(rounding: str, x: Tracer) -> Tracer | None:
 @method("convert")
 def convert(cls: type, x: Tracer) -> Any:
     """``bool``, ``int``, ``float`` or ``complex`` of a traced value."""
+    if (known := build.solver().fixed(x.node)) is not None and not x.node.ndim:
+        return cls(np.asarray(known).item())
     kind = x.node.dtype.kind
     result: Tracer | None
     if cls is bool:

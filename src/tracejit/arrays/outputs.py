@@ -48,7 +48,8 @@ RULES: dict[Any, Rule] = {
     **dict.fromkeys((np.any, np.all), Rule("unsafe", overlaps=True)),
     **dict.fromkeys((np.clip, np.outer), Rule("same_kind", overlaps=True)),
     **dict.fromkeys((np.mean, np.var, np.std), Rule(overlaps=True, rounded=True)),
-    **dict.fromkeys((np.round, np.around, np.argmax, np.argmin, np.take, np.compress), Rule()),
+    **dict.fromkeys((np.round, np.around), Rule(overlaps=True)),
+    **dict.fromkeys((np.median, np.nanmedian, np.argmax, np.argmin, np.take, np.compress), Rule()),
     **dict.fromkeys((np.concatenate, np.stack, np.einsum), Rule()),
     np.dot: Rule(in_order=True),
 }

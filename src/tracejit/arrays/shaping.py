@@ -16,6 +16,7 @@ from tracejit.arrays.common import (
     check_cast,
     dtype_argument,
     length,
+    listed,
     numbers,
     placed,
     same,
@@ -26,7 +27,7 @@ from tracejit.ir import build, dims
 from tracejit.ir.alias import Step
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
-from tracejit.trace.tables import implements, method
+from tracejit.trace.tables import METHODS, implements, method
 from tracejit.trace.tracer import Tracer, as_array, number, value, view_of, wrap
 
 # Attributes -------------------------------------------------------------------------------------
@@ -96,7 +97,7 @@ def real(val: Any) -> Any:
         return +x if x.kind == "number" else x  # a bool's is an int
     if x.kind == "number":
         return Tracer(build.weak(build.real(x.node)), "number")
-    return view_of(x, build.real, read_only=True)
+    return view_of(x, build.real)
 
 
 @method("imag")
@@ -112,7 +113,18 @@ def imag(val: Any) -> Any:
         fill = build.constant(x.node.dtype.type(0), x.node.dtype)
         zeros = Tracer(build.full(x.node.shape, fill), x.kind)
         return view_of(zeros, Step(lambda n: n, _locked, distinct=True), read_only=True)
-    return view_of(x, build.imag, read_only=True)
+    return view_of(x, build.imag)
+
+
+@method("setattr")
+def set_part(x: Tracer, name: str, y: Any) -> None:
+    """``x.real = y`` and ``x.imag = y``."""
+    part = view_of(x, lambda n: n) if x.node.dtype.kind != "c" else getattr(x, name)
+    if x.kind != "array" or name not in ("real", "imag"):
+        raise AttributeError(f"attribute {name!r} is not writable")
+    if name == "imag" and x.node.dtype.kind != "c":
+        raise TypeError("array does not have imaginary part to set")
+    METHODS["setitem"](part, Ellipsis, y)
 
 
 def _locked(x: np.ndarray) -> np.ndarray:
@@ -195,9 +207,22 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: Any = None) -> Tra
     if copy:
         x = Tracer(x.node)
     new = _new_shape(x.node, shape)
+    total, wanted = build.size(x.node), dims.product(new)
+    if total is not wanted and build.solver().is_late(total, wanted):
+        if order != "C":
+            raise NotTraceable("a length that depends on data becomes several, in another order")
+
+        def rows(n: Node) -> Node:
+            return build.reshape(build.first_of(build.reshape(n, (total,)), 0, wanted), new)
+
+        return view_of(x, Step(rows, _reshaped, new))
     if _reversed(x.node, order):
         return view_of(x, lambda n: _backwards(build.reshape(_backwards(n), new[::-1])))
     return view_of(x, lambda n: build.reshape(n, new))
+
+
+def _reshaped(x: np.ndarray, *shape: int) -> np.ndarray:
+    return x.reshape(shape)
 
 
 def _backwards(x: Node) -> Node:
@@ -212,8 +237,7 @@ def _reversed(x: Node, order: str) -> bool:
 
 
 def _new_shape(x: Node, shape: Any) -> tuple[Dim, ...]:
-    if isinstance(shape, np.ndarray):
-        shape = shape.tolist()
+    shape = listed(shape)
     entries = [length(d) for d in (shape if isinstance(shape, (tuple, list)) else (shape,))]
     unknown = [k for k, d in enumerate(entries) if not at_least(d, 0)]
     if len(unknown) > 1:
@@ -228,6 +252,8 @@ def _new_shape(x: Node, shape: Any) -> tuple[Dim, ...]:
             if exact is not None:
                 entries[unknown[0]] = exact
                 return tuple(entries)
+    elif build.solver().is_late(total, dims.product(entries)):
+        return tuple(entries)  # that it is required
     elif build.solver().equal(total, dims.product(entries)):
         return tuple(entries)
     raise ShapeError(
@@ -273,6 +299,7 @@ def transpose(a: Any, axes: Any = None) -> Tracer:
     x = as_array(a)
     if axes is None:
         return view_of(x, _backwards)
+    axes = listed(axes)
     entries = axes if isinstance(axes, (tuple, list)) else (axes,)
     if len(entries) != x.node.ndim:
         raise ShapeError("axes don't match array")

@@ -19,6 +19,7 @@ from tracejit.arrays.reductions import keep
 from tracejit.arrays.statistics import divide
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
+from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import FLOAT32, FLOAT64, INT64
 from tracejit.trace.tables import implements
@@ -31,7 +32,7 @@ KINDS = {
 
 
 #: What is sorted faster, and what NumPy computes means in.
-_WIDER: dict[str, np.dtype[Any]] = {
+WIDER: dict[str, np.dtype[Any]] = {
     **{char: np.dtype(np.int16) for char in "?bB"},
     "e": FLOAT32,
 }
@@ -113,14 +114,14 @@ def _median(x: Node, axis: Any, keepdims: Any, numbers: bool) -> Node:
     if not has_elements(x.shape[k] for k in axes):
         raise NotTraceable("the median of no elements is not compiled")
     dtype = x.dtype if x.dtype.kind in "fc" else FLOAT64
-    if x.dtype.char in _WIDER:
-        x = build.cast(x, _WIDER[x.dtype.char])
+    if x.dtype.char in WIDER:
+        x = build.cast(x, WIDER[x.dtype.char])
     kept = [k for k in range(x.ndim) if k not in axes]
     count = dims.product(x.shape[k] for k in axes)
     rows = build.transpose(x, [*kept, *axes])
     rows = build.reshape(rows, (*(x.shape[k] for k in kept), count))
     pairs = build.middle(rows, numbers)
-    low, high = (_last_of(pairs, k) for k in (0, 1))
+    low, high = (last_of(pairs, k) for k in (0, 1))
     items = dim_node(count)
     if numbers:
         number = build.cast(call("logical_not", call("isnan", rows)), INT64)
@@ -135,10 +136,10 @@ def _median(x: Node, axis: Any, keepdims: Any, numbers: bool) -> Node:
     return keep(result, axes) if keepdims is True else result
 
 
-def _last_of(x: Node, place: int) -> Node:
+def last_of(x: Node, place: Dim) -> Node:
     """The element of each row at a place."""
     shape = x.shape[:-1]
     return build.view(x, shape, (*((0, 1, k) for k in range(len(shape))), (place, 0, None)))
 
 
-__all__ = ["argsort", "kind_of", "median", "nanmedian", "sort"]
+__all__ = ["WIDER", "argsort", "kind_of", "last_of", "median", "nanmedian", "sort"]

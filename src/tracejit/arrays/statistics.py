@@ -12,17 +12,15 @@ from tracejit.arrays.common import (
     check_output,
     dim_node,
     given,
-    is_empty,
     strong,
 )
 from tracejit.arrays.reductions import reduce
 from tracejit.arrays.shaping import broadcast_to
-from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
 from tracejit.ir.node import Node
 from tracejit.ir.types import FLOAT32, FLOAT64, INT64
 from tracejit.trace.tables import implements
-from tracejit.trace.tracer import Tracer, value, wrap
+from tracejit.trace.tracer import Tracer, value
 
 
 def total(x: Node, axis: Any, dtype: Any, keepdims: Any, where: Any) -> Node:
@@ -143,26 +141,3 @@ def root(x: Node) -> Node:
     if x.ndim:
         check_output(np.sqrt, result.dtype, x.dtype)
     return build.cast(result, x.dtype)
-
-
-@implements(np.average)
-def average(
-    a: Any,
-    axis: Any = None,
-    weights: Any = None,
-    returned: bool = False,
-    *,
-    keepdims: Any = False,
-) -> Any:
-    """``np.average`` without weights."""
-    if returned:
-        raise NotTraceable("np.average(returned=True) is not compiled")
-    if weights is None:
-        result = mean(a, axis, keepdims=keepdims)
-        if is_empty(wrap(result).node.shape):  # NumPy divides the sizes
-            raise ZeroDivisionError("division by zero")
-        return result
-    raise NotTraceable(
-        "np.average with weights raises where they sum to zero",
-        "write (a * w).sum() / w.sum()",
-    )

@@ -69,6 +69,12 @@ def setitem(x: Tracer, key: Any, y: Any) -> None:
     if x.kind != "array":
         raise TypeError(f"{x._python_name()!r} object does not support item assignment")
     check_owned(x)
+    alone = indexing.alone(key if isinstance(key, tuple) else (key,))
+    if alone is not None:
+        key, mask, at = alone
+        wide = indexing.getitem(x, key)
+        setitem(wide, (*[slice(None)] * indexing.axis_of(wide, key, at), mask), y)
+        return
     entries = indexing.expand(key if isinstance(key, tuple) else (key,), x.node.ndim)
     if any(isinstance(e, Node) for e in entries):
         node = value_of(y, x.node.dtype, looked_up=True)

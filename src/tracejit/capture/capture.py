@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.capture import numpys  # which fills the tables
 from tracejit.capture.builtins import unrolled_range
 from tracejit.capture.bytecode import ANYTHING, GENERATOR_FLAG, mark_calls, scan
 from tracejit.capture.classes import copy_of_class, detach, require_plain_enum
@@ -60,6 +61,8 @@ from tracejit.trace.origin import is_internal
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer
 
+__all__ = ["Capture", "Namespace", "numpys", "outside"]
+
 
 class Capture:
     """Makes the copies for one trace and collects what they read.
@@ -82,7 +85,7 @@ class Capture:
     ) -> None:
         self.trace = trace
         #: The runtime of branches and loops; without one they are Python's.
-        self._control = control
+        self.control = control
         #: Python's, and what answers their calls in this trace.
         own = {range: unrolled_range} if control is None else control.builtins
         self.builtins: dict[Any, Any] = own
@@ -135,7 +138,7 @@ class Capture:
             if not hasattr(type(outside(f, name)), "__tracejit_state__"):
                 reason, hint, line = refused
                 break
-        source = f.__code__ if self._control is None else rewritten(f.__code__).code
+        source = f.__code__ if self.control is None else rewritten(f.__code__).code
         for names, refused in () if reason else undecided(f.__code__, source):
             if names == ANYTHING or (is_value(f, names) if names else f is not self._root):
                 reason, hint, line = refused
@@ -166,7 +169,7 @@ class Capture:
         closure = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
         for name, new in zip(source.co_freevars, cells, strict=True):
             if name == CONTROL:
-                new.cell_contents = self._control
+                new.cell_contents = self.control
                 continue
             old = closure[name]
             try:
@@ -434,7 +437,7 @@ class Capture:
         if spec.kind == "dict":
             spec = spec._replace(keys=tuple(Static(self._key(k.value)) for k in keys))
         built = assemble(spec, children, self.traced_class)
-        if type(built) is list and self._control is not None:
+        if type(built) is list and self.control is not None:
             built = TracedList(built)
             built.born = -1  # older than all that is made
         if spec.kind == "dataclass":

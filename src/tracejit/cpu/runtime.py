@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tracejit.cpu.library.arrayloops import ufunc_over
+from tracejit.cpu.library.correlation import correlate
 from tracejit.cpu.library.loops import matmul_loop, ufunc_loop
 from tracejit.cpu.library.positions import position_in
 from tracejit.cpu.library.selection import middle_rows
@@ -44,6 +45,7 @@ from tracejit.intrinsics.memory import (
 from tracejit.intrinsics.panels import pack, unpack
 from tracejit.intrinsics.philox import checked, philox_normal, philox_word
 from tracejit.intrinsics.sizes import *  # noqa: F403
+from tracejit.intrinsics.sorted import search_left, search_right
 from tracejit.intrinsics.sums import (
     radd_product,
     sum_add,
@@ -89,6 +91,7 @@ __all__ = [
     "compress",
     "compress_rows",
     "copy_range",
+    "correlate",
     "count_true",
     "distinct",
     "draw",
@@ -116,6 +119,8 @@ __all__ = [
     "put_true_rows",
     "radd_product",
     "rows",
+    "search_left",
+    "search_right",
     "shaped",
     "slab",
     "sort_rows",

@@ -10,7 +10,6 @@ from numba.core import types
 from tracejit.cuda.machine.products import add_product
 from tracejit.cuda.machine.samplers import philox_randint, philox_random_integers, sampler
 from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
-from tracejit.cuda.machine.sorted import sorts_before
 from tracejit.cuda.machine.teams import sum_teams
 from tracejit.cuda.machine.views import affine
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
@@ -37,6 +36,7 @@ from tracejit.intrinsics.philox import (
     philox_word,
 )
 from tracejit.intrinsics.sizes import *  # noqa: F403
+from tracejit.intrinsics.sorted import search_left, search_right, sorts_before
 from tracejit.intrinsics.sums import (
     radd_product,
     sum_add,
@@ -105,6 +105,8 @@ __all__ = [
     "radd_product",
     "raise_flag",
     "rows",
+    "search_left",
+    "search_right",
     "shaped",
     "shared",
     "sorts_before",

@@ -15,7 +15,7 @@ from tracejit.cuda.emit.host import emit
 from tracejit.cuda.entry import Entry
 from tracejit.cuda.machine.host import DEVICE
 from tracejit.cuda.passes.memory import no_parts, scalars_in_memory
-from tracejit.cuda.passes.middles import middles_by_sorting
+from tracejit.cuda.passes.middles import by_other_ops
 from tracejit.cuda.passes.outwards import alone_outwards
 from tracejit.cuda.residence import Home
 from tracejit.cuda.source import CUDASource
@@ -38,7 +38,7 @@ class CUDA:
 
     costs = Costs()
     passes = Passes(
-        graph=(products_as_sums, through_masks, middles_by_sorting),
+        graph=(products_as_sums, through_masks, by_other_ops),
         placed=(tile,),
         stored=(mark_chunks, no_parts, scalars_in_memory, alone_outwards),
     )

@@ -249,12 +249,12 @@ def sort(x: Node, axis: int, kind: str = "quicksort", positions: bool = False) -
     return transpose(result, [*range(axis), last, *range(axis, last)])
 
 
-def middle(x: Node, numbers: bool = False) -> Node:
+def middle(x: Node, numbers: bool = False, places: tuple[Node, ...] = ()) -> Node:
     """The two middle elements along the last axis, of its `numbers` alone or NaN if there is one.
 
-    They are one and the same of an odd number of elements.
+    They are one and the same of an odd number of elements. Or those at other `places` in order.
     """
-    return _make(ops.MIDDLE, (x,), numbers, ArrayType(x.dtype, (*x.shape[:-1], 2)))
+    return _make(ops.MIDDLE, (x, *places), numbers, ArrayType(x.dtype, (*x.shape[:-1], 2)))
 
 
 # Random numbers --------------------------------------------------------------------------------
@@ -343,7 +343,7 @@ def broadcast_to(x: Node, shape: tuple[Dim, ...]) -> Node:
         s = solver()
         target = shape[lead + k]
         if d != 1 and s.value(d) != 1 and (target != 1 or s.is_open(d)) and s.is_late(d, target):
-            x = _in_turn(x, k, target)
+            x = first_of(x, k, target)
             index.append((0, 1, lead + k))
         elif d is target or (d != 1 and target != 1 and s.equal(d, target)):
             index.append((0, 1, lead + k))
@@ -358,8 +358,8 @@ def broadcast_to(x: Node, shape: tuple[Dim, ...]) -> Node:
     return view(x, shape, tuple(index))
 
 
-def _in_turn(x: Node, axis: int, count: Dim) -> Node:
-    """The first `count` elements along an axis; that there are no more is required."""
+def first_of(x: Node, axis: int, count: Dim) -> Node:
+    """The first `count` elements along an axis; that these are all is required."""
     after = x.ndim - axis - 1
     places = view(iota(count), (count, *(1,) * after), ((0, 1, 0),))
     picks = tuple(("index", 0) if k == axis else ("axis", k) for k in range(x.ndim))

@@ -11,98 +11,15 @@ it has.
 
 from __future__ import annotations
 
-import importlib
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 
+from tracejit.ir.rows import Elementwise, Op, Reduction
 from tracejit.rng.table import DISTRIBUTIONS, SAMPLED, Distribution
 
 CHEAP, DIVISION, TRANSCENDENTAL = 1, 5, 20
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Op:
-    """What all ops have: a `name`, whether `attr` holds dimension nodes, and names of `regions`."""
-
-    name: str
-    dims_in_attr: bool = False
-    regions: tuple[str, ...] = ()
-    doc: str = ""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Elementwise(Op):
-    """A scalar function applied to every element.
-
-    `module`      where the reference ufunc is found
-    `nin`         number of operands
-    `output`      which output of the ufunc this is
-    `cpu`         expression over kernel scalars; None calls the ufunc's loop
-    `cpu_kinds`   dtype kinds of the operands for which `cpu` holds; the loop serves the others
-    `wide`        shorter expression that is exact for float32, float64, int64 and uint64 operands
-    `near`        expression for operands that are not `far`, a condition on one (`cpu/guards.py`)
-    `near_kinds`  dtype kinds of the operands for which there is one
-    `cost`        relative to an addition: what recomputing it costs
-    `trap`        scalar condition under which the result must not be used: NumPy raises there
-    `trap_kinds`  dtype kinds of the operands for which NumPy raises
-    `plain`       the reference is no ufunc, and the row in no table that users' functions look in
-    """
-
-    module: str = "numpy"
-    nin: int = 2
-    output: int = 0
-    cpu: str | None = None
-    cpu_kinds: str = "biuf"
-    wide: str | None = None
-    near: str | None = None
-    far: str | None = None
-    near_kinds: str = "f"
-    cost: int = CHEAP
-    trap: str | None = None
-    trap_kinds: str = ""
-    reference_name: str = ""
-    plain: bool = False
-
-    @property
-    def function(self) -> Any:
-        """The reference of a `plain` row: a function of arrays that is no ufunc."""
-        return importlib.import_module(self.module).reference(self.name)
-
-    @property
-    def ufunc(self) -> np.ufunc:
-        """The reference: NumPy's or SciPy's own ufunc."""
-        return _ufunc(self.module, self.reference_name or self.name)
-
-    def called(self, kinds: Iterable[str]) -> bool:
-        """Whether operands of these dtype kinds go through the ufunc's own loop."""
-        return self.cpu is None or any(kind not in self.cpu_kinds for kind in kinds)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Reduction(Op):
-    """A reduction over axes, built on an elementwise `combine`.
-
-    `cpu` is the kernel's combining expression for dtypes of `cpu_kinds`, where one is better than
-    the combine's own; `identity` is a number, or "min"/"max" for the dtype's least or greatest
-    value, infinities included.
-    """
-
-    combine: str
-    identity: float | str
-    cpu: str | None = None
-    cpu_kinds: str = "iuf"
-
-
-@cache
-def _ufunc(module: str, name: str) -> np.ufunc:
-    ufunc = getattr(importlib.import_module(module), name)
-    assert isinstance(ufunc, np.ufunc)
-    return ufunc
 
 
 def _rows(*rows: Any) -> dict[str, Any]:
@@ -398,10 +315,17 @@ STRUCTURAL: dict[str, Op] = _rows(
     Op(name="sort", doc="in order along the last axis; attr: quicksort or stable"),
     Op(
         name="middle",
-        doc="the two middle elements along the last axis, or NaN where there is one; "
-        "attr: whether NaN is left out first",
+        doc="the two middle elements along the last axis, or those at two places in order, or NaN "
+        "where there is one; attr: whether NaN is left out first",
     ),
     Op(name="argsort", doc="int64 positions that sort along the last axis; attr: as for sort"),
+    Op(name="search", doc="places of elements in a sorted array, int64; attr: left or right"),
+    Op(
+        name="correlate",
+        dims_in_attr=True,
+        doc="sums of products of one vector with parts of another; attr: (where the first one is "
+        "less than a whole, how many)",
+    ),
     Op(
         name="draw",
         dims_in_attr=True,
@@ -427,6 +351,7 @@ EXACT = -1
 DRAW, ADVANCE = (STRUCTURAL[n] for n in ("draw", "advance"))
 TUPLE, ITEM, COND, WHILE, SCAN = (STRUCTURAL[n] for n in "tuple item cond while scan".split())
 SORT, ARGSORT, MIDDLE = (STRUCTURAL[n] for n in ("sort", "argsort", "middle"))
+SEARCH, CORRELATE = (STRUCTURAL[n] for n in ("search", "correlate"))
 
 #: Rows by the ufuncs that they are of, and reductions by those that they combine by.
 UFUNCS: dict[np.ufunc, Elementwise] = {

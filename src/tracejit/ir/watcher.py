@@ -31,6 +31,10 @@ class Watcher:
         """Whether `node` is computed from what a derivative is taken with respect to."""
         return False
 
+    def fixed(self, node: Node) -> Any:
+        """The value of what is computed of constants alone; None of all else."""
+        return None
+
     @cached_property
     def joined(self) -> dict[Node, Node]:
         """Branches and loops that a derivative needs more of, with what gives that and all else."""

@@ -183,9 +183,11 @@ _OPERANDS: dict[ops.Op, Callable[[Node, Index], list[Point]]] = {
     ops.POLY: _pointwise,
     ops.VIEW: lambda node, index: [(node.args[0], view_index(node, index))],
     ops.GATHER: lambda node, index: [(a, index) for a in node.args[1:]],
+    ops.SEARCH: lambda node, index: [(node.args[1], index if node.ndim else ())],
 }
 _READS: dict[ops.Op, Callable[[Node, Index], Access]] = {
     ops.INPUT: lambda node, index: (node, index),
     ops.RESHAPE: lambda node, index: (node, index),
     ops.GATHER: lambda node, index: (node.args[0], gather_index(node, index)),
+    ops.SEARCH: lambda node, index: (node.args[0], (Dynamic(node.args[1], index),)),
 }

@@ -144,6 +144,10 @@ class _Machine:
                 for kind, k in node.attr[1]
             ]
             return self.value(x, _wrapped(picks, self.shape(x)))
+        if op is ops.SEARCH:
+            x, sought = node.args
+            found = np.searchsorted(self.whole(x), self.value(sought, at), node.attr)
+            return np.int64(found)
         args = [self.value(a, at if a.ndim else ()) for a in node.args]
         if isinstance(op, ops.Elementwise):
             result = elementwise(node, op, args)

@@ -122,6 +122,8 @@ PLACEMENTS: dict[ops.Op, Placement] = {
     ops.SORT: _CALL,
     ops.ARGSORT: _CALL,
     ops.MIDDLE: _CALL,
+    ops.CORRELATE: _CALL,
+    ops.SEARCH: Placement(memory=_first, in_order=True, cost=4 * ops.TRANSCENDENTAL),
     ops.DRAW: replace(_CALL, leaves=_state_after),
     ops.ADVANCE: replace(_CALL, written_by=_first),
     ops.NONZERO: _MASKED,

@@ -16,7 +16,7 @@ from weakref import ReferenceType, WeakValueDictionary
 import numpy as np
 
 from tracejit.errors import NotTraceable
-from tracejit.ir import build, dims, ops
+from tracejit.ir import build, dims, ops, scalars
 from tracejit.ir.alias import Step
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
@@ -167,8 +167,21 @@ def follow(path: Path, node: Node) -> Node:
     return node
 
 
+#: Steps that lead to one part of complex numbers.
+_PARTS: tuple[Any, ...] = (build.real, build.imag)
+
+
 def written(base: Node, path: Path, node: Node) -> Node:
     """`base`, where what `path` leads to is `node`."""
+    part = next((k for k, step in enumerate(path) if step.nodes in _PARTS), None)
+    if part is not None:
+        whole = follow(path[:part], base)
+        parts = [build.real(whole), build.imag(whole)]
+        own = _PARTS.index(path[part].nodes)
+        after = path[part + 1 :]
+        parts[own] = written(parts[own], after, node) if after else node
+        made = build.apply(scalars.COMPLEX, parts, whole.dtype)
+        return written(base, path[:part], made) if part else made
     if not base.ndim:
         return build.reshape(node, ())
     positions = [follow(path, _positions(base, k)) for k in range(base.ndim)]

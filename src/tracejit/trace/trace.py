@@ -1,8 +1,8 @@
 """A trace: the solver that answers from the arguments at hand and records what it answered.
 
 Sizes and Python numbers stay symbolic until someone asks (`equal`, `truth`, `concrete`). Then the
-answer is computed from the arguments of this call, and a `Check` is recorded: at a later call the
-compiled code is valid only where every check holds.
+answer is computed from the arguments of this call, and becomes a `Check`: at a later call the code
+is valid only where every check holds.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from tracejit.ir.types import BOOL, canonical_dtype
 from tracejit.native import floatmodes
 from tracejit.plan.text import identifier
 from tracejit.trace.budget import Budget
+from tracejit.trace.constants import Constants
 from tracejit.trace.decisions import Decisions
 from tracejit.trace.equality import EqualLengths, pairs_between, tests_of_ones
 from tracejit.trace.explain import scalar_text
@@ -77,6 +78,7 @@ class Trace(Knowing):
         self.values: dict[str, Any] = {}
         self.names: dict[str, str] = {}
         self.constants: dict[str, np.ndarray] = {}
+        self._fixed = Constants(self.constants)
         self.checks: list[Check] = []
         #: What stands for what, of equal lengths.
         self.substitutions: dict[Node, Dim] = {}
@@ -275,6 +277,9 @@ class Trace(Knowing):
                 if top in memo:
                     stack.pop()
                     continue
+                if (known := self.fixed(top)) is not None:
+                    memo[top] = known
+                    continue
                 given = top.op in (ops.INPUT, ops.ITEM)
                 if given or (top.several is None and top.ndim):
                     raise NotTraceable(
@@ -300,6 +305,9 @@ class Trace(Knowing):
             return sum(c * math.prod(args[i] for i in monomial) for monomial, c in node.attr)
         with np.errstate(all="ignore"):
             return interpret._weaken(node, interpret._evaluate(node, memo, self.values))
+
+    def fixed(self, node: Node) -> Any:
+        return self._fixed.value(node)
 
     def is_differentiated(self, node: Node) -> bool:
         """Whether `node` is computed from what a derivative is taken with respect to."""
@@ -374,8 +382,8 @@ class Trace(Knowing):
 
     def truth(self, condition: Node) -> bool:
         """The answer to a scalar condition for these arguments, which becomes a check."""
-        if condition.op is ops.CONST:
-            return bool(build.constant_value(condition))
+        if (fixed := self.fixed(condition)) is not None:
+            return bool(fixed)
         known = self._answers.get(condition)
         if known is None and self.facts:
             known = self.facts.answer(condition)
@@ -427,8 +435,8 @@ class Trace(Knowing):
 
         Raises NotTraceable where it depends on the content of an array.
         """
-        if node.op is ops.CONST:
-            return build.constant_value(node).item()
+        if (fixed := self.fixed(node)) is not None:
+            return np.asarray(fixed).item()
         if node.dtype == BOOL:
             return self.truth(node)
         if node.dtype.kind in "fc" and self.is_differentiated(node):

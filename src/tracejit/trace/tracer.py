@@ -51,7 +51,10 @@ class _Method:
         if obj.kind == "scalar" and not hasattr(np.generic, self.name):
             dtype = obj.node.dtype.name
             raise AttributeError(f"'numpy.{dtype}' object has no attribute {self.name!r}")
-        name = self.function
+        return self.of(obj, self.function)
+
+    def of(self, obj: Tracer, name: Any) -> Any:
+        """What is called for the method of `obj`."""
         implementation = METHODS[name] if isinstance(name, str) else FUNCTIONS[name]
         if obj.kind == "scalar":
             return functools.partial(_scalar_method, implementation, obj)
@@ -63,6 +66,9 @@ class _Attribute(_Method):
 
     def __get__(self, obj: Tracer | None, owner: Any = None) -> Any:
         return self if obj is None else super().__get__(obj, owner)()
+
+    def __set__(self, obj: Tracer, value: Any) -> None:
+        METHODS["setattr"](obj, self.name, value)
 
 
 def _scalar_method(function: Callable[..., Any], x: Tracer, *args: Any, **kwargs: Any) -> Any:
@@ -171,23 +177,22 @@ class Tracer:
 
     def __getattr__(self, name: str) -> Any:
         # Only names that the class does not define come here.
-        known = PYTHON_TYPES[self.node.dtype.kind] if self.kind == "number" else np.ndarray
+        of_arrays = np.generic if self.kind == "scalar" else np.ndarray
+        known = PYTHON_TYPES[self.node.dtype.kind] if self.kind == "number" else of_arrays
         if name.startswith("__") or not hasattr(known, name):
             shown = self._python_name() if self.kind != "array" else "numpy.ndarray"
             raise AttributeError(f"{shown!r} object has no attribute {name!r}")
         if self.kind == "number":
             return getattr(self.concrete(), name)
+        if name in METHODS:
+            return _Method(name).of(self, name)
         raise NotTraceable(f"ndarray.{name} is not compiled")
 
     # Attributes and methods of ndarray ----------------------------------------------------------
 
-    shape, ndim, size, dtype, T, mT, real, imag, itemsize, nbytes, flat = (
-        _Attribute(name)
-        for name in (
-            "shape", "ndim", "size", "dtype", "T", "mT", "real", "imag", "itemsize", "nbytes",
-            "flat",
-        )
-    )  # fmt: skip
+    shape, ndim, size, dtype, T, mT, real, imag, itemsize, nbytes, flat = map(
+        _Attribute, "shape ndim size dtype T mT real imag itemsize nbytes flat".split()
+    )
     sum, prod, min, max, mean, var, std, any, all, argmin, argmax, argsort, cumsum, cumprod = (
         _Method(function)
         for function in (
@@ -202,14 +207,7 @@ class Tracer:
             np.diagonal, np.trace, np.nonzero,
         )
     )  # fmt: skip
-    astype, copy, reshape, flatten, transpose, clip, conj, conjugate, compress, fill, sort = (
-        _Method(name)
-        for name in (
-            "astype", "copy", "reshape", "flatten", "transpose", "clip", "conj", "conjugate",
-            "compress", "fill", "sort",
-        )
-    )  # fmt: skip
-    item, tolist, put, view = (_Method(name) for name in ("item", "tolist", "put", "view"))
+    conj, conjugate = _Method("conj"), _Method("conjugate")
 
     # Containers ---------------------------------------------------------------------------------
 
@@ -266,7 +264,7 @@ class Tracer:
         if self.kind == "number" and self.node.type.weak and self.node.op is not ops.CONST:
             # Ask the question, not the value: the guard is then true of more arguments.
             return bool(self != 0)
-        return bool(self.concrete())
+        return bool(METHODS["only"](self).concrete())
 
     def __int__(self) -> int:
         return int(self.concrete())
@@ -336,11 +334,10 @@ class Tracer:
     def __reduce__(self) -> Any:
         raise NotTraceable("a traced value is pickled", "pickle what the function returns")
 
-    def __copy__(self) -> Tracer:
+    def __copy__(self, memo: Any = None) -> Tracer:
         return Tracer(self.node, self.kind)
 
-    def __deepcopy__(self, memo: Any) -> Tracer:
-        return Tracer(self.node, self.kind)
+    __deepcopy__ = __copy__
 
 
 # Wrapping ---------------------------------------------------------------------------------------

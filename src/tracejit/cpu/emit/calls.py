@@ -191,18 +191,31 @@ class Calls:
 
     def _middle(self, c: Computation) -> None:
         """The middle elements of the operand's rows into the target."""
-        [x] = c.value.args
+        x, *places = c.value.args
         numbers, char = c.value.attr, x.dtype.char
-        function = f"middle_{char}{'_numbers' if numbers else ''}"
-        self.e.factories[function] = Factory("middle_rows", (char, numbers))
-        self._rows(c, function)
+        if not places:
+            function = f"middle_{char}{'_numbers' if numbers else ''}"
+            self.e.factories[function] = Factory("middle_rows", (char, numbers))
+            self._rows(c, function)
+            return
+        self.e.factories[f"ranked_{char}"] = Factory("middle_rows", (char, numbers, True))
+        self._rows(c, f"ranked_{char}", *(self.e.value(p, ()) for p in places))
 
-    def _rows(self, c: Computation, function: str) -> None:
+    def _correlate(self, c: Computation) -> None:
+        """Sums of products of a vector with each part of another one."""
+        x, weights = map(self.flat, c.value.args)
+        char = c.value.dtype.char
+        function = f"correlate_{char.replace('?', 't')}"
+        self.e.factories[function] = Factory("correlate", (char,))
+        left = self.e.dim(c.value.attr[0])
+        self._do(c, function, x, weights, self.e.program.buffers[c.target][0].name, left)
+
+    def _rows(self, c: Computation, function: str, *others: Expr) -> None:
         """Call a function of the operand's rows, which fills those of the target."""
-        [x] = c.value.args
+        x = c.value.args[0]
         out = self.e.program.buffers[c.target][0]
         rows, length = self.flat(x), self.e.dim(x.shape[-1])
-        self._do(c, function, rows, length, self.e.flat(out.name, c.value.ndim))
+        self._do(c, function, rows, length, self.e.flat(out.name, c.value.ndim), *others)
 
     def flat(self, operand: Node) -> Expr:
         """The elements of an operand, which is contiguous in memory."""
@@ -252,6 +265,7 @@ CALLS: dict[ops.Op, Callable[[Calls, Computation], None]] = {
     ops.SORT: Calls._sort,
     ops.ARGSORT: Calls._sort,
     ops.MIDDLE: Calls._middle,
+    ops.CORRELATE: Calls._correlate,
     ops.DRAW: Calls._draw,
     ops.ADVANCE: Calls._left,
     LEFT: Calls._left,

@@ -1,7 +1,7 @@
-"""The middle ones of a row's elements, without sorting the row.
+"""The elements at two places of a row in order, mostly its middle ones, without sorting the row.
 
 What is in order already is left as it is. Else a sample tells between which two elements the
-middle ones are likely to lie. What lies beyond is counted and left out, and so on until few are
+wanted ones are likely to lie. What lies beyond is counted and left out, and so on until few are
 left, which NumPy sorts. No loop but the first has a branch that depends on the elements.
 """
 
@@ -41,11 +41,16 @@ def _number(value: int) -> ir.Constant:
     return ir.Constant(_INT, value)
 
 
+def _middle(b: ir.IRBuilder, count: ir.Value) -> list[ir.Value]:
+    """The places in the middle."""
+    return [b.lshr(b.sub(count, _number(1)), _number(1)), b.lshr(count, _number(1))]
+
+
 class _Selection:
-    """Builds ``middle(row, count, memory, sample, out)`` for elements of one dtype.
+    """Builds ``middle(row, count, memory, sample, out, first, last)`` for elements of one dtype.
 
     `memory` has room for a row, and `sample` for the largest sample. Of `numbers` alone, what is
-    NaN is left out first.
+    NaN is left out first, and the middle ones are wanted.
     """
 
     def __init__(
@@ -55,22 +60,17 @@ class _Selection:
         self.size = np.dtype(char).itemsize
         self.few = _FEW_IN_VECTORS if char in _IN_VECTORS else _FEW
         pointer = element.as_pointer()
-        shape = ir.FunctionType(ir.VoidType(), [pointer, _INT, pointer, pointer, pointer])
+        shape = ir.FunctionType(ir.VoidType(), [pointer, _INT, *[pointer] * 3, _INT, _INT])
         self.function = ir.Function(module, shape, _name(char, numbers))
         self.function.linkage = "internal"
-        self.row, self.count, self.memory, self.sample, self.out = self.function.args
+        self.row, self.count, self.memory, self.sample, self.out, *places = self.function.args
         b = self.b = ir.IRBuilder(self.function.append_basic_block("entry"))
         if numbers:
             self._take_numbers()
+            places = _middle(b, self.count)
         #: What is left: where it is, how many, and which of them are wanted.
         self.source, self.left, self.first, self.last = (
-            self._variable(v)
-            for v in (
-                self.row,
-                self.count,
-                b.lshr(b.sub(self.count, _number(1)), _number(1)),
-                b.lshr(self.count, _number(1)),
-            )
+            self._variable(v) for v in (self.row, self.count, *places)
         )
         self.narrow = self._variable(ir.Constant(_BIT, 0))
 
@@ -265,18 +265,18 @@ def _name(char: str, numbers: bool) -> str:
 
 
 @functools.cache
-def middle_rows(char: str, numbers: bool) -> Any:
+def middle_rows(char: str, numbers: bool, placed: bool = False) -> Any:
     """An intrinsic ``middle(x, length, out)``: the two middle elements of each row of `length`.
 
     They are one and the same of an odd number of elements, and the NaN that is last in order where
     there are some; of `numbers` alone, where there is nothing else. `x` and `out` are 1-D
-    contiguous arrays of the dtype `char`.
+    contiguous arrays of the dtype `char`. Two more operands are other places than the middle.
     """
     symbol = symbols.of_dtype("sort", char, "quicksort")
     element = element_type(char)
 
-    def result(x: Any, length: Any, out: Any) -> Any:
-        fits = all(
+    def result(x: Any, length: Any, out: Any, *places: Any) -> Any:
+        fits = all(place == types.int64 for place in places) and all(
             isinstance(a, types.Array) and (a.ndim, a.layout, a.dtype) == (1, "C", element)
             for a in (x, out)
         )
@@ -285,6 +285,7 @@ def middle_rows(char: str, numbers: bool) -> Any:
     def emit(context: Any, b: ir.IRBuilder, tys: Any, *operands: ir.Value) -> ir.Value:
         x, out = (make_array(tys[k])(context, b, operands[k]) for k in (0, 2))
         length = operands[1]
+        places = operands[3:] or _middle(b, length)
         function = b.module.globals.get(_name(char, numbers))
         if function is None:
             element = x.data.type.pointee
@@ -297,7 +298,9 @@ def middle_rows(char: str, numbers: bool) -> Any:
         with cgutils.for_range(b, rows) as loop:
             row = b.gep(x.data, [b.mul(loop.index, length)])
             pair = b.gep(out.data, [b.shl(loop.index, _number(1))])
-            b.call(function, [row, length, row_memory, sample, pair])
+            b.call(function, [row, length, row_memory, sample, pair, *places])
         return _number(0)
 
-    return define(f"middle[{char}]", 3, result, emit, all_types=True, with_context=True)
+    return define(
+        f"middle[{char}]", 5 if placed else 3, result, emit, all_types=True, with_context=True
+    )

@@ -12,6 +12,7 @@ from tracejit.ir.rules import (
     leaves,
     products,
     random,
+    sequences,
     sorting,
     views,
 )
@@ -24,6 +25,7 @@ RULES: dict[Op, Rule] = {
     **indexing.RULES,
     **accumulate.RULES,
     **sorting.RULES,
+    **sequences.RULES,
     **products.RULES,
     **random.RULES,
     **custom.RULES,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
@@ -57,6 +58,8 @@ def _middle(node: Node, args: list[Any], values: Values, env: Env) -> Any:
     missing = np.isnan(x).sum(-1, keepdims=True)
     count = x.shape[-1] - missing * node.attr
     places = np.concatenate([np.maximum(count - 1, 0) // 2, count // 2], axis=-1)
+    if args[1:]:
+        places = np.broadcast_to(np.stack(args[1:]), places.shape)
     if not node.attr:
         places = np.where(missing, x.shape[-1] - 1, places)
     return np.take_along_axis(x, places, axis=-1)
@@ -69,12 +72,15 @@ def _middle_problem(node: Node) -> str | None:
 
 
 def _middle_batch(node: Node, new: Batched, count: Dim) -> Node:
-    return build.middle(new[node.args[0]], node.attr)
+    x, *places = node.args
+    if any(place in new for place in places):
+        raise NotTraceable("elements at places in order of each row are not compiled")
+    return build.middle(new[x], node.attr, tuple(places))
 
 
 def _middle_pull(node: Node, g: Node) -> Cotangents:
     """Back to where the two elements came from."""
-    x, shape = node.args[0], node.shape[:-1]
+    (x, *given), shape = node.args, node.shape[:-1]
     last = len(shape)
     order = build.sort(x, last, positions=True)
     count = build.cast(dims.as_node(x.shape[-1]), INT64)
@@ -83,15 +89,20 @@ def _middle_pull(node: Node, g: Node) -> Cotangents:
         count = build.reduce("sum", build.cast(number, INT64), (last,))
     picks = (*(("axis", k) for k in range(last)), ("index", 0))
     positions = [build.view(build.iota(d), shape, ((0, 1, k),)) for k, d in enumerate(shape)]
-    result = zeros(x.shape, g.dtype)
+    places: list[Node] = []
     for k, less in enumerate((1, 0)):
+        if given:
+            places.append(build.broadcast_to(given[k], shape))
+            continue
         at = build.elementwise("subtract", count, build.constant(less, INT64))
         at = build.elementwise("floor_divide", at, build.constant(2, INT64))
-        at = build.elementwise("maximum", at, build.constant(0, INT64))
+        places.append(build.elementwise("maximum", at, build.constant(0, INT64)))
+    result = zeros(x.shape, g.dtype)
+    for k, at in enumerate(places):
         place = build.gather(order, shape, picks, at)
         part = build.view(g, shape, (*((0, 1, j) for j in range(last)), (k, 0, None)))
         result = build.scatter(result, part, [*positions, place], [False] * x.ndim, "add")
-    return (result,)
+    return (result, *(None for _ in given))
 
 
 RULES = {

@@ -197,6 +197,9 @@ class Values:
             return self._poly(node, operands), depth, False
         if op is ops.GATHER:
             return self._gather(node, index, operands)
+        if op is ops.SEARCH:
+            call = Call(f"search_{node.attr}", (self.array(node.args[0]), *operands))
+            return call, max(self.depth(index), depth), False
         assert isinstance(op, ops.Elementwise)
         if expressions.uses_loop(op, node):
             self.use_loop(*expressions.loop_name(op, node))

@@ -1,0 +1,348 @@
+"""The rest of NumPy's namespace, against NumPy."""
+
+from __future__ import annotations
+
+import calls
+import numpy as np
+import pytest
+
+import tracejit
+
+#: What is searched, counted and put in order.
+SEARCHES = """
+np.argpartition(v, 3)[3]
+np.average(x, axis=0, weights=w, returned=True)
+np.average(x, axis=1, weights=v[:5])
+np.average(x, weights=y)
+np.average(x, weights=y*0)
+np.bincount(i - 1)
+np.bincount(i)
+np.bincount(i, minlength=4).reshape(2, 2)
+np.bincount(i, minlength=9)
+np.bincount(i, v[:6])
+np.bincount(i, v[:6], minlength=2) * np.arange(4)
+np.bincount(i[:0], minlength=3)
+np.bincount(x[0])
+np.corrcoef(x)
+np.corrcoef(x, y, rowvar=False)
+np.cov(v, aweights=v*v)
+np.cov(w, v[:4], bias=True)
+np.cov(x)
+np.cov(x, rowvar=False, ddof=0)
+np.digitize(x, [-1.0, 0.0, 2.0])
+np.digitize(x, [2.0, 0.0, -1.0])
+np.digitize(x, s)
+np.digitize(x, s[::-1], right=True)
+np.digitize(x, v)
+np.histogram(f, 7, density=True)
+np.histogram(i*0, 5)
+np.histogram(i, 5)
+np.histogram(u, 7)
+np.histogram(x)
+np.histogram(x*0)
+np.histogram(x, 5, weights=i.sum()*(x>0))
+np.histogram(x, bins=4, range=(-1, 1))
+np.histogram(x, bins=[-1, 0, 1], density=True)
+np.histogram(x, bins=n)
+np.histogram(x, bins=s)
+np.histogram(x, bins=s, weights=y)
+np.histogram(x, bins=v)
+np.histogram(x, weights=y)
+np.histogram(x/0, 5)
+np.histogram_bin_edges(x, 6)
+np.intersect1d(i, j)
+np.intersect1d(i, j, return_indices=True)
+np.isin(i, [1, 2], invert=True)
+np.isin(i, [])
+np.isin(i, j)
+np.isin(np.array([np.nan,1]), x)
+np.isin(u, 3)
+np.isin(x, y)
+np.lexsort((i, j))
+np.lexsort((x, y), axis=0)
+np.lexsort([i, i[::-1]])
+np.lexsort(x)
+np.median(x, axis=0, out=y[0]); return y
+np.pad(x, 1, mode='median')
+np.partition(x, 2)
+np.partition(x, 9)
+np.searchsorted(i.cumsum(), 3.5)
+np.searchsorted(s, 0.3)
+np.searchsorted(s, x)
+np.searchsorted(s, x, side='right')
+np.searchsorted(u[0], j)
+np.searchsorted(v, x, sorter=np.argsort(v))
+np.setxor1d(i, j)
+np.sort(x, axis=0)[np.searchsorted(x[:,0].copy()*0, 0)]
+np.sort_complex(x)
+np.sort_complex(z)
+np.union1d(i, j)
+np.union1d(v, s)
+np.unique(i)
+np.unique(i, return_index=True, return_inverse=True, return_counts=True)
+np.unique(m)
+np.unique(np.round(x), axis=0, return_counts=True, return_index=True, return_inverse=True)
+np.unique(np.round(x), axis=1)
+np.unique(np.where(x > 0, np.nan, x))
+np.unique(np.where(x > 0, np.nan, x), equal_nan=False, return_counts=True)
+np.unique(x > 0, axis=0)
+np.unique(x)
+np.unique(z, return_inverse=True)
+np.unique_all(i)
+np.unique_counts(i)
+np.unique_inverse(i)
+s.searchsorted(s)
+x.partition(1, axis=0); return x[1]
+"""
+#: What NumPy writes in Python, and what goes along a line.
+FUNCTIONS = """
+np.apply_over_axes(np.sum, x, [0,1])
+np.array_equiv(x, x[:1])
+np.bartlett(n)
+np.blackman(len(v))
+np.block([[x, y], [y, x]])
+np.clip(x, 0, 1, out=y)
+np.common_type(x, f)
+np.convolve(f[0], f[1], 'valid')
+np.convolve(f[0].astype('e'), f[1].astype('e'), 'full')
+np.convolve(i, j)
+np.convolve(m[0], m[1])
+np.convolve(v, w)
+np.convolve(v[:5], w, 'same')
+np.convolve(w, v, 'same')
+np.correlate(v, w)
+np.correlate(w, v, 'full')
+np.correlate(z[0], z[1,:3], 'same')
+np.cross(x[0,:3], y[:, :3])
+np.cross(x[:, :3], y[:, :3])
+np.cumulative_prod(v)
+np.cumulative_sum(v)
+np.cumulative_sum(x)
+np.cumulative_sum(x, axis=1, include_initial=True)
+np.delete(v, -1)
+np.delete(v, 9)
+np.delete(v, i)
+np.delete(x, 1)
+np.delete(x, [0, 2], axis=0)
+np.delete(x, m[0], axis=1)
+np.delete(x, slice(0,2), axis=1)
+np.diag_indices(3)
+np.diag_indices_from(x[:, :4])
+np.diagflat(x, 1)
+np.ediff1d(x, to_end=[1.0, 2.0], to_begin=0)
+np.geomspace(1, 100, 5)*w[0]
+np.geomspace(n, 100.0, 5)
+np.geomspace(w[0]*w[0]+1, 100.0, 5)
+np.gradient(i)
+np.gradient(v)
+np.gradient(v, 2.0)
+np.gradient(x)
+np.gradient(x, 1.0, s[:5], edge_order=2)
+np.gradient(x, axis=1)
+np.hamming(n)
+np.hanning(len(v)) * v
+np.i0(x)
+np.insert(v, 1, 5.0)
+np.insert(v, [1, 3], [2.0, 3.0])
+np.insert(x, 1, w, axis=1)
+np.insert(x, [1,2], 7, axis=0)
+np.interp(0.3, s, s*s)
+np.interp(i, j.cumsum(), j)
+np.interp(np.array([np.nan, 1.0]), s, s)
+np.interp(x, s, s*1j+1)
+np.interp(x, s, s*s, left=-9, right=9.0)
+np.interp(x, s, s, period=1.5)
+np.interp(x, s, y[0].repeat(2)[:9])
+np.interp(x, s[:1], s[:1])
+np.isneginf(x/0)
+np.isposinf(x/0)
+np.kaiser(len(v), 14.0)*v
+np.kaiser(n, 2.5)
+np.logspace(0, 2, 5)
+np.logspace(w[0], 2.0, 5)
+np.nan_to_num(x/0, copy=False)
+np.nan_to_num(x/0, nan=3.0)
+np.nan_to_num(z/0)
+np.pad(i, 1, mode='mean')
+np.pad(v, (1, n))
+np.pad(v, (2,1), mode='wrap')
+np.pad(v, 12, mode='reflect', reflect_type='odd')
+np.pad(v, 2)
+np.pad(v, 2, mode='empty')[2:-2]
+np.pad(v, 2, mode='linear_ramp', end_values=(5, -4))
+np.pad(v, 3, mode='symmetric')
+np.pad(x, ((1,2),(0,3)), constant_values=5)
+np.pad(x, 1, mode='edge')
+np.pad(x, 1, mode='maximum')
+np.pad(x, 1, mode='mean')
+np.pad(x, 1, mode='minimum', stat_length=2)
+np.pad(x, 2, mode='reflect')
+np.piecewise(v, [v < 0, v >= 0], [lambda t: -t, lambda t: t*2])
+np.piecewise(x, [x < 0, x >= 0], [-1, 1])
+np.poly(w)
+np.polyadd(v, w)
+np.polyder(v)
+np.polyder(v, 2)
+np.polyint(v)
+np.polyint(v, k=3.0)
+np.polysub(w, v)
+np.polyval([1, 2, 3], x)
+np.polyval(v, x)
+np.put_along_axis(x, np.argmax(x, axis=1)[:, None], 9.0, axis=1); return x
+np.resize(v, (3, 4))
+np.resize(v, 3)
+np.resize(x, (n, n))
+np.trapezoid(v)
+np.trapezoid(x, dx=0.5, axis=0)
+np.trapezoid(x, s[:5])
+np.tril_indices(4)
+np.tril_indices_from(x)
+np.trim_zeros(i, 'f')
+np.trim_zeros(np.where(v > 0, v, 0))
+np.triu_indices(n, 1)
+np.triu_indices_from(x, 1)
+np.unwrap(i, period=4)
+np.unwrap(np.cumsum(v)*3)
+np.unwrap(x*10, axis=0)
+np.vander(v)
+np.vander(w, 3, increasing=True)
+x[np.triu_indices(4, 1)]
+"""
+#: Parts of complex numbers, and indices of one truth value.
+PARTS = """
+np.i0(x[0,0])
+np.real_if_close(x)
+x.imag = 2; return x
+x.real = 2; return x
+x[..., x[0,0] > 0]
+x[:, True]
+x[False]
+x[False] = 4.0; return x
+x[True]
+x[True] = 4.0; return x
+x[x[0, 0] > 0] = 4.0; return x
+y = z[::2].T; y.imag = 2; return z
+z.imag[1:] = 3; return z
+z.real += 1; return z
+z.real = x; return z
+"""
+
+
+def lines(*texts: str) -> list[str]:
+    return [line for text in texts for line in text.strip().splitlines()]
+
+
+@pytest.mark.parametrize("call", lines(SEARCHES, FUNCTIONS, PARTS))
+def test_interpreted(call: str) -> None:
+    calls.check(call)
+
+
+@pytest.mark.parametrize("call", lines(SEARCHES, FUNCTIONS, PARTS)[::5])
+def test_compiled(call: str) -> None:
+    calls.check(call, compiled=True)
+
+
+@pytest.mark.parametrize("layout", "FAR")
+@pytest.mark.parametrize("call", lines(SEARCHES, FUNCTIONS)[::7])
+def test_layouts(call: str, layout: str) -> None:
+    calls.check(call, layout=layout)
+
+
+DTYPES = "?bBhHiIlLefdFD"
+
+
+@pytest.mark.parametrize("char", DTYPES)
+def test_searches_over_dtypes(char: str) -> None:
+    """NaN is the last of all numbers; equal ones have two sides."""
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 9, 40).astype(char)
+    if char in "efdFD":
+        x[:3] = np.nan
+    a, v = np.sort(x[:25]), x[10:].reshape(5, 6)
+
+    def f(a, v):
+        return (
+            np.searchsorted(a, v), a.searchsorted(v, "right"), np.isin(v, a), np.unique(v),
+            np.searchsorted(a[:0], v), np.searchsorted(a[:1], v[:0]),
+        )  # fmt: skip
+
+    g = tracejit.function(f, on_unsupported="error")
+    for compiled in (False, True):
+        with tracejit.config(compile=compiled):
+            calls.same(g(a, v), f(a, v))
+    strided = np.repeat(a, 2)[::2]
+    calls.same(g(strided, v.T), f(strided, v.T))
+
+
+@pytest.mark.parametrize("char", DTYPES)
+def test_correlations_over_dtypes(char: str) -> None:
+    """Blocks of places, what is left of them, and both ends."""
+    rng = np.random.default_rng(2)
+
+    def f(a, v):
+        return [np.convolve(a, v, mode) for mode in ("full", "same", "valid")] + [
+            np.correlate(a, v, mode) for mode in ("full", "same", "valid")
+        ]
+
+    g = tracejit.function(f, on_unsupported="error")
+    for n, m in ((1, 1), (3, 7), (70, 5), (200, 31)):
+        a, v = (rng.integers(-4, 5, k).astype(char) for k in (n, m))
+        calls.same(g(a, v), f(a, v))
+    one = np.ones(5, char)
+    with pytest.raises(ValueError):
+        g(one[:0], one)
+
+
+def test_infinities_only_meet_what_there_is() -> None:
+    a, v = np.array([np.inf, 1.0, 2.0, 3.0]), np.array([0.0, 1.0, np.inf])
+
+    def f(a, v):
+        return np.convolve(a, v), np.correlate(a, v, "same")
+
+    with np.errstate(all="ignore"):
+        calls.same(tracejit.function(f, on_unsupported="error")(a, v), f(a, v))
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: np.interp(x[:6], np.arange(5.0), x[2:7]).sum(),
+    lambda x: (np.convolve(x, x[:3]) ** 2).sum(),
+    lambda x: (np.convolve(x[:2], x, "same") ** 2).sum(),
+    lambda x: (np.cumulative_sum(x, include_initial=True) ** 2).sum(),
+    lambda x: (np.pad(x, 2, mode="reflect") ** 3).sum(),
+    lambda x: (np.gradient(x) ** 2).sum(),
+    lambda x: np.trapezoid(x * x, np.arange(7.0)),
+    lambda x: np.cov(x, x[::-1] ** 2).sum(),
+    lambda x: np.average(x, weights=x * x),
+    lambda x: np.polyval(x, 0.5),
+    lambda x: np.histogram(np.arange(7.0), 3, weights=x)[0][1] * 2,
+])  # fmt: skip
+def test_derivatives(f) -> None:
+    x = np.array([0.3, 1.7, -0.4, 2.2, 0.9, 3.1, -1.2])
+    tracejit.testing.check_grads(f, (x,))
+
+
+def test_constants_are_known() -> None:
+    """What NumPy makes of constants is one: Python may ask for it."""
+
+    def f(x):
+        w = np.hanning(5)
+        total = 0.0
+        for v in np.array([1.0, 2.0]):
+            if v > 1:
+                total = total + x * v
+        return x * w, total, x * float(w[1]), x + np.indices((2, 5))[1], int(np.argmax(w)) + len(x)
+
+    x = np.arange(5.0)
+    calls.same(tracejit.function(f, on_unsupported="error")(x), f(x))
+
+
+def test_lists_of_traced_numbers() -> None:
+    def f(x, a):
+        return (
+            np.sqrt([[a, x[0]]]), np.add([a, 1], [x[1], 2]), np.concatenate([[a], x, [1.0]]),
+            np.maximum.reduce(x), np.hypot([a, a], x[:2]), np.sort([a, 0.5, x[2]]),
+            np.vstack([[a, 1.0], x[:2]]), np.interp([a], x, x), np.cross([a, 1, 2], x[:3]),
+        )  # fmt: skip
+
+    x = np.arange(1.0, 6.0)
+    calls.same(tracejit.function(f, on_unsupported="error")(x, 2.5), f(x, 2.5))
