@@ -17,8 +17,8 @@ from tracejit.arrays.common import (
     same,
     span,
 )
-from tracejit.arrays.gufuncs import called
-from tracejit.errors import DTypeError, NotTraceable
+from tracejit.arrays.gufuncs import called, ufunc_of
+from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
@@ -45,24 +45,21 @@ def transformed(x: Node, n: Dim, axis: int, real: bool, forward: bool, norm: Any
         raise ValueError(f"Invalid norm value {norm}; {_NORMS}")
     part = np.result_type(x.dtype.type(0).real.dtype, 1.0)
     factor = build.constant(1, part)
+    told: Any = int  # Python's 1 has no dtype of its own
     if norm in ("ortho", "forward"):
         count = build.cast(dim_node(n), part)
-        factor = call("reciprocal", call("sqrt", count) if norm == "ortho" else count)
-    points = n
+        factor, told = call("reciprocal", call("sqrt", count) if norm == "ortho" else count), part
+    name, points = "irfft" if real else "fft" if forward else "ifft", n
     if real and forward:
-        if x.dtype.kind == "c":
-            raise DTypeError("ufunc 'rfft_n_even' did not contain a loop with complex operands")
         name = "rfft_n_even" if same(dims.mod(n, 2), 0) else "rfft_n_odd"
         points = dims.add(dims.floordiv(n, 2), 1)
-    else:
-        name = "irfft" if real else "fft" if forward else "ifft"
-    single = part.char in "ef"
-    scalar, pair = ("f", "F") if single else ("d", "D")
-    taken, left = (scalar if real and forward else pair), (scalar if real and not forward else pair)
+    left = part if real and not forward else np.result_type(x.dtype, 1j)
+    wanted = ufunc_of(name).resolve_dtypes((x.dtype, told, left), casting="same_kind")
     rows = build.transpose(x, [*(k for k in range(x.ndim) if k != axis), axis])
-    operands = build.cast(rows, np.dtype(taken)), build.cast(factor, np.dtype(scalar))
-    found, _ = called(name, f"{taken}{scalar}->{left}", operands, m=points)
-    result = build.cast(found[0], part) if real and not forward else found[0]
+    operands = [build.cast(a, d) for a, d in zip((rows, factor), wanted, strict=False)]
+    taken, scale, loop = (d.char for d in wanted)
+    [found], _ = called(name, f"{taken}{scale}->{loop}", operands, m=points)
+    result = build.cast(found, left)
     last = x.ndim - 1
     if axis == last:
         return result
@@ -109,22 +106,19 @@ def irfft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None, out: Any = No
 @implements(np.fft.hfft)
 def hfft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None, out: Any = None) -> Tracer:
     """``np.fft.hfft``."""
-    return irfft(np.conjugate(as_array(a)), n, axis, _swapped(norm))
+    return irfft(value(call("conjugate", as_array(a).node)), n, axis, _swapped(norm))
 
 
 @implements(np.fft.ihfft)
 def ihfft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None, out: Any = None) -> Tracer:
     """``np.fft.ihfft``."""
-    result: Tracer = np.conjugate(rfft(a, n, axis, _swapped(norm)))
-    return result
+    return value(call("conjugate", rfft(a, n, axis, _swapped(norm)).node))
 
 
 # Several axes -------------------------------------------------------------------------------------
 
 
-def _points_and_axes(
-    x: Tracer, s: Any, axes: Any
-) -> tuple[list[Any], list[Any]]:
+def _points_and_axes(x: Tracer, s: Any, axes: Any) -> tuple[list[Any], list[Any]]:
     """How many points along which axes; None for as many as there are."""
     if s is None:
         chosen = list(range(x.node.ndim)) if axes is None else list(axes)
@@ -132,7 +126,9 @@ def _points_and_axes(
         return points, [axis_index(k, x.node.ndim) for k in chosen]
     points = list(s)
     if axes is None or any(n is None for n in points):
-        raise NotTraceable("a Fourier transform of s= without axes, or of None in it, is deprecated")
+        raise NotTraceable(
+            "a Fourier transform of s= without axes, or of None in it, is deprecated"
+        )
     chosen = list(axes)
     if len(points) != len(chosen):
         raise ValueError("Shape and axes have different lengths.")
@@ -229,7 +225,9 @@ def fftfreq(n: Any, d: Any = 1.0, device: Any = None) -> Any:
     negative = dims.floordiv(count, 2)  # the last ones
     k = span(count)
     first = dim_node(dims.sub(count, negative))
-    return value(build.where(call("less", k, first), k, call("subtract", k, dim_node(count)))) * step
+    return (
+        value(build.where(call("less", k, first), k, call("subtract", k, dim_node(count)))) * step
+    )
 
 
 @creates(np.fft.rfftfreq)

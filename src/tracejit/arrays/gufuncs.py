@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from tracejit.errors import NotTraceable
 from tracejit.ir import build
@@ -11,18 +12,21 @@ from tracejit.ir.gufuncs import GUFUNCS, call
 from tracejit.ir.node import Node
 
 
-def called(
-    name: str, types: str, args: Sequence[Node], **lengths: Dim
-) -> tuple[list[Node], Node]:
+def ufunc_of(name: str) -> Any:
+    """NumPy's ufunc for a row; NotTraceable where this NumPy has none."""
+    try:
+        return GUFUNCS[name].ufunc
+    except LookupError as error:
+        raise NotTraceable(str(error)) from error
+
+
+def called(name: str, types: str, args: Sequence[Node], **lengths: Dim) -> tuple[list[Node], Node]:
     """The results of row `name`, and whether it worked: that it does is required where it may not.
 
     NotTraceable where this NumPy has no such loop.
     """
+    ufunc_of(name)
     row = GUFUNCS[name]
-    try:
-        row.ufunc  # noqa: B018
-    except LookupError as error:
-        raise NotTraceable(str(error)) from error
     results, worked = call(row, types, args, **lengths)
     if row.raises:
         build.solver().require(worked, worked.args[0], worked)

@@ -51,6 +51,7 @@ RULES: dict[Any, Rule] = {
     **dict.fromkeys((np.round, np.around, np.argmax, np.argmin, np.take, np.compress), Rule()),
     **dict.fromkeys((np.concatenate, np.stack, np.einsum), Rule()),
     np.dot: Rule(in_order=True),
+    **dict.fromkeys((np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft), Rule()),
 }
 
 

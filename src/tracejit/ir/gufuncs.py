@@ -32,6 +32,7 @@ class Gufunc:
     `signature`  its core dimensions, operand by operand and result by result
     `raises`     NumPy's message where the loop reports an invalid value; "" where it does not
     `written`    whether the loop writes into its operand, which is its first result then
+    `of`         the name in the module, where another row has it
     """
 
     name: str
@@ -39,6 +40,7 @@ class Gufunc:
     signature: str
     raises: str = ""
     written: bool = False
+    of: str = ""
 
     @functools.cached_property
     def cores(self) -> tuple[tuple[Core, ...], tuple[Core, ...]]:
@@ -63,7 +65,7 @@ class Gufunc:
     @property
     def ufunc(self) -> Any:
         """NumPy's ufunc. LookupError where it has none of this name and signature."""
-        found = getattr(importlib.import_module(self.module), self.name, None)
+        found = getattr(importlib.import_module(self.module), self.of or self.name, None)
         told = getattr(found, "signature", None)
         own = self.loop("d" * len(self.cores[0]) + "->" + "d" * len(self.cores[1]))[1]
         if not isinstance(told, str) or _renamed(told) != _renamed(own):
@@ -131,6 +133,7 @@ GUFUNCS: dict[str, Gufunc] = {
         _linear("solve", "(m,m),(m,n)->(m,n)", _SINGULAR),
         _linear("solve1", "(m,m),(m)->(m)", _SINGULAR),
         _linear("inv", "(m,m)->(m,m)", _SINGULAR),
+        _linear("inv_or_nan", "(m,m)->(m,m)", of="inv"),
         _linear("det", "(m,m)->()"),
         _linear("slogdet", "(m,m)->(),()"),
         _linear("cholesky_lo", "(m,m)->(m,m)", _POSITIVE),
@@ -166,9 +169,7 @@ def call(row: Gufunc, types: str, args: Sequence[Node], **lengths: Dim) -> tuple
     cores = list(zip(args, inputs, strict=True))
     stack = build.broadcast_shapes([a.shape[: a.ndim - len(core)] for a, core in cores])
     operands = tuple(
-        build.broadcast_to(a, (*stack, *a.shape[a.ndim - len(core) :]))
-        if a.ndim > len(core)
-        else a
+        build.broadcast_to(a, (*stack, *a.shape[a.ndim - len(core) :])) if a.ndim > len(core) else a
         for a, core in cores
     )
     known = dict(lengths)

@@ -392,7 +392,7 @@ STRUCTURAL: dict[str, Op] = _rows(
     Op(name="concatenate", dims_in_attr=True, doc="attr: (axis, shape)"),
     Op(
         name="custom",
-        doc="the first operand; its cotangent goes to the others by a user's rule; attr: a number",
+        doc="the first operand; its cotangent goes to the others by a rule; attr: number or name",
     ),
     Op(name="accumulate", doc="running reduction; attr: (elementwise name, axis)"),
     Op(name="sort", doc="in order along the last axis; attr: quicksort or stable"),

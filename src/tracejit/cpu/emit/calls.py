@@ -83,7 +83,8 @@ class Calls:
         row, (name, types, _, shapes) = row_of(node), node.attr
         inputs, outputs = row.cores
         operands: list[Expr] = []
-        given, stack = "", ()
+        given = ""
+        stack: tuple[Dim, ...] = ()
         lengths: dict[str, Dim] = {}
         for a, core in zip(node.args, inputs, strict=True):
             rank = a.ndim - len(core)

@@ -45,7 +45,7 @@ def gufunc(name: str, kinds: str, given: str) -> Any:
     row = GUFUNCS[name]
     inputs, outputs = row.cores
     loop_types, _ = row.loop(kinds)
-    loop = _named(row.module, name, loop_types, row.ufunc.signature)
+    loop = _named(row.module, row.of or name, loop_types, row.ufunc.signature)
     dtypes = [*loop.inputs, *loop.outputs]
     cores = [*inputs, *outputs]
     if row.written:  # the loop's operand is the first result

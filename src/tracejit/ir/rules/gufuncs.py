@@ -50,44 +50,47 @@ def _text(names: Any, node: Node) -> str:
 def _batch(node: Node, new: Batched, count: Dim) -> Node:
     """A call for the larger stack: what is one matrix for all stays one."""
     name, types, which, shapes = node.attr
-    row = gufuncs.row_of(node)
-    inputs, outputs = row.cores
-    stacked = any(a.ndim > len(core) for a, core in zip(node.args, inputs, strict=True))
+    inputs, outputs = gufuncs.row_of(node).cores
+    cores = list(zip(node.args, inputs, strict=True))
+    stack = next((a.shape[: a.ndim - len(c)] for a, c in cores if a.ndim > len(c)), ())
     operands = []
-    for a, core in zip(node.args, inputs, strict=True):
+    for a, core in cores:
         if a.ndim > len(core):
             a = batched_or_spread(a, new, count)
-        elif a in new:
-            a = new[a]
-            if stacked:  # between the new axis and its own come those of the stack
-                rank = next(b.ndim - len(c) for b, c in zip(node.args, inputs, strict=True)
-                            if b.ndim > len(c))
-                a = build.expand_dims(a, range(1, 1 + rank))
-                stack = next(b.shape[: b.ndim - len(c)]
-                             for b, c in zip(node.args, inputs, strict=True) if b.ndim > len(c))
-                a = build.broadcast_to(a, (count, *stack, *a.shape[1 + rank :]))
+        elif a in new:  # between the new axis and its own come those of the stack
+            wide = build.expand_dims(new[a], range(1, 1 + len(stack)))
+            a = build.broadcast_to(wide, (count, *stack, *a.shape))
         operands.append(a)
     larger = tuple(
-        (count, *(s if stacked or core else ())) for s, core in zip(shapes, outputs, strict=True)
+        (count, *(s if stack or core else ())) for s, core in zip(shapes, outputs, strict=True)
     )
     result = gufuncs.result(name, types, which, larger, tuple(operands))
-    if not stacked and not outputs[which]:
-        return build.expand_dims(result, (1,))
-    return result
+    return result if stack or outputs[which] else build.expand_dims(result, (1,))
 
 
 def _pull(node: Node, g: Node) -> Cotangents:
+    """By the rule of the row; what all matrices of a stack share gets the sum."""
     name = node.attr[0]
-    rule = _PULLS.get(name)
-    if rule is None:
+    inputs, outputs = gufuncs.row_of(node).cores
+    if name not in _PULLS:
         raise NoDerivativeError(
-            f"numpy's {name} has no derivative", "take it out of what is differentiated"
+            f"the result of NumPy's {name} has no derivative",
+            "take it out of what is differentiated",
         )
-    return rule(node, g)
+    y = node
+    if not outputs[node.attr[2]] and all(
+        a.ndim == len(core) for a, core in zip(node.args, inputs, strict=True)
+    ):  # a number, in an array
+        y, g = (build.view(x, (), ((0, 0, None),)) for x in (node, g))
+    found = _PULLS[name](node, y, g)
+    return [
+        h
+        if not isinstance(h, Node) or h.ndim == a.ndim
+        else build.reduce("sum", h, tuple(range(h.ndim - a.ndim)))
+        for h, a in zip(found, node.args, strict=False)
+    ]
 
 
 RULES = {
-    ops.GUFUNC: Rule(
-        evaluate=_evaluate, problem=_problem, static=_text, batch=_batch, pull=_pull
-    ),
+    ops.GUFUNC: Rule(evaluate=_evaluate, problem=_problem, static=_text, batch=_batch, pull=_pull),
 }
