@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from tracejit.arrays.common import axis_tuple, call, keep
+from tracejit.arrays.linalg import svdvals
 from tracejit.arrays.reductions import reduce
-from tracejit.errors import NotTraceable, ShapeError
-from tracejit.ir import build
+from tracejit.errors import ShapeError
+from tracejit.ir import build, dims
 from tracejit.ir.node import Node
 from tracejit.ir.types import FLOAT64
 from tracejit.trace.tables import implements
@@ -18,7 +19,7 @@ from tracejit.trace.tracer import Tracer, as_array, value
 
 @implements(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Tracer:
-    """``np.linalg.norm`` but for the norms of singular values."""
+    """``np.linalg.norm``."""
     a = as_array(x).node
     if a.dtype.kind not in "fc":
         a = build.cast(a, FLOAT64)
@@ -74,7 +75,10 @@ def _of_matrices(x: Node, order: Any, axes: tuple[int, ...]) -> Node:
     if order in (None, "f", "fro"):
         return _euclidean(x, axes)
     if order in (2, -2, "nuc"):
-        raise NotTraceable("np.linalg.norm by singular values is not compiled")
+        others = [k for k in range(x.ndim) if k not in axes]
+        values = svdvals(Tracer(build.transpose(x, [*others, *axes]))).node
+        over = {2: np.maximum, -2: np.minimum, "nuc": np.add}[order]
+        return _over(over, values, (values.ndim - 1,))
     if order not in (1, -1, np.inf, -np.inf):
         raise ValueError("Invalid norm order for matrices.")
     row, column = axes
@@ -82,3 +86,23 @@ def _of_matrices(x: Node, order: Any, axes: tuple[int, ...]) -> Node:
     sums = _over(np.add, call("absolute", x), (summed,))
     extreme = np.maximum if order > 0 else np.minimum
     return _over(extreme, sums, (left - (left > summed),))
+
+
+@implements(np.linalg.matrix_norm)
+def matrix_norm(x: Any, /, *, keepdims: Any = False, ord: Any = "fro") -> Tracer:
+    """``np.linalg.matrix_norm``."""
+    return norm(x, ord, (-2, -1), keepdims)
+
+
+@implements(np.linalg.vector_norm)
+def vector_norm(x: Any, /, *, axis: Any = None, keepdims: Any = False, ord: Any = 2) -> Tracer:
+    """``np.linalg.vector_norm``: along several axes as along one."""
+    a = as_array(x).node
+    if axis is not None and not isinstance(axis, tuple):
+        return norm(x, ord, axis, keepdims)
+    axes = tuple(range(a.ndim)) if axis is None else axis_tuple(axis, a.ndim)
+    rest = [k for k in range(a.ndim) if k not in axes]
+    row = build.transpose(a, [*axes, *rest])
+    shape = (dims.product(a.shape[k] for k in axes), *(a.shape[k] for k in rest))
+    result = norm(value(build.reshape(row, shape)), ord, 0)
+    return value(keep(result.node, sorted(axes)) if keepdims else result.node)

@@ -52,6 +52,7 @@ RULES: dict[Any, Rule] = {
     **dict.fromkeys((np.median, np.nanmedian, np.argmax, np.argmin, np.take, np.compress), Rule()),
     **dict.fromkeys((np.concatenate, np.stack, np.einsum), Rule()),
     np.dot: Rule(in_order=True),
+    **dict.fromkeys((np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft), Rule()),
 }
 
 

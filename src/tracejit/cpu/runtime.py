@@ -6,6 +6,7 @@ from typing import Any
 
 from tracejit.cpu.library.arrayloops import ufunc_over
 from tracejit.cpu.library.correlation import correlate
+from tracejit.cpu.library.gufuncs import gufunc
 from tracejit.cpu.library.loops import matmul_loop, ufunc_loop
 from tracejit.cpu.library.positions import position_in
 from tracejit.cpu.library.selection import middle_rows
@@ -98,6 +99,7 @@ __all__ = [
     "fence",
     "fetch",
     "flat",
+    "gufunc",
     "half_load",
     "half_round",
     "half_store",

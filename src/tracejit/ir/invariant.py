@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 
-from tracejit.ir import ops
+from tracejit.ir import gufuncs, ops
 from tracejit.ir.closing import Body
 from tracejit.ir.node import Node, postorder
 
@@ -35,7 +35,8 @@ def is_guarded(node: Node) -> bool:
     if node.op is ops.VIEW:
         lengths = (ops.DIM, ops.POLY)
         return any(d.op not in lengths for d in postorder(node.dims))
-    return node.op in (ops.GATHER, ops.SCATTER) or bool(getattr(node.op, "trap", None))
+    raises = node.op is ops.GUFUNC and bool(gufuncs.row_of(node).raises)
+    return raises or node.op in (ops.GATHER, ops.SCATTER) or bool(getattr(node.op, "trap", None))
 
 
 def read_of(body: Body, known: Container[Node]) -> set[Node]:

@@ -309,7 +309,7 @@ STRUCTURAL: dict[str, Op] = _rows(
     Op(name="concatenate", dims_in_attr=True, doc="attr: (axis, shape)"),
     Op(
         name="custom",
-        doc="the first operand; its cotangent goes to the others by a user's rule; attr: a number",
+        doc="the first operand; its cotangent goes to the others by a rule; attr: number or name",
     ),
     Op(name="accumulate", doc="running reduction; attr: (elementwise name, axis)"),
     Op(name="sort", doc="in order along the last axis; attr: quicksort or stable"),
@@ -333,6 +333,7 @@ STRUCTURAL: dict[str, Op] = _rows(
     ),
     Op(name="advance", doc="the state after a draw, its operand"),
     Op(name="matmul", doc="product of two matrices, or of stacks of them"),
+    Op(name="gufunc", dims_in_attr=True, doc="a result of a row of `ir/gufuncs.py`; attr: there"),
     Op(name="tuple", doc="several values as one"),
     Op(name="item", doc="one of several values; attr: which"),
     # attr: (regions, how many operands are carried, or are sequences; shapes of the results)
@@ -340,18 +341,17 @@ STRUCTURAL: dict[str, Op] = _rows(
     Op(name="while", regions=("while", "do"), dims_in_attr=True, doc="one while the other holds"),
     Op(name="scan", regions=("do",), dims_in_attr=True, doc="a number of steps over sequences"),
 )
-INPUT, CONST, DIM, POLY = (STRUCTURAL[n] for n in ("input", "const", "dim", "poly"))
-IOTA, VIEW, RESHAPE = (STRUCTURAL[n] for n in ("iota", "view", "reshape"))
-GATHER, NONZERO, CONCATENATE = (STRUCTURAL[n] for n in ("gather", "nonzero", "concatenate"))
-COUNT, POSITIONS = (STRUCTURAL[n] for n in ("count", "positions"))
-COMPRESS, PLACE, ASSIGN = (STRUCTURAL[n] for n in ("compress", "place", "assign"))
-ACCUMULATE, MATMUL, SCATTER = (STRUCTURAL[n] for n in ("accumulate", "matmul", "scatter"))
+_op = STRUCTURAL.__getitem__
+INPUT, CONST, DIM, POLY, IOTA, VIEW = map(_op, "input const dim poly iota view".split())
+RESHAPE, GATHER, NONZERO, CONCATENATE = map(_op, "reshape gather nonzero concatenate".split())
+COUNT, POSITIONS, COMPRESS, PLACE = map(_op, "count positions compress place".split())
+ASSIGN, ACCUMULATE, SCATTER = map(_op, ("assign", "accumulate", "scatter"))
+MATMUL, GUFUNC, DRAW, ADVANCE = map(_op, "matmul gufunc draw advance".split())
+SORT, ARGSORT, MIDDLE = map(_op, ("sort", "argsort", "middle"))
+SEARCH, CORRELATE = map(_op, ("search", "correlate"))
+TUPLE, ITEM, COND, WHILE, SCAN = map(_op, "tuple item cond while scan".split())
 #: The number of a "custom" node whose second operand is another form of the first, for derivatives.
 EXACT = -1
-DRAW, ADVANCE = (STRUCTURAL[n] for n in ("draw", "advance"))
-TUPLE, ITEM, COND, WHILE, SCAN = (STRUCTURAL[n] for n in "tuple item cond while scan".split())
-SORT, ARGSORT, MIDDLE = (STRUCTURAL[n] for n in ("sort", "argsort", "middle"))
-SEARCH, CORRELATE = (STRUCTURAL[n] for n in ("search", "correlate"))
 
 #: Rows by the ufuncs that they are of, and reductions by those that they combine by.
 UFUNCS: dict[np.ufunc, Elementwise] = {

@@ -19,6 +19,7 @@ from tracejit.ir.node import Node
 from tracejit.ir.rules import RULES
 from tracejit.lower.control import LEFT, is_run, results
 from tracejit.lower.program import Buffer, Computation, Flat, Kind, Loop, Program
+from tracejit.lower.results import RESULT, original
 
 Index = tuple[int, ...]
 
@@ -291,6 +292,7 @@ class _Machine:
             return
         if node.op is LEFT:
             return
+        node = original(node) if node.op is RESULT else node
         args = [values[a] for a in node.args]
         if node.op is ops.PLACE:  # into the copy that has been made
             args[1] = self.whole(node)
@@ -299,9 +301,9 @@ class _Machine:
         else:
             result = RULES[node.op].evaluate(node, args, values, self.env)
         result = np.asarray(result, node.dtype)
-        self.registers[node] = result if node.ndim else result[()]
-        if node not in self.program.windows:
-            for buffer in self.program.buffers[node]:
+        self.registers[c.value] = result if node.ndim else result[()]
+        if c.value not in self.program.windows:
+            for buffer in self.program.buffers[c.value]:
                 self._array(buffer)[...] = result
 
     def _control(self, run: Node, values: Mapping[Node, Any]) -> None:

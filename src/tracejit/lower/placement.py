@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from tracejit.ir import ops
 from tracejit.ir.node import Node, make
-from tracejit.lower import computations, control
+from tracejit.lower import computations, control, results
 from tracejit.lower.computations import Maker
 
 #: Some operands of a node.
@@ -93,6 +93,7 @@ _CALL = Placement(
     whole=_sources,
     computations=computations.called,
 )
+_LEFT = replace(_CALL, register=True, flat=_none, whole=_first, written_by=_first)
 _MASKED = replace(_CALL, parts=True)
 _RUN = Placement(
     stored=True,
@@ -124,6 +125,8 @@ PLACEMENTS: dict[ops.Op, Placement] = {
     ops.MIDDLE: _CALL,
     ops.CORRELATE: _CALL,
     ops.SEARCH: Placement(memory=_first, in_order=True, cost=4 * ops.TRANSCENDENTAL),
+    ops.GUFUNC: replace(_CALL, leaves=results.arrays_left),
+    results.RESULT: _LEFT,
     ops.DRAW: replace(_CALL, leaves=_state_after),
     ops.ADVANCE: replace(_CALL, written_by=_first),
     ops.NONZERO: _MASKED,
@@ -132,7 +135,7 @@ PLACEMENTS: dict[ops.Op, Placement] = {
     ops.COMPRESS: replace(_MASKED, strided=_one_axis),
     ops.PLACE: replace(_MASKED, computations=computations.placed),
     control.START: Placement(stored=True, computations=computations.started),
-    control.LEFT: replace(_CALL, register=True, flat=_none, whole=_first, written_by=_first),
+    control.LEFT: _LEFT,
     **dict.fromkeys(control.RUNS.values(), _RUN),
 }
 

@@ -35,6 +35,7 @@ from tracejit.lower.order import products_early
 from tracejit.lower.panels import packed
 from tracejit.lower.placement import placement
 from tracejit.lower.program import Computation, Control, Kind, Program
+from tracejit.lower.results import taken_apart
 from tracejit.lower.strips import strips_of
 from tracejit.lower.target import Costs, Target
 
@@ -52,7 +53,7 @@ def schedule(
     The outputs at the positions `aliases` are not computed, the last `states` ones are in C order.
     Guarantees: every stored node is computed once, before it is read.
     """
-    graph = flattened(graph)
+    graph = taken_apart(flattened(graph))
     for prepare in target.passes.graph:
         graph = prepare(graph, layouts)
     program = unplaced(graph, layouts, target.costs, aliases, states)

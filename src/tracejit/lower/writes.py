@@ -12,6 +12,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
+from tracejit.ir.gufuncs import row_of
 from tracejit.ir.inequalities import Ranges
 from tracejit.ir.node import Node, postorder
 from tracejit.lower import access
@@ -232,6 +233,8 @@ def _may_refuse(node: Node) -> bool:
         return bool(op.trap) and node.args[0].dtype.kind in op.trap_kinds
     if op is ops.SCATTER:
         return any(node.attr[1])
+    if op is ops.GUFUNC:
+        return bool(row_of(node).raises)
     return op in (ops.GATHER, ops.DRAW)
 
 

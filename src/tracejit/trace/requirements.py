@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tracejit.ir import build, ops
-from tracejit.ir.node import Node
+from tracejit.ir.gufuncs import worked
+from tracejit.ir.node import Node, postorder
 from tracejit.ir.types import BOOL
 
 #: Reductions that look at every element.
@@ -28,7 +29,9 @@ class Requirement(NamedTuple):
 
 def unread(requirements: Iterable[Requirement], outputs: Iterable[Node]) -> Node | None:
     """The conjunction of those that computing `outputs` does not test; None where it tests all."""
+    outputs = list(outputs)
     tested = _computed_whole(outputs)
+    tested |= {worked(node) for node in postorder(outputs) if node.op is ops.GUFUNC}
     left = [
         build.cast(r.holds, BOOL)
         for r in dict.fromkeys(requirements)

@@ -1,8 +1,7 @@
 """A trace: the solver that answers from the arguments at hand and records what it answered.
 
-Sizes and Python numbers stay symbolic until someone asks (`equal`, `truth`, `concrete`). Then the
-answer is computed from the arguments of this call, and becomes a `Check`: at a later call the code
-is valid only where every check holds.
+Sizes and Python numbers stay symbolic until someone asks (`equal`, `truth`, `concrete`): the answer
+for these arguments becomes a `Check`, which must hold wherever the compiled code is valid.
 """
 
 from __future__ import annotations

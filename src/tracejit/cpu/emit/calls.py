@@ -8,6 +8,8 @@ from tracejit.cpu.emit.emitting import Emitting
 from tracejit.cpu.passes.phases import BY_STREAMS
 from tracejit.intrinsics.blocks import BLOCK
 from tracejit.ir import dims, ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.gufuncs import row_of
 from tracejit.ir.node import Node
 from tracejit.lower.control import LEFT
 from tracejit.lower.emit import expressions
@@ -26,6 +28,7 @@ from tracejit.lower.kernel.statements import (
 )
 from tracejit.lower.placement import in_memory, is_transpose, matrix_axes, matrix_source
 from tracejit.lower.program import Computation, Kind
+from tracejit.lower.results import RESULT, results
 
 
 class Calls:
@@ -33,6 +36,8 @@ class Calls:
 
     def __init__(self, emitter: Emitting) -> None:
         self.e = emitter
+        #: What tells that a call has failed, by the node that tells that it worked.
+        self.failed: dict[Node, Expr] = {}
 
     def call(self, c: Computation) -> None:
         """Emit the call that computes `c`."""
@@ -71,6 +76,46 @@ class Calls:
     def _do(self, c: Computation, function: str, *operands: Expr) -> None:
         """Call what computes `c`."""
         self.e.path[-1].add(Do(Call(function, operands), c.value.origin))
+
+    def _gufunc(self, c: Computation) -> None:
+        """The loop of a generalised ufunc: all results of the call, and whether it worked."""
+        node = c.value
+        row, (name, types, _, shapes) = row_of(node), node.attr
+        inputs, outputs = row.cores
+        operands: list[Expr] = []
+        given = ""
+        stack: tuple[Dim, ...] = ()
+        lengths: dict[str, Dim] = {}
+        for a, core in zip(node.args, inputs, strict=True):
+            rank = a.ndim - len(core)
+            given += "n" if not a.ndim else "s" if rank else "o"
+            operands.append(self.flat(a) if a.ndim else self.e.value(a, ()))
+            lengths |= dict(zip(core, a.shape[rank:], strict=True))
+            stack = a.shape[:rank] or stack
+        *found, worked = results(node)
+        for out, core, shape in zip(found, outputs, shapes, strict=True):
+            given += "s"
+            operands.append(self.e.flat(self.e.program.buffers[out][0].name, out.ndim))
+            lengths |= dict(zip(core, shape[len(stack) :], strict=False))
+        sizes = [dims.product(stack), *(lengths[symbol] for symbol in row.symbols)]
+        operands += map(self.e.dim, sizes)
+        function = f"{name}_{types.replace('->', '_')}_{given}"
+        self.e.factories[function] = Factory("gufunc", (name, types, given))
+        call = Call(function, tuple(operands))
+        if not row.raises:
+            self.e.path[-1].add(Do(call, node.origin))
+            return
+        failed = self.e.fresh("v")
+        self.e.path[-1].assign(failed, call, node.origin)
+        self.e.trap(failed, len(self.e.path) - 1)
+        self.failed[worked] = failed
+
+    def _result(self, c: Computation) -> None:
+        """A result, which the call before it leaves; of a number, whether that worked."""
+        if c.value in self.failed:
+            worked = self.e.fresh("v")
+            self.e.path[-1].assign(worked, Call("logical_not", (self.failed[c.value],)))
+            self.e.store(c, worked, ())
 
     def _count(self, c: Computation) -> None:
         """How many elements of a mask are true, in a register."""
@@ -269,4 +314,6 @@ CALLS: dict[ops.Op, Callable[[Calls, Computation], None]] = {
     ops.DRAW: Calls._draw,
     ops.ADVANCE: Calls._left,
     LEFT: Calls._left,
+    ops.GUFUNC: Calls._gufunc,
+    RESULT: Calls._result,
 }

@@ -15,6 +15,7 @@ from tracejit.ir.rules.record import (
     Batched,
     Cotangents,
     Env,
+    Pull,
     Rule,
     Values,
     batched_or_spread,
@@ -22,6 +23,10 @@ from tracejit.ir.rules.record import (
 
 #: Rules of users, by the number that a "custom" node carries; they live as long as their trace.
 custom_rules: WeakValueDictionary[int, CustomRule] = WeakValueDictionary()
+
+
+#: Rules by name, of what is computed by several ops and has a derivative of its own.
+NAMED: dict[str, Pull] = {}
 
 
 class CustomRule:
@@ -50,7 +55,7 @@ def _first(node: Node, args: list[Any], values: Values, env: Env) -> Any:
 
 
 def _batch(node: Node, new: Batched, count: Dim) -> Node:
-    if node.attr != ops.EXACT:
+    if node.attr != ops.EXACT and node.attr not in NAMED:
         raise NotTraceable("a Jacobian through a rule of custom_gradient's is not compiled")
     operands = tuple(batched_or_spread(a, new, count) for a in node.args)
     return make(node.op, operands, node.attr, operands[0].type, node.origin)
@@ -59,6 +64,8 @@ def _batch(node: Node, new: Batched, count: Dim) -> Node:
 def _pull(node: Node, g: Node) -> Cotangents:
     if node.attr == ops.EXACT:
         return (None, g)
+    if isinstance(node.attr, str):
+        return (None, *NAMED[node.attr](node, g))
     if isinstance(node.attr, tuple):
         closed, given = node.attr
         found = iter(opened(closed, [g, *node.args[1 + len(given) :]]).results)

@@ -1,0 +1,220 @@
+"""The table of generalised ufuncs: NumPy's own loops over stacks of matrices, or of rows.
+
+A row declares one. It is called from compiled code by its loop, and by name from the interpreter.
+Results of one call are nodes of their own over the same operands; another node tells whether the
+call has done what it should. So a row has as many results as its ``signature`` says, and one more.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tracejit.ir import build, ops
+from tracejit.ir.dims import Dim
+from tracejit.ir.node import ArrayType, Node, make
+from tracejit.ir.types import BOOL
+
+#: The axes of an operand or a result that a loop itself goes over, by name.
+Core = tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Gufunc:
+    """A generalised ufunc of a module.
+
+    `signature`  its core dimensions, operand by operand and result by result
+    `raises`     NumPy's message where the loop reports an invalid value; "" where it does not
+    `written`    whether the loop writes into its operand, which is its first result then
+    `of`         the name in the module, where another row has it
+    """
+
+    name: str
+    module: str
+    signature: str
+    raises: str = ""
+    written: bool = False
+    of: str = ""
+
+    @functools.cached_property
+    def cores(self) -> tuple[tuple[Core, ...], tuple[Core, ...]]:
+        """The core dimensions of operands and of results."""
+        inputs, outputs = self.signature.split("->")
+        return _parsed(inputs), _parsed(outputs)
+
+    @functools.cached_property
+    def symbols(self) -> Core:
+        """The core dimensions in the order in which the loop is given their lengths."""
+        inputs, outputs = self.cores
+        return tuple(dict.fromkeys(s for core in (*inputs, *outputs) for s in core))
+
+    def loop(self, types: str) -> tuple[str, str]:
+        """The loop's own types and signature, for those of the row."""
+        operands, results = types.split("->")
+        taken, given = self.signature.split("->")
+        if self.written:
+            results, given = results[1:], given.split("),", 1)[1]
+        return f"{operands}->{results}", f"{taken}->{given}"
+
+    @property
+    def ufunc(self) -> Any:
+        """NumPy's ufunc. LookupError where it has none of this name and signature."""
+        found = getattr(importlib.import_module(self.module), self.of or self.name, None)
+        told = getattr(found, "signature", None)
+        own = self.loop("d" * len(self.cores[0]) + "->" + "d" * len(self.cores[1]))[1]
+        if not isinstance(told, str) or _renamed(told) != _renamed(own):
+            raise LookupError(f"this NumPy has no {self.module}.{self.name}{self.signature}")
+        return found
+
+    def run(
+        self, args: Sequence[Any], types: str, shapes: Sequence[tuple[int, ...]]
+    ) -> list[np.ndarray]:
+        """The results in NumPy, of these shapes. LinAlgError where the loop reports a failure."""
+        stacked = any(np.ndim(a) > len(core) for a, core in zip(args, self.cores[0], strict=True))
+        results = [np.empty(s, c) for s, c in zip(shapes, types.split("->")[1], strict=True)]
+        given = [
+            out if core or stacked else out.reshape(())
+            for out, core in zip(results, self.cores[1], strict=True)
+        ]
+        operands = list(args)
+        if self.written:
+            results[0][...] = args[0]
+            operands[0] = given.pop(0)
+
+        def fail(*told: Any) -> None:
+            raise np.linalg.LinAlgError(self.raises)
+
+        modes = {"call": fail, "invalid": "call"} if self.raises else {}
+        with np.errstate(**modes):  # type: ignore[arg-type]
+            self.ufunc(*operands, out=tuple(given), signature=self.loop(types)[0])
+        return results
+
+
+def _parsed(text: str) -> tuple[Core, ...]:
+    parts = re.findall(r"\(([^()]*)\)", text)
+    return tuple(tuple(part.split(",")) if part else () for part in parts)
+
+
+def _renamed(signature: str) -> str:
+    """A signature whose dimensions are numbered as they come."""
+    numbers: dict[str, str] = {}
+    return re.sub(
+        r"\w+", lambda name: numbers.setdefault(name[0], str(len(numbers))), signature
+    ).replace(" ", "")
+
+
+_LINEAR = "numpy.linalg._umath_linalg"
+_FOURIER = "numpy.fft._pocketfft_umath"
+_SINGULAR = "Singular matrix"
+_POSITIVE = "Matrix is not positive definite"
+_EIGENVALUES = "Eigenvalues did not converge"
+_VALUES = "SVD did not converge"
+_ARGUMENT = "Incorrect argument found while performing QR factorization"
+
+
+def _linear(name: str, signature: str, raises: str = "", **more: Any) -> Gufunc:
+    return Gufunc(name=name, module=_LINEAR, signature=signature, raises=raises, **more)
+
+
+def _fourier(name: str) -> Gufunc:
+    return Gufunc(name=name, module=_FOURIER, signature="(n),()->(m)")
+
+
+#: By name. Where the last dimension of a result is not that of an operand, the caller gives it.
+GUFUNCS: dict[str, Gufunc] = {
+    row.name: row
+    for row in (
+        _linear("solve", "(m,m),(m,n)->(m,n)", _SINGULAR),
+        _linear("solve1", "(m,m),(m)->(m)", _SINGULAR),
+        _linear("inv", "(m,m)->(m,m)", _SINGULAR),
+        _linear("inv_or_nan", "(m,m)->(m,m)", of="inv"),
+        _linear("det", "(m,m)->()"),
+        _linear("slogdet", "(m,m)->(),()"),
+        _linear("cholesky_lo", "(m,m)->(m,m)", _POSITIVE),
+        _linear("cholesky_up", "(m,m)->(m,m)", _POSITIVE),
+        _linear("qr_r_raw", "(m,n)->(m,n),(p)", _ARGUMENT, written=True),
+        _linear("qr_reduced", "(m,n),(k)->(m,k)", _ARGUMENT),
+        _linear("qr_complete", "(m,n),(n)->(m,m)", _ARGUMENT),
+        _linear("svd", "(m,n)->(p)", _VALUES),
+        _linear("svd_s", "(m,n)->(m,p),(p),(p,n)", _VALUES),
+        _linear("svd_f", "(m,n)->(m,m),(p),(n,n)", _VALUES),
+        _linear("eigh_lo", "(m,m)->(m),(m,m)", _EIGENVALUES),
+        _linear("eigh_up", "(m,m)->(m),(m,m)", _EIGENVALUES),
+        _linear("eigvalsh_lo", "(m,m)->(m)", _EIGENVALUES),
+        _linear("eigvalsh_up", "(m,m)->(m)", _EIGENVALUES),
+        _linear("eig", "(m,m)->(m),(m,m)", _EIGENVALUES),
+        _linear("eigvals", "(m,m)->(m)", _EIGENVALUES),
+        _linear(
+            "lstsq",
+            "(m,n),(m,nrhs),()->(n,nrhs),(nrhs),(),(p)",
+            "SVD did not converge in Linear Least Squares",
+        ),
+        *map(_fourier, ("fft", "ifft", "rfft_n_even", "rfft_n_odd", "irfft")),
+    )
+}
+
+
+def call(row: Gufunc, types: str, args: Sequence[Node], **lengths: Dim) -> tuple[list[Node], Node]:
+    """The results of a row over operands of the dtypes that `types` says, and whether it worked.
+
+    Their stacks are broadcast. `lengths` are those of core dimensions that no operand has.
+    """
+    inputs, outputs = row.cores
+    cores = list(zip(args, inputs, strict=True))
+    stack = build.broadcast_shapes([a.shape[: a.ndim - len(core)] for a, core in cores])
+    operands = tuple(
+        build.broadcast_to(a, (*stack, *a.shape[a.ndim - len(core) :])) if a.ndim > len(core) else a
+        for a, core in cores
+    )
+    known = dict(lengths)
+    for a, core in cores:
+        for symbol, d in zip(core, a.shape[a.ndim - len(core) :], strict=True):
+            known.setdefault(symbol, d)
+    shapes = tuple((*stack, *(known[s] for s in core)) or (1,) for core in outputs)
+    found = [result(row.name, types, k, shapes, operands) for k in range(len(outputs))]
+    scalars = [not stack and not core for core in outputs]
+    values = [
+        build.view(node, (), ((0, 0, None),)) if scalar else node
+        for node, scalar in zip(found, scalars, strict=True)
+    ]
+    return values, result(row.name, types, len(outputs), shapes, operands)
+
+
+def result(
+    name: str,
+    types: str,
+    which: int,
+    shapes: tuple[tuple[Dim, ...], ...],
+    args: tuple[Node, ...],
+) -> Node:
+    """A result of a call by its number, or, after the last, whether the call worked.
+
+    A scalar is an array of one element.
+    """
+    attr = (name, types, which, shapes)
+    if which == len(shapes):
+        return make(ops.GUFUNC, args, attr, ArrayType(BOOL), build.solver().origin())
+    dtype = np.dtype(types.split("->")[1][which])
+    return make(ops.GUFUNC, args, attr, ArrayType(dtype, shapes[which]), build.solver().origin())
+
+
+def sibling(node: Node, which: int) -> Node:
+    """Another result of the call that `node` is a result of."""
+    name, types, _, shapes = node.attr
+    return result(name, types, which, shapes, node.args)
+
+
+def worked(node: Node) -> Node:
+    """Whether the call that `node` is a result of has done what it should."""
+    return sibling(node, len(node.attr[3]))
+
+
+def row_of(node: Node) -> Gufunc:
+    """The row of a result."""
+    return GUFUNCS[node.attr[0]]
