@@ -14,7 +14,7 @@ from tracejit.cuda.packages import lacking
 from tracejit.cuda.passes.pairs import by_pairs
 from tracejit.cuda.passes.teams import THREADS, is_shared
 from tracejit.cuda.passes.vectors import by_vectors
-from tracejit.cuda.source import GridKernel, ParameterKind, scalar_kind
+from tracejit.cuda.source import FLAG, GridKernel, ParameterKind, scalar_kind
 from tracejit.ir.node import Node
 from tracejit.lower.access import Index
 from tracejit.lower.emit.accumulate import Accumulators
@@ -34,9 +34,6 @@ from tracejit.lower.kernel.statements import (
 )
 from tracejit.lower.kernel.verify import read_in
 from tracejit.lower.program import Buffer, Computation, Loop, Program
-
-#: The parameter that says where a kernel tells that NumPy would have raised.
-FLAG = "flag"
 
 
 class DeviceEmitter(Emitter):
