@@ -287,6 +287,30 @@ def small_call(bench: Bench) -> Iterable[Row]:
 
 
 @part
+def replayed_launches(bench: Bench) -> Iterable[Row]:
+    """A loop of launches that have next to nothing to do: as one graph, and each alone."""
+    from tracejit.lower.registry import target
+
+    n, steps = bench.side(256), 100
+    x, f = random(np.float32, n, n), programs.diffusion(XP, steps)
+    given, what = bench.machine.upload(x), f"diffusion, {n} × {n} float32, {steps} steps"
+    with tracejit.change_flags(device="cpu"):
+        want = tracejit.function(f, on_unsupported="error")(x)
+    ours = tracejit.function(f, on_unsupported="error")
+    link: Any = target(bench.machine.device)
+    rows = []
+    for by in ("a graph", "launches"):
+        link.link.replays = by == "a graph"
+        for _ in range(4):  # records that come again are a graph
+            check = same_bits(download(ours(given)), want)
+        rows.append(Row(what, f"tracejit, {by}", bench.time(lambda: ours(given)), check=check))
+    link.link.replays = True
+    yield from rows
+    share = rows[1].seconds / rows[0].seconds
+    yield Row(what, "launches / a graph", share=share, required=1.0)
+
+
+@part
 def logistic_regression(bench: Bench) -> Iterable[Row]:
     """A step of gradient descent; `x` is read twice."""
     n, m = bench.count(100_000), 784

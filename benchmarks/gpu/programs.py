@@ -88,6 +88,20 @@ def logistic(xp: Any) -> Program:
     return logistic
 
 
+def diffusion(xp: Any, steps: int) -> Program:
+    """So many steps of diffusion in a square, whose edges stay: a few launches each."""
+
+    def diffusion(u: Any) -> Any:
+        for _ in range(steps):
+            new = u.copy()
+            around = u[2:, 1:-1] + u[:-2, 1:-1] + u[1:-1, 2:] + u[1:-1, :-2]
+            new[1:-1, 1:-1] += 0.1 * (around - 4 * u[1:-1, 1:-1])
+            u = new
+        return u
+
+    return diffusion
+
+
 def mandelbrot(xp: Any, most: int) -> Program:
     """How many steps each point of a plane takes to leave a circle, `most` at most."""
     zeros, where, int32 = xp.zeros, xp.where, xp.int32

@@ -56,6 +56,17 @@ class _Kernel(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int64) for name in ("on", "run", "count", "sizes", "misaligned")]
 
 
+def _kept(launch: Any) -> tuple[int, Any, list[Any]]:
+    """A launch, with its parameters' values as they are now."""
+    kernel = _Kernel.from_address(launch.kernel)
+    sizes = (ctypes.c_int64 * kernel.count).from_address(kernel.sizes)
+    values = [
+        (ctypes.c_ubyte * size).from_buffer_copy((ctypes.c_ubyte * size).from_address(place))
+        for size, place in zip(sizes, launch.parameters, strict=False)
+    ]
+    return launch.kernel, launch.shape, values
+
+
 @functools.cache
 def _launcher() -> Any:
     return translate.compiled(Path(__file__).with_name("launcher.c").read_text(encoding="utf-8"))
@@ -87,6 +98,8 @@ class FakeDriver:
         self.device = Device(0, "a GPU in the host's memory", cc, 4, memory)
         self.memory: dict[int, np.ndarray] = {}
         self.uploads = self.downloads = 0
+        #: Graphs that there are, and how often one was changed and launched.
+        self.graphs = self.updates = self.replays = 0
         self.state = _State(0, -1, 88172645463325252)
         self.kernels: list[Any] = []
         self.pins: list[np.ndarray] = []
@@ -212,12 +225,37 @@ class FakeDriver:
 
     def launch(self, kernel: int, grid: Any, block: Any, pointers: int) -> None:
         """Launch a kernel, as machine code does."""
+        words = [ctypes.c_uint32] * 7
         place = ctypes.c_void_p
-        code = _launcher().launch_kernel(
-            place(kernel), *grid, *block, 0, None, place(pointers), None
-        )
+        # Like machine code, it is one thread at a time that launches.
+        call = ctypes.PYFUNCTYPE(ctypes.c_int32, place, *words, place, place, place)(self.launcher)
+        code = call(kernel, *grid, *block, 0, None, pointers, None)
         if code:
             self.refused(code)
+
+    def graph(self, launches: Any) -> Any:
+        self.step("graph")
+        self.graphs += 1
+        return list(map(_kept, launches))
+
+    def update(self, graph: Any, number: int, launch: Any) -> None:
+        self.step("update")
+        self.updates += 1
+        assert graph[number][0] == launch.kernel
+        graph[number] = _kept(launch)
+
+    def replay(self, graph: Any) -> None:
+        self.step("replay")
+        self.replays += 1
+        left, self.state.failing = self.state.failing, -1  # it is one step, and no launch
+        for kernel, shape, values in graph:
+            pointers = (ctypes.c_void_p * (len(values) or 1))(*map(ctypes.addressof, values))
+            self.launch(kernel, shape[:3], shape[3:], ctypes.addressof(pointers))
+        self.state.failing = left
+
+    def forget(self, graph: Any) -> None:
+        self.graphs -= 1
+        graph.clear()
 
     def refused(self, code: int) -> None:
         if code in translate.FAULTS:

@@ -251,3 +251,45 @@ def _run_random_program(seed: int) -> bool:
         for a, b in zip(got, want, strict=True):
             same(a, b)
     return got is not None
+
+
+def shifted_up(u: Any, n: Any) -> Any:
+    for _ in range(n):
+        u[1:] = u[:-1] * 0.5
+    return u.sum()
+
+
+def shifted_down(u: Any, n: Any) -> Any:
+    for _ in range(n):
+        u[:-1] = u[1:] * 0.5
+    return u.sum()
+
+
+def evens(u: Any, n: Any) -> Any:
+    for _ in range(n):
+        u[: 2 * (len(u) // 2) : 2] = u[1::2] - u[: 2 * (len(u) // 2) : 2]
+    return u.sum()
+
+
+def heat(u: Any, n: Any) -> Any:
+    for _ in range(n):
+        u[1:-1] = u[1:-1] + 0.1 * (u[2:] - 2 * u[1:-1] + u[:-2])
+    return u.sum()
+
+
+@pytest.mark.parametrize("f", [shifted_up, shifted_down, evens, heat], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("size", [2, 3, 40, 601])
+def test_parts_written_in_a_loop(f: Callable[..., Any], size: int) -> None:
+    """Threads share what is written where none reads what another one writes."""
+    x = np.linspace(0, 1, size) ** 2
+    got, want = x.copy(), x.copy()
+    same(on_device(f, got, 20), on_device(f, want, 20, device="cpu"))
+    same(got, want)
+
+
+def test_elements_in_a_loop_are_put_by_many_threads() -> None:
+    f = tracejit.function(heat, device="fake", on_unsupported="error")
+    kernels, _, host = f.source(np.ones(601), 20).partition("def entry")
+    loops = [line for line in kernels.splitlines() if "in range(" in line]
+    assert "over_x(" in kernels and "for i" in host
+    assert len(loops) == 1 and "sum" not in loops[0]  # what combines the sums of chunks

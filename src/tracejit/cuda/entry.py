@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.cuda.device.graphs import Replays
 from tracejit.cuda.device.link import Link
 from tracejit.cuda.device.made import Memory
 from tracejit.cuda.device.memory import (
@@ -27,15 +28,13 @@ from tracejit.cuda.device.memory import (
     placed,
     span,
 )
-from tracejit.cuda.emit.device import FLAG
 from tracejit.cuda.machine.host import CODE_BITS, FAILED
 from tracejit.cuda.residence import Home
-from tracejit.cuda.source import CUDASource, GridKernel
+from tracejit.cuda.source import FLAG, CUDASource
 from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.emit.values import DONE, MISSED
-from tracejit.lower.kernel.statements import Do, Element, Expr, For, Forever, Store
-from tracejit.lower.kernel.verify import every, operands, read_by, read_in
+from tracejit.lower.kernel.verify import read_in
 
 _ZERO = np.zeros(1, np.int32)
 
@@ -67,7 +66,7 @@ class Entry:
         self.told = FLAG in read_in(source.kernel.body)
         #: Whether it makes memory while it runs, and whether it is one launch, or none.
         self.makes = any(f.function == "made" for f in source.kernel.factories.values())
-        self.one_step = not self.told and not self.makes and _is_one_step(source)
+        self.one_step = not self.told and not self.makes and source.is_one_step()
         #: Whether there is nothing to do after it, if all arrays are on the device.
         self.simple = not (self.told or self.makes or source.late) and (
             not self.written or self.one_step
@@ -76,17 +75,33 @@ class Entry:
         self._missed = None if self._late else MISSED
         self.device = np.array(link.table(source.kernels), np.int64)
         self.device.setflags(write=False)
+        #: What replays launches that come again, for a program that may note them.
+        self._replays = Replays(link, source, self.device) if source.is_replayable() else None
         #: Which inputs are arrays that never change, and their copies on the device.
         self.constants: set[int] = set()
         self._kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def __call__(self, *arguments: Any) -> Any:
         if self.simple and self._is_all_there(arguments):
-            code = self.function(*arguments, _ZERO, self.device)
-            if code & FAILED:
-                self.link.failed(code >> CODE_BITS)
-            return code
+            return self._called(arguments, _ZERO)
         return self._run(arguments)
+
+    def _called(self, arguments: Sequence[Any], flag: np.ndarray) -> int:
+        """Call the host's function, and launch what it has noted."""
+        record = None if self._replays is None else self._replays.begin()
+        if record is None:
+            code: int = self.function(*arguments, flag, self.device)
+        else:
+            assert self._replays is not None
+            try:
+                code = self.function(*arguments, flag, record.device)
+                if code == DONE:
+                    self._replays.launch(record)
+            finally:
+                self._replays.end(record)
+        if code & FAILED:
+            self.link.failed(code >> CODE_BITS)
+        return code
 
     def _is_all_there(self, arguments: Sequence[Any]) -> bool:
         """Whether all arrays are ours on the device."""
@@ -148,9 +163,7 @@ class Entry:
         try:
             if self.makes:
                 memories.append(Memory(home.pool))
-            code = self.function(*given, flag, self.device)
-            if code & FAILED:
-                self.link.failed(code >> CODE_BITS)
+            code = self._called(given, flag)
             if code == DONE:
                 late = tuple(memories[-1].result(k, b.node.dtype) for k, b in self._late)
                 if fresh or back:
@@ -227,19 +240,3 @@ class Entry:
             staged.append((array, placed(shadow, memory, where.start)))
         for array, new in staged:
             np.copyto(array, new)
-
-
-def _is_one_step(source: CUDASource) -> bool:
-    """Whether the host's function launches one kernel, once, and reads and writes nothing."""
-    if not all(isinstance(kernel, GridKernel) for kernel in source.kernels.values()):
-        return False
-    statements = list(every(source.kernel.body))
-    steps = [s for s in statements if isinstance(s, Do | Store | For | Forever)]
-    if len(steps) > 1 or not all(isinstance(s, Do) for s in steps):
-        return False
-    return not any(_reads(e) for s in statements for e in read_by(s))
-
-
-def _reads(e: Expr) -> bool:
-    """Whether an expression reads an element, which is in the device's memory."""
-    return isinstance(e, Element) or any(map(_reads, operands(e)))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tracejit.call import slow
 from tracejit.call.function import Function
 from tracejit.cuda.compile import kernel_ptx
@@ -31,47 +29,17 @@ class Nowhere:
     def load(self, code: bytes, ptx: str, name: str) -> int:
         return 0
 
-    def allocate(self, size: int) -> int:
-        raise DeviceError("there is no GPU to run on")
-
-    def current(self) -> None:
-        raise DeviceError("there is no GPU to run on")
-
-    def free(self, address: int) -> None:
-        raise DeviceError("there is no GPU to run on")
-
     def memory_info(self) -> tuple[int, int]:
         return 0, 0
 
     def device_of(self, address: int) -> int | None:
         return None
 
-    def upload(self, address: int, array: np.ndarray) -> None:
+    def _none(self, *args: Any, **kwargs: Any) -> Any:
         raise DeviceError("there is no GPU to run on")
 
-    def pinned(self, size: int) -> int:
-        raise DeviceError("there is no GPU to run on")
-
-    def send(self, address: int, start: int, size: int) -> Any:
-        raise DeviceError("there is no GPU to run on")
-
-    def wait(self, sent: Any) -> None:
-        raise DeviceError("there is no GPU to run on")
-
-    def download(self, array: np.ndarray, address: int) -> None:
-        raise DeviceError("there is no GPU to run on")
-
-    def copy(self, to: int, address: int, size: int) -> None:
-        raise DeviceError("there is no GPU to run on")
-
-    def order(self, before: int, after: int) -> None:
-        raise DeviceError("there is no GPU to run on")
-
-    def synchronize(self) -> None:
-        raise DeviceError("there is no GPU to run on")
-
-    def refused(self, code: int) -> None:
-        raise DeviceError("there is no GPU to run on")
+    allocate = free = current = upload = pinned = send = wait = download = copy = _none
+    order = synchronize = graph = update = replay = forget = refused = _none
 
 
 def ptx(f: Any, args: Any, kwargs: Any, cc: tuple[int, int]) -> dict[str, str]:

@@ -8,9 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tracejit.lower.kernel.statements import Kernel
+from tracejit.lower.kernel.statements import Call, Do, Element, For, Forever, Kernel, Store
+from tracejit.lower.kernel.verify import every, names, operands, read_by
 from tracejit.lower.target import Source
 from tracejit.native.parameters import Array, Number, Parameter
+
+#: The parameter that says where a kernel tells that NumPy would have raised.
+FLAG = "flag"
+#: Launches from which on it pays that they are one graph.
+LEAST_REPLAYED = 4
 
 
 class ParameterKind(NamedTuple):
@@ -98,3 +104,45 @@ class CUDASource(Source):
 
     kernels: Mapping[str, GridKernel | LibraryCall] = field(default_factory=dict)
     kinds: Mapping[str, ParameterKind] = field(default_factory=dict)
+
+    def is_one_step(self) -> bool:
+        """Whether the host's function launches one kernel, once, and reads and writes nothing."""
+        steps = [s for s in every(self.kernel.body) if isinstance(s, Do | Store | For | Forever)]
+        if len(steps) > 1 or not all(isinstance(s, Do) for s in steps):
+            return False
+        calls, arrays = self._uses()
+        return not arrays and calls.isdisjoint(self._libraries())
+
+    def is_replayable(self) -> bool:
+        """Whether it makes several launches, and nothing between them but temporaries.
+
+        Then these may be noted, and launched when it is done: nothing that it does depends on what
+        they compute. (The flag is read at the end.)
+        """
+        calls, arrays = self._uses()
+        apart = {"fetched", "put_back", *self._libraries()}
+        if self.late or arrays - {FLAG} or not calls.isdisjoint(apart):
+            return False
+        statements = list(every(self.kernel.body))
+        if any(isinstance(s, Store) for s in statements):
+            return False
+        launches = sum(isinstance(s, Do) and s.call.function in self.kernels for s in statements)
+        repeats = any(isinstance(s, For | Forever) for s in statements)
+        return launches >= LEAST_REPLAYED or (launches > 0 and repeats)
+
+    def _libraries(self) -> set[str]:
+        return {name for name, k in self.kernels.items() if isinstance(k, LibraryCall)}
+
+    def _uses(self) -> tuple[set[str], set[str]]:
+        """What the host's function calls, and arrays of which it reads elements, there."""
+        left = [e for s in every(self.kernel.body) for e in read_by(s)]
+        calls: set[str] = set()
+        arrays: set[str] = set()
+        while left:
+            e = left.pop()
+            if isinstance(e, Call):
+                calls.add(e.function)
+            elif isinstance(e, Element):
+                arrays |= names(e.array)
+            left += operands(e)
+        return calls, arrays

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
@@ -72,10 +72,19 @@ def scattered(node: Node, stored: set[Node], memory: Memory) -> list[Computation
     c = Computation(
         Kind.SCATTER, node, y, y.shape, axes, axes, partial=True, positions=tuple(positions)
     )
+    c.reads = read_to_scatter(y, positions, stored)
+    return [_copied(node, x, stored, memory), c]
+
+
+def read_to_scatter(
+    y: Node, positions: Sequence[Node], stored: Container[Node]
+) -> list[access.Access]:
+    """What is read where elements of `y` are put where `positions` say."""
+    found: list[access.Access] = []
     for value in (y, *positions):
         at = access.identity(value.ndim)
-        c.reads += [(value, at)] if value in stored else access.reads(value, at, stored)
-    return [_copied(node, x, stored, memory), c]
+        found += [(value, at)] if value in stored else access.reads(value, at, stored)
+    return found
 
 
 def placed(node: Node, stored: set[Node], memory: Memory) -> list[Computation]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -15,6 +16,16 @@ class Device(NamedTuple):
     cc: tuple[int, int]
     processors: int
     memory: int
+
+
+class Launch(NamedTuple):
+    """A launch: a kernel as `load` gives it, the grid and the block along three axes each, and the
+    addresses of its parameters.
+    """
+
+    kernel: int
+    shape: tuple[int, ...]
+    parameters: Any
 
 
 class Driver(Protocol):
@@ -87,6 +98,22 @@ class Driver(Protocol):
 
     def load(self, code: bytes, ptx: str, name: str) -> int:
         """The kernel `name` of a cubin, or of its PTX, as `launcher` takes it."""
+        ...
+
+    def graph(self, launches: Sequence[Launch]) -> Any:
+        """A graph of launches, one after the other, which keeps the values of parameters."""
+        ...
+
+    def update(self, graph: Any, number: int, launch: Launch) -> None:
+        """Put a launch of the same kernel in the place of one of a graph's."""
+        ...
+
+    def replay(self, graph: Any) -> None:
+        """Launch all that is in a graph."""
+        ...
+
+    def forget(self, graph: Any) -> None:
+        """Give a graph back, which may be under way."""
         ...
 
     def refused(self, code: int) -> None:

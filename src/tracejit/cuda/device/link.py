@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from tracejit.cuda.compile import machine_code
 from tracejit.cuda.device.driver import Driver
@@ -17,6 +18,7 @@ from tracejit.errors import DeviceError
 _INT = ctypes.c_int64
 _MOVE = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, _INT, ctypes.c_void_p)
 _CALL = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, ctypes.c_void_p)
+_FLUSH = ctypes.CFUNCTYPE(ctypes.c_int32)
 _MAKE = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, _INT, _INT, ctypes.c_void_p)
 
 
@@ -36,18 +38,24 @@ class Link:
         self._put = _MOVE(self._guarded(self.put))
         self._make = _MAKE(self._guarded(self.make))
         self._call = _CALL(self._guarded(self.call))
+        self._flush = _FLUSH(self._guarded(self.flush))
         #: Calls of libraries, which are numbers too.
         self.calls: list[Callable[[int], None]] = []
         #: What the programs have made that run.
         self.running = Running()
+        #: Whether launches that come again are replayed as graphs, and graphs that nobody has.
+        self.replays = True
+        self.dropped: list[Any] = []
 
     def table(self, kernels: Mapping[str, GridKernel | LibraryCall]) -> list[int]:
         """What the host's function of a source finds in its `device`."""
         functions = [self._fetch, self._put, self._make, self._call]
+        flush = ctypes.cast(self._flush, ctypes.c_void_p).value or 0
         found = [ctypes.cast(f, ctypes.c_void_p).value or 0 for f in functions]
         loaded = [self._kernel(kernel) for kernel in kernels.values()]
         driver = self.driver
-        return [driver.launcher, *found, driver.stream, driver.enter, driver.context, *loaded]
+        where = driver.stream, driver.enter, driver.context
+        return [driver.launcher, *found, *where, flush, 0, *loaded]
 
     def _kernel(self, kernel: GridKernel | LibraryCall) -> int:
         key = f"{kernel.kinds}\n{kernel.text}"
@@ -72,12 +80,18 @@ class Link:
     def make(self, number: int, axes: int, size: int, where: int) -> None:
         """Make memory for the program that runs; at `where` are its lengths, then its address."""
         places = (ctypes.c_int64 * (axes + 1)).from_address(where)
-        shape = tuple(places[:axes])
-        places[axes] = self.running.memories[-1].make(number, shape, size)
+        memory, shape = self.running.memories[-1], tuple(places[:axes])
+        if self.running.noted and memory.replaces(number, size):
+            self.flush()  # what has been noted may use what goes
+        places[axes] = memory.make(number, shape, size)
 
     def call(self, number: int, pointers: int) -> None:
         """Do a call of a library's."""
         self.calls[number](pointers)
+
+    def flush(self) -> None:
+        """Launch what the program that runs has noted."""
+        self.running.noted[-1]()
 
     def failed(self, code: int) -> None:
         """Raise what a function has raised, or what the driver says of a launch."""

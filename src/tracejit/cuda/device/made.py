@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,15 +24,22 @@ class Memory:
         """The address of `size` bytes, at least one, for a result, or for a temporary.
 
         The number of a temporary is that of the place in the program that makes it, and not
-        positive: there it takes the place of what was made there before.
+        positive: there it takes the place of what was made there before, and its memory.
         """
-        self._temporaries.pop(number, None)
-        block = self.pool.take(size)
         if number > 0:
+            block = self.pool.take(size)
             self._results[number] = block, shape
-        else:
-            self._temporaries[number] = block
+            return address_of(block)
+        block = self._temporaries.get(number)
+        if block is None or block.size < size:
+            self._temporaries.pop(number, None)
+            block = self._temporaries[number] = self.pool.take(size)
         return address_of(block)
+
+    def replaces(self, number: int, size: int) -> bool:
+        """Whether a temporary of this size lets one go that was made in its place."""
+        block = self._temporaries.get(number)
+        return block is not None and block.size < size
 
     def result(self, number: int, dtype: np.dtype[Any]) -> np.ndarray:
         """The shadow of a result."""
@@ -40,7 +48,11 @@ class Memory:
 
 
 class Running(threading.local):
-    """The memories of the programs that a thread runs, innermost last."""
+    """The memories of the programs that a thread runs, and what launches what they have noted.
+
+    Innermost last.
+    """
 
     def __init__(self) -> None:
         self.memories: list[Memory] = []
+        self.noted: list[Callable[[], None]] = []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tracejit.cuda.device import probe
+from tracejit.cuda.device.driver import Launch
 from tracejit.cuda.device.probe import done as _done
 from tracejit.cuda.device.probe import driver as _cuda
 
@@ -121,5 +124,46 @@ class Nvidia:
         module = _done(cuda.cuModuleLoadData(code), f"load {name}")
         return int(_done(cuda.cuModuleGetFunction(module, name.encode()), f"find {name}"))
 
+    def graph(self, launches: Sequence[Launch]) -> Any:
+        cuda = _cuda()
+        self.current()
+        graph = _done(cuda.cuGraphCreate(0), "make a graph")
+        try:
+            nodes: list[Any] = []
+            for launch in launches:
+                before = nodes[-1:]
+                node = cuda.cuGraphAddKernelNode(graph, before, len(before), _node(launch))
+                nodes.append(_done(node, "add to a graph"))
+            made = _done(cuda.cuGraphInstantiate(graph, 0), "make a graph")
+        except BaseException:
+            cuda.cuGraphDestroy(graph)
+            raise
+        return made, graph, nodes
+
+    def update(self, graph: Any, number: int, launch: Launch) -> None:
+        made, _, nodes = graph
+        self.current()
+        answer = _cuda().cuGraphExecKernelNodeSetParams(made, nodes[number], _node(launch))
+        _done(answer, "change a graph")
+
+    def replay(self, graph: Any) -> None:
+        self.current()
+        _done(_cuda().cuGraphLaunch(graph[0], self._stream), "launch a graph")
+
+    def forget(self, graph: Any) -> None:
+        self.current()
+        _done(_cuda().cuGraphExecDestroy(graph[0]), "take a graph back")
+        _done(_cuda().cuGraphDestroy(graph[1]), "take a graph back")
+
     def refused(self, code: int) -> None:
         _done((_cuda().CUresult(code),), "run a kernel")
+
+
+def _node(launch: Launch) -> Any:
+    """A launch as graphs are given it; its parameters are copied out of their memory."""
+    node = _cuda().CUDA_KERNEL_NODE_PARAMS()
+    node.func = launch.kernel
+    node.gridDimX, node.gridDimY, node.gridDimZ = launch.shape[:3]
+    node.blockDimX, node.blockDimY, node.blockDimZ = launch.shape[3:]
+    node.kernelParams = ctypes.addressof(launch.parameters)
+    return node

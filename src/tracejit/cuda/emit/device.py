@@ -11,10 +11,11 @@ from tracejit.cuda.emit.launching import grid_kernel
 from tracejit.cuda.emit.steps import Steps, Within
 from tracejit.cuda.emit.sums import DeviceChunks, TeamSums
 from tracejit.cuda.packages import lacking
+from tracejit.cuda.passes.memory import is_kept
 from tracejit.cuda.passes.pairs import by_pairs
 from tracejit.cuda.passes.teams import THREADS, is_shared
 from tracejit.cuda.passes.vectors import by_vectors
-from tracejit.cuda.source import GridKernel, ParameterKind, scalar_kind
+from tracejit.cuda.source import FLAG, GridKernel, ParameterKind, scalar_kind
 from tracejit.ir.node import Node
 from tracejit.lower.access import Index
 from tracejit.lower.emit.accumulate import Accumulators
@@ -34,9 +35,6 @@ from tracejit.lower.kernel.statements import (
 )
 from tracejit.lower.kernel.verify import read_in
 from tracejit.lower.program import Buffer, Computation, Loop, Program
-
-#: The parameter that says where a kernel tells that NumPy would have raised.
-FLAG = "flag"
 
 
 class DeviceEmitter(Emitter):
@@ -122,6 +120,9 @@ class DeviceEmitter(Emitter):
 
     def call(self, c: Computation) -> None:
         raise lacking(c.value.op.name)
+
+    def _in_memory(self, node: Node) -> bool:
+        return super()._in_memory(node) or is_kept(node, self.program)
 
     def _computed(self, node: Node, index: Index) -> tuple[Expr, int, bool]:
         if not node.ndim and self.host.knows(node):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.cuda.emit.calls import Calls
-from tracejit.cuda.emit.device import FLAG, DeviceEmitter
+from tracejit.cuda.emit.device import DeviceEmitter
 from tracejit.cuda.emit.launching import Launching
 from tracejit.cuda.emit.limits import located, require_possible
 from tracejit.cuda.emit.partial import emit_parts
@@ -16,12 +16,13 @@ from tracejit.cuda.emit.scans import emit_scans
 from tracejit.cuda.emit.scatter import emit_scatter
 from tracejit.cuda.packages import lacking
 from tracejit.cuda.passes.inside import lines_inside
+from tracejit.cuda.passes.memory import is_kept
 from tracejit.cuda.passes.orderless import in_any_order, running_in_any_order
 from tracejit.cuda.passes.registers import in_registers
 from tracejit.cuda.passes.repeated import repeated_places
 from tracejit.cuda.passes.spread import spread
 from tracejit.cuda.passes.teams import rows_in_turn, team_of
-from tracejit.cuda.source import CUDASource, ParameterKind, scalar_kind
+from tracejit.cuda.source import FLAG, CUDASource, ParameterKind, scalar_kind
 from tracejit.ir import ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
@@ -85,7 +86,7 @@ class HostEmitter(Launching):
         head = [*device, *head, f"def entry({', '.join(kernel.parameters)}):"]
         origins = [*(None for _ in head), *text.origins]
         body = "\n".join([*head, *text.lines, ""])
-        return CUDASource(
+        source = CUDASource(
             kernel,
             body,
             origins,
@@ -95,6 +96,9 @@ class HostEmitter(Launching):
             kernels=self.kernels,
             kinds=self.kinds,
         )
+        if source.is_replayable():
+            self.remark("launches that repeat from call to call are replayed as one CUDA graph")
+        return source
 
     def name_all(self) -> None:
         super().name_all()
@@ -229,6 +233,9 @@ class HostEmitter(Launching):
 
     def call(self, c: Computation) -> None:
         self.calls.call(c)
+
+    def _in_memory(self, node: Node) -> bool:
+        return super()._in_memory(node) or is_kept(node, self.program)
 
     def knows(self, node: Node) -> bool:
         """Whether a scalar follows from what is known on the host."""

@@ -12,6 +12,11 @@ process. They return 0, or another number where something failed, which the func
                                             the lengths at `where`: for a result that late sizes are
                                             of, or, where the number is none, for a temporary
     call(number, parameters)                a call of a library's; `parameters` as of a launch
+    flush()                                 launch what has been noted
+
+Where `device` has the address of a record, and all that a program does is to launch, launches are
+noted there, in words: its own number, the grid and the block, and the values of its parameters.
+(`device/graphs.py` launches them.)
 """
 
 from __future__ import annotations
@@ -37,10 +42,15 @@ FAILED, CODE_BITS = 4, 8
 #: Threads of a block, the most blocks of a grid along its first axis, and along the others.
 THREADS, BLOCKS, ROWS = 256, 1 << 16, 1 << 12
 #: Where `device` has the functions, the stream, and from where on the kernels.
-LAUNCH, FETCH, PUT, MAKE, CALL, STREAM, ENTER, CONTEXT, KERNELS = range(9)
+LAUNCH, FETCH, PUT, MAKE, CALL, STREAM, ENTER, CONTEXT, FLUSH, RECORD, KERNELS = range(11)
+#: The words of a record: how many are in use, how many there are, and then those of launches. Of
+#: each, what comes before the parameters.
+USED, ROOM, FIRST, HEAD = 0, 1, 2, 7
 #: What moves whole arrays: ``fetched(here, there)``, and back.
 _WHOLE = {"fetched": FETCH, "put_back": PUT}
-#: Its type.
+#: The bytes of a word.
+WORD = 8
+#: The type of `device`.
 DEVICE = Array(np.dtype(np.int64), 1, "C", readonly=True)
 _INT, _BYTES = ir.IntType(64), ir.IntType(8).as_pointer()
 _CODE = ir.IntType(32)
@@ -72,6 +82,7 @@ class HostBuilder(Builder):
         super().__init__(context, typingctx, b, source.kernel, functions, arguments)
         self.source = source
         self.numbers = {name: k for k, name in enumerate(source.kernels)}
+        self.notes = source.is_replayable()
 
     def build(self) -> None:
         """Build the function: the device's context belongs to a thread, and it may be any."""
@@ -130,7 +141,8 @@ class HostBuilder(Builder):
         kinds = self.source.kernels[e.function].kinds
         for operand, kind in zip(e.operands[3:], kinds, strict=True):
             parameters += self._parameters(*self.value(operand), kind.layout)
-        b = self.b
+        b, number = self.b, self.numbers[e.function]
+        made = self.source.kernels[e.function]
         with b.goto_entry_block():
             pointers = b.alloca(ir.ArrayType(_BYTES, max(len(parameters), 1)))
             places = [b.alloca(p.type) for p in parameters]
@@ -138,23 +150,54 @@ class HostBuilder(Builder):
             b.store(parameter, place)
             where = b.gep(pointers, [_CODE(0), _CODE(k)])
             b.store(b.bitcast(place, _BYTES), where)
-        kernel = self._of_device(KERNELS + self.numbers[e.function])
-        made = self.source.kernels[e.function]
+        nothing = types.boolean, ir.Constant(ir.IntType(1), 0)
         if isinstance(made, LibraryCall):
+            kernel = self._of_device(KERNELS + number)
             self._ask(CALL, kernel, b.bitcast(pointers, _BYTES))
-        else:
-            self._launch(kernel, counts, made.threads, b.bitcast(pointers, _BYTES))
-        return types.boolean, ir.Constant(ir.IntType(1), 0)
-
-    def _launch(
-        self, kernel: ir.Value, counts: Sequence[ir.Value], threads: int, parameters: ir.Value
-    ) -> None:
-        """Launch a kernel, if there is something to do."""
-        b, stream = self.b, self._of_device(STREAM)
+            return nothing
         some = functools.reduce(b.and_, [b.icmp_signed(">", n, _INT(0)) for n in counts])
         with b.if_then(some, likely=True):
-            shape = [b.trunc(n, _CODE) for n in (*grid_of(b, counts, threads), _INT(0))]
-            self._ask(LAUNCH, kernel, *shape, stream, parameters, ir.Constant(_BYTES, None))
+            grid = grid_of(b, counts, made.threads)
+            if not self.notes:
+                self._launch(number, grid, b.bitcast(pointers, _BYTES))
+                return nothing
+            record = self._of_device(RECORD)
+            with b.if_else(b.icmp_unsigned("!=", record, _INT(0))) as (later, now):
+                with later:
+                    self._note(record, made.sizes(), (_INT(number), *grid), parameters)
+                with now:
+                    self._launch(number, grid, b.bitcast(pointers, _BYTES))
+        return nothing
+
+    def _launch(self, number: int, grid: Sequence[ir.Value], parameters: ir.Value) -> None:
+        """Launch a kernel over a grid."""
+        shape = [self.b.trunc(n, _CODE) for n in (*grid, _INT(0))]
+        kernel, stream = self._of_device(KERNELS + number), self._of_device(STREAM)
+        self._ask(LAUNCH, kernel, *shape, stream, parameters, ir.Constant(_BYTES, None))
+
+    def _note(
+        self,
+        record: ir.Value,
+        sizes: Sequence[int],
+        head: Sequence[ir.Value],
+        parameters: Sequence[ir.Value],
+    ) -> None:
+        """Note a launch with parameters of these sizes, behind those that have been noted."""
+        b, offsets = self.b, offsets_of(sizes)
+        record = b.inttoptr(record, _INT.as_pointer())
+        used = b.gep(record, [_INT(USED)])
+        end = b.add(b.load(used), _INT(offsets[-1]))
+        with b.if_then(b.icmp_signed(">", end, b.load(b.gep(record, [_INT(ROOM)]))), likely=False):
+            self._ask(FLUSH)
+        start = b.load(used)
+        for k, word in enumerate(head):
+            b.store(word, b.gep(record, [b.add(start, _INT(k))]))
+        for parameter, offset, size in zip(parameters, offsets, sizes, strict=False):
+            place = b.gep(record, [b.add(start, _INT(offset))])
+            if size < WORD:
+                b.store(_INT(0), place)
+            b.store(parameter, b.bitcast(place, parameter.type.as_pointer()))
+        b.store(b.add(start, _INT(offsets[-1])), used)
 
     def _parameters(self, ty: Any, value: ir.Value, layout: str) -> list[ir.Value]:
         """The parameters of a kernel that an argument is: an array has strides where it may gap."""
@@ -168,6 +211,10 @@ class HostBuilder(Builder):
 
     def _element(self, e: Element) -> Value:
         ty, address, place = self._place(e)
+        if self.notes:
+            noted = self.b.icmp_unsigned("!=", self._of_device(RECORD), _INT(0))
+            with self.b.if_then(noted):
+                self._ask(FLUSH)
         self._move(FETCH, address, place)
         model = self.context.data_model_manager[ty.dtype]
         return ty.dtype, model.from_data(self.b, self.b.load(place))
@@ -204,6 +251,18 @@ class HostBuilder(Builder):
         with b.if_then(b.icmp_unsigned("!=", code, _CODE(0)), likely=False):
             told = b.shl(b.zext(code, _INT), _INT(CODE_BITS))
             self.leave(b.or_(told, _INT(FAILED)))
+
+
+def offsets_of(sizes: Sequence[int]) -> list[int]:
+    """In words of a record, where a launch has its parameters of these sizes, and where it ends.
+
+    >>> offsets_of([8, 16, 1])
+    [7, 8, 10, 11]
+    """
+    found = [HEAD]
+    for size in sizes:
+        found.append(found[-1] - -size // WORD)
+    return found
 
 
 def grid_of(b: ir.IRBuilder, counts: Sequence[ir.Value], threads: int) -> list[ir.Value]:

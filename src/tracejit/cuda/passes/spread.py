@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from tracejit.ir import ops
 from tracejit.ir.node import Node
 from tracejit.lower import access
-from tracejit.lower.access import Entry, memory_of
+from tracejit.lower.access import Access, Entry, memory_of
+from tracejit.lower.computations import read_to_scatter
 from tracejit.lower.program import Computation, Flat, Kind, Loop, Program, computations_in
 from tracejit.lower.writes import place_of
 
@@ -55,8 +56,17 @@ def are_alone(
             if written.setdefault(memory, place) != place:
                 return False
     return all(
-        _own(node, index, c, loop, program, written) for c in inside for node, index in c.reads
+        _own(node, index, c, loop, program, written)
+        for c in inside
+        for node, index in _read(c, program)
     )
+
+
+def _read(c: Computation, program: Program) -> Sequence[Access]:
+    """What each iteration of `c` reads: not what it overwrites, which only has to be there."""
+    if c.kind is not Kind.SCATTER:
+        return c.reads
+    return read_to_scatter(c.value, c.positions, program.buffers)
 
 
 def _axis(c: Computation, loop: Loop) -> int:
