@@ -30,7 +30,7 @@ cuda
 symbolic transform
 tensor testing
 gof gradient printing sandbox api
-compile
+compile script
 __init__
 demo
 __main__

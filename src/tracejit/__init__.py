@@ -56,6 +56,7 @@ _SYMBOLIC = {
     "vjp": "gradient",
     "install_as_theano": "theano.names",
     "Variable": "tensor",
+    "auto": "script.auto",
     "pp": "printing",
     "load": "symbolic.saving",
     "save": "symbolic.saving",

@@ -1,4 +1,4 @@
-"""Command line: ``python -m tracejit info``, ``demo`` and ``theano script.py``."""
+"""Command line: ``python -m tracejit``: ``info``, ``demo``, ``run`` and ``theano``."""
 
 from __future__ import annotations
 
@@ -97,6 +97,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     theano.add_argument("script", help="path of the script")
     theano.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
+    run = commands.add_parser(
+        "run",
+        help="run a script as it is, with functions compiled",
+        description="Run a script plain and compiled, and print how they compare.",
+    )
+    run.add_argument(
+        "--functions",
+        default="",
+        metavar="NAMES",
+        help="functions to compile, by commas: name, Class.method or module:name",
+    )
+    run.add_argument(
+        "--auto", action="store_true", help="compile the functions that take the time (default)"
+    )
+    run.add_argument("script", help="path of the script")
+    run.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
     demo = commands.add_parser("demo", help="train a model, run five jobs on real data, simulate")
     demo.add_argument(
         "--options",
@@ -154,6 +170,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         run_script(arguments.script, arguments.arguments)
         return 0
+    if arguments.command == "run":
+        from tracejit.script.running import run_script as run_plain_and_compiled
+
+        functions = [name for name in arguments.functions.split(",") if name]
+        auto = arguments.auto or not functions
+        return run_plain_and_compiled(arguments.script, arguments.arguments, functions, auto)
     from tracejit import demo as demo_module
 
     a = arguments

@@ -36,9 +36,10 @@ def scalars_in_memory(program: Program) -> None:
     overwritten: set[str | int] = set()
     for item in reversed(program.items):
         for c in computations_of(item):
-            if isinstance(item, Computation) and not c.target.ndim and c.target in program.buffers:
-                if not overwritten.isdisjoint(_read(c, program)):
-                    _keep(c.target, program)
+            own = isinstance(item, Computation) and not c.target.ndim
+            stored = own and c.target in program.buffers
+            if stored and not overwritten.isdisjoint(_read(c, program)):
+                _keep(c.target, program)
             overwritten |= {b.home or id(b) for b in program.buffers.get(c.target, ())}
 
 

@@ -1,0 +1,1 @@
+"""Scripts run as they are, with the functions that take their time compiled."""
