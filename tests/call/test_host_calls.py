@@ -314,3 +314,26 @@ def test_a_result_is_guarded(pick: Callable[[Any], Any]) -> None:
             got = g(x, host)
             same(got, want)
             assert type(got) is type(want)
+
+
+def test_defaults_and_code_may_change() -> None:
+    def f(x: Any, by: Any = 2.0) -> Any:
+        y = np.exp(x) * by
+        print(end="")
+        return y + by
+
+    def other(x: Any, by: Any = 2.0) -> Any:
+        y = np.exp(-x) * by
+        print(end="")
+        return y - by
+
+    g = tracejit.function(f, on_unsupported="warn")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnsupportedWarning)
+        for defaults in ((2.0,), (3.0,), (np.arange(5.0),)):
+            f.__defaults__ = defaults
+            for _ in range(3):
+                same(g(X), f(X))
+        f.__code__ = other.__code__
+        for _ in range(3):
+            same(g(X), other(X, f.__defaults__[0]))

@@ -138,7 +138,8 @@ def _add(fn: Compiled, case: Case) -> None:
 def _test(fn: Compiled, prologue: Prologue, whatever: bool = False) -> Callable[..., Any]:
     """The function of the arguments that says PLAIN where no guard leaves."""
     f = fn.__wrapped__
-    prologue.miss_if(f"{prologue.symbol(f)}.__code__ is not {prologue.symbol(f.__code__)}")
+    for part in ("__code__", "__defaults__", "__kwdefaults__"):
+        prologue.miss_if(f"{prologue.symbol(f)}.{part} is not {prologue.symbol(getattr(f, part))}")
     if whatever:  # it could be called in a trace
         prologue.miss_if("_tj_solver() is not _tj_idle")
     prologue.flush()

@@ -134,6 +134,7 @@ def _description(
         if fn._signature is not None:  # what was refused was another function
             fn._refused.clear()
             fn._shortcuts = ()
+            fn._plain, fn._segments = fn.__wrapped__, None
         fn._signature = Signature(fn.__wrapped__)
     try:
         bound = fn._signature.bind(*args, **kwargs)
