@@ -77,6 +77,25 @@ class Function(Compiled):
         source: str = call.path_for(self, args, kwargs).executable.source
         return source
 
+    def low_level(self, signature: str = "double (double)", *, size: int | None = None) -> Any:
+        """This function of float64 numbers as a C function, for libraries that call by pointer.
+
+        `signature` is one that SciPy takes: ``double (double)``, ``double (int, double *)``, for
+        as many numbers as the function has arguments, both also with ``void *`` at the end, which
+        is not looked at; or ``int (double *, npy_intp, double *, void *)``, for one array of
+        `size` elements, a window of `scipy.ndimage.generic_filter`. The result has the attributes
+        `address`, `signature`, `ctypes` and `callable`, a `scipy.LowLevelCallable`. ValueError for
+        another signature; `UnsupportedError` where the function is not compiled as a whole, gives
+        something else than one float64, or needs arrays on the way.
+
+        >>> import tracejit
+        >>> from scipy import integrate
+        >>> square = tracejit.function(lambda x: x * x)
+        >>> round(integrate.quad(square.low_level().callable, 0, 3)[0], 12)
+        9.0
+        """
+        return imported("tracejit.call.lowlevel").low_level(self, signature, size)
+
 
 class Part(Function):
     """A segment of a function, which stays Python's where each call would be compiled anew."""
