@@ -772,3 +772,16 @@ def named(x):
 
 def delete(o):
     del o.x
+
+
+def test_a_call_that_is_refused_leaves_objects_as_they_were():
+    def f(o):
+        o.n += 1
+        o.history.append(1)
+        o.x += 1
+        return o.x.tobytes().nothing if o.n > 5 else o.x.ctypes
+
+    g, o = tracejit.function(f), Sub()
+    with pytest.raises(tracejit.UnsupportedError):
+        g(o)
+    same(o, Sub())
