@@ -437,8 +437,6 @@ class Capture:
         if type(built) is list and self._control is not None:
             built = TracedList(built)
             built.born = -1  # older than all that is made
-        if spec.kind == "dataclass":
-            self.objects.dataclass(built, original, expression, path)
         self.snapshots.append(Snapshot(path, built, contents(built), original))
         self.containers[id(built)] = expression
         return built
