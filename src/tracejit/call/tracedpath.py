@@ -60,7 +60,7 @@ def compile_path(
     capture.sliced.guard(expressions, prologue)
     lines += prologue.lines
     for k, draw in enumerate(trace.draws):
-        expressions[draw.result.attr[0]] = f"_tj_draw{k}"
+        expressions[draw.result] = f"_tj_draw{k}"
     for name, constant in trace.constants.items():
         expressions[name] = prologue.symbol(constant)
 

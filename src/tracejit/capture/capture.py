@@ -315,6 +315,9 @@ class Capture:
         if isinstance(value, types.MethodType):
             if isinstance(value.__self__, type):
                 return value
+            if is_generator(value.__self__):
+                owner = self.read(value.__self__, f"{expression}.__self__", path)
+                return getattr(owner, value.__name__)
             owner = self.read(value.__self__, f"{expression}.__self__", f"the object of {path}")
             function = self.stand_in(value.__func__, f"{expression}.__func__", path)
             return types.MethodType(function, owner)

@@ -31,6 +31,8 @@ HOLDERS: tuple[type, ...] = (types.SimpleNamespace, argparse.Namespace)
 #: Where a copy of a class has the objects of its trace.
 OBJECTS = "__tracejit_objects__"
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement, or like one
+#: Py_TPFLAGS_IMMUTABLETYPE and DISALLOW_INSTANTIATION: made in C.
+_FIXED = 1 << 8 | 1 << 7
 
 
 def in_c(cls: type) -> type | None:
@@ -40,7 +42,7 @@ def in_c(cls: type) -> type | None:
             continue
         new = vars(base).get("__new__")
         own = new is not None and not isinstance(new, (staticmethod, types.FunctionType))
-        if own or not base.__flags__ & _HEAP:
+        if own or not base.__flags__ & _HEAP or base.__flags__ & _FIXED:
             return base
     return None
 
