@@ -69,7 +69,7 @@ def compile_path(
         if not program.changes or not isinstance(program.spec, Tree):
             return result_text(program.spec, texts, prologue)
         found = [result_text(child, texts, prologue) for child in program.spec.children]
-        return program.changes.text(found[0], found[1:], prologue)
+        return program.changes.text(found[0], found[1:], prologue, expressions)
 
     locked = sorted(program.states, key=id)  # one order for all functions
     plan = CallPlan(

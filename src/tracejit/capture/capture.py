@@ -105,6 +105,7 @@ class Capture:
         self._namespaces: dict[int, Namespace] = {}
         self._modules: dict[int, UserModule] = {}
         self.snapshots: list[Snapshot] = []
+        self.generators: list[TracedGenerator] = []
         #: The names of the inputs that arguments are.
         self.arguments: list[str] = []
         self.objects = Objects(self)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.arrays.common import length, shape_argument
+from tracejit.capture.streams import Stream, kind_of, not_in_order
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, interpret, ops
 from tracejit.ir.dims import Dim
@@ -74,7 +75,7 @@ class Draw:
     """A call of a `generator`'s method, or of a function where that is empty.
 
     The `result` is the name of an input, or of something `Made`. A generator that was `made` before
-    need not be put back.
+    need not be put back. One of `reading` draws nothing.
     """
 
     generator: str
@@ -83,6 +84,7 @@ class Draw:
     kwargs: dict[str, Any]
     result: str
     made: bool = False
+    reading: bool = False
 
     def text(self, expressions: Mapping[str, str], symbol: Callable[[Any], str]) -> DrawText:
         """The call as text; `symbol` names constants."""
@@ -127,6 +129,8 @@ class TracedGenerator:
     """What stands for a generator during a trace; one that is `made` there, or the caller's."""
 
     __tracejit_shown__ = "a generator of random numbers"
+    #: What a loop draws changes its state, which is an array.
+    __tracejit_fixed__ = True
 
     def __init__(
         self, trace: Trace, generator: Any, name: str, path: str, made: bool = False
@@ -136,6 +140,15 @@ class TracedGenerator:
         self._name = name
         self._path = path
         self._made = made
+        #: Its state in the program, where that draws.
+        self.stream: Stream | None = None
+        if trace.capture is not None:
+            trace.capture.generators.append(self)
+
+    @property
+    def name(self) -> str:
+        """What stands for it in drivers."""
+        return self._name
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
         if method.startswith("__") or not hasattr(self._sample, method):
@@ -157,6 +170,10 @@ class TracedGenerator:
     def _draw(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tracer:
         if kwargs.get("out") is not None:
             raise NotTraceable(f"{self._path}.{method}(out=…) writes into an array", "leave out=")
+        if self.stream is not None or self._trace.may_go_back():
+            found = self._drawn_there(method, args, kwargs)
+            if found is not None:
+                return found
         given = self._known(args)
         named = {key: self._known(value) for key, value in kwargs.items()}
         # A draw by a copy of the generator says what dtype, or which error, there will be.
@@ -168,8 +185,35 @@ class TracedGenerator:
         self._trace.draws.append(Draw(self._name, method, given, named, name, self._made))
         return variable
 
+    def _drawn_there(
+        self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Tracer | None:
+        """A draw of the program's own, as in loops and branches; None where there is none."""
+        stream = self.stream
+        kind = kind_of(self._sample) if stream is None else stream.kind
+        if kind is None:
+            return None
+        if method in ("rand", "randn"):
+            named, size = {}, args or None
+        else:
+            named = self._named(method, args, kwargs)
+            size = named.pop("size", None)
+        if stream is None:
+            if method not in kind.rows:
+                return None
+            self.stream = stream = Stream(self._trace, self._sample, kind, self._path)
+            own = Made(self._name, None)
+            read = Draw("", kind.read, (own,), {}, stream.name, made=True, reading=True)
+            self._trace.draws.append(read)
+        found = stream.draw(method, named, None if size is None else shape_argument(size))
+        if found is None:
+            raise not_in_order(self._path, method)
+        return found
+
     def _make(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """A call that gives no numbers, or the generator another state."""
+        if self.stream is not None or self._trace.may_go_back():
+            raise not_in_order(self._path, method)
         given = self._known(args)
         named = {key: self._known(value) for key, value in kwargs.items()}
         sample = getattr(self._sample, method)(
