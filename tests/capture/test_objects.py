@@ -7,7 +7,7 @@ import copy
 import enum
 import functools
 import types
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -444,6 +444,53 @@ def test_dataclasses_change_too():
         agrees(lambda: Data(np.ones(3)), g)
 
 
+@dataclass(slots=True)
+class SlottedData:
+    x: np.ndarray
+    n: int = 0
+
+
+@pytest.mark.parametrize("steps", [3, 80])
+def test_a_dataclass_with_slots(steps):
+    def f(o, other):
+        for _ in range(steps):
+            o.x = o.x * 0.5
+            o.n += 1
+        return SlottedData(o.x + 1, n=o.n), Frozen(other.x).x
+
+    agrees(lambda: SlottedData(np.ones(3)), f, Frozen(np.ones(2)))
+
+
+@dataclass
+class Logged:
+    x: np.ndarray
+    seen: list = field(default_factory=list)
+
+    def step(self):
+        self.seen.append(self.x.max())
+        self.x = self.x + 1
+
+
+def test_a_list_in_a_dataclass_grows():
+    def f(o):
+        o.step()
+        return Logged(o.x)
+
+    agrees(lambda: Logged(np.ones(3)), f)
+
+
+def pushed(o):
+    o.history.append(1.0)
+    o.history.append(o.x.max())
+    last = o.history.pop()
+    o.history[-1] += last
+    return last
+
+
+def test_what_was_appended_is_popped():
+    agrees(Sub, pushed)
+
+
 def test_a_frozen_dataclass_is_not_set():
     @tracejit.function
     def f(o):
@@ -772,3 +819,16 @@ def named(x):
 
 def delete(o):
     del o.x
+
+
+def test_a_call_that_is_refused_leaves_objects_as_they_were():
+    def f(o):
+        o.n += 1
+        o.history.append(1)
+        o.x += 1
+        return o.x.tobytes().nothing if o.n > 5 else o.x.ctypes
+
+    g, o = tracejit.function(f), Sub()
+    with pytest.raises(tracejit.UnsupportedError):
+        g(o)
+    same(o, Sub())

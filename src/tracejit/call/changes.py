@@ -5,7 +5,7 @@ Objects that the function makes are made then, too, and given their attributes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tracejit.capture.capture import Capture
@@ -56,6 +56,11 @@ class Changes:
                     raise NotTraceable(f"{one.path} and {other.path} are one, which is changed")
                 pair = (capture.containers[id(x.built)] for x in (one, other))
                 self.apart.append((*pair,))  # type: ignore[arg-type]
+        for generator in capture.generators:
+            stream = generator.stream
+            if stream is not None and stream.moved:
+                put = ((stream.kind.put, None),)
+                self.found.append(Change(generator.name, "a generator", put, (stream.state,)))
         for record in capture.objects.all:
             assigned = {} if record.is_new else record.attributes.assigned()
             if assigned:
@@ -75,9 +80,19 @@ class Changes:
         for one, other in self.apart:
             prologue.miss_if(f"{one} is {other}")
 
-    def text(self, result: str, values: Sequence[str], prologue: Prologue) -> str:
-        """The text of the result, from that of it and the contents, after they are put in place."""
-        targets = "".join(f"{change.expression}, " for change in self.found)
+    def text(
+        self,
+        result: str,
+        values: Sequence[str],
+        prologue: Prologue,
+        expressions: Mapping[str, str],
+    ) -> str:
+        """The text of the result, from that of it and the contents, after they are put in place.
+
+        Of inputs `expressions` has the texts.
+        """
+        found = (expressions.get(c.expression, c.expression) for c in self.found)
+        targets = "".join(f"{text}, " for text in found)
         steps = [(put, k, key) for k, c in enumerate(self.found) for put, key in c.steps]
         put = f"{prologue.symbol(_put)}({result}, {prologue.symbol(tuple(steps))}, ({targets}), "
         put += f"({''.join(f'{v}, ' for v in values)}))"

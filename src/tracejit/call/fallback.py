@@ -18,6 +18,7 @@ from tracejit.call.paths import Paths
 from tracejit.call.segments import Segments
 from tracejit.capture.divide.places import Place, place_in
 from tracejit.capture.namespace import is_library_file
+from tracejit.capture.objects import is_object
 from tracejit.capture.outer import Namespace
 from tracejit.config import config, device
 from tracejit.errors import (
@@ -34,6 +35,7 @@ from tracejit.ir import interpret
 from tracejit.ir.node import Node, Origin
 from tracejit.lower.devices import residence_of, run_plainly
 from tracejit.native import floatmodes
+from tracejit.plan.structure import is_dataclass
 from tracejit.trace.explain import log, message, source_line
 from tracejit.trace.origin import is_internal
 from tracejit.trace.trace import Trace
@@ -415,14 +417,17 @@ def run_plain(
     if mode != "error":
         divide(fn, refusal)
     for x, before in saved:
-        np.copyto(x, before)
+        _put_back(x, before)
     _tell(fn, refusal, mode)
     return result
 
 
 def _saved(function: types.FunctionType, arguments: Any) -> list[tuple[Any, Any]]:
-    """The arrays that a call may write into, arguments and what is captured, with their copies."""
-    found: list[Any] = []
+    """What a call may change, arguments and what is captured, with copies: arrays, and objects.
+
+    Of objects these are their attributes, as of lists and dicts the elements.
+    """
+    found: list[tuple[Any, Any]] = []
     stack: list[Any] = [arguments, *(value for _, value in outside(function))]
     seen: set[int] = set()
     while stack:
@@ -431,12 +436,25 @@ def _saved(function: types.FunctionType, arguments: Any) -> list[tuple[Any, Any]
             continue
         seen.add(id(value))
         if isinstance(value, np.ndarray):
-            found += [value] if value.flags.writeable else []
-        elif isinstance(value, dict):
-            stack += value.values()
+            found += [(value, value.copy())] if value.flags.writeable else []
+        elif is_object(value) or is_dataclass(value):
+            stack += [getattr(value, "__dict__", None)]
+        elif type(value) in (list, dict):
+            found.append((value, value.copy()))
+            stack += value.values() if type(value) is dict else value
         elif isinstance(value, (list, tuple)):
             stack += value
-    return [(x, x.copy()) for x in found]
+    return found
+
+
+def _put_back(value: Any, before: Any) -> None:
+    if isinstance(value, dict):
+        value.clear()
+        value.update(before)
+    elif isinstance(value, list):
+        value[:] = before
+    else:
+        np.copyto(value, before)
 
 
 def remember(fn: Compiled, key: Any, refusal: Refusal) -> None:

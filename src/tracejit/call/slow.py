@@ -33,7 +33,7 @@ from tracejit.call.retrace import (
 from tracejit.call.traced import Overlapping, TraceResult, run_trace
 from tracejit.call.tracedpath import TracedPath, compile_path
 from tracejit.capture.capture import Capture
-from tracejit.capture.namespace import RANDOM_HINT
+from tracejit.capture.generators import RANDOM_HINT
 from tracejit.capture.rewrite.function import rewritten
 from tracejit.capture.rewrite.traced import TracedControl
 from tracejit.capture.roots import Root

@@ -60,7 +60,7 @@ def compile_path(
     capture.sliced.guard(expressions, prologue)
     lines += prologue.lines
     for k, draw in enumerate(trace.draws):
-        expressions[draw.result.attr[0]] = f"_tj_draw{k}"
+        expressions[draw.result] = f"_tj_draw{k}"
     for name, constant in trace.constants.items():
         expressions[name] = prologue.symbol(constant)
 
@@ -69,7 +69,7 @@ def compile_path(
         if not program.changes or not isinstance(program.spec, Tree):
             return result_text(program.spec, texts, prologue)
         found = [result_text(child, texts, prologue) for child in program.spec.children]
-        return program.changes.text(found[0], found[1:], prologue)
+        return program.changes.text(found[0], found[1:], prologue, expressions)
 
     locked = sorted(program.states, key=id)  # one order for all functions
     plan = CallPlan(

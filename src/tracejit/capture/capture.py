@@ -108,6 +108,7 @@ class Capture:
         self._namespaces: dict[int, Namespace] = {}
         self._modules: dict[int, UserModule] = {}
         self.snapshots: list[Snapshot] = []
+        self.generators: list[TracedGenerator] = []
         #: The names of the inputs that arguments are.
         self.arguments: list[str] = []
         self.objects = Objects(self)
@@ -318,6 +319,9 @@ class Capture:
         if isinstance(value, types.MethodType):
             if isinstance(value.__self__, type):
                 return value
+            if is_generator(value.__self__):
+                owner = self.read(value.__self__, f"{expression}.__self__", path)
+                return getattr(owner, value.__name__)
             owner = self.read(value.__self__, f"{expression}.__self__", f"the object of {path}")
             function = self.stand_in(value.__func__, f"{expression}.__func__", path)
             return types.MethodType(function, owner)
@@ -440,8 +444,6 @@ class Capture:
         if type(built) is list and self.control is not None:
             built = TracedList(built)
             built.born = -1  # older than all that is made
-        if spec.kind == "dataclass":
-            self.objects.dataclass(built, original, expression, path)
         self.snapshots.append(Snapshot(path, built, contents(built), original))
         self.containers[id(built)] = expression
         return built

@@ -149,9 +149,7 @@ def _members(capture: SupportsCapture, cls: type, bases: tuple[type, ...]) -> di
     """What the copy of `cls` has of its own."""
     fields = getattr(cls, "__dataclass_fields__", ()) or getattr(cls, "_fields", ())
     inherited = {n for b in bases for c in type.mro(b) if real_of(c) is not c for n in vars(c)}
-    members: dict[str, Any] = {}
-    if not hasattr(cls, "__dataclass_fields__"):
-        members.update({name: Slot(name) for name in slots_of(cls)})
+    members: dict[str, Any] = {name: Slot(name) for name in slots_of(cls)}
     for name, member in vars(cls).items():
         if name in _HOOKS:
             continue

@@ -22,6 +22,7 @@ from tracejit.arrays import CREATORS
 from tracejit.arrays.applied import applied, is_applied
 from tracejit.arrays.special import special
 from tracejit.capture.bytecode import CALLED
+from tracejit.capture.generators import RANDOM_HINT, make_generator, of_global_state
 from tracejit.capture.standin import known_stand_in, real_of, stand_in_for
 from tracejit.errors import NotTraceable
 from tracejit.ir import build
@@ -32,7 +33,6 @@ from tracejit.trace.mixed import Mixed
 from tracejit.trace.trace import current
 from tracejit.trace.tracer import METHODS, Tracer, wrap
 
-RANDOM_HINT = "pass a generator (np.random.default_rng()) as an argument, and draw from that"
 #: Modules of the standard library whose answers change from call to call.
 _CHANGING = (
     "time random secrets uuid os io socket subprocess datetime tempfile pathlib glob shutil select "
@@ -157,18 +157,41 @@ def _module_of(proxy: ModuleProxy) -> types.ModuleType:
 
 
 class RandomProxy(ModuleProxy):
-    """``np.random``: its functions share a global state, so that a draw would be frozen."""
+    """``np.random``: its functions draw from a global generator; others make generators."""
 
     __slots__ = ()
 
     @staticmethod
     def __tracejit_read__(module: types.ModuleType, name: str) -> Any:
-        """The classes, which share no state."""
-        name = name.removesuffix(CALLED)
-        value = getattr(module, name)
-        if name in ("Generator", "RandomState", "BitGenerator"):
-            return value
-        raise NotTraceable(f"np.random.{name} draws inside the traced function", RANDOM_HINT)
+        """The classes, and stand-ins for the functions."""
+        plain = name.removesuffix(CALLED)
+        value = getattr(module, plain)
+        if isinstance(value, type):
+            return value if plain is name else called(value)
+        return random_function(value) or value
+
+
+def random_function(value: Any) -> Any:
+    """What stands for a function of ``np.random``'s; None for another value."""
+    random = sys.modules.get("numpy.random")  # importing it would take ten milliseconds
+    if random is None or not callable(value) or isinstance(value, type):
+        return None
+    name = getattr(value, "__name__", "")
+    if getattr(random, name, None) is not value and name not in _ALIASES:
+        return None
+    if name == "default_rng":
+        return stand_in_for(value, functools.partial(make_generator, value))
+    if getattr(value, "__self__", None) is random.mtrand._rand or name == "seed":
+        return stand_in_for(value, functools.partial(of_global_state, name))
+    if name in _ALIASES and getattr(random, name, None) is value:
+        return stand_in_for(value, functools.partial(of_global_state, "random_sample"))
+    if str(getattr(value, "__module__", "")).startswith("numpy.random"):
+        raise NotTraceable(f"np.random.{name} is not compiled", RANDOM_HINT)
+    return None
+
+
+#: Other names of ``random_sample``.
+_ALIASES = ("ranf", "sample")
 
 
 class HolderProxy(ModuleProxy):
@@ -289,13 +312,20 @@ def called(value: Any) -> Any:
         return functools.partial(_cast, value)
     if not is_called_apart(value):
         return replacement(value)
+    if _makes_generators(value):
+        return functools.partial(make_generator, value)
     return CREATORS[value] if value in CREATORS else functools.partial(answered, value)
 
 
 def is_called_apart(value: Any) -> bool:
     """Whether `value` is a class that casts traced values, that goes over some, or the arrays'."""
     others = isinstance(value, type) and (value in _OVER or value in CREATORS)
-    return others or is_scalar_type(value)
+    return others or is_scalar_type(value) or _makes_generators(value)
+
+
+def _makes_generators(value: Any) -> bool:
+    """Whether `value` is a class of ``np.random``'s."""
+    return isinstance(value, type) and value.__module__.startswith("numpy.random")
 
 
 def is_scalar_type(value: Any) -> bool:
@@ -372,10 +402,9 @@ def replacement(value: Any) -> Any:
     if isinstance(value, type):
         refuse_changing(value.__module__, value.__name__)
         return value
-    random = sys.modules.get("numpy.random")  # importing it would take ten milliseconds
-    if random and isinstance(getattr(value, "__self__", None), random.RandomState):
-        name = getattr(value, "__name__", "function")
-        raise NotTraceable(f"np.random.{name} draws inside the traced function", RANDOM_HINT)
+    drawing = random_function(value)
+    if drawing is not None:
+        return drawing
     try:
         found = CREATORS.get(value) or special(value)
     except TypeError:  # unhashable

@@ -22,7 +22,7 @@ from tracejit.capture.unread import UnreadList
 from tracejit.errors import NotTraceable
 from tracejit.ir import build
 from tracejit.plan.prologue import Prologue
-from tracejit.plan.structure import is_dataclass, is_static
+from tracejit.plan.structure import is_static
 from tracejit.trace.attributes import Attributes
 from tracejit.trace.tracer import Tracer
 
@@ -31,6 +31,8 @@ HOLDERS: tuple[type, ...] = (types.SimpleNamespace, argparse.Namespace)
 #: Where a copy of a class has the objects of its trace.
 OBJECTS = "__tracejit_objects__"
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement, or like one
+#: Py_TPFLAGS_IMMUTABLETYPE and DISALLOW_INSTANTIATION: made in C.
+_FIXED = 1 << 8 | 1 << 7
 
 
 def in_c(cls: type) -> type | None:
@@ -40,7 +42,7 @@ def in_c(cls: type) -> type | None:
             continue
         new = vars(base).get("__new__")
         own = new is not None and not isinstance(new, (staticmethod, types.FunctionType))
-        if own or not base.__flags__ & _HEAP:
+        if own or not base.__flags__ & _HEAP or base.__flags__ & _FIXED:
             return base
     return None
 
@@ -48,7 +50,7 @@ def in_c(cls: type) -> type | None:
 def is_object(value: Any) -> bool:
     """Whether `value` is an instance of an ordinary class, whose attributes are all it holds."""
     cls = type(value)
-    if is_static(value) or is_dataclass(value) or in_c(cls) is not None:
+    if is_static(value) or in_c(cls) is not None:
         return False
     ours = ("__tracejit_function__", "__tracejit_state__", "__tracejit_draws__")
     if any(hasattr(cls, name) for name in ours):
@@ -161,14 +163,6 @@ class Objects:
             known = self._keep(Record(made, original, cls, self._name("obj"), path))
         return known.twin, known.name
 
-    def dataclass(self, twin: Any, original: Any, name: str, path: str) -> None:
-        """The twin of a dataclass, of which the fields are read."""
-        if _has_dict(twin):
-            fields = dict(twin.__dict__)
-            record = self._keep(Record(twin, original, type(original), name, path))
-            for field, value in fields.items():
-                record.attributes.load(field, value)
-
     def make(self, kind: Any, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A new object of a class, by its ``__init__``."""
         base = in_c(cls)
@@ -193,8 +187,7 @@ class Objects:
     def empty(self, kind: Any, cls: type) -> Any:
         """A new object of a class, without attributes."""
         twin = _make(kind)
-        if _has_dict(twin) or not is_dataclass(twin):
-            self._keep(Record(twin, None, cls, self._name("new"), f"a new {cls.__name__}"))
+        self._keep(Record(twin, None, cls, self._name("new"), f"a new {cls.__name__}"))
         return twin
 
     def _keep(self, record: Record) -> Record:
@@ -255,7 +248,7 @@ class Objects:
 
     def names(self) -> frozenset[str]:
         """The local variables of the driver that have objects."""
-        return frozenset(r.name for r in self.all if not is_dataclass(r.twin))
+        return frozenset(r.name for r in self.all if r.name.isidentifier())
 
     def guard(self, prologue: Prologue, changed: bool) -> None:
         """Leave where objects have attributes that they had not.
@@ -339,7 +332,7 @@ class Twin:
             if isinstance(self, types.SimpleNamespace):
                 _held(self)[name] = value
                 return
-        elif params is None:
+        else:
             raise NotTraceable(f"the function sets {name} of a {cls.__qualname__}")
         super().__setattr__(name, value)
 

@@ -94,19 +94,33 @@ class UnreadList(TracedList):
         self.reveal()
         return super().__getitem__(key)
 
+    def __setitem__(self, key: Any, value: Any) -> None:
+        added = list.__len__(self) if self.loaded is None and self.store is None else 0
+        if type(key) is int and -added <= key < 0:
+            list.__setitem__(self, key, value)
+            return
+        self.reveal()
+        super().__setitem__(key, value)
+
+    def pop(self, *at: Any) -> Any:
+        """``list.pop``: what was added last is there, whatever the list holds."""
+        if not (self.loaded is None and self.store is None and not at and list.__len__(self)):
+            self.reveal()
+        return super().pop(*at)
+
     def __iter__(self) -> Iterator[Any]:
         self.reveal()
         return super().__iter__()
 
     (
-        __len__, __bool__, __setitem__, pop, __add__, __radd__, __mul__, __rmul__, copy, insert,
+        __len__, __bool__, __add__, __radd__, __mul__, __rmul__, copy, insert,
         remove, clear, sort, reverse, __delitem__, __imul__, __eq__, __ne__, __lt__, __le__, __gt__,
         __ge__, __contains__, __repr__, index, count, __reversed__, __array_ufunc__,
         __array_function__,
     ) = (
         _whole(name)
         for name in (
-            "__len__", "__bool__", "__setitem__", "pop", "__add__", "__radd__", "__mul__",
+            "__len__", "__bool__", "__add__", "__radd__", "__mul__",
             "__rmul__", "copy", "insert", "remove", "clear", "sort", "reverse", "__delitem__",
             "__imul__", "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__contains__",
             "__repr__", "index", "count", "__reversed__", "__array_ufunc__", "__array_function__",

@@ -80,7 +80,7 @@ def _control(run: Node, program: Program, target: Target) -> Control:
     for k, region in enumerate(regions_of(node)):
         graph = body(region, places_of(run), decides=k < parts.tests)
         graph = replace(graph, ranges=ranges_in(region, parts))
-        if any(n.op is ops.DRAW for n in graph.nodes()):
+        if target.residence is not None and any(n.op is ops.DRAW for n in graph.nodes()):
             raise _refused(node, "random numbers are drawn")
         layouts = _layouts(region, parts, program)
         inner = schedule(graph, layouts, target)

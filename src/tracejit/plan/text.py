@@ -76,8 +76,8 @@ def commit(states: Sequence[str], values: Sequence[str], spare: bool = True) -> 
 class DrawText:
     """A draw by one of NumPy's generators, before the program runs: ``target = call``.
 
-    `generator` is the text of the generator; `call` gives that of the call from the texts of
-    `nodes`.
+    `generator` is the text of the generator, if that is to be put back; `call` gives that of the
+    call from the texts of `nodes`.
     """
 
     target: str
@@ -96,7 +96,7 @@ SAVED = "_tj_saved"
 
 def note_states(draws: Sequence[DrawText], state_of: str) -> str:
     """The statement that notes the generators' states."""
-    names = dict.fromkeys(draw.generator for draw in draws)
+    names = dict.fromkeys(draw.generator for draw in draws if draw.generator)
     return f"{SAVED} = ({''.join(f'({n}, {state_of}({n})), ' for n in names)})"
 
 

@@ -9,6 +9,7 @@ a parameter is one that NumPy refuses.
 from __future__ import annotations
 
 import functools
+import importlib
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,8 @@ def _count_overload(x):  # type: ignore[no-untyped-def]
 
 
 def _elementwise(name: str, count: int) -> Any:
-    sample: Any = getattr(legacy, name)
+    own = DISTRIBUTIONS[name].generator == "pcg64"
+    sample: Any = getattr(importlib.import_module("tracejit.rng.pcg64") if own else legacy, name)
     domain = DISTRIBUTIONS[name].domain
     valid: Any = domain and jit(eval(f"lambda {domain}"))
     if count == 0:

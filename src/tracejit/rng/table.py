@@ -91,6 +91,7 @@ def _choice(replace: bool, weighed: bool) -> Callable[..., Any]:
     return draw
 
 
+_PCG64 = "random", "normal", "exponential"
 DISTRIBUTIONS: dict[str, Distribution] = {
     row.name: row
     for row in (
@@ -115,6 +116,8 @@ DISTRIBUTIONS: dict[str, Distribution] = {
         Distribution("random_integers", "ii", "i", "a, b: a <= b", reference=_integers),
         Distribution("permutation", "i", "i", form=ROW, reference=_permutations),
         Distribution("multinomial", "iF", "i", form=ROW, reference=_multinomials),
+        *(Distribution(f"pcg64_{n}", "", "f", generator="pcg64") for n in _PCG64),
+        Distribution("pcg64_integers", "ii", "i", "a, b: a <= b", generator="pcg64"),
         Distribution("mrg31k3p", "", "w", generator="mrg31k3p"),
         Distribution("mrg31k3p_unit", "", "f", generator="mrg31k3p"),
         Distribution("choice", "i", "i", form=WHOLE, reference=_choice(True, False)),

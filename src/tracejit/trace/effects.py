@@ -39,16 +39,20 @@ class State:
         self.made = trace.budget.made
         self.checks = len(trace.checks)
         self.requirements = len(trace.requirements)
-        self.draws = len(trace.draws)
+        self.draws = self._draws()
         self.shared = self._shared()
         self.tables = [dict(table) for table in trace.tables()]
 
     def require_pure(self) -> None:
         """NotTraceable where something has happened that cannot be undone, or that must be told."""
-        if len(self.trace.draws) != self.draws:
+        if self._draws() != self.draws:
             raise NotTraceable("a loop or a branch draws", "draw before it, all at once")
         if self._shared() != self.shared:
             raise NotTraceable("a shared variable is given a value in a loop or a branch")
+
+    def _draws(self) -> int:
+        """How much NumPy draws before the program."""
+        return sum(not draw.reading for draw in self.trace.draws)
 
     def take_requirements(self) -> tuple[Check, ...]:
         """What NumPy tests there, as what must hold whenever the piece runs."""

@@ -121,10 +121,11 @@ class Trace(Knowing):
 
     # Inputs ----------------------------------------------------------------------------------
 
-    def input(self, value: Any, path: str) -> Tracer:
+    def input(self, value: Any, path: str, fixed: bool = False) -> Tracer:
         """The variable for an argument: an array, a NumPy scalar or a Python number.
 
-        Needs: a dtype of ``types.DTYPES``. An axis of length 1 is the literal 1.
+        Needs: a dtype of ``types.DTYPES``. An axis of length 1 is the literal 1; in one of `fixed`
+        lengths all are numbers.
         """
         from tracejit.trace.tracer import Tracer
 
@@ -134,7 +135,7 @@ class Trace(Knowing):
             kind: Kind = "array"
             dtype = canonical_dtype(value.dtype)
             shape = tuple(
-                1 if n == 1 else dims.dim(name, axis, self.token)
+                n if n == 1 or fixed else dims.dim(name, axis, self.token)
                 for axis, n in enumerate(value.shape)
             )
         elif isinstance(value, np.generic):
