@@ -40,12 +40,14 @@ from tracejit.arrays import (  # isort: skip
     windows,
     interpolation,
     quantiles,
+    asking,
 )
 
 __all__ = [
     "CREATORS",
     "FUNCTIONS",
     "applied",
+    "asking",
     "converter",
     "creation",
     "einsum",

@@ -5,6 +5,7 @@ NumPy dispatches on arrays, and on some lists of arrays. What it makes without a
 
 from __future__ import annotations
 
+import types
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,12 @@ from tracejit.trace.tracer import Tracer, is_number, value, wrap
 
 #: Modules whose functions give the same for the same arguments.
 _MODULES = ("numpy", "numpy.linalg", "numpy.fft", "numpy.lib.stride_tricks", "numpy.polynomial")
+#: Modules whose functions in Python are traced as they are written.
+_WRITTEN = {
+    *(f"numpy.polynomial.{name}" for name in
+      "polynomial chebyshev legendre hermite hermite_e laguerre polyutils".split()),
+    "scipy.special._basic", "scipy.special._spfun_stats",
+}  # fmt: skip
 _OTHERS = "load loadtxt genfromtxt fromfile memmap save savez savez_compressed savetxt".split()
 DISPATCHED = type(np.cov)
 
@@ -35,6 +42,13 @@ def is_applied(function: Any) -> bool:
     if isinstance(function, DISPATCHED):
         return function.__name__ not in _OTHERS
     return known and getattr(function, "__name__", "_").isidentifier() and _makes_arrays(function)
+
+
+def is_written(function: Any) -> bool:
+    """Whether `function` is a Python function of a module whose functions are traced as written."""
+    if not isinstance(function, types.FunctionType) or function.__name__.startswith("_"):
+        return False
+    return function.__module__ in _WRITTEN
 
 
 def _makes_arrays(function: Any) -> bool:
@@ -61,7 +75,6 @@ def applied(function: Any, *args: Any, **kwargs: Any) -> Any:
                 return Tracer(result.node) if isinstance(result, Tracer) else result
         elif function in FUNCTIONS:
             return FUNCTIONS[function](*map(_listed, args), **kwargs)
-        return function(*args, **kwargs)
     return _constants(function(*args, **kwargs))
 
 

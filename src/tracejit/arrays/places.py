@@ -111,7 +111,7 @@ def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Tracer, .
 def choose(a: Any, choices: Any, out: Any = None, mode: Any = "raise") -> Tracer:
     """``np.choose``: from the first of several arrays that a number names."""
     at = _whole(a) if strong(a).dtype != BOOL else build.cast(strong(a), INT64)
-    rows = list(choices) if isinstance(choices, Tracer) else list(choices)
+    rows = list(choices)
     if not rows:
         raise ValueError("0-length sequence.")
     dtype = supported(common_dtype(*(operand(Tracer(strong(r))) for r in rows)))
