@@ -21,7 +21,7 @@ from tracejit.arrays.common import (
     strong,
 )
 from tracejit.errors import DTypeError, NotTraceable
-from tracejit.ir import build, dims, sequences
+from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, INT64, UINT8
@@ -141,7 +141,11 @@ def repeated(x: Node, counts: Node, axis: int) -> Tracer:
     ends = build.accumulate("add", counts, 0)
     total = METHODS["convert"](int, value(build.reduce("sum", counts, (0,))))
     length: Dim = total if isinstance(total, int) else late.larger(dims.from_node(total.node), 0)
-    at = sequences.search(ends, build.iota(length), "right")
+    # How many of the elements have ended before each place.
+    one = build.broadcast_to(build.constant(1, INT64), ends.shape)
+    marks = build.full((dims.add(length, 1),), build.constant(0, INT64))
+    marks = build.scatter(marks, one, [ends], [False], "add")
+    at = build.accumulate("add", build.view(marks, (length,), ((0, 1, 0),)), 0)
     shape = (*x.shape[:axis], length, *x.shape[axis + 1 :])
     picks = tuple(("index", 0) if k == axis else ("axis", k) for k in range(x.ndim))
     at = build.expand_dims(at, [1 + k for k in range(x.ndim - axis - 1)])
