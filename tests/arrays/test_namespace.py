@@ -227,23 +227,235 @@ z.real += 1; return z
 z.real = x; return z
 """
 
+#: Quantiles by all methods.
+QUANTILES = """
+np.percentile(x, 30)
+np.percentile(x, [10, 50, 99.5], axis=0)
+np.percentile(x, [10, 50, 99.5, 0, 100], axis=1)
+np.percentile(x, v[0]*v[0]*10)
+np.quantile(v, 0.25)
+np.quantile(v, 1)
+np.quantile(v, 2)
+np.quantile(f, 0.3)
+np.quantile(f, np.array([0.3, .9]))
+np.quantile(f, np.float32(0.3), axis=1)
+np.quantile(x, [0.1, 0.5], axis=1, keepdims=True)
+np.quantile(x, 0.3, axis=(0,1), keepdims=True)
+np.quantile(i, 0.3)
+np.quantile(u, [0.3, 0.9], axis=0)
+np.quantile(x>0, 0.3)
+np.quantile(x, [[0.1, .2],[.3,.5]], axis=1)
+np.quantile(np.where(x > 1, np.nan, x), 0.3, axis=1)
+np.quantile(np.where(x > 1, np.nan, x), [.1,.2,.3,.4,.5], axis=0)
+np.quantile(v, 0.4, method='lower')
+np.quantile(v, [0.4, 0.5], method='higher')
+np.quantile(v, 0.4, method='nearest')
+np.quantile(v, 0.4, method='midpoint')
+np.quantile(x, 0.4, axis=1, method='inverted_cdf')
+np.quantile(x, [0.4, .7], axis=1, method='averaged_inverted_cdf')
+np.quantile(x, 0.4, axis=1, method='closest_observation')
+np.quantile(x, 0.4, axis=1, method='interpolated_inverted_cdf')
+np.quantile(x, [.0, 0.4, .99, 1.0], axis=0, method='hazen')
+np.quantile(x, 0.4, axis=1, method='weibull')
+np.quantile(x, 0.9, axis=1, method='median_unbiased')
+np.quantile(x, 0.01, axis=1, method='normal_unbiased')
+np.quantile(x, 0.01, axis=1, method='nosuch')
+np.quantile(v, 0.4, weights=v*v, method='inverted_cdf')
+np.quantile(x, [0.4, .9], axis=1, weights=y*y, method='inverted_cdf')
+np.quantile(x, 0.4, axis=0, weights=w*w, method='inverted_cdf')
+np.quantile(x, 0.4, axis=0, weights=w, method='inverted_cdf')
+np.nanpercentile(np.where(m, x, np.nan), 30, axis=0)
+np.nanpercentile(np.where(m, x, np.nan), [30, 50, 60, 99], axis=1)
+np.nanquantile(np.where(m, x, np.nan), 0.3)
+np.nanquantile(np.where(x > -9, np.nan, x), 0.3)
+np.nanquantile(np.where(m, f, np.float32(np.nan)), 0.3, axis=1)
+np.nanquantile(np.where(m, f, np.float32(np.nan)), [0.3], axis=1)
+np.nanquantile(i, 0.3)
+np.nanquantile(np.where(m, x, np.nan), 0.3, axis=1, method='nearest', keepdims=True)
+np.quantile(x, 0.3, axis=1, out=w); return w
+np.percentile(f, 50, axis=1, out=w); return w
+"""
+#: Methods of ufuncs, functions of SciPy's, elements taken for others.
+UFUNCS = """
+np.flatnonzero(v > 0)
+np.lib.stride_tricks.sliding_window_view(v, 3)
+np.lib.stride_tricks.sliding_window_view(x, (2, 2))
+np.lib.stride_tricks.sliding_window_view(x, n, axis=1).sum(axis=-1)
+np.add(x, 1, where=m)[m]
+np.sqrt(np.abs(x), where=m)[m]
+np.power(x, 2, where=m, out=np.zeros_like(x))
+np.power(i, j, where=j > 0, out=np.zeros_like(i))
+np.divide(x, y, where=m, out=x*0)
+np.divmod(x, y, where=m, out=(x*0, y*0))
+np.add(x, y, out=x, where=m); return x
+np.negative.at(i, j); return i
+np.negative.at(v, 0); return v
+np.sqrt.at(v, slice(0, 3)); return v
+np.add.reduceat(v, [0, 2, 4])
+np.add.reduceat(x, [0, 3, 1], axis=1)
+np.maximum.reduceat(x, [0, 2])
+np.add.reduceat(v, j)
+np.multiply.reduceat(i, [0, 3])
+np.logical_or.reduceat(m, [0, 2], axis=1)
+np.add.reduceat(v, [9])
+np.add.reduceat(u, [0, 1])
+np.floor_divide.reduce(i[::-1]+1)
+np.power.accumulate(v*v)
+np.subtract.accumulate(v)
+np.minimum.accumulate(x, axis=1)
+np.subtract.outer(v, w)
+np.divide.reduce(v)
+np.arctan2.accumulate(v)
+np.fmod.reduce(v)
+np.subtract.reduce(v, keepdims=True)
+np.copysign.reduce(v)
+np.hypot.reduce(x, axis=0)
+np.bitwise_or.reduceat(i, [0, 2])
+np.greater.outer(i, j)
+np.logaddexp2.reduce(v)
+x.view(np.int64)
+x.view('f8')
+f.view(np.int32)
+f.view(np.uint32) >> 23
+x.view(np.uint64).view(np.float64)
+x[0].view(np.int64)[1:]
+m.view(np.uint8)
+m.view(np.int8).sum()
+u.view(bool)
+a = x.view(np.int64); a[0] = 0; return x
+np.sum(x.flat)
+np.float64(3).view(np.int64) + i
+scipy.special.sici(x)
+scipy.special.airy(x)
+scipy.special.ellipj(v, 0.3)
+scipy.special.fresnel(x)
+scipy.special.shichi(x)[1] * 2
+scipy.special.polygamma(1, x*x+1)
+scipy.special.polygamma(0, x*x+1)
+scipy.special.polygamma(i, v[:6]*v[:6]+1)
+scipy.special.zeta(x*x+2)
+scipy.special.zeta(2, x*x+2)
+scipy.special.comb(i, j)
+scipy.special.comb(9, i)
+scipy.special.comb(i, 2, repetition=True)
+scipy.special.perm(5, i)
+scipy.special.factorial(i)
+scipy.special.factorial(v*v)
+scipy.special.multigammaln(x*x+3, 2)
+scipy.special.logsumexp(x)
+scipy.special.logsumexp(x, axis=1, b=y*y)
+scipy.special.softmax(x, axis=1)
+scipy.special.log_softmax(x, axis=1)
+scipy.special.sinc(x)
+scipy.special.expit(x)
+scipy.special.digamma(x)
+scipy.special.betaln(x*x, y*y)
+scipy.special.erfinv(x/9)
+"""
+#: Places, repeats, bits, loops that NumPy goes through for the user, polynomials.
+LOOPS = """
+np.histogram2d(v, v*v)
+np.histogram2d(v, v*v, bins=4, range=[[-3, 3], [0, 3]])
+np.histogramdd(x[:,:2], bins=3, range=[[-1,1],[-2,2]], density=True)
+np.setdiff1d(i, j)
+np.ravel_multi_index((i, j), (4, 5))
+np.ravel_multi_index((i, j), (4, 5), order='F')
+np.ravel_multi_index((i, j), (2, 5))
+np.ravel_multi_index((i, j), (2, 3), mode=('wrap', 'clip'))
+np.ravel_multi_index(np.array([i, j]), (4, 5))
+np.unravel_index(i, (2, 3))
+np.unravel_index(i*7, (2, 3))
+np.unravel_index(np.argmax(x), x.shape)
+np.unravel_index(i, (2, n), order='F')
+np.choose(i, [v[:6], v[1:], i, 0])
+np.choose(i, x[:, :1])
+np.choose(i, [v[:6], v[1:]])
+np.choose(i, [v[:6], v[1:]], mode='wrap')
+i.choose([v[:6], v[1:]], mode='clip')
+np.choose(m, [x, y])
+np.repeat(x, [1, 2, 0, 3], axis=0)
+np.repeat(v, i.repeat(2)[:7])
+np.repeat(x, w.astype(int)**2, axis=0)
+np.repeat(x, i[:5] - 1, axis=1)
+np.repeat(i, i)
+v[:6].repeat(i)
+np.packbits(m)
+np.packbits(m, axis=1)
+np.packbits(m, axis=0, bitorder='little')
+np.packbits(i)
+np.packbits(x)
+np.unpackbits(u)
+np.unpackbits(u, axis=1)
+np.unpackbits(u, axis=0, bitorder='little')
+np.unpackbits(u, axis=1, count=5)
+np.unpackbits(u, axis=1, count=-5)
+np.unpackbits(u, axis=1, count=50)
+np.unpackbits(np.packbits(m, axis=1), axis=1, count=5) > 0
+np.min_scalar_type(x)
+np.min_scalar_type(3)
+np.einsum_path('ij,kj->ik', x, y)
+np.r_[x[0], 1]
+np.r_[v, 0, w]
+np.c_[v, v*2]
+np.r_['-1', x, y]
+np.r_[1:5, v]
+np.r_[0:1:5j, v]
+x[np.s_[1:3, ::2]]
+np.c_[x, w]
+np.polymul(v, w)
+np.polydiv(v, w)
+np.apply_along_axis(np.sum, 1, x)
+np.apply_along_axis(lambda r: r*2 - r[0], 0, x)
+np.apply_along_axis(lambda r: r.sum(), 0, x)
+np.vectorize(abs)(x)
+np.vectorize(lambda a, b: a if a > b else b)(x, y)
+np.vectorize(lambda a: a * 2 + 1)(i)
+np.fromfunction(lambda a, b: a + b, (n, 4))
+np.array_split(v, [2, n])
+np.trim_zeros(i)
+np.tril_indices(n)
+np.indices((n, 4))
+np.block([x, y])
+np.block([[x], [y]])
+np.block([1, v])
+np.nan_to_num(f)
+np.require(x, requirements='C')
+np.mask_indices(n, np.triu)
+np.shares_memory(x*1, y*1)
+np.may_share_memory(x, x*2)
+np.require(x, 'f', ['F'])
+np.polynomial.polynomial.polyval(x, v)
+np.polynomial.chebyshev.chebval(x, v)
+np.polynomial.legendre.legval(x, v)
+np.polynomial.hermite.hermval(x, v)
+np.polynomial.hermite_e.hermeval(x, v)
+np.polynomial.laguerre.lagval(x, v)
+np.polynomial.polynomial.polyval2d(v, v, x)
+np.polynomial.polynomial.polyvander(v, 3)
+np.polynomial.chebyshev.chebvander(v, 3)
+np.polynomial.polynomial.polyder(v)
+np.polynomial.polynomial.polyint(v)
+np.histogram(x, bins=s)[0][i]
+"""
+EVERY = (SEARCHES, FUNCTIONS, PARTS, QUANTILES, UFUNCS, LOOPS)
+
 
 def lines(*texts: str) -> list[str]:
     return [line for text in texts for line in text.strip().splitlines()]
 
 
-@pytest.mark.parametrize("call", lines(SEARCHES, FUNCTIONS, PARTS))
+@pytest.mark.parametrize("call", lines(*EVERY))
 def test_interpreted(call: str) -> None:
     calls.check(call)
 
 
-@pytest.mark.parametrize("call", lines(SEARCHES, FUNCTIONS, PARTS)[::5])
+@pytest.mark.parametrize("call", lines(*EVERY)[::8])
 def test_compiled(call: str) -> None:
     calls.check(call, compiled=True)
 
 
 @pytest.mark.parametrize("layout", "FAR")
-@pytest.mark.parametrize("call", lines(SEARCHES, FUNCTIONS)[::7])
+@pytest.mark.parametrize("call", lines(*EVERY)[::17])
 def test_layouts(call: str, layout: str) -> None:
     calls.check(call, layout=layout)
 
@@ -346,3 +558,47 @@ def test_lists_of_traced_numbers() -> None:
 
     x = np.arange(1.0, 6.0)
     calls.same(tracejit.function(f, on_unsupported="error")(x, 2.5), f(x, 2.5))
+
+
+def larger(a: float, b: float) -> float:
+    return a if a > b else a * b
+
+
+VECTORIZED = np.vectorize(larger)
+TYPED = np.vectorize(lambda a: a + 1, otypes=[float])
+
+
+@np.vectorize
+def both(a: int) -> tuple[int, bool]:
+    return a * 2, a > 0
+
+
+def test_functions_made_by_vectorize_outside() -> None:
+    def f(x, y):
+        return VECTORIZED(x, y), TYPED(x), both(x), VECTORIZED(x, 2)
+
+    g = tracejit.function(f, on_unsupported="error")
+    x, y = np.arange(-6.0, 6).reshape(3, 4), np.linspace(-1, 1, 4)
+    for rows in (3, 1):
+        calls.same(g(x[:rows], y), f(x[:rows], y))
+
+
+@pytest.mark.parametrize("char", "efd")
+def test_quantiles_of_many(char: str) -> None:
+    """Rows that are gone through, with NaN, with equal elements, in order."""
+
+    def f(x):
+        return (
+            np.quantile(x, 0.3), np.percentile(x, [2, 50, 98], axis=1),
+            np.percentile(x, [1, 2, 3, 50, 98], axis=0), np.nanquantile(x, 0.9, axis=1),
+            np.quantile(x, 0.3, method="nearest", axis=1),
+        )  # fmt: skip
+
+    g = tracejit.function(f, on_unsupported="error")
+    x = np.random.default_rng(3).normal(size=(7, 3_001)).astype(char)
+    x[1] = np.sort(x[1])
+    x[2] = x[2] > 0
+    calls.same(g(x), f(x))
+    x[4, 5] = np.nan
+    calls.same(g(x), f(x))
+    calls.same(g(x.T.copy().T), f(x))

@@ -17,6 +17,7 @@ from tracejit.arrays import (  # isort: skip
     creation,
     ranges,
     grids,
+    places,
     joining,
     picking,
     elementary,
@@ -42,12 +43,14 @@ from tracejit.arrays import (  # isort: skip
     windows,
     interpolation,
     quantiles,
+    asking,
 )
 
 __all__ = [
     "CREATORS",
     "FUNCTIONS",
     "applied",
+    "asking",
     "converter",
     "creation",
     "einsum",
@@ -69,6 +72,7 @@ __all__ = [
     "operators",
     "outputs",
     "picking",
+    "places",
     "quantiles",
     "ranges",
     "reductions",

@@ -5,6 +5,8 @@ NumPy dispatches on arrays, and on some lists of arrays. What it makes without a
 
 from __future__ import annotations
 
+import functools
+import types
 from typing import Any
 
 import numpy as np
@@ -15,11 +17,17 @@ from tracejit.arrays.lists import OF_LISTS, stacked
 from tracejit.ir import build, dims
 from tracejit.ir.types import INT64, canonical_dtype
 from tracejit.trace.lists import TracedList
-from tracejit.trace.tables import FUNCTIONS, SEVERAL, creates
+from tracejit.trace.tables import FUNCTIONS, SEVERAL, UFUNC_METHODS, creates
 from tracejit.trace.tracer import Tracer, is_number, value, wrap
 
 #: Modules whose functions give the same for the same arguments.
 _MODULES = ("numpy", "numpy.linalg", "numpy.fft", "numpy.lib.stride_tricks", "numpy.polynomial")
+#: Modules whose functions in Python are traced as they are written.
+_WRITTEN = {
+    *(f"numpy.polynomial.{name}" for name in
+      "polynomial chebyshev legendre hermite hermite_e laguerre polyutils".split()),
+    "scipy.special._basic", "scipy.special._spfun_stats",
+}  # fmt: skip
 _OTHERS = "load loadtxt genfromtxt fromfile memmap save savez savez_compressed savetxt".split()
 DISPATCHED = type(np.cov)
 
@@ -35,6 +43,28 @@ def is_applied(function: Any) -> bool:
     if isinstance(function, DISPATCHED):
         return function.__name__ not in _OTHERS
     return known and getattr(function, "__name__", "_").isidentifier() and _makes_arrays(function)
+
+
+class AppliedUfunc:
+    """A ufunc as the traced function sees it, with its methods."""
+
+    def __init__(self, ufunc: np.ufunc) -> None:
+        self.ufunc = ufunc
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return applied(self.ufunc, *args, **kwargs)
+
+    def attribute(self, name: str) -> Any:
+        """An attribute: of a method what takes lists of traced values."""
+        found = getattr(self.ufunc, name)
+        return functools.partial(applied, found) if name in UFUNC_METHODS else found
+
+
+def is_written(function: Any) -> bool:
+    """Whether `function` is a Python function of a module whose functions are traced as written."""
+    if not isinstance(function, types.FunctionType) or function.__name__.startswith("_"):
+        return False
+    return function.__module__ in _WRITTEN
 
 
 def _makes_arrays(function: Any) -> bool:
@@ -53,7 +83,7 @@ def applied(function: Any, *args: Any, **kwargs: Any) -> Any:
         return OF_LISTS[function](*args, **kwargs)
     values = [*args, *kwargs.values()]
     if SEVERAL.isdisjoint(map(type, values)) and traced(values):
-        if isinstance(function, np.ufunc):
+        if isinstance(getattr(function, "__self__", function), np.ufunc):
             args = tuple(_as_array(a) for a in args)
             if kwargs.get("out") is ...:  # which NumPy does not hand on
                 del kwargs["out"]
@@ -61,7 +91,6 @@ def applied(function: Any, *args: Any, **kwargs: Any) -> Any:
                 return Tracer(result.node) if isinstance(result, Tracer) else result
         elif function in FUNCTIONS:
             return FUNCTIONS[function](*map(_listed, args), **kwargs)
-        return function(*args, **kwargs)
     return _constants(function(*args, **kwargs))
 
 

@@ -45,14 +45,31 @@ class Flat:
             raise NotTraceable("an array is written into one element of x.flat", "index it first")
         put(self.base, places, value)
 
+    def _elements(self) -> Tracer:
+        node = self.base.node
+        return Tracer(build.reshape(node, (build.size(node),)))
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return getattr(ufunc, method)(*map(_read, inputs), **kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return function(*map(_read, args), **{k: _read(v) for k, v in kwargs.items()})
+
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise NotTraceable("x.flat is an operand", "use x.reshape(-1)")
 
-    __array__ = __array_ufunc__ = __array_function__ = _refuse
+    __array__ = _refuse
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
 
     def __getattr__(self, name: str) -> Any:
         raise NotTraceable(f"x.flat.{name} is not compiled", "use x.reshape(-1)")
+
+
+def _read(x: Any) -> Any:
+    """An operand, whose elements are those of an array where it is one's ``flat``."""
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(_read, x))
+    return x._elements() if isinstance(x, Flat) else x
 
 
 @method("flat")

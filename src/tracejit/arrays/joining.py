@@ -19,8 +19,9 @@ from tracejit.arrays.common import (
     same,
 )
 from tracejit.arrays.indexing import slice_bounds
+from tracejit.arrays.places import repeated
 from tracejit.arrays.shaping import _at_least_1d, _at_least_2d, _at_least_3d
-from tracejit.errors import NotTraceable, ShapeError
+from tracejit.errors import ShapeError
 from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
@@ -244,14 +245,16 @@ def unstack(x: Any, /, *, axis: Any = 0) -> tuple[Tracer, ...]:
 
 @implements(np.repeat)
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Tracer:
-    """``np.repeat`` by one count."""
+    """``np.repeat`` by one count, or one an element."""
     x = as_array(a).node
     if isinstance(repeats, (list, tuple)) and len(repeats) == 1:
         repeats = repeats[0]
-    if isinstance(repeats, (list, tuple, np.ndarray)) or (
-        isinstance(repeats, Tracer) and repeats.node.ndim
-    ):
-        raise NotTraceable("np.repeat by an array of counts is not compiled")
+    several = isinstance(repeats, (list, tuple, range, np.ndarray))
+    if several or (isinstance(repeats, Tracer) and repeats.node.ndim):
+        counts = as_array(repeats).node
+        if axis is None:
+            return repeated(build.reshape(x, (build.size(x),)), counts, 0)
+        return repeated(x, counts, axis_index(axis, x.ndim))
     times = length(repeats)
     if not at_least(times, 0):
         raise ValueError("negative dimensions are not allowed")

@@ -51,6 +51,10 @@ RULES: dict[Any, Rule] = {
     **dict.fromkeys((np.round, np.around), Rule(overlaps=True)),
     **dict.fromkeys((np.median, np.nanmedian, np.argmax, np.argmin, np.take, np.compress), Rule()),
     **dict.fromkeys((np.concatenate, np.stack, np.einsum), Rule()),
+    **dict.fromkeys((np.ptp, np.trace, np.fix, np.choose, np.nanmax, np.nanmin), Rule()),
+    **dict.fromkeys((np.nansum, np.nanprod, np.nancumsum, np.nancumprod, np.nanargmax), Rule()),
+    np.nanargmin: Rule(),
+    **dict.fromkeys((np.nanmean, np.nanvar, np.nanstd), Rule(rounded=True)),
     np.dot: Rule(in_order=True),
     **dict.fromkeys((np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft), Rule()),
 }

@@ -13,7 +13,7 @@ from tracejit.arrays.common import (
     call,
     check_cast,
     dim_node,
-    is_empty,
+    has_elements,
     join,
     length,
     strong,
@@ -109,7 +109,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: Any = 0) -> Tracer:
         if w.ndim != 1 or not build.solver().equal(w.shape[0], i.shape[0]):
             raise ValueError("The weights and list don't have the same length.")
     target = INT64 if w is None else FLOAT64
-    if is_empty(i.shape):
+    if not has_elements(i.shape):
         return Tracer(build.full((least,), zero(target)))
     check_cast(i.dtype, INT64, "safe")
     i = build.cast(i, INT64)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.arrays.common import axis_index, call, is_empty, join, strong
+from tracejit.arrays.common import axis_index, call, has_elements, join, strong
 from tracejit.arrays.indexing import getitem
 from tracejit.arrays.searching import lexsort
 from tracejit.errors import NotTraceable
@@ -63,7 +63,7 @@ def unique(
         x = build.transpose(x, [k, *(j for j in range(x.ndim) if j != k)])
     flat = x if rows else build.reshape(x, (build.size(x),))
     needed = return_index or return_inverse
-    if is_empty(flat.shape):
+    if not has_elements(flat.shape):
         raise NotTraceable("what is unique of nothing is not compiled")
     order: Node | None = None
     if rows:
@@ -121,7 +121,7 @@ def isin(
             "'sort' or None for kind."
         )
     flat = build.reshape(tests, (build.size(tests),))
-    if is_empty(flat.shape):
+    if not has_elements(flat.shape):
         found = build.full(x.shape, build.constant(False, BOOL))
     else:
         found = _found(*join(Tracer(x), Tracer(flat)))

@@ -23,7 +23,7 @@ from tracejit.arrays.common import (
     shape_argument,
 )
 from tracejit.errors import NotTraceable, ShapeError
-from tracejit.ir import build, dims
+from tracejit.ir import bits, build, dims
 from tracejit.ir.alias import Step
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
@@ -182,11 +182,16 @@ def flatten(x: Tracer, order: str = "C") -> Tracer:
 @method("view")
 def view(x: Tracer, dtype: Any = None, type: Any = None) -> Tracer:
     """``x.view()``: another array of the same memory."""
-    if x.kind != "array" or type is not None or dtype not in (None, x.node.dtype):
+    same = dtype is None or dtype == x.node.dtype
+    target = x.node.dtype if same else dtype_argument(dtype)
+    if type is not None or not (same or bits.is_possible(x.node.dtype, target)):
         raise NotTraceable(
-            "ndarray.view as another dtype or class is not compiled", "convert it by astype"
+            "ndarray.view as a dtype of another size, or a class, is not compiled",
+            "convert it by astype",
         )
-    return view_of(x, lambda n: n)
+    if same or x.kind != "array":
+        return view_of(x, lambda n: bits.taken(n, target))
+    return view_of(x, Step(bits.Taken(target), lambda a: a.view(target), distinct=True))
 
 
 # reshape ----------------------------------------------------------------------------------------

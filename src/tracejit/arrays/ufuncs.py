@@ -9,9 +9,12 @@ import numpy as np
 from tracejit.arrays import reductions
 from tracejit.arrays.common import (
     CONDITION,
+    at_least,
+    axis_index,
     check_output,
     check_owned,
     coerce,
+    dim_node,
     fits,
     is_empty,
     node_fits,
@@ -21,11 +24,12 @@ from tracejit.arrays.common import (
     told,
     write,
 )
+from tracejit.arrays.common import call as call_row
 from tracejit.arrays.numbers import COMPARISONS, PYTHON
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node, make
-from tracejit.ir.types import BOOL, same_values
+from tracejit.ir.types import BOOL, INT64, same_values
 from tracejit.trace.tables import UFUNC_METHODS
 from tracejit.trace.tracer import Operand, Tracer, is_number, operand, supported, value, wrap
 
@@ -54,6 +58,8 @@ def call(
 ) -> Any:
     """``ufunc(*inputs, …)``."""
     kept = None if where is True else _kept(ufunc, out)
+    if kept is not None and ufunc is np.power:  # which may refuse what is not asked for
+        inputs = (inputs[0], _asked(inputs[1], where))
     if ufunc in GENERALISED:
         result = GENERALISED[ufunc](*inputs, dtype=dtype, **other)
     else:
@@ -62,7 +68,11 @@ def call(
         loop = _signature(ufunc, dtype, signature if signature is not None else sig)
         result = _elementwise(ufunc, [operand(i) for i in inputs], casting, loop)
     if kept is not None:
-        result = _chosen(where, result.node, kept, ufunc, casting)
+        parts = result if isinstance(result, tuple) else (result,)
+        chosen = tuple(
+            _chosen(where, r.node, k, ufunc, casting) for r, k in zip(parts, kept, strict=True)
+        )
+        result = chosen if isinstance(result, tuple) else chosen[0]
     return _into(out, result, ufunc, casting)
 
 
@@ -81,7 +91,8 @@ def _signature(ufunc: np.ufunc, dtype: Any, signature: Any) -> Any:
 
 
 def _elementwise(ufunc: np.ufunc, args: list[Operand], casting: str, signature: Any) -> Any:
-    rows = SEVERAL.get(ufunc)
+    names = SEVERAL.get(ufunc)
+    rows = ops.rows_of(ufunc) if names is None else [ops.ELEMENTWISE[name] for name in names]
     row = None if rows else ops.row_of(ufunc)
     if rows is None and row is None:
         raise NotTraceable(f"the ufunc {ufunc.__name__} is not compiled")
@@ -100,8 +111,8 @@ def _elementwise(ufunc: np.ufunc, args: list[Operand], casting: str, signature: 
         _refuse_negative_power(args)
     if rows:
         return tuple(
-            value(build.apply(ops.ELEMENTWISE[name], nodes, supported(dtypes[ufunc.nin + k])))
-            for k, name in enumerate(rows)
+            value(build.apply(each, nodes, supported(dtypes[ufunc.nin + k])))
+            for k, each in enumerate(rows)
         )
     assert row is not None
     result = build.apply(row, nodes, supported(dtypes[-1]))
@@ -161,27 +172,35 @@ def _into(out: Any, result: Any, ufunc: np.ufunc, casting: str) -> Any:
     return final if isinstance(result, tuple) else final[0]
 
 
-def _kept(ufunc: np.ufunc, out: Any) -> Tracer:
-    """The array of ``out=`` that keeps its elements where ``where=`` is false."""
-    target = out[0] if isinstance(out, tuple) and len(out) == 1 else out
-    if target is None or target is ...:
-        raise NotTraceable(
-            "where= of a ufunc leaves elements without a value", "use np.where(condition, a, b)"
-        )
-    if not isinstance(target, Tracer) or ufunc in GENERALISED or ufunc.nout > 1:
+def _kept(ufunc: np.ufunc, out: Any) -> tuple[Tracer | None, ...]:
+    """The arrays of ``out=`` that keep their elements where ``where=`` is false, if there are."""
+    targets = out if isinstance(out, tuple) else (out,) * ufunc.nout
+    if ufunc in GENERALISED:
         raise NotTraceable("where= of this ufunc is not compiled", "use np.where(condition, a, b)")
-    if ufunc is np.power:  # which may refuse what is not asked for
-        raise NotTraceable("where= of np.power is not compiled", "use np.where(condition, a, b)")
-    return target
+    found = tuple(None if t is ... else t for t in targets)
+    if not all(t is None or isinstance(t, Tracer) for t in found):
+        raise NotTraceable("out= is given an array that is not traced")
+    return found
 
 
-def _chosen(where: Any, node: Node, kept: Tracer, ufunc: np.ufunc, casting: str) -> Tracer:
-    """`node` where a mask is true, and what `kept` has elsewhere."""
-    mask, dtype = strong(where), kept.node.dtype
-    shape = kept.node.shape
+def _asked(exponent: Any, where: Any) -> Any:
+    """An exponent, where it counts."""
+    mask, node = strong(where), operand(exponent)
+    if isinstance(node, Node) and node.dtype.kind == "i" and not node.type.weak:
+        return Tracer(build.where(mask, node, build.constant(0, node.dtype)))
+    return exponent
+
+
+def _chosen(where: Any, node: Node, kept: Tracer | None, ufunc: np.ufunc, casting: str) -> Tracer:
+    """`node` where a mask is true, and what `kept` has elsewhere; without it, that is anything."""
+    mask = strong(where)
+    if mask.dtype != BOOL:
+        raise NotTraceable("where= is no mask for the elements of out=")
+    if kept is None:
+        return value(build.broadcast_to(node, build.broadcast_shapes([node.shape, mask.shape])))
+    dtype, shape = kept.node.dtype, kept.node.shape
     wide = build.broadcast_shapes([shape, node.shape, mask.shape])
-    same = len(wide) == len(shape) and all(map(build.solver().equal, wide, shape))
-    if mask.dtype != BOOL or not same:
+    if len(wide) != len(shape) or not all(map(build.solver().equal, wide, shape)):
         raise NotTraceable("where= is no mask for the elements of out=")
     check_output(ufunc, node.dtype, dtype, casting)
     mask, new = (build.broadcast_to(x, shape) for x in (mask, build.cast(node, dtype)))
@@ -263,16 +282,79 @@ def outer(ufunc: np.ufunc, a: Any, b: Any, **kwargs: Any) -> Any:
     return call(ufunc, left, right, **kwargs)
 
 
-def _refused(name: str) -> Any:
-    def refuse(ufunc: np.ufunc, *args: Any, **kwargs: Any) -> Any:
-        raise NotTraceable(f"{ufunc.__name__}.{name} is not compiled")
-
-    return refuse
+#: Segments that are reduced one by one.
+_SEGMENTS = 64
 
 
-UFUNC_METHODS.update(
-    reduce=reduce,
-    accumulate=accumulate,
-    outer=outer,
-    reduceat=_refused("reduceat"),
-)
+def reduceat(
+    ufunc: np.ufunc, array: Any, indices: Any, axis: Any = 0, dtype: Any = None, out: Any = None
+) -> Any:
+    """``ufunc.reduceat``: from each index up to the next one, or one element alone."""
+    x, at = wrap(array), strong(indices)
+    if not x.node.ndim:
+        raise TypeError("cannot reduceat on a scalar")
+    if at.dtype.kind not in "iu" or at.ndim != 1:
+        raise NotTraceable(f"{ufunc.__name__}.reduceat at what is no vector of integers")
+    k = axis_index(axis, x.node.ndim)
+    node = build.transpose(strong(x), [k, *(j for j in range(x.node.ndim) if j != k)])
+    n = node.shape[0]
+    at = build.cast(at, INT64)
+    known = build.solver().fixed(at)
+    if known is not None and len(known) <= _SEGMENTS:
+        result = _pieces(ufunc, node, known.tolist(), dtype)
+    else:
+        result = _masked(ufunc, node, at, n, dtype)
+    return Tracer(build.transpose(result, [*range(1, k + 1), 0, *range(k + 1, result.ndim)]))
+
+
+def _pieces(ufunc: np.ufunc, x: Node, starts: list[int], dtype: Any) -> Node:
+    n = x.shape[0]
+    rest = tuple((0, 1, k) for k in range(1, x.ndim))
+    found = []
+    for start, stop in zip(starts, [*starts[1:], None], strict=True):
+        if start < 0 or not at_least(n, start + 1):
+            raise IndexError(f"index {start} out-of-bounds in {ufunc.__name__}.reduceat [0, n)")
+        if stop is not None and not at_least(n, stop):
+            raise IndexError(f"index {stop} out-of-bounds in {ufunc.__name__}.reduceat [0, n)")
+        count = (
+            1
+            if stop is not None and stop <= start
+            else dims.sub(n if stop is None else stop, start)
+        )
+        part = build.view(x, (count, *x.shape[1:]), ((start, 1, 0), *rest))
+        one = reductions.reduce(ufunc, Tracer(part), 0, dtype).node
+        found.append(build.expand_dims(one, (0,)))
+    return build.concatenate(found, 0)
+
+
+def _masked(ufunc: np.ufunc, x: Node, starts: Node, n: Any, dtype: Any) -> Node:
+    """Every segment of all elements, of which the others do nothing."""
+    row = ops.REDUCED.get(reductions.SAME.get(ufunc, ufunc))
+    if row is None:
+        raise NotTraceable(f"{ufunc.__name__}.reduceat at computed places is not compiled")
+    length, count = dim_node(n), starts.shape[0]
+    inside = call_row(
+        "logical_and", call_row("greater_equal", starts, 0), call_row("less", starts, length)
+    )
+    every = build.reduce("all", inside, (0,))
+    build.solver().require(every, every, every)
+    x = build.cast(x, reductions.accumulator(ufunc, x.dtype, dtype))
+    following = build.concatenate(
+        [build.view(starts, (dims.sub(count, 1),), ((1, 1, 0),)), build.full((1,), length)], 0
+    )
+    stops = call_row("maximum", following, call_row("add", starts, 1))
+    places = build.iota(n)
+    low, high = (build.expand_dims(v, (1,)) for v in (starts, stops))
+    own = call_row(
+        "logical_and", call_row("greater_equal", places, low), call_row("less", places, high)
+    )
+    own = build.expand_dims(own, [2 + j for j in range(x.ndim - 1)])
+    nothing = build.constant(ops.identity(row.name, x.dtype), x.dtype)
+    return build.reduce(row.name, build.where(own, build.expand_dims(x, (0,)), nothing), (1,))
+
+
+def _between(x: Node, low: Any, high: Node) -> Node:
+    return call_row("logical_and", call_row("greater_equal", x, low), call_row("less", x, high))
+
+
+UFUNC_METHODS.update(reduce=reduce, accumulate=accumulate, outer=outer, reduceat=reduceat)

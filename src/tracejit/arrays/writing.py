@@ -29,7 +29,7 @@ from tracejit.ir.node import Node
 from tracejit.ir.types import BOOL, same_values
 from tracejit.trace.memory import follow
 from tracejit.trace.mixed import Mixed
-from tracejit.trace.tables import UFUNC_METHODS, implements, method
+from tracejit.trace.tables import METHODS, UFUNC_METHODS, implements, method
 from tracejit.trace.tracer import Tracer, is_number, operand, view_of
 
 
@@ -192,6 +192,9 @@ def at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = None) -> None:
     if not isinstance(a, Tracer) or a.kind != "array":
         raise NotTraceable(f"np.{ufunc.__name__}.at into an array that is not traced")
     row = ops.row_of(ufunc)
+    if ufunc.nin == 1 and b is None and row is not None:
+        METHODS["at_each"](ufunc, a, indices)
+        return
     if b is None or row is None or ufunc.nin != 2 or row.trap:
         raise NotTraceable(f"np.{ufunc.__name__}.at is not compiled")
     if not a.owned:  # into which NumPy writes

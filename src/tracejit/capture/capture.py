@@ -325,6 +325,8 @@ class Capture:
             owner = self.read(value.__self__, f"{expression}.__self__", f"the object of {path}")
             function = self.stand_in(value.__func__, f"{expression}.__func__", path)
             return types.MethodType(function, owner)
+        if type(value) is np.vectorize:
+            return numpys.outside(self, value, expression, path)
         if isinstance(value, functools.partial):
             return functools.partial(
                 self.read(value.func, f"{expression}.func", path),

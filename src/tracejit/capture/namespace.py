@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.arrays import CREATORS
-from tracejit.arrays.applied import applied, is_applied
+from tracejit.arrays.applied import AppliedUfunc, applied, is_applied, is_written
 from tracejit.arrays.special import special
 from tracejit.capture.bytecode import CALLED
 from tracejit.capture.generators import RANDOM_HINT, make_generator, of_global_state
@@ -409,8 +409,11 @@ def replacement(value: Any) -> Any:
         found = CREATORS.get(value) or special(value)
     except TypeError:  # unhashable
         return value
+    if found is None and is_written(value):
+        found = METHODS["as_written"](value)
     if found is None and is_applied(value):
-        found = functools.partial(applied, value)
+        is_ufunc = isinstance(value, np.ufunc)
+        found = AppliedUfunc(value) if is_ufunc else functools.partial(applied, value)
     if found is not None:
         return stand_in_for(value, found)
     module = getattr(value, "__module__", None)

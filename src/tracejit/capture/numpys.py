@@ -16,9 +16,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from tracejit.arrays.applied import DISPATCHED, applied
+from tracejit.arrays.applied import DISPATCHED, applied, is_written
 from tracejit.arrays.creation import traced
 from tracejit.arrays.quantiles import quantile, without_nan
+from tracejit.capture import written
 from tracejit.capture.builtins import BUILTINS
 from tracejit.capture.bytecode import CALLED, mark_calls
 from tracejit.capture.modules import is_of_class
@@ -26,19 +27,21 @@ from tracejit.capture.namespace import called, replacement
 from tracejit.capture.rewrite.calls import CONTROL
 from tracejit.capture.rewrite.function import rewritten
 from tracejit.capture.rewrite.traced import TracedControl
-from tracejit.trace.tables import CREATORS, FUNCTIONS
+from tracejit.errors import NotTraceable
+from tracejit.trace.tables import CREATORS, FUNCTIONS, METHODS, creates, method
 from tracejit.trace.trace import current
+from tracejit.trace.tracer import Tracer, as_array
 
 #: Functions of NumPy's that are traced as they are written.
 NAMES = (
-    "apply_over_axes array_equiv average block common_type convolve corrcoef correlate cov cross "
-    "cumulative_prod cumulative_sum delete diag_indices_from diagflat ediff1d geomspace gradient "
-    "histogram2d histogramdd i0 insert interp intersect1d isneginf isposinf "
-    "logspace nan_to_num nanpercentile nanquantile pad percentile piecewise poly polyadd polyder "
-    "polydiv polyfit polyint polymul polysub polyval put_along_axis quantile real_if_close resize "
-    "roots setdiff1d setxor1d sort_complex trapezoid tril_indices tril_indices_from trim_zeros "
-    "triu_indices triu_indices_from union1d unwrap vander diag_indices mask_indices unique_all "
-    "unique_counts unique_inverse unique_values"
+    "apply_over_axes array_equiv average block common_type convolve corrcoef correlate cov "
+    "cross cumulative_prod cumulative_sum delete diag_indices diag_indices_from diagflat "
+    "ediff1d fromfunction geomspace histogram2d histogramdd i0 indices insert interp "
+    "intersect1d isneginf isposinf logspace mask_indices nan_to_num nanpercentile nanquantile "
+    "pad percentile piecewise poly polyadd polyder polyfit polyint polysub polyval "
+    "put_along_axis quantile real_if_close resize roots setdiff1d setxor1d sort_complex "
+    "trapezoid tril_indices tril_indices_from trim_zeros triu_indices triu_indices_from "
+    "union1d unique_all unique_counts unique_inverse unique_values unwrap vander"
 ).split()
 
 
@@ -140,7 +143,7 @@ _plain = _Copies()
 _controlled: MutableMapping[TracedControl, _Copies] = WeakKeyDictionary()
 
 
-def copy_of(f: types.FunctionType) -> Callable[..., Any]:
+def copy_of(f: Any) -> Callable[..., Any]:
     """The copy of a function of NumPy's for the trace at hand."""
     trace = current()
     control = None if trace is None or trace.capture is None else trace.capture.control
@@ -151,16 +154,16 @@ def copy_of(f: types.FunctionType) -> Callable[..., Any]:
     return _controlled[control].of(f)
 
 
-def _traced_as_written(function: Any) -> None:
-    """Let a trace find `function` of NumPy's."""
+def _traced_as_written(function: Any, code: Any = None) -> None:
+    """Let a trace find `function` of NumPy's, as it is written or by other `code`."""
     dispatched = isinstance(function, DISPATCHED)
-    code: Any = getattr(function, "_implementation", function)
+    code = code or getattr(function, "_implementation", function)
 
     def run(*args: Any, **kwargs: Any) -> Any:
         return copy_of(code)(*args, **kwargs)
 
     def created(*args: Any, **kwargs: Any) -> Any:
-        if traced([*args, *kwargs.values()]):
+        if traced([*args, *kwargs.values()]) or any(map(callable, args)):
             return run(*args, **kwargs)
         return applied(function, *args, **kwargs)
 
@@ -173,3 +176,94 @@ def _traced_as_written(function: Any) -> None:
 
 for _name in NAMES:
     _traced_as_written(getattr(np, _name))
+for _name in ("apply_along_axis", "gradient", "polydiv", "polymul"):
+    _traced_as_written(getattr(np, _name), getattr(written, _name))
+
+
+@method("at_each")
+def _at_each(*args: Any) -> None:
+    copy_of(written.at_each)(*args)
+
+
+@method("written")
+def _written(function: Any) -> Callable[..., Any] | None:
+    """What traces a dispatched function of a module whose functions are traced as written."""
+    code = getattr(function, "_implementation", None)
+    return _as_written(code) if is_written(code) else None
+
+
+@method("as_written")
+def _as_written(function: Any) -> Callable[..., Any]:
+    """What stands for a function of NumPy's or SciPy's that is traced as it is written."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if traced([*args, *kwargs.values()]):
+            return copy_of(function)(*args, **kwargs)
+        return applied(function, *args, **kwargs)
+
+    return run
+
+
+def _indexed(maker: Any) -> None:
+    """Let a trace find one of NumPy's objects that join what they are indexed by."""
+    code = type(maker).__getitem__ if "__getitem__" in vars(type(maker)) else None
+    for cls in type(maker).__mro__:
+        code = code or vars(cls).get("__getitem__")
+
+    @creates(maker)
+    def run(key: Any) -> Any:
+        return copy_of(code)(maker, key)
+
+
+_indexed(np.r_)
+_indexed(np.c_)
+
+
+@creates(np.vectorize)
+class Vectorized:
+    """``np.vectorize``: a function of Python's numbers, for each element of arrays."""
+
+    def __init__(
+        self,
+        pyfunc: Any,
+        otypes: Any = None,
+        doc: Any = None,
+        excluded: Any = None,
+        cache: bool = False,
+        signature: Any = None,
+    ) -> None:
+        if signature is not None:
+            raise NotTraceable("np.vectorize with a signature is not compiled")
+        self.pyfunc = pyfunc
+        self._otypes = None if otypes is None else [np.dtype(otype) for otype in otypes]
+        self._excluded = set(excluded or ())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            raise NotTraceable("np.vectorize with named arguments is not compiled")
+        places = [k for k in range(len(args)) if k not in self._excluded]
+        if not places:
+            return self.pyfunc(*args)
+
+        def fill(values: Any) -> list[Any]:
+            found = list(args)
+            for k, v in zip(places, values, strict=True):
+                found[k] = METHODS["item"](v) if isinstance(v, Tracer) else v
+            return found
+
+        arrays = [as_array(args[k]) for k in places]
+        return copy_of(written.vectorized)(self.pyfunc, self._otypes, arrays, fill)
+
+
+def outside(capture: Any, made: Any, expression: str, path: str) -> Vectorized:
+    """What stands for one that was made outside, whose function is read and traced."""
+    for name in ("otypes", "signature"):
+        text = repr(getattr(made, name))
+        capture.guard(text, f"repr({expression}.{name})", f"{path}.{name}")
+    capture.guard(True, f"(not {expression}.excluded)", f"{path}.excluded")
+    function = capture.read(made.pyfunc, f"{expression}.pyfunc", f"{path}.pyfunc")
+    if made.signature is not None or made.excluded:
+        raise NotTraceable(
+            "np.vectorize with a signature, or without some arguments, is not compiled"
+        )
+    return Vectorized(function, made.otypes)

@@ -9,6 +9,7 @@ from typing import Any
 class StandIn:
     """`real`, except that a call is answered by `call`: an index, of what only takes indices.
 
+    Attributes too, where that has an `attribute` for them.
     Whatever else is asked (name, documentation, class, equality, hash, text) the real object
     answers. There is one for each real object, so that ``is`` finds it equal to itself.
     """
@@ -26,7 +27,9 @@ class StandIn:
         return real[key] if callable(real) else call(key)
 
     def __getattribute__(self, name: str) -> Any:
-        return getattr(_parts(self)[0], name)
+        real, call = _parts(self)
+        attribute = getattr(type(call), "attribute", None)
+        return getattr(real, name) if attribute is None else attribute(call, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(_parts(self)[0], name, value)  # what has a stand-in refuses it

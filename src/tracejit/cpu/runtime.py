@@ -12,6 +12,7 @@ from tracejit.cpu.library.positions import position_in
 from tracejit.cpu.library.selection import middle_rows
 from tracejit.cpu.library.sorting import argsort_rows, sort_rows
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
+from tracejit.intrinsics.bits import *  # noqa: F403
 from tracejit.intrinsics.cast import *  # noqa: F403
 from tracejit.intrinsics.fetch import fetch
 from tracejit.intrinsics.half import half_load, half_round, half_store

@@ -13,6 +13,7 @@ from tracejit.cuda.machine.shared import group, groups, shared, thread, threads,
 from tracejit.cuda.machine.teams import sum_teams
 from tracejit.cuda.machine.views import affine
 from tracejit.intrinsics.arithmetic import *  # noqa: F403
+from tracejit.intrinsics.bits import *  # noqa: F403
 from tracejit.intrinsics.cast import *  # noqa: F403
 from tracejit.intrinsics.define import define
 from tracejit.intrinsics.half import half_load, half_round, half_store

@@ -50,39 +50,61 @@ sorts_before = define(
 def _search(
     context: Any, b: ir.IRBuilder, tys: Any, array: ir.Value, value: ir.Value, right: bool
 ) -> ir.Value:
-    """Halves what is left by a choice, not a jump, which would not be foreseen."""
+    """How many elements of a sorted array come before a value, or do not come after it."""
     model = context.data_model_manager[tys[0].dtype]
-    count = b.extract_value(array, context.data_model_manager[tys[0]].get_field_position("shape"))
-    count = b.extract_value(count, 0)
-    low, left = (cgutils.alloca_once_value(b, v) for v in (_INT(0), count))
+    place = context.data_model_manager[tys[0]].get_field_position("shape")
+    count = b.extract_value(b.extract_value(array, place), 0)
+    found = cgutils.alloca_once_value(b, count)
 
-    def passed(at: ir.Value) -> ir.Value:
+    def element(at: ir.Value) -> ir.Value:
         address = element_address(context, b, tys[0], array, (at,), rows=tys[0].layout == "C")
-        x = model.from_data(b, b.load(address))
+        return model.from_data(b, b.load(address))
+
+    def comes(at: ir.Value) -> ir.Value:
+        x = element(at)
         return b.not_(before(b, tys[1], value, x)) if right else before(b, tys[1], x, value)
 
-    more, done = (b.append_basic_block(name) for name in ("search", "found"))
-    end = b.append_basic_block("ended")
-    some = b.icmp_signed(">", count, _INT(0))
-    b.cbranch(some, more, end)
+    def real_comes(at: ir.Value) -> ir.Value:  # NaN is greater than all numbers
+        return b.fcmp_ordered("<=" if right else "<", element(at), value)
+
+    def is_number(at: ir.Value) -> ir.Value:
+        return b.not_(is_nan(b, element(at)))
+
+    if kind(tys[1]) != "f":
+        _halve(b, count, found, comes)
+        return b.load(found)
+    with b.if_else(is_nan(b, value), likely=False) as (none, number):
+        with none:
+            if not right:
+                _halve(b, count, found, is_number)
+        with number:
+            _halve(b, count, found, real_comes)
+    return b.load(found)
+
+
+def _halve(b: ir.IRBuilder, count: ir.Value, found: ir.Value, comes: Any) -> None:
+    """Find the first place that does not come: by choices, as jumps would not be foreseen."""
+    left = cgutils.alloca_once_value(b, count)
+    b.store(_INT(0), found)
+    more, step, last, end = (
+        b.append_basic_block(name) for name in ("search", "step", "last", "ended")
+    )
+    b.cbranch(b.icmp_signed(">", count, _INT(0)), more, end)
     b.position_at_end(more)
-    size = b.load(left)
-    half, start = b.lshr(size, _INT(1)), b.load(low)
-    at = b.add(start, half)
-    inside = b.icmp_signed(">", size, _INT(1))
-    step, last = (b.append_basic_block(name) for name in ("step", "last"))
-    b.cbranch(inside, step, last)
+    size, start = b.load(left), b.load(found)
+    b.cbranch(b.icmp_signed(">", size, _INT(1)), step, last)
     b.position_at_end(step)
-    b.store(b.select(passed(b.sub(at, _INT(1))), at, start), low)
+    half = b.lshr(size, _INT(1))
+    at = b.add(start, half)
+    chosen = b.select(comes(b.sub(at, _INT(1))), at, start)
+    chosen.set_metadata("unpredictable", b.module.add_metadata([]))
+    b.store(chosen, found)
     b.store(b.sub(size, half), left)
     b.branch(more)
     b.position_at_end(last)
-    b.store(b.add(start, b.zext(passed(start), _INT)), low)
-    b.branch(done)
-    b.position_at_end(done)
+    b.store(b.add(start, b.zext(comes(start), _INT)), found)
     b.branch(end)
     b.position_at_end(end)
-    return b.load(low)
 
 
 def _searching(side: str) -> Any:

@@ -397,6 +397,23 @@ def row_of(ufunc: np.ufunc) -> Elementwise | None:
     return row
 
 
+def rows_of(ufunc: np.ufunc) -> tuple[Elementwise, ...] | None:
+    """The rows of a ufunc of ``scipy.special`` with several outputs, one each; None of others."""
+    if ufunc.nout == 1 or ufunc.signature is not None:
+        return None
+    module = _special_module(ufunc)
+    if module is None:
+        return None
+    found = []
+    for k in range(ufunc.nout):
+        name = f"{ufunc.__name__}_{k}"
+        if name not in ELEMENTWISE:
+            more = {"module": module, "reference_name": ufunc.__name__, "output": k}
+            ELEMENTWISE[name] = _loop(name, ufunc.nin, **more)
+        found.append(ELEMENTWISE[name])
+    return tuple(found)
+
+
 def _special_module(ufunc: np.ufunc) -> str | None:
     """Where in SciPy `ufunc` lives; looked up only when the caller has imported SciPy."""
     for module in ("scipy.special", "scipy.special._ufuncs"):

@@ -106,8 +106,11 @@ def _store_expensive(
         moved = len(users[node]) > 1 and any(u.op is ops.VIEW for u in users[node])
         rebroadcast = any(_broadcasts_outer(u) for u in users[node])
         gathered = any(u.op is ops.GATHER for u in users[node])
+        # A store waits for its address, and all loads behind it may be of that place.
+        place = any(u.op is ops.SCATTER and node in u.args[2:] for u in users[node])
         if (
-            (cost[node] > costs.recompute and (len(readers) > 1 or moved))
+            (cost[node] > costs.recompute and place)
+            or (cost[node] > costs.recompute and (len(readers) > 1 or moved))
             or (cost[node] > costs.rebroadcast and rebroadcast)
             or (cost[node] > costs.recompute and gathered and len(users[node]) > 1)
         ):

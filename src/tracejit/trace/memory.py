@@ -16,7 +16,7 @@ from weakref import ReferenceType, WeakValueDictionary
 import numpy as np
 
 from tracejit.errors import NotTraceable
-from tracejit.ir import build, dims, ops, scalars
+from tracejit.ir import bits, build, dims, ops, scalars
 from tracejit.ir.alias import Step
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
@@ -173,6 +173,12 @@ _PARTS: tuple[Any, ...] = (build.real, build.imag)
 
 def written(base: Node, path: Path, node: Node) -> Node:
     """`base`, where what `path` leads to is `node`."""
+    taken = next((k for k, step in enumerate(path) if isinstance(step.nodes, bits.Taken)), None)
+    if taken is not None:
+        whole, after = follow(path[:taken], base), path[taken + 1 :]
+        new = written(path[taken](whole), after, node) if after else node
+        made = bits.taken(new, whole.dtype)
+        return written(base, path[:taken], made) if taken else made
     part = next((k for k, step in enumerate(path) if step.nodes in _PARTS), None)
     if part is not None:
         whole = follow(path[:part], base)

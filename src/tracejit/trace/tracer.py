@@ -163,7 +163,7 @@ class Tracer:
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if not SEVERAL.isdisjoint(types) and func not in WRITERS:
             return NotImplemented  # theirs
-        implementation = FUNCTIONS.get(func)
+        implementation = FUNCTIONS.get(func) or METHODS["written"](func)
         if implementation is None:
             name = f"{getattr(func, '__module__', 'numpy')}.{func.__name__}"
             raise NotTraceable(f"{name} is not compiled")
