@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracejit.errors import InvalidGraphError
-from tracejit.ir import build, control, dims, node, ops
+from tracejit.ir import build, control, dims, gufuncs, node, ops
 from tracejit.ir.closing import Body
 from tracejit.ir.graph import Check, Graph, substitute
 from tracejit.ir.interpret import evaluate
@@ -519,6 +519,10 @@ STRUCTURAL: dict[str, tuple[Node, Any]] = {
     "sort": (build.sort(x34, 1), np.sort(A, axis=1)),
     "argsort": (build.sort(x34, 1, "stable", positions=True), np.argsort(A, axis=1)),
     "middle": (build.middle(x34), np.sort(A, axis=1)[:, 1:3]),
+    "gufunc": (
+        gufuncs.call(gufuncs.GUFUNCS["svd"], "d->d", [x34], p=3)[0][0],
+        np.linalg.svdvals(A),
+    ),
     "matmul": (build.matmul(x34, build.transpose(x34, (1, 0))), A @ A.T),
     "tuple": (PAIR, (A, 3)),
     "item": (make(ops.ITEM, (PAIR,), 1, N.type), 3),
