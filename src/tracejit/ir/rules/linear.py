@@ -105,6 +105,8 @@ def _cofactors(a: Node) -> Node:
 
 def _det(node: Node, y: Node, g: Node) -> Cotangents:
     [a] = node.args
+    # In a region each axis has a length of its own: both are the one.
+    a = build.view(a, (*a.shape[:-2], *a.shape[-1:] * 2), tuple((0, 1, k) for k in range(a.ndim)))
     singular = build.elementwise("equal", y, build.constant(0, y.dtype))
     some = build.reduce("any", singular, tuple(range(y.ndim))) if y.ndim else singular
     regular = _times(_spread(y), m.turned(_inverse(a)))
