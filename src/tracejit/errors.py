@@ -91,6 +91,9 @@ class NotTraceable(Exception):
     not keep a trace alive that has been refused.
     """
 
+    #: Whether it is for these arguments alone that NumPy may raise for.
+    may_raise = False
+
     def __init__(self, reason: str, hint: str = "", bound: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
@@ -139,6 +142,12 @@ class PieceRaises(BaseException):  # no handler of the user's is for it
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+class RaisesBefore(NotTraceable):
+    """What NumPy may raise for comes before a value that decides what is traced."""
+
+    may_raise = True
 
 
 class OverBudget(NotTraceable):

@@ -776,7 +776,7 @@ def test_in_place() -> None:
         return int(v.sum())
         return np.asarray(v) if v[0] > 1 else v
         return list(map(float, v))
-        return np.linalg.norm(m, 2)
+        return np.linalg.qr(m, mode='f')
         return np.add(v, 1, where=y)
         return np.add.at(v, 0, 1)
         return np.add.reduceat(v, [0])

@@ -189,7 +189,7 @@ def counts(x):
 
 
 def uncompiled(x):
-    return np.linalg.inv(x[:2, :2] + np.eye(2))
+    return np.array2string(x[:2, :2] + np.eye(2))
 
 
 def takes_masked(x):

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracejit.errors import InvalidGraphError
-from tracejit.ir import build, control, dims, node, ops, sequences
+from tracejit.ir import build, control, dims, gufuncs, node, ops, sequences
 from tracejit.ir.closing import Body
 from tracejit.ir.graph import Check, Graph, substitute
 from tracejit.ir.interpret import evaluate
@@ -528,6 +528,10 @@ STRUCTURAL: dict[str, tuple[Node, Any]] = {
             build.reshape(x34, (12,)), build.view(x34, (4,), ((1, 0, None), (0, 1, 0))), 1, 5
         ),
         np.correlate(A.ravel(), A[1], "full")[2:7],
+    ),
+    "gufunc": (
+        gufuncs.call(gufuncs.GUFUNCS["svd"], "d->d", [x34], p=3)[0][0],
+        np.linalg.svdvals(A),
     ),
     "matmul": (build.matmul(x34, build.transpose(x34, (1, 0))), A @ A.T),
     "tuple": (PAIR, (A, 3)),

@@ -10,6 +10,7 @@ from tracejit.ir.node import Node
 from tracejit.lower import control
 from tracejit.lower.materialise import contiguous, materialise, own_cost
 from tracejit.lower.placement import PLACEMENTS
+from tracejit.lower.results import RESULT
 from tracejit.lower.target import Costs
 
 
@@ -105,6 +106,6 @@ def test_strided_inputs_are_copied_where_memory_is_read(layout: str) -> None:
 
 def test_a_record_for_each_structural_op() -> None:
     several = {op for op in ops.STRUCTURAL.values() if op.regions or op in (ops.TUPLE, ops.ITEM)}
-    runs = {control.START, control.LEFT, *control.RUNS.values()}
+    runs = {control.START, control.LEFT, RESULT, *control.RUNS.values()}
     assert PLACEMENTS.keys() == {*ops.STRUCTURAL.values()} - several | runs
     assert ENV["k"].max() < len(ENV["y"])

@@ -14,6 +14,7 @@ from tracejit.ir import build, dims, matrices
 from tracejit.ir.gufuncs import GUFUNCS
 from tracejit.ir.node import Node
 from tracejit.ir.rules.linear import factors
+from tracejit.ir.scalars import held
 from tracejit.ir.types import FLOAT32, FLOAT64
 from tracejit.trace.tables import implements
 from tracejit.trace.tracer import Tracer, as_array, number, value
@@ -59,6 +60,17 @@ def stacked(a: Any, square: bool = True) -> Tracer:
     if square and not same(*x.node.shape[-2:]):
         raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
     return x
+
+
+def decided(truth: Node, reason: str, hint: str) -> bool:
+    """What `truth` is for the arguments at hand, which is required of others."""
+    try:
+        return build.solver().truth(truth)
+    except NotTraceable as problem:
+        if problem.may_raise:
+            raise
+        problem.forget()
+        raise NotTraceable(reason, hint) from None
 
 
 def aligned(core: Any, other: Any) -> None:
@@ -177,6 +189,13 @@ def eigh(a: Any, UPLO: Any = "L") -> Any:
     return RESULTS.EighResult(value(build.cast(w, of.real)), value(build.cast(v, of.result)))
 
 
+def _finite(x: Node) -> Node:
+    """`x`, of which NumPy raises where it is not finite: LAPACK must not see that."""
+    finite = held(build.reduce("all", call("isfinite", x), tuple(range(x.ndim))))
+    build.solver().require(finite, finite, finite)
+    return build.where(finite, x, build.constant(0, x.dtype))
+
+
 def _eigen(row: str, a: Any) -> tuple[list[Node], Dtypes]:
     """What a row gives of general matrices, in the dtypes of the result.
 
@@ -184,22 +203,18 @@ def _eigen(row: str, a: Any) -> tuple[list[Node], Dtypes]:
     """
     x = stacked(a).node
     of = Dtypes(x)
-    finite = build.reduce("all", call("isfinite", x), tuple(range(x.ndim)))
-    build.solver().require(finite, finite, finite)
     results = "D" * len(GUFUNCS[row].cores[1])
-    found, _ = called(row, of.types(f"x->{results}"), (of.taken(x),))
+    found, _ = called(row, of.types(f"x->{results}"), (of.taken(_finite(x)),))
     pair = np.dtype("F" if of.real == FLOAT32 else "D")
     if of.is_complex:
         return [build.cast(n, pair) for n in found], of
     [w, *_] = found
     real = call("equal", build.imag(w), 0.0)
-    answer = build.solver().answer(build.reduce("all", real, tuple(range(real.ndim))))
-    if answer is None:
-        raise NotTraceable(
-            "whether all eigenvalues are real decides the dtype of the result",
-            f"np.linalg.{row} of a complex array has complex results",
-        )
-    if answer:
+    if decided(
+        build.reduce("all", real, tuple(range(real.ndim))),
+        "whether all eigenvalues are real decides the dtype of the result",
+        f"np.linalg.{row} of a complex array has complex results",
+    ):
         return [build.cast(build.real(n), of.real) for n in found], of
     return [build.cast(n, pair) for n in found], of
 
@@ -301,9 +316,10 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     (rows, columns), count = x.shape, y.shape[1]
     if not build.solver().equal(rows, y.shape[0]):
         raise np.linalg.LinAlgError("Incompatible dimensions")
-    if is_empty((rows, count)):
-        raise NotTraceable("least squares of nothing are not compiled")
     of = Dtypes(x, y)
+    nothing = is_empty((count,))
+    if nothing:  # which LAPACK does not take
+        y = build.full((rows, 1), build.constant(0, y.dtype))
     least, largest = (rows, columns) if not at_least(rows, columns) else (columns, rows)
     if rcond is None:
         rcond = value(call("multiply", dim_node(largest), np.finfo(of.char).eps))
@@ -315,13 +331,18 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     )
     if any(map(build.solver().is_differentiated, (x, y))):
         solution, residuals, s = _differentiable(of, x, y, limit, (solution, residuals, s))
+    if is_empty((rows,)):
+        solution = build.full(solution.shape, build.constant(0, solution.dtype))
+    if nothing:
+        solution = matrices.first_columns(solution, count)
+        residuals = build.view(residuals, (count,), ((0, 1, 0),))
     full = not at_least(columns, rows)
     if full:
-        of_all = build.cast(dims.as_node(columns), rank.dtype)
-        answer = build.solver().answer(call("equal", rank, of_all))
-        if answer is None:
-            raise NotTraceable("whether the rank is full decides the shape of the residuals")
-        full = answer
+        full = decided(
+            call("equal", rank, build.cast(dims.as_node(columns), rank.dtype)),
+            "whether the rank is full decides the shape of the residuals",
+            "np.linalg.pinv(a) @ b",
+        )
     if not full:
         residuals = build.view(residuals, (0,), ((0, 1, 0),))
     if vector:

@@ -98,6 +98,7 @@ class Refusal:
         self.error = problem is not None and not isinstance(problem, NotTraceable)
         #: Whether NumPy may raise what was met, or what the program gives up for.
         self.may_be_raised = problem is None or (self.error and not compiling)
+        self.may_be_raised = self.may_be_raised or getattr(problem, "may_raise", False)
         self.hint = ""
         #: A test of arguments that are refused for the same reason, once it has been made.
         self.fits: Callable[..., Any] | None = None

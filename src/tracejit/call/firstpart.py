@@ -9,7 +9,7 @@ import numpy as np
 from tracejit.call.executables import executable_of
 from tracejit.call.paths import Stats
 from tracejit.config import config
-from tracejit.errors import MISS, NotTraceable
+from tracejit.errors import MISS, NotTraceable, RaisesBefore
 from tracejit.ir import ops
 from tracejit.ir.node import Node
 from tracejit.plan.callplan import CallPlan
@@ -32,5 +32,5 @@ def answer(trace: Trace, truth: Node, stats: Stats) -> Any:
     )  # fmt: skip
     result = first.driver(plan)(*(trace.values[node.attr[0]] for node in graph.inputs))
     if result is MISS:
-        raise NotTraceable("NumPy may raise before a branch")
+        raise RaisesBefore("NumPy may raise before a branch")
     return np.asarray(result)[()]  # of an array on a device what it holds

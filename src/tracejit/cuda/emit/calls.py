@@ -50,6 +50,10 @@ class Calls:
             return
         CALLS.get(c.value.op, Calls._ufunc)(self, c)
 
+    def _gufunc(self, c: Computation) -> None:
+        """NumPy's loops for matrices and transforms run on the host alone."""
+        raise lacking(f"NumPy's {c.value.attr[0]}")
+
     def _ufunc(self, c: Computation) -> None:
         """A ufunc without an expression, by CuPy's."""
         op = c.value.op
@@ -248,5 +252,6 @@ CALLS: dict[ops.Op, Callable[[Calls, Computation], None]] = {
     ops.PLACE: Calls._place,
     ops.DRAW: Calls._draw,
     ops.ADVANCE: Calls._left,
+    ops.GUFUNC: Calls._gufunc,
     LEFT: Calls._left,
 }

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tracejit.ir import build, control, dims, gufuncs
+from tracejit.ir import build, dims, gufuncs
 from tracejit.ir import matrices as m
-from tracejit.ir.closing import Body
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.rules.custom import NAMED
@@ -105,11 +104,13 @@ def _cofactors(a: Node) -> Node:
 
 def _det(node: Node, y: Node, g: Node) -> Cotangents:
     [a] = node.args
-    singular = build.elementwise("equal", y, build.constant(0, y.dtype))
-    some = build.reduce("any", singular, tuple(range(y.ndim))) if y.ndim else singular
     regular = _times(_spread(y), m.turned(_inverse(a)))
-    [slope] = control.cond(some, Body((_cofactors(a),)), Body((regular,)), (a, y))
-    return (_times(_spread(g), slope),)
+    singular = build.elementwise("equal", y, build.constant(0, y.dtype))
+    slope = build.where(
+        build.broadcast_to(_spread(singular), regular.shape), _cofactors(a), regular
+    )
+    # Of a singular matrix there is a slope, and none of that.
+    return (_times(_spread(g), m.with_form(slope, regular)),)
 
 
 def _slogdet(node: Node, y: Node, g: Node) -> Cotangents:
