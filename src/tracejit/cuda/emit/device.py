@@ -11,6 +11,7 @@ from tracejit.cuda.emit.launching import grid_kernel
 from tracejit.cuda.emit.steps import Steps, Within
 from tracejit.cuda.emit.sums import DeviceChunks, TeamSums
 from tracejit.cuda.packages import lacking
+from tracejit.cuda.passes.memory import is_kept
 from tracejit.cuda.passes.pairs import by_pairs
 from tracejit.cuda.passes.teams import THREADS, is_shared
 from tracejit.cuda.passes.vectors import by_vectors
@@ -119,6 +120,9 @@ class DeviceEmitter(Emitter):
 
     def call(self, c: Computation) -> None:
         raise lacking(c.value.op.name)
+
+    def _in_memory(self, node: Node) -> bool:
+        return super()._in_memory(node) or is_kept(node, self.program)
 
     def _computed(self, node: Node, index: Index) -> tuple[Expr, int, bool]:
         if not node.ndim and self.host.knows(node):

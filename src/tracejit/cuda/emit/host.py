@@ -16,6 +16,7 @@ from tracejit.cuda.emit.scans import emit_scans
 from tracejit.cuda.emit.scatter import emit_scatter
 from tracejit.cuda.packages import lacking
 from tracejit.cuda.passes.inside import lines_inside
+from tracejit.cuda.passes.memory import is_kept
 from tracejit.cuda.passes.orderless import in_any_order, running_in_any_order
 from tracejit.cuda.passes.registers import in_registers
 from tracejit.cuda.passes.repeated import repeated_places
@@ -232,6 +233,9 @@ class HostEmitter(Launching):
 
     def call(self, c: Computation) -> None:
         self.calls.call(c)
+
+    def _in_memory(self, node: Node) -> bool:
+        return super()._in_memory(node) or is_kept(node, self.program)
 
     def knows(self, node: Node) -> bool:
         """Whether a scalar follows from what is known on the host."""

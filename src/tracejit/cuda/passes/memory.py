@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from tracejit.ir import ops
 from tracejit.ir.node import Node
-from tracejit.lower.program import Buffer, Computation, Loop, Program, is_formula
+from tracejit.lower.access import memory_of
+from tracejit.lower.program import (
+    Buffer,
+    Computation,
+    Loop,
+    Program,
+    computations_of,
+    is_formula,
+)
 
 
 def no_parts(program: Program) -> None:
@@ -12,14 +23,44 @@ def no_parts(program: Program) -> None:
 
 
 def scalars_in_memory(program: Program) -> None:
-    """Give each scalar that a loop leaves memory of its own."""
+    """Give memory of its own to each scalar that a loop leaves, or that is made of old elements.
+
+    Others are computed where they are read. An item is a kernel, and knows no names of others: so
+    what has been read of memory that a later item overwrites has to be kept.
+    """
     for item in program.items:
-        if not isinstance(item, Loop):
-            continue
-        for node in _scalars_of(item):
-            buffers = program.buffers[node]
-            if all(b.output for b in buffers) and not is_formula(node):
-                program.buffers[node] = [Buffer(node, (), ()), *buffers]
+        if isinstance(item, Loop):
+            for node in _scalars_of(item):
+                if not is_formula(node):
+                    _keep(node, program)
+    overwritten: set[str | int] = set()
+    for item in reversed(program.items):
+        for c in computations_of(item):
+            alone = isinstance(item, Computation) and not c.target.ndim
+            if alone and not overwritten.isdisjoint(_read(c, program)):
+                _keep(c.target, program)
+            overwritten |= {b.home or id(b) for b in program.buffers.get(c.target, ())}
+
+
+def is_kept(node: Node, program: Program) -> bool:
+    """Whether a scalar has memory of its own."""
+    return not node.ndim and any(not b.output for b in program.buffers.get(node, ()))
+
+
+def _keep(node: Node, program: Program) -> None:
+    buffers = program.buffers.get(node, [])
+    if not is_kept(node, program):
+        program.buffers[node] = [Buffer(node, (), ()), *buffers]
+
+
+def _read(c: Computation, program: Program) -> Iterator[str | int]:
+    """The memory that a computation reads."""
+    for read, _ in c.reads:
+        node = memory_of(read, c.target, program.stored)
+        if node.op is ops.INPUT:
+            yield node.attr[0]
+        else:
+            yield from (b.home or id(b) for b in program.buffers.get(node, ()))
 
 
 def _scalars_of(loop: Loop) -> list[Node]:
