@@ -12,8 +12,8 @@ import translate
 from fake import FakeDriver
 
 from tracejit.cuda.compile import kernel_ptx
-from tracejit.cuda.emit.written import read
 from tracejit.cuda.source import GridKernel, ParameterKind
+from tracejit.lower.kernel.read import read
 from tracejit.lower.kernel.statements import Kernel
 
 pytest.importorskip("cuda.bindings.nvvm")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-
 import numpy as np
 import pytest
-from handwritten import expression
 
 from tracejit.ir import ops
 from tracejit.lower.kernel.formula import called, fill, read
+from tracejit.lower.kernel.read import expression
 from tracejit.lower.kernel.statements import Binary, Call, Constant, Unary
 from tracejit.lower.kernel.text import Text
 
@@ -34,7 +32,7 @@ from tracejit.lower.kernel.text import Text
     ],
 )
 def test_what_python_reads(text: str) -> None:
-    assert repr(read(text)) == repr(expression(ast.parse(text, mode="eval").body))
+    assert repr(read(text)) == repr(expression(text))
 
 
 def test_operands_by_number_and_by_name() -> None:

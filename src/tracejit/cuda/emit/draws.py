@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from tracejit.cuda.emit.launching import Launching
-from tracejit.cuda.emit.written import condition
 from tracejit.cuda.library.streams import DRAWS
 from tracejit.cuda.source import ParameterKind
 from tracejit.ir import dims, ops
 from tracejit.ir.node import Node
+from tracejit.lower.kernel.read import expression
 from tracejit.lower.kernel.statements import Call, Do, Expr, Factory
 from tracejit.lower.placement import in_memory
 from tracejit.lower.program import Computation
@@ -42,7 +42,7 @@ def draw(e: Launching, c: Computation) -> None:
         e.path[-1].assign(given[number], e.value(p, ()), c.value.origin)
         operands.append((given[number], ParameterKind(np.dtype(p.dtype))))
     if given:
-        bad = Call("logical_not", (condition(row.good, given),))
+        bad = Call("logical_not", (expression(row.good, given),))
         e.trap(bad, len(e.path) - 1)
     length, size = (
         e.dim(c.value.shape[-1]) if c.value.ndim else 1,

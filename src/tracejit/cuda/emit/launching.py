@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
-from tracejit.cuda.emit.written import read, statements
 from tracejit.cuda.source import GridKernel, LibraryCall, ParameterKind
 from tracejit.ir.node import Node
 from tracejit.lower.emit.emitter import Emitter
+from tracejit.lower.kernel.read import Written, read, statements
 from tracejit.lower.kernel.statements import Block, Call, Do, Expr, Factory, Kernel
 from tracejit.lower.kernel.text import Text, factory_text
 from tracejit.lower.program import Buffer, Program
@@ -53,7 +54,7 @@ class Launching(Emitter):
 
     def written_kernel(self, text: str, kinds: Sequence[ParameterKind], threads: int = 0) -> str:
         """The name of a kernel that is written as text, for parameters of these kinds."""
-        written = read(text)
+        written = _read(text)
         name = f"kernel{len(self.kernels)}_{written.name}"
         kernel = Kernel(written.parameters, written.factories, written.body)
         self.kernels[name] = grid_kernel(name, kernel, tuple(kinds), threads)
@@ -121,6 +122,11 @@ class Launching(Emitter):
     def find(self, mask: Node, name: str) -> None:
         """Take note of that array."""
         self._found[self.path[-1], mask] = name
+
+
+@functools.lru_cache(256)
+def _read(text: str) -> Written:
+    return read(text)
 
 
 def grid_kernel(

@@ -12,11 +12,11 @@ import numpy as np
 
 from tracejit.cuda.emit.device import DeviceEmitter
 from tracejit.cuda.emit.launching import Launching
-from tracejit.cuda.emit.written import statements
 from tracejit.cuda.source import ParameterKind
 from tracejit.lower.access import Index
 from tracejit.lower.emit import expressions
 from tracejit.lower.emit.accumulate import Accumulators, Extreme
+from tracejit.lower.kernel.read import statements
 from tracejit.lower.kernel.statements import (
     Assign,
     Binary,

@@ -36,9 +36,8 @@ def scalars_in_memory(program: Program) -> None:
     overwritten: set[str | int] = set()
     for item in reversed(program.items):
         for c in computations_of(item):
-            own = isinstance(item, Computation) and not c.target.ndim
-            stored = own and c.target in program.buffers
-            if stored and not overwritten.isdisjoint(_read(c, program)):
+            alone = isinstance(item, Computation) and not c.target.ndim
+            if alone and not overwritten.isdisjoint(_read(c, program)):
                 _keep(c.target, program)
             overwritten |= {b.home or id(b) for b in program.buffers.get(c.target, ())}
 
@@ -49,7 +48,7 @@ def is_kept(node: Node, program: Program) -> bool:
 
 
 def _keep(node: Node, program: Program) -> None:
-    buffers = program.buffers[node]
+    buffers = program.buffers.get(node, [])
     if not is_kept(node, program):
         program.buffers[node] = [Buffer(node, (), ()), *buffers]
 

@@ -1,4 +1,4 @@
-"""Kernels that are written as text, in the language that kernels are shown in.
+"""Kernels as text, in the language that they are shown in, read.
 
     part = shared("d", 256)
 
@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import ast
 import functools
+import math
 import textwrap
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,8 +38,11 @@ from tracejit.lower.kernel.statements import (
     Leave,
     Length,
     Output,
+    Part,
+    Return,
     Statement,
     Store,
+    Transposed,
     Unary,
 )
 
@@ -59,7 +63,6 @@ class Written(NamedTuple):
     body: Block
 
 
-@functools.lru_cache(256)
 def read(text: str) -> Written:
     """The function of a text. SyntaxError where something in it is no part of a kernel."""
     *head, function = ast.parse(text).body
@@ -70,6 +73,8 @@ def read(text: str) -> Written:
         match line:
             case ast.Assign([ast.Name(name)], ast.Call(ast.Name(made), arguments)):
                 factories[name] = Factory(made, tuple(ast.literal_eval(a) for a in arguments))
+            case ast.Import() | ast.ImportFrom():
+                continue  # what a CPU's source says of what it calls
             case _:
                 raise _unknown(line)
     parameters = [a.arg for a in function.args.args]
@@ -81,8 +86,9 @@ def statements(text: str) -> list[Statement]:
     return _block(ast.parse(textwrap.dedent(text)).body).body
 
 
-def condition(text: str, names: Mapping[str, str]) -> Expr:
-    """An expression that is written as text, with other names."""
+def expression(text: str, names: Mapping[str, str] | None = None) -> Expr:
+    """An expression that is written as text, with other names where these say so."""
+    names = names or {}
     tree = ast.parse(text, mode="eval").body
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
@@ -118,53 +124,79 @@ def _statement(s: ast.stmt) -> Statement:
         case ast.If(test, body, otherwise):
             other = _block(otherwise) if otherwise else None
             return If(_block(body).body, test=_expression(test), otherwise=other)
+        case ast.Return(ast.expr() as value):
+            return Return(_expression(value))
         case ast.Break():
             return Leave()
     raise _unknown(s)
 
 
 def _expression(e: ast.expr) -> Expr:
+    number = _number(e)
+    if number is not None:
+        return number
     match e:
         case ast.Name(name):
             return name
-        case ast.Constant(bool() as value):
-            return Constant(value, np.dtype(bool))
-        case ast.Constant(int() as value):
-            return value
-        case ast.Constant(float() as value):
-            return Constant(value, np.dtype(float))
-        case ast.BinOp(left, sign, right):
-            return Binary(_SIGNS[type(sign)], _expression(left), _expression(right))
-        case ast.Compare(left, [sign], [right]):
+        case ast.BinOp(left, sign, right) | ast.Compare(left, [sign], [right]):
             return Binary(_SIGNS[type(sign)], _expression(left), _expression(right))
         case ast.BoolOp(sign, values):
             both: Callable[[Expr, Expr], Expr] = functools.partial(Binary, _SIGNS[type(sign)])
             return functools.reduce(both, map(_expression, values))
-        case ast.UnaryOp(ast.USub(), ast.Constant(int() as value)):
-            return -value
         case ast.UnaryOp(sign, operand):
             return Unary(_SIGNS[type(sign)], _expression(operand))
         case ast.Call(ast.Name(name), operands):
-            return _called(name, operands)
-        case ast.Subscript(ast.Attribute(ast.Name(array), "shape"), ast.Constant(int() as axis)):
-            return Length(array, axis)
+            return Call(name, tuple(map(_expression, operands)))
+        case ast.Attribute(array, "T"):
+            return Transposed(_array(array))
+        case ast.Subscript(ast.Attribute(array, "shape"), ast.Constant(int() as axis)):
+            return Length(_array(array), axis)
         case ast.Subscript(ast.Call() as call, ast.Constant(int() as number)):
             several = _expression(call)
             assert isinstance(several, Call)
             return Output(several, number)
-        case ast.Subscript(ast.Name(array), ast.Tuple(index)):
-            return Element(array, tuple(map(_expression, index)))
-        case ast.Subscript(ast.Name(array), index):
-            return Element(array, (_expression(index),))
+        case ast.Subscript(array, where):
+            places = where.elts if isinstance(where, ast.Tuple) else [where]
+            index = tuple(_expression(p) for p in places if not isinstance(p, ast.Slice))
+            rest = len(places) - len(index)
+            return Part(_array(array), index, rest) if rest else Element(_array(array), index)
     raise _unknown(e)
 
 
-def _called(name: str, operands: list[ast.expr]) -> Expr:
-    """A call, or a number of another dtype than Python's: ``uint8(1)``."""
-    if name in _DTYPES and len(operands) == 1:
-        dtype = _DTYPES[name]
-        return Constant(dtype.type(ast.literal_eval(operands[0])).item(), dtype)
-    return Call(name, tuple(map(_expression, operands)))
+def _array(e: ast.expr) -> str | Part | Transposed:
+    found = _expression(e)
+    if not isinstance(found, str | Part | Transposed):
+        raise _unknown(e)
+    return found
+
+
+def _number(e: ast.expr) -> int | Constant | None:
+    """A constant, of Python's or of another dtype, ``uint8(1)``; None for another expression."""
+    match e:
+        case ast.Constant(bool() | float() as value):
+            return Constant(value, np.dtype(type(value)))
+        case ast.Constant(int() as value):
+            return value
+        case ast.Name("inf" | "nan" as name):
+            return Constant(getattr(math, name), np.dtype(float))
+        case ast.UnaryOp(ast.USub(), operand):
+            number = _number(operand)
+            if isinstance(number, Constant):
+                return Constant(-number.value, number.dtype)
+            return None if number is None else -number
+        case ast.Call(ast.Name("complex"), [real, imag]):
+            parts = [_value(_number(part)) for part in (real, imag)]
+            return Constant(complex(*parts), np.dtype(complex))
+        case ast.Call(ast.Name(name), [operand]) if name in _DTYPES:
+            number = _number(operand)
+            if number is None:
+                return None
+            return Constant(_DTYPES[name].type(_value(number)).item(), _DTYPES[name])
+    return None
+
+
+def _value(number: Any) -> Any:
+    return number.value if isinstance(number, Constant) else number
 
 
 _DTYPES = {
