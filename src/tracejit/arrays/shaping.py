@@ -189,8 +189,10 @@ def view(x: Tracer, dtype: Any = None, type: Any = None) -> Tracer:
             "ndarray.view as a dtype of another size, or a class, is not compiled",
             "convert it by astype",
         )
-    if same or x.kind != "array":
-        return view_of(x, lambda n: bits.taken(n, target))
+    if same:
+        return view_of(x, lambda n: n)
+    if x.kind != "array":
+        return Tracer(bits.taken(x.node, target), x.kind)
     return view_of(x, Step(bits.Taken(target), lambda a: a.view(target), distinct=True))
 
 
