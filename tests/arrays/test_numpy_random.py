@@ -162,3 +162,205 @@ def test_exceptions_leave_the_state_that_numpy_leaves(draws):
             h(X, np.array(9))
         states.append(np.random.get_state())
     same(*states)
+
+
+# Loops and branches -------------------------------------------------------------------------------
+
+
+MAKE = {
+    "default_rng": lambda: np.random.default_rng(3),
+    "RandomState": lambda: np.random.RandomState(3),
+}
+
+
+def walked(rng, n):
+    x = np.zeros(3)
+    for _ in range(n):
+        x = x + rng.normal(size=3)
+    return x
+
+
+def estimated(rng, n):
+    inside = 0
+    for _ in range(n):
+        if rng.random() ** 2 + rng.random() ** 2 < 1:
+            inside += 1
+    return 4 * inside / max(n, 1)
+
+
+def accepted(rng, n):
+    x, places, count = 0.0, np.empty(n), 0
+    for k in range(n):
+        y = x + rng.normal(0.0, 0.5)
+        if rng.uniform() < np.exp(-0.5 * (y * y - x * x)):
+            x = y
+            count += 1
+        places[k] = x
+    return places, count
+
+
+def arrivals(rng, n):
+    t, k = 0.0, 0
+    while t < n:
+        t += rng.exponential(2.0)
+        k += 1
+    return k, t
+
+
+def chosen(rng, n):
+    counts = np.zeros(10, int)
+    weights = np.linspace(0, 1, 7) * 2
+    total = 0.0
+    for _ in range(n):
+        counts[rng.choice(10)] += 1
+        total += rng.choice(weights)
+    return counts, total, rng.choice(10)
+
+
+def mixed(rng, n):
+    a, total = rng.normal(size=4), 0.0
+    for k in range(n):
+        if a[k % 4] > 0:
+            total += rng.standard_exponential()
+        else:
+            total += rng.standard_normal() * 2
+    return total, rng.random(3), rng
+
+
+def nested(rng, n):
+    s = np.zeros((4, 2))
+    for i in range(n):
+        for j in range(4):
+            s[j] += rng.uniform(-1, i + 1.0, size=2)
+    return s
+
+
+@pytest.mark.parametrize("make", list(MAKE))
+@pytest.mark.parametrize("f", [walked, estimated, accepted, arrivals, chosen, mixed, nested])
+def test_draws_in_loops_and_branches(f, make):
+    with tracejit.config(compile=False, check=True):
+        g = tracejit.function(f)
+        one, two = MAKE[make](), MAKE[make]()
+        for n in (0, 1, 2, 60, 75):
+            same((g(one, n), one), (f(two, n), two))
+        assert g.stats.fallbacks == 0
+
+
+def everything(rng, n):
+    x, k = np.zeros(2), np.zeros(5, int)
+    for i in range(n):
+        x += rng.normal(0.0, 1.0 + i, size=2) + rng.uniform(-1.0, 1.0) + rng.exponential(0.5)
+        if rng.random() < 0.4:
+            k[rng.choice(5)] += 1
+    return x, k, rng.random()
+
+
+@pytest.mark.parametrize("make", list(MAKE))
+def test_draws_of_compiled_loops(make):
+    g = tracejit.function(everything)
+    one, two = MAKE[make](), MAKE[make]()
+    for n in (100, 200):
+        same((g(one, n), one), (everything(two, n), two))
+    assert g.stats.fallbacks == 0 and g.stats.compiles <= 2
+
+
+def test_the_global_generator_in_a_loop():
+    def f(n):
+        total = 0.0
+        for _ in range(n):
+            total += np.random.rand() * np.random.standard_normal()
+        return total
+
+    agrees(f, 70, modes=(False,))
+
+
+def test_integers_of_all_ranges():
+    ends = [(0, 10), (-5, -4), (0, 2**32), (-7, 2**31 + 5), (-3, 2**40), (0, 2**31)]
+
+    def f(rng, n, low, high):
+        total = np.zeros(n, np.int64)
+        for k in range(n):
+            total[k] = rng.integers(low, high)
+        return total
+
+    with tracejit.config(compile=False):
+        g = tracejit.function(f)
+        for low, high in ends:
+            one, two = MAKE["default_rng"](), MAKE["default_rng"]()
+            same((g(one, 60, np.int64(low), np.int64(high)), one), (f(two, 60, low, high), two))
+
+
+@pytest.mark.parametrize("name", ["random", "normal", "exponential", "integers"])
+def test_compiled_numbers_are_numpys(name):
+    from tracejit.rng import words
+    from tracejit.rng.fill import draw
+
+    generator = np.random.default_rng(5)
+    generator.integers(3)  # 32 bits wait
+    state, count = words.from_generator(generator), 100_000
+    given = (-3, 2**33) if name == "integers" else ()
+    want, after = words.draw(f"pcg64_{name}", state, (count,), *given)
+    out, new = np.empty_like(want), np.empty_like(state)
+    assert not draw(f"pcg64_{name}")(state, new, out, count, *given)
+    np.testing.assert_array_equal(out, want)
+    np.testing.assert_array_equal(new, after)
+
+
+def test_what_numpy_refuses_in_a_loop_it_refuses():
+    def f(rng, n, scale):
+        total = 0.0
+        for k in range(n):
+            total += rng.normal(0.0, scale - k)
+        return total
+
+    g = tracejit.function(f)
+    with tracejit.config(compile=False):
+        one, two = MAKE["default_rng"](), MAKE["default_rng"]()
+        same(g(one, 60, 100.0), f(two, 60, 100.0))
+        for h, rng in ((g, one), (f, two)):
+            with pytest.raises(ValueError, match="scale < 0"):
+                h(rng, 60, 30.0)
+        same(one, two)
+
+
+def test_what_is_not_drawn_in_loops_is_refused():
+    def f(rng, n):
+        total = 0.0
+        for _ in range(n):
+            total += rng.gamma(2.0)
+        return total
+
+    with pytest.raises(tracejit.UnsupportedError):
+        tracejit.function(f)(MAKE["default_rng"](), 1000)
+
+    def later(rng, n):
+        total = 0.0
+        for _ in range(n):
+            total += rng.random()
+        return total + rng.gamma(2.0)
+
+    with pytest.raises(tracejit.UnsupportedError, match="a loop or a branch that draws"):
+        tracejit.function(later)(MAKE["default_rng"](), 1000)
+
+
+class Chain:
+    def __init__(self):
+        self.rng, self.x, self.taken = np.random.default_rng(2), np.zeros(2), 0
+
+    def run(self, n):
+        for _ in range(n):
+            new = self.x + 0.1 * self.rng.standard_normal(2)
+            if self.rng.random() < 0.5:
+                self.x[...] = new
+                self.taken += 1
+
+
+def test_objects_that_draw_in_loops():
+    with tracejit.config(compile=False):
+        f = tracejit.function(Chain.run)
+        one, two = Chain(), Chain()
+        for n in (80, 90):
+            f(one, n)
+            two.run(n)
+            same((one.x, one.taken, one.rng), (two.x, two.taken, two.rng))
+        assert f.stats.fallbacks == 0

@@ -239,6 +239,16 @@ class TracedGenerator:
         return self._draw(method, (x, *axis), kwargs)
 
     def _choice(self, method: str, a: Any, *args: Any, **kwargs: Any) -> Tracer:
+        if (self.stream is not None or self._trace.may_go_back()) and not kwargs.keys() - {"size"}:
+            whole = "integers" if hasattr(self._sample, "integers") else "randint"
+            many = isinstance(a, Tracer) and bool(a.node.ndim)
+            size = args[0] if args else kwargs.get("size")
+            n = a.shape[0] if many else a
+            if len(args) < 2 and (many or isinstance(a, (int, Tracer))):
+                place = self._drawn_there(whole, (0, n), {"size": size})
+                if place is not None:
+                    picked: Tracer = a[place] if many else place
+                    return picked if many or size is not None else of_python(picked)
         if _is_computed(a) and not kwargs.get("axis"):
             found: Tracer = a[self._draw(method, (a.shape[0], *args), kwargs)]
             return found
@@ -325,6 +335,11 @@ class TracedGenerator:
 
 def _shape_of(x: Any) -> tuple[Dim, ...]:
     return x.node.shape if isinstance(x, Tracer) else tuple(map(int, np.shape(x)))
+
+
+def of_python(scalar: Tracer) -> Tracer:
+    """A scalar as a number of Python's."""
+    return Tracer(build.weak(scalar.node), "number")
 
 
 def _is_computed(x: Any) -> bool:

@@ -64,10 +64,10 @@ _MT19937 = Kind(
     words.to_words,
     _put_random_state,
     {
-        "random_sample": ("random_sample", ()),
-        "random": ("random_sample", ()),
-        "rand": ("random_sample", ()),
-        "uniform": ("random_sample", ("low", "high")),
+        "random_sample": ("uniform", ()),
+        "random": ("uniform", ()),
+        "rand": ("uniform", ()),
+        "uniform": ("uniform", ("low", "high")),
         "standard_normal": ("standard_normal", ()),
         "randn": ("standard_normal", ()),
         "normal": ("standard_normal", ("loc", "scale")),
@@ -76,6 +76,9 @@ _MT19937 = Kind(
         "randint": ("randint", ()),
     },
 )
+#: The parameters of rows that have some, by which they are the standard ones. (No loop draws what
+#: has a row ``random_sample`` by blocks.)
+_STANDARD = {"uniform": (0.0, 1.0), "exponential": (1.0,)}
 _DEFAULTS = {"low": 0.0, "high": 1.0, "loc": 0.0, "scale": 1.0}
 
 
@@ -119,7 +122,7 @@ class Stream:
         if whole:
             return self._integers(row, given, shape)
         numbers = {k: _float(given.get(k, _DEFAULTS[k])) for k in own}
-        parameters = [build.constant(1.0, FLOAT64)] if DISTRIBUTIONS[row].parameters else []
+        parameters = [build.constant(p, FLOAT64) for p in _STANDARD.get(row, ())]
         drawn = self._drawn(row, shape, parameters, number=True)
         if "low" in numbers:
             low, width = numbers["low"], numbers["high"] - numbers["low"]
