@@ -249,7 +249,7 @@ def mark_calls(
 ASSIGNED = "="
 #: Attributes of arrays, and of what stands for them, which a function must not assign.
 NOT_ASSIGNED = frozenset(
-    "born kind memory node owned path shape dtype strides real imag flat data store group ready "
+    "born kind memory node owned path shape dtype strides flat data store group ready "
     "iterated repeats classes values is_first".split()
 )
 

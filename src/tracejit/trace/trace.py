@@ -213,11 +213,9 @@ class Trace(Knowing):
             self._memo[node] = value
 
     def _unique(self, path: str) -> str:
-        free, k = (name := identifier(path)), 1
-        while free in self.values:
-            k += 1
-            free = f"{name}_{k}"
-        return free
+        name = identifier(path)
+        numbered = (f"{name}_{k}" for k in itertools.count(2))
+        return next(n for n in itertools.chain([name], numbered) if n not in self.values)
 
     # Answers ---------------------------------------------------------------------------------
 
