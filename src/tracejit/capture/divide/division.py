@@ -89,6 +89,7 @@ class _Dividing:
         documented = ast.get_docstring(node, clean=False) is not None
         self.head, body = self.node.body[:documented], self.node.body[documented:]
         self.segments: list[Segment] = []
+        self.tests = 0
         outer = declared(body, ast.Nonlocal) | declared(body, ast.Global)
         hoist = Hoist(body, places, foreign, local(node))
         self.hosts, self.body = hoist.hosts, hoist.body
@@ -119,8 +120,9 @@ class _Dividing:
         at_place = 0
         while at_place < len(body):
             run = self.run(body[at_place:], bound, at_place == start)
+            after = body[at_place + len(run) :]
             if run and _works(run):
-                done.append(self.segment(run, bound))
+                done.append(self.segment([*run, *self.asked(run, after, bound)], bound))
             elif run:
                 done += run
             else:
@@ -131,6 +133,25 @@ class _Dividing:
             bound = bound_after(run, bound, self.certain) & self.certain
             at_place += len(run)
         return done
+
+    def asked(
+        self, run: Sequence[ast.stmt], after: Sequence[ast.stmt], bound: Set
+    ) -> list[ast.stmt]:
+        """The test of a branch that follows a run, as its last statement."""
+        if isinstance(run[-1], ast.Return) or not (after and isinstance(after[0], ast.If)):
+            return []
+        branch = after[0]
+        bound = bound_after(run, bound, self.certain) & self.certain
+        if id(branch) in self.hosts or not self.is_own(branch.test, bound):
+            return []
+        self.tests += 1
+        name = f".c{self.tests}"
+        statement = at(branch.test, ast.Assign([ast.Name(name, ast.Store())], branch.test))
+        branch.test = at(branch.test, load(name))
+        self.variables |= {name}
+        self.certain |= {name}
+        self.liveness.after[id(statement)] = self.liveness.after[id(run[-1])] | {name}
+        return [statement]
 
     def _ending(self, body: Sequence[ast.stmt], bound: Set) -> int:
         """The first of the statements at the end that are one segment, which may return inside."""
@@ -228,12 +249,16 @@ class _Dividing:
     def called(self, test: ast.expr, bound: Set) -> ast.expr:
         """An expression, as a segment if that is worth it."""
         value = at(test, ast.Return(test))
-        reads = self.liveness.reads([value]) & self.variables
+        if not self.is_own(test, bound) or not _works([value]):
+            return test
+        return self.call([value], self.liveness.reads([value]) & self.variables)
+
+    def is_own(self, test: ast.expr, bound: Set) -> bool:
+        """Whether an expression may be part of a segment."""
         below = list(own(test))
         alone = assigned([test]) or any(isinstance(n, _KEPT) for n in below) or _sees_frame(below)
-        if alone or not reads <= bound or not _works([value]):
-            return test
-        return self.call([value], reads)
+        names = read([test]) & self.variables - self.imports.keys()
+        return not alone and not names & self.functions and names <= bound
 
 
 def _made_by(body: Sequence[ast.stmt], fixed: Set) -> tuple[Set, dict[str, ast.stmt]]:
