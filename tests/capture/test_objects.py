@@ -552,6 +552,19 @@ def test_two_names_of_one_object():
     assert f.stats.traces == 2
 
 
+def found(a, b, c):
+    known = {a: 1}
+    return a == b, b in (a, c), known.get(c), [a, b].index(b)
+
+
+def test_whether_objects_are_one():
+    f = tracejit.function(found)
+    o, p, q = Sub(), Sub(), Sub()
+    for args in ((o, p, q), (o, o, q), (o, p, p), (o, p, o), (o, o, o), (p, q, o)):
+        assert f(*args) == found(*args)
+    assert f.stats.fallbacks == 0
+
+
 def test_attributes_that_share_memory():
     f = tracejit.function(in_place)
     x = np.arange(5.0)

@@ -371,7 +371,8 @@ def _known_path(
     """The path that has been compiled from this trace's like."""
     trace, program = traced
     for path in fn._paths.of(description.key):
-        if _equal(path.graph, program.graph) and _same_reads(path.roots, trace.capture.roots):
+        same = _equal(path.graph, program.graph) and path.arguments == trace.capture.arguments
+        if same and _same_reads(path.roots, trace.capture.roots):
             return path
     return None
 
@@ -400,4 +401,4 @@ def _equal(a: Graph, b: Graph) -> bool:
 
 
 def _same_reads(a: list[Root], b: list[Root]) -> bool:
-    return [(r.path, r.spec) for r in a] == [(r.path, r.spec) for r in b]
+    return [(r.path, r.spec, r.nodes) for r in a] == [(r.path, r.spec, r.nodes) for r in b]

@@ -33,6 +33,8 @@ class TracedPath(Path):
         self.names = trace.names
         self.texts: dict[str, tuple[Any, str]] = {}
         self.roots: list[Root] = trace.capture.roots
+        #: The names of arguments: which of them are one.
+        self.arguments: list[str] = trace.capture.arguments
         self.namespace: dict[str, Any] = trace.capture.prologue.namespace
         #: The names of objects in the driver, and the texts that read them.
         self.objects: dict[str, str] = {}

@@ -327,10 +327,11 @@ class Twin:
         if params is not None and params.frozen:
             raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
         objects = objects_of(self)
-        if objects is not None and objects.record(self) is not None:
+        record = None if objects is None else objects.record(self)
+        if objects is not None and record is not None:
             objects.assigning(self, name)
-            if isinstance(self, types.SimpleNamespace):
-                _held(self)[name] = value
+            if issubclass(record.cls, types.SimpleNamespace):
+                record.attributes[name] = value
                 return
         else:
             raise NotTraceable(f"the function sets {name} of a {cls.__qualname__}")
@@ -343,6 +344,16 @@ class Twin:
         if real_of(type(self)).__repr__ in (object.__repr__, types.SimpleNamespace.__repr__):
             raise NotTraceable("the text of an object is asked for", "write a __repr__")
         return super().__repr__()
+
+    def __eq__(self, other: object) -> Any:
+        if isinstance(other, Twin) and (objects := objects_of(self)) is not None:
+            objects.told_apart = True
+        return super().__eq__(other)
+
+    def __hash__(self) -> int:
+        if (objects := objects_of(self)) is not None:
+            objects.told_apart = True
+        return super().__hash__()
 
     def __copy__(self) -> Any:
         return _copied(self, lambda value: value)
