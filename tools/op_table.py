@@ -317,7 +317,8 @@ GRIDS = {"mgrid", "ogrid"}
 @cache
 def function_rows() -> list[Row]:
     """NumPy's functions, generalised ufuncs included."""
-    names = {f.__name__ for f in (*FUNCTIONS, *CREATORS) if callable(f)} | GRIDS
+    found = {f.__name__ for f in (*FUNCTIONS, *CREATORS) if callable(f)} | GRIDS
+    names = {n for n in found if hasattr(np, n) or n in EXAMPLES}
     names |= {n for n, u in numpy_ufuncs().items() if u.signature is not None}
     names -= {"where", "real", "imag", "astype", "argmax", "argmin"}
     names = {ALIASES.get(n, n) for n in names}
