@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.arrays import CREATORS
-from tracejit.arrays.special import special
+from tracejit.arrays.libraries import library_function
 from tracejit.capture.bytecode import CALLED
 from tracejit.capture.standin import known_stand_in, real_of, stand_in_for
 from tracejit.errors import NotTraceable
@@ -362,7 +362,7 @@ def replacement(value: Any) -> Any:
         name = getattr(value, "__name__", "function")
         raise NotTraceable(f"np.random.{name} draws inside the traced function", RANDOM_HINT)
     try:
-        found = CREATORS.get(value) or special(value)
+        found = CREATORS.get(value) or library_function(value)
     except TypeError:  # unhashable
         return value
     if found is not None:
