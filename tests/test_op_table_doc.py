@@ -46,6 +46,16 @@ def test_every_row_is_compiled_for_every_real_dtype(op_table: Any, rows: str) ->
                 assert set(cell.split(" or ")) <= allowed, f"{row.name}, {column}: {cell}"
 
 
+@pytest.mark.parametrize("name", ["numpy.linalg", "numpy.fft"])
+def test_every_function_of_a_module_is_compiled(op_table: Any, name: str) -> None:
+    module = np.linalg if name == "numpy.linalg" else np.fft
+    functions = {n for n in module.__all__ if n not in ("LinAlgError", "test")}
+    assert {row.name for row in op_table.library_rows(name)} == functions
+    for row in op_table.library_rows(name):
+        for column, cell in row.cells.items():
+            assert cell in (*op_table.COMPILED, op_table.NONE), f"{row.name}, {column}: {cell}"
+
+
 def test_every_statement_that_writes_is_compiled_but_those_that_the_page_names(
     op_table: Any,
 ) -> None:
@@ -76,6 +86,8 @@ def test_every_function_of_the_tables_has_a_line(op_table: Any) -> None:
     shown = {row.name for row in op_table.function_rows()}
     shown |= {row.name for row in op_table.elementwise_rows()}
     shown |= {row.name for row in op_table.reduction_rows()}
+    for name in op_table.LIBRARIES:
+        shown |= {row.name for row in op_table.library_rows(name)}
     called = filter(callable, (*op_table.FUNCTIONS, *op_table.CREATORS))
     for function in called:
         name = op_table.ALIASES.get(function.__name__, function.__name__)

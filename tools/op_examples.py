@@ -48,7 +48,6 @@ EXAMPLES: dict[str, str] = {
     "ix_": "np.ix_(v, w)",
     "meshgrid": "np.meshgrid(v, w)",
     "moveaxis": "np.moveaxis(x, 0, 1)",
-    "norm": "np.linalg.norm(x)",
     "ones": "np.ones(len(x), dtype)",
     "empty": "np.empty(len(x), dtype)",
     "zeros": "np.zeros(len(x), dtype)",
@@ -161,6 +160,76 @@ EXAMPLES: dict[str, str] = {
     "where": "np.where(m, x, y)",
 }
 
+#: Functions of ``np.linalg`` by name; the rows of the page are these.
+LINALG: dict[str, str] = {
+    "cholesky": "np.linalg.cholesky(s)",
+    "cond": "np.linalg.cond(x)",
+    "cross": "np.linalg.cross(s, s)",
+    "det": "np.linalg.det(s)",
+    "diagonal": "np.linalg.diagonal(x)",
+    "eig": "np.linalg.eig(s)",
+    "eigh": "np.linalg.eigh(s)",
+    "eigvals": "np.linalg.eigvals(s)",
+    "eigvalsh": "np.linalg.eigvalsh(s)",
+    "inv": "np.linalg.inv(s)",
+    "lstsq": "np.linalg.lstsq(x, h)",
+    "matmul": "np.linalg.matmul(x, y.T)",
+    "matrix_norm": "np.linalg.matrix_norm(x)",
+    "matrix_power": "np.linalg.matrix_power(s, 3)",
+    "matrix_rank": "np.linalg.matrix_rank(x)",
+    "matrix_transpose": "np.linalg.matrix_transpose(x)",
+    "multi_dot": "np.linalg.multi_dot([x, y.T, x])",
+    "norm": "np.linalg.norm(x)",
+    "outer": "np.linalg.outer(v, w)",
+    "pinv": "np.linalg.pinv(x)",
+    "qr": "np.linalg.qr(x)",
+    "slogdet": "np.linalg.slogdet(s)",
+    "solve": "np.linalg.solve(s, x)",
+    "svd": "np.linalg.svd(x)",
+    "svdvals": "np.linalg.svdvals(x)",
+    "tensordot": "np.linalg.tensordot(x, y.T, axes=1)",
+    "tensorinv": "np.linalg.tensorinv(s, ind=1)",
+    "tensorsolve": "np.linalg.tensorsolve(s, h)",
+    "trace": "np.linalg.trace(s)",
+    "vecdot": "np.linalg.vecdot(x, y)",
+    "vector_norm": "np.linalg.vector_norm(x)",
+}
+
+#: Functions of ``np.fft``.
+FFT: dict[str, str] = {
+    **{
+        name: f"np.fft.{name}(x)"
+        for name in (
+            "fft fft2 fftn fftshift hfft ifft ifft2 ifftn ifftshift ihfft irfft irfft2 irfftn rfft "
+            "rfft2 rfftn"
+        ).split()
+    },
+    "fftfreq": "np.fft.fftfreq(len(v)) * v",
+    "rfftfreq": "np.fft.rfftfreq(len(v)) * v[:3]",
+}
+
+#: Functions of ``scipy.linalg``; ``sl`` is that.
+SCIPY_LINALG: dict[str, str] = {
+    "block_diag": "sl.block_diag(x, y)",
+    "cho_factor": "sl.cho_factor(s)",
+    "cho_solve": "sl.cho_solve((s, False), h)",
+    "cholesky": "sl.cholesky(s)",
+    "det": "sl.det(s)",
+    "eig": "sl.eig(s)",
+    "eigvals": "sl.eigvals(s)",
+    "inv": "sl.inv(s)",
+    "lu_factor": "sl.lu_factor(x)",
+    "lu_solve": "sl.lu_solve((s, i), h)",
+    "norm": "sl.norm(x)",
+    "pinv": "sl.pinv(x)",
+    "qr": "sl.qr(x)",
+    "solve": "sl.solve(s, h)",
+    "solve_triangular": "sl.solve_triangular(s, h)",
+    "svd": "sl.svd(x)",
+    "svdvals": "sl.svdvals(x)",
+    "toeplitz": "sl.toeplitz(v, w)",
+}
+
 #: Names by which NumPy lists one function twice.
 ALIASES = {"around": "round"}
 
@@ -209,8 +278,6 @@ FALLBACKS: tuple[str, ...] = (
     "return x + len(np.random.bytes(4))",
     "import time\nreturn x * time.time()",
     "return x[x > 0].reshape(2, -1)",
-    "return np.linalg.svd(x)",
-    "return np.fft.fft(x)",
     "return x.view(np.int32)",
     "return np.histogram(x, bins='auto')",
     "return np.real_if_close(x + 0j)",

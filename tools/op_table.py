@@ -21,8 +21,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 import scipy.special
-from op_examples import ALIASES, EXAMPLES, FALLBACKS, REDUCE_ONLY, WRITES
+from op_examples import (
+    ALIASES,
+    EXAMPLES,
+    FALLBACKS,
+    FFT,
+    LINALG,
+    REDUCE_ONLY,
+    SCIPY_LINALG,
+    WRITES,
+)
 
 import tracejit
 from tracejit.arrays import CREATORS, FUNCTIONS
@@ -32,7 +42,7 @@ from tracejit.capture.namespace import replacement
 from tracejit.cpu.emit.emitter import emit
 from tracejit.cpu.target import CPU
 from tracejit.errors import NotTraceable, UnsupportedError, take_refusal
-from tracejit.ir import build, ops
+from tracejit.ir import build, interpret, ops
 from tracejit.ir.graph import Graph
 from tracejit.ir.simplify import simplify
 from tracejit.ir.types import DTYPES
@@ -63,7 +73,7 @@ NONE, INLINE, LOOP, VIEW, FIXED = "–", "inline", "loop", "view", "fixed"
 #: What a cell may hold beside a reason for falling back.
 COMPILED = (INLINE, LOOP, VIEW, FIXED)
 #: Headers by which a kernel calls NumPy's or SciPy's loops.
-CALLS = ("ufunc_loop(", "ufunc_over(", "matmul_loop(", "sort_rows(")
+CALLS = ("ufunc_loop(", "ufunc_over(", "matmul_loop(", "sort_rows(", "gufunc(")
 
 assert sorted(d for c in COLUMNS.values() for d in c) == sorted(d.name for d in DTYPES)
 
@@ -104,6 +114,7 @@ def traced(
     Raises NotTraceable where the call falls back.
     """
     trace = Trace()
+    trace.decisions.first_part = lambda truth: interpret.evaluate([truth], trace.values)[0]
     variables = {name: trace.input(array, name) for name, array in arrays.items()}
     take_refusal()
     with build.use_solver(trace):
@@ -273,13 +284,15 @@ def _expression(text: str, dtype: np.dtype[Any]) -> str:
     arrays = {k: a for k, a in examples(dtype).items() if k in code.co_names}
     with quiet():
         try:
-            eval(code, {"np": np, "dtype": dtype}, dict(arrays))
+            eval(code, {"np": np, "sl": scipy.linalg, "dtype": dtype}, dict(arrays))
         except (TypeError, OverflowError):
             return NONE
-    numpy = replacement(np)
+        except np.linalg.LinAlgError:
+            pass  # it is for other values
+    modules = {"np": replacement(np), "sl": replacement(scipy.linalg)}
 
     def call(**variables: Tracer) -> Any:
-        return eval(code, {"np": numpy, "dtype": dtype}, variables)
+        return eval(code, {**modules, "dtype": dtype}, variables)
 
     with quiet():
         return verdict(call, arrays)
@@ -317,7 +330,10 @@ GRIDS = {"mgrid", "ogrid"}
 @cache
 def function_rows() -> list[Row]:
     """NumPy's functions, generalised ufuncs included."""
-    found = {f.__name__ for f in (*FUNCTIONS, *CREATORS) if callable(f)} | GRIDS
+    own = ("numpy.linalg", "numpy.fft")
+    found = {
+        f.__name__ for f in (*FUNCTIONS, *CREATORS) if callable(f) and f.__module__ not in own
+    } | GRIDS
     names = {n for n in found if hasattr(np, n) or n in EXAMPLES}
     names |= {n for n, u in numpy_ufuncs().items() if u.signature is not None}
     names -= {"where", "real", "imag", "astype", "argmax", "argmin"}
@@ -327,6 +343,18 @@ def function_rows() -> list[Row]:
         for name in sorted(names)
     ]
 
+
+@cache
+def library_rows(name: str) -> list[Row]:
+    """The rows of another module's functions, each of an example."""
+    return [
+        row_of(function, lambda d, t=text: _expression(t, d))  # type: ignore[misc]
+        for function, text in LIBRARIES[name].items()
+    ]
+
+
+#: The modules that have tables of their own, with the examples of their functions.
+LIBRARIES = {"numpy.linalg": LINALG, "numpy.fft": FFT, "scipy.linalg": SCIPY_LINALG}
 
 # Writes -----------------------------------------------------------------------------------------
 
@@ -516,6 +544,10 @@ def page() -> str:
         "",
     ]
     lines += [*table(function_rows(), notes), ""]
+    for name in LIBRARIES:
+        shown = [f"`{text}`" for text in LIBRARIES[name].values()]
+        lines += [f"## {name}", "", f"Tried were {', '.join(shown)}.", ""]
+        lines += [*table(library_rows(name), notes), ""]
     lines += ["## Writes", "", *WRITES_HEAD.splitlines(), ""]
     lines += [*table(write_rows(), notes), ""]
     lines += ["## scipy.special", "", "Functions with one output and a loop for float64.", ""]

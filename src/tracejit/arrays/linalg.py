@@ -189,7 +189,7 @@ def eigh(a: Any, UPLO: Any = "L") -> Any:
     return RESULTS.EighResult(value(build.cast(w, of.real)), value(build.cast(v, of.result)))
 
 
-def _finite(x: Node) -> Node:
+def all_finite(x: Node) -> Node:
     """`x`, of which NumPy raises where it is not finite: LAPACK must not see that."""
     finite = held(build.reduce("all", call("isfinite", x), tuple(range(x.ndim))))
     build.solver().require(finite, finite, finite)
@@ -204,7 +204,7 @@ def _eigen(row: str, a: Any) -> tuple[list[Node], Dtypes]:
     x = stacked(a).node
     of = Dtypes(x)
     results = "D" * len(GUFUNCS[row].cores[1])
-    found, _ = called(row, of.types(f"x->{results}"), (of.taken(_finite(x)),))
+    found, _ = called(row, of.types(f"x->{results}"), (of.taken(all_finite(x)),))
     pair = np.dtype("F" if of.real == FLOAT32 else "D")
     if of.is_complex:
         return [build.cast(n, pair) for n in found], of

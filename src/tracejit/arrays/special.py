@@ -59,11 +59,3 @@ def logsumexp(
         return result
     axes = tuple(range(a.node.ndim)) if axis is None else axis
     return squeeze(result, axes)[()]
-
-
-def special(function: Any) -> Callable[..., Any] | None:
-    """What stands for a function of ``scipy.special`` in a trace, or None."""
-    module = getattr(function, "__module__", None)
-    if not isinstance(module, str) or not module.startswith("scipy.special."):
-        return None
-    return SPECIAL.get(getattr(function, "__name__", ""))

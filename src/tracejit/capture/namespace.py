@@ -20,7 +20,7 @@ import numpy as np
 
 from tracejit.arrays import CREATORS
 from tracejit.arrays.applied import AppliedUfunc, applied, is_applied, is_written
-from tracejit.arrays.special import special
+from tracejit.arrays.libraries import library_function
 from tracejit.capture.bytecode import CALLED
 from tracejit.capture.generators import RANDOM_HINT, make_generator, of_global_state
 from tracejit.capture.standin import known_stand_in, real_of, stand_in_for
@@ -406,7 +406,7 @@ def replacement(value: Any) -> Any:
     if drawing is not None:
         return drawing
     try:
-        found = CREATORS.get(value) or special(value)
+        found = CREATORS.get(value) or library_function(value)
     except TypeError:  # unhashable
         return value
     if found is None and is_written(value):

@@ -20,6 +20,7 @@ from tracejit.ir import build, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.types import BOOL
+from tracejit.native import lapack
 
 #: The axes of an operand or a result that a loop itself goes over, by name.
 Core = tuple[str, ...]
@@ -27,20 +28,23 @@ Core = tuple[str, ...]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Gufunc:
-    """A generalised ufunc of a module.
+    """A generalised ufunc of a module, or a routine of LAPACK's, called matrix by matrix.
 
     `signature`  its core dimensions, operand by operand and result by result
-    `raises`     NumPy's message where the loop reports an invalid value; "" where it does not
-    `written`    whether the loop writes into its operand, which is its first result then
+    `raises`     the message where the loop reports an invalid value; "" where it does not
+    `written`    which operand the loop writes into, whose copy is the first result then
     `of`         the name in the module, where another row has it
+    `routine`    the arguments of LAPACK's routine: a letter in quotes, the place of an operand or
+                 result (the written one is an operand), a length (``m+``: 1 at least), ``info``
     """
 
     name: str
     module: str
     signature: str
     raises: str = ""
-    written: bool = False
+    written: int | None = None
     of: str = ""
+    routine: str = ""
 
     @functools.cached_property
     def cores(self) -> tuple[tuple[Core, ...], tuple[Core, ...]]:
@@ -58,13 +62,15 @@ class Gufunc:
         """The loop's own types and signature, for those of the row."""
         operands, results = types.split("->")
         taken, given = self.signature.split("->")
-        if self.written:
+        if self.written is not None:
             results, given = results[1:], given.split("),", 1)[1]
         return f"{operands}->{results}", f"{taken}->{given}"
 
     @property
     def ufunc(self) -> Any:
         """NumPy's ufunc. LookupError where it has none of this name and signature."""
+        if self.routine:
+            return lapack.find(f"d{self.of}")
         found = getattr(importlib.import_module(self.module), self.of or self.name, None)
         told = getattr(found, "signature", None)
         own = self.loop("d" * len(self.cores[0]) + "->" + "d" * len(self.cores[1]))[1]
@@ -83,9 +89,12 @@ class Gufunc:
             for out, core in zip(results, self.cores[1], strict=True)
         ]
         operands = list(args)
-        if self.written:
-            results[0][...] = args[0]
-            operands[0] = given.pop(0)
+        if self.written is not None:
+            results[0][...] = args[self.written]
+            operands[self.written] = given.pop(0)
+        if self.routine:
+            self._run_routine([*operands, *given], types[0])
+            return results
 
         def fail(*told: Any) -> None:
             raise np.linalg.LinAlgError(self.raises)
@@ -94,6 +103,40 @@ class Gufunc:
         with np.errstate(**modes):  # type: ignore[arg-type]
             self.ufunc(*operands, out=tuple(given), signature=self.loop(types)[0])
         return results
+
+    def _run_routine(self, arrays: list[np.ndarray], char: str) -> None:
+        """Call LAPACK's routine for each matrix of the stack."""
+        inputs, outputs = self.cores
+        cores = [*inputs, *outputs[self.written is not None :]]
+        arrays = [np.ascontiguousarray(a) for a in arrays]
+        lengths: dict[str, int] = {}
+        for a, core in zip(arrays, cores, strict=True):
+            lengths |= dict(zip(core, a.shape[a.ndim - len(core) :], strict=True))
+        parts = [
+            a.reshape(-1, *a.shape[a.ndim - len(core) :])
+            for a, core in zip(arrays, cores, strict=True)
+        ]
+        info = np.zeros((), np.int32)
+        for k in range(max(map(len, parts))):
+            made = []
+            for word in self.routine.split():
+                if word == "info":
+                    made.append(info)
+                elif word[0] == "'":
+                    made.append(np.frombuffer(word[1].encode(), np.uint8))
+                elif word.isdigit():
+                    made.append(parts[int(word)][k % len(parts[int(word)]), ...])
+                else:
+                    length = lengths[word.rstrip("+")]
+                    made.append(np.array(max(length, 1) if word[-1] == "+" else length, np.int32))
+            lapack.call(self.letter(char) + self.of, *(x.ctypes.data for x in made))
+            if info:
+                raise np.linalg.LinAlgError(self.raises)
+
+    @staticmethod
+    def letter(char: str) -> str:
+        """The first letter of a routine's name for a dtype."""
+        return {"d": "d", "D": "z"}[char]
 
 
 def _parsed(text: str) -> tuple[Core, ...]:
@@ -126,6 +169,32 @@ def _fourier(name: str) -> Gufunc:
     return Gufunc(name=name, module=_FOURIER, signature="(n),()->(m)")
 
 
+def _lapack(name: str, signature: str, routine: str, written: int | None, of: str = "") -> Gufunc:
+    return Gufunc(
+        name=name,
+        module="scipy.linalg.cython_lapack",
+        signature=signature,
+        raises="LAPACK has not succeeded",
+        written=written,
+        of=of or name,
+        routine=routine,
+    )
+
+
+#: Solutions are rows, and matrices in C order are LAPACK's transposed.
+_TRIANGULAR = [
+    _lapack(
+        f"trtrs_{kind}{turned}{unit}",
+        "(m,m),(k,m)->(k,m)",
+        f"'{kind}' '{turned}' '{unit}' m k 0 m+ 1 m+ info",
+        written=1,
+        of="trtrs",
+    )
+    for kind in "UL"
+    for turned in "NT"
+    for unit in "NU"
+]
+
 #: By name. Where the last dimension of a result is not that of an operand, the caller gives it.
 GUFUNCS: dict[str, Gufunc] = {
     row.name: row
@@ -138,7 +207,7 @@ GUFUNCS: dict[str, Gufunc] = {
         _linear("slogdet", "(m,m)->(),()"),
         _linear("cholesky_lo", "(m,m)->(m,m)", _POSITIVE),
         _linear("cholesky_up", "(m,m)->(m,m)", _POSITIVE),
-        _linear("qr_r_raw", "(m,n)->(m,n),(p)", _ARGUMENT, written=True),
+        _linear("qr_r_raw", "(m,n)->(m,n),(p)", _ARGUMENT, written=0),
         _linear("qr_reduced", "(m,n),(k)->(m,k)", _ARGUMENT),
         _linear("qr_complete", "(m,n),(n)->(m,m)", _ARGUMENT),
         _linear("svd", "(m,n)->(p)", _VALUES),
@@ -155,6 +224,13 @@ GUFUNCS: dict[str, Gufunc] = {
             "(m,n),(m,nrhs),()->(n,nrhs),(nrhs),(),(p)",
             "SVD did not converge in Linear Least Squares",
         ),
+        *_TRIANGULAR,
+        _lapack("getrf", "(n,m)->(n,m),(p)", "m n 0 m+ 1 info", written=0),
+        _lapack("getrs", "(m,m),(m),(k,m)->(k,m)", "'N' m k 0 m+ 1 2 m+ info", written=2),
+        _lapack(
+            "getrs_turned", "(m,m),(m),(k,m)->(k,m)", "'T' m k 0 m+ 1 2 m+ info", 2, of="getrs"
+        ),
+        _lapack("gecon", "(m,m),()->(),(u),(v)", "'1' m 0 m+ 1 2 3 4 info", written=None),
         *map(_fourier, ("fft", "ifft", "rfft_n_even", "rfft_n_odd", "irfft")),
     )
 }

@@ -13,7 +13,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
-from tracejit.native import abi, interrupts, newarray, team, ufuncs
+from tracejit.native import abi, interrupts, lapack, newarray, team, ufuncs
 from tracejit.native.llvm import address
 
 #: A name, in which way its address is found, and what that must be told.
@@ -48,6 +48,7 @@ _WAYS: dict[str, Callable[..., int | None]] = {
     "new_array": newarray.new_array,
     "dtype": _of_dtype,
     "ufunc": ufuncs.part,
+    "lapack": lapack.find,
     "numba": _of_numba,
 }
 _given: dict[str, Symbol] = {}

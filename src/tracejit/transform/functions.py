@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.arrays.special import special
+from tracejit.arrays.libraries import library_function
 from tracejit.call.function import Function
 from tracejit.call.reentry import inlining
 from tracejit.errors import DTypeError, ShapeError, UnsupportedError, told
@@ -34,7 +34,7 @@ def _python_function(f: Any) -> Callable[..., Any]:
         return f.__wrapped__
     if isinstance(f, types.FunctionType):
         derivative = "__tracejit_transform__" in f.__dict__
-        ours = is_internal(f.__code__.co_filename) or special(f) is not None
+        ours = is_internal(f.__code__.co_filename) or library_function(f) is not None
         if derivative or not ours:
             return f  # of others there is a stand-in, which a call of them finds
     if not callable(f) or isinstance(f, type):

@@ -6,14 +6,24 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.np.arrayobj import make_array
 
-from tracejit.cpu.library.loops import _INTP, _invoke, _kernel_type, _named, _slot_type, _store
+from tracejit.cpu.library.loops import (
+    _INTP,
+    _POINTER,
+    _invoke,
+    _kernel_type,
+    _named,
+    _slot_type,
+    _store,
+)
 from tracejit.intrinsics.define import define
 from tracejit.intrinsics.elements import element_type
-from tracejit.ir.gufuncs import GUFUNCS, Core
+from tracejit.ir.gufuncs import GUFUNCS, Core, Gufunc
+from tracejit.native import symbols
 
 __all__ = ["gufunc"]
 
@@ -44,12 +54,13 @@ def gufunc(name: str, kinds: str, given: str) -> Any:
     """
     row = GUFUNCS[name]
     inputs, outputs = row.cores
-    loop_types, _ = row.loop(kinds)
-    loop = _named(row.module, row.of or name, loop_types, row.ufunc.signature)
-    dtypes = [*loop.inputs, *loop.outputs]
+    loop = None
+    if row.routine:
+        symbols.give(_symbol(row, kinds), "lapack", row.letter(kinds[0]) + row.of)
+    else:
+        loop = _named(row.module, row.of or name, row.loop(kinds)[0], row.ufunc.signature)
+    dtypes = [np.dtype(char) for char in kinds.replace("->", "")]
     cores = [*inputs, *outputs]
-    if row.written:  # the loop's operand is the first result
-        dtypes.insert(len(inputs), loop.inputs[0])
     elements = [element_type(dtype.char) for dtype in dtypes]
     count = len(dtypes)
 
@@ -84,19 +95,22 @@ def gufunc(name: str, kinds: str, given: str) -> Any:
             failed = b.alloca(ir.IntType(8))
         b.store(ir.Constant(ir.IntType(8), 0), failed)
         with b.if_then(b.icmp_signed(">", stack, ir.Constant(_INTP, 0)), likely=True):
-            if row.written:
+            if row.written is not None:  # the loop's operand is the first result
                 size = b.mul(stack, outer[len(inputs)])
-                cgutils.raw_memcpy(b, data[len(inputs)], data[0], size, 1)
+                cgutils.raw_memcpy(b, data[len(inputs)], data[row.written], size, 1)
                 for parts in (data, outer, inner):
-                    parts[0] = parts.pop(len(inputs))
-            dimensions = _stored(b, [stack, *numbers])
-            strides = _stored(b, [*outer, *(step for steps in inner for step in steps)])
-            if row.raises:
-                _floating(b, "feclearexcept")
-            _invoke(b, loop, data, dimensions, strides)
-            if row.raises:
-                told = b.icmp_signed("!=", _floating(b, "fetestexcept"), ir.Constant(_C_INT, 0))
-                b.store(b.zext(told, ir.IntType(8)), failed)
+                    parts[row.written] = parts.pop(len(inputs))
+            if loop is None:
+                _by_matrix(b, row, _symbol(row, kinds), stack, lengths, data, outer, failed)
+            else:
+                dimensions = _stored(b, [stack, *numbers])
+                strides = _stored(b, [*outer, *(step for steps in inner for step in steps)])
+                if row.raises:
+                    _floating(b, "feclearexcept")
+                _invoke(b, loop, data, dimensions, strides)
+                if row.raises:
+                    told = b.icmp_signed("!=", _floating(b, "fetestexcept"), _C_INT(0))
+                    b.store(b.zext(told, ir.IntType(8)), failed)
         return b.trunc(b.load(failed), ir.IntType(1))
 
     return define(
@@ -107,6 +121,52 @@ def gufunc(name: str, kinds: str, given: str) -> Any:
         all_types=True,
         with_context=True,
     )
+
+
+def _symbol(row: Gufunc, kinds: str) -> str:
+    return f"tracejit_lapack_{row.letter(kinds[0])}{row.of}"
+
+
+def _by_matrix(
+    b: ir.IRBuilder,
+    row: Gufunc,
+    symbol: str,
+    stack: ir.Value,
+    lengths: dict[str, ir.Value],
+    data: list[ir.Value],
+    outer: list[ir.Value],
+    failed: ir.Value,
+) -> None:
+    """Call a routine of LAPACK's for each matrix; all of its arguments are addresses."""
+    words = row.routine.split()
+    kind = ir.FunctionType(ir.VoidType(), [_POINTER] * len(words))
+    function = cgutils.get_or_insert_function(b.module, kind, symbol)
+    slots: dict[str, ir.Value] = {}
+    for word in words:
+        if not word.isdigit() and word not in slots:
+            letter = word[0] == "'"
+            with b.goto_entry_block():
+                slots[word] = b.alloca(_POINTER.pointee if letter else _C_INT)
+            if letter:
+                b.store(_POINTER.pointee(ord(word[1])), slots[word])
+            elif word != "info":
+                length = lengths[word.rstrip("+")]
+                if word[-1] == "+":
+                    some = b.icmp_signed(">", length, _INTP(1))
+                    length = b.select(some, length, _INTP(1))
+                b.store(b.trunc(length, _C_INT), slots[word])
+    with cgutils.for_range(b, stack) as loop:
+        b.store(_C_INT(0), slots["info"])
+        arguments = []
+        for word in words:
+            if word.isdigit():
+                first = b.bitcast(data[int(word)], _POINTER)
+                arguments.append(b.gep(first, [b.mul(loop.index, outer[int(word)])]))
+            else:
+                arguments.append(b.bitcast(slots[word], _POINTER))
+        b.call(function, arguments)
+        bad = b.zext(b.icmp_signed("!=", b.load(slots["info"]), _C_INT(0)), ir.IntType(8))
+        b.store(b.or_(b.load(failed), bad), failed)
 
 
 def _stored(b: ir.IRBuilder, values: list[ir.Value]) -> ir.Value:

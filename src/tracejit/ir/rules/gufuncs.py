@@ -50,12 +50,13 @@ def _text(names: Any, node: Node) -> str:
 def _batch(node: Node, new: Batched, count: Dim) -> Node:
     """A call for the larger stack: what is one matrix for all stays one."""
     name, types, which, shapes = node.attr
-    inputs, outputs = gufuncs.row_of(node).cores
+    row = gufuncs.row_of(node)
+    inputs, outputs = row.cores
     cores = list(zip(node.args, inputs, strict=True))
     stack = next((a.shape[: a.ndim - len(c)] for a, c in cores if a.ndim > len(c)), ())
     operands = []
-    for a, core in cores:
-        if a.ndim > len(core):
+    for k, (a, core) in enumerate(cores):
+        if a.ndim > len(core) or k == row.written:
             a = batched_or_spread(a, new, count)
         elif a in new:  # between the new axis and its own come those of the stack
             wide = build.expand_dims(new[a], range(1, 1 + len(stack)))

@@ -313,7 +313,26 @@ def _pinv(node: Node, g: Node) -> Cotangents:
     return (m.conjugate(_plus(first, _plus(second, third))),)
 
 
+def _triangular(kind: str, turned: str, unit: str) -> Pull:
+    """Of the triangle that is read; `kind` and `turned` are those of the matrix transposed."""
+    other = f"trtrs_{kind}{'T' if turned == 'N' else 'N'}{unit}"
+
+    def pull(node: Node, y: Node, g: Node) -> Cotangents:
+        [h] = m.gufunc(other, "xx->x", node.args[0], g)
+        slope = m.multiply(m.turned(h), y) if turned == "T" else m.multiply(m.turned(y), h)
+        triangle = m.lower if kind == "U" else m.upper
+        return _negative(triangle(slope, diagonal=unit == "N")), h
+
+    return pull
+
+
 PULLS: dict[str, Pull] = {
+    **{
+        f"trtrs_{kind}{turned}{unit}": _triangular(kind, turned, unit)
+        for kind in "UL"
+        for turned in "NT"
+        for unit in "NU"
+    },
     "solve": _solve,
     "solve1": _solve1,
     "inv": _inv,

@@ -1,0 +1,147 @@
+"""``scipy.linalg`` and ``scipy.fft``: LAPACK's routines and NumPy's loops in compiled programs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.fft as sf
+import scipy.linalg as sl
+
+import tracejit
+from tracejit.testing import check_grads
+
+RNG = np.random.default_rng(2)
+A = RNG.normal(size=(5, 5)) + 4 * np.eye(5)
+Z = A + 1j * RNG.normal(size=(5, 5))
+T = RNG.normal(size=(6, 3))
+B = RNG.normal(size=5)
+
+
+def function(expression: str) -> Any:
+    scope: dict[str, Any] = {"np": np, "sl": sl, "sf": sf}
+    exec(f"def f(a, z, t, b): return {expression}", scope)
+    return scope["f"]
+
+
+def outcome(f: Callable[..., Any], *args: Any) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is nearly singular
+            return f(*args)
+    except Exception as error:
+        return type(error)
+
+
+def flat(result: Any) -> list[Any]:
+    parts = result if isinstance(result, tuple) else (result,)
+    return [x for part in parts for x in (flat(part) if isinstance(part, tuple) else [part])]
+
+
+def check(f: Callable[..., Any], *args: Any, compile: bool = False) -> None:
+    """The same classes, dtypes and shapes, and values to rounding, twice; or the same exception."""
+    want = outcome(f, *args)
+    with tracejit.config(compile=compile, check=True):
+        g = tracejit.function(f, on_unsupported="error")
+        for _ in range(2):
+            got = outcome(g, *args)
+            if isinstance(want, type):
+                assert isinstance(got, type) and issubclass(got, want), got
+                continue
+            assert type(got) is type(want), (got, want)
+            for x, y in zip(flat(got), flat(want), strict=True):
+                assert (np.asarray(x).dtype, np.shape(x)) == (np.asarray(y).dtype, np.shape(y))
+                np.testing.assert_allclose(x, y, rtol=1e-11, atol=1e-13)
+
+
+EXPRESSIONS = """
+sl.inv(a)  sl.inv(z)  sl.det(a)  sl.det(z * 2)  sl.solve(a, b)  sl.solve(a, z)
+sl.solve(z, a[:, :2])  sl.solve(a, b, assume_a='gen')
+sl.solve_triangular(a, b)  sl.solve_triangular(a, z, lower=True)
+sl.solve_triangular(z, b, trans=1)  sl.solve_triangular(z, a, trans='C', lower=True)
+sl.solve_triangular(a, b, trans='T', unit_diagonal=True)
+sl.solve_triangular(z, b, 2, True, True)  sl.solve_triangular(a.astype(int) + np.eye(5), b)
+sl.cholesky(a @ a.T)  sl.cholesky(z @ z.conj().T, lower=True)  sl.cho_factor(a @ a.T)
+sl.cho_factor(z @ z.conj().T, lower=True)  sl.cho_solve(sl.cho_factor(a @ a.T), b)
+sl.cho_solve(sl.cho_factor(z @ z.conj().T, True), a)  sl.cho_solve((a, False), b)
+sl.lu_factor(a)  sl.lu_factor(t)  sl.lu_factor(t.T)  sl.lu_factor(z)
+sl.lu_solve(sl.lu_factor(a), b)  sl.lu_solve(sl.lu_factor(z), a, trans=1)
+sl.svd(a)  sl.svd(t, full_matrices=False)  sl.svdvals(z)  sl.qr(a)  sl.qr(t)
+sl.qr(t.T, mode='economic')  sl.pinv(t)  sl.pinv(z)  sl.eig(z)  sl.eigvals(z)
+sl.norm(a)  sl.norm(t, 1)  sl.norm(b, 3)
+sl.block_diag(a, t, b)  sl.block_diag(b, z)  sl.toeplitz(b)  sl.toeplitz(b, t[:, 0])
+sl.toeplitz(z[0])  sl.toeplitz(b[:1])
+sf.fft(b)  sf.fft(a, axis=0, norm='ortho')  sf.ifft(z, 7)  sf.rfft(a, 4)  sf.irfft(z)  sf.hfft(z)
+sf.ihfft(a)  sf.fft2(a)  sf.ifftn(z)  sf.rfftn(a, (3,))  sf.irfft2(z)  sf.fftn(t, axes=(1, 0))
+sf.fftshift(a)  sf.ifftshift(b)  sf.fftfreq(len(b)) * b  sf.rfftfreq(8, 2) * b
+"""
+WRONG = """
+sl.inv(a * 0)  sl.inv(a * np.nan)  sl.inv(t)  sl.solve(a * 0, b)  sl.solve(a, t)
+sl.solve_triangular(a * 0, b)  sl.solve_triangular(a, b * np.inf)  sl.solve_triangular(t, b)
+sl.cholesky(-a)  sl.cho_factor(-a @ a.T)  sl.lu_factor(a * np.nan)  sl.svd(t * np.nan)
+sf.rfft(z)  sf.fft(a, 0)
+"""
+
+
+def listed(text: str) -> list[str]:
+    return [e for line in text.strip().split("\n") for e in line.split("  ")]
+
+
+@pytest.mark.parametrize("expression", [*listed(EXPRESSIONS), *listed(WRONG)])
+def test_every_function(expression):
+    f = function(expression)
+    assert isinstance(outcome(f, A, Z, T, B), type) == (expression in WRONG)
+    check(f, A, Z, T, B)
+
+
+@pytest.mark.parametrize("expression", [
+    "sl.solve(a, b)", "sl.solve_triangular(z, a, 'C', True)", "sl.toeplitz(b)",
+    "sl.cho_solve(sl.cho_factor(a @ a.T), b)", "sl.lu_solve(sl.lu_factor(a), t[:5])",
+    "sl.solve_triangular(a * 0, b)", "sl.block_diag(a, t, b)", "sf.rfftn(a, (3,))",
+])  # fmt: skip
+def test_compiled(expression):
+    check(function(expression), A, Z, T, B, compile=True)
+
+
+def test_what_is_nearly_singular_is_scipys():
+    """SciPy warns of it, in words that depend on the values."""
+    f = tracejit.function(lambda a: sl.solve(a, a[0]), on_unsupported="warn")
+    f(A)
+    with pytest.warns() as told:
+        f(np.array([[1.0, 1.0], [1.0, 1.0 + 1e-16 * 3]]))
+    assert {w.category for w in told} == {sl.LinAlgWarning, tracejit.UnsupportedWarning}
+
+
+def eigen(a):
+    return sl.eig(a), sl.eigvals(a)
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_eigenvectors_are_real_if_all_eigenvalues_are(compile):
+    for a in (np.diag([1.0, 2.0, 4.0]), np.array([[0.0, 1.0], [-1.0, 0.0]]), Z):
+        check(eigen, a, compile=compile)
+
+
+CASES = {
+    "solve": (lambda a, b: sl.solve(a, b), A, B),
+    "solve_triangular": (lambda a, b: sl.solve_triangular(a, b), A, B),
+    "solve_triangular, lower": (
+        lambda a, b: sl.solve_triangular(a, b, 1, True, True),
+        A,
+        T[:5].copy(),
+    ),
+    "cho_solve": (lambda a, b: sl.cho_solve(sl.cho_factor(a @ a.T), b), A, B),
+    "cho_solve, lower": (lambda a: sl.cho_solve((a, True), a[0]), A),
+    "inv": (lambda a: sl.inv(a) * sl.det(a), A),
+    "fft": (lambda b: np.abs(sf.fft(b)) + sf.irfft(sf.rfft(b), 5), B),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_derivatives(name):
+    f, *args = CASES[name]
+    with tracejit.config(compile=False):
+        check_grads(f, args, rtol=1e-5, atol=1e-5)
