@@ -38,8 +38,9 @@ def downloaded(value: Any) -> Any:
 
 def _given_back(block: Any, before: Callable[[Any], None] = Block.__del__) -> None:
     """A block of the pool's is overwritten, so that nobody goes on reading it."""
-    ctypes.memset(ctypes.addressof(block), 0xA5, ctypes.sizeof(block))
-    before(block)
+    if ctypes is not None:  # as at the end of the process
+        ctypes.memset(ctypes.addressof(block), 0xA5, ctypes.sizeof(block))
+        before(block)
 
 
 setattr(Block, "__del__", _given_back)  # noqa: B010

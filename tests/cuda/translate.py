@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import os
 import re
 import subprocess
 import tempfile
@@ -576,10 +577,9 @@ def compiled(text: str) -> Any:
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     place = Path(tempfile.gettempdir()) / f"tracejit_ptx_{name}.so"
     if not place.exists():
-        source = place.with_suffix(".c")
-        source.write_text(text, encoding="utf-8")
         flags = "-O1 -ffp-contract=off -mfma -shared -fPIC -fwrapv -fno-strict-aliasing -w".split()
-        made = place.with_suffix(".tmp")
-        subprocess.run(["gcc", *flags, str(source), "-o", str(made), "-lm"], check=True)
+        made = place.with_suffix(f".{os.getpid()}")  # other processes may be about it, too
+        command = ["gcc", *flags, "-x", "c", "-", "-o", str(made), "-lm"]
+        subprocess.run(command, input=text.encode(), check=True)
         made.rename(place)
     return ctypes.CDLL(str(place))
