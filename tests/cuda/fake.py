@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import translate
+import translated
 
 from tracejit.cuda.array import DeviceArray
 from tracejit.cuda.device.driver import Device
@@ -38,8 +38,9 @@ def downloaded(value: Any) -> Any:
 
 def _given_back(block: Any, before: Callable[[Any], None] = Block.__del__) -> None:
     """A block of the pool's is overwritten, so that nobody goes on reading it."""
-    ctypes.memset(ctypes.addressof(block), 0xA5, ctypes.sizeof(block))
-    before(block)
+    if ctypes is not None:  # as at the end of the process
+        ctypes.memset(ctypes.addressof(block), 0xA5, ctypes.sizeof(block))
+        before(block)
 
 
 setattr(Block, "__del__", _given_back)  # noqa: B010
@@ -69,7 +70,7 @@ def _kept(launch: Any) -> tuple[int, Any, list[Any]]:
 
 @functools.cache
 def _launcher() -> Any:
-    return translate.compiled(Path(__file__).with_name("launcher.c").read_text(encoding="utf-8"))
+    return translated.compiled(Path(__file__).with_name("launcher.c").read_text(encoding="utf-8"))
 
 
 class Failing(dict[str, int]):
@@ -212,7 +213,7 @@ class FakeDriver:
         ctypes.memmove(array.ctypes.data, address, array.nbytes)
 
     def load(self, code: bytes, ptx: str, name: str) -> int:
-        library = translate.library(ptx)
+        library = translated.library(ptx)
         run = ctypes.cast(library.launch, ctypes.c_void_p).value
         misaligned = ctypes.addressof(ctypes.c_uint64.in_dll(library, "misaligned"))
         found = re.findall(r"\.param (?:\.align \d+ )?\.\w?(\d+) \w+_param_\d+(\[\d+\])?", ptx)
@@ -258,6 +259,6 @@ class FakeDriver:
         graph.clear()
 
     def refused(self, code: int) -> None:
-        if code in translate.FAULTS:
-            raise translate.Fault(translate.FAULTS[code])
+        if code in translated.FAULTS:
+            raise translated.Fault(translated.FAULTS[code])
         raise DeviceError("the GPU could not launch")

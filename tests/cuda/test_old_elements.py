@@ -88,9 +88,15 @@ def flat(x: Any) -> Any:
     return total
 
 
+def flat_in_a_loop(x: Any, n: Any) -> Any:
+    for k in range(n):
+        x.flat[k] = x.flat[k - 1] + k
+    return x.flat[n - 1]
+
+
 PROGRAMS = [
     one_element, swapped, whole_array, sum_of_old_ones, condition, branch, before_a_loop, place,
-    reduced, flat,
+    reduced, flat, flat_in_a_loop,
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from test_kernels import DRIVER, on_device, same
-from translate import Fault
+from translated import Fault
 
 import tracejit
 from tracejit.theano.flags import change_flags

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import translate
+import translated
 from fake import FakeDriver
 
 from tracejit.cuda.compile import kernel_ptx
@@ -80,7 +80,7 @@ RACES: dict[str, Callable[[str], str]] = {
 def test_races_are_found(name: str) -> None:
     text = RACES[name](SUMS)
     assert text != SUMS
-    with pytest.raises(translate.Fault, match="at once"):
+    with pytest.raises(translated.Fault, match="at once"):
         run(kernel_ptx(kernel(text, (1, 1)), (9, 0)), np.arange(640), 10, 64, 3)
 
 
@@ -89,7 +89,7 @@ def test_order_of_threads_is_shuffled() -> None:
     ptx = kernel_ptx(kernel(SUMS, (1, 1)), (9, 0))
     start = ptx.index("bar.sync")
     mutated = ptx[:start] + ptx[start:].replace("bar.sync", "// bar.sync", 1)
-    with pytest.raises(translate.Fault):
+    with pytest.raises(translated.Fault):
         run(mutated, np.arange(640), 10, 64, 3)
 
 
@@ -98,7 +98,7 @@ def test_barriers_that_not_all_reach() -> None:
         "        if t == 0:\n            out[k] = mine[0]\n        together()\n",
         "        if t < 7:\n            together()\n            out[k] = mine[t]\n",
     )
-    with pytest.raises(translate.Fault, match=r"ended|different|for ever"):
+    with pytest.raises(translated.Fault, match=r"ended|different|for ever"):
         run(kernel_ptx(kernel(text, (1, 1)), (9, 0)), np.arange(640), 10, 64, 1)
 
 

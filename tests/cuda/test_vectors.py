@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import translate
+import translated
 from fake import FakeDriver
 from test_kernels import on_device, same, sample
 
@@ -87,11 +87,11 @@ def test_all_lengths(char: str, shift: int, monkeypatch: pytest.MonkeyPatch) -> 
     target("shifted").residence.pool.release()
     x, y = sample(char, rng, 2001), sample(char, rng, 2001)
     for n in (0, 1, 2, 3, 4, 5, 255, 1000, 2001):
-        translate.counts.clear()
+        translated.counts.clear()
         got = on_device(fused, x[:n], y[:n], device="shifted")
         same(got[0], (want := on_device(fused, x[:n], y[:n], device="cpu"))[0])
         same(got[1], want[1])
-        assert bool(translate.counts["vectors"]) == (
+        assert bool(translated.counts["vectors"]) == (
             n >= width and not DRIVER.shift % (width * size)
         )
 
@@ -118,9 +118,9 @@ def test_rows() -> None:
 
     for n in (64, 65):
         x, y = np.random.default_rng(n).normal(size=(6, n)), np.arange(6.0)
-        translate.counts.clear()
+        translated.counts.clear()
         same(on_device(f, x, y), on_device(f, x, y, device="cpu"))
-        assert translate.counts["vectors"] == (6 * 64 if n == 64 else 3 * 64)
+        assert translated.counts["vectors"] == (6 * 64 if n == 64 else 3 * 64)
 
 
 def test_types_of_several_widths() -> None:

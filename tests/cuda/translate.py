@@ -11,108 +11,22 @@ element of shared memory that one thread writes and another one touches between 
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import hashlib
 import re
-import subprocess
-import tempfile
 from pathlib import Path
-from typing import Any
 
-#: C's types, by PTX's.
-_C = {
-    "f64": "double", "f32": "float", "f16": "_Float16", "pred": "int",
-    **{f"{k}{n}": f"uint{n}_t" for k in "ub" for n in (8, 16, 32, 64)},
-    **{f"s{n}": f"int{n}_t" for n in (8, 16, 32, 64)},
-}  # fmt: skip
+from ptx_arithmetic import Arithmetic
+from ptx_operands import C, Unknown, floating, is_special
+
 _REGISTERS = {"f64": "uint64_t", "f32": "uint32_t", "f16": "uint16_t", "b64": "uint64_t",
               "b32": "uint32_t", "b16": "uint16_t", "pred": "int"}  # fmt: skip
-_HEAD = """#include <math.h>
-#include <stdint.h>
-#include <string.h>
-#define READ(t, u, name) static inline t name(u b) { t v; memcpy(&v, &b, sizeof v); return v; }
-READ(double, uint64_t, as_f64) READ(float, uint32_t, as_f32) READ(_Float16, uint16_t, as_f16)
-READ(uint64_t, double, of_f64) READ(uint32_t, float, of_f32) READ(uint16_t, _Float16, of_f16)
-typedef struct { uint32_t x, y, z; } dim;
-uint64_t vectors, misaligned;
-static inline void vector(uint64_t at, int size) { vectors++; misaligned += at % size != 0; }
-/* Which block wrote an element last in this launch; of many elements some are not noted. */
-static struct { uint64_t at; uint32_t launch, block; } written[1 << 16];
-static uint32_t launches, noted, this_block;
-static int met;
-static inline int place_of(uint64_t at) {
-  uint32_t k = (at * 0x9E3779B97F4A7C15ull) >> 48;
-  while (written[k].launch == launches && written[k].at != at) k = (k + 1) & 0xFFFF;
-  return k;
-}
-static inline int theirs(uint64_t at) {
-  int k = place_of(at);
-  return written[k].launch == launches && written[k].block != this_block;
-}
-static inline uint64_t ours(uint64_t at) { met |= theirs(at); return at; }
-static inline void write(uint64_t at) {
-  int k = place_of(at);
-  if (written[k].launch != launches && noted++ > 1 << 15) return;
-  written[k].at = at, written[k].launch = launches, written[k].block = this_block;
-}
-static inline void begin(void) { launches++, noted = met = 0; }
-#define STORE(t, place, value) { uint64_t at_ = (place); t v_ = (value); \\
-  met |= theirs(at_) && *(t*)at_ != v_; write(at_); *(t*)at_ = v_; }
-"""
-_TAIL = """
-int launch(const uint64_t *P, const uint32_t *g, const uint32_t *t, const uint32_t *order) {
-  dim nctaid = {g[0], g[1], g[2]}, ntid = {t[0], t[1], t[2]};
-  begin();
-  for (uint64_t k = 0; k < (uint64_t)g[0] * g[1] * g[2]; k++) {
-    uint32_t b = this_block = order[k];
-    dim ctaid = {b % g[0], b / g[0] % g[1], b / g[0] / g[1]};
-    for (uint32_t z = 0; z < t[2]; z++) for (uint32_t y = 0; y < t[1]; y++)
-      for (uint32_t x = 0; x < t[0]; x++) thread(P, (dim){x, y, z}, ctaid, ntid, nctaid);
-  }
-  return met ? 5 : 0;
-}
-"""
-_TEAMS = Path(__file__).with_name("teams.c").read_text(encoding="utf-8")
-#: What a launch says that a kernel has done.
-FAULTS = {
-    1: "threads have ended that others wait for",
-    2: "threads of a block wait at different barriers",
-    3: "threads wait for each other for ever",
-    4: "threads touch an element of shared memory at once, and one writes it",
-    5: "blocks touch an element of an array, and one writes it",
-    6: "a vector does not lie where it may be loaded or stored",
-}
-_ROUND = {"rzi": "trunc", "rni": "rint", "rmi": "floor", "rpi": "ceil"}
-_SIGNS = {
-    "add": "+",
-    "sub": "-",
-    "mul": "*",
-    "div": "/",
-    "rem": "%",
-    "and": "&",
-    "or": "|",
-    "xor": "^",
-}
-_TESTS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=",
-          "lo": "<", "ls": "<=", "hi": ">", "hs": ">="}  # fmt: skip
+_HEAD, _ALONE, _TEAMS = (
+    Path(__file__).with_name(f"{name}.c").read_text(encoding="utf-8")
+    for name in ("head", "alone", "teams")
+)
 _TABLE = re.compile(r"\.(?:global|const) \.align \d+ \.(\w+) (\w+)\[(\d+)\] = \{([^}]*)\};")
-_SPECIAL = re.compile(r"%(tid|ntid|ctaid|nctaid)\.([xyz])$")
 
 
-class Unknown(BaseException):
-    """An instruction that is not translated; not an error that a compiler may refuse to."""
-
-
-class Fault(Exception):
-    """What no kernel may do, and one has done."""
-
-
-def floating(kind: str) -> bool:
-    return kind[0] == "f"
-
-
-class Translation:
+class Translation(Arithmetic):
     """The C of one kernel."""
 
     def __init__(self, ptx: str) -> None:
@@ -121,7 +35,7 @@ class Translation:
         self.kinds: dict[str, str] = {}
         #: Tables in memory, by name: what C says of each.
         self.tables = {
-            found[2]: f"static const {_C[found[1]]} {found[2]}[{found[3]}] "
+            found[2]: f"static const {C[found[1]]} {found[2]}[{found[3]}] "
             f"__attribute__((aligned(16))) = {{{found[4]}}};"
             for found in _TABLE.finditer(ptx[:start])
         }
@@ -142,7 +56,7 @@ class Translation:
         tables = self.tables.values()
         if not (self.waits or self.shared):
             own = [f"{r} = 0;" for r in self.registers]
-            return "\n".join([_HEAD, *tables, head, *own, *self.lines, "}", _TAIL])
+            return "\n".join([_HEAD, *tables, head, *own, *self.lines, "}", _ALONE])
         kept, teams = "".join(f" {r};" for r in self.registers), _TEAMS.partition("/* THREAD */")
         names = [r.split()[1] for r in self.registers]
         own = [f"#define {n} (self->{n})" for n in names]
@@ -183,49 +97,7 @@ class Translation:
             raise Unknown(line)
         self.lines.append(f"{condition}{{ {make(words, operands, line)} }}")
 
-    # Operands --------------------------------------------------------------------------------
-
-    def kind_of(self, operand: str) -> str | None:
-        found = re.match(r"%([a-z]+)\d+$", operand)
-        return self.kinds[found[1]] if found else None
-
-    def read(self, operand: str, kind: str) -> str:
-        """An operand as a value of a type."""
-        if special := _SPECIAL.match(operand):
-            return f"{special[1]}.{special[2]}"
-        if operand == "%laneid":
-            return "laneid"
-        if operand.startswith("!"):
-            return f"!{self.read(operand[1:], kind)}"
-        if operand.startswith("%"):
-            name, own = operand[1:], self.kind_of(operand)
-            if kind == "pred" or own == "pred":
-                return name
-            return f"as_{kind}({name})" if floating(kind) else f"({_C[kind]}){name}"
-        if operand.startswith(("0d", "0D")):
-            return f"as_f64(0x{operand[2:]}ull)" if kind == "f64" else f"0x{operand[2:]}ull"
-        if operand.startswith(("0f", "0F")):
-            return f"as_f32(0x{operand[2:]}u)" if kind == "f32" else f"0x{operand[2:]}u"
-        if floating(kind):
-            raise Unknown(operand)
-        return f"({_C[kind]})({operand}ll)"
-
-    def bits(self, operand: str) -> str:
-        """An operand's bits."""
-        if operand[:2] in ("0d", "0D", "0f", "0F"):
-            return f"0x{operand[2:]}ull"
-        return operand[1:] if operand.startswith("%") else f"({operand}ll)"
-
-    def put(self, operand: str, value: str, kind: str) -> str:
-        """A register given a value of a type."""
-        name = operand[1:]
-        if kind == "pred":
-            return f"{name} = {value};"
-        if floating(kind):
-            return f"{name} = of_{kind}({value});"
-        return f"{name} = ({_C[kind]})({value});"
-
-    # Instructions ----------------------------------------------------------------------------
+    # Memory, and where to go on ----------------------------------------------------------------
 
     def op_ret(self, words: list[str], o: list[str], line: str) -> str:
         return "return 0;"
@@ -253,7 +125,7 @@ class Translation:
         if floating(kind):
             raw = {"f64": "uint64_t", "f32": "uint32_t", "f16": "uint16_t"}[kind]
             return f"{target[1:]} = *({raw}*){place};"
-        return self.put(target, f"*({_C[kind]}*){place}", kind)
+        return self.put(target, f"*({C[kind]}*){place}", kind)
 
     def op_st(self, words: list[str], o: list[str], line: str) -> str:
         kind = words[-1]
@@ -264,7 +136,7 @@ class Translation:
                 raw = {"f64": "uint64_t", "f32": "uint32_t", "f16": "uint16_t"}[kind]
                 c, value = raw, self.bits(s)
             else:
-                c, value = _C[kind], self.read(s, kind)
+                c, value = C[kind], self.read(s, kind)
             place = self._at(o[0], k, kind, True)
             one = f"STORE({c}, {place}, {value})"
             done.append(one if words[0] == "global" else f"*({c}*){place} = {value};")
@@ -304,7 +176,7 @@ class Translation:
             )
         if source in self.shared:
             return f"{target[1:]} = {self._place(source)};"
-        if _SPECIAL.match(source) or source == "%laneid":
+        if is_special(source):
             return f"{target[1:]} = {self.read(source, kind)};"
         if source in self.tables:
             return f"{target[1:]} = (uint64_t){source};"
@@ -354,168 +226,6 @@ class Translation:
     def op_activemask(self, words: list[str], o: list[str], line: str) -> str:
         raise Unknown(line)  # which threads are there then, no rule says
 
-    def op_cvt(self, words: list[str], o: list[str], line: str) -> str:
-        to, kind, how = words[-2], words[-1], words[:-2]
-        value = self.read(o[1], kind)
-        if "sat" in how or "ftz" in how:
-            raise Unknown(line)
-        rounds = next((_ROUND[w] for w in how if w in _ROUND), None)
-        if floating(kind) and rounds:
-            value = f"{rounds}{'f' if kind == 'f32' else ''}({value})"
-            if not floating(to):
-                value = _saturated(value, to)
-        return self.put(o[0], value, to)
-
-    def op_setp(self, words: list[str], o: list[str], line: str) -> str:
-        test, kind = words[0], words[-1]
-        a, b = (self.read(x, kind) for x in o[1:3])
-        nan = f"({a} != {a} || {b} != {b})"
-        if test in ("nan", "num"):
-            found = nan if test == "nan" else f"!{nan}"
-        elif floating(kind):
-            unordered = test.endswith("u")
-            found = f"({a} {_TESTS[test[:-1] if unordered else test]} {b})"
-            found = f"({found} || {nan})" if unordered else f"({found} && !{nan})"
-        else:
-            if test in ("lo", "ls", "hi", "hs"):
-                a, b = (self.read(x, kind.replace("s", "u")) for x in o[1:3])
-            found = f"{a} {_TESTS[test]} {b}"
-        if len(words) > 2:
-            sign = {"and": "&&", "or": "||", "xor": "!="}[words[1]]
-            found = f"({found}) {sign} {self.read(o[3], 'pred')}"
-        return f"{o[0][1:]} = {found};"
-
-    def op_selp(self, words: list[str], o: list[str], line: str) -> str:
-        return f"{o[0][1:]} = {o[3][1:]} ? {self.bits(o[1])} : {self.bits(o[2])};"
-
-    def op_fma(self, words: list[str], o: list[str], line: str) -> str:
-        kind = self._plain(words, line)
-        values = ", ".join(self.read(x, kind) for x in o[1:4])
-        return self.put(o[0], f"fma{'f' if kind == 'f32' else ''}({values})", kind)
-
-    def op_sqrt(self, words: list[str], o: list[str], line: str) -> str:
-        kind = self._plain(words, line)
-        return self.put(o[0], f"sqrt{'f' if kind == 'f32' else ''}({self.read(o[1], kind)})", kind)
-
-    def op_rcp(self, words: list[str], o: list[str], line: str) -> str:
-        kind = self._plain(words, line)
-        return self.put(o[0], f"1 / {self.read(o[1], kind)}", kind)
-
-    def op_neg(self, words: list[str], o: list[str], line: str) -> str:
-        kind = words[-1]
-        if floating(kind):
-            return f"{o[0][1:]} = {self.bits(o[1])} ^ {_SIGN[kind]};"
-        return self.put(o[0], f"-({_C[kind.replace('s', 'u')]}){self.read(o[1], kind)}", kind)
-
-    def op_abs(self, words: list[str], o: list[str], line: str) -> str:
-        kind = words[-1]
-        if floating(kind):
-            return f"{o[0][1:]} = {self.bits(o[1])} & ~{_SIGN[kind]};"
-        v = self.read(o[1], kind)
-        return self.put(o[0], f"{v} < 0 ? -{v} : {v}", kind)
-
-    def op_copysign(self, words: list[str], o: list[str], line: str) -> str:
-        sign = _SIGN[words[-1]]
-        return f"{o[0][1:]} = ({self.bits(o[1])} & {sign}) | ({self.bits(o[2])} & ~{sign});"
-
-    def op_not(self, words: list[str], o: list[str], line: str) -> str:
-        sign = "!" if words[-1] == "pred" else "~"
-        return self.put(o[0], f"{sign}{self.read(o[1], words[-1])}", words[-1])
-
-    def op_mad(self, words: list[str], o: list[str], line: str) -> str:
-        return self._product(words, o, f" + {self.read(o[3], _wide(words))}")
-
-    def op_mul(self, words: list[str], o: list[str], line: str) -> str:
-        if floating(words[-1]):
-            return self._binary("mul", words, o, line)
-        return self._product(words, o, "")
-
-    def _product(self, words: list[str], o: list[str], more: str) -> str:
-        kind = words[-1]
-        a, b = (self.read(x, kind) for x in o[1:3])
-        if "wide" in words:
-            wide = _C[_wide(words)]
-            return self.put(o[0], f"({wide}){a} * ({wide}){b}{more}", _wide(words))
-        if "hi" in words:
-            large = f"{'unsigned ' if kind[0] == 'u' else ''}__int128"
-            return self.put(o[0], f"(({large}){a} * {b}) >> {kind[1:]}{more}", kind)
-        return self.put(o[0], f"{a} * {b}{more}", kind)
-
-    def op_shl(self, words: list[str], o: list[str], line: str) -> str:
-        kind = words[-1]
-        a, n = self.read(o[1], kind), self.read(o[2], "u32")
-        return self.put(o[0], f"{n} > {int(kind[1:]) - 1} ? 0 : {a} << {n}", kind)
-
-    def op_shr(self, words: list[str], o: list[str], line: str) -> str:
-        kind = words[-1]
-        a, n = self.read(o[1], kind), self.read(o[2], "u32")
-        beyond = f"({a} < 0 ? -1 : 0)" if kind[0] == "s" else "0"
-        return self.put(o[0], f"{n} > {int(kind[1:]) - 1} ? {beyond} : {a} >> {n}", kind)
-
-    def op_min(self, words: list[str], o: list[str], line: str) -> str:
-        return self._extreme("min", "<", words, o)
-
-    def op_max(self, words: list[str], o: list[str], line: str) -> str:
-        return self._extreme("max", ">", words, o)
-
-    def _extreme(self, op: str, sign: str, words: list[str], o: list[str]) -> str:
-        kind = words[-1]
-        a, b = (self.read(x, kind) for x in o[1:3])
-        if floating(kind):
-            # Of zeros, the one with a sign is the smaller.
-            turned = sign.translate(_TURNED)
-            order = f"({a} == {b} ? signbit({a}) {turned} signbit({b}) : {a} {sign} {b})"
-            return self.put(o[0], f"{b} != {b} || {order} ? {a} : {b}", kind)
-        return self.put(o[0], f"{a} {sign} {b} ? {a} : {b}", kind)
-
-    def op_prmt(self, words: list[str], o: list[str], line: str) -> str:
-        """The bytes of two words that a number names, four bits each."""
-        if words != ["b32"] or not o[3].isdigit() or int(o[3]) & 0x8888:
-            raise Unknown(line)
-        both = f"((uint64_t){self.bits(o[2])} << 32 | (uint32_t){self.bits(o[1])})"
-        chosen = [int(o[3]) >> 4 * k & 7 for k in range(4)]
-        parts = (f"({both} >> {8 * c} & 255) << {8 * k}" for k, c in enumerate(chosen))
-        return f"{o[0][1:]} = {' | '.join(parts)};"
-
-    def op_popc(self, words: list[str], o: list[str], line: str) -> str:
-        return f"{o[0][1:]} = __builtin_popcountll({self.read(o[1], words[-1])});"
-
-    def op_clz(self, words: list[str], o: list[str], line: str) -> str:
-        v, bits = self.read(o[1], words[-1]), int(words[-1][1:])
-        return f"{o[0][1:]} = {v} ? __builtin_clzll({v}) - {64 - bits} : {bits};"
-
-    def op_bfi(self, words: list[str], o: list[str], line: str) -> str:
-        kind = words[-1]
-        part, whole, at, size = (
-            self.read(x, kind if k < 2 else "u32") for k, x in enumerate(o[1:5])
-        )
-        mask = f"(((({_C[kind]})1 << {size}) - 1) << {at})"
-        return self.put(o[0], f"(({part} << {at}) & {mask}) | ({whole} & ~{mask})", kind)
-
-    def op_bfe(self, words: list[str], o: list[str], line: str) -> str:
-        kind = words[-1]
-        v, at, size = (self.read(x, kind if k < 1 else "u32") for k, x in enumerate(o[1:4]))
-        if kind[0] == "u":
-            return self.put(o[0], f"({v} >> {at}) & ((({_C[kind]})1 << {size}) - 1)", kind)
-        bits = int(kind[1:])
-        return self.put(o[0], f"({v} << ({bits} - {size} - {at})) >> ({bits} - {size})", kind)
-
-    def _plain(self, words: list[str], line: str) -> str:
-        if "ftz" in words or "approx" in words or "full" in words:
-            raise Unknown(line)
-        return words[-1]
-
-    def _binary(self, op: str, words: list[str], o: list[str], line: str) -> str:
-        kind = self._plain(words, line)
-        a, b = (self.read(x, kind) for x in o[1:3])
-        return self.put(o[0], f"{a} {_SIGNS[op]} {b}", kind)
-
-
-for _op in ("add", "sub", "div", "rem", "and", "or", "xor"):
-    setattr(Translation, f"op_{_op}", functools.partialmethod(Translation._binary, _op))
-_TURNED = str.maketrans("<>", "><")
-_SIGN = {"f64": "0x8000000000000000ull", "f32": "0x80000000u", "f16": "0x8000u"}
-
 
 def _shared(ptx: str) -> tuple[dict[str, int], int]:
     """Where arrays in shared memory begin, by name, and how many bytes there are in all."""
@@ -527,59 +237,3 @@ def _shared(ptx: str) -> tuple[dict[str, int], int]:
         found[name] = room
         room += int(size or 1) * int(bits) // 8
     return found, room
-
-
-def _wide(words: list[str]) -> str:
-    kind = words[-1]
-    return f"{kind[0]}{2 * int(kind[1:])}" if "wide" in words else kind
-
-
-def _saturated(value: str, to: str) -> str:
-    """A floating value as an integer: the nearest there is, and 0 for NaN."""
-    bits = int(to[1:])
-    low = f"-0x1p{bits - 1}" if to[0] == "s" else "0"
-    high = f"0x1p{bits - (to[0] == 's')}"
-    least = f"({_C[to]}){'((uint64_t)1 << ' + str(bits - 1) + ')' if to[0] == 's' else '0'}"
-    most = f"({_C[to]})~{least}"
-    v = value
-    return f"{v} != {v} ? 0 : {v} < {low} ? {least} : {v} >= {high} ? {most} : ({_C[to]})({v})"
-
-
-class _Counts:
-    """How many vectors have been loaded and stored, by all kernels."""
-
-    def __init__(self) -> None:
-        self.places: list[ctypes.c_uint64] = []
-
-    def __getitem__(self, name: str) -> int:
-        assert name == "vectors"
-        return sum(place.value for place in self.places)
-
-    def clear(self) -> None:
-        for place in self.places:
-            place.value = 0
-
-
-counts = _Counts()
-
-
-@functools.cache
-def library(ptx: str) -> Any:
-    """A kernel's PTX as C: ``launch(parameters, grid, block, order)``, which gives 0 or a fault."""
-    found = compiled(Translation(ptx).text())
-    counts.places.append(ctypes.c_uint64.in_dll(found, "vectors"))
-    return found
-
-
-def compiled(text: str) -> Any:
-    """The library of C's text."""
-    name = hashlib.sha256(text.encode()).hexdigest()[:16]
-    place = Path(tempfile.gettempdir()) / f"tracejit_ptx_{name}.so"
-    if not place.exists():
-        source = place.with_suffix(".c")
-        source.write_text(text, encoding="utf-8")
-        flags = "-O1 -ffp-contract=off -mfma -shared -fPIC -fwrapv -fno-strict-aliasing -w".split()
-        made = place.with_suffix(".tmp")
-        subprocess.run(["gcc", *flags, str(source), "-o", str(made), "-lm"], check=True)
-        made.rename(place)
-    return ctypes.CDLL(str(place))

@@ -12,43 +12,10 @@ from tracejit.cuda.machine.samplers import philox_randint, philox_random_integer
 from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
 from tracejit.cuda.machine.teams import sum_teams
 from tracejit.cuda.machine.views import affine
-from tracejit.intrinsics.arithmetic import *  # noqa: F403
-from tracejit.intrinsics.bits import *  # noqa: F403
-from tracejit.intrinsics.cast import *  # noqa: F403
 from tracejit.intrinsics.define import define
-from tracejit.intrinsics.half import half_load, half_round, half_store
-from tracejit.intrinsics.interrupt import pause
-from tracejit.intrinsics.logic import *  # noqa: F403
-from tracejit.intrinsics.memory import (
-    apart,
-    distinct,
-    flat,
-    outside,
-    rows,
-    shaped,
-    strip,
-    wrap,
-)
-from tracejit.intrinsics.philox import (
-    checked,
-    philox_first,
-    philox_normal,
-    philox_second,
-    philox_word,
-)
-from tracejit.intrinsics.sizes import *  # noqa: F403
-from tracejit.intrinsics.sorted import search_left, search_right, sorts_before
-from tracejit.intrinsics.sums import (
-    radd_product,
-    sum_add,
-    sum_add_product,
-    sum_block,
-    sum_carry,
-    sum_close,
-    sum_open,
-)
-from tracejit.intrinsics.temporary import temporary
-from tracejit.intrinsics.vecmath.functions import *  # noqa: F403
+from tracejit.intrinsics.philox import philox_first, philox_second
+from tracejit.intrinsics.runtime import *  # noqa: F403
+from tracejit.intrinsics.sorted import sorts_before
 from tracejit.rng.table import SAMPLED
 
 
@@ -68,13 +35,6 @@ raise_flag = define(
 )
 
 
-def draw(name: str) -> Any:
-    """The function that fills an array of the host's with a distribution's numbers."""
-    from tracejit.rng.fill import draw
-
-    return draw(name)
-
-
 def __getattr__(name: str) -> Any:
     """Samplers of Philox by name."""
     if name.removeprefix("philox_") in SAMPLED:
@@ -85,43 +45,17 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "add_product",
     "affine",
-    "apart",
-    "checked",
-    "distinct",
-    "draw",
-    "flat",
     "group",
     "groups",
-    "half_load",
-    "half_round",
-    "half_store",
-    "outside",
-    "pause",
     "philox_first",
-    "philox_normal",
     "philox_randint",
     "philox_random_integers",
     "philox_second",
-    "philox_word",
-    "radd_product",
     "raise_flag",
-    "rows",
-    "search_left",
-    "search_right",
-    "shaped",
     "shared",
     "sorts_before",
-    "strip",
-    "sum_add",
-    "sum_add_product",
-    "sum_block",
-    "sum_carry",
-    "sum_close",
-    "sum_open",
     "sum_teams",
-    "temporary",
     "thread",
     "threads",
     "together",
-    "wrap",
 ]

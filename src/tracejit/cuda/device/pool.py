@@ -20,7 +20,6 @@ from tracejit.cuda.device.staging import Staging
 _LEAST, _STEPS = 512, 8
 #: So many sizes are looked up at once.
 _MOST_KNOWN = 4096
-_address = ctypes.addressof
 
 
 def size_class(size: int) -> int:
@@ -46,8 +45,8 @@ class Block:
     pool: Pool
     free: list[int]
 
-    def __del__(self) -> None:
-        self.free.append(_address(self))  # type: ignore[arg-type]
+    def __del__(self, address: Any = ctypes.addressof) -> None:  # which outlives this module
+        self.free.append(address(self))
 
 
 class Pool:

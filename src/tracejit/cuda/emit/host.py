@@ -239,6 +239,8 @@ class HostEmitter(Launching):
 
     def knows(self, node: Node) -> bool:
         """Whether a scalar follows from what is known on the host."""
+        if not node.ndim and self.is_known(node, ()):
+            return True  # such as what a loop has left
         found = self._known_here.get(node)
         if found is None:
             if self._in_memory(node) and self.program.buffers.get(node):

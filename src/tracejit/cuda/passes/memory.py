@@ -10,6 +10,7 @@ from tracejit.lower.access import memory_of
 from tracejit.lower.program import (
     Buffer,
     Computation,
+    Kind,
     Loop,
     Program,
     computations_of,
@@ -36,8 +37,9 @@ def scalars_in_memory(program: Program) -> None:
     overwritten: set[str | int] = set()
     for item in reversed(program.items):
         for c in computations_of(item):
-            alone = isinstance(item, Computation) and not c.target.ndim
-            if alone and not overwritten.isdisjoint(_read(c, program)):
+            alone = isinstance(item, Computation) and not c.target.ndim and c.kind is Kind.MAP
+            again = is_formula(c.target) and overwritten.isdisjoint(_read(c, program))
+            if alone and not again:
                 _keep(c.target, program)
             overwritten |= {b.home or id(b) for b in program.buffers.get(c.target, ())}
 
