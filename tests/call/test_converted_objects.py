@@ -141,7 +141,7 @@ def test_inside_containers(make: Callable[[Any], Any]) -> None:
     with pytest.warns(UnsupportedWarning, match="np.asarray"):
         got = g(value)
     np.testing.assert_equal(got.data, s.data + 100)
-    strict = tracejit.function(lambda value: value)
+    strict = tracejit.function(leaf if make is Held else lambda value: value)
     with pytest.raises(UnsupportedError):
         strict(value)
     converted = tracejit.function(lambda value: leaf(value) + 1, convert_arrays=True)

@@ -91,7 +91,7 @@ def _refused_calls() -> list[tuple[Callable[..., Any], tuple[Any, ...], dict[str
         (lambda x: o, (V,), {}),
         (lambda s: s, (s,), {}),
         (lambda x, s: s, (V,), {"s": s}),
-        (lambda s: s, (Held([1, (2, {"k": s})]),), {}),
+        (lambda s: s, ([1, (2, {"k": s})],), {}),
         (lambda s: s, (o,), {}),
         (lambda x: x, (np.array(["a"]),), {}),
         (lambda x: x, (np.ma.masked_array([1.0]),), {}),

@@ -57,7 +57,7 @@ def test_a_refusal_of_the_compiler_comes_before_the_function_has_run(monkeypatch
     def refuses(*args: Any) -> None:
         raise AssertionError("no program")
 
-    monkeypatch.setattr(slow, "_compile", refuses)
+    monkeypatch.setattr(slow, "compile_path", refuses)
     x = np.zeros(3)
     with pytest.raises(UnsupportedError, match="compiler refuses"):
         tracejit.function(lambda x: x.fill(2), on_unsupported="error")(x)

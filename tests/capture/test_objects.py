@@ -6,6 +6,7 @@ import argparse
 import copy
 import enum
 import functools
+import threading
 import types
 from dataclasses import dataclass, field
 from typing import Any
@@ -845,3 +846,42 @@ def test_a_call_that_is_refused_leaves_objects_as_they_were():
     with pytest.raises(tracejit.UnsupportedError):
         g(o)
     same(o, Sub())
+
+
+def test_threads_with_objects_of_their_own():
+    f = tracejit.function(Sub.step)
+    with tracejit.config(compile=False):
+        f(Sub(), 0.5)
+
+        def work(o, out):
+            for _ in range(50):
+                out.append(f(o, 0.5))
+
+        pairs = [(Sub(3 + k), []) for k in range(3)]
+        threads = [threading.Thread(target=work, args=pair) for pair in pairs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for k, (o, out) in enumerate(pairs):
+            plain = Sub(3 + k)
+            same(out, [plain.step(0.5) for _ in range(50)])
+            same(o, plain)
+
+
+class Recursive:
+    def __init__(self):
+        self.depth = 0
+
+    @tracejit.function
+    def down(self, x, n):
+        self.depth += 1
+        return x if n == 0 else self.down(x * 2, n - 1) + 1
+
+
+def test_methods_that_call_themselves():
+    o, p = Recursive(), Recursive()
+    with tracejit.config(compile=False):
+        for n in (3, 5, 3):
+            same(o.down(np.ones(2), n), Recursive.down.__wrapped__(p, np.ones(2), n))
+    assert o.depth == p.depth == 14 and Recursive.down.stats.fallbacks == 0

@@ -227,12 +227,12 @@ def test_names_of_other_things_may_still_not_be_assigned():
     assert local == 1.0
 
 
-def test_other_attributes_may_still_not_be_assigned():
+def test_a_value_of_another_object_is_assigned():
     @tracejit.function
     def f(model):
         model.value = 1.0
         return model.rate
 
-    with pytest.raises(UnsupportedError):
-        f(Model(X, 2.0))
+    model = Model(X, 2.0)
+    assert f(model) == 2.0 and model.value == 1.0
     assert T.dvector().owner is None

@@ -30,6 +30,7 @@ from tracejit.plan.structure import (
     Tree,
     converts,
     flatten,
+    is_dataclass,
     own_rules,
     require_plain,
     unflatten,
@@ -143,7 +144,8 @@ class Description:
             self.resident[len(self.values)] = value
             return self._array(shadow, path, kind)
         elif not converts(value):
-            return self._add(value, path, kind, OBJECT) if is_object(value) else None
+            apart = is_object(value) and not (self.converting and is_dataclass(value))
+            return self._add(value, path, kind, OBJECT) if apart else None
         elif not self.converting:
             raise NotTraceable(
                 own_rules(value, path), f"pass its array, np.asarray({path}); {_CONVERTING}"
