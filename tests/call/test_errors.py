@@ -151,7 +151,7 @@ def erf_of_element(x):
 
 
 def converts(x):
-    return x + np.fromiter(range(3), float)
+    return np.poly1d([1.0, 2.0])(x)
 
 
 def list_of_array(x):
