@@ -437,7 +437,132 @@ np.polynomial.polynomial.polyder(v)
 np.polynomial.polynomial.polyint(v)
 np.histogram(x, bins=s)[0][i]
 """
-EVERY = (SEARCHES, FUNCTIONS, PARTS, QUANTILES, UFUNCS, LOOPS)
+#: Nothing, one element, and what NumPy refuses.
+EDGES = """
+np.logaddexp.reduce(v)
+np.bincount(np.array([], int))
+np.histogram(np.array([], float), 3)
+np.histogram(x[:0], 3)
+np.histogram(x[:0], 3, range=(0, 1))
+np.unique(x[:0])
+np.interp(x[:0], s, s)
+np.searchsorted(s[:0], x)
+np.convolve(v[:1], w[:1])
+np.percentile(v[:1], 30)
+np.percentile(x[:, :1], 30, axis=1)
+np.gradient(v[:2])
+np.gradient(v[:1])
+np.pad(v[:1], 2, mode='reflect')
+np.pad(x[:0], 1)
+np.trapezoid(v[:1])
+np.cov(v[:1])
+np.delete(v[:1], 0)
+np.insert(v[:0], 0, 1.0)
+np.repeat(v[:0], i[:0])
+np.unwrap(v[:0])
+np.ediff1d(v[:0])
+np.block([v[:0], w])
+np.lexsort((i[:0],))
+np.isin(x[:0], x)
+np.digitize(x[:0], s)
+np.packbits(m[:0])
+np.apply_along_axis(np.sum, 0, x[:0])
+np.apply_along_axis(np.sum, 0, x[:, :0])
+np.vectorize(abs)(x[:0])
+np.vectorize(abs, otypes=[float])(x[:0])
+np.cumulative_sum(v[:0], include_initial=True)
+np.sort_complex(v[:0])
+np.polyval(v[:0], x)
+np.interp(x, s, s*1j, left=1j)
+np.average(v[:0])
+np.histogram(np.array([np.nan, 1.0])*v[0], 3)
+np.argpartition(x, [1, 2], axis=0)[1] * 0
+np.partition(x, -1)[:, -1]
+np.searchsorted(x, v)
+np.searchsorted(s, v, side='middle')
+np.interp(x, x, x)
+np.bincount(i, weights=v)
+np.unravel_index(3, (2, 2))
+np.unravel_index(5, (2, 2))
+np.choose(i, [])
+np.take_along_axis(x, np.argsort(x, axis=1), axis=1)
+np.insert(v, 99, 1.0)
+np.delete(x, [[0]], axis=0)
+np.r_[v, x]
+np.cross(x, y)
+np.digitize(x, z)
+np.cov(x, weights=1)
+np.pad(v, -1)
+np.pad(v, 1, mode='nosuch')
+np.kaiser(0, 2.0) * 1
+np.hanning(n - 3)
+np.hanning(n - 2)
+np.unique(x[:0], return_inverse=True, return_counts=True, return_index=True)
+np.unique(i[:0], return_counts=True, axis=0)
+"""
+#: ``out=``, lists of traced numbers, constants.
+LISTS = """
+np.ptp(x, axis=1, out=w); return w
+np.trace(x[:, :4], out=w[0]); return w
+np.fix(x, out=y); return y
+np.choose(m, [x, x], out=y); return y
+np.nanmax(x, axis=1, out=w); return w
+np.nansum(x, axis=1, out=w); return w
+np.nanmean(np.where(m, x, np.nan), axis=1, out=w); return w
+np.nanstd(x, axis=1, out=w); return w
+np.nanvar(x, 1, None, w); return w
+np.nanprod(x, axis=1, out=w); return w
+np.cumulative_sum(v, out=s[:7]); return s
+np.argmax(x, axis=1, out=i[:4]); return i
+np.nancumsum(x, axis=1, out=y); return y
+np.nanmedian(x, axis=1, out=w); return w
+np.logical_and(x>0, m, out=m); return m
+np.matmul(x, y.T, out=x[:, :4] * 1)
+np.searchsorted(s, s, 'left').sum(out=w[0])
+x.astype(float, copy=False)
+x.astype('f', copy=False)
+x.astype(int, copy=False, order='F')
+x.astype(np.float64, copy=True)
+a = x.astype(float, copy=False); a[0] = 1; return x
+np.concatenate([[x[0, 0]], v])
+np.concatenate([[[x[0, 0], 1, 2, 3, 4]], x])
+np.maximum([x[0,0], 1], [2, x[0, 1]])
+np.dot([x[0,0], 1], [2, x[0, 1]])
+np.linalg.norm([x[0,0], x[0,1]])
+np.mean([x[0,0], x[0,1], 3])
+np.argmax([x[0,0], x[0,1], 3])
+np.where([x[0,0] > 0, True], 1, 2)
+np.stack([[x[0,0], 1], [2, 3]])
+np.array([[x[0,0], 1], [2, 3]]).T
+np.minimum.reduce([x[0,0], x[0,1]])
+np.add.reduce([x[0,0], x[0,1]])
+np.add.accumulate([x[0,0], x[0,1]])
+np.add.outer([x[0,0], 1], v)
+np.multiply.outer(range(3), v)
+np.arange(3) * v[:3] + np.ones(3)[::-1]
+np.linspace(0, 1, 5)[1:].sum() * x
+np.eye(4) @ x
+np.tri(4) @ x
+np.array([1, 2, 3]).cumsum() * v[:3]
+(np.arange(6).reshape(2, 3) % 2 == 0).sum() + v
+v[np.array([0, 2])] + np.array([1, 2])[np.argsort([2, 1])]
+np.kron(np.eye(2), x)
+np.outer(np.arange(3), v)
+np.full(3, 2.0) ** 2 * v[:3]
+np.unique([3, 1, 3]) * v[:2]
+np.diag([1.0, 2, 3, 4]) @ x
+np.vander([1, 2, 3, 4]) @ x
+np.meshgrid([1, 2], [3, 4])[0] * v[0]
+np.isclose([1.0, 2.0], [1.0, 2.1]) | m[0, :2]
+np.array([[1, 2], [3, 4]]) @ v[:2]
+np.indices((4, 5))[0] * x
+np.triu(np.ones((4, 4))) @ x
+k = np.array([1.0, 2.0]); k[0] = v[0]; return k
+k = np.indices((2, 2)); k[0] = 7; return k * v[0]
+np.ones(3).astype(int)[0] + n
+np.zeros(n)[:2] + v[:2]
+"""
+EVERY = (SEARCHES, FUNCTIONS, PARTS, QUANTILES, UFUNCS, LOOPS, EDGES, LISTS)
 
 
 def lines(*texts: str) -> list[str]:

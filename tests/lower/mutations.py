@@ -48,6 +48,7 @@ PASSES = {
             ("bodies twice as large", "if size > largest_body", "if size > 2 * largest_body"),
             ("two readers compute it again", "len(readers) > 1 or", "len(readers) > 2 or"),
             ("broadcasts compute it again", "costs.rebroadcast and", "99 and"),
+            ("stores wait for their places", "u.op is ops.SCATTER and", "False and"),
             ("Fortran's memory is read as C's", '!= "C"', '== "A"'),
         ),
     ),

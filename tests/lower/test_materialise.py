@@ -23,6 +23,12 @@ def taken(x: Node) -> Node:
     return build.gather(x, K.shape, (("index", 0),), K)
 
 
+def put(places: Node) -> Node:
+    """Ones added at places."""
+    one = build.broadcast_to(build.constant(1.0, X.dtype), places.shape)
+    return build.scatter(X, one, [places], [True], "add")
+
+
 EXPENSIVE, CHEAP = E("exp", X), E("multiply", X, 2.0)
 GRAPHS: dict[str, tuple[tuple[Node, ...], list[str]]] = {
     "an output": ((CHEAP,), ["multiply"]),
@@ -49,6 +55,11 @@ GRAPHS: dict[str, tuple[tuple[Node, ...], list[str]]] = {
     "a sort": ((E("exp", build.sort(E("negative", X), 0)),), ["negative", "sort", "exp"]),
     "looked up": ((E("exp", taken(CHEAP)),), ["multiply", "exp"]),
     "looked up in an input": ((E("exp", taken(X)),), ["exp"]),
+    "a cheap place": ((put(E("add", K, 1)),), ["scatter"]),
+    "an expensive place": (
+        (put(build.cast(E("exp", build.cast(K, X.dtype)), K.dtype)),),
+        ["cast", "scatter"],
+    ),
     "reshaped": (
         (build.reduce("sum", build.reshape(E("exp", M), (build.size(M),)), (0,)),),
         ["exp", "sum"],

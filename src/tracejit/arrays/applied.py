@@ -39,7 +39,7 @@ def is_applied(function: Any) -> bool:
     if isinstance(function, type) or not callable(function):
         return False
     module = getattr(function, "__module__", None)
-    known = isinstance(module, str) and module.startswith(_MODULES) and ".random" not in module
+    known = module in _MODULES
     if isinstance(function, DISPATCHED):
         return function.__name__ not in _OTHERS
     return known and getattr(function, "__name__", "_").isidentifier() and _makes_arrays(function)

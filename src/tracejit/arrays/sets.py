@@ -64,7 +64,13 @@ def unique(
     flat = x if rows else build.reshape(x, (build.size(x),))
     needed = return_index or return_inverse
     if not has_elements(flat.shape):
-        raise NotTraceable("what is unique of nothing is not compiled")
+        if rows:
+            raise NotTraceable("the unique rows of nothing are not compiled")
+        none = Tracer(build.full((0,), build.constant(0, INT64)))
+        back = none if axis is not None else Tracer(build.reshape(none.node, shape))
+        asked = ((return_index, none), (return_inverse, back), (return_counts, none))
+        found = (Tracer(flat), *(array for wanted, array in asked if wanted))
+        return found if len(found) > 1 else found[0]
     order: Node | None = None
     if rows:
         order = _order_of_rows(flat)
