@@ -152,11 +152,7 @@ def erf_of_element(x):
 
 
 def converts(x):
-<<<<<<< HEAD
     return x + scipy.ndimage.gaussian_filter(x, 1.0)
-=======
-    return np.poly1d([1.0, 2.0])(x)
->>>>>>> names
 
 
 def list_of_array(x):
