@@ -28,6 +28,10 @@ def op_table() -> Iterator[Any]:
         sys.path.remove(str(TOOLS))
 
 
+#: What is Python's for some dtypes or values, and told by the page.
+OPEN = {"average", "histogram2d", "histogramdd", "roots"}
+
+
 def test_the_page_is_up_to_date(op_table: Any) -> None:
     assert op_table.PAGE.read_text(encoding="utf-8") == op_table.page(), (
         "run python tools/op_table.py, and look at the difference"
@@ -42,7 +46,7 @@ def test_every_row_is_compiled_for_every_real_dtype(op_table: Any, rows: str) ->
     allowed = {*op_table.COMPILED, op_table.NONE}
     for row in rows:
         for column, cell in row.cells.items():
-            if column != "complex":
+            if column != "complex" and row.name not in OPEN:
                 assert set(cell.split(" or ")) <= allowed, f"{row.name}, {column}: {cell}"
 
 
@@ -59,7 +63,7 @@ def test_every_function_of_a_module_is_compiled(op_table: Any, name: str) -> Non
 def test_every_statement_that_writes_is_compiled_but_those_that_the_page_names(
     op_table: Any,
 ) -> None:
-    others = {"np.negative.at(x, i)", "x.partition(1)", "x.reshape(-1)[i] = h", "x.real = y"}
+    others = {"x.reshape(-1)[i] = h", "x.real = y"}
     rows = {row.name: set(row.cells.values()) for row in op_table.write_rows()}
     assert {n for n, cells in rows.items() if not cells <= {"inline", "loop", "–"}} == others
 
@@ -91,7 +95,7 @@ def test_every_function_of_the_tables_has_a_line(op_table: Any) -> None:
     called = filter(callable, (*op_table.FUNCTIONS, *op_table.CREATORS))
     for function in called:
         name = op_table.ALIASES.get(function.__name__, function.__name__)
-        assert name in shown, name
+        assert name in shown or not hasattr(np, name), name
 
 
 def test_a_cell_is_found_by_trying(op_table: Any) -> None:
@@ -101,4 +105,4 @@ def test_a_cell_is_found_by_trying(op_table: Any) -> None:
     assert op_table._expression("x.T", double) == op_table.VIEW
     assert op_table._expression("x.ndim", double) == op_table.FIXED
     assert op_table._expression("~x", double) == op_table.NONE
-    assert op_table._expression("np.cov(x)", double) == "falls back: numpy.cov is not compiled"
+    assert op_table._expression("np.array2string(x)", double).startswith("falls back: ")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import linecache
 import math
 import sys
 import warnings
@@ -295,7 +296,28 @@ def _expression(text: str, dtype: np.dtype[Any]) -> str:
         return eval(code, {**modules, "dtype": dtype}, variables)
 
     with quiet():
-        return verdict(call, arrays)
+        found = verdict(call, arrays)
+        return _decorated(text, arrays) if found.startswith("falls back") else found
+
+
+def _decorated(text: str, arrays: dict[str, np.ndarray]) -> str:
+    """The cell of an expression that a trace alone does not get through: with regions, and parts.
+
+    That takes a function with a source.
+    """
+    lines = [f"def f({', '.join(arrays)}):\n", f"    return {text}\n"]
+    file = f"<example {text}>"
+    linecache.cache[file] = len("".join(lines)), None, lines, file
+    scope: dict[str, Any] = {"np": np, "sl": scipy.linalg}
+    exec(compile("".join(lines), file, "exec"), scope)
+    own = tracejit.function(scope["f"], on_unsupported="error")
+    try:
+        with tracejit.config(compile=False):
+            path: Any = path_for(own, (), arrays)
+    except UnsupportedError as error:
+        return f"falls back: {_told(error)['reason']}"
+    answers = {_program_verdict(scheduled(path.graph, frozenset(), n)) for n in LAYOUTS}
+    return LOOP if LOOP in answers else INLINE
 
 
 @cache
