@@ -282,7 +282,23 @@ def _expression(text: str, dtype: np.dtype[Any]) -> str:
         return eval(code, {"np": numpy, "dtype": dtype}, variables)
 
     with quiet():
-        return verdict(call, arrays)
+        found = verdict(call, arrays)
+        return _in_a_function(text, dtype, found) if found.startswith("falls back") else found
+
+
+def _in_a_function(text: str, dtype: np.dtype[Any], otherwise: str) -> str:
+    """The cell of what is traced with branches: whether a function of it falls back."""
+    given = examples(dtype)
+    names = [n for n in given if n in compile(text, "<example>", "eval").co_names]
+    scope: dict[str, Any] = {"np": np, "dtype": dtype}
+    exec(f"def f({', '.join(names)}):\n    return {text}\n", scope)
+    f = tracejit.function(scope["f"], on_unsupported="error")
+    with tracejit.config(compile=False, debug=0, check=False):
+        try:
+            f(*(given[n].copy() for n in names))
+        except (UnsupportedError, ValueError, IndexError):
+            return otherwise
+    return INLINE
 
 
 @cache
@@ -425,7 +441,8 @@ def missing_special() -> list[str]:
     """Ufuncs of scipy.special that no row of ours has."""
     compiled = set(special_ufuncs().values())
     everything = {name: getattr(scipy.special, name) for name in sorted(dir(scipy.special))}
-    return [n for n, u in everything.items() if isinstance(u, np.ufunc) and u not in compiled]
+    others = {n: u for n, u in everything.items() if isinstance(u, np.ufunc) and u not in compiled}
+    return [n for n, u in others.items() if ops.rows_of(u) is None]
 
 
 # The page ---------------------------------------------------------------------------------------
