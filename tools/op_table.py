@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import math
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -291,13 +292,17 @@ def _in_a_function(text: str, dtype: np.dtype[Any], otherwise: str) -> str:
     given = examples(dtype)
     names = [n for n in given if n in compile(text, "<example>", "eval").co_names]
     scope: dict[str, Any] = {"np": np, "dtype": dtype}
-    exec(f"def f({', '.join(names)}):\n    return {text}\n", scope)
-    f = tracejit.function(scope["f"], on_unsupported="error")
-    with tracejit.config(compile=False, debug=0, check=False):
-        try:
-            f(*(given[n].copy() for n in names))
-        except (UnsupportedError, ValueError, IndexError):
-            return otherwise
+    source = f"def f({', '.join(names)}):\n    return {text}\n"
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as file:  # branches are read in the source
+        file.write(source)
+        file.flush()
+        exec(compile(source, file.name, "exec"), scope)
+        f = tracejit.function(scope["f"], on_unsupported="error")
+        with tracejit.config(compile=False, debug=0, check=False):
+            try:
+                f(*(given[n].copy() for n in names))
+            except (UnsupportedError, ValueError, IndexError):
+                return otherwise
     return INLINE
 
 
