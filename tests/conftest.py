@@ -8,7 +8,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import devices
 import pytest
+from devices import on_device_of, pytest_runtest_call  # noqa: F401
 from hypothesis import HealthCheck, settings
 
 # Falling back to NumPy is always right, so a test that allows it can pass with nothing compiled.
@@ -46,11 +48,20 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    devices.add_option(parser)
     parser.addoption(
         "--update-golden",
         action="store_true",
         help="write the golden files from what the tests see, instead of comparing",
     )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    devices.parametrize(metafunc)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    devices.keep_chosen(config, items)
 
 
 def pytest_unconfigure() -> None:

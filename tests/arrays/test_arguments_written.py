@@ -151,6 +151,7 @@ def test_the_callers_arrays_hold_what_numpy_leaves_there(f, args, layout) -> Non
                 assert np.shares_memory(a, result) == np.shares_memory(b, wanted)
 
 
+@pytest.mark.cpu
 def test_what_a_program_writes_in_place(compiled: bool) -> None:
     if not compiled:
         pytest.skip("about machine code")

@@ -85,6 +85,7 @@ def test_sums_of_rows_have_the_same_bits(name: str, dtype: Any) -> None:
         assert all(bits(f(other)) == expected for other in of_rows(x)), length
 
 
+@pytest.mark.cpu
 @pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64")
     or not llvm.get_host_cpu_features().get("fma", False),
@@ -116,6 +117,7 @@ def test_functions_and_sums_of_strided_lines_are_vectors(
     assert not re.search(r"vpmov[dq]2m", assembly)
 
 
+@pytest.mark.cpu
 def test_llvm_has_nothing_to_say(capfd: pytest.CaptureFixture[str]) -> None:
     """It complains of loops that it is told to vectorise and cannot."""
     x = np.linspace(0.1, 0.9, 40)
@@ -212,6 +214,7 @@ def test_what_is_contiguous_for_some_lengths_is_not_taken_to_be_so(copy: Any) ->
         assert n == 5 or not np.shares_memory(result, x)
 
 
+@pytest.mark.cpu
 def test_a_view_is_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     sliced: list[str] = []
     real = Driver._taken

@@ -12,6 +12,9 @@ import pytest
 
 import tracejit
 
+#: Results are downloaded one by one: which share memory is in `cuda/test_device_arrays.py`.
+pytestmark = pytest.mark.cpu
+
 VECTOR = {
     "C": lambda: np.arange(6.0),
     "strided": lambda: np.arange(12.0)[::2],

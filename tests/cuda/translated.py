@@ -29,18 +29,18 @@ class Fault(Exception):
 
 
 class _Counts:
-    """How many vectors have been loaded and stored, by all kernels."""
+    """How many "loads" and "stores" of elements all kernels have made, and "vectors" of these."""
 
     def __init__(self) -> None:
-        self.places: list[ctypes.c_uint64] = []
+        self.libraries: list[Any] = []
 
     def __getitem__(self, name: str) -> int:
-        assert name == "vectors"
-        return sum(place.value for place in self.places)
+        return sum(ctypes.c_uint64.in_dll(found, name).value for found in self.libraries)
 
     def clear(self) -> None:
-        for place in self.places:
-            place.value = 0
+        for found in self.libraries:
+            for name in ("loads", "stores", "vectors"):
+                ctypes.c_uint64.in_dll(found, name).value = 0
 
 
 counts = _Counts()
@@ -50,7 +50,7 @@ counts = _Counts()
 def library(ptx: str) -> Any:
     """A kernel's PTX as C: ``launch(parameters, grid, block, order)``, which gives 0 or a fault."""
     found = compiled(Translation(ptx).text())
-    counts.places.append(ctypes.c_uint64.in_dll(found, "vectors"))
+    counts.libraries.append(found)
     return found
 
 

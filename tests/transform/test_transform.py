@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from devices import on_cpu
 
 import tracejit
 from tracejit import grad, jvp, value_and_grad, vjp
@@ -93,7 +94,8 @@ def test_what_goes_back_through_a_view_of_everything_is_no_loop_of_its_own(cost)
     wanted = [[(cost(x + d, y) - cost(x - d, y)) / 2 for d in row] for row in units]
     with tracejit.config(compile=True):
         np.testing.assert_allclose(f(x, y), wanted, rtol=1e-9)
-    assert f.stats.temporaries == 0 and f.stats.loops == 1
+    if on_cpu():
+        assert f.stats.temporaries == 0 and f.stats.loops == 1
 
 
 def test_in_a_traced_function_it_is_compiled_with_the_rest():
@@ -227,7 +229,8 @@ def test_the_first_derivative_of_a_running_product_is_linear():
         assert grad(lambda x: np.cumprod(x)[-1])(np.ones(100_000)).sum() == 100_000
     g = tracejit.function(lambda x: grad(lambda x: np.cumprod(x).sum())(x))
     g(np.ones(5))
-    assert "(v0, v0)" not in g.source(np.ones(5)) and g.stats.temporaries < 9
+    if on_cpu():
+        assert "(v0, v0)" not in g.source(np.ones(5)) and g.stats.temporaries < 9
 
 
 def test_some_first_derivatives():

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from devices import on_cpu
 
 import tracejit
 import tracejit.tensor as T
@@ -59,7 +60,8 @@ def test_both_compile_to_the_same_loops(name: str) -> None:
     g = tracejit.function(inputs, make())
     for a, b in zip(np.atleast_1d(f(*args)), np.atleast_1d(g(*args)), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert "for " in loops(g.source()) and loops(f.source(*args)) == loops(g.source())
+    if on_cpu():
+        assert "for " in loops(g.source()) and loops(f.source(*args)) == loops(g.source())
 
 
 def test_a_tangent_has_the_shape_of_its_argument() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.ir.types import canonical_dtype
 from tracejit.plan.structure import assemble, children_of
 
 
@@ -52,7 +53,8 @@ class _Values:
             if seen is not None:
                 return self.home.wrap(seen)
             given = any(np.may_share_memory(value, x) for x in self.given)
-            return value if given else self.home.put(value)
+            here = given or canonical_dtype(value.dtype) is None  # which no device has
+            return value if here else self.home.put(value)
         parts = children_of(value)
         if parts is None or parts.kind == "dataclass":
             return value

@@ -78,7 +78,7 @@ class DeviceEmitter(Emitter):
         """The kernel of what has been emitted; None where that is nothing."""
         if not any(isinstance(s, Block | Store | Do) for s in self.body.statements()):
             return None
-        return self.finished(name, 0 if self.chunks.sums.in_turn is None else THREADS)
+        return self.finished(name, THREADS if self.chunks.is_by_blocks() else 0)
 
     def finished(self, name: str, threads: int = 0) -> GridKernel:
         """The kernel of what has been emitted, for blocks of so many threads."""
@@ -107,8 +107,11 @@ class DeviceEmitter(Emitter):
         if axis is not None and first is None:
             kind = "teams" if axis == "x" and self.team > 1 else f"over_{axis}"
             return For(index=index, kind=kind, operands=(last,))
+        blocks, span = self.chunks.blocks, (0 if first is None else first, last)
+        if blocks is not None and loop in blocks.shared:
+            return For(index=index, kind=blocks.kind(loop), operands=span)
         if self.is_shared(loop):
-            return For(index=index, kind="team", operands=(0 if first is None else first, last))
+            return For(index=index, kind="team", operands=span)
         return super().steps(loop, first, last)
 
     def is_shared(self, loop: Loop) -> bool:

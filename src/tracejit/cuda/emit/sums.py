@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tracejit.cuda.emit.blocks import Blocks, is_for_blocks
 from tracejit.ir.dims import Dim
 from tracejit.lower.emit import chunks
 from tracejit.lower.emit.accumulate import Version, kept_element, led
@@ -63,6 +64,8 @@ class DeviceChunks(chunks.Chunks):
 
     e: Any
     sums: TeamSums
+    #: What emits chunks that a block of threads has, if it has them.
+    blocks: Blocks | None = None
 
     def run(self, loop: Loop, parts: Mapping[Computation, Buffer]) -> None:
         """Emit the chunks of `loop`, each an iteration of teams, which leave the `parts`."""
@@ -72,11 +75,17 @@ class DeviceChunks(chunks.Chunks):
         chunk, start, end = (e.fresh("i") for _ in range(3))
         self.sums.in_turn = None if e.rows else _in_turn(loop, self.sums, e)
         e.chunk = chunk
-        kind = "teams" if self.sums.in_turn is None else "over_groups"
+        if is_for_blocks(loop, parts, e.program):
+            self.blocks = Blocks(e, self.sums)
+        kind = "over_groups" if self.is_by_blocks() else "teams"
         block = For(index=chunk, kind=kind, operands=(number,))
         block.assign(start, Binary("*", chunk, length))
         block.assign(end, Call("imin", (Binary("+", start, length), extent)))
         e.open(block)
+        if self.blocks is not None:
+            self.blocks.run(loop, parts, chunk, (start, end))
+            e.path.pop()
+            return
         for c, part in parts.items():
             if c.kind is Kind.SWEEP:
                 self.sums.parts_of[c.target] = part, (chunk,)
@@ -89,6 +98,10 @@ class DeviceChunks(chunks.Chunks):
                 e.path[-1].add(Store(element, self.given(c), c.target.origin))
         e.path.pop()
 
+    def is_by_blocks(self) -> bool:
+        """Whether a chunk is the work of a block of threads."""
+        return self.blocks is not None or self.sums.in_turn is not None
+
     def combine(self, loop: Loop, c: Computation, part: Buffer) -> list[Dim]:
         """Emit what makes one of what chunks gave of `c`: of an array, by a thread an element.
 
@@ -99,7 +112,7 @@ class DeviceChunks(chunks.Chunks):
         number, chunk = e.dim(count), e.fresh("i")
         if c.kind is Kind.REDUCE:
             self.open_totals([c])
-            block = For(index=chunk, kind="range", operands=(number,))
+            block = For(index=chunk, kind="ahead", operands=(number,))
             e.open(block)
             value = e.fresh("v")
             block.assign(value, Element(part.name, (chunk,)))
@@ -112,7 +125,7 @@ class DeviceChunks(chunks.Chunks):
             block.kind = f"over_{axis}"
         total, given = e.fresh("v"), e.fresh("v")
         inner.assign(total, self.sums.identity(c))
-        each = For(index=chunk, kind="range", operands=(number,))
+        each = For(index=chunk, kind="ahead", operands=(number,))
         inner.add(each)
         each.assign(given, led(kept_element(c, part, place), (chunk,)))
         each.assign(total, self.sums.combine_in_order(c, total, given), c.target.origin)

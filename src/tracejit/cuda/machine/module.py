@@ -33,6 +33,8 @@ _LAYOUT = (
     "v16:16:16-v32:32:32-v64:64:64-v128:128:128-n16:32:64"
 )
 _INT = ir.IntType(64)
+#: Of a loop that goes through memory by few threads, one after the other: so many loads at a time.
+_AHEAD = 16
 
 
 class KernelBuilder(TeamBuilder):
@@ -43,6 +45,7 @@ class KernelBuilder(TeamBuilder):
         **LOOPS,
         **{f"over_{axis}": grid.over(axis) for axis in "xyz"},
         **shared.LOOPS,
+        "ahead": structure.loop_range,
     }
     #: What the loop by vectors that is open loads and stores.
     pack: Pack | None = None
@@ -68,6 +71,8 @@ class KernelBuilder(TeamBuilder):
         if s.kind.startswith("over"):
             # A thread takes a few steps; LLVM would divide, to take four at a time.
             structure.hint(self.b.module, closed.terminator, ("unroll.count", 1))
+        elif s.kind == "ahead":
+            structure.hint(self.b.module, closed.terminator, ("unroll.count", _AHEAD))
 
     def _by_vectors(self, s: For, width: int) -> None:
         """Build a loop that goes by vectors, and the one of what is left."""

@@ -17,6 +17,11 @@ Where a sum is over everything, the teams of a block take a chunk, each a block 
                 v = sum_add(v, x[j])
             v = sum_teams(v, k, m)          what the teams have is added in the order of the blocks
 
+Or they share what is done in a chunk, part by part (`emit/blocks.py`):
+
+        for j in team_span(first, last):    a team an iteration
+        for j in thread_span(first, last):  a thread an iteration
+
 So a team's partial results are those of a CPU's vectors (`intrinsics.partial`): a team has as many
 threads as there are. In loops that are not shared, a team's threads go through all iterations.
 """
@@ -155,8 +160,24 @@ class TeamBuilder(Builder):
             self._shared_loop(s)
         elif s.kind == "team_blocks":
             self._blocks_of_teams(s)
+        elif s.kind == "team_span":
+            shift = _INT(self.team.bit_length() - 1)
+            teams = self.b.lshr(register(self.b, "ntid.x"), shift)
+            self._span(s, _number(self.b, self.team), teams)
+        elif s.kind == "thread_span":
+            self.sharing = True
+            self._span(s, register(self.b, "tid.x"), register(self.b, "ntid.x"))
+            self.sharing = False
         else:
             super()._for(s)
+
+    def _span(self, s: For, own: ir.Value, step: ir.Value) -> None:
+        """Iterations that the teams, or the threads, of a block share: from `own` on, by steps."""
+        start, count = structure.extent_of(self.b, "span", [self.value(o)[1] for o in s.operands])
+        index = structure.begin(self.b, count, guarded=True, first=own, step=step)
+        self.env[s.index] = types.int64, self.b.add(start, index, flags=("nuw", "nsw"))
+        self.iteration(s)
+        self.end(s)
 
     # Threads ---------------------------------------------------------------------------------
 
