@@ -12,6 +12,9 @@ from tracejit.native.caller import Caller
 class Compiled(Caller):
     """A function and its compiled paths, as its calls see it; `function.Function` is the user's."""
 
+    #: Whether it is called by a function of the user's in the place of the plain one.
+    inner = False
+
     def __init__(
         self,
         f: types.FunctionType,

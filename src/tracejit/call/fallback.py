@@ -175,17 +175,20 @@ class Refusal:
             title += " here; what is around it is compiled"
         return message(title, self.origin, self.reason, self.operands, self.hint)
 
-    def located(self, plain: Exception) -> Exception:
+    def located(self, plain: Exception, inner: bool = False) -> Exception:
         """NumPy's error `plain` with the user's line, operands and a suggestion.
 
         An error that tracing itself found keeps its class, which is a subclass of NumPy's; to
-        others the text is added as a note.
+        others the text is added as a note, as to what an `inner` function's caller may catch.
         """
+        found = self.inside and isinstance(plain, type(self.problem))
         if isinstance(self.problem, TracejitError) and isinstance(self.problem, type(plain)):
-            title, hint = str(plain).strip("\n"), hint_for(self.problem) or hint_for(plain)
-            text = message(title, self.origin, "", self.operands, hint)
-            return type(self.problem)(text).with_traceback(plain.__traceback__)
-        if self.inside and isinstance(plain, type(self.problem)):
+            if not inner:
+                title, hint = str(plain).strip("\n"), hint_for(self.problem) or hint_for(plain)
+                text = message(title, self.origin, "", self.operands, hint)
+                return type(self.problem)(text).with_traceback(plain.__traceback__)
+            found = True
+        if found:
             plain.add_note(message("", self.origin, "", self.operands, hint_for(plain)).strip("\n"))
         return plain
 
@@ -410,7 +413,7 @@ def run_plain(
     try:
         result = run_plainly(fn.__wrapped__, device_of(fn), args, kwargs, mode != "error")
     except Exception as error:
-        located = refusal.located(error)
+        located = refusal.located(error, fn.inner)
         if located is error:
             raise
         raise located from None

@@ -45,12 +45,15 @@ class Function(Compiled):
         part = Part(
             f, self.__name__, self.on_unsupported, self.stabilise, self.convert_arrays, self.device
         )
+        part.inner = True
         part._paths.told = self._paths.told  # one warning a line
         return part
 
     def _called(self, f: types.FunctionType) -> Function:
         """A function that this one calls from Python."""
-        return Function(f, None, self.on_unsupported, device=self.device)
+        called = Function(f, None, self.on_unsupported, device=self.device)
+        called.inner = True
+        return called
 
     def explain(self) -> str:
         """Every compiled path with its guards, what made it trace again, and what falls back."""

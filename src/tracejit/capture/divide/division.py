@@ -86,6 +86,8 @@ class _Dividing:
         node = source.node
         assert isinstance(node, ast.FunctionDef)
         self.node = copy.deepcopy(node)
+        #: A segment that is all of it would be divided again, for ever.
+        self.whole = ast.dump(node, include_attributes=True)
         documented = ast.get_docstring(node, clean=False) is not None
         self.head, body = self.node.body[:documented], self.node.body[documented:]
         self.segments: list[Segment] = []
@@ -105,7 +107,7 @@ class _Dividing:
     def done(self) -> Division | None:
         bound: Set = frozenset(a.arg for a in arguments(self.node.args))
         body = self.suite(self.body, bound, True)
-        if not self.segments or not self.hosts:
+        if not self.segments or not self.hosts or self.whole in [s.text for s in self.segments]:
             return None
         self.node.body = [*self.head, *body]
         free = [s.name for s in self.segments]

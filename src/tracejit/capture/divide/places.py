@@ -36,11 +36,14 @@ def place_in(code: types.CodeType, calls: Iterable[tuple[types.CodeType, int]]) 
 
 def node_at(place: Place, body: Iterable[ast.AST]) -> ast.AST | None:
     """The smallest statement or expression of `body`'s own scope that holds a place."""
-    holding = [
-        node for node in own(*body)
-        if isinstance(node, (ast.stmt, ast.expr)) and _holds(node, place)
-    ]  # fmt: skip
-    return holding[-1] if holding else None  # a node comes after those around it
+    for part in body:  # what was put in at the end has the place of the last that was there
+        holding = [
+            node for node in own(part)
+            if isinstance(node, (ast.stmt, ast.expr)) and _holds(node, place)
+        ]  # fmt: skip
+        if holding:
+            return holding[-1]  # a node comes after those around it
+    return None
 
 
 def _holds(node: Any, place: Place) -> bool:
