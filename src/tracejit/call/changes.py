@@ -144,10 +144,12 @@ def _change(snapshot: Snapshot, expression: str) -> Change | None:
         before = tuple(built.loaded)
     length = built.length if isinstance(built, TracedList) else len(before)
     if length != len(before):  # the next call would find another structure, and so each
-        raise NotTraceable(
+        refusal = NotTraceable(
             f"the function changes {path}, which it did not make, in its length",
             "make a list, and return it",
         )
+        refusal.variables = {path} if path.isidentifier() else set()
+        raise refusal
     if isinstance(built, TracedList) and built.store is not None:
         if built.holds_arrays():
             raise NotTraceable(f"the function changes {path}, a list of arrays, in a loop")

@@ -14,6 +14,8 @@ class Compiled(Caller):
 
     #: Whether it is called by a function of the user's in the place of the plain one.
     inner = False
+    #: Of how many functions, one in the other, it is a part.
+    depth = 0
 
     def __init__(
         self,
