@@ -12,6 +12,7 @@ import pytest
 
 import tracejit
 from tracejit import UnsupportedWarning
+from tracejit.call import slow
 
 X = np.random.default_rng(1).random((4, 3))
 
@@ -120,8 +121,36 @@ def many(name: str, line: str, n: int) -> Any:
     return names[name]
 
 
-@pytest.mark.parametrize("line", ["    print(end='')", "    q{k} = bytes(y{k}.data)"])
-def test_host_calls_may_be_many(line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "n"), [("    print(end='')", 90), ("    q{k} = bytes(y{k}.data)", 30)]
+)
+def test_host_calls_may_be_many(line: str, n: int) -> None:
     with tracejit.config(compile=False):
-        got, want = both(many("f", line, 90), X)
+        got, want = both(many("f", line, n), X)
     np.testing.assert_allclose(got, want)
+
+
+def logged(state: dict[str, Any], x: Any) -> Any:
+    y = np.sin(x) + state["steps"]
+    state["steps"] += 1
+    state["log"].append(y.sum())
+    return y * state["steps"]
+
+
+def test_a_structure_that_grows_from_call_to_call_is_not_traced_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    traced = []
+    new_path = slow._new_path
+    monkeypatch.setattr(slow, "_new_path", lambda *args: traced.append(args) or new_path(*args))
+    g = tracejit.function(logged, on_unsupported="warn")
+    mine: dict[str, Any] = {"steps": 0, "log": []}
+    plain: dict[str, Any] = {"steps": 0, "log": []}
+    with warnings.catch_warnings(), tracejit.config(compile=False):
+        warnings.simplefilter("ignore", UnsupportedWarning)
+        for _ in range(60):
+            np.testing.assert_allclose(g(mine, X), logged(plain, X))
+    assert mine["steps"] == plain["steps"]
+    np.testing.assert_allclose(mine["log"], plain["log"])
+    assert len(traced) < 40
+    assert "divided" in g.explain() or "compiled, 1 traces" in g.explain()

@@ -5,6 +5,7 @@ Objects that the function makes are made then, too, and given their attributes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -148,7 +149,7 @@ def _change(snapshot: Snapshot, expression: str) -> Change | None:
             f"the function changes {path}, which it did not make, in its length",
             "make a list, and return it",
         )
-        refusal.variables = {path} if path.isidentifier() else set()
+        refusal.variables = set(re.findall(r"^[^\W\d]\w*", path))
         raise refusal
     if isinstance(built, TracedList) and built.store is not None:
         if built.holds_arrays():
