@@ -102,6 +102,8 @@ class NotTraceable(Exception):
         self.bound = bound
         #: (file, line, function), where the traceback does not tell.
         self.place: tuple[str, int, str] | None = None
+        #: The variables that it is for, if it is for what is done with them anywhere.
+        self.variables: set[str] = set()
         #: The calls of traced copies that it was met in, as (code, last instruction): not all
         #: tracebacks reach them, since others catch what they do not expect.
         self.calls = _calls_of_copies()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 import tracejit
 from tracejit import UnsupportedWarning
+from tracejit.call import slow
 
 X = np.random.default_rng(1).random((4, 3))
 
@@ -82,3 +84,73 @@ def test_what_a_segment_raises_names_the_line() -> None:
                 g(X, 5)
     assert type(raised.value) is ValueError
     assert "operands: x float64[4, 3]" in raised.value.__notes__[0]
+
+
+def appended(x: Any, seen: list[Any]) -> Any:
+    for k in range(3):
+        y = np.sin(x) * k
+        seen.append(y.sum())
+        y += 1
+    return y, list(seen)
+
+
+def test_a_list_of_the_caller_that_grows_costs_the_statements_about_it() -> None:
+    g = tracejit.function(appended, on_unsupported="warn")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnsupportedWarning)
+        for _ in range(2):
+            mine: list[Any] = [0.0]
+            plain: list[Any] = [0.0]
+            got, want = g(X, mine), appended(X, plain)
+            np.testing.assert_allclose(got[0], want[0])
+            np.testing.assert_allclose(mine, plain)
+            np.testing.assert_allclose(got[1], want[1])
+    assert "compiled, 1 traces" in g.explain()
+
+
+def many(name: str, line: str, n: int) -> Any:
+    """A function of `n` host calls."""
+    lines = [f"def {name}(x):", "    r = []"]
+    for k in range(n):
+        lines += [f"    y{k} = x + {k}", line.format(k=k), f"    r.append(y{k}.sum())"]
+    text = "\n".join([*lines, "    return r", ""])
+    file = f"<{name}>"
+    linecache.cache[file] = len(text), None, text.splitlines(True), file
+    names: dict[str, Any] = {}
+    exec(compile(text, file, "exec"), names)
+    return names[name]
+
+
+@pytest.mark.parametrize(
+    ("line", "n"), [("    print(end='')", 90), ("    q{k} = bytes(y{k}.data)", 30)]
+)
+def test_host_calls_may_be_many(line: str, n: int) -> None:
+    with tracejit.config(compile=False):
+        got, want = both(many("f", line, n), X)
+    np.testing.assert_allclose(got, want)
+
+
+def logged(state: dict[str, Any], x: Any) -> Any:
+    y = np.sin(x) + state["steps"]
+    state["steps"] += 1
+    state["log"].append(y.sum())
+    return y * state["steps"]
+
+
+def test_a_structure_that_grows_from_call_to_call_is_not_traced_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    traced = []
+    new_path = slow._new_path
+    monkeypatch.setattr(slow, "_new_path", lambda *args: traced.append(args) or new_path(*args))
+    g = tracejit.function(logged, on_unsupported="warn")
+    mine: dict[str, Any] = {"steps": 0, "log": []}
+    plain: dict[str, Any] = {"steps": 0, "log": []}
+    with warnings.catch_warnings(), tracejit.config(compile=False):
+        warnings.simplefilter("ignore", UnsupportedWarning)
+        for _ in range(60):
+            np.testing.assert_allclose(g(mine, X), logged(plain, X))
+    assert mine["steps"] == plain["steps"]
+    np.testing.assert_allclose(mine["log"], plain["log"])
+    assert len(traced) < 40
+    assert "divided" in g.explain() or "compiled, 1 traces" in g.explain()

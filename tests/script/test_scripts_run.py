@@ -104,6 +104,31 @@ def test_a_script_that_fails_says_so(tmp_path: Path, capfd: pytest.CaptureFixtur
     out, err = capfd.readouterr()
     assert out == "so far\n"
     assert "AttributeError" in err and "fails (plain)" in err
+    assert err.count("File ") == 1  # as Python shows it
+
+
+def test_what_is_not_there_is_said_in_a_line(
+    script: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert running.run_script(script, [], ["nothing", "math:nothing"]) == 1
+    assert "no function math:nothing" in capfd.readouterr().err
+    assert running.run_script(script, [], ["nothing"]) == 1
+    err = capfd.readouterr().err
+    assert "has no function nothing" in err and "Traceback" not in err
+    path = tmp_path / "wrong.py"
+    path.write_text("def f(:\n", encoding="utf-8")
+    assert running.run_script(str(path), [], ["f"]) == 1
+    err = capfd.readouterr().err
+    assert "SyntaxError" in err and len(err.splitlines()) <= 6
+
+
+def test_a_script_of_no_work_prints_what_it_prints(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "short.py"
+    path.write_text("print('all')\n", encoding="utf-8")
+    assert running.run_script(str(path), [], [], auto=True) == 0
+    assert capfd.readouterr().out == "all\n"
 
 
 def test_samples_count_functions_of_the_users() -> None:

@@ -5,6 +5,7 @@ Objects that the function makes are made then, too, and given their attributes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -144,10 +145,12 @@ def _change(snapshot: Snapshot, expression: str) -> Change | None:
         before = tuple(built.loaded)
     length = built.length if isinstance(built, TracedList) else len(before)
     if length != len(before):  # the next call would find another structure, and so each
-        raise NotTraceable(
+        refusal = NotTraceable(
             f"the function changes {path}, which it did not make, in its length",
             "make a list, and return it",
         )
+        refusal.variables = set(re.findall(r"^[^\W\d]\w*", path))
+        raise refusal
     if isinstance(built, TracedList) and built.store is not None:
         if built.holds_arrays():
             raise NotTraceable(f"the function changes {path}, a list of arrays, in a loop")

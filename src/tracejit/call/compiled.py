@@ -14,6 +14,8 @@ class Compiled(Caller):
 
     #: Whether it is called by a function of the user's in the place of the plain one.
     inner = False
+    #: Of how many functions, one in the other, it is a part.
+    depth = 0
 
     def __init__(
         self,
@@ -39,6 +41,9 @@ class Compiled(Caller):
         self.stats = self._paths.stats
         self._recent: tuple[Any, ...] = ()
         self._refused: dict[Any, Any] = {}
+        #: How often each reason was met, and what no further call is traced for.
+        self._refusals: dict[Any, int] = {}
+        self._often: Any = None
         #: Calls that are known to run plainly, and what runs them: see `shortcut`.
         self._shortcuts: tuple[Any, ...] = ()
         self._shortcut: Any = None

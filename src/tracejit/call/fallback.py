@@ -70,6 +70,8 @@ COMPILER_FAILED = "the compiler refuses the program; with TRACEJIT_DEBUG=1 it sa
 MAX_REFUSED = 256
 #: So many refusals of calls whose objects' attributes differ are one of all such calls.
 MOST_ALIKE = 8
+#: So deep are parts in parts: each is a few calls of Python's, which has a limit of them.
+MOST_PARTS = 20
 _DEFAULT_HINT = "do this outside the compiled function"
 
 
@@ -139,10 +141,13 @@ class Refusal:
             self.origin = Origin(code.co_filename, frame[1], code.co_name)
         calls = getattr(problem, "calls", None) or _calls_of(problem)
         #: Where in the function itself; None where that is not known, or is not what matters.
-        #: The parameters whose values it is for.
-        self.variables: set[str] = set()
+        #: The variables that it is for.
+        self.variables: set[str] = getattr(problem, "variables", set())
         self.divides = False
-        self.spot = None if compiling or self.budget else self._spot_in(function.__code__, calls)
+        stated = place is not None or frame is not None
+        self.spot = None
+        if not (compiling or self.budget):
+            self.spot = self._spot_in(function.__code__, calls, stated)
         self.operands = "" if frame is None else _operands(self.origin, frame[0], trace)
         if problem is not None:
             if config.debug >= 1:
@@ -150,11 +155,10 @@ class Refusal:
             # Tracebacks hold the arguments.
             problem.__traceback__ = problem.__context__ = problem.__cause__ = None
 
-    def _spot_in(self, code: types.CodeType, calls: Any) -> Place | None:
+    def _spot_in(self, code: types.CodeType, calls: Any, stated: bool) -> Place | None:
         line = self.origin.line
         here = self.origin[:1] + self.origin[2:] == (code.co_filename, code.co_name)
-        stated = here and line != code.co_firstlineno
-        return place_in(code, calls) or (Place(line, -1, line, -1) if stated else None)
+        return place_in(code, calls) or (Place(line, -1, line, -1) if stated and here else None)
 
     def holds(self, *args: Any, **kwargs: Any) -> bool:
         """Whether it is one under the settings in force, for these arguments."""
@@ -255,7 +259,7 @@ def _calls_of(problem: BaseException | None) -> list[tuple[types.CodeType, int]]
 
 def divide(fn: Compiled, refusal: Refusal) -> None:
     """Make what stopped a trace a host call, so that what is around it is compiled."""
-    if refusal.bound or residence_of(device_of(fn)) is not None:
+    if refusal.bound or residence_of(device_of(fn)) is not None or fn.depth == MOST_PARTS:
         return
     if fn._segments is None:
         fn._segments = Segments(fn)

@@ -45,7 +45,7 @@ class Function(Compiled):
         part = Part(
             f, self.__name__, self.on_unsupported, self.stabilise, self.convert_arrays, self.device
         )
-        part.inner = True
+        part.inner, part.depth = True, self.depth + 1
         part._paths.told = self._paths.told  # one warning a line
         return part
 

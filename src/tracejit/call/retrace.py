@@ -21,6 +21,8 @@ _GONE = object()
 #: The answers to one question of Python's for which programs are compiled: any, as loops may have
 #: a few lengths, and those of which each number has its own (floats, texts, hashes).
 MAX_ANSWERS, MAX_FEW = 10, 2
+#: The descriptions of calls that are refused for one reason before all others are.
+MAX_REFUSED = 16
 
 
 def _changed_captures(path: Any, description: Description) -> list[tuple[str, Any, Any]]:
@@ -50,6 +52,16 @@ def promote_changed_numbers(fn: Compiled, description: Description) -> None:
         for name, before, now in _changed_captures(path, description):
             if type(before) in (int, float, complex) and type(now) in (int, float, complex):
                 fn._dynamic.add(name)
+
+
+def count_refused(fn: Compiled, key: Any, refusal: Refusal) -> None:
+    """What calls of many descriptions are refused for is a refusal of all further ones."""
+    if key in fn._refused or refusal.bound or refusal.may_be_raised:
+        return
+    reason = refusal.reason, refusal.origin, refusal.budget
+    fn._refusals[reason] = count = fn._refusals.get(reason, 0) + 1
+    if count == MAX_REFUSED:
+        fn._often = refusal
 
 
 def asked_too_often(fn: Compiled, description: Description, trace: Trace) -> Refusal | None:

@@ -27,6 +27,7 @@ from tracejit.call.reentry import aside, begins_trace, inlining
 from tracejit.call.retrace import (
     asked_too_often,
     cause_of,
+    count_refused,
     number_changed,
     promote_changed_numbers,
 )
@@ -133,6 +134,8 @@ def _description(
     if fn._signature is None or not fn._signature.is_of(fn.__wrapped__):
         if fn._signature is not None:  # what was refused was another function
             fn._refused.clear()
+            fn._refusals.clear()
+            fn._often = None
             fn._shortcuts = ()
             fn._plain, fn._segments = fn.__wrapped__, None
         fn._signature = Signature(fn.__wrapped__)
@@ -170,6 +173,8 @@ def _call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     known, path, result = fn._paths.tried(key, run)
     if path is None:
         refusal = fn._refused.get(key)
+        if refusal is None and mode != "error" and fn._often and fn._often.holds(*args, **kwargs):
+            return refuse(fn, fn._often, mode, args, kwargs)
         if refusal is not None and refusal.holds(*args, **kwargs):
             if not (fn._paths.write and description.overlaps):
                 shortcut.note(fn, refusal, description, mode)
@@ -194,6 +199,7 @@ def _call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
                 fn._paths.write and description.overlaps
             ):
                 shortcut.note(fn, new, description, mode)
+            count_refused(fn, key, new)
             return run_plain(fn, new, mode, args, kwargs, key)
     assert path is not None
     _put_first(fn, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 import time
+import traceback
 import types
 import warnings
 from collections.abc import Iterable
@@ -70,6 +71,14 @@ def _to_its_end(script: str, *how: Any) -> None:
             raise
 
 
+def _within(error: Exception, script: str) -> types.TracebackType | None:
+    """The part of a traceback that begins in the script; None where it has not begun."""
+    step = error.__traceback__
+    while step is not None and step.tb_frame.f_code.co_filename != script:
+        step = step.tb_next
+    return step
+
+
 def _name_of(code: types.CodeType, script: str) -> str:
     """How a function is named to be decorated."""
     if Path(code.co_filename).resolve() == Path(script).resolve():
@@ -82,7 +91,12 @@ def _name_of(code: types.CodeType, script: str) -> str:
 
 def main() -> int:
     kind, record, functions, script, *arguments = sys.argv[1:]
-    found = run(kind, script, arguments, [f for f in functions.split(",") if f])
+    try:
+        found = run(kind, script, arguments, [f for f in functions.split(",") if f])
+    except Exception as error:
+        begun = _within(error, script)
+        traceback.print_exception(error.with_traceback(begun), chain=begun is not None)
+        return 1
     Path(record).write_bytes(pickle.dumps(tuple(found)))
     return 0
 

@@ -24,14 +24,17 @@ def run_script(
     if not Path(script).is_file():
         print(f"there is no script {script}", file=sys.stderr)
         return 1
+    shown = ""
     if auto:
         sampled = _run("sampled", script, arguments, [])
         if isinstance(sampled, int):
             return sampled
+        shown = sampled[1]
         functions = [*functions, *(f for f in sampled[0].chosen if f not in functions)]
         for name, share in sorted(sampled[0].chosen.items(), key=lambda item: -item[1]):
             print(f"{name} takes {100 * share:.0f} % of the time", file=sys.stderr)
     if not functions:
+        print(shown, end="")
         print("no function of the script takes much time", file=sys.stderr)
         return 0
     both = []

@@ -50,7 +50,8 @@ class Hoist:
                 node = node.value  # a statement that is a call
             if node is not None:
                 node = _call_of(node, body)
-                (self.hosts if isinstance(node, ast.stmt) else self._expressions).add(id(node))
+                for host in (node, *_alike(node, body)):
+                    (self.hosts if isinstance(host, ast.stmt) else self._expressions).add(id(host))
         for name in foreign:
             for statement in _until_bound(name, body):
                 for node in _uses(statement, {name}):
@@ -149,6 +150,16 @@ def _call_of(node: ast.AST, body: Iterable[ast.stmt]) -> ast.AST:
         if named and any(n is node for n in ast.walk(call.func)):  # type: ignore[attr-defined]
             return call
     return node
+
+
+def _alike(call: ast.AST, body: Iterable[ast.stmt]) -> Iterator[ast.AST]:
+    """The other calls of what is called for its effect: they are host calls as it is."""
+    effects = [n.value for n in own(*body) if isinstance(n, ast.Expr)]
+    if isinstance(call, ast.Call) and any(n is call for n in effects):
+        name = ast.dump(call.func)
+        for other in effects:
+            if isinstance(other, ast.Call) and ast.dump(other.func) == name:
+                yield other
 
 
 def _until_bound(name: str, body: Iterable[ast.stmt]) -> Iterator[ast.AST]:
