@@ -293,3 +293,20 @@ def test_elements_in_a_loop_are_put_by_many_threads() -> None:
     loops = [line for line in kernels.splitlines() if "in range(" in line]
     assert "over_x(" in kernels and "for i" in host
     assert len(loops) == 1 and "sum" not in loops[0]  # what combines the sums of chunks
+
+
+def steps_back(u: Any, n: Any) -> Any:
+    def steps(u: Any) -> Any:
+        for _ in range(n):
+            u = np.sin(u) * u[::-1] + u.sum(0) * 0.1
+        return u.sum()
+
+    return tracejit.grad(steps)(u)
+
+
+def test_rows_of_stacks_have_no_gaps() -> None:
+    """What is kept of each step is an array in a stack: a row of it is an array in C order."""
+    u = np.random.default_rng(0).normal(size=(3, 4))
+    got = on_device(steps_back, u, 30)
+    assert got is not None
+    same(got, on_device(steps_back, u, 30, device="cpu"))

@@ -280,6 +280,7 @@ def peak(f, *args):
     return most
 
 
+@pytest.mark.cpu
 def test_memory_grows_with_the_root_of_the_steps():
     u = RNG.normal(size=4096) / 50
     size = u.nbytes
@@ -290,6 +291,7 @@ def test_memory_grows_with_the_root_of_the_steps():
     assert peak(kept, u, 0.1, 400) / size > 400
 
 
+@pytest.mark.cpu
 def test_a_linear_loop_keeps_nothing():
     u = RNG.normal(size=4096)
     assert peak(grad(diffusion), u, 0.1, 2000) / u.nbytes < 12

@@ -142,7 +142,8 @@ class HostEmitter(Launching):
     def note_part(self, name: str, part: Part) -> None:
         assert isinstance(part.array, str)
         whole = self.kinds[part.array]
-        self.kinds[name] = whole._replace(ndim=part.rest, layout="A")
+        layout = "C" if whole.layout == "C" else "A"
+        self.kinds[name] = whole._replace(ndim=part.rest, layout=layout)
 
     def make(self, buffer: Buffer) -> None:
         super().make(buffer)
