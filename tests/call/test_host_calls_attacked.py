@@ -154,3 +154,27 @@ def test_a_structure_that_grows_from_call_to_call_is_not_traced_for_ever(
     np.testing.assert_allclose(mine["log"], plain["log"])
     assert len(traced) < 40
     assert "divided" in g.explain() or "compiled, 1 traces" in g.explain()
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.x, self.lists = np.arange(4.0), {"sums": [0.0]}
+
+    def step(self, by: float) -> Any:
+        self.lists["sums"].append(self.x.sum())
+        self.shift(by)
+        return self.x * 2
+
+    def shift(self, by: float) -> None:
+        self.x -= by
+        self.lists["sums"].append(by)
+
+
+def test_a_method_of_what_is_inside_is_of_that_object() -> None:
+    g = tracejit.function(Kept.step, on_unsupported="warn")
+    mine, plain = Kept(), Kept()
+    with warnings.catch_warnings(), tracejit.config(compile=False):
+        warnings.simplefilter("ignore", UnsupportedWarning)
+        for _ in range(3):
+            np.testing.assert_allclose(g(mine, 0.5), plain.step(0.5))
+            np.testing.assert_allclose(mine.lists["sums"], plain.lists["sums"])

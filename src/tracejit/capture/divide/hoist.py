@@ -120,7 +120,10 @@ class Hoist:
         if not stays and not _is_callee(parent, node):
             assert isinstance(node, ast.expr)
             name = self._temporary()
-            before.append(at(node, ast.Assign([ast.Name(name, ast.Store())], node)))
+            named = at(node, ast.Assign([ast.Name(name, ast.Store())], node))
+            if isinstance(parent, ast.Call) and parent.func is node:
+                self.hosts.add(id(named))  # a method is of the object itself
+            before.append(named)
             _replace(parent, node, at(node, load(name)))
 
     def _is_local(self, node: ast.AST) -> bool:
