@@ -337,3 +337,37 @@ def test_defaults_and_code_may_change() -> None:
         f.__code__ = other.__code__
         for _ in range(3):
             same(g(X), other(X, f.__defaults__[0]))
+
+
+class Log:
+    def __init__(self) -> None:
+        self.log: list[Any] = []
+
+    def reset(self) -> int:
+        self.log = []
+        return len(self.log)
+
+
+def reset(x: Any, o: Any) -> Any:
+    y = x * 2
+    before = o.log
+    print(end="")
+    o.log.append(o.reset())
+    return y + 1, len(before), len(o.log)
+
+
+def test_what_is_called_is_looked_up_before_its_arguments() -> None:
+    g = tracejit.function(reset, on_unsupported="warn")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnsupportedWarning)
+        for _ in range(3):
+            same(g(X, Log()), reset(X, Log()))
+
+
+@pytest.mark.parametrize("f", [lambda d, x: d["l"].append, lambda d, x: d.get, lambda d, x: x.sum])
+def test_methods_that_are_returned_are_those_of_the_caller(f: Callable[..., Any]) -> None:
+    held: dict[str, Any] = {"l": []}
+    g = tracejit.function(f, on_unsupported="warn")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnsupportedWarning)
+        assert g(held, X).__self__ is f(held, X).__self__

@@ -87,13 +87,17 @@ class Hoist:
             if len(parents) == 1 and not isinstance(node, ast.AugAssign) and _is_plain(node):
                 self.hosts.add(id(node))
                 break
-            name = self._temporary()
             assert isinstance(host, ast.expr)
-            call = at(host, ast.Assign([ast.Name(name, ast.Store())], host))
-            self.hosts.add(id(call))
-            before.append(call)
-            _replace(parents[-1], host, at(host, load(name)))
+            _replace(parents[-1], host, self._host(host, before))
         return [*before, node]
+
+    def _host(self, node: ast.expr, before: list[ast.stmt]) -> ast.expr:
+        """The name of what Python evaluates before a statement."""
+        name = self._temporary()
+        call = at(node, ast.Assign([ast.Name(name, ast.Store())], node))
+        self.hosts.add(id(call))
+        before.append(call)
+        return at(node, load(name))
 
     def _is_host(self, node: ast.AST) -> bool:
         return any(id(n) in self._expressions for n in own(node))
@@ -132,6 +136,12 @@ class Hoist:
     def _name_arguments(self, call: ast.Call, before: list[ast.stmt]) -> None:
         if not _is_dotted(call.func):
             return
+        callee = call.func
+        if isinstance(callee, ast.Attribute) and any(
+            isinstance(n, ast.Call) for n in own(*call.args, *call.keywords)
+        ):
+            # What it is called with may bind its owner's attributes anew.
+            call.func = self._host(callee, before)
         for argument in [*call.args, *call.keywords]:
             parent: ast.AST = call
             if isinstance(argument, (ast.Starred, ast.keyword)):
