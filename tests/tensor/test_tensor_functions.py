@@ -710,27 +710,23 @@ def test_searching_and_counting() -> None:
             lambda a, b, s=side: a.searchsorted(b, s),
             x,
             v,
-            traced=False,
         )
     n, w = np.array([0, 3, 1, 3], "int32"), array("float64", 4)
     counts = np.bincount(n).astype("int32")
-    check(T.extra_ops.bincount, counts, n, traced=False)
-    check(lambda a: T.extra_ops.bincount(a, minlength=9), np.r_[counts, [0] * 5].astype("int32"), n,
-          traced=False)  # fmt: skip
-    check(T.extra_ops.bincount, np.bincount(n, w), n, w, traced=False)
-    check(T.extra_ops.Unique(), np.unique, n, traced=False)
+    check(T.extra_ops.bincount, counts, n)
+    check(lambda a: T.extra_ops.bincount(a, minlength=9), np.r_[counts, [0] * 5].astype("int32"), n)
+    check(T.extra_ops.bincount, np.bincount(n, w), n, w)
+    check(T.extra_ops.Unique(), np.unique, n)
     check(
         T.extra_ops.Unique(True, True, True),
         lambda a: np.unique(a, return_index=True, return_inverse=True, return_counts=True),
         n,
-        traced=False,
     )
     check(
         lambda a, b: T.choose(a, [b, b * 2, b * 3, b * 4]),
         lambda a, b: np.choose(a, [b, b * 2, b * 3, b * 4]),
         n,
         w,
-        traced=False,
     )
     check(lambda a: T.extra_ops.compress([0, 1, 0, 1], a), n[[1, 3]], n)
 
