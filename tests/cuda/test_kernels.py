@@ -290,9 +290,8 @@ def test_parts_written_in_a_loop(f: Callable[..., Any], size: int) -> None:
 def test_elements_in_a_loop_are_put_by_many_threads() -> None:
     f = tracejit.function(heat, device="fake", on_unsupported="error")
     kernels, _, host = f.source(np.ones(601), 20).partition("def entry")
-    loops = [line for line in kernels.splitlines() if "in range(" in line]
     assert "over_x(" in kernels and "for i" in host
-    assert len(loops) == 1 and "sum" not in loops[0]  # what combines the sums of chunks
+    assert "in range(" not in kernels
 
 
 def steps_back(u: Any, n: Any) -> Any:
