@@ -155,7 +155,7 @@ def qr(a: Any, mode: Any = "reduced") -> Any:
         row = "qr_complete" if is_complete else "qr_reduced"
         [q], _ = called(row, of.types("xx->x"), (packed, tau))
         parts.insert(0, q)
-    if not is_complete and build.solver().is_differentiated(operand):
+    if not is_complete:
         forms = factors(operand, is_wide)[-len(parts) :]
         parts = [matrices.with_form(n, form) for n, form in zip(parts, forms, strict=True)]
     found = [value(build.cast(n, of.result)) for n in parts]
@@ -295,10 +295,8 @@ def pinv(a: Any, rcond: Any = None, hermitian: Any = False, *, rtol: Any = np._N
     result = numpy.matmul(
         numpy.swapaxes(v, -1, -2), numpy.multiply(inverse[..., None], numpy.swapaxes(u, -1, -2))
     )
-    if build.solver().is_differentiated(x.node):
-        operand = build.cast(x.node, result.node.dtype)
-        return value(matrices.with_derivative("pinv", result.node, (operand,)))
-    return result
+    operand = build.cast(x.node, result.node.dtype)
+    return value(matrices.with_derivative("pinv", result.node, (operand,)))
 
 
 @implements(np.linalg.lstsq)

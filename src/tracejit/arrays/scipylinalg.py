@@ -112,9 +112,8 @@ def solve(
                             (factors, size), **work)  # fmt: skip
     _far_from_singular(rcond)
     result = _by_rows("getrs", (factors, pivots), y)
-    if any(map(build.solver().is_differentiated, (x, y))):
-        result = matrices.with_form(result, linalg.solve(Tracer(x), Tracer(y)).node)
-    return value(result)
+    row = ("solve1" if y.ndim == 1 else "solve", f"{char}{char}->{char}", x, y)
+    return value(matrices.with_form(result, matrices.gufunc(*row)[0]))
 
 
 def _by_rows(row: str, factors: tuple[Node, ...], b: Node) -> Node:
