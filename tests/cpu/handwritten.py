@@ -42,5 +42,5 @@ def wrapped(function: Callable[..., Any], *signature: Any) -> Any:
 
 def parsed(text: str) -> Kernel:
     """The kernel that is the last function of a text, without its factories."""
-    found = read(text)
+    found = read(ast.unparse(ast.parse(text).body[-1]))
     return Kernel(found.parameters, {}, found.body)

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 
 import pytest
+from devices import on_cpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,4 +32,5 @@ def test_random_programs(compiled: bool, count: int) -> None:
 
     with always_regions(), tracejit.config(compile=compiled, check=True):
         machine()
-    assert ran["compiled"] >= FLOOR * (ran["compiled"] + ran["NumPy"]), ran
+    if on_cpu():
+        assert ran["compiled"] >= FLOOR * (ran["compiled"] + ran["NumPy"]), ran
