@@ -146,6 +146,7 @@ def test_a_right_decorator_differs_in_nothing() -> None:
     assert not right.difference and not check(sample()).difference
 
 
+@pytest.mark.cpu
 @pytest.mark.parametrize("name", WRONG)
 def test_a_difference_is_found(name: str) -> None:
     assert check(sample(), WRONG[name]).difference
