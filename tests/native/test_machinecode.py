@@ -147,6 +147,7 @@ def test_every_way_finds_something() -> None:
         "dtype": ["sort", "d", "stable"],
         "ufunc": ["numpy", "matmul", "dd->d", "(n?,k),(k,m?)->(n?,m?)", "fn"],
         "numba": ["NRT_Allocate"],
+        "lapack": ["dgetrf"],
     }
     for way, find in symbols._WAYS.items():
         assert find(*told.get(way, [])), way

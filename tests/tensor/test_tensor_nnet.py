@@ -156,7 +156,7 @@ def test_crossentropies_of_scores() -> None:
 def test_confusion_matrix() -> None:
     true, found = np.array([2, 0, 2, 2, 0, 1]), np.array([0, 0, 2, 2, 0, 2])
     want = [np.array([[2, 0, 0], [0, 0, 1], [1, 0, 2]]), np.array([0, 1, 2])]
-    check(nnet.confusion_matrix, want, true, found, traced=False)
+    check(nnet.confusion_matrix, want, true, found)
     with pytest.raises(ValueError):
         nnet.confusion_matrix(T.matrix(), T.vector())
 

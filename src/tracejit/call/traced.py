@@ -148,7 +148,8 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
             original = capture.original(value)
             if original is value and isinstance(value, (types.FunctionType, functools.partial)):
                 raise NotTraceable(f"{path} is a function made inside the traced one")
-            owner = getattr(value, "__self__", None)
+            bound = isinstance(value, (types.MethodType, types.BuiltinMethodType))
+            owner = value.__self__ if bound else None
             if isinstance(owner, (list, dict, set, Tracer)):
                 raise NotTraceable(f"{path} is a method of {class_text(owner)}")
             if original is not value or (callable(value) and not isinstance(value, type)):
