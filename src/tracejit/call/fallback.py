@@ -140,11 +140,11 @@ class Refusal:
             code = frame[0].f_code
             self.origin = Origin(code.co_filename, frame[1], code.co_name)
         calls = getattr(problem, "calls", None) or _calls_of(problem)
-        #: Where in the function itself; None where that is not known, or is not what matters.
         #: The variables that it is for.
         self.variables: set[str] = getattr(problem, "variables", set())
         self.divides = False
         stated = place is not None or frame is not None
+        #: Where in the function itself; None where that is not known, or is not what matters.
         self.spot = None
         if not (compiling or self.budget):
             self.spot = self._spot_in(function.__code__, calls, stated)
