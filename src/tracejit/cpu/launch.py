@@ -17,6 +17,7 @@ from tracejit.cpu.styles import NonTemporal
 from tracejit.ir import dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
+from tracejit.ir.host import calls_host
 from tracejit.ir.scalars import GIVEN
 from tracejit.lower.driver import OURS, Driver
 from tracejit.lower.kernel.verify import verify
@@ -36,6 +37,10 @@ def launch(compile: Compile, made: Made) -> Launch | Inside | None:
 
     The entries that this takes are made with `compile` when they are first needed.
     """
+    if calls_host(
+        made.graph.nodes()
+    ):  # they are made once, by the thread that keeps what they give
+        return None
     # What writes into arguments, branches, or may be left before the end is one call.
     inside = bool(written(made.graph)) or bool(made.program.controls or made.program.decisions())
     if inside or any(node.op is GIVEN for node in made.graph.nodes()):

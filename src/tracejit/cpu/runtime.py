@@ -7,6 +7,7 @@ from typing import Any
 from tracejit.cpu.library.arrayloops import ufunc_over
 from tracejit.cpu.library.correlation import correlate
 from tracejit.cpu.library.gufuncs import gufunc
+from tracejit.cpu.library.hostcalls import host_call, host_result
 from tracejit.cpu.library.loops import matmul_loop, ufunc_loop
 from tracejit.cpu.library.positions import position_in
 from tracejit.cpu.library.selection import middle_rows
@@ -57,6 +58,8 @@ __all__ = [
     "fence",
     "fetch",
     "gufunc",
+    "host_call",
+    "host_result",
     "large_pages",
     "matmul_loop",
     "middle_rows",

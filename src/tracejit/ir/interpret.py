@@ -17,6 +17,7 @@ from tracejit.ir import ops
 from tracejit.ir.node import ArrayType, Node, postorder
 from tracejit.ir.region import Region, regions_of
 from tracejit.ir.rules import RULES
+from tracejit.native.hostcalls import frame
 
 Values = dict[Node, Any]
 
@@ -34,7 +35,7 @@ def evaluate(roots: Iterable[Node], env: Mapping[str, Any]) -> list[Any]:
     array([1., 2., 3.])
     """
     roots = list(roots)
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), frame():
         values = _computed(postorder(roots), env)
     return [values[r] for r in roots]
 

@@ -36,7 +36,11 @@ def is_guarded(node: Node) -> bool:
         lengths = (ops.DIM, ops.POLY)
         return any(d.op not in lengths for d in postorder(node.dims))
     raises = node.op is ops.GUFUNC and bool(gufuncs.row_of(node).raises)
-    return raises or node.op in (ops.GATHER, ops.SCATTER) or bool(getattr(node.op, "trap", None))
+    return (
+        raises
+        or node.op in (ops.GATHER, ops.SCATTER, ops.HOST, ops.HOSTED)
+        or bool(getattr(node.op, "trap", None))
+    )
 
 
 def read_of(body: Body, known: Container[Node]) -> set[Node]:

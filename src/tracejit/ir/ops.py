@@ -334,6 +334,17 @@ STRUCTURAL: dict[str, Op] = _rows(
     Op(name="advance", doc="the state after a draw, its operand"),
     Op(name="matmul", doc="product of two matrices, or of stacks of them"),
     Op(name="gufunc", dims_in_attr=True, doc="a result of a row of `ir/gufuncs.py`; attr: there"),
+    Op(
+        name="host",
+        doc="a call of a Python function with arrays: int64, where the call was, and the lengths "
+        "of all results; attr: the `native.hostcalls.Callee`",
+    ),
+    Op(
+        name="hosted",
+        dims_in_attr=True,
+        doc="a result of a call, the first operand, whose derivative would be by the others; attr: "
+        "(which, dtype, shape)",
+    ),
     Op(name="tuple", doc="several values as one"),
     Op(name="item", doc="one of several values; attr: which"),
     # attr: (regions, how many operands are carried, or are sequences; shapes of the results)
@@ -349,6 +360,7 @@ ASSIGN, ACCUMULATE, SCATTER = map(_op, ("assign", "accumulate", "scatter"))
 MATMUL, GUFUNC, DRAW, ADVANCE = map(_op, "matmul gufunc draw advance".split())
 SORT, ARGSORT, MIDDLE = map(_op, ("sort", "argsort", "middle"))
 SEARCH, CORRELATE = map(_op, ("search", "correlate"))
+HOST, HOSTED = map(_op, ("host", "hosted"))
 TUPLE, ITEM, COND, WHILE, SCAN = map(_op, "tuple item cond while scan".split())
 #: The number of a "custom" node whose second operand is another form of the first, for derivatives.
 EXACT = -1

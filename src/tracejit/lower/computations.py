@@ -98,6 +98,11 @@ def called(node: Node, stored: set[Node], memory: Memory) -> list[Computation]:
     return [_call(Kind.LIBRARY, node, node.args, stored)]
 
 
+def hosted(node: Node, stored: set[Node], memory: Memory) -> list[Computation]:
+    """A result of a call, which that call has left."""
+    return [_call(Kind.LIBRARY, node, node.args[:1], stored)]
+
+
 def multiplied(node: Node, stored: set[Node], memory: Memory) -> list[Computation]:
     """A call of a library's product of matrices."""
     return [_call(Kind.MATMUL, node, node.args, stored)]

@@ -12,6 +12,7 @@ from tracejit.config import config
 from tracejit.errors import OverBudget
 from tracejit.ir import build, dims, ops
 from tracejit.ir.graph import Graph
+from tracejit.ir.host import calls_host
 from tracejit.ir.node import Node, make
 from tracejit.ir.printer import to_text
 from tracejit.ir.simplify import simplify
@@ -24,6 +25,7 @@ from tracejit.lower.schedule import schedule
 from tracejit.lower.target import Made, Target
 from tracejit.lower.text import to_text as program_text
 from tracejit.lower.verify import verify as verify_program
+from tracejit.native.hostcalls import framed
 from tracejit.plan.callplan import CallPlan
 from tracejit.plan.text import commit
 
@@ -53,7 +55,7 @@ class Executable:
         self.graph = graph
         self.program = program
         self.emitted = source
-        self.entry = entry
+        self.entry: Any = framed(entry) if calls_host(graph.nodes()) else entry
         self.compiled = compiled
         self.layouts = {key: layout.rstrip("r") for key, layout in layouts.items()}
         self.aliases = aliases
@@ -63,7 +65,7 @@ class Executable:
         self.passes = program.passes
         self.temporaries = program.temporaries
         #: How large calls are run.
-        self.launch = target.launch(Made(graph, layouts, program, source, entry))
+        self.launch = target.launch(Made(graph, layouts, program, source, self.entry))
         self.residence = target.residence
 
     @property

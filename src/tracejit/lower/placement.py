@@ -127,6 +127,8 @@ PLACEMENTS: dict[ops.Op, Placement] = {
     ops.SEARCH: Placement(memory=_first, in_order=True, cost=4 * ops.TRANSCENDENTAL),
     ops.GUFUNC: replace(_CALL, leaves=results.arrays_left),
     results.RESULT: _LEFT,
+    ops.HOST: _CALL,
+    ops.HOSTED: replace(_CALL, flat=_none, whole=_first, computations=computations.hosted),
     ops.DRAW: replace(_CALL, leaves=_state_after),
     ops.ADVANCE: replace(_CALL, written_by=_first),
     ops.NONZERO: _MASKED,

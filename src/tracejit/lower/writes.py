@@ -235,7 +235,7 @@ def _may_refuse(node: Node) -> bool:
         return any(node.attr[1])
     if op is ops.GUFUNC:
         return bool(row_of(node).raises)
-    return op in (ops.GATHER, ops.DRAW)
+    return op in (ops.GATHER, ops.DRAW, ops.HOST)
 
 
 def reads_of(

@@ -13,7 +13,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
-from tracejit.native import abi, interrupts, lapack, newarray, team, ufuncs
+from tracejit.native import abi, hostcalls, interrupts, lapack, newarray, team, ufuncs
 from tracejit.native.llvm import address
 
 #: A name, in which way its address is found, and what that must be told.
@@ -49,6 +49,7 @@ _WAYS: dict[str, Callable[..., int | None]] = {
     "dtype": _of_dtype,
     "ufunc": ufuncs.part,
     "lapack": lapack.find,
+    "host_call": hostcalls.host_call,
     "numba": _of_numba,
 }
 _given: dict[str, Symbol] = {}

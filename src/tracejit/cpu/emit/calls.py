@@ -23,12 +23,15 @@ from tracejit.lower.kernel.statements import (
     Factory,
     For,
     Group,
+    If,
     Part,
+    Return,
     Transposed,
 )
 from tracejit.lower.placement import in_memory, is_transpose, matrix_axes, matrix_source
 from tracejit.lower.program import Computation, Kind
 from tracejit.lower.results import RESULT, results
+from tracejit.native.interrupts import INTERRUPTED
 
 
 class Calls:
@@ -116,6 +119,28 @@ class Calls:
             worked = self.e.fresh("v")
             self.e.path[-1].assign(worked, Call("logical_not", (self.failed[c.value],)))
             self.e.store(c, worked, ())
+
+    def _host(self, c: Computation) -> None:
+        """Call a function of Python's; leave where it raises."""
+        node, callee = c.value, c.value.attr
+        forms = [f"{dtype.char}{ndim}" for dtype, ndim in callee.operands]
+        name = "_".join(["host", *forms]).replace("?", "t")
+        self.e.factories[name] = Factory("host_call", (" ".join(forms),))
+        operands = [self.flat(a) if a.ndim else self.e.value(a, ()) for a in node.args]
+        lengths = [self.e.dim(d) for a in node.args for d in a.shape]
+        out = self.e.program.buffers[c.target][0].name
+        code = self.e.fresh("v")
+        call = Call(name, (callee.number, int(code[1:]), out, *operands, *lengths))
+        block = self.e.path[-1]
+        block.assign(code, call, node.origin)
+        block.add(If([Return(INTERRUPTED)], test=Binary("<", code, 0)))
+
+    def _hosted(self, c: Computation) -> None:
+        """What a call has given, into the target."""
+        given = c.value.args[0]
+        self.e.factories["host_result"] = Factory("host_result", ())
+        out = self.e.flat(self.e.program.buffers[c.target][0].name, c.value.ndim)
+        self._do(c, "host_result", self.e.array(given), c.value.attr[0], out)
 
     def _count(self, c: Computation) -> None:
         """How many elements of a mask are true, in a register."""
@@ -316,4 +341,6 @@ CALLS: dict[ops.Op, Callable[[Calls, Computation], None]] = {
     LEFT: Calls._left,
     ops.GUFUNC: Calls._gufunc,
     RESULT: Calls._result,
+    ops.HOST: Calls._host,
+    ops.HOSTED: Calls._hosted,
 }

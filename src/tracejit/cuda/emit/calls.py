@@ -54,6 +54,10 @@ class Calls:
         """NumPy's loops for matrices and transforms run on the host alone."""
         raise lacking(f"NumPy's {c.value.attr[0]}")
 
+    def _host(self, c: Computation) -> None:
+        """Python's functions have no arrays of a device."""
+        raise lacking(f"{c.value.attr.name}, a function of Python's,")
+
     def _ufunc(self, c: Computation) -> None:
         """A ufunc without an expression, by CuPy's."""
         op = c.value.op
@@ -253,5 +257,6 @@ CALLS: dict[ops.Op, Callable[[Calls, Computation], None]] = {
     ops.DRAW: Calls._draw,
     ops.ADVANCE: Calls._left,
     ops.GUFUNC: Calls._gufunc,
+    ops.HOST: Calls._host,
     LEFT: Calls._left,
 }
