@@ -59,6 +59,8 @@ _SYMBOLIC = {
     "auto": "script.auto",
     "pp": "printing",
     "pure": "transform.pure",
+    "Apply": "symbolic.graph",
+    "Op": "symbolic.op",
     "load": "symbolic.saving",
     "save": "symbolic.saving",
     "shared": "symbolic.shared",

@@ -8,6 +8,7 @@ from tracejit.api import function
 from tracejit.symbolic.debugmode import BadOptimization
 from tracejit.symbolic.function import MODES, AliasedMemoryError, SymbolicFunction, UnusedInputError
 from tracejit.symbolic.io import In, Out, Param, SymbolicInput, SymbolicOutput
+from tracejit.symbolic.op import FromFunctionOp, as_op
 from tracejit.symbolic.shared import SharedVariable, shared, shared_constructor
 
 Function = SymbolicFunction
@@ -50,6 +51,7 @@ def get_default_mode() -> Any:
 __all__ = [
     "AliasedMemoryError",
     "BadOptimization",
+    "FromFunctionOp",
     "Function",
     "In",
     "Mode",
@@ -59,6 +61,7 @@ __all__ = [
     "SymbolicInput",
     "SymbolicOutput",
     "UnusedInputError",
+    "as_op",
     "function",
     "get_default_mode",
     "get_mode",

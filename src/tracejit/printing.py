@@ -81,14 +81,14 @@ def _leaf(v: Variable) -> str:
 
 
 def _formula(node: Apply, operands: list[str], v: Variable) -> str:
-    name = node.attr[0] if node.op in ("elemwise", "reduce", "numpy") else node.op
-    if node.op == "elemwise" and name in _INFIX:
+    name = node.attr[0] if node.opcode in ("elemwise", "reduce", "numpy") else node.opcode
+    if node.opcode == "elemwise" and name in _INFIX:
         return f"({operands[0]} {_INFIX[name]} {operands[1]})"
-    if node.op == "dimshuffle":
+    if node.opcode == "dimshuffle":
         return operands[0]
-    if node.op == "elemwise" and name == "cast":
+    if node.opcode == "elemwise" and name == "cast":
         name = v.type.dtype
-    elif node.op == "elemwise" and name == "negative":
+    elif node.opcode == "elemwise" and name == "negative":
         return f"(-{operands[0]})"
     return f"{name}({', '.join(operands)})"
 

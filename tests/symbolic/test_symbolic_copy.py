@@ -102,7 +102,7 @@ def test_delete_updates(mode):
     a.default_update = a + 1
     g = function([], a, mode=mode).copy(delete_updates=True).copy()
     assert (g(), g(), a.get_value()) == ([0], [0], 0)
-    assert [node.op for node in null.maker.fgraph.toposort()] == []
+    assert [node.opcode for node in null.maker.fgraph.toposort()] == []
 
 
 def test_results_of_copies_are_lists():

@@ -426,7 +426,7 @@ def test_attributes_that_programs_use():
     assert len(f.outputs) == 1 and repr(f) == "<tracejit function f(x)>"
     graph = f.maker.fgraph
     assert graph.inputs == [x, s] and len(graph.outputs) == 2
-    assert [node.op for node in graph.toposort()] == ["elemwise"] * len(graph.toposort())
+    assert [node.opcode for node in graph.toposort()] == ["elemwise"] * len(graph.toposort())
     assert f.input_storage == [None, s.container]
     f(1)
     f.free()
@@ -597,15 +597,15 @@ def test_debug_mode_finds_a_wrong_value(monkeypatch):
     total = x.sum() + 1  # the line
     f = function([x], total, updates=[(s, s + total)], mode="DebugMode")
     assert f([1.0, 2.0]) == 4 and s.get_value() == 4
-    node = next(n for n in f.maker.fgraph.toposort() if n.op != "elemwise")
-    right = OPS[node.op].evaluate
+    node = next(n for n in f.maker.fgraph.toposort() if n.opcode != "elemwise")
+    right = OPS[node.opcode].evaluate
 
     def wrong(attr, *values):
         result = right(attr, *values)
         return result * 2 if isinstance(result, np.generic | np.ndarray) else result
 
     # Plain NumPy is made wrong here: the two no longer agree.
-    monkeypatch.setitem(OPS, node.op, Opcode(wrong, OPS[node.op].types))
+    monkeypatch.setitem(OPS, node.opcode, Opcode(wrong, OPS[node.opcode].types))
     with pytest.raises(BadOptimization) as caught:
         f([1.0, 2.0])
     text = str(caught.value)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tracejit.gof import op
-from tracejit.gof.op import get_test_value
+from tracejit.gof.op import COp, MethodNotDefined, Op, PureOp, get_test_value
 from tracejit.symbolic import graph
 from tracejit.symbolic.graph import Apply, Constant, Variable, leaves, toposort
 from tracejit.symbolic.state import MissingInputError
@@ -40,8 +40,12 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "Apply",
+    "COp",
     "Constant",
+    "MethodNotDefined",
     "MissingInputError",
+    "Op",
+    "PureOp",
     "Variable",
     "ancestors",
     "get_test_value",

@@ -68,9 +68,10 @@ class Callee:
         self.operands = tuple(operands)
         self.results = tuple(results)
         ranks = [sum(ndim for _, ndim in forms) for forms in (operands, results)]
-        #: What a call's record is, and what it gives.
+        self.count = 1 + ranks[1]
+        #: What a call's record is, and what it gives, these numbers.
         self.record = ctypes.c_int64 * (3 + len(operands) + ranks[0])
-        self.told = ctypes.c_int64 * (1 + ranks[1])
+        self.told = ctypes.c_int64 * self.count
         #: Programs know it by this number.
         self.number = max(_callees, default=0) + 1
         _callees[self.number] = self
@@ -134,7 +135,7 @@ def kept(place: int, which: int) -> np.ndarray:
 
 
 def _answer(address: int) -> int:
-    """Call a function, or put a result into a program's memory.
+    """Call a function, or put a result into a program's memory. Not 0 where there is none.
 
     A call's record: the callee's number, the place, where that and the results' lengths are to go
     (-1 and none where there are none as expected), where each operand is, and the lengths of all. A
@@ -157,8 +158,8 @@ def _answer(address: int) -> int:
     except Exception:
         results = None  # who begins the call anew meets it again
     if results is None:
-        callee.told.from_address(out)[0] = -1
-        return 0
+        callee.told.from_address(out)[:] = [-1, *[0] * (callee.count - 1)]
+        return 1
     _frames.open[-1][place] = results
     callee.told.from_address(out)[:] = [place, *(n for r in results for n in r.shape)]
     return 0

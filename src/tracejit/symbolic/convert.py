@@ -217,7 +217,7 @@ def make_vector(*scalars: Any, dtype: str = "int64") -> Any:
 
 def is_made(x: Any) -> bool:
     """Whether `x` is a vector of lengths or other integers that are scalars of their own."""
-    return x.owner is not None and x.owner.op == "make_vector" and x.dtype == "int64"
+    return x.owner is not None and x.owner.opcode == "make_vector" and x.dtype == "int64"
 
 
 def scalars_of(x: Any) -> list[Any] | None:

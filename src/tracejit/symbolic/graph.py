@@ -7,7 +7,7 @@ else: a graph is data. It is evaluated by `replay`, over traced values or over a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from tracejit.ir.node import Origin
@@ -89,27 +89,85 @@ class Constant(Variable):
 
 
 class Apply:
-    """Op `op` (a name in the table) of `inputs`, with static data `attr`."""
+    """The op `opcode` (a name in the table) of `inputs`, with static data `attr`.
 
-    __slots__ = ("__weakref__", "attr", "inputs", "op", "origin", "outputs", "serial")
+    ``Apply(op, inputs, outputs)`` is the application of a user's own op, whose outputs these
+    variables become.
+    """
+
+    __slots__ = ("__weakref__", "attr", "inputs", "opcode", "origin", "outputs", "serial", "tag")
 
     def __init__(
-        self, op: str, inputs: Sequence[Variable], attr: Any, origin: Origin | None = None
+        self, op: Any, inputs: Sequence[Variable], attr: Any, origin: Origin | None = None
     ) -> None:
-        self.op = op
         self.inputs = tuple(inputs)
-        self.attr = attr
         self.origin = origin
         self.outputs: tuple[Variable, ...] = ()
         self.serial = next(_serials)
+        self.tag = Scratchpad()
+        if isinstance(op, str):
+            self.opcode, self.attr = op, attr
+        else:
+            self.origin = user_origin()
+            self.opcode, self.attr = adopted(op, self.inputs, attr)
+            self.outputs = tuple(_owned(v, self, k) for k, v in enumerate(attr))
+
+    @property
+    def op(self) -> Any:
+        """The op as an object: a user's own, or one of a class that Theano's programs know."""
+        return op_of(self)
+
+    @property
+    def nin(self) -> int:
+        """How many inputs there are."""
+        return len(self.inputs)
+
+    @property
+    def nout(self) -> int:
+        """How many outputs there are."""
+        return len(self.outputs)
+
+    @property
+    def out(self) -> Variable:
+        """The only output. ValueError where there are several."""
+        [v] = self.outputs
+        return v
+
+    def default_output(self) -> Variable:
+        """The output that stands for the application in an expression."""
+        k = getattr(self.op, "default_output", None)
+        if k is None and len(self.outputs) > 1:
+            raise AttributeError(f"{self.op} has {len(self.outputs)} outputs and no default one")
+        return self.outputs[k or 0]
 
     def label(self) -> str:
         """The op and, for an elementwise one or a function of NumPy's, which."""
         which = self.attr[0] if isinstance(self.attr, tuple) and self.attr else None
-        return f"{self.op}{{{which}}}" if isinstance(which, str) else self.op
+        if self.opcode == "op":
+            return str(self.op)
+        return f"{self.opcode}{{{which}}}" if isinstance(which, str) else self.opcode
 
     def __repr__(self) -> str:
         return f"{self.label()}({', '.join(map(str, self.inputs))})"
+
+
+def _owned(v: Any, node: Apply, index: int) -> Variable:
+    """A variable without an owner as an output of an application."""
+    if not isinstance(v, Variable):
+        raise TypeError(f"the outputs of {node.op} are variables, not {v!r}")
+    if v.owner is not None:
+        raise ValueError(f"{v} is an output already: of {v.owner}")
+    v.owner, v.index, v.origin = node, index, node.origin
+    return v
+
+
+def _unknown(*args: Any) -> Any:
+    raise NotImplementedError
+
+
+#: The opcode and static data of a user's op; and what shows an application's op. `gof` gives them.
+adopted: Callable[[Any, Sequence[Variable], Sequence[Variable]], tuple[str, Any]] = _unknown
+op_of: Callable[[Apply], Any] = _unknown
 
 
 def toposort(outputs: Iterable[Variable], blockers: Iterable[Variable] = ()) -> list[Apply]:

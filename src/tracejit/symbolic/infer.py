@@ -57,7 +57,7 @@ class Abstract(build.Solver):
         if isinstance(variable, Constant):
             shape = tuple(variable.data.shape)
         owner = variable.owner
-        if owner is not None and owner.op == "shape_i":
+        if owner is not None and owner.opcode == "shape_i":
             return number(dims.dim(name, 0, self.token))
         node = build.input(name, kind.numpy_dtype, shape)
         return Tracer(node, "array" if shape else "scalar")

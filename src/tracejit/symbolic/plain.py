@@ -92,7 +92,7 @@ def located(error: Exception) -> Exception:
     if isinstance(error, ShapeError):
         shapes = ", ".join(f"{v} {v.type}" for v in apply.inputs[:6])
         hint = hint_for(error)
-        if apply.op == "elemwise":
+        if apply.opcode == "elemwise":
             hint = "axes broadcast only where their type says so: see T.addbroadcast"
         return ShapeError(message(str(error), apply.origin, f"in {apply.label()}", shapes, hint))
     error.add_note(message("", apply.origin, f"in {apply.label()}").strip("\n"))

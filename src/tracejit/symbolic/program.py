@@ -36,13 +36,22 @@ def made_profile(profile: Any) -> Any:
 
 
 class SymbolicPath(Path):
-    """A path of a symbolic function: `sources` names the graph's inputs as (kind, position)."""
+    """A path of a symbolic function: `sources` names the graph's inputs as (kind, position).
+
+    And `kinds` what its outputs are.
+    """
 
     def __init__(
-        self, key: Any, graph: Graph, executable: Runnable, sources: list[tuple[str, Any]]
+        self,
+        key: Any,
+        graph: Graph,
+        executable: Runnable,
+        sources: list[tuple[str, Any]],
+        kinds: list[str],
     ) -> None:
         super().__init__(key, graph, executable)
         self.sources = sources
+        self.kinds = kinds
 
 
 class SymbolicProgram:

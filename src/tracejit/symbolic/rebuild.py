@@ -31,14 +31,14 @@ def clone(
 
 
 def _copied(node: Apply, inputs: Sequence[Variable]) -> tuple[Variable, ...]:
-    copy = Apply(node.op, inputs, node.attr, node.origin)
+    copy = Apply(node.opcode, inputs, node.attr, node.origin)
     copy.outputs = tuple(type(v)(v.type, copy, v.index) for v in node.outputs)
     return copy.outputs
 
 
 def _inferred(node: Apply, inputs: Sequence[Variable]) -> list[Variable]:
     """The outputs of the op over inputs of other types: an elementwise one broadcasts anew."""
-    if node.op == "elemwise":
+    if node.opcode == "elemwise":
         row, dtype = node.attr[:2]
         return [cast(inputs[0], dtype) if row == "cast" else elementwise.apply_row(row, *inputs)]
-    return infer.apply(node.op, inputs, node.attr)
+    return infer.apply(node.opcode, inputs, node.attr)

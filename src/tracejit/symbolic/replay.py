@@ -13,6 +13,7 @@ from tracejit.ir.graph import Check
 from tracejit.ir.node import Origin
 from tracejit.symbolic.graph import Apply, Constant, Variable, toposort
 from tracejit.symbolic.opcodes import OPS
+from tracejit.symbolic.type import TensorType
 from tracejit.trace.trace import Trace, condition, scalar_text
 from tracejit.trace.tracer import Tracer
 
@@ -40,6 +41,12 @@ class SymbolicTrace(Trace):
         if shape:
             self._arrays[id(value)] = value, variable
         return variable
+
+    def late_equal(self, a: Dim, b: Dim) -> bool:
+        """That they are is required: NumPy decides what comes of others, mostly an error."""
+        test = condition("equal", a, b)
+        self.require(test, test.args[0], test)
+        return True
 
     def _ones(self) -> list[Check]:
         """Only axes that broadcast must have length 1."""
@@ -93,13 +100,14 @@ def replay(
 def run(node: Apply, operands: list[Any], env: dict[Variable, Any]) -> None:
     """Evaluate one application into `env`."""
     try:
-        result = OPS[node.op].evaluate(node.attr, *operands)
+        result = OPS[node.opcode].evaluate(node.attr, *operands)
     except Exception as error:
         error.__tracejit_apply__ = node  # type: ignore[attr-defined]
         raise
     results = result if isinstance(result, (tuple, list)) else (result,)
     for v, r in zip(node.outputs, results, strict=False):
-        env[v] = r if isinstance(r, Tracer) else np.asarray(r, v.type.numpy_dtype)
+        is_array = not isinstance(r, Tracer) and isinstance(v.type, TensorType)
+        env[v] = np.asarray(r, v.type.numpy_dtype) if is_array else r
 
 
 def _last_uses(order: Sequence[Apply], outputs: Sequence[Variable]) -> dict[Apply, list[Variable]]:

@@ -20,6 +20,7 @@ from tracejit.tensor import (
     joining,
     nnet,
     operators,  # noqa: F401 — which installs itself, as the next does
+    opviews,
     pickling,  # noqa: F401
     products,
     reductions,
@@ -34,6 +35,7 @@ from tracejit.tensor.elementwise import *  # noqa: F403
 from tracejit.tensor.extra_ops import *  # noqa: F403
 from tracejit.tensor.gradient import *  # noqa: F403
 from tracejit.tensor.joining import *  # noqa: F403
+from tracejit.tensor.opviews import *  # noqa: F403
 from tracejit.tensor.products import *  # noqa: F403
 from tracejit.tensor.reductions import *  # noqa: F403
 from tracejit.tensor.sorting import *  # noqa: F403
@@ -74,6 +76,7 @@ __all__ += elementwise.__all__
 __all__ += extra_ops.__all__
 __all__ += gradient.__all__
 __all__ += joining.__all__
+__all__ += opviews.__all__
 __all__ += products.__all__
 __all__ += reductions.__all__
 __all__ += sorting.__all__

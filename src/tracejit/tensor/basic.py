@@ -33,9 +33,9 @@ def shape_i(x: Any, axis: int) -> Any:
     if x.broadcastable[axis]:
         return constant(np.int64(1))
     owner = x.owner
-    if owner is not None and owner.op == "make_vector":
+    if owner is not None and owner.opcode == "make_vector":
         return constant(np.int64(len(owner.inputs)))
-    if owner is not None and owner.op == "elemwise":  # the same as that of an operand
+    if owner is not None and owner.opcode == "elemwise":  # the same as that of an operand
         for v, pattern in zip(owner.inputs, owner.attr[2], strict=True):
             if not pattern[axis]:
                 return shape_i(v, axis)
@@ -63,7 +63,7 @@ def static_length(x: Any) -> int | None:
         raise TypeError("iteration over a 0-d tensor")
     if isinstance(x, Constant):
         return len(x.data)
-    if x.owner is not None and x.owner.op == "make_vector":
+    if x.owner is not None and x.owner.opcode == "make_vector":
         return len(x.owner.inputs)
     return 1 if x.broadcastable[0] else None
 

@@ -16,6 +16,7 @@ from tracejit.symbolic.convert import as_tensor_variable, constant
 from tracejit.symbolic.graph import Apply, Constant, Variable, toposort
 from tracejit.symbolic.infer import apply
 from tracejit.symbolic.opcodes import node_of, opcode
+from tracejit.symbolic.performing import connection, terms
 from tracejit.symbolic.rebuild import clone
 from tracejit.symbolic.type import TensorType
 from tracejit.tensor import creation
@@ -48,6 +49,10 @@ class DisconnectedType:
         """Itself, as the type of a variable would be."""
         return self
 
+    def __call__(self) -> DisconnectedType:
+        """Itself, as a variable of the type would be."""
+        return self
+
     def __repr__(self) -> str:
         return "<DisconnectedType>"
 
@@ -55,8 +60,12 @@ class DisconnectedType:
 class NullType:
     """What ``null_gradients="return"`` gives for a gradient that is not defined; `why_null`."""
 
-    def __init__(self, why_null: str) -> None:
+    def __init__(self, why_null: str = "(no explanation given)") -> None:
         self.why_null = why_null
+
+    def __call__(self) -> NullType:
+        """Itself, as a variable of the type would be."""
+        return self
 
     @property
     def type(self) -> NullType:
@@ -144,22 +153,45 @@ def connected(outputs: Sequence[Variable], stopped: Iterable[Variable] = ()) -> 
         through = [v for v in node.outputs if v in reached and v not in cut]
         if not through:
             continue
-        if node.op == "numpy" and node.attr[0] in ("argmax", "argmin", "nonzero", "argsort"):
+        if node.opcode == "numpy" and node.attr[0] in ("argmax", "argmin", "nonzero", "argsort"):
             continue
         inherited = next((reached[v] for v in through if reached[v]), "")
-        for k, v in enumerate(node.inputs[: _CUT.get(node.op, len(node.inputs))]):
+        if node.opcode == "op":
+            _through_op(node, through, inherited, reached)
+            continue
+        for k, v in enumerate(node.inputs[: _CUT.get(node.opcode, len(node.inputs))]):
             why = inherited or _undefined(node, k)
             reached[v] = reached.get(v) or why
     return reached
 
 
+def _through_op(
+    node: Apply, through: Sequence[Variable], inherited: str, reached: dict[Variable, str]
+) -> None:
+    """What a user's op says of the gradients of its inputs."""
+    pattern = connection(node.attr)
+    rows = [k for k, v in enumerate(node.outputs) if v in through]
+    found = None
+    for k, v in enumerate(node.inputs):
+        if not any(pattern[k][j] for j in rows):
+            continue
+        if found is None:
+            found = terms(node.attr, [creation.zeros_like(y) for y in node.attr.outputs])
+        if isinstance(found[k], DisconnectedType):
+            continue
+        why = inherited
+        if isinstance(found[k], NullType):
+            why = why or f"{found[k].why_null}{_place(node)}"
+        reached[v] = reached.get(v) or why
+
+
 def _undefined(node: Apply, operand: int) -> str:
     """Why there is no derivative with respect to an operand; "" where there is one."""
-    if node.op == "undefined":
+    if node.opcode == "undefined":
         return f"{node.attr or 'undefined_grad was asked for'}{_place(node)}"
-    if node.op == "random":
+    if node.opcode == "random":
         return f"{PARAMETER}{_place(node)}"
-    if node.op == "elemwise" and not derivatives.known(node.attr[0], operand):
+    if node.opcode == "elemwise" and not derivatives.known(node.attr[0], operand):
         return (
             f"{node.attr[0]} has no derivative with respect to its operand {operand}{_place(node)}"
         )
@@ -168,6 +200,21 @@ def _undefined(node: Apply, operand: int) -> str:
 
 def _place(made: Any) -> str:
     return f', in "{made.origin.file}", line {made.origin.line}' if made.origin else ""
+
+
+def grad_undefined(op: Any, x_pos: int, x: Any, comment: str = "") -> NullType:
+    """What an op's `grad` gives for an input whose gradient mathematics does not define."""
+    return _null("undefined", op, x_pos, comment)
+
+
+def grad_not_implemented(op: Any, x_pos: int, x: Any, comment: str = "") -> NullType:
+    """What an op's `grad` gives for an input whose gradient nobody has written."""
+    return _null("not implemented", op, x_pos, comment)
+
+
+def _null(what: str, op: Any, x_pos: int, comment: str) -> NullType:
+    more = f": {comment}" if comment else ""
+    return NullType(f"the gradient of {op} with respect to its input {x_pos} is {what}{more}")
 
 
 # Interface -------------------------------------------------------------------------------------
@@ -420,7 +467,9 @@ __all__ = [
     "disconnected_grad",
     "grad",
     "grad_clip",
+    "grad_not_implemented",
     "grad_scale",
+    "grad_undefined",
     "hessian",
     "jacobian",
     "undefined_grad",

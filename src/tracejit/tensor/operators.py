@@ -91,7 +91,7 @@ class _Methods(TensorOperators):
 
     def __bool__(self) -> bool:
         owner = self.owner
-        if owner is not None and owner.op == "elemwise" and owner.attr[0] in _COMPARISONS:
+        if owner is not None and owner.opcode == "elemwise" and owner.attr[0] in _COMPARISONS:
             raise TypeError(
                 "Variables do not support boolean operations. Use T.switch(condition, a, b), or "
                 "T.and_ and T.or_ to combine conditions."

@@ -73,7 +73,7 @@ def rows_of(outputs: Sequence[Variable]) -> Rows:
         operands = [place[v] for v in node.inputs]
         origin = tuple(node.origin) if node.origin else None
         number = origins.setdefault(origin, len(origins))
-        rows.append((node.op, node.attr, operands, made, number, node.serial))
+        rows.append((node.opcode, node.attr, operands, made, number, node.serial))
         for j, v in enumerate(node.outputs):
             place[v] = (k, j)
     uid = f"{_PROCESS}-{os.getpid()}"

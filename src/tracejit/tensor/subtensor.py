@@ -193,18 +193,18 @@ def _changed(x: Any, y: Any, mode: str) -> Any:
             "value."
         )
     owner = x.owner
-    if owner is not None and owner.op == "dimshuffle":
+    if owner is not None and owner.opcode == "dimshuffle":
         inner = owner.inputs[0]
         back = tuple(owner.attr.index(k) for k in range(inner.ndim) if k in owner.attr)
         if len(back) == inner.ndim:
             y = as_tensor_variable(y, ndim=x.ndim)
             y = basic.addbroadcast(y, *(k for k, p in enumerate(owner.attr) if p == "x"))
             return _changed(inner, basic.dimshuffle(y, back), mode)
-    if owner is not None and owner.op == "reshape":
+    if owner is not None and owner.opcode == "reshape":
         inner = owner.inputs[0]
         y = creation.alloc(y, *(basic.shape_i(x, k) for k in range(x.ndim)))
         return _changed(inner, basic.reshape(y, basic.shape(inner), inner.ndim), mode)
-    if owner is None or owner.op != "subtensor":
+    if owner is None or owner.opcode != "subtensor":
         raise TypeError("x must be the result of a subtensor operation", x)
     whole = owner.inputs[0]
     if np.result_type(np.dtype(whole.dtype), np.dtype(y.dtype)) != np.dtype(whole.dtype):

@@ -348,6 +348,13 @@ class Trace(Knowing):
         told = (self.value(d) is not None or is_told(d, self.steps) for d in (a, b))
         return not all(told) and isinstance(dims.sub(self.canonical(a), self.canonical(b)), Node)
 
+    def late_equal(self, a: Dim, b: Dim) -> bool:
+        """Whether two lengths are equal of which an array's content tells one."""
+        raise NotTraceable(
+            "the length of an array depends on data, and must equal another length",
+            "use np.where(mask, a, b) in place of a[mask], or index both sides by one mask",
+        )
+
     def equal(self, a: Dim, b: Dim) -> bool:
         """Whether two lengths are equal for these arguments; either answer becomes a check.
 
@@ -368,10 +375,7 @@ class Trace(Knowing):
         if depends(difference, self.steps):
             return self.truth(condition("equal", a, b))
         if va is None or vb is None:
-            raise NotTraceable(
-                "the length of an array depends on data, and must equal another length",
-                "use np.where(mask, a, b) in place of a[mask], or index both sides by one mask",
-            )
+            return self.late_equal(a, b)
         test = condition("equal", a, b)
         self._record(test, va == vb)
         if va == vb:

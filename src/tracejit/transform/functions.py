@@ -18,15 +18,15 @@ from tracejit.arrays.libraries import library_function
 from tracejit.call.function import Function
 from tracejit.call.reentry import inlining
 from tracejit.errors import DTypeError, ShapeError, UnsupportedError, told
-from tracejit.ir import build, ops
+from tracejit.ir import build
 from tracejit.ir.marks import marked
-from tracejit.ir.node import Node, make
-from tracejit.ir.rules.custom import CustomRule, custom_rules, with_rule
+from tracejit.ir.node import Node
 from tracejit.plan.structure import Leaf, flatten, unflatten
 from tracejit.trace.origin import is_internal
-from tracejit.trace.trace import Trace, current
+from tracejit.trace.ruled import ruled, serial
+from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
-from tracejit.transform.walk import pulled, pushed, rows, serial, value_of
+from tracejit.transform.walk import pulled, pushed, rows, value_of
 
 
 def _python_function(f: Any) -> Callable[..., Any]:
@@ -325,17 +325,7 @@ def custom_gradient(f: Any) -> Callable[..., Any]:
                 )
             return [None if p is None else wrap(p).node for p in parts]
 
-        trace = current()
-        assert trace is not None
-        nodes = [o.node for o in operands]
-        if trace.may_go_back():  # the values that the rule sees are those of one step
-            return Tracer(with_rule(y.node, nodes, pull), y.kind)
-        number = next(serial)
-        kept = custom_rules[number] = CustomRule(pull)
-        trace.kept.append(kept)
-        all_nodes = (y.node, *nodes)
-        node = make(ops.STRUCTURAL["custom"], all_nodes, number, y.node.type, y.node.origin)
-        return Tracer(node, y.kind)
+        return Tracer(ruled(y.node, [o.node for o in operands], pull), y.kind)
 
     return _transformed(f, "custom_gradient", transform)
 

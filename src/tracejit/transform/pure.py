@@ -155,7 +155,7 @@ def pure(f: Any = None, *, result: Any = None) -> Any:
         return unflatten(about.answer.spec, map(_tracer, found, about.answer.kinds))
 
     functools.update_wrapper(call, f)
-    setattr(call, FIXED, True)
+    call.__dict__.update({FIXED: True, "__tracejit_transform__": call})
     return call
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -18,8 +17,6 @@ from tracejit.trace.tracer import Tracer
 
 #: A node, or none.
 N = TypeVar("N", Node, Node | None)
-#: Serial numbers of nodes that are to be told from all else.
-serial = itertools.count()
 
 
 def _formulas(

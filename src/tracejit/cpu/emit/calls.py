@@ -134,6 +134,9 @@ class Calls:
         block = self.e.path[-1]
         block.assign(code, call, node.origin)
         block.add(If([Return(INTERRUPTED)], test=Binary("<", code, 0)))
+        failed = self.e.fresh("v")
+        block.assign(failed, Binary(">", code, 0))
+        self.e.trap(failed, len(self.e.path) - 1)
 
     def _hosted(self, c: Computation) -> None:
         """What a call has given, into the target."""
