@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node, postorder
@@ -96,3 +97,11 @@ class EqualLengths:
         for old, other in list(self.substitutions.items()):
             if old is not key:
                 self.substitutions[old] = self.canonical(other)
+
+
+def late_length() -> NotTraceable:
+    """The refusal to compare a length that an array's content tells."""
+    return NotTraceable(
+        "the length of an array depends on data, and must equal another length",
+        "use np.where(mask, a, b) in place of a[mask], or index both sides by one mask",
+    )

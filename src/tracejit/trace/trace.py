@@ -27,7 +27,7 @@ from tracejit.plan.text import identifier
 from tracejit.trace.budget import Budget
 from tracejit.trace.constants import Constants
 from tracejit.trace.decisions import Decisions
-from tracejit.trace.equality import EqualLengths, pairs_between, tests_of_ones
+from tracejit.trace.equality import EqualLengths, late_length, pairs_between, tests_of_ones
 from tracejit.trace.explain import scalar_text
 from tracejit.trace.facts import Knowing
 from tracejit.trace.memory import Log, Memory
@@ -349,11 +349,8 @@ class Trace(Knowing):
         return not all(told) and isinstance(dims.sub(self.canonical(a), self.canonical(b)), Node)
 
     def late_equal(self, a: Dim, b: Dim) -> bool:
-        """Whether two lengths are equal of which an array's content tells one."""
-        raise NotTraceable(
-            "the length of an array depends on data, and must equal another length",
-            "use np.where(mask, a, b) in place of a[mask], or index both sides by one mask",
-        )
+        """As `equal`, where an array's content tells one of the lengths."""
+        raise late_length()
 
     def equal(self, a: Dim, b: Dim) -> bool:
         """Whether two lengths are equal for these arguments; either answer becomes a check.
