@@ -81,6 +81,28 @@ def compared(program: Program, source: str, decorate: Callable[..., Any]) -> Rep
     return Report(program, how, reason, difference, reached)
 
 
+def check_changed(
+    source: str, change: Callable[[types.FunctionType], Callable[..., Any]]
+) -> str:
+    """How a program differs whose functions are what ``change`` makes of them, or nothing.
+
+    Nothing may be off, and exceptions have the same text.
+    """
+    plain, other = load(source), load(source)
+    for name, f in vars(other).copy().items():
+        if isinstance(f, types.FunctionType):
+            setattr(other, name, change(f))
+    for k in (0, 1):
+        want = outcome(plain.program, plain.arguments(k), **globals_of(plain))
+        got = outcome(other.program, other.arguments(k), **globals_of(other))
+        found = differences(want, got, 0)
+        if not found and str(want.error) != str(got.error):
+            found = f"{want.error!r} {got.error!r}"
+        if found:
+            return f"{source}\narguments({k}): {found}"
+    return ""
+
+
 def globals_of(module: types.ModuleType) -> dict[str, Any]:
     """The arrays that a program may change besides its arguments."""
     return {name: value for name, value in vars(module).items() if isinstance(value, np.ndarray)}
