@@ -176,9 +176,7 @@ def _traced_as_written(function: Any, code: Any = None) -> None:
 
 for _name in NAMES:
     _traced_as_written(getattr(np, _name))
-for _name in (
-    "apply_along_axis average gradient histogramdd polydiv polymul roots".split()
-):
+for _name in "apply_along_axis average gradient histogramdd polydiv polymul roots".split():
     _traced_as_written(getattr(np, _name), getattr(written, _name))
 
 

@@ -80,7 +80,12 @@ def _zeros(p: Any) -> Any:
 
 
 def average(
-    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = np._NoValue
+    a: Any,
+    axis: Any = None,
+    weights: Any = None,
+    returned: bool = False,
+    *,
+    keepdims: Any = np._NoValue,
 ) -> Any:
     """``np.average``: a mean where there are no weights."""
     options = {} if keepdims is _np._NoValue else {"keepdims": keepdims}
