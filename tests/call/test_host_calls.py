@@ -371,3 +371,18 @@ def test_methods_that_are_returned_are_those_of_the_caller(f: Callable[..., Any]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnsupportedWarning)
         assert g(held, X).__self__ is f(held, X).__self__
+
+
+def later(x: Any) -> Any:
+    a = 0
+    for k in range(6):
+        print(end="")
+        a = a * 2 + 1
+        print(end="")
+        if k == 2:
+            a = x
+    return a
+
+
+def test_a_segment_that_meets_arrays_late_is_compiled_then() -> None:
+    check(later, X, compiled=2)
