@@ -379,10 +379,21 @@ def later(x: Any) -> Any:
         print(end="")
         a = a * 2 + 1
         print(end="")
-        if k == 2:
-            a = x
+        a = x if k == 2 else a
     return a
 
 
 def test_a_segment_that_meets_arrays_late_is_compiled_then() -> None:
-    check(later, X, compiled=2)
+    g = tracejit.function(later, on_unsupported="warn")
+    with warnings.catch_warnings(), tracejit.config(compile=False):
+        warnings.simplefilter("ignore", UnsupportedWarning)
+        for _ in range(2):
+            same(g(X), later(X))
+    assert g._segments is not None
+    (doubled,) = [part for lines, part in g._segments.lines if lines[0] == _line(later) + 4]
+    assert doubled.segment.stats.traces
+    assert not doubled.segment.stats.fallbacks
+
+
+def _line(f: Callable[..., Any]) -> int:
+    return f.__code__.co_firstlineno
