@@ -371,3 +371,29 @@ def test_methods_that_are_returned_are_those_of_the_caller(f: Callable[..., Any]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnsupportedWarning)
         assert g(held, X).__self__ is f(held, X).__self__
+
+
+def later(x: Any) -> Any:
+    a = 0
+    for k in range(6):
+        print(end="")
+        a = a * 2 + 1
+        print(end="")
+        a = x if k == 2 else a
+    return a
+
+
+def test_a_segment_that_meets_arrays_late_is_compiled_then() -> None:
+    g = tracejit.function(later, on_unsupported="warn")
+    with warnings.catch_warnings(), tracejit.config(compile=False):
+        warnings.simplefilter("ignore", UnsupportedWarning)
+        for _ in range(2):
+            same(g(X), later(X))
+    assert g._segments is not None
+    (doubled,) = [part for lines, part in g._segments.lines if lines[0] == _line(later) + 4]
+    assert doubled.segment.stats.traces
+    assert not doubled.segment.stats.fallbacks
+
+
+def _line(f: Callable[..., Any]) -> int:
+    return f.__code__.co_firstlineno

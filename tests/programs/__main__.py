@@ -27,11 +27,12 @@ def main() -> int:
     parser.add_argument("count", type=int)
     parser.add_argument("--seed", type=int, default=0, help="that of the first program")
     parser.add_argument("--compile", action="store_true", help="and not the interpreter")
+    parser.add_argument("--all-names", action="store_true", help="with host calls, objects, draws")
     given = parser.parse_args()
     tally, failed = Tally(), 0
     with tracejit.config(compile=given.compile):
         for seed in range(given.seed, given.seed + given.count):
-            report = check(write(random.Random(seed)))
+            report = check(write(random.Random(seed), given.all_names))
             tally.add(report)
             if not report.difference:
                 continue

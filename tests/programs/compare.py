@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
 import linecache
 import re
@@ -9,7 +11,7 @@ import sys
 import types
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +35,17 @@ class Outcome:
 
     values: dict[str, Any]
     error: Exception | None = None
+
+
+@dataclass
+class Instance:
+    """An object of a program's class; what it holds is told apart."""
+
+    value: Any
+
+    def __eq__(self, other: object) -> bool:
+        values = [x.value for x in (self, other) if isinstance(x, Instance)]
+        return len({type(x).__name__ for x in values}) == 1 and len(values) == 2
 
 
 @dataclass
@@ -81,9 +94,28 @@ def compared(program: Program, source: str, decorate: Callable[..., Any]) -> Rep
     return Report(program, how, reason, difference, reached)
 
 
+def check_changed(source: str, change: Callable[[types.FunctionType], Callable[..., Any]]) -> str:
+    """How a program differs whose functions are what ``change`` makes of them, or nothing.
+
+    Nothing may be off, and exceptions have the same text.
+    """
+    plain, other = load(source), load(source)
+    for name, f in vars(other).copy().items():
+        if isinstance(f, types.FunctionType):
+            setattr(other, name, change(f))
+    for k in (0, 1):
+        want = outcome(plain.program, plain.arguments(k), **globals_of(plain))
+        got = outcome(other.program, other.arguments(k), **globals_of(other))
+        found = differences(want, got, 0)
+        if found:
+            return f"{source}\narguments({k}): {found}"
+    return ""
+
+
 def globals_of(module: types.ModuleType) -> dict[str, Any]:
-    """The arrays that a program may change besides its arguments."""
-    return {name: value for name, value in vars(module).items() if isinstance(value, np.ndarray)}
+    """The arrays and lists that a program may change besides its arguments."""
+    found = vars(module).items()
+    return {name: value for name, value in found if isinstance(value, (np.ndarray, list))}
 
 
 def how_it_ran(f: Any, errors: int) -> tuple[str, str]:
@@ -128,33 +160,49 @@ class watched:
 
 
 def outcome(function: Callable[..., Any], arguments: tuple[Any, ...], **others: Any) -> Outcome:
-    """Call `function`; `others` are values that it may change besides."""
+    """Call `function`; `others` are values that it may change besides.
+
+    What it prints is compared, too, and NumPy's global random numbers, which begin anew.
+    """
     result, error = None, None
-    with np.errstate(all="ignore"):
+    np.random.seed(1)
+    with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()) as printed:
         try:
             result = function(*arguments)
         except Exception as problem:
             error = problem
-    values = {f"arguments{path}": value for path, value in leaves(arguments)}
-    values |= {f"result{path}": value for path, value in leaves(result)}
-    return Outcome(values | others, error)
+    others |= {"arguments": arguments, "result": result, "np.random": np.random.get_state()}
+    values: dict[str, Any] = {"printed": printed.getvalue()}
+    for name, value in others.items():
+        values |= leaves(value, name)
+    return Outcome(values, error)
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """What containers hold, and a word for each container."""
+    """What containers and objects hold, a word for each, and the states of generators."""
+    items: Iterable[tuple[Any, Any]] = ()
     if isinstance(value, (tuple, list, dict)):
         yield f"{path} holds", f"{type(value).__name__} of {len(value)}"
         items = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, item in items:
-            yield from leaves(item, f"{path}[{key!r}]")
+    elif isinstance(value, np.random.Generator):
+        items = [("state", value.bit_generator.state)]
+    elif isinstance(value, np.random.RandomState):
+        items = [("state", value.get_state())]
+    elif type(value).__module__ == "program":  # where `load` puts its classes
+        yield f"{path} is", Instance(value)
+        items = vars(value).items()
     else:
         yield path, value
+    for key, item in items:
+        yield from leaves(item, f"{path}[{key!r}]")
 
 
 def differences(want: Outcome, got: Outcome, off: float) -> str:
     """How a decorated call differs from the plain one, as text; empty where it does not."""
     if not isinstance(got.error, type(want.error)):
         return f"exception: plain {want.error!r}, decorated {got.error!r}"
+    if off == 0 and not str(got.error).startswith(str(want.error)):  # more may follow
+        return f"message: plain {want.error!r}, decorated {got.error!r}"
     if want.values.keys() != got.values.keys():
         return f"structure: plain {sorted(want.values)}, decorated {sorted(got.values)}"
     for path, a in want.values.items():
@@ -163,7 +211,7 @@ def differences(want: Outcome, got: Outcome, off: float) -> str:
             return f"{path}: plain {described(a)}, decorated {described(b)}"
     if not on_cpu():
         return ""  # what is downloaded shares no memory
-    arrays = [path for path, a in want.values.items() if isinstance(a, np.ndarray)]
+    arrays = [p for p, a in want.values.items() if isinstance(a, (np.ndarray, Instance))]
     for one, other in itertools.combinations(arrays, 2):
         a, b = relation(want, one, other), relation(got, one, other)
         if a != b:
@@ -194,8 +242,10 @@ def same(a: Any, b: Any, off: float) -> bool:
 def relation(outcome: Outcome, one: str, other: str) -> str:
     """How two arrays are related."""
     a, b = outcome.values[one], outcome.values[other]
-    if a is b:
+    if a is b or (isinstance(a, Instance) and isinstance(b, Instance) and a.value is b.value):
         return "one object"
+    if isinstance(a, Instance) or isinstance(b, Instance):
+        return "apart"
     return "share memory" if np.shares_memory(a, b) else "apart"
 
 

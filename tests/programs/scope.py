@@ -64,6 +64,9 @@ class Scope:
     indices: list[Index] = field(default_factory=list)
     lists: list[str] = field(default_factory=list)
     helpers: list[Helper] = field(default_factory=list)
+    #: Generators of random numbers, and values that are only passed on.
+    streams: list[str] = field(default_factory=list)
+    values: list[str] = field(default_factory=list)
 
 
 class Writer:
@@ -83,6 +86,8 @@ class Writer:
         self.left = 0
         #: Rows of the tables that are not drawn in this program.
         self.avoided: set[Any] = set()
+        #: Statements that are drawn besides those of all programs, and their weights.
+        self.more: dict[Any, int] = {}
         self._noted: set[str] = set()
         self._names: dict[str, int] = {}
 

@@ -12,7 +12,7 @@ def body(w: Writer, most: int) -> None:
     """Up to `most` statements."""
     for _ in range(1 + w.rng.randrange(most)):
         w.left -= 1
-        w.weighted(STATEMENTS if w.left > 0 else SIMPLE)(w)
+        w.weighted({**STATEMENTS, **w.more} if w.left > 0 else SIMPLE)(w)
 
 
 # Names --------------------------------------------------------------------------------------------
@@ -380,6 +380,7 @@ def give(w: Writer, note: str = "") -> None:
 def results(w: Writer) -> str:
     """Some of what is in sight, arrays as they are: views stay views."""
     names = [a.name for a in w.arrays()] + w.seen("numbers") + w.seen("integers") + w.seen("lists")
+    names += w.seen("values")
     some = [w.pick(names) for _ in range(1 + w.rng.randrange(4))]
     if w.one_in(3):
         some.append(e.number(w, 1))
@@ -442,7 +443,7 @@ def closure(w: Writer) -> None:
         w.line(f"{name} = lambda {t}: {t} * {e.number(w, 1)}", "lambda")
         helper = w.pick([Helper(name, "{s}", "number"), Helper(name, "{v}", "array")])
     else:
-        shared = [name for name in w.bindable("numbers") if "[" not in name]
+        shared = [name for name in w.bindable("numbers") if name.isidentifier()]
         with w.block(f"def {name}({t}):", "nested function", "number") as scope:
             scope.numbers.append(t)
             if shared and w.one_in(2):

@@ -44,6 +44,14 @@ ESSENTIAL = """
     try, except|with|scalar in place|integer state|array bound anew|swap of names|reduction
 """
 
+#: The same, of programs with all names.
+OUTSIDE = """
+    call of NumPy's|call of NumPy's, written|number of NumPy's|results of NumPy's|value of NumPy's|
+    write of the namespace|number of a value|effect|array of a host call|number of a host call|
+    host call in a handler|branch by a host call|attribute|attribute read|object|object made|draw|
+    number drawn|shuffle or seed|generator
+"""
+
 
 def run(count: int) -> Tally:
     """Compare so many programs."""
@@ -72,6 +80,32 @@ def test_compiled() -> None:
     tally = run(COMPILED)
     if on_cpu():
         assert tally.share > FLOOR, str(tally)
+
+
+def all_names(seeds: range) -> Tally:
+    """Compare programs with host calls, objects, draws, and any function of NumPy's."""
+    tally = Tally()
+    for seed in seeds:
+        report = check(write(random.Random(seed), all_names=True))
+        assert not report.difference, f"seed {seed}\n{report}"
+        tally.add(report)
+    return tally
+
+
+@pytest.mark.cpu
+@pytest.mark.parametrize("compiled, seeds", [(False, range(30)), (True, range(30, 33))])
+def test_all_names(compiled: bool, seeds: range) -> None:
+    with tracejit.config(compile=compiled):
+        all_names(seeds)
+
+
+@pytest.mark.slow
+@pytest.mark.cpu
+def test_many_of_all_names() -> None:
+    with tracejit.config(compile=False):
+        tally = all_names(range(10_000, 13_000))
+    missing = {name.strip() for name in OUTSIDE.split("|")} - set(tally.reached)
+    assert not missing, str(tally)
 
 
 @pytest.mark.parametrize("name", KERNELS)

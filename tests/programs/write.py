@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from programs import outside, whole
 from programs.scope import Array, Helper, Scope, Shape, Writer
 from programs.statements import BY_VALUE, body, give
 
@@ -33,17 +34,19 @@ class Program:
     exact: bool
 
 
-def write(rng: random.Random) -> Program:
-    """A program."""
+def write(rng: random.Random, all_names: bool = False) -> Program:
+    """A program; one of `all_names` has host calls, objects, draws, and any function of NumPy's."""
     single = rng.randrange(12) == 11
     w = Writer(rng, sums=not single)
     manner = w.weighted({"any": 4, "copies": 1, "steady": 2})
     if manner == "steady":
         w.avoided = BY_VALUE
-    for line in HEAD.splitlines():
+    for line in (HEAD + outside.HEAD * all_names).splitlines():
         w.line(line)
+    if all_names:
+        w.more = {**whole.STATEMENTS, **outside.STATEMENTS}
     helpers = [write_helper(w) for _ in range(w.weighted({0: 3, 1: 3, 2: 1}))]
-    parameters = write_arguments(w, "np.float32" if single else "float")
+    parameters = write_arguments(w, "np.float32" if single else "float", all_names)
     names = ", ".join(p.name for p in parameters.values())
     with w.block(f"def program({names}):", function="results") as scope:
         fill(scope, parameters)
@@ -90,6 +93,9 @@ class Parameter:
     integer: bool = False
     construct: str = ""
     element: str = ""
+    stream: bool = False
+    #: Whether it is a value that the program may return.
+    passed: bool = False
 
 
 def fill(scope: Scope, parameters: dict[str, Parameter]) -> None:
@@ -98,13 +104,15 @@ def fill(scope: Scope, parameters: dict[str, Parameter]) -> None:
         scope.numbers += [p.name] * p.number
         scope.numbers += [p.name + p.element] if p.element else []
         scope.integers += [p.name] * p.integer
+        scope.streams += [p.name] * p.stream
+        scope.values += [p.name] * p.passed
 
 
-def write_arguments(w: Writer, dtype: str) -> dict[str, Parameter]:
+def write_arguments(w: Writer, dtype: str, all_names: bool = False) -> dict[str, Parameter]:
     """The function that makes the arguments."""
     chosen = {"x": vector(w, "x", dtype, [])}
     for _ in range(1 + w.rng.randrange(4)):
-        p = w.weighted(PARAMETERS)
+        p = w.weighted({**PARAMETERS, **OUTSIDE} if all_names else PARAMETERS)
         name = w.fresh(p)
         chosen[name] = PARAMETER_KINDS[p](w, name, dtype, list(chosen.values()))
     with w.block("def arguments(k):"):
@@ -113,7 +121,7 @@ def write_arguments(w: Writer, dtype: str) -> dict[str, Parameter]:
         for p in chosen.values():
             w.line(f"{p.name} = {p.value}", p.construct)
         if w.one_in(20):
-            arrays = [p.name for p in chosen.values() if len(p.arrays) == 1]
+            arrays = [p.name for p in chosen.values() if len(p.arrays) == 1 and not p.passed]
             w.line(f"{w.pick(arrays)}.flags.writeable = False", "read-only argument")
         w.line(f"return {', '.join(chosen)},")
     w.line("")
@@ -185,8 +193,25 @@ def state(w: Writer, name: str, dtype: str, others: list[Parameter]) -> Paramete
     return Parameter(name, value, element=element, construct="numbers in a container")
 
 
+def thing(w: Writer, name: str, dtype: str, others: list[Parameter]) -> Parameter:
+    """An object, whose array another argument may be."""
+    first = w.pick([a for p in others for a in p.arrays if not a.integer and a.own])
+    made = w.pick([first.name, f"{first.name}.copy()"])
+    arrays = (Array(f"{name}.x", first.shape, own=True),)
+    value = f"Thing({made}, {w.pick(NUMBERS)})"
+    return Parameter(name, value, arrays, construct="object", element=".s", passed=True)
+
+
+def stream(w: Writer, name: str, dtype: str, others: list[Parameter]) -> Parameter:
+    """A generator of random numbers."""
+    text = "np.random.RandomState(k)" if name.startswith("old") else "np.random.default_rng(k)"
+    return Parameter(name, text, construct="generator", stream=True)
+
+
 PARAMETERS = {"y": 4, "a": 4, "s": 4, "k": 3, "p": 2, "box": 1, "state": 1}
 PARAMETER_KINDS = {
     "y": vector, "a": matrix, "s": number, "k": integer, "p": indices, "box": container,
-    "state": state,
+    "state": state, "o": thing, "rng": stream, "old": stream,
 }  # fmt: skip
+#: Parameters of programs with all names.
+OUTSIDE = {"o": 3, "rng": 3, "old": 1}

@@ -23,7 +23,7 @@ from tracejit.ir import build, dims, sequences
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.ir.types import FLOAT64, INT64
-from tracejit.trace.tables import implements
+from tracejit.trace.tables import creates, implements
 from tracejit.trace.tracer import Tracer, operand, supported, value, wrap
 
 #: NumPy, whose functions take traced values.
@@ -76,6 +76,24 @@ def _outer(x: Node, range: Any) -> tuple[Any, Any, Node]:
     return value(ends[0]), value(ends[1]), same
 
 
+def _apart(first: Any, last: Any, same: Node) -> tuple[Any, Any]:
+    """The ends of edges: of integers that are all the same, half below and half above."""
+    if same.op.name == "const":
+        return first, last
+    below, above = (
+        value(build.where(same, call(name, operand(e), 0.5), build.cast(e.node, FLOAT64)))
+        for name, e in (("subtract", first), ("add", last))
+    )
+    return below, above
+
+
+@creates(np.lib._histograms_impl._get_outer_edges)
+def _outer_edges(a: Any, range: Any) -> tuple[Any, Any]:
+    """What NumPy's `histogramdd` asks for, of each column: for the numbers between them alone."""
+    x = strong(a)
+    return _apart(*_outer(build.cast(x, FLOAT64) if x.dtype.kind == "b" else x, range))
+
+
 def _is_number(x: Any) -> bool:
     return not (isinstance(x, (Tracer, np.ndarray)) and x.ndim)
 
@@ -94,15 +112,8 @@ def _edges(x: Node, bins: Any, range: Any, weights: Any) -> tuple[Node, Any]:
         dtype = supported(common_dtype(operand(first), operand(last), x))
         if dtype.kind in "iu":
             dtype = supported(np.result_type(dtype, float))
-        ends: list[Any] = [first, last]
-        if same.op.name != "const":  # integers that are all the same
-            ends = [
-                value(build.where(same, call(name, operand(e), 0.5), build.cast(e.node, FLOAT64)))
-                for name, e in (("subtract", first), ("add", last))
-            ]
-        edges = linspace(
-            ends[0], ends[1], Tracer(dims.as_node(dims.add(count, 1)), "number"), dtype=dtype
-        )
+        number = Tracer(dims.as_node(dims.add(count, 1)), "number")
+        edges = linspace(*_apart(first, last, same), number, dtype=dtype)
         return edges.node, (first, last, count, same)
     if np.ndim(bins) == 1:
         edges = strong(bins)

@@ -13,6 +13,8 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tracejit.call.compiled import Compiled
 from tracejit.capture.divide.division import Segment, divided
 from tracejit.capture.divide.hoist import HOST
@@ -44,7 +46,7 @@ class Segments:
             stats = part.segment.stats
             how = "not reached yet"
             if part.stays:
-                how = "Python's: there are no arrays"
+                how = "Python's: there were no arrays"
             elif stats.traces:
                 how = f"compiled, {stats.traces} traces, {stats.loops} loops"
             elif stats.fallbacks:
@@ -110,24 +112,26 @@ class Segments:
 
 
 class _First:
-    """What a segment's first call tells: without arrays it stays Python's."""
+    """A segment until it meets arrays: what computes with numbers and texts is Python's."""
 
     def __init__(self, segment: Any, cell: types.CellType) -> None:
         self.segment, self._cell = segment, cell
+        code = segment.__wrapped__.__code__
+        #: Whether it names nothing outside, so that its arguments tell what it computes with.
+        self._alone = not (code.co_names or code.co_freevars)
         self.stays = False
 
     def __call__(self, *args: Any) -> Any:
-        plain = self.segment.__wrapped__
-        self.stays = _is_pythons(plain.__code__, args)
-        self._cell.cell_contents = chosen = plain if self.stays else self.segment
-        return chosen(*args)
+        self.stays = self._alone and _PYTHONS.issuperset(map(type, args))
+        if self.stays:
+            return self.segment.__wrapped__(*args)
+        self._cell.cell_contents = self.segment
+        return self.segment(*args)
 
 
-def _is_pythons(code: types.CodeType, args: tuple[Any, ...]) -> bool:
-    """Whether a segment computes with numbers and texts alone, and names nothing outside."""
-    return not (code.co_names or code.co_freevars) and all(
-        isinstance(a, (bool, int, float, complex, str, type(None))) for a in args
-    )
+_PYTHONS = frozenset(
+    (bool, int, float, complex, str, type(None), np.bool_, np.float64, np.complex128)
+)
 
 
 def _made(

@@ -34,12 +34,12 @@ from tracejit.trace.tracer import Tracer, as_array
 
 #: Functions of NumPy's that are traced as they are written.
 NAMES = (
-    "apply_over_axes array_equiv average block common_type convolve corrcoef correlate cov "
+    "apply_over_axes array_equiv block common_type convolve corrcoef correlate cov "
     "cross cumulative_prod cumulative_sum delete diag_indices diag_indices_from diagflat "
-    "ediff1d fromfunction geomspace histogram2d histogramdd i0 indices insert interp "
+    "ediff1d fromfunction geomspace histogram2d i0 indices insert interp "
     "intersect1d isneginf isposinf logspace mask_indices nan_to_num nanpercentile nanquantile "
     "pad percentile piecewise poly polyadd polyder polyfit polyint polysub polyval "
-    "put_along_axis quantile real_if_close resize roots setdiff1d setxor1d sort_complex "
+    "put_along_axis quantile real_if_close resize setdiff1d setxor1d sort_complex "
     "trapezoid tril_indices tril_indices_from trim_zeros triu_indices triu_indices_from "
     "union1d unique_all unique_counts unique_inverse unique_values unwrap vander"
 ).split()
@@ -176,7 +176,7 @@ def _traced_as_written(function: Any, code: Any = None) -> None:
 
 for _name in NAMES:
     _traced_as_written(getattr(np, _name))
-for _name in ("apply_along_axis", "gradient", "polydiv", "polymul"):
+for _name in "apply_along_axis average gradient histogramdd polydiv polymul roots".split():
     _traced_as_written(getattr(np, _name), getattr(written, _name))
 
 

@@ -12,6 +12,8 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 #: NumPy, whose functions take traced values.
 _np: Any = np
+_average = np.average._implementation  # type: ignore[attr-defined]
+_histogramdd = np.histogramdd._implementation  # type: ignore[attr-defined]
 
 
 def apply_along_axis(func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
@@ -75,6 +77,47 @@ def _zeros(p: Any) -> Any:
     """How many zeros a polynomial begins with; one coefficient stays."""
     some = p != 0
     return _np.where(some.any(), _np.argmax(some), p.shape[0] - 1)[()]
+
+
+def average(
+    a: Any,
+    axis: Any = None,
+    weights: Any = None,
+    returned: bool = False,
+    *,
+    keepdims: Any = np._NoValue,
+) -> Any:
+    """``np.average``: a mean where there are no weights."""
+    options = {} if keepdims is _np._NoValue else {"keepdims": keepdims}
+    if weights is not None:
+        return _average(a, axis, weights, returned, **options)
+    a = _np.asanyarray(a)
+    mean = _np.mean(a, axis, **options)
+    each = _np.asanyarray(mean)
+    number = a.size / each.size
+    return (mean, _np.full(each.shape, number, each.dtype)[()]) if returned else mean
+
+
+def histogramdd(sample: Any, *args: Any, **kwargs: Any) -> Any:
+    """``np.histogramdd``, each of whose columns is a value of its own."""
+    columns = getattr(sample, "ndim", 0) == 2 and sample.shape[1] > 0
+    return _histogramdd([*_np.transpose(sample)] if columns else sample, *args, **kwargs)
+
+
+def roots(p: Any) -> Any:
+    """``np.roots`` of a polynomial that neither begins nor ends with a zero."""
+    p = _np.atleast_1d(p)
+    if p.ndim != 1:
+        raise ValueError("Input must be a rank-1 array.")
+    if len(p) and not (p[0] != 0) & (p[-1] != 0):
+        raise ValueError("zeros at the ends: how many roots are left depends on values")
+    if len(p) < 2:
+        return _np.array([])
+    if p.dtype.kind not in "fc":
+        p = p.astype(float)
+    companion = _np.diag(_np.ones((len(p) - 2,), p.dtype), -1)
+    companion[0, :] = -p[1:] / p[0]
+    return _np.linalg.eigvals(companion)
 
 
 def polydiv(u: Any, v: Any) -> Any:

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 from hypothesis import settings
-from programs.compare import differences, globals_of, load, outcome
+from programs.compare import check_changed
 from programs.write import write
 
 from tracejit.capture.divide.division import divided
@@ -61,27 +61,14 @@ def divide(f, draw, met):
 def compare(seed, met):
     """How a divided program differs from the plain one."""
     draw = random.Random(seed)
-    source = write(draw).source
-    plain, other = load(source), load(source)
-    for name, f in vars(other).copy().items():
-        if isinstance(f, types.FunctionType):
-            setattr(other, name, divide(f, draw, met))
-    for k in (0, 1):
-        want = outcome(plain.program, plain.arguments(k), **globals_of(plain))
-        got = outcome(other.program, other.arguments(k), **globals_of(other))
-        found = differences(want, got, 0)
-        if not found and str(want.error) != str(got.error):
-            found = f"{want.error!r} {got.error!r}"
-        if found:
-            return f"seed {seed}\n{source}\n{found}"
-    return ""
+    return check_changed(write(draw).source, lambda f: divide(f, draw, met))
 
 
 def compare_all(seeds):
     met = Counter()
     for seed in seeds:
         difference = compare(seed, met)
-        assert not difference, difference
+        assert not difference, f"seed {seed}\n{difference}"
     assert met["divided"] > len(seeds) / 3, met
     assert met["segment"] > len(seeds), met
 

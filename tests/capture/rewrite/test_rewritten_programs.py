@@ -1,12 +1,11 @@
 """Random programs of statements do rewritten what they do in plain Python."""
 
 import random
-import types
 from collections import Counter
 
 import pytest
 from hypothesis import settings
-from programs.compare import differences, globals_of, load, outcome
+from programs.compare import check_changed
 from programs.write import write
 from runtimes import Counting, Forgetful
 
@@ -15,38 +14,23 @@ from tracejit.capture.rewrite.function import rewrite, rewritten
 PROGRAMS = 10 * settings().max_examples
 
 
-def rewritten_module(source, control, constructs):
-    """A module all whose functions are rewritten."""
-    module = load(source)
-    for name, f in vars(module).copy().items():
-        if isinstance(f, types.FunctionType):
-            what = rewritten(f.__code__)
-            constructs.update(kind for kind, _ in what.constructs)
-            constructs["left"] += what.reason is not None
-            setattr(module, name, rewrite(f, control))
-    return module
-
-
 def compare(seed, control, constructs):
     """How a rewritten program differs from the plain one."""
-    source = write(random.Random(seed)).source
-    plain, other = load(source), rewritten_module(source, control, constructs)
-    for k in (0, 1):
-        want = outcome(plain.program, plain.arguments(k), **globals_of(plain))
-        got = outcome(other.program, other.arguments(k), **globals_of(other))
-        found = differences(want, got, 0)
-        if not found and str(want.error) != str(got.error):
-            found = f"{want.error!r} {got.error!r}"
-        if found:
-            return f"seed {seed}\n{source}\n{found}"
-    return ""
+
+    def change(f):
+        what = rewritten(f.__code__)
+        constructs.update(kind for kind, _ in what.constructs)
+        constructs["left"] += what.reason is not None
+        return rewrite(f, control)
+
+    return check_changed(write(random.Random(seed)).source, change)
 
 
 def compare_all(seeds, control):
     constructs = Counter()
     for seed in seeds:
         difference = compare(seed, control, constructs)
-        assert not difference, difference
+        assert not difference, f"seed {seed}\n{difference}"
     assert constructs["left"] <= len(seeds) / 1000
     for kind in ("for", "while", "if", "and", "or", "not", "assert"):
         # Called wherever it is reached, which is more than once a program for most.
