@@ -24,7 +24,7 @@ from tracejit.capture.builtins import BUILTINS
 from tracejit.capture.bytecode import CALLED, mark_calls
 from tracejit.capture.modules import is_of_class
 from tracejit.capture.namespace import called, replacement
-from tracejit.capture.otherwise import names_for, replaced
+from tracejit.capture.otherwise import names_for, replaced, without_flags
 from tracejit.capture.rewrite.calls import CONTROL
 from tracejit.capture.rewrite.function import rewritten
 from tracejit.capture.rewrite.traced import TracedControl
@@ -91,6 +91,7 @@ class _Copies:
             return known
         source = f.__code__ if self._control is None else rewritten(f.__code__).code
         code = mark_calls(source, lambda call: is_of_class(f, call))
+        code = without_flags(f.__module__, code)
         real = f.__globals__
         namespace = self._globals.setdefault(id(real), _Globals(real, self))
         cells = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))

@@ -6,6 +6,7 @@ Compiled code computes it everywhere, and takes it where it holds.
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -81,3 +82,15 @@ def names_for(module: str, seen: Callable[[Any], Any]) -> dict[str, Any]:
     if module != "scipy.stats._distn_infrastructure":
         return {}
     return {"place": _place, "putmask": _place, "np": _Numpy(seen(np))}
+
+
+def without_flags(module: str, code: types.CodeType) -> types.CodeType:
+    """The code of a copy, where a module asks if arrays are contiguous, and copies others."""
+    if module not in ("scipy.ndimage._filters", "scipy.signal._signaltools"):
+        return code
+    return code.replace(
+        co_names=tuple("flags_of_copies" if n == "flags" else n for n in code.co_names),
+        co_consts=tuple(
+            without_flags(module, c) if isinstance(c, types.CodeType) else c for c in code.co_consts
+        ),
+    )
