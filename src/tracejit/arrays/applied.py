@@ -26,7 +26,7 @@ _MODULES = ("numpy", "numpy.linalg", "numpy.fft", "numpy.lib.stride_tricks", "nu
 _WRITTEN = {
     *(f"numpy.polynomial.{name}" for name in
       "polynomial chebyshev legendre hermite hermite_e laguerre polyutils".split()),
-    "scipy.special._basic", "scipy.special._spfun_stats",
+    "scipy.special._basic", "scipy.special._spfun_stats", "scipy.ndimage._filters",
 }  # fmt: skip
 _OTHERS = "load loadtxt genfromtxt fromfile memmap save savez savez_compressed savetxt".split()
 DISPATCHED = type(np.cov)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tracejit.arrays.ndimage import NDIMAGE, RANKS
 from tracejit.arrays.scipyfft import FFT
 from tracejit.arrays.scipylinalg import LINALG
 from tracejit.arrays.special import SPECIAL
@@ -14,6 +15,11 @@ _TABLES: dict[str, dict[str, Callable[..., Any]]] = {
     "scipy.linalg": LINALG,
     "scipy.fft": FFT,
 }
+#: Functions in C, which SciPy's own Python code calls.
+_IN_C: dict[str, dict[str, Callable[..., Any]]] = {
+    "scipy.ndimage._nd_image": NDIMAGE,
+    "scipy.ndimage._rank_filter_1d": RANKS,
+}
 
 
 def library_function(function: Any) -> Callable[..., Any] | None:
@@ -21,5 +27,5 @@ def library_function(function: Any) -> Callable[..., Any] | None:
     module = getattr(function, "__module__", None)
     if not isinstance(module, str):
         return None
-    table = _TABLES.get(".".join(module.split(".")[:2]), {})
+    table = _IN_C.get(module) or _TABLES.get(".".join(module.split(".")[:2]), {})
     return table.get(getattr(function, "__name__", ""))

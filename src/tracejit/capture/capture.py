@@ -20,6 +20,7 @@ from tracejit.capture.builtins import unrolled_range
 from tracejit.capture.bytecode import ANYTHING, GENERATOR_FLAG, mark_calls, scan
 from tracejit.capture.classes import copy_of_class, detach, require_plain_enum
 from tracejit.capture.generators import TracedGenerator, is_generator
+from tracejit.capture.made import made
 from tracejit.capture.modules import UserModule, is_of_class
 from tracejit.capture.namespace import is_library_file, is_library_module, replacement
 from tracejit.capture.objects import HOLDERS, Objects, is_object
@@ -316,29 +317,9 @@ class Capture:
             if self.is_users(value):
                 return self.function(value)
             return replacement(value)
-        if isinstance(value, types.MethodType):
-            if isinstance(value.__self__, type):
-                return value
-            if is_generator(value.__self__):
-                owner = self.read(value.__self__, f"{expression}.__self__", path)
-                return getattr(owner, value.__name__)
-            owner = self.read(value.__self__, f"{expression}.__self__", f"the object of {path}")
-            function = self.stand_in(value.__func__, f"{expression}.__func__", path)
-            return types.MethodType(function, owner)
-        if type(value) is np.vectorize:
-            return numpys.outside(self, value, expression, path)
-        if isinstance(value, functools.partial):
-            return functools.partial(
-                self.read(value.func, f"{expression}.func", path),
-                *(
-                    self.read(a, f"{expression}.args[{k}]", f"argument {k} of {path}")
-                    for k, a in enumerate(value.args)
-                ),
-                **{
-                    k: self.read(a, f"{expression}.keywords[{k!r}]", f"argument {k} of {path}")
-                    for k, a in value.keywords.items()
-                },
-            )
+        held = made(self, value, expression, path)
+        if held is not None:
+            return held
         if isinstance(value, types.ModuleType):
             if is_library_module(value.__name__, self._own):
                 return replacement(value)

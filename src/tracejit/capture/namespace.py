@@ -409,6 +409,8 @@ def replacement(value: Any) -> Any:
         found = CREATORS.get(value) or library_function(value)
     except TypeError:  # unhashable
         return value
+    if found is None and METHODS["distribution"](value) is not None:
+        return METHODS["distribution"](value)
     if found is None and is_written(value):
         found = METHODS["as_written"](value)
     if found is None and is_applied(value):

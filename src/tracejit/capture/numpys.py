@@ -24,6 +24,7 @@ from tracejit.capture.builtins import BUILTINS
 from tracejit.capture.bytecode import CALLED, mark_calls
 from tracejit.capture.modules import is_of_class
 from tracejit.capture.namespace import called, replacement
+from tracejit.capture.otherwise import names_for, replaced, without_flags
 from tracejit.capture.rewrite.calls import CONTROL
 from tracejit.capture.rewrite.function import rewritten
 from tracejit.capture.rewrite.traced import TracedControl
@@ -60,9 +61,12 @@ class _Globals(dict[str, Any]):
         super().__init__(__builtins__=BUILTINS, __name__=real.get("__name__"))
         self._real = real
         self._copies = copies
+        self._others = names_for(real.get("__name__", ""), copies.seen)
 
     def __missing__(self, name: str) -> Any:
-        if name.endswith(CALLED):
+        if name in self._others:
+            value = self._others[name]
+        elif name.endswith(CALLED):
             value = called(self[name.removesuffix(CALLED)])
         elif name in self._real:
             value = self._copies.seen(self._real[name])
@@ -87,6 +91,7 @@ class _Copies:
             return known
         source = f.__code__ if self._control is None else rewritten(f.__code__).code
         code = mark_calls(source, lambda call: is_of_class(f, call))
+        code = without_flags(f.__module__, code)
         real = f.__globals__
         namespace = self._globals.setdefault(id(real), _Globals(real, self))
         cells = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
@@ -102,7 +107,7 @@ class _Copies:
         if isinstance(value, types.FunctionType) and value in _WITH_METHODS:
             return functools.partial(_WITH_METHODS[value], self.seen(_base._QuantileMethods))
         if isinstance(value, types.FunctionType) and value not in CREATORS:
-            return self.of(value)
+            return replaced(value) or self.of(value)
         if isinstance(value, types.ModuleType):
             return _Module(self, value)
         if isinstance(value, dict):  # of functions

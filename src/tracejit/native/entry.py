@@ -187,7 +187,11 @@ run:
   %code = call i64 %program(ptr %memory)
   call void {PyEval_RestoreThread}(ptr %thread)
   %ended = icmp eq i64 %code, {interrupted}
-  br i1 %ended, label %raise, label %return
+  br i1 %ended, label %raise, label %asked
+asked:
+  %raised = call ptr {PyErr_Occurred}()
+  %quiet = icmp eq ptr %raised, null
+  br i1 %quiet, label %return, label %raise
 return:
   %answer = call ptr {PyLong_FromLongLong}(i64 %code)
   ret ptr %answer
@@ -207,9 +211,14 @@ cells:
   store ptr %caller, ptr %cells_at
   %outcome = call i64 %program(ptr %memory)
   call void {PyEval_RestoreThread}(ptr %caller)
-  %stopped = icmp eq i64 %outcome, {interrupted}
+  %raised_late = call ptr {PyErr_Occurred}()
+  %raises = icmp ne ptr %raised_late, null
+  %is_quiet = xor i1 %raises, true
+  %interrupted = icmp eq i64 %outcome, {interrupted}
+  %stopped = or i1 %interrupted, %raises
   %nothing_made = select i1 %stopped, ptr null, ptr {none}
-  %succeeded = icmp eq i64 %outcome, 0
+  %works = icmp eq i64 %outcome, 0
+  %succeeded = and i1 %works, %is_quiet
   br i1 %succeeded, label %give, label %drop
 give:
   %tuple = call ptr {PyTuple_New}(i64 %late)
@@ -315,7 +324,7 @@ def make_entry(
     """A function of Python's that calls ``i64 program(i64 *slots)``, and returns what that does.
 
     It returns 1 where its arguments are not of `signature`, and raises what a signal handler did
-    that has ended it. A program that makes `late` arrays
+    that has ended it, or a loop of SciPy's that it has called. A program that makes `late` arrays
     takes the cells for them last, which are no argument of the function: it returns a tuple of
     the arrays, or None where the program does not return 0. Its ``__self__.compiled`` is
     `owner`, which keeps the machine code alive. With `effort` 2 what all entries share takes 9

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -193,6 +194,8 @@ class Tracer:
     shape, ndim, size, dtype, T, mT, real, imag, itemsize, nbytes, flat = map(
         _Attribute, "shape ndim size dtype T mT real imag itemsize nbytes flat".split()
     )
+    #: What copies of a library's functions, which copy what is not contiguous, find as ``flags``.
+    flags_of_copies = SimpleNamespace(contiguous=True)
     sum, prod, min, max, mean, var, std, any, all, argmin, argmax, argsort, cumsum, cumprod = (
         _Method(function)
         for function in (

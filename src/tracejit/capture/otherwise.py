@@ -1,0 +1,96 @@
+"""What copies of SciPy's functions see in place of helpers that ask for values.
+
+SciPy computes a formula only where it holds, which is of a number of elements that values tell.
+Compiled code computes it everywhere, and takes it where it holds.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tracejit.arrays.common import broadcast, select
+from tracejit.ir import build
+from tracejit.trace.tracer import Tracer, as_array
+
+#: Functions of SciPy's own, by name, wherever they are imported from.
+REPLACED: dict[str, Callable[..., Any]] = {}
+
+
+def _replaces(function: Callable[..., Any]) -> Callable[..., Any]:
+    REPLACED[function.__name__] = function
+    return function
+
+
+def replaced(function: Any) -> Callable[..., Any] | None:
+    """What copies see in place of a function; None where that is its copy."""
+    if not str(function.__module__).startswith("scipy."):
+        return None
+    return REPLACED.get(function.__name__)
+
+
+@_replaces
+def apply_where(
+    cond: Any, args: Any, f1: Any, f2: Any = None, /, *, fill_value: Any = None, xp: Any = None
+) -> Any:
+    """Of two functions' values those that a condition chooses."""
+    given = args if isinstance(args, (tuple, list)) else (args,)
+    other = fill_value if f2 is None else f2(*given)
+    return np.where(as_array(cond), f1(*given), other)
+
+
+@_replaces
+def argsreduce(cond: Any, *args: Any) -> list[Any]:
+    """Arguments of a formula that counts where `cond` holds."""
+    return [_harmless(as_array(cond), as_array(a)) for a in args]
+
+
+def _harmless(cond: Tracer, x: Tracer) -> Tracer:
+    """`x`, and where `cond` fails what formulas take: they may raise, or be of no derivative."""
+    node = x.node
+    if node.ndim != cond.node.ndim:
+        return x
+    one = build.constant(0.5 if node.dtype.kind == "f" else 1, node.dtype)
+    return Tracer(select(*broadcast(cond.node, node, one)), x.kind)
+
+
+def _place(output: Any, mask: Any, values: Any) -> None:
+    """Write `values` that are as many as `output` where `mask` holds."""
+    output[...] = np.where(as_array(mask).astype(bool), values, output)
+
+
+class _Numpy:
+    """NumPy, whose ``any`` says that a formula is wanted."""
+
+    def __init__(self, seen: Any) -> None:
+        self._seen = seen
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._seen, name)
+
+    @staticmethod
+    def any(cond: Any) -> bool:
+        """Whether a formula is computed."""
+        return True
+
+
+def names_for(module: str, seen: Callable[[Any], Any]) -> dict[str, Any]:
+    """The names that copies of a module's functions see something else under."""
+    if module != "scipy.stats._distn_infrastructure":
+        return {}
+    return {"place": _place, "putmask": _place, "np": _Numpy(seen(np))}
+
+
+def without_flags(module: str, code: types.CodeType) -> types.CodeType:
+    """The code of a copy, where a module asks if arrays are contiguous, and copies others."""
+    if module not in ("scipy.ndimage._filters", "scipy.signal._signaltools"):
+        return code
+    return code.replace(
+        co_names=tuple("flags_of_copies" if n == "flags" else n for n in code.co_names),
+        co_consts=tuple(
+            without_flags(module, c) if isinstance(c, types.CodeType) else c for c in code.co_consts
+        ),
+    )
