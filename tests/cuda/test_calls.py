@@ -89,7 +89,8 @@ def test_scalars_without_an_expression() -> None:
 def cupy(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is called of a stand-in for CuPy."""
     calls: list[str] = []
-    monkeypatch.setitem(sys.modules, "cupy", cupy_stand_in.module(calls))
+    for name, module in cupy_stand_in.modules(calls).items():
+        monkeypatch.setitem(sys.modules, name, module)
     return calls
 
 

@@ -132,6 +132,53 @@ def test_running_dtypes(char: str) -> None:
     agrees(lambda x: (np.cumsum(x), np.minimum.accumulate(x)), x)
 
 
+@pytest.mark.parametrize("size", [0, 1, 7, 256, 257, 700])
+def test_running_sums_that_round(size: int) -> None:
+    """A block's threads compute what one of them adds up, in order."""
+    x = np.random.default_rng(size).normal(size=size)
+
+    def f(x):
+        y = np.cumsum(np.exp(x))
+        return y * 2, np.cumsum(y + x), np.cumprod(x), x - 1
+
+    agrees(f, x, launches=1 if size else 0)
+    agrees(lambda x: np.cumsum(x[::-1]), x, launches=0)
+
+
+@pytest.mark.parametrize("char", "defFD")
+def test_running_dtypes_that_round(char: str) -> None:
+    x = sample(char, np.random.default_rng(9), 600)
+    x[0] = -0.0
+    if char in "FD":
+        x = np.where(np.isfinite(x), x, 1).astype(char)
+    agrees(lambda x: np.cumsum(x), x, launches=1)
+    agrees(lambda x: np.cumprod(x), np.where(abs(x) < 2, x, 1).astype(char), launches=1)
+    if char not in "FD":
+        agrees(lambda x: (np.maximum.accumulate(x), np.fmin.accumulate(x)), x, launches=1)
+
+
+def test_running_sums_of_running_sums() -> None:
+    x = np.arange(5000) % 7
+    agrees(lambda x: np.cumsum(np.cumsum(x)), x, launches=1)
+    agrees(lambda x: np.cumsum(np.cumsum(x) * 2 + x), x, launches=1)
+    agrees(lambda x: np.cumsum(np.cumsum(x[:600] * 0.1)), x, launches=1)
+
+
+def test_running_sums_in_place_and_checked() -> None:
+    def f(x, places):
+        np.cumsum(x, out=x)
+        return np.cumsum(x[places])
+
+    x, places = np.random.default_rng(4).normal(size=300), np.arange(300)[::-1]
+    mine = x.copy()
+    got, want = on_device(f, mine, places.copy()), f(x, places)
+    same(got, want)
+    same(mine, x)
+    with pytest.raises(IndexError):
+        on_device(f, mine, places + 1)
+    same(mine, np.cumsum(x))
+
+
 def test_running_sums_that_round_are_in_order() -> None:
     """One after the other: another order has other bits. Lines are each a thread's."""
     x = np.random.default_rng(6).normal(size=(50, 30))
@@ -169,3 +216,36 @@ def test_rows_of_floats() -> None:
     x[x == 0] = 1
     agrees(lambda x: (x.max(axis=1), np.argmax(x, axis=1)), x, launches=1)
     agrees(lambda x: (x - x.min(axis=1)[:, None], np.nanmax(x, axis=1)), x, launches=1)
+
+
+@pytest.mark.parametrize("char", "deDB")
+def test_places_of_extremes_of_rows(char: str) -> None:
+    """A team of threads takes a row; of equal ones, the first place counts, and of NaN."""
+    x = sample(char, np.random.default_rng(10), 6 * 70).reshape(6, 70)
+    if char in "dfeFD":
+        x[1, 5:7] = np.nan
+        x[2] = 0
+        x[2, 3] = -0.0
+        x[3] = -np.inf
+    if char in "FD":
+        x[4] = np.array([1 + 2j, 1 + 3j, np.inf - 1j, complex(np.inf, np.nan), 1 + 3j] * 14)
+        x[5, ::2], x[5, 1::2] = 2 - 1j, complex(2, -np.inf)
+    f = lambda x: (np.argmax(x, axis=1), np.argmin(x, axis=-1), x.argmax(axis=0))  # noqa: E731
+    agrees(f, x)
+    agrees(f, x.T, launches=1)
+    with change_flags(device="fake"):
+        text = tracejit.function(lambda x: np.argmax(x, axis=1)).source(x)
+    assert "in teams(" in text or char == "e"
+
+
+def test_complex_extremes() -> None:
+    x = sample("D", np.random.default_rng(11), 900).reshape(3, 300)
+    x[1] = np.where(np.isnan(x[1]), 1 + 1j, x[1])
+    x[2, 4:6] = complex(1, np.nan), complex(np.nan, 2)
+
+    def f(x):
+        return x.max(axis=1), x.min(axis=1), x[1].max(), x[2].min(), x.max(), x[1:2].min()
+
+    agrees(f, x)
+    agrees(lambda x: (x.max(axis=0), x.max(), x.min(axis=1)), x.T)
+    agrees(lambda x: (x * 2).max(initial=0), x[1])

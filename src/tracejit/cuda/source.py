@@ -67,7 +67,9 @@ class GridKernel:
 class LibraryCall:
     """A call of a library's for whole arrays: a `function`, by NumPy's or SciPy's name for it.
 
-    Its last parameter is what it writes. `chars` are the dtypes of its parameters.
+    `chars` are the dtypes of its parameters, the last of which it writes. What computes a `row` of
+    `ir/gufuncs.py` has as many results as the row, and then lengths; its operands are `given` as
+    they are there. Its value is whether NumPy has to be asked, which may raise.
     """
 
     name: str
@@ -75,6 +77,8 @@ class LibraryCall:
     function: str
     kinds: tuple[ParameterKind, ...]
     chars: str
+    row: str = ""
+    given: str = ""
 
     def sizes(self) -> list[int]:
         """The bytes of each word of its parameters."""
@@ -83,7 +87,8 @@ class LibraryCall:
     @property
     def text(self) -> str:
         """What a source says of it."""
-        return f"{self.name} = library({self.module!r}, {self.function!r}, {self.chars!r})\n"
+        of = [self.module, self.function, self.chars, *filter(None, (self.row, self.given))]
+        return f"{self.name} = library({', '.join(map(repr, of))})\n"
 
 
 def _sizes(kinds: Sequence[ParameterKind]) -> list[int]:

@@ -14,6 +14,7 @@ from tracejit.cuda.device.link import Link
 from tracejit.cuda.emit.host import emit
 from tracejit.cuda.entry import Entry
 from tracejit.cuda.machine.host import DEVICE
+from tracejit.cuda.passes.extremes import extremes_by_places
 from tracejit.cuda.passes.memory import no_parts, scalars_in_memory
 from tracejit.cuda.passes.middles import by_other_ops
 from tracejit.cuda.passes.outwards import alone_outwards
@@ -38,7 +39,7 @@ class CUDA:
 
     costs = Costs()
     passes = Passes(
-        graph=(products_as_sums, through_masks, by_other_ops),
+        graph=(products_as_sums, through_masks, by_other_ops, extremes_by_places),
         placed=(tile,),
         stored=(mark_chunks, no_parts, scalars_in_memory, alone_outwards),
     )

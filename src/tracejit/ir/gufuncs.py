@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.ir import build, ops
+from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, make
 from tracejit.ir.types import BOOL
@@ -294,3 +294,24 @@ def worked(node: Node) -> Node:
 def row_of(node: Node) -> Gufunc:
     """The row of a result."""
     return GUFUNCS[node.attr[0]]
+
+
+def extents(node: Node) -> tuple[str, list[Dim]]:
+    """How a call is given its operands, and how long the stack and each core dimension is.
+
+    A letter an operand: "s" for a stack, "o" for one that all share, "n" for a number. The lengths
+    of core dimensions are in the row's order.
+    """
+    row, shapes = row_of(node), node.attr[3]
+    inputs, outputs = row.cores
+    given = ""
+    lengths: dict[str, Dim] = {}
+    stack: tuple[Dim, ...] = ()
+    for a, core in zip(node.args, inputs, strict=True):
+        rank = a.ndim - len(core)
+        given += "n" if not a.ndim else "s" if rank else "o"
+        lengths |= dict(zip(core, a.shape[rank:], strict=True))
+        stack = a.shape[:rank] or stack
+    for core, shape in zip(outputs, shapes, strict=True):
+        lengths |= dict(zip(core, shape[len(stack) :], strict=False))
+    return given, [dims.product(stack), *(lengths[symbol] for symbol in row.symbols)]

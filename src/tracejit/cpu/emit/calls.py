@@ -8,8 +8,7 @@ from tracejit.cpu.emit.emitting import Emitting
 from tracejit.cpu.passes.phases import BY_STREAMS
 from tracejit.intrinsics.blocks import BLOCK
 from tracejit.ir import dims, ops
-from tracejit.ir.dims import Dim
-from tracejit.ir.gufuncs import row_of
+from tracejit.ir.gufuncs import extents, row_of
 from tracejit.ir.node import Node
 from tracejit.lower.control import LEFT
 from tracejit.lower.emit import expressions
@@ -83,24 +82,13 @@ class Calls:
     def _gufunc(self, c: Computation) -> None:
         """The loop of a generalised ufunc: all results of the call, and whether it worked."""
         node = c.value
-        row, (name, types, _, shapes) = row_of(node), node.attr
-        inputs, outputs = row.cores
-        operands: list[Expr] = []
-        given = ""
-        stack: tuple[Dim, ...] = ()
-        lengths: dict[str, Dim] = {}
-        for a, core in zip(node.args, inputs, strict=True):
-            rank = a.ndim - len(core)
-            given += "n" if not a.ndim else "s" if rank else "o"
-            operands.append(self.flat(a) if a.ndim else self.e.value(a, ()))
-            lengths |= dict(zip(core, a.shape[rank:], strict=True))
-            stack = a.shape[:rank] or stack
+        row, (name, types, _, _) = row_of(node), node.attr
+        given, sizes = extents(node)
+        operands = [self.flat(a) if a.ndim else self.e.value(a, ()) for a in node.args]
         *found, worked = results(node)
-        for out, core, shape in zip(found, outputs, shapes, strict=True):
+        for out in found:
             given += "s"
             operands.append(self.e.flat(self.e.program.buffers[out][0].name, out.ndim))
-            lengths |= dict(zip(core, shape[len(stack) :], strict=False))
-        sizes = [dims.product(stack), *(lengths[symbol] for symbol in row.symbols)]
         operands += map(self.e.dim, sizes)
         function = f"{name}_{types.replace('->', '_')}_{given}"
         self.e.factories[function] = Factory("gufunc", (name, types, given))

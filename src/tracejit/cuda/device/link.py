@@ -17,7 +17,7 @@ from tracejit.errors import DeviceError
 
 _INT = ctypes.c_int64
 _MOVE = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, _INT, ctypes.c_void_p)
-_CALL = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, ctypes.c_void_p)
+_CALL = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, ctypes.c_void_p, ctypes.c_void_p)
 _FLUSH = ctypes.CFUNCTYPE(ctypes.c_int32)
 _MAKE = ctypes.CFUNCTYPE(ctypes.c_int32, _INT, _INT, _INT, ctypes.c_void_p)
 
@@ -40,7 +40,7 @@ class Link:
         self._call = _CALL(self._guarded(self.call))
         self._flush = _FLUSH(self._guarded(self.flush))
         #: Calls of libraries, which are numbers too.
-        self.calls: list[Callable[[int], None]] = []
+        self.calls: list[Callable[[int], bool]] = []
         #: What the programs have made that run.
         self.running = Running()
         #: Whether launches that come again are replayed as graphs, and graphs that nobody has.
@@ -85,9 +85,9 @@ class Link:
             self.flush()  # what has been noted may use what goes
         places[axes] = memory.make(number, shape, size)
 
-    def call(self, number: int, pointers: int) -> None:
-        """Do a call of a library's."""
-        self.calls[number](pointers)
+    def call(self, number: int, pointers: int, answer: int) -> None:
+        """Do a call of a library's, and tell whether NumPy has to be asked."""
+        ctypes.c_uint8.from_address(answer).value = self.calls[number](pointers)
 
     def flush(self) -> None:
         """Launch what the program that runs has noted."""

@@ -12,14 +12,17 @@ from tracejit.cuda.emit.launching import Launching, Operand
 from tracejit.cuda.emit.ordering import emit_sort
 from tracejit.cuda.library import masked, products
 from tracejit.cuda.library.external import has
+from tracejit.cuda.library.gufuncs import WAYS
 from tracejit.cuda.packages import lacking
 from tracejit.cuda.source import ParameterKind, scalar_kind
 from tracejit.ir import dims, ops
+from tracejit.ir.gufuncs import extents, row_of
 from tracejit.ir.node import Node
 from tracejit.lower.control import LEFT
 from tracejit.lower.emit.expressions import loop_name, storage, stored
 from tracejit.lower.kernel.statements import (
     Binary,
+    Call,
     Element,
     Expr,
     Factory,
@@ -27,6 +30,7 @@ from tracejit.lower.kernel.statements import (
 )
 from tracejit.lower.placement import in_memory, matrix_source
 from tracejit.lower.program import Computation, Kind
+from tracejit.lower.results import RESULT, results
 
 _INT = np.dtype(np.int64)
 _NUMBER = ParameterKind(_INT)
@@ -42,6 +46,8 @@ class Calls:
 
     def __init__(self, emitter: Launching) -> None:
         self.e = emitter
+        #: By the node that says whether a call of a library's worked, the name of what denies it.
+        self.failed: dict[Node, str] = {}
 
     def call(self, c: Computation) -> None:
         """Emit what computes `c`; NotTraceable where there is nothing that does."""
@@ -51,8 +57,35 @@ class Calls:
         CALLS.get(c.value.op, Calls._ufunc)(self, c)
 
     def _gufunc(self, c: Computation) -> None:
-        """NumPy's loops for matrices and transforms run on the host alone."""
-        raise lacking(f"NumPy's {c.value.attr[0]}")
+        """A row of `ir/gufuncs.py`, by CuPy's: all results of the call, and whether it worked."""
+        node = c.value
+        row, (name, types, _, _) = row_of(node), node.attr
+        way = WAYS[name]
+        if not has(*way.place):
+            raise lacking(way.function, row.module)
+        given, sizes = extents(node)
+        operands: list[Operand] = []
+        for a in node.args:
+            if a.ndim:
+                operands.append(self._flat(in_memory(a)))
+            else:
+                operands.append((self.e.value(a, ()), scalar_kind(a.dtype)))
+        *found, worked = results(node)
+        operands += [self._flat(out, written=True) for out in found]
+        operands += [(self.e.dim(d), _NUMBER) for d in sizes]
+        self.e.remark(f"{way.function} is CuPy's: its bits are not the CPU's")
+        chars = types.replace("->", "") + _INT.char * len(sizes)
+        failed = self.e.library(way.place, chars, operands, name, given)
+        if row.raises:
+            self.e.trap(failed, len(self.e.path) - 1)
+            self.failed[worked] = failed
+
+    def _result(self, c: Computation) -> None:
+        """A result, which the call before it leaves; of a number, whether that worked."""
+        if c.value in self.failed:
+            worked = self.e.fresh("v")
+            self.e.path[-1].assign(worked, Call("logical_not", (self.failed[c.value],)))
+            self.e.store(c, worked, ())
 
     def _host(self, c: Computation) -> None:
         """Python's functions have no arrays of a device."""
@@ -74,7 +107,7 @@ class Calls:
                 operands.append((self.e.value(a, ()), scalar_kind(a.dtype)))
         operands.append(self._elements(c.target, written=True))
         self.e.remark(f"{ufunc} is CuPy's: its bits are not the CPU's")
-        self.e.library(module, ufunc, types.replace("->", ""), operands)
+        self.e.library((module, ufunc), types.replace("->", ""), operands)
 
     # Products --------------------------------------------------------------------------------
 
@@ -85,7 +118,7 @@ class Calls:
         matrices = [self._matrix(a), self._matrix(b), target]
         if dtype.char in _BY_CUPY and has("numpy", "matmul"):
             self.e.remark("products of matrices are CuPy's (cuBLAS): their bits are not the CPU's")
-            self.e.library("numpy", "matmul", 3 * dtype.char, matrices)
+            self.e.library(("numpy", "matmul"), 3 * dtype.char, matrices)
             return
         if dtype.kind in "fc":
             self.e.remark("products of matrices are kernels of ours: their bits are not the CPU's")
@@ -213,6 +246,11 @@ class Calls:
         layout = known.layout if known and node.ndim == 1 else "C"  # a caller's may have gaps
         return flat, ParameterKind(storage(node.dtype), 1, layout, written)
 
+    def _flat(self, node: Node, written: bool = False) -> Operand:
+        """The elements of what is contiguous in memory, as an array of one axis."""
+        flat = self.e.flat(self.e.array(node), node.ndim)
+        return flat, ParameterKind(storage(node.dtype), 1, "C", written)
+
     def _strip(self, node: Node) -> Expr:
         """What a view along one axis of an array sees."""
         [base] = node.args
@@ -258,5 +296,6 @@ CALLS: dict[ops.Op, Callable[[Calls, Computation], None]] = {
     ops.ADVANCE: Calls._left,
     ops.GUFUNC: Calls._gufunc,
     ops.HOST: Calls._host,
+    RESULT: Calls._result,
     LEFT: Calls._left,
 }

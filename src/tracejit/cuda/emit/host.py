@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.cuda.emit.calls import Calls
+from tracejit.cuda.emit.chains import emit_chains
 from tracejit.cuda.emit.device import DeviceEmitter
 from tracejit.cuda.emit.launching import Launching
 from tracejit.cuda.emit.limits import located, require_possible
@@ -17,7 +18,7 @@ from tracejit.cuda.emit.scatter import emit_scatter
 from tracejit.cuda.packages import lacking
 from tracejit.cuda.passes.inside import lines_inside
 from tracejit.cuda.passes.memory import is_kept
-from tracejit.cuda.passes.orderless import in_any_order, running_in_any_order
+from tracejit.cuda.passes.orderless import are_in_any_order, in_any_order, running
 from tracejit.cuda.passes.registers import in_registers
 from tracejit.cuda.passes.repeated import repeated_places
 from tracejit.cuda.passes.spread import spread
@@ -168,8 +169,11 @@ class HostEmitter(Launching):
             if scatter is not None:
                 self._note_traps(emit_scatter(self, self.kinds, loops, scatter))
                 return
-            if scans := running_in_any_order(item, program):
-                self._note_traps(emit_scans(self, self.kinds, item, scans))
+            if scans := running(item, program):
+                if are_in_any_order(item, scans, program):
+                    self._note_traps(emit_scans(self, self.kinds, item, scans))
+                else:
+                    self._note_traps(emit_chains(self, item))
                 return
             if item.has(Chunk):
                 self._launch_chunks(item, team)

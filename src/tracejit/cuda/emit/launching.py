@@ -70,12 +70,24 @@ class Launching(Emitter):
         """Emit a launch of one of the kernels."""
         self.path[-1].add(Do(Call(name, (*counts, *operands))))
 
-    def library(self, module: str, function: str, chars: str, operands: Sequence[Operand]) -> None:
-        """Emit a call of a library's function, whose last operand is what it writes."""
-        name = f"call{len(self.kernels)}_{function}"
+    def library(
+        self,
+        place: tuple[str, str],
+        chars: str,
+        operands: Sequence[Operand],
+        row: str = "",
+        given: str = "",
+    ) -> str:
+        """Emit a call of a library's function; the name of whether NumPy has to be asked."""
+        name, answer = f"call{len(self.kernels)}_{place[1]}", self.fresh("v")
         kinds = tuple(kind for _, kind in operands)
-        self.kernels[name] = LibraryCall(name, module, function, kinds, chars)
-        self.call_kernel(name, (1, 1, 1), [e for e, _ in operands])
+        self.kernels[name] = LibraryCall(name, *place, kinds, chars, row, given)
+        call = Call(name, (1, 1, 1, *(e for e, _ in operands)))
+        if row:
+            self.path[-1].assign(answer, call)
+        else:
+            self.path[-1].add(Do(call))
+        return answer
 
     def remark(self, text: str) -> None:
         """Tell the user something, once."""

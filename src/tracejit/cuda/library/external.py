@@ -1,4 +1,5 @@
-"""Calls of CuPy's, for what NVIDIA's libraries do well: products, and ufuncs without an expression.
+"""Calls of CuPy's, for what NVIDIA's libraries do well: products, what is computed of matrices,
+transforms, and ufuncs without an expression.
 
 Nothing else imports CuPy. It works where our arrays lie, in our stream.
 """
@@ -15,10 +16,17 @@ from typing import Any
 import numpy as np
 
 from tracejit.cuda.device.driver import Driver
+from tracejit.cuda.library.gufuncs import compute
 from tracejit.cuda.source import LibraryCall, ParameterKind
 
 #: CuPy's modules, by those of the functions that they have.
-_MODULES = {"numpy": "cupy", "scipy.special": "cupyx.scipy.special"}
+_MODULES = {
+    "numpy": "cupy",
+    "numpy.linalg": "cupy.linalg",
+    "numpy.fft": "cupy.fft",
+    "scipy.special": "cupyx.scipy.special",
+    "scipy.linalg": "cupyx.scipy.linalg",
+}
 
 
 def has(module: str, function: str) -> bool:
@@ -34,15 +42,23 @@ def _module(name: str) -> ModuleType | None:
         return None
 
 
-def prepared(call: LibraryCall, driver: Driver) -> Callable[[int], None]:
-    """What does a call on a device, given the address of its parameters' addresses."""
+def prepared(call: LibraryCall, driver: Driver) -> Callable[[int], bool]:
+    """What does a call on a device, given the address of its parameters' addresses.
+
+    It tells whether NumPy has to be asked, which may raise.
+    """
     cupy: Any = importlib.import_module("cupy")
     function = getattr(_module(call.module), call.function)
 
-    def run(pointers: int) -> None:
+    def run(pointers: int) -> bool:
         with _in_stream(cupy, driver):
-            *operands, out = _arguments(cupy, call, pointers)
+            arguments = _arguments(cupy, call, pointers)
+            if call.row:
+                errstate = importlib.import_module("cupyx").errstate
+                return compute(cupy, errstate, function, call.row, call.given, arguments)
+            *operands, out = arguments
             function(*operands, out=out)
+            return False
 
     return run
 

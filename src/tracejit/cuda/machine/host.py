@@ -11,7 +11,8 @@ process. They return 0, or another number where something failed, which the func
     make(number, axes, size, where)         make memory of so many bytes, and put its address behind
                                             the lengths at `where`: for a result that late sizes are
                                             of, or, where the number is none, for a temporary
-    call(number, parameters)                a call of a library's; `parameters` as of a launch
+    call(number, parameters, answer)        a call of a library's; `parameters` as of a launch, and
+                                            a byte: whether NumPy has to be asked
     flush()                                 launch what has been noted
 
 Where `device` has the address of a record, and all that a program does is to launch, launches are
@@ -153,8 +154,10 @@ class HostBuilder(Builder):
         nothing = types.boolean, ir.Constant(ir.IntType(1), 0)
         if isinstance(made, LibraryCall):
             kernel = self._of_device(KERNELS + number)
-            self._ask(CALL, kernel, b.bitcast(pointers, _BYTES))
-            return nothing
+            with b.goto_entry_block():
+                answer = b.alloca(ir.IntType(8))
+            self._ask(CALL, kernel, b.bitcast(pointers, _BYTES), answer)
+            return types.boolean, b.trunc(b.load(answer), ir.IntType(1))
         some = functools.reduce(b.and_, [b.icmp_signed(">", n, _INT(0)) for n in counts])
         with b.if_then(some, likely=True):
             grid = grid_of(b, counts, made.threads)

@@ -5,8 +5,12 @@ Each thread reduces some of the elements, a block its threads' parts, and one bl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tracejit.cuda.passes.spread import are_alone
 from tracejit.ir import ops
+from tracejit.ir.node import Node
+from tracejit.lower.access import memory_of
 from tracejit.lower.program import Computation, Flat, Kind, Loop, Program, computations_in
 
 #: Reductions whose result is the same to the bit in any order, by the kinds of dtypes. (Of zeros
@@ -56,18 +60,35 @@ def _is_whole(c: Computation) -> bool:
     return c.value.dtype.kind in kinds and whole and in_order
 
 
-def running_in_any_order(nest: Loop, program: Program) -> list[Computation]:
-    """The running reductions of a loop that parts of it may do by themselves, if all else may."""
+def running(nest: Loop, program: Program) -> list[Computation]:
+    """The running reductions of a loop along the only axis, if threads may share all else."""
     inside = [c for c in nest.items if isinstance(c, Computation)]
     scans = [c for c in inside if c.kind is Kind.SCAN]
-    if len(inside) < len(nest.items) or not scans or not all(map(_is_exact, scans)):
+    others = all(c.kind is Kind.MAP for c in inside if c not in scans)
+    if len(inside) < len(nest.items) or not others or any(len(c.domain) != 1 for c in scans):
         return []
     return scans if are_alone(nest, nest, program, scans) else []
 
 
+def are_in_any_order(nest: Loop, scans: Sequence[Computation], program: Program) -> bool:
+    """Whether parts of a loop may do its running reductions by themselves.
+
+    None may be of another one.
+    """
+    made: set[Node] = set()
+    for c in computations_in(nest):
+        read = {memory_of(node, c.target, program.buffers) for node, _ in c.reads}
+        if c in scans and (not _is_exact(c) or read & made):
+            return False
+        if c in scans or read & made:
+            made.add(c.target)
+    return True
+
+
 def _is_exact(c: Computation) -> bool:
-    """Whether a running reduction is along the only axis, and of no order."""
-    return len(c.domain) == 1 and c.target.dtype.kind in "biu" and running_from(c) is not None
+    """Whether a running reduction is of no order; float16 is computed in another dtype."""
+    name, dtype = running_from(c), c.target.dtype
+    return name is not None and dtype.kind in _ANY_ORDER.get(name, "") and dtype.char != "e"
 
 
 def running_from(c: Computation) -> str | None:
