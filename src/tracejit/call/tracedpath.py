@@ -85,6 +85,7 @@ def compile_path(
         ", ".join(f"{prologue.symbol(s, 's')}.lock" for s in locked),
         [draw.text(expressions, prologue.symbol) for draw in trace.draws],
         program.views,
+        program.numbers,
     )
     executable = executable_of(
         program.graph, trace, fn.stats, fn.__name__, plan.kinds, len(plan.states),

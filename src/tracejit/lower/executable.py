@@ -133,6 +133,9 @@ class Executable:
                 body.append(f"{OURS}result{k} = {text}")
                 text = f"{OURS}result{k}"
             texts.append(text)
+        for node, k in plan.numbers.items():
+            body.append(f"{OURS}number{k} = {texts[k]}")
+            driver.known[node] = f"{OURS}number{k}"
         made: dict[Any, str] = {}
         for k, view in plan.views.items():
             body += driver.view(view, texts, made)
