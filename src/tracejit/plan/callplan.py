@@ -10,6 +10,9 @@ from tracejit.ir.alias import View
 from tracejit.ir.node import Node
 from tracejit.plan.text import DrawText, Parameters, ResultText
 
+#: The attribute of a driver that holds whether its program has told that NumPy raises for values.
+TOLD = "told"
+
 
 @dataclass(frozen=True)
 class CallPlan:

@@ -32,7 +32,7 @@ from tracejit.lower.emit.accumulate import Accumulators
 from tracejit.lower.emit.emitting import FALSE, Emitting, refused, steps, unless
 from tracejit.lower.emit.expressions import loaded, stored
 from tracejit.lower.emit.regions import Regions
-from tracejit.lower.emit.values import DONE, MISSED
+from tracejit.lower.emit.values import DONE, MISSED, REFUSED
 from tracejit.lower.kernel.statements import (
     Assign,
     Binary,
@@ -193,7 +193,8 @@ class Emitter(Emitting):
         self.left = True
         if self.program.required is not None:
             condition = self.value(self.program.required, ())
-            self.path[-1].add(unless(condition, Return(MISSED)))
+            code = MISSED if self.program.decisions() else REFUSED
+            self.path[-1].add(unless(condition, Return(code)))
             del self.path[1:]
         if self.traps:
             self.body.body.insert(self.start, Assign("bad", FALSE))
@@ -427,13 +428,15 @@ class Emitter(Emitting):
         value = self.value(c.value, index if c.value.ndim else ())
         flat = self._flat_place(c)
         if flat is not None:
-            place = self._place(c, flat, dims.product(c.target.shape), checked[0], index)
+            place = self._place_of(c, flat, dims.product(c.target.shape), checked[0], index)
             for buffer in self.program.buffers[c.target]:
                 element = Element(self.flat(buffer.name, c.target.ndim), (place,))
                 self._put(c, value, element)
             return
         pairs = zip(c.positions, c.target.shape, checked, strict=True)
-        self.put_at(c, value, [self._place(c, node, n, check, index) for node, n, check in pairs])
+        self.put_at(
+            c, value, [self._place_of(c, node, n, check, index) for node, n, check in pairs]
+        )
 
     def _flat_place(self, c: Computation) -> Node | None:
         """The place in C order that a scatter takes apart, where memory lies so; else None."""
@@ -444,7 +447,7 @@ class Emitter(Emitting):
         alike = len(set(c.target.attr[1])) == 1
         return flat_place(c.positions, c.target.shape) if alike else None
 
-    def _place(self, c: Computation, node: Node, length: Dim, check: bool, index: Index) -> Expr:
+    def _place_of(self, c: Computation, node: Node, length: Dim, check: bool, index: Index) -> Expr:
         """The value of a position of a scatter, which is tested where that is to be."""
         place = self.value(node, index if node.ndim else ())
         if not check:
