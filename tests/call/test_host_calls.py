@@ -397,3 +397,42 @@ def test_a_segment_that_meets_arrays_late_is_compiled_then() -> None:
 
 def _line(f: Callable[..., Any]) -> int:
     return f.__code__.co_firstlineno
+
+
+def reported(x):
+    a = x * 2 + 1
+    text = f"{a[0]:.3f}"
+    b = np.sin(a) + a
+    text += f"{b[0]:.3f}"
+    c = (a * b).sum()
+    for k in range(2):
+        c = c + (b * k).sum()
+        text += f"{c:.3f}"
+        b = b * 1.5
+    return a + b + c, text
+
+
+def test_parts_of_parts_become_parts_side_by_side() -> None:
+    f = tracejit.function(reported, on_unsupported="warn")
+    x = np.linspace(0, 1, 5)
+    for k in range(3):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore" if not k else "error")
+            found, wanted = f(x), reported(x)
+        np.testing.assert_allclose(found[0], wanted[0], rtol=1e-14)
+        assert found[1] == wanted[1]
+    text = f.explain()
+    parts = [part.segment for _, part in f._segments.lines]
+    assert len(parts) == 6 and "divided" not in text
+    # What was compiled inside of a part is kept.
+    assert all(part.stats.traces == 1 and part._segments is None for part in parts)
+
+
+def test_what_is_pythons_is_explained() -> None:
+    f = tracejit.function(reported, on_unsupported="warn")
+    with pytest.warns(tracejit.UnsupportedWarning):
+        f(np.linspace(0, 1, 5))
+    first = reported.__code__.co_firstlineno
+    lines = [line for line in f.explain().splitlines() if "is Python's" in line]
+    reason = "the text of a traced array is asked for"
+    assert lines == [f"line {first + k} is Python's: {reason}" for k in (2, 4, 8)]

@@ -233,6 +233,31 @@ def test_the_entry_for_threads_comes_in_the_background(monkeypatch: pytest.Monke
     assert bits(*found) == bits(u) * 3
 
 
+def test_little_is_written_into_a_large_array(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What counts is what a program does, where that is known: a row of a large array is little."""
+    asked = []
+    serial = threads.Inside.__call__
+    monkeypatch.setattr(
+        threads.Inside, "__call__", lambda *args: asked.append(args[1]) or serial(*args)
+    )
+
+    def row(x, v):
+        x[0] = v
+        x[:, 1] = v
+
+    def rows(x, v):
+        x[1:] = v
+
+    few, many = tracejit.function(row), tracejit.function(rows)
+    for n in (10, 1000):
+        for f, plain in ((few, row), (many, rows)):
+            x, wanted = np.zeros((n, n)), np.zeros((n, n))
+            f(x, np.arange(n * 1.0))
+            plain(wanted, np.arange(n * 1.0))
+            assert bits(x) == bits(wanted)
+    assert len(asked) == 1 and 1e5 < asked[0] < 1e6
+
+
 def test_a_call_of_very_many_steps_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "available", lambda: 2)
     monkeypatch.setattr(threads, "HUGE_INSIDE", 1 << 23)

@@ -350,7 +350,25 @@ def require_positions(node: Node, i: Node, n: Dim, shape: tuple[Dim, ...]) -> No
         length = dim_node(n)
         low = call("greater_equal", at, call("negative", length))
         holds = call("logical_and", low, call("less", at, length))
-        _require(node, at, holds, shape)
+        _require(node, _read(node, at), holds, shape)
+
+
+def _read(node: Node, at: Node) -> Node:
+    """The operand of `node` that has all the positions `at`: spread along axes that are not empty.
+
+    So they are tested where they are read, and by no loop of their own.
+    """
+    for spread in node.args[1:]:
+        if spread.op is not ops.VIEW or spread.args[0] is not at:
+            continue
+        index = spread.attr[1]
+        axes = [axis for _, _, axis in index]
+        whole = all(start == 0 and by == 1 for start, by, _ in index) and None not in axes
+        if whole and all(spread.shape[k] is n for k, n in zip(axes, at.shape, strict=True)):
+            added = [n for k, n in enumerate(spread.shape) if k not in axes]
+            if not build.solver().is_in_region() and all(compared("greater", n, 0) for n in added):
+                return spread
+    return at
 
 
 def require_exponents(node: Node, exponent: Node) -> None:

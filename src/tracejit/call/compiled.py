@@ -51,3 +51,5 @@ class Compiled(Caller):
         self._signature: Any = None
         #: The parts of the function between what cannot be compiled: see `segments`.
         self._segments: Any = None
+        #: Those that it is one of.
+        self._within: Any = None

@@ -268,6 +268,8 @@ def divide(fn: Compiled, refusal: Refusal) -> None:
         plain = fn._segments.add_variables(refusal.variables)
     elif refusal.spot is not None:
         plain = fn._segments.add(refusal.spot, refusal.reason)
+        if plain is not None and fn._within is not None:
+            fn._within.tell(refusal.spot, refusal.reason, fn._segments)
     if plain is not None:
         fn._plain = plain
         refusal.divides = True

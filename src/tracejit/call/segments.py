@@ -39,8 +39,10 @@ class Segments:
         self.lines: list[tuple[tuple[int, int], _First]] = []
 
     def __str__(self) -> str:
-        """What became of the segments, for a person."""
-        shown = []
+        """What is Python's, and what became of the segments, for a person."""
+        shown = [f"line {p.line} is Python's: {self.places[p]}" for p in sorted(self.places)]
+        if self.foreign:
+            shown.append(f"Python's is what reads {', '.join(sorted(self.foreign))}")
         for (first, last), part in self.lines:
             lines = f"line {first}" if first == last else f"lines {first} to {last}"
             stats = part.segment.stats
@@ -62,6 +64,19 @@ class Segments:
             return None
         self.places[place] = reason
         return self._divided()
+
+    def tell(self, place: Place, reason: str, of: Segments) -> None:
+        """What has divided a segment further, into those `of` it, divides the function at once.
+
+        So the next call finds its parts side by side, and those that were compiled are kept.
+        """
+        for text, part in of.functions.items():
+            self.functions.setdefault(text, part)
+        plain = self.add(place, reason)
+        if plain is not None:
+            self._fn._plain = plain
+            if self._fn._within is not None:
+                self._fn._within.tell(place, reason, self)
 
     def add_variables(self, names: set[str]) -> Callable[..., Any] | None:
         """The function that leaves to Python, too, what reads these variables."""
@@ -94,6 +109,7 @@ class Segments:
             plain = _made(f, segment.code, cells)
             plain.__defaults__ = plain.__kwdefaults__ = None
             known = self.functions[segment.text] = fn._part(plain)
+            known._within = self
         return _First(known, cell)
 
     def hosted(self, f: Any) -> Any:

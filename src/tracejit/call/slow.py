@@ -31,6 +31,7 @@ from tracejit.call.retrace import (
     number_changed,
     promote_changed_numbers,
 )
+from tracejit.call.told import raised_as_told, run_refused
 from tracejit.call.traced import Overlapping, TraceResult, run_trace
 from tracejit.call.tracedpath import TracedPath, compile_path
 from tracejit.capture.capture import Capture
@@ -179,6 +180,9 @@ def _call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if not (fn._paths.write and description.overlaps):
                 shortcut.note(fn, refusal, description, mode)
             return refuse(fn, refusal, mode, args, kwargs)
+        result = raised_as_told(fn, known, mode, args, kwargs, key)
+        if result is not MISS:
+            return result
         path, result, new = fn._paths.settled(known, key, run, lambda: _new_path(fn, description))
     if path is None:
         if isinstance(new, TracedPath):
@@ -200,7 +204,7 @@ def _call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             ):
                 shortcut.note(fn, new, description, mode)
             count_refused(fn, key, new)
-            return run_plain(fn, new, mode, args, kwargs, key)
+            return run_refused(fn, known, new, mode, args, kwargs, key)
     assert path is not None
     _put_first(fn, path)
     return result
@@ -208,6 +212,7 @@ def _call(fn: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def _run(fn: Compiled, path: TracedPath, description: Description) -> Any:
     start = time.perf_counter()
+    path.told[0] = False
     result = description.call(path.driver)
     if config.debug >= 2 and result is not MISS:
         log(f"run {fn.__name__}: {(time.perf_counter() - start) * 1e6:.1f} µs")

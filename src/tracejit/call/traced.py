@@ -19,7 +19,7 @@ from tracejit.capture.capture import Capture
 from tracejit.errors import NotTraceable, take_refusal
 from tracejit.ir import alias, ops
 from tracejit.ir.graph import Graph
-from tracejit.ir.node import make
+from tracejit.ir.node import Node, make
 from tracejit.ir.stabilise import stabilised
 from tracejit.plan.memory import distinct
 from tracejit.plan.prologue import is_length
@@ -63,6 +63,8 @@ class TraceResult:
         self.leaves = leaves
         self.inputs: list[str] = []
         self.views: dict[int, alias.View] = {}
+        #: The numbers of views that are outputs.
+        self.numbers: dict[Node, int] = {}
         #: Containers of the caller's that the call changes: the result has their new contents too.
         self.changes: Changes | None = None
         #: Containers whose new values are the last outputs.
@@ -174,6 +176,9 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     outputs = [*(v.node for v in values), *bases]
     kinds = ["alias" if k in views else v.kind for k, v in enumerate(values)]
     kinds += ["array"] * (len(outputs) - len(kinds))
+    numbers = {d: len(outputs) + k for k, d in enumerate(alias.computed(views.values()))}
+    outputs += numbers
+    kinds += ["number"] * len(numbers)
     contents = [m.node for m in written]
     if fn.stabilise:
         stable = stabilised([*outputs, *contents])
@@ -190,7 +195,8 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     kinds += ["write"] * len(written)
     graph = capture.trace.graph([*outputs, *(s.node for s in changed)])
     program = TraceResult(graph, [*kinds, *("array" for _ in changed)], spec, texts)
-    program.inputs, program.views, program.changes = names, views, changes
+    program.inputs, program.changes = names, changes
+    program.views, program.numbers = views, numbers
     program.states = [s.container for s in changed]
     return program
 

@@ -15,7 +15,7 @@ from tracejit.call.traced import TraceResult
 from tracejit.capture.roots import Root
 from tracejit.config import config
 from tracejit.ir.graph import Graph
-from tracejit.plan.callplan import CallPlan, Runnable
+from tracejit.plan.callplan import TOLD, CallPlan, Runnable
 from tracejit.plan.prologue import length_text, result_text
 from tracejit.plan.structure import Tree
 from tracejit.trace.trace import Trace
@@ -29,6 +29,10 @@ class TracedPath(Path):
     ) -> None:
         super().__init__(key, graph, executable)
         self.driver = driver
+        #: Whether the program has told, since this was asked last, that NumPy raises for values.
+        self.told: list[bool] = getattr(driver, TOLD, [False])
+        #: Whether NumPy has raised whenever it told so; and the last time that it took no call.
+        self.is_trusted, self.has_raised = True, False
         self.device: str = key[3]
         self.names = trace.names
         self.texts: dict[str, tuple[Any, str]] = {}
@@ -85,6 +89,7 @@ def compile_path(
         ", ".join(f"{prologue.symbol(s, 's')}.lock" for s in locked),
         [draw.text(expressions, prologue.symbol) for draw in trace.draws],
         program.views,
+        program.numbers,
     )
     executable = executable_of(
         program.graph, trace, fn.stats, fn.__name__, plan.kinds, len(plan.states),

@@ -21,7 +21,7 @@ from tracejit.ir.host import calls_host
 from tracejit.ir.scalars import GIVEN
 from tracejit.lower.driver import OURS, Driver
 from tracejit.lower.kernel.verify import verify
-from tracejit.lower.program import has_loops, known_steps
+from tracejit.lower.program import has_loops, known_steps, known_work
 from tracejit.lower.target import Made, Source
 from tracejit.lower.writes import written
 from tracejit.native import team
@@ -128,11 +128,15 @@ class Inside:
 
     def __init__(self, compile: Compile, made: Made) -> None:
         self.compile, self.made = compile, made
+        own = None if made.program.controls else known_work(made.program)
         inputs = [node.shape for node in made.graph.inputs if made.layouts[node.attr[0]]]
         shapes = [*inputs, *(buffer.shape for buffer in made.source.buffers)]
-        #: A statement seldom has more to do than the arrays have elements, a few times.
-        self.works = [dims.product(shape) for shape in shapes if shape]
-        self.least = threads.LEAST_SHARED // USUAL
+        #: Where not all is known, a statement of a loop seldom has more to do than the arrays have
+        #: elements, a few times. (What writes a row of a large array has less.)
+        self.works = [dims.product(shape) for shape in shapes if shape] if own is None else [own]
+        #: The additions that one of these stands for.
+        self.each = USUAL if own is None else 1
+        self.least = threads.LEAST_SHARED // self.each
         self.inside = threads.Inside(made.entry, threads.Later(self._shared))
         #: How often it goes through its loops, as far as that is known before.
         self.steps = dims.add(1, known_steps(made.program))
@@ -141,6 +145,8 @@ class Inside:
         """The call of the entry whose loops threads share, where arrays are large."""
         driver.namespace[f"{OURS}inside"] = self.inside
         work = f"{OURS}work * ({driver.dim(self.steps)})"
+        if self.each < USUAL:
+            work = f"{work} // {USUAL // self.each}"
         return f"({OURS}inside({work}, {', '.join(arguments)}) if {much} else {call})"
 
     def _shared(self) -> Any:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tracejit.ir import build, dims, interpret, ops
 from tracejit.ir.dims import Dim
-from tracejit.ir.node import Node
+from tracejit.ir.node import Node, postorder
+from tracejit.ir.rewrite import length_over
 
 
 class Step:
@@ -77,14 +78,55 @@ def links(base: Node, path: Sequence[Step]) -> tuple[Link, ...]:
     return tuple(found)
 
 
-def evaluate(view: View, env: Mapping[str, Any], made: dict[Any, np.ndarray]) -> np.ndarray:
+#: What the numbers of a view may be made of that is known before the program runs.
+_BEFORE = (ops.INPUT, ops.DIM, ops.CONST, ops.POLY, ops.CAST)
+
+
+def computed(views: Iterable[View]) -> list[Node]:
+    """The numbers in `views` that the program tells, as they are before arrays are written."""
+    found: dict[Node, None] = {}
+    waiting = [d for view in views for link in view.links for d in _numbers(link)]
+    while waiting:
+        node = waiting.pop()
+        if all(_is_before(n) for n in postorder([node])):
+            continue
+        if node.op is ops.POLY:
+            waiting += node.args
+        else:
+            found[node] = None
+    return list(found)
+
+
+def _is_before(node: Node) -> bool:
+    return (node.op in _BEFORE or isinstance(node.op, ops.Elementwise)) and not node.ndim
+
+
+def _numbers(link: Link) -> Iterator[Node]:
+    """The numbers by which a link is taken."""
+    node, found = link.node, list[Any](link.step.lengths)
+    if node is not None:
+        found = list(node.shape)
+        found += slicing(node)[0] if node.op is ops.VIEW else []
+    for part in found:
+        each = part if isinstance(part, tuple) else (part,)
+        yield from (d for d in each if isinstance(d, Node))
+
+
+def evaluate(
+    view: View, env: Mapping[str, Any], made: dict[Any, np.ndarray], numbers: Mapping[Node, int]
+) -> np.ndarray:
     """The value of `view`, where the inputs are `env`.
 
-    `made` holds the outputs, by position, and what has been made of them and of inputs.
+    `made` holds the outputs, by position, and what has been made of them and of inputs; those at
+    `numbers` are numbers of views (see `computed`).
     """
+    told = {node: build.input(f".{k}", node.dtype, ()) for node, k in numbers.items()}
+    env = {**env, **{f".{k}": made[k] for k in numbers.values()}}
 
     def known(d: Dim) -> int:
-        return int(interpret.evaluate([d], env)[0]) if isinstance(d, Node) else d
+        if not isinstance(d, Node):
+            return d
+        return int(interpret.evaluate([dims.as_node(length_over(d, told))], env)[0])
 
     key: Any = view.base
     value = env[key] if isinstance(key, str) else made[key]

@@ -18,6 +18,8 @@ class Watcher:
 
     #: Lengths, and the equal ones that stand for them.
     substitutions: Mapping[Node, Dim] = MappingProxyType({})
+    #: What NumPy tests (see `require`).
+    requirements: Any = ()
 
     def answer(self, condition: Node, decides: bool = True) -> bool | None:
         """The answer to a scalar condition; None where only the values of arrays tell."""

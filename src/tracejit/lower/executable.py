@@ -18,6 +18,7 @@ from tracejit.ir.printer import to_text
 from tracejit.ir.simplify import simplify
 from tracejit.ir.verify import verify
 from tracejit.lower.driver import OURS, Driver
+from tracejit.lower.emit.values import REFUSED
 from tracejit.lower.kernel.verify import verify as verify_kernel
 from tracejit.lower.progress import progress
 from tracejit.lower.resident import ResidentDriver, constants_of, is_on_device, kept_by_host
@@ -26,7 +27,7 @@ from tracejit.lower.target import Made, Target
 from tracejit.lower.text import to_text as program_text
 from tracejit.lower.verify import verify as verify_program
 from tracejit.native.hostcalls import framed
-from tracejit.plan.callplan import CallPlan
+from tracejit.plan.callplan import TOLD, CallPlan
 from tracejit.plan.text import commit
 
 if TYPE_CHECKING:
@@ -116,7 +117,14 @@ class Executable:
         call = f"{OURS}entry({', '.join(arguments)})"
         if launch is not None:
             call = launch.call(driver, much, call, arguments)
-        body = [f"if {call}:", f"    return {OURS}miss"]
+        told = [False]
+        code, name = f"{OURS}code", f"{OURS}told"
+        body = [
+            f"{code} = {call}",
+            f"if {code}:",
+            f"    if {code} == {REFUSED}: {name}[0] = True",
+            f"    return {OURS}miss",
+        ]
         if self.emitted.late:
             late, names = f"{OURS}late", "".join(f"{OURS}{b.name}, " for b in self.emitted.late)
             body = [f"{late} = {call}", f"if {late} is None:", f"    return {OURS}miss"]
@@ -135,6 +143,9 @@ class Executable:
                 body.append(f"{OURS}result{k} = {text}")
                 text = f"{OURS}result{k}"
             texts.append(text)
+        for node, k in plan.numbers.items():
+            body.append(f"{OURS}number{k} = {texts[k]}")
+            driver.known[node] = f"{OURS}number{k}"
         made: dict[Any, str] = {}
         for k, view in plan.views.items():
             body += driver.view(view, texts, made)
@@ -158,8 +169,10 @@ class Executable:
             body.append(f"{OURS}result = {final}")
             final = f"{OURS}result"
         body += given_back
-        scope = {**plan.namespace, f"{OURS}entry": self.entry}
-        return driver.make(plan.parameters, plan.prologue, body, final, scope, plan.locks)
+        scope = {**plan.namespace, f"{OURS}entry": self.entry, name: told}
+        function = driver.make(plan.parameters, plan.prologue, body, final, scope, plan.locks)
+        setattr(function, TOLD, told)
+        return function
 
     def _begun(self, plan: CallPlan) -> Driver:
         """The driver of a plan, for where the program has its arrays."""

@@ -375,9 +375,19 @@ def _known(found: Iterable[Dim | None]) -> Dim:
     """The sum of the numbers that are known before anything is done."""
     total: Dim = 0
     for d in found:
-        if d is not None and all(n.op in _KNOWN for n in postorder([dims.as_node(d)])):
+        if d is not None and _is_known(d):
             total = dims.add(total, d)
     return total
+
+
+def _is_known(d: Dim) -> bool:
+    return all(n.op in _KNOWN for n in postorder([dims.as_node(d)]))
+
+
+def known_work(program: Program) -> Dim | None:
+    """What the items of a program have to do, in additions; None where only values tell."""
+    works = [work_of(item) for item in program.items]
+    return _known(works) if all(map(_is_known, works)) else None
 
 
 def has_loops(program: Program) -> bool:

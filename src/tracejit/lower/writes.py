@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from tracejit.ir import dims, ops
+from tracejit.ir.build import constant_value
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.ir.gufuncs import row_of
@@ -167,6 +168,33 @@ def place_of(position: Node) -> access.Entry | None:
     index = access.view_index(position, identity(position.ndim))
     assert isinstance(index, tuple) and isinstance(index[0], access.Entry)
     return index[0]
+
+
+def flat_place(positions: Sequence[Node], shape: Sequence[Dim]) -> Node | None:
+    """The place in C order of which `positions` are those along the axes; None where they are not.
+
+    A negative one counts from the end, and what lies outside is so along the first axis.
+    """
+    at, *rest = positions
+    for n, place in zip(shape[1:], rest, strict=True):
+        if place.op.name != "remainder" or not _is_length(place.args[1], n):
+            return None
+    for k, place in enumerate(rest):
+        number, n = place.args[0], shape[k + 1]
+        if (
+            at.op.name != "floor_divide"
+            or not _is_length(at.args[1], n)
+            or at.args[0] is not number
+        ):
+            return None
+        at = number
+    return at if rest else None
+
+
+def _is_length(node: Node, n: Dim) -> bool:
+    while node.op is ops.CAST and node.dtype.kind == node.args[0].dtype.kind == "i":
+        node = node.args[0]
+    return node is dims.as_node(n) or (node.op is ops.CONST and constant_value(node) == n)
 
 
 def may_refuse(graph: Graph) -> bool:

@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tracejit.ir.alias import View
+from tracejit.ir.node import Node
 from tracejit.plan.text import DrawText, Parameters, ResultText
+
+#: The attribute of a driver that holds whether its program has told that NumPy raises for values.
+TOLD = "told"
 
 
 @dataclass(frozen=True)
@@ -17,10 +21,11 @@ class CallPlan:
     `prologue` are the lines of guards, and `inputs` expressions for the graph's inputs, over the
     names in `namespace`. `result` gives the text of the result from those of the outputs; `kinds`
     says for each whether NumPy gives an "array", a "scalar", a "number", or an "alias", which is
-    made as `views` say; of what is "required" the entry gives a code alone, and a "write" is in the
-    caller's array. The last outputs become the values of the containers that `states` name, all at
-    once, after everything else has succeeded. `locks` are held for the whole call. `draws` are done
-    first. The call returns MISS where the arguments do not fit, or where what is required is false.
+    made as `views` say, whose `numbers` are outputs, at these places, where the program tells them;
+    of what is "required" the entry gives a code alone, and a "write" is in the caller's array. The
+    last outputs become the values of the containers that `states` name, all at once, after
+    everything else has succeeded. `locks` are held for the whole call. `draws` are done first. The
+    call returns MISS where the arguments do not fit, or where what is required is false.
     """
 
     parameters: Parameters
@@ -33,6 +38,7 @@ class CallPlan:
     locks: str = ""
     draws: Sequence[DrawText] = ()
     views: Mapping[int, View] = field(default_factory=dict)
+    numbers: Mapping[Node, int] = field(default_factory=dict)
 
 
 class Runnable(Protocol):

@@ -38,7 +38,7 @@ class Interpreted:
     def driver(self, plan: CallPlan) -> Callable[..., Any]:
         """The function of the plan, as of `Executable.driver`."""
         inputs, states, draws = plan.inputs, plan.states, plan.draws
-        self._kinds, self._views = plan.kinds, plan.views
+        self._kinds, self._views, self._numbers = plan.kinds, plan.views, plan.numbers
         outputs = [f"_tj_o{k}" for k in range(len(self.graph.outputs))]
         targets = {draw.target for draw in draws}
         known = _listed(["None" if i in targets else i for i in inputs])
@@ -131,7 +131,8 @@ class Interpreted:
         """The `outputs`, views made of inputs that have been written: a reshape may copy."""
         env = dict(zip(self._names, inputs, strict=True))
         made: dict[Any, Any] = dict(enumerate(outputs))
-        made |= {k: alias.evaluate(view, env, made) for k, view in self._views.items()}
+        for k, view in self._views.items():
+            made[k] = alias.evaluate(view, env, made, self._numbers)
         return [made[k] for k in range(len(outputs))]
 
 

@@ -20,6 +20,7 @@ from tracejit.ir import bits, build, dims, ops, scalars
 from tracejit.ir.alias import Step
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
+from tracejit.trace.requirements import tested_by
 
 Path = tuple[Step, ...]
 #: Numbers arrays in the order in which they are made.
@@ -142,8 +143,13 @@ class Memory:
                 "reshape a copy: x.copy().reshape(...)",
             )
         build.solver().wrote(self)
-        self.node = written(self.node, target.path, node) if target.path else node
-        target.node = node
+        through = through_reshapes(self.node, target.path, node)
+        if through is not None:
+            self.node, target.node = through, follow(target.path, through)
+            tested_by(build.solver().requirements, node, through)
+        else:
+            self.node = written(self.node, target.path, node) if target.path else node
+            target.node = node
         for handle in others:
             handle.node = follow(handle.path, self.node)
 
@@ -192,6 +198,39 @@ def written(base: Node, path: Path, node: Node) -> Node:
         return build.reshape(node, ())
     positions = [follow(path, _positions(base, k)) for k in range(base.ndim)]
     return build.scatter(base, node, positions, [False] * base.ndim, "set")
+
+
+def through_reshapes(base: Node, path: Path, node: Node) -> Node | None:
+    """`base` with the elements that `node` has put into a reshaped array; None for other nodes.
+
+    So a few elements are written where they lie, and not all that there are of the array.
+    """
+    if node.op is not ops.SCATTER or not path:
+        return None
+    views = [base]
+    for step in path:
+        if step.take is not None or isinstance(step.nodes, bits.Taken):
+            return None
+        views.append(step(views[-1]))
+    source, y, *places = node.args
+    checked = set(node.attr[1])
+    # Reshapes are merged: the last is one of the base.
+    reshaped = views[-1].op is ops.RESHAPE and views[-1].args[0] is base
+    if source is not views[-1] or not reshaped or len(checked) > 1 or base.ndim < 2:
+        return None
+    at = places[0]
+    if len(places) > 1:
+        if checked != {False}:  # a place counted from the end is one of its own axis
+            return None
+        for n, place in zip(source.shape[1:], places[1:], strict=True):
+            at = build.elementwise("multiply", at, dims.as_node(n))
+            at = build.elementwise("add", at, place)
+    found: list[Node] = []
+    for n in base.shape[:0:-1]:  # a negative place stays one of the first axis
+        found.append(build.elementwise("remainder", at, dims.as_node(n)))
+        at = build.elementwise("floor_divide", at, dims.as_node(n))
+    positions = [build.broadcast_to(p, y.shape) if y.ndim else p for p in (at, *reversed(found))]
+    return build.scatter(base, y, positions, [*checked] * base.ndim, node.attr[0])
 
 
 def _positions(base: Node, axis: int) -> Node:

@@ -8,7 +8,7 @@ gives a result.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tracejit.ir import build, ops
 from tracejit.ir.gufuncs import worked
@@ -25,6 +25,13 @@ class Requirement(NamedTuple):
     node: Node
     operand: Node
     holds: Node
+
+
+def tested_by(requirements: Any, node: Node, other: Node) -> None:
+    """Let what is required of the places of the scatter `node` be tested by one in its place."""
+    for k, r in enumerate(requirements):
+        if r.node is node and r.operand in node.args:
+            requirements[k] = r._replace(node=other, operand=other.args[2])
 
 
 def unread(requirements: Iterable[Requirement], outputs: Iterable[Node]) -> Node | None:
@@ -64,4 +71,7 @@ def _read_whole(node: Node) -> tuple[Node, ...]:
         return tuple(a for a in node.args if a.shape == node.shape)
     if isinstance(op, ops.Reduction):
         return node.args if op.name in _WHOLE else ()
+    if op is ops.SCATTER:  # the array as it was is copied, or has been written
+        base, y, *places = node.args
+        return base, y, *(p for p in places if p.shape == y.shape)
     return node.args[1:] if op is ops.GATHER else ()

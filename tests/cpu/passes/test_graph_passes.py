@@ -110,6 +110,10 @@ PRODUCTS: dict[str, tuple[Callable[[], tuple[Node, ...]], dict[str, str]]] = {
     "dot": (lambda: (build.matmul(row(V), column(E("exp", V))),), {}),
     "matrix_vector": (lambda: (build.matmul(M, column(V)),), {}),
     "vector_matrix": (lambda: (build.matmul(row(V), T),), {}),
+    "rows_with_rows": (
+        lambda: (build.matmul(build.expand_dims(M, (1,)), build.expand_dims(E("exp", M), (2,))),),
+        {},
+    ),
     "gradient": (lambda: (build.matmul(T, E("tanh", build.matmul(M, column(V)))),), {}),
     "fortran": (lambda: (build.matmul(row(W), M),), {"m": "F"}),
 }

@@ -23,6 +23,7 @@ import functools
 from collections.abc import Mapping, Sequence
 
 from tracejit.ir import build, dims, ops
+from tracejit.ir.dims import Dim
 from tracejit.ir.node import Node
 from tracejit.lower.access import FLAT, Dynamic, Entry, Index, read_for
 from tracejit.lower.buffers import name_memory
@@ -31,7 +32,7 @@ from tracejit.lower.emit.accumulate import Accumulators
 from tracejit.lower.emit.emitting import FALSE, Emitting, refused, steps, unless
 from tracejit.lower.emit.expressions import loaded, stored
 from tracejit.lower.emit.regions import Regions
-from tracejit.lower.emit.values import DONE, MISSED
+from tracejit.lower.emit.values import DONE, MISSED, REFUSED
 from tracejit.lower.kernel.statements import (
     Assign,
     Binary,
@@ -60,7 +61,7 @@ from tracejit.lower.program import (
     known_places,
     known_steps,
 )
-from tracejit.lower.writes import are_late, keeps_log, written
+from tracejit.lower.writes import are_late, flat_place, keeps_log, written
 
 
 class Emitter(Emitting):
@@ -192,7 +193,8 @@ class Emitter(Emitting):
         self.left = True
         if self.program.required is not None:
             condition = self.value(self.program.required, ())
-            self.path[-1].add(unless(condition, Return(MISSED)))
+            code = MISSED if self.program.decisions() else REFUSED
+            self.path[-1].add(unless(condition, Return(code)))
             del self.path[1:]
         if self.traps:
             self.body.body.insert(self.start, Assign("bad", FALSE))
@@ -424,31 +426,51 @@ class Emitter(Emitting):
         """Put an element where its positions say, or combine it with what is there."""
         _, checked = c.target.attr
         value = self.value(c.value, index if c.value.ndim else ())
-        places: list[Expr] = []
-        block, origin = self.path[-1], c.target.origin
-        for axis, (node, check) in enumerate(zip(c.positions, checked, strict=True)):
-            place = self.value(node, index if node.ndim else ())
-            if check:
-                length = self.dim(c.target.shape[axis])
-                self.trap(Call("outside", (place, length)), len(self.path) - 1)
-                wrapped = self.fresh("v")
-                block.assign(wrapped, Call("wrap", (place, length)), origin)
-                place = wrapped
-            places.append(place)
-        self.put_at(c, value, places)
+        flat = self._flat_place(c)
+        if flat is not None:
+            place = self._place_of(c, flat, dims.product(c.target.shape), checked[0], index)
+            for buffer in self.program.buffers[c.target]:
+                element = Element(self.flat(buffer.name, c.target.ndim), (place,))
+                self._put(c, value, element)
+            return
+        pairs = zip(c.positions, c.target.shape, checked, strict=True)
+        self.put_at(
+            c, value, [self._place_of(c, node, n, check, index) for node, n, check in pairs]
+        )
+
+    def _flat_place(self, c: Computation) -> Node | None:
+        """The place in C order that a scatter takes apart, where memory lies so; else None."""
+        for buffer in self.program.buffers[c.target]:
+            layout = self.program.layouts[buffer.home] if buffer.home else buffer.layout
+            if layout != "C" or buffer.axes != tuple(range(c.target.ndim)):
+                return None
+        alike = len(set(c.target.attr[1])) == 1
+        return flat_place(c.positions, c.target.shape) if alike else None
+
+    def _place_of(self, c: Computation, node: Node, length: Dim, check: bool, index: Index) -> Expr:
+        """The value of a position of a scatter, which is tested where that is to be."""
+        place = self.value(node, index if node.ndim else ())
+        if not check:
+            return place
+        n = self.dim(length)
+        self.trap(Call("outside", (place, n)), len(self.path) - 1)
+        wrapped = self.fresh("v")
+        self.path[-1].assign(wrapped, Call("wrap", (place, n)), c.target.origin)
+        return wrapped
 
     def put_at(self, c: Computation, value: Expr, places: list[Expr]) -> None:
         """Store an element of a scatter at its place in the target, by the scatter's mode."""
-        mode, block, origin = c.target.attr[0], self.path[-1], c.target.origin
         for buffer in self.program.buffers[c.target]:
             at = [places[k] for k in buffer.axes]
             if buffer.layout == "F":
                 at.reverse()
-            element, dtype, new = self.placed(buffer.name, tuple(at)), c.target.dtype, value
-            if mode != "set":
-                row = ops.ELEMENTWISE[mode]
-                new = self.accumulators.apply(row, c, loaded(element, dtype), value)
-            block.add(Store(element, stored(new, dtype), origin))
+            self._put(c, value, self.placed(buffer.name, tuple(at)))
+
+    def _put(self, c: Computation, value: Expr, element: Element) -> None:
+        mode, dtype, new = c.target.attr[0], c.target.dtype, value
+        if mode != "set":
+            new = self.accumulators.apply(ops.ELEMENTWISE[mode], c, loaded(element, dtype), value)
+        self.path[-1].add(Store(element, stored(new, dtype), c.target.origin))
 
 
 def _assigns(item: Loop | Computation) -> bool:

@@ -17,7 +17,7 @@ from tracejit.lower.placement import is_transpose
 
 
 def products_as_sums(graph: Graph, layouts: Mapping[str, str]) -> Graph:
-    """`graph` with sums for products of two vectors, and of a matrix and a vector.
+    """`graph` with sums for products of two vectors, also many, and of a matrix and a vector.
 
     Guarantees: of matrices only those of float32 or float64 are replaced, where one axis of the
     result is known to have length 1, and neither the other one nor the one summed over is. What
@@ -40,7 +40,7 @@ def products_as_sums(graph: Graph, layouts: Mapping[str, str]) -> Graph:
 
 
 def _is_of_vectors(node: Node) -> bool:
-    if node.op is not ops.MATMUL or node.shape != (1, 1):
+    if node.op is not ops.MATMUL or node.shape[-2:] != (1, 1):
         return False
     return node.dtype.kind in "iufc" and node.dtype.char != "e"
 
@@ -64,15 +64,17 @@ def _reads(node: Node, layouts: Mapping[str, str]) -> tuple[Node, bool]:
 
 def _sum(node: Node) -> Node:
     a, b = node.args
-    rows, columns = node.shape
-    length = a.shape[1]
+    rows, columns = node.shape[-2:]
+    length = a.shape[-1]
     shape: tuple[Dim, ...]
     kept: tuple[int, ...]
     if rows == columns == 1:
-        shape, summed, kept = (length,), 0, ()
+        summed = node.ndim - 2
+        shape, kept = (*node.shape[:summed], length), tuple(range(summed))
+        stack: tuple[build.Index, ...] = tuple((0, 1, k) for k in kept)
         factors = (
-            build.view(a, shape, ((0, 0, None), (0, 1, 0))),
-            build.view(b, shape, ((0, 1, 0), (0, 0, None))),
+            build.view(a, shape, (*stack, (0, 0, None), (0, 1, summed))),
+            build.view(b, shape, (*stack, (0, 1, summed), (0, 0, None))),
         )
     elif columns == 1:
         shape, summed, kept = (rows, length), 1, (0,)
