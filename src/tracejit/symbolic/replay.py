@@ -95,7 +95,10 @@ def run(node: Apply, operands: list[Any], env: dict[Variable, Any]) -> None:
     try:
         result = OPS[node.op].evaluate(node.attr, *operands)
     except Exception as error:
-        error.__tracejit_apply__ = node  # type: ignore[attr-defined]
+        if (
+            getattr(error, "__tracejit_apply__", None) is None
+        ):  # else a step of a loop has raised it
+            error.__tracejit_apply__ = node  # type: ignore[attr-defined]
         raise
     results = result if isinstance(result, (tuple, list)) else (result,)
     for v, r in zip(node.outputs, results, strict=False):

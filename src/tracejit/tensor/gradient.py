@@ -15,7 +15,7 @@ from tracejit.ir.node import Node
 from tracejit.symbolic.convert import as_tensor_variable, constant
 from tracejit.symbolic.graph import Apply, Constant, Variable, toposort
 from tracejit.symbolic.infer import apply
-from tracejit.symbolic.opcodes import node_of, opcode
+from tracejit.symbolic.opcodes import OPS, node_of, opcode
 from tracejit.symbolic.rebuild import clone
 from tracejit.symbolic.type import TensorType
 from tracejit.tensor import creation
@@ -145,6 +145,11 @@ def connected(outputs: Sequence[Variable], stopped: Iterable[Variable] = ()) -> 
         if not through:
             continue
         if node.op == "numpy" and node.attr[0] in ("argmax", "argmin", "nonzero", "argsort"):
+            continue
+        if (connection := OPS[node.op].connection) is not None:
+            given = {v.index: reached[v] for v in through}
+            for k, why in connection(node.attr, given).items():
+                reached[node.inputs[k]] = reached.get(node.inputs[k]) or why
             continue
         inherited = next((reached[v] for v in through if reached[v]), "")
         for k, v in enumerate(node.inputs[: _CUT.get(node.op, len(node.inputs))]):
