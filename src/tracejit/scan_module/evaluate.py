@@ -194,7 +194,7 @@ def _part(s: Node, first: Dim, count: Dim) -> Node:
 class _Loop:
     """The regions of a loop."""
 
-    def __init__(self, step: Step, trace: Trace, captures: list[Tracer]) -> None:
+    def __init__(self, step: Step, trace: Any, captures: list[Tracer]) -> None:
         self.step, self.trace, self.captures = step, trace, captures
 
     def states(self, carried: Sequence[Node]) -> Sequence[Node]:

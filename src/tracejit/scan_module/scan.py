@@ -225,7 +225,7 @@ def _output(given: Any) -> _Output:
     taps = taps or [-1]
     if any(k >= 0 for k in taps):
         raise ValueError("Can not use future taps of outputs", given)
-    x = given["initial"]
+    x: Any = given["initial"]
     x = x if isinstance(x, Variable) else as_tensor_variable(x)
     if taps == [-1]:
         return _Output(taps, [x], [_placeholder(x, x.name, -1, x)])
@@ -283,8 +283,10 @@ class _Inner:
         pairs = list(updates.items())
         roots = [*wanted, *(v for _, v in pairs if isinstance(v, Variable))]
         free = [v for v in leaves(roots, given) if not isinstance(v, (SharedVariable, Constant))]
-        threaded = thread_state(dict.fromkeys([*given, *free]), wanted, pairs, {})
-        self.states = {s: s.type(s.name and f"{s.name}_copy") for s, _ in threaded.updates}
+        threaded = thread_state([*given, *free], wanted, pairs, {})
+        self.states: dict[Any, Any] = {
+            s: s.type(s.name and f"{s.name}_copy") for s, _ in threaded.updates
+        }
         new = clone([*threaded.outputs, *(v for _, v in threaded.updates)], self.states)
         self.outputs, self.updates = new[: len(found)], new[len(wanted) :]
         self.until = new[len(found)] if condition is not None else None
