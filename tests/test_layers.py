@@ -29,7 +29,7 @@ call
 cuda
 symbolic transform
 tensor testing
-updates
+updates ifelse
 scan_module gof gradient printing sandbox api
 compile script
 __init__

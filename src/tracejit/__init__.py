@@ -72,8 +72,8 @@ _SYMBOLIC = {
 #: What is for GPUs.
 _DEVICE = ("device_info", "synchronize", "to_device")
 _MODULES = (
-    "compile", "gof", "gradient", "printing", "sandbox", "scan_module", "tensor", "testing",
-    "updates",
+    "compile", "gof", "gradient", "ifelse", "printing", "sandbox", "scan_module", "tensor",
+    "testing", "updates",
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ MODULES = {
     "theano.gof": "tracejit.gof",
     "theano.gradient": "tracejit.gradient",
     "theano.gof.graph": "tracejit.gof",
+    "theano.ifelse": "tracejit.ifelse",
     "theano.printing": "tracejit.printing",
     "theano.sandbox": "tracejit.sandbox",
     "theano.sandbox.cuda": "tracejit.sandbox.cuda",
@@ -52,7 +53,6 @@ MODULES = {
 _CONV = "scipy.signal computes convolutions outside of the graph"
 #: Names of Theano's that are not there: what they are, and what to use.
 MISSING = {
-    "ifelse": ("a lazy choice", "T.switch, which computes both sides"),
     "signal": ("pooling and convolution", _CONV),
     "conv": ("convolutions", _CONV),
     "conv2d": ("a convolution", _CONV),
