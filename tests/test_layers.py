@@ -29,7 +29,8 @@ call
 cuda
 symbolic transform
 tensor testing
-gof gradient printing sandbox api
+updates ifelse
+scan_module gof gradient printing sandbox api
 compile script
 __init__
 demo

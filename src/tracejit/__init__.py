@@ -35,6 +35,7 @@ _SYMBOLIC = {
     "In": "symbolic.io",
     "MRG_RandomStreams": "sandbox.rng_mrg",
     "MissingInputError": "symbolic.state",
+    "OrderedUpdates": "updates",
     "Out": "symbolic.io",
     "Param": "symbolic.io",
     "CURAND_RandomStreams": "tensor.philox_randomstreams",
@@ -56,6 +57,11 @@ _SYMBOLIC = {
     "vjp": "gradient",
     "install_as_theano": "theano.names",
     "Variable": "tensor",
+    "foldl": "scan_module",
+    "foldr": "scan_module",
+    "map": "scan_module",
+    "reduce": "scan_module",
+    "scan": "scan_module",
     "auto": "script.auto",
     "pp": "printing",
     "pure": "transform.pure",
@@ -67,7 +73,10 @@ _SYMBOLIC = {
 }
 #: What is for GPUs.
 _DEVICE = ("device_info", "synchronize", "to_device")
-_MODULES = ("compile", "gof", "gradient", "printing", "sandbox", "tensor", "testing")
+_MODULES = (
+    "compile", "gof", "gradient", "ifelse", "printing", "sandbox", "scan_module", "tensor",
+    "testing", "updates",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -95,6 +104,7 @@ __all__ = [
     "In",
     "MRG_RandomStreams",
     "MissingInputError",
+    "OrderedUpdates",
     "Out",
     "Param",
     "PhiloxRandomStreams",
@@ -111,6 +121,8 @@ __all__ = [
     "config",
     "custom_gradient",
     "device_info",
+    "foldl",
+    "foldr",
     "function",
     "grad",
     "hessian",
@@ -118,8 +130,11 @@ __all__ = [
     "jacobian",
     "jvp",
     "load",
+    "map",
     "pure",
+    "reduce",
     "save",
+    "scan",
     "shared",
     "synchronize",
     "to_device",

@@ -68,7 +68,9 @@ class _Cancel(Rewriter):
     def _inverse(self, node: Node) -> Node | None:
         """``f(g(u))`` is ``u`` where `f` undoes `g`, and nan where `g` has no value."""
         inner = node.args[0]
-        if inner in self.opaque or not inner.args or inner.args[0].dtype != node.dtype:
+        if inner in self.opaque or not inner.args or inner.args[0].several is not None:
+            return None
+        if inner.args[0].dtype != node.dtype:
             return None
         u, pair = inner.args[0], (node.op.name, inner.op.name)
         if pair in _SIZES:

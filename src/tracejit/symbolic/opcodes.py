@@ -29,21 +29,29 @@ class Opcode:
     """`evaluate(attr, *values)` gives the value, or a tuple of `outputs` values.
 
     `types(attr, inputs)` gives the outputs' types where they are not to be inferred.
+    `connection(attr, reached)` gives the positions of the operands that have a gradient where the
+    outputs at the keys of `reached` have one; the values say why one is not defined, or "". Without
+    it all operands have. `sides(attr)` gives the positions of groups of operands, the last ones, of
+    which one is computed: in their place `evaluate` gets a function of no arguments for each.
     """
 
     evaluate: Callable[..., Any]
     types: Callable[..., list[Any]] | None = None
+    connection: Callable[..., dict[int, str]] | None = None
+    sides: Callable[..., tuple[range, ...]] | None = None
 
 
 OPS: dict[str, Opcode] = {}
 
 
-def opcode(name: str, types: Any = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def opcode(
+    name: str, types: Any = None, connection: Any = None, sides: Any = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare the implementation of op `name`."""
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
         assert name not in OPS
-        OPS[name] = Opcode(function, types)
+        OPS[name] = Opcode(function, types, connection, sides)
         return function
 
     return declare

@@ -94,6 +94,9 @@ def located(error: Exception) -> Exception:
         hint = hint_for(error)
         if apply.opcode == "elemwise":
             hint = "axes broadcast only where their type says so: see T.addbroadcast"
-        return ShapeError(message(str(error), apply.origin, f"in {apply.label()}", shapes, hint))
+        found = ShapeError(message(str(error), apply.origin, f"in {apply.label()}", shapes, hint))
+        for note in getattr(error, "__notes__", ()):
+            found.add_note(note)
+        return found
     error.add_note(message("", apply.origin, f"in {apply.label()}").strip("\n"))
     return error

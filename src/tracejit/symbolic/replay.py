@@ -11,7 +11,7 @@ from tracejit.ir import build, dims
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Check
 from tracejit.ir.node import Origin
-from tracejit.symbolic.graph import Apply, Constant, Variable, toposort
+from tracejit.symbolic.graph import Apply, Constant, Variable, leaves, toposort
 from tracejit.symbolic.opcodes import OPS
 from tracejit.symbolic.type import TensorType
 from tracejit.trace.trace import Trace, condition, scalar_text
@@ -87,11 +87,17 @@ def replay(
         return env[v]
 
     order = toposort(outputs, env)
-    last = _last_uses(order, outputs) if trace is None else {}
+    late = sides_of(order, outputs)
+    last = _last_uses(order, outputs, late) if trace is None else {}
     for node in order:
+        if node in late:
+            continue
         if trace is not None:
             trace.place = node.origin
-        run(node, [value(v) for v in node.inputs], env)
+        groups = _groups(node)
+        plain = node.inputs[: groups[0].start] if groups else node.inputs
+        sides = [Side(node.inputs[g.start : g.stop], env, trace) for g in groups]
+        _run(node, [*map(value, plain), *sides], env)
         for v in last.get(node, ()):
             env.pop(v, None)
     return [value(v) for v in outputs]
@@ -99,10 +105,22 @@ def replay(
 
 def run(node: Apply, operands: list[Any], env: dict[Variable, Any]) -> None:
     """Evaluate one application into `env`."""
+    groups = _groups(node)
+    if groups:
+        known = dict(zip(node.inputs, operands, strict=True))
+        sides = [Side(node.inputs[g.start : g.stop], known, None) for g in groups]
+        operands = [*operands[: groups[0].start], *sides]
+    _run(node, operands, env)
+
+
+def _run(node: Apply, operands: list[Any], env: dict[Variable, Any]) -> None:
     try:
         result = OPS[node.opcode].evaluate(node.attr, *operands)
     except Exception as error:
-        error.__tracejit_apply__ = node  # type: ignore[attr-defined]
+        if (
+            getattr(error, "__tracejit_apply__", None) is None
+        ):  # else a step of a loop has raised it
+            error.__tracejit_apply__ = node  # type: ignore[attr-defined]
         raise
     results = result if isinstance(result, (tuple, list)) else (result,)
     for v, r in zip(node.outputs, results, strict=False):
@@ -110,13 +128,67 @@ def run(node: Apply, operands: list[Any], env: dict[Variable, Any]) -> None:
         env[v] = np.asarray(r, v.type.numpy_dtype) if is_array else r
 
 
-def _last_uses(order: Sequence[Apply], outputs: Sequence[Variable]) -> dict[Apply, list[Variable]]:
-    """For each application the variables that nothing after it reads: they need not be kept."""
-    last: dict[Variable, Apply] = {}
+# Sides ------------------------------------------------------------------------------------------
+
+
+def _groups(node: Apply) -> tuple[range, ...]:
+    sides = OPS[node.opcode].sides
+    return () if sides is None else sides(node.attr)
+
+
+class Side:
+    """Operands of an application that are computed when this is called, of what is in `env`."""
+
+    def __init__(
+        self, variables: Sequence[Variable], env: dict[Variable, Any], trace: SymbolicTrace | None
+    ) -> None:
+        self.variables, self.env, self.trace = variables, env, trace
+
+    def __call__(self) -> list[Any]:
+        return replay(self.variables, self.env, self.trace)
+
+    def around(self) -> list[Any]:
+        """The values that are known already, and are read."""
+        return [self.env[v] for v in leaves(self.variables, self.env) if v in self.env]
+
+
+def sides_of(order: Sequence[Apply], outputs: Sequence[Variable]) -> dict[Apply, Apply]:
+    """The applications that only one side of another one reads, and that one."""
+    found: dict[Apply, Apply] = {}
+    if not any(OPS[node.opcode].sides for node in order):
+        return found
+    users: dict[Variable, list[tuple[Apply, int]]] = {}
     for node in order:
+        for k, v in enumerate(node.inputs):
+            users.setdefault(v, []).append((node, k))
+    kept = set(outputs)
+    for place, node in reversed(list(enumerate(order))):
+        for group in () if node in found else _groups(node):
+            own: set[Apply] = set()
+            for inner in reversed(order[:place]):
+                uses = [use for v in inner.outputs for use in users.get(v, ())]
+                if not kept.isdisjoint(inner.outputs) or not uses:
+                    continue
+                if all(u in own or (u is node and k in group) for u, k in uses):
+                    own.add(inner)
+            found |= dict.fromkeys(own, node)
+    return found
+
+
+def _last_uses(
+    order: Sequence[Apply], outputs: Sequence[Variable], late: Mapping[Apply, Apply]
+) -> dict[Apply, list[Variable]]:
+    """For each application the variables that nothing after it reads: they need not be kept.
+
+    What is `late` reads them with the application that it is a side of.
+    """
+    last: dict[Variable, Apply] = {}
+    place = {node: k for k, node in enumerate(order)}
+    for node in order:
+        user = late.get(node, node)
         for v in node.inputs:
-            if v.owner is not None:
-                last[v] = node
+            if v.owner is not None and (v not in last or place[last[v]] < place[user]):
+                last[v] = user
     kept = set(outputs)
     found: dict[Apply, list[Variable]] = {}
     for v, node in last.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from tracejit.ir.node import Node
 from tracejit.symbolic.convert import as_tensor_variable, constant
 from tracejit.symbolic.graph import Apply, Constant, Variable, toposort
 from tracejit.symbolic.infer import apply
-from tracejit.symbolic.opcodes import node_of, opcode
-from tracejit.symbolic.performing import connection, terms
+from tracejit.symbolic.opcodes import OPS, node_of, opcode
+from tracejit.symbolic.performing import Template, connection, terms
 from tracejit.symbolic.rebuild import clone
 from tracejit.symbolic.type import TensorType
 from tracejit.tensor import creation
@@ -155,34 +156,36 @@ def connected(outputs: Sequence[Variable], stopped: Iterable[Variable] = ()) -> 
             continue
         if node.opcode == "numpy" and node.attr[0] in ("argmax", "argmin", "nonzero", "argsort"):
             continue
-        inherited = next((reached[v] for v in through if reached[v]), "")
-        if node.opcode == "op":
-            _through_op(node, through, inherited, reached)
+        if (through_op := OPS[node.opcode].connection) is not None:
+            given = {v.index: reached[v] for v in through}
+            for k, why in through_op(node.attr, given).items():
+                reached[node.inputs[k]] = reached.get(node.inputs[k]) or why
             continue
+        inherited = next((reached[v] for v in through if reached[v]), "")
         for k, v in enumerate(node.inputs[: _CUT.get(node.opcode, len(node.inputs))]):
             why = inherited or _undefined(node, k)
             reached[v] = reached.get(v) or why
     return reached
 
 
-def _through_op(
-    node: Apply, through: Sequence[Variable], inherited: str, reached: dict[Variable, str]
-) -> None:
+def _through_op(attr: Template, given: Mapping[int, str]) -> dict[int, str]:
     """What a user's op says of the gradients of its inputs."""
-    pattern = connection(node.attr)
-    rows = [k for k, v in enumerate(node.outputs) if v in through]
-    found = None
-    for k, v in enumerate(node.inputs):
-        if not any(pattern[k][j] for j in rows):
+    pattern = connection(attr)
+    inherited = next((why for why in given.values() if why), "")
+    found: dict[int, str] = {}
+    said = None
+    for k, row in enumerate(pattern):
+        if not any(row[j] for j in given):
             continue
-        if found is None:
-            found = terms(node.attr, [creation.zeros_like(y) for y in node.attr.outputs])
-        if isinstance(found[k], DisconnectedType):
-            continue
-        why = inherited
-        if isinstance(found[k], NullType):
-            why = why or f"{found[k].why_null}{_place(node)}"
-        reached[v] = reached.get(v) or why
+        if said is None:
+            said = terms(attr, [creation.zeros_like(y) for y in attr.outputs])
+        if not isinstance(said[k], DisconnectedType):
+            null = said[k].why_null if isinstance(said[k], NullType) else ""
+            found[k] = inherited or null
+    return found
+
+
+OPS["op"] = replace(OPS["op"], connection=_through_op)
 
 
 def _undefined(node: Apply, operand: int) -> str:

@@ -288,7 +288,8 @@ def _subtensor(node: Apply) -> OpView:
     return (AdvancedSubtensor1 if single else AdvancedSubtensor)(node)
 
 
-_MADE: dict[str, Callable[[Apply], OpView]] = {
+#: What shows the op of an application, by its opcode.
+VIEWS: dict[str, Callable[[Apply], OpView]] = {
     "subtensor": _subtensor,
     "reduce": lambda node: _REDUCTIONS.get(node.attr[0], CAReduce)(node),
     "numpy": lambda node: _FUNCTIONS.get(node.attr[0], NumPyOp)(node),
@@ -301,7 +302,7 @@ def op_of(node: Apply) -> Any:
     """The op of an application: a user's own, or a view of one of the table's."""
     if node.opcode == "op":
         return node.attr.op
-    return _MADE.get(node.opcode, TableOp)(node)
+    return VIEWS.get(node.opcode, TableOp)(node)
 
 
 graph.op_of = op_of

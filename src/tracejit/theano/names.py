@@ -26,11 +26,16 @@ MODULES = {
     "theano.gof.graph": "tracejit.gof",
     "theano.gof.op": "tracejit.gof.op",
     "theano.compile.ops": "tracejit.compile",
+    "theano.ifelse": "tracejit.ifelse",
     "theano.printing": "tracejit.printing",
     "theano.sandbox": "tracejit.sandbox",
     "theano.sandbox.cuda": "tracejit.sandbox.cuda",
     "theano.sandbox.cuda.rng_curand": "tracejit.sandbox.cuda.rng_curand",
     "theano.sandbox.rng_mrg": "tracejit.sandbox.rng_mrg",
+    "theano.scan_module": "tracejit.scan_module",
+    "theano.scan_module.scan_op": "tracejit.scan_module.scan_op",
+    "theano.scan_module.scan_utils": "tracejit.scan_module.scan_utils",
+    "theano.scan_module.scan_views": "tracejit.scan_module.scan_views",
     "theano.tensor": "tracejit.tensor",
     "theano.tensor.basic": "tracejit.tensor",
     "theano.tensor.extra_ops": "tracejit.tensor.extra_ops",
@@ -44,18 +49,12 @@ MODULES = {
     "theano.tensor.subtensor": "tracejit.tensor.subtensor",
     "theano.tensor.type": "tracejit.symbolic.type",
     "theano.tensor.var": "tracejit.symbolic.variables",
+    "theano.updates": "tracejit.updates",
 }
 
 _CONV = "scipy.signal computes convolutions outside of the graph"
 #: Names of Theano's that are not there: what they are, and what to use.
 MISSING = {
-    "scan": ("a loop over symbolic arrays", "whole-array operations, or unroll it in Python"),
-    "scan_module": ("loops over symbolic arrays", "whole-array operations"),
-    "map": ("a loop over symbolic arrays", "whole-array operations"),
-    "reduce": ("a loop over symbolic arrays", "T.sum, T.prod, T.max and their like"),
-    "foldl": ("a loop over symbolic arrays", "whole-array operations"),
-    "foldr": ("a loop over symbolic arrays", "whole-array operations"),
-    "ifelse": ("a lazy choice", "T.switch, which computes both sides"),
     "signal": ("pooling and convolution", _CONV),
     "conv": ("convolutions", _CONV),
     "conv2d": ("a convolution", _CONV),

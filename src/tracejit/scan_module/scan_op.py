@@ -1,0 +1,20 @@
+"""The op that loops are, as programs ask for it."""
+
+from __future__ import annotations
+
+from tracejit.tensor.opviews import VIEWS, OpView
+
+
+class Scan(OpView):
+    """The op of what a loop computes: ``isinstance(variable.owner.op, Scan)``.
+
+    >>> import tracejit, tracejit.tensor as T
+    >>> doubled, _ = tracejit.map(lambda v: 2 * v, T.dvector())
+    >>> isinstance(doubled.owner.op, Scan)
+    True
+    """
+
+
+VIEWS["scan"] = Scan
+
+__all__ = ["Scan"]
