@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.capture import made  # noqa: F401 — which fills the tables
 from tracejit.capture.namespace import replacement
 from tracejit.errors import ShapeError
 from tracejit.ir import build, dims, ops
