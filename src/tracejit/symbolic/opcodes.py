@@ -14,11 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.arrays import late
+from tracejit.arrays.common import condition
 from tracejit.capture import made  # noqa: F401 — which fills the tables
 from tracejit.capture.namespace import replacement
 from tracejit.errors import ShapeError
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node, make
+from tracejit.trace.equality import LateLength
 from tracejit.trace.tracer import Tracer, number, view_of
 
 #: NumPy as a traced function sees it: creation functions take traced lengths.
@@ -116,17 +119,40 @@ def _common_shape(nodes: list[Node], patterns: Any) -> tuple[dims.Dim, ...]:
         length = nodes[full[0]].shape[axis]
         for k in full[1:]:
             other = nodes[k].shape[axis]
-            if not solver.equal(length, other):
+            same = _agree(length, other)
+            if same is None and solver.value(length) is None:
+                length = other  # which may be known, as it is not by an array's content
+            elif same is False:
                 raise _mismatch(full[0], k, axis, solver.value(length), solver.value(other))
         shape.append(length)
     return tuple(shape)
 
 
+def _agree(a: dims.Dim, b: dims.Dim) -> bool | None:
+    """Whether lengths are equal; None where only a call's arrays tell."""
+    try:
+        return build.solver().equal(a, b)
+    except LateLength as refusal:
+        refusal.forget()
+        return None
+
+
 def _stretched(node: Node, pattern: tuple[bool, ...], shape: tuple[dims.Dim, ...]) -> Node:
+    """An operand in the shape of the result: what has another length ends the call."""
     if not node.ndim or node.shape == shape:
         return node
-    index = tuple((0, 0, None) if b else (0, 1, k) for k, b in enumerate(pattern))
-    return build.view(node, shape, index)
+    index: list[build.Index] = []
+    for k, (b, have, want) in enumerate(zip(pattern, node.shape, shape, strict=True)):
+        if b:
+            index.append((0, 0, None))
+        elif have is want or _agree(have, want) is not None:
+            index.append((0, 1, k))
+        else:
+            same = condition("equal", have, want)
+            start = late.given(dims.as_node(0), [same])
+            build.solver().noted(start, 1, [start, dims.sub(0, start)])
+            index.append((start, 1, k))
+    return build.view(node, shape, tuple(index))
 
 
 # Shapes ----------------------------------------------------------------------------------------

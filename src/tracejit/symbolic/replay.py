@@ -42,12 +42,6 @@ class SymbolicTrace(Trace):
             self._arrays[id(value)] = value, variable
         return variable
 
-    def late_equal(self, a: Dim, b: Dim) -> bool:
-        """That they are is required: NumPy decides what comes of others, mostly an error."""
-        test = condition("equal", a, b)
-        self.require(test, test.args[0], test)
-        return True
-
     def _ones(self) -> list[Check]:
         """Only axes that broadcast must have length 1."""
         checks = []
