@@ -257,7 +257,7 @@ class Squared(tracejit.Op):
     """Squares of a vector."""
 
     __props__ = ()
-    itypes, otypes = [T.dvector], [T.dvector]  # noqa: RUF012
+    itypes, otypes = [T.dvector], [T.dvector]
 
     def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
         output_storage[0][0] = inputs[0] ** 2
