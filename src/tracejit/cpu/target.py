@@ -21,6 +21,7 @@ from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.passes.chunks import mark_chunks
 from tracejit.lower.passes.masks import through_masks
+from tracejit.lower.passes.parts import parts_joined
 from tracejit.lower.passes.products import products_as_sums
 from tracejit.lower.passes.tiles import tile
 from tracejit.lower.program import Program
@@ -36,7 +37,13 @@ class CPU:
     costs = Costs()
     residence = None
     passes = Passes(
-        graph=(positions_of_columns, extremes_of_numbers, products_as_sums, through_masks),
+        graph=(
+            parts_joined,
+            positions_of_columns,
+            extremes_of_numbers,
+            products_as_sums,
+            through_masks,
+        ),
         placed=(tile, jam, draw_in_loops),
         stored=(mark_chunks, mark_streams),
     )
