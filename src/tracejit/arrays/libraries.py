@@ -16,7 +16,7 @@ _TABLES: dict[str, dict[str, Callable[..., Any]]] = {
     "scipy.fft": FFT,
 }
 #: Functions in C, which SciPy's own Python code calls.
-_IN_C: dict[str, dict[str, Callable[..., Any]]] = {
+IN_C: dict[str, dict[str, Callable[..., Any]]] = {
     "scipy.ndimage._nd_image": NDIMAGE,
     "scipy.ndimage._rank_filter_1d": RANKS,
 }
@@ -27,5 +27,5 @@ def library_function(function: Any) -> Callable[..., Any] | None:
     module = getattr(function, "__module__", None)
     if not isinstance(module, str):
         return None
-    table = _IN_C.get(module) or _TABLES.get(".".join(module.split(".")[:2]), {})
+    table = IN_C.get(module) or _TABLES.get(".".join(module.split(".")[:2]), {})
     return table.get(getattr(function, "__name__", ""))
