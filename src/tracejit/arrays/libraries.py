@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tracejit.arrays import cosines, scipymatrices  # noqa: F401, which fill FFT and LINALG
 from tracejit.arrays.ndimage import NDIMAGE, RANKS
 from tracejit.arrays.scipyfft import FFT
 from tracejit.arrays.scipylinalg import LINALG
