@@ -27,6 +27,8 @@ _WRITTEN = {
     *(f"numpy.polynomial.{name}" for name in
       "polynomial chebyshev legendre hermite hermite_e laguerre polyutils".split()),
     "scipy.special._basic", "scipy.special._spfun_stats", "scipy.ndimage._filters",
+    *(f"scipy.signal.{name}" for name in
+      "_signaltools _savitzky_golay windows._windows _fir_filter_design _filter_design".split()),
 }  # fmt: skip
 _OTHERS = "load loadtxt genfromtxt fromfile memmap save savez savez_compressed savetxt".split()
 DISPATCHED = type(np.cov)
