@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.arrays.dates import dates_of
 from tracejit.capture import numpys  # which fills the tables
 from tracejit.capture.builtins import unrolled_range
 from tracejit.capture.bytecode import ANYTHING, GENERATOR_FLAG, mark_calls, scan
@@ -110,7 +111,7 @@ class Capture:
         self.snapshots: list[Snapshot] = []
         self.generators: list[TracedGenerator] = []
         #: The names of the inputs that arguments are.
-        self.arguments: list[str] = []
+        self.arguments, self.dated = list[str](), dict[int, Any]()
         self.objects = Objects(self)
         #: The device that the function runs on, and stand-ins for arrays there.
         self.device = "cpu"
@@ -415,18 +416,16 @@ class Capture:
             return twin
         if isinstance(spec, Leaf):
             value = next(values)
-            if is_device_array(value):
-                value = self.mirrors.of(value)
+            value = self.mirrors.of(value) if is_device_array(value) else value
             sliced = self.sliced.variable(value, path)
             if sliced is None:
-                variable = self.trace.known_array(value) if self._unify else None
-                if variable is None:
-                    variable = self.trace.input(value, path)
+                known = self.trace.known_array(value) if self._unify else None
+                variable = self.trace.input(value, path) if known is None else known
                 sliced = variable, input_name(variable)
             variable, name = sliced
             nodes.append(name)
             self.handles[id(variable)] = variable, name
-            return variable
+            return dates_of(variable, value, self.dated)
         if isinstance(spec, Static):
             return self.stand_in(spec.value, expression, path)
         keys = spec.keys or tuple(range(len(spec.children)))
