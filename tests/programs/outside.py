@@ -55,7 +55,7 @@ def effect(w: Writer) -> None:
     s, a = e.number(w, 1), w.pick(w.arrays()).name
     w.line(
         w.pick(
-            [f"print(f'{{{s}:.2f}}')", f"LOG.append({s})", f"LOG.append({a}.copy())",
+            [f"print(f\"\"\"{{{s}:.2f}}\"\"\")", f"LOG.append({s})", f"LOG.append({a}.copy())",
              f"note({s}, {e.number(w, 0)})", f"LOG.append(({a}.shape, {a}.dtype))",
              f"print({a}.shape, len(LOG))", f"LOG.append({a}.tolist())", f"LOG.append({a})",
              f"LOG.append({a}.tobytes())", "LOG[:] = LOG[-3:]", f"LOG.append(str({a}.max()))",
@@ -92,7 +92,7 @@ def host_number(w: Writer) -> None:
     """A number that a host call gives."""
     a, s, name = w.pick(e.vectors(w)).name, e.number(w, 1), w.fresh("s")
     text = w.pick(
-        [f"float(f'{{{s}:.2f}}')", f"note({s})", f"len(f'{{{s}:.1f}}')", f"math.fsum({a})",
+        [f"float(f\"\"\"{{{s}:.2f}}\"\"\")", f"note({s})", f"len(f\"\"\"{{{s}:.1f}}\"\"\")", f"math.fsum({a})",
          f"statistics.median({a}.tolist())", f"len(set({a}.tolist()))", f"sorted({a}.tolist())[0]",
          f"int({a}.tobytes()[0])", f"len(str({s}))", f"math.floor({s})", f"len({a}.data)",
          f"float(str({s}))", f"len(LOG) + note({a}[0])", f"note({s}) * note({a}[-1]) + {s}"]
@@ -108,7 +108,7 @@ def host_branch(w: Writer) -> None:
     a = w.pick(w.arrays()).name
     test = w.pick(
         [f"str({e.number(w, 1)}) > '0'", f"note({e.number(w, 1)}) % 2", f"{a}.tolist() and LOG",
-         f"len(LOG) > 2 or note({e.number(w, 0)}) > 9", f"'-' in f'{{{a}.min():.2f}}'",
+         f"len(LOG) > 2 or note({e.number(w, 0)}) > 9", f"'-' in f\"\"\"{{{a}.min():.2f}}\"\"\"",
          f"{a}.size and note({a}.max()) and {a}.min() < 0"]
     )  # fmt: skip
     with w.block(f"if {test}:", "branch by a host call"):
