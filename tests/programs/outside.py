@@ -92,7 +92,8 @@ def host_number(w: Writer) -> None:
     """A number that a host call gives."""
     a, s, name = w.pick(e.vectors(w)).name, e.number(w, 1), w.fresh("s")
     text = w.pick(
-        [f"float(f\"\"\"{{{s}:.2f}}\"\"\")", f"note({s})", f"len(f\"\"\"{{{s}:.1f}}\"\"\")", f"math.fsum({a})",
+        [f"float(f\"\"\"{{{s}:.2f}}\"\"\")", f"note({s})", f"math.fsum({a})",
+         f"len(f\"\"\"{{{s}:.1f}}\"\"\")",
          f"statistics.median({a}.tolist())", f"len(set({a}.tolist()))", f"sorted({a}.tolist())[0]",
          f"int({a}.tobytes()[0])", f"len(str({s}))", f"math.floor({s})", f"len({a}.data)",
          f"float(str({s}))", f"len(LOG) + note({a}[0])", f"note({s}) * note({a}[-1]) + {s}"]
