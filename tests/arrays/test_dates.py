@@ -242,6 +242,45 @@ def test_arguments_hold_dates() -> None:
     assert g.stats.traces == 1
 
 
+DAY = np.timedelta64(1, "D")
+HOLIDAYS = np.array(["2020-01-06", "2021-02-02"], "M8[D]")
+
+
+class Calendar:
+    def __init__(self) -> None:
+        self.days = ARRAYS["d"].copy()
+        self.step = np.timedelta64(2, "D")
+
+    def next(self, e: Any) -> Any:
+        self.days = np.maximum(self.days + self.step, e)
+        self.days[0] = HOLIDAYS[1]
+        self.step += DAY
+        return self.days
+
+
+def test_captured_dates_and_attributes() -> None:
+    """Of which others may be there at the next call."""
+
+    def f(calendar: Any, d: Any, step: Any = DAY) -> Any:
+        late = calendar.next(d)
+        HOLIDAYS[0] += step
+        return late - HOLIDAYS[0], late, d == HOLIDAYS[1]
+
+    g = tracejit.function(f)
+    mine, plain = Calendar(), Calendar()
+    with tracejit.config(compile=False):
+        for _ in range(3):
+            before = HOLIDAYS.copy()
+            want, first = f(plain, ARRAYS["d"]), HOLIDAYS.copy()
+            HOLIDAYS[:] = before
+            got = g(mine, ARRAYS["d"])
+            assert [(a.dtype, str(a)) for a in got] == [(a.dtype, str(a)) for a in want]
+            assert got[1] is mine.days
+            assert (mine.days.view("i8") == plain.days.view("i8")).all()
+            assert (first == HOLIDAYS).all() and mine.step == plain.step
+    assert g.stats.traces == 1
+
+
 def test_other_arrays_of_dates_are_host_calls() -> None:
     swapped = ARRAYS["d"].astype(">M8[D]")
     generic = np.array([1, 2], "m8")

@@ -221,7 +221,42 @@ def draw_number(w: Writer) -> None:
     w.scope.numbers.append(s)
 
 
+# Dates --------------------------------------------------------------------------------------------
+
+
+def dates(w: Writer) -> None:
+    """What is computed of dates, or written into them."""
+    known = w.seen("dates")
+    if not known:
+        return effect(w)
+    a, k = w.pick(known), w.pick(["0", "1", "-1"])
+    d, other = a.name, w.pick(known).name
+    day = "np.timedelta64(1, 'D')"
+    if w.one_in(3):
+        texts = [f"{d}[{k}] = {other}[0]", f"{d}[{k}] += {day}", f"{d}[np.isnat({d})] = {d}.min()",
+                 f"{d}[:] = {other}[::-1]", f"{d}.sort()", f"LOG.append(str({d}[{k}]))",
+                 f"{d}[{d} > {other}] -= {day}"]  # fmt: skip
+        return w.line(w.pick(texts), "write into dates")
+    if w.one_in(3):
+        name = w.fresh("a")
+        w.line(f"{name} = ({d} - {other}[{k}]) / {day}", "numbers of dates")
+        return w.scope.arrays.append(Array(name, a.shape, own=True))
+    name = w.fresh("d")
+    same = [f"{d} + {day}", f"np.sort({d})", f"np.maximum({d}, {other})", f"{d}[::-1]", f"{d} - 3",
+            f"np.where({d} < {other}, {d}, {other}[::-1])", f"np.roll({d}, 1)",
+            f"{d} + np.arange(len({d}))", f"{d}.copy()"]  # fmt: skip
+    values = [f"{d} - {other}", f"{d} == {other}", f"np.unique({d})", f"{d}.max()", f"np.diff({d})",
+              f"{d}[{k}]", f"np.argsort({d})", f"{d}.astype('M8[h]') - {other}[{k}]",
+              f"{d} > {other}[{k}]", f"np.searchsorted(np.sort({d}), {other})"]  # fmt: skip
+    if w.one_in(2):
+        w.line(f"{name} = {w.pick(same)}", "dates of dates")
+        w.scope.dates.append(Array(name, a.shape, own=True))
+    else:
+        w.line(f"{name} = {w.pick(values)}", "value of dates")
+    w.scope.values.append(name)
+
+
 STATEMENTS = {
     effect: 4, host_array: 4, host_number: 4, host_branch: 2, attribute: 10, attribute_number: 4,
-    new_object: 2, draw: 5, draw_number: 3,
+    new_object: 2, draw: 5, draw_number: 3, dates: 6,
 }  # fmt: skip

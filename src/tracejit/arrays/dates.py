@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from tracejit.errors import NotTraceable
-from tracejit.ir.types import same_values
+from tracejit.ir.types import canonical_dtype, same_values
 from tracejit.trace.tables import SEVERAL
 from tracejit.trace.tracer import PYTHON_TYPES, Tracer
 
@@ -33,6 +33,11 @@ _UNITS = {
 def is_dated(dtype: np.dtype[Any]) -> bool:
     """Whether a dtype is one of dates or durations that programs take."""
     return dtype.kind in "mM" and dtype.isnative and np.datetime_data(dtype)[0] != "generic"
+
+
+def is_taken(dtype: np.dtype[Any], device: str) -> bool:
+    """Whether programs for a device take values of a dtype, or the integers that they are."""
+    return canonical_dtype(dtype) is not None or (device == "cpu" and is_dated(dtype))
 
 
 def shadow(value: Any) -> Any:
@@ -181,12 +186,22 @@ LOOPS: dict[np.ufunc, dict[str, Callable[..., Any]]] = {}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 
 
-def dates_of(variable: Tracer, value: Any, dated: dict[int, Any]) -> Any:
-    """The input of a `value`, as the dates that it is, if any: one object for each.
+def integers_of(value: Any, dated: dict[int, Any]) -> Any:
+    """A value that is read, or the integers that it is: one array of each.
 
-    By identities `dated` has the dtypes of values, and the dates of variables.
+    By identities `dated` has the integers of dates, and the dtypes of integers.
     """
-    dtype = dated.get(id(value))
+    dtype = getattr(value, "dtype", None)
+    if dtype is None or dtype.kind not in "mM":
+        return value
+    integers = dated.setdefault(id(value), shadow(value))
+    dated[id(integers)] = dtype
+    return integers
+
+
+def dates_of(variable: Tracer, integers: Any, dated: dict[int, Any]) -> Any:
+    """The variable of integers, or of the dates that they are: one object of each."""
+    dtype = dated.get(id(integers))
     return variable if dtype is None else dated.setdefault(id(variable), Dates(variable, dtype))
 
 

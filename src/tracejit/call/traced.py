@@ -80,7 +80,9 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
         capture.sliced.related = description.related_with(others)
     copy = capture.function(fn.__wrapped__)
     capture.arguments = names
-    capture.dated = {id(description.values[k]): v.dtype for k, v in description.dated.items()}
+    for k, dates in description.dated.items():
+        capture.dated[id(dates)] = description.values[k]
+        capture.dated[id(description.values[k])] = dates.dtype
     arguments = [
         capture.rebuild(spec, leaves, names, name, value, local)
         for name, local, spec, value in zip(

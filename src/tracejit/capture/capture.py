@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.arrays.dates import dates_of
+from tracejit.arrays.dates import dates_of, integers_of, is_taken
 from tracejit.capture import numpys  # which fills the tables
 from tracejit.capture.builtins import unrolled_range
 from tracejit.capture.bytecode import ANYTHING, GENERATOR_FLAG, mark_calls, scan
@@ -33,7 +33,6 @@ from tracejit.capture.slices import SlicedArguments
 from tracejit.capture.standin import real_of
 from tracejit.capture.stateful import StateVariable
 from tracejit.errors import NotTraceable
-from tracejit.ir.types import canonical_dtype
 from tracejit.lower.devices import device_array, is_device_array
 from tracejit.plan.prologue import Prologue
 from tracejit.plan.structure import (
@@ -281,11 +280,11 @@ class Capture:
                     f"{path} is a {type(value).__name__}, a subclass of ndarray",
                     "use np.asarray on it outside",
                 )
-            if canonical_dtype(value.dtype) is None or not value.flags.aligned:
+            if not is_taken(value.dtype, self.device) or not value.flags.aligned:
                 raise NotTraceable(f"{path} has dtype {value.dtype}", "convert it outside")
             return ARRAY
         if isinstance(value, np.generic):
-            if canonical_dtype(value.dtype) is None:
+            if not is_taken(value.dtype, self.device):
                 return None
             require_plain(value, path)
             return SCALAR
@@ -415,7 +414,7 @@ class Capture:
             nodes.append(name)
             return twin
         if isinstance(spec, Leaf):
-            value = next(values)
+            value = integers_of(next(values), self.dated)
             value = self.mirrors.of(value) if is_device_array(value) else value
             sliced = self.sliced.variable(value, path)
             if sliced is None:
