@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 import scipy.fft as sf
 import scipy.linalg as sl
+from library_calls import check, function, listed, outcome
 
 import tracejit
 from tracejit.testing import check_grads
@@ -19,42 +16,6 @@ A = RNG.normal(size=(5, 5)) + 4 * np.eye(5)
 Z = A + 1j * RNG.normal(size=(5, 5))
 T = RNG.normal(size=(6, 3))
 B = RNG.normal(size=5)
-
-
-def function(expression: str) -> Any:
-    scope: dict[str, Any] = {"np": np, "sl": sl, "sf": sf}
-    exec(f"def f(a, z, t, b): return {expression}", scope)
-    return scope["f"]
-
-
-def outcome(f: Callable[..., Any], *args: Any) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is nearly singular
-            return f(*args)
-    except Exception as error:
-        return type(error)
-
-
-def flat(result: Any) -> list[Any]:
-    parts = result if isinstance(result, tuple) else (result,)
-    return [x for part in parts for x in (flat(part) if isinstance(part, tuple) else [part])]
-
-
-def check(f: Callable[..., Any], *args: Any, compile: bool = False) -> None:
-    """The same classes, dtypes and shapes, and values to rounding, twice; or the same exception."""
-    want = outcome(f, *args)
-    with tracejit.config(compile=compile, check=True):
-        g = tracejit.function(f, on_unsupported="error")
-        for _ in range(2):
-            got = outcome(g, *args)
-            if isinstance(want, type):
-                assert isinstance(got, type) and issubclass(got, want), got
-                continue
-            assert type(got) is type(want), (got, want)
-            for x, y in zip(flat(got), flat(want), strict=True):
-                assert (np.asarray(x).dtype, np.shape(x)) == (np.asarray(y).dtype, np.shape(y))
-                np.testing.assert_allclose(x, y, rtol=1e-11, atol=1e-13)
 
 
 EXPRESSIONS = """
@@ -111,15 +72,11 @@ sf.dct(a)  sf.idst(t, 3, axis=0)
 """
 
 
-def listed(text: str) -> list[str]:
-    return [e for line in text.strip().split("\n") for e in line.split("  ")]
-
-
 @pytest.mark.parametrize("expression", [*listed(EXPRESSIONS), *listed(WRONG)])
 def test_every_function(expression):
-    f = function(expression)
+    f = function(expression, "a, z, t, b", sl=sl, sf=sf)
     assert isinstance(outcome(f, A, Z, T, B), type) == (expression in WRONG)
-    check(f, A, Z, T, B)
+    check(f, A, Z, T, B, near=1e-11)
 
 
 @pytest.mark.parametrize("expression", [
@@ -132,7 +89,7 @@ def test_every_function(expression):
     "sl.solve_triangular(a * 0, b)", "sl.block_diag(a, t, b)", "sf.rfftn(a, (3,))",
 ])  # fmt: skip
 def test_compiled(expression):
-    check(function(expression), A, Z, T, B, compile=True)
+    check(function(expression, "a, z, t, b", sl=sl, sf=sf), A, Z, T, B, compile=True, near=1e-11)
 
 
 @pytest.mark.parametrize("expression", listed(SINGLE))
@@ -207,7 +164,7 @@ def eigen(a):
 @pytest.mark.parametrize("compile", [False, True])
 def test_eigenvectors_are_real_if_all_eigenvalues_are(compile):
     for a in (np.diag([1.0, 2.0, 4.0]), np.array([[0.0, 1.0], [-1.0, 0.0]]), Z):
-        check(eigen, a, compile=compile)
+        check(eigen, a, compile=compile, near=1e-11)
 
 
 CASES = {

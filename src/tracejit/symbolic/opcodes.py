@@ -16,7 +16,7 @@ import numpy as np
 
 from tracejit.arrays import late
 from tracejit.arrays.common import condition
-from tracejit.capture import made  # noqa: F401 — which fills the tables
+from tracejit.capture import tables  # noqa: F401 — which are filled
 from tracejit.capture.namespace import replacement
 from tracejit.errors import ShapeError
 from tracejit.ir import build, dims, ops
