@@ -19,6 +19,7 @@ from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.invariant import around
 from tracejit.ir.marks import marked
 from tracejit.ir.node import ArrayType, Node
+from tracejit.ir.rules.record import zeros
 from tracejit.ir.rules.replay import row
 from tracejit.scan_module.step import Step
 from tracejit.symbolic.opcodes import length_of, node_of, opcode
@@ -236,6 +237,12 @@ class _Loop:
         found = self.found(elements, carried)
         results, extra = self.handed(starts, carried, found), required(found)
         stacks = [v.node for v in found.result[: len(self.step.outputs)]]
+        # What no step is given is carried for who reads its last row alone.
+        alone = [n for n, past in zip(stacks, self.step.pasts, strict=True) if not past]
+        results += alone
+        carried += [placeholder(n.type) for n in alone]
+        starts = [*starts, *(zeros(n.shape, n.dtype) for n in alone)]
+        given = len(carried) - len(alone)
         starts, sequences, params, results, [total] = canonical(
             trace, [*starts, *extra.starts], sequences,
             [*carried, *extra.params, index, *elements],
@@ -248,7 +255,7 @@ class _Loop:
         items = control.items(node)
         first, last = len(carried), len(carried) + len(extra.starts)
         extra.take(trace, items[first:last])
-        return items[last:], items[:first]
+        return items[last:], items[:given]
 
     def counted(self, most: Dim, sequences: list[Node], starts: list[Node], place: Any) -> Dim:
         """How many steps are done until the condition holds, of at most so many."""

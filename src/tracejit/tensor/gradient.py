@@ -86,7 +86,9 @@ def _grad(attr: Any, *values: Any) -> Any:
     nodes = _need_trace(values)
     targets, rest = nodes[:wrt], nodes[wrt:]
     stopped, rest = rest[:constants], rest[constants:]
-    given = pulled(rest[:outputs], rest[outputs:], targets, stopped, known, config.stabilise)
+    given = pulled(
+        rest[:outputs], rest[outputs:], targets, stopped, known, config.stabilise, checkpoint=False
+    )
     dtypes = map(np.dtype, dtypes)
     return tuple(value_of(g, x, d) for g, x, d in zip(given, targets, dtypes, strict=True))
 
@@ -107,7 +109,7 @@ def _jacobian(attr: Any, *values: Any) -> Any:
     wrt, _ = attr
     nodes = _need_trace(values)
     targets, stopped, y = nodes[:wrt], nodes[wrt:-1], nodes[-1]
-    [found] = rows([y], targets, stopped, config.stabilise)
+    [found] = rows([y], targets, stopped, config.stabilise, checkpoint=False)
     return tuple(value_of(j, j, y.dtype) for j in found)
 
 
