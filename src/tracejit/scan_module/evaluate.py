@@ -42,14 +42,13 @@ def _connection(step: Step, reached: dict[int, str]) -> dict[int, str]:
     fed = {p: v for past, v in zip(step.pasts, step.outputs, strict=True) for p in past}
     fed |= dict(zip(step.states, step.updates, strict=True))
     while True:
-        found = connected(list(seeds), given)
+        found = connected(seeds, given)
         more = {fed[p]: found[p] for p in fed if p in found and fed[p] not in seeds}
         if not more:
             break
         seeds |= more
-    why = next((w for w in seeds.values() if w), "")
     first = int(step.counted)
-    return {first + k: why or found[v] for k, v in enumerate(given) if v in found}
+    return {first + k: found[v] for k, v in enumerate(given) if v in found}
 
 
 @opcode("scan", types=lambda step, inputs: step.types(), connection=_connection)

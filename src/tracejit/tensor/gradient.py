@@ -139,10 +139,14 @@ _CUT = {
 }
 
 
-def connected(outputs: Sequence[Variable], stopped: Iterable[Variable] = ()) -> dict[Variable, str]:
-    """Where a gradient of `outputs` may come from, and why it is not defined there, or ""."""
-    cut, reached = set(stopped), dict.fromkeys(outputs, "")
-    for node in reversed(toposort(outputs)):
+def connected(outputs: Iterable[Variable], stopped: Iterable[Variable] = ()) -> dict[Variable, str]:
+    """Where a gradient of `outputs` may come from, and why it is not defined there, or "".
+
+    `outputs` may be a mapping, too, of those of which it may not be defined.
+    """
+    cut = set(stopped)
+    reached = dict(outputs) if isinstance(outputs, Mapping) else dict.fromkeys(outputs, "")
+    for node in reversed(toposort(list(reached))):
         through = [v for v in node.outputs if v in reached and v not in cut]
         if not through:
             continue
