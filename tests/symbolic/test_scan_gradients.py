@@ -30,7 +30,9 @@ LOOPS = {
     "map": (lambda x, w: tracejit.map(lambda v, w: T.tanh(v * w), x, w)[0], [X, W]),
     "captured": (lambda x, w: outputs(lambda v: T.exp(v * w) + T.sin(w), x), [X, W]),
     "start": (lambda h: outputs(lambda h: T.tanh(h * 1.3), None, h, n_steps=4), [H]),
-    "last": (lambda x, w: outputs(lambda v, h, w: T.tanh(h * w + v), x, T.zeros(()), w)[-1], [X, W]),
+    "last": (
+        lambda x, w: outputs(lambda v, h, w: T.tanh(h * w + v), x, T.zeros(()), w)[-1], [X, W],
+    ),
     "rows": (
         lambda x, w: outputs(
             lambda r, h, w: T.tanh(T.dot(w, h) + r), x, T.zeros_like(x[0]), w
