@@ -206,3 +206,18 @@ def test_what_is_drawn_has_a_gradient_beside():
     np.testing.assert_allclose(gradient, rows.sum() / 2.0)
     rows, gradient = f(X, 3.0)
     np.testing.assert_allclose(gradient, rows.sum() / 3.0)
+
+
+def test_by_results():
+    """By a stack, and by its last row, which is what the loop carries."""
+    x = T.dvector("x")
+    found = outputs(lambda v, h: h * 0.5 + v, x, T.zeros(()))
+    last = found[-1]
+    f = tracejit.function([x], [T.grad(last**2, v) for v in (last, found, x)])
+    by_last, by_stack, by_x = f(np.array([1.0, 2.0]))
+    assert (float(by_last), by_stack.tolist(), by_x.tolist()) == (5.0, [0.0, 5.0], [2.5, 5.0])
+    rows = outputs(lambda v, h: h + v, T.stack([x, x * 2]), T.zeros_like(x))
+    last = rows[-1]
+    f = tracejit.function([x], [T.grad(last[0] ** 2, v) for v in (last, rows)])
+    by_last, by_rows = f(np.array([1.0, 2.0]))
+    assert (by_last.tolist(), by_rows.tolist()) == ([6.0, 0.0], [[0.0, 0.0], [6.0, 0.0]])

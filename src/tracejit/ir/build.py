@@ -18,7 +18,6 @@ from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, Origin, make
-from tracejit.ir.stacks import last_row
 from tracejit.ir.types import BOOL, INT64
 from tracejit.ir.watcher import Watcher
 
@@ -282,7 +281,6 @@ def view(x: Node, shape: tuple[Dim, ...], index: tuple[Index, ...]) -> Node:
     if x.op is ops.VIEW:
         index = tuple(_compose(entry, index) for entry in x.attr[1])
         x = x.args[0]
-    x, index = last_row(x, index) or (x, index)
     if shape == x.shape and all(e == (0, 1, k) for k, e in enumerate(index)):
         return x
     if x.ndim == 0 and not shape:

@@ -21,6 +21,7 @@ from tracejit.ir.marks import marked
 from tracejit.ir.node import ArrayType, Node
 from tracejit.ir.rules.record import zeros
 from tracejit.ir.rules.replay import row
+from tracejit.ir.stacks import last_rows
 from tracejit.scan_module.step import Step
 from tracejit.symbolic.opcodes import length_of, node_of, opcode
 from tracejit.symbolic.replay import replay
@@ -210,7 +211,8 @@ class _Loop:
 
         def piece() -> tuple[Tracer, ...]:
             values = replay(step.wanted(), env, trace)
-            return tuple(Tracer(_cast(x, v)) for x, v in zip(values, step.wanted(), strict=True))
+            nodes = [_cast(x, v) for x, v in zip(values, step.wanted(), strict=True)]
+            return tuple(map(Tracer, last_rows(nodes)))
 
         return traced(trace, piece, NOTHING, self.captures)
 

@@ -76,7 +76,11 @@ def _need_trace(values: Sequence[Any]) -> list[Node]:
     return [node_of(v) for v in values]
 
 
-@opcode("grad", types=lambda attr, inputs: [_type_of(v) for v in inputs[: attr[0]]])
+@opcode(
+    "grad",
+    types=lambda attr, inputs: [_type_of(v) for v in inputs[: attr[0]]],
+    targets=lambda attr: range(attr[0]),
+)
 def _grad(attr: Any, *values: Any) -> Any:
     """attr: (how many are wrt, constants, outputs, the gradients' dtypes, how many are known).
 
@@ -93,7 +97,11 @@ def _grad(attr: Any, *values: Any) -> Any:
     return tuple(value_of(g, x, d) for g, x, d in zip(given, targets, dtypes, strict=True))
 
 
-@opcode("rop", types=lambda attr, inputs: [v.type for v in inputs[: attr[0]]])
+@opcode(
+    "rop",
+    types=lambda attr, inputs: [v.type for v in inputs[: attr[0]]],
+    targets=lambda attr: range(attr[0], sum(attr)),
+)
 def _rop(attr: Any, *values: Any) -> Any:
     """attr: (how many are outputs, wrt); operands: outputs, wrt, points."""
     outputs, wrt = attr
@@ -103,7 +111,11 @@ def _rop(attr: Any, *values: Any) -> Any:
     return tuple(map(value_of, found, ys))
 
 
-@opcode("jacobian", types=lambda attr, inputs: _jacobian_types(attr, inputs))
+@opcode(
+    "jacobian",
+    types=lambda attr, inputs: _jacobian_types(attr, inputs),
+    targets=lambda attr: range(attr[0]),
+)
 def _jacobian(attr: Any, *values: Any) -> Any:
     """attr: (how many are wrt, constants); operands: these, then the expression."""
     wrt, _ = attr
