@@ -1,4 +1,4 @@
-"""All that fills the tables of what stands for functions in a trace: who reads them imports this."""
+"""All that fills the tables of what stands for functions in a trace, for who reads them."""
 
 from __future__ import annotations
 

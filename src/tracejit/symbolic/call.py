@@ -23,6 +23,7 @@ from tracejit.errors import MISS, NotTraceable, take_refusal
 from tracejit.ir import build
 from tracejit.ir.cancel import cancelled
 from tracejit.ir.stabilise import stabilised
+from tracejit.ir.stacks import last_rows
 from tracejit.lower.devices import is_device_array, residence_of
 from tracejit.native import locks
 from tracejit.native.apart import collecting_nothing
@@ -181,6 +182,7 @@ def _new_path(f: Callee, key: Any, values: list[Any], states: list[Any]) -> Symb
         nodes = [
             build.cast(_node(r), v.type.numpy_dtype) for r, v in zip(results, outputs, strict=True)
         ]
+        nodes = last_rows(nodes)
         if config.stabilise and not program.exact:
             nodes = stabilised(cancelled(nodes))
         required = unread(trace.requirements, nodes)

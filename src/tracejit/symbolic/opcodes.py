@@ -37,25 +37,27 @@ class Opcode:
     outputs at the keys of `reached` have one; the values say why one is not defined, or "". Without
     it all operands have. `sides(attr)` gives the positions of groups of operands, the last ones, of
     which one is computed: in their place `evaluate` gets a function of no arguments for each.
+    `targets(attr)` gives the positions of the operands that derivatives are taken by.
     """
 
     evaluate: Callable[..., Any]
     types: Callable[..., list[Any]] | None = None
     connection: Callable[..., dict[int, str]] | None = None
     sides: Callable[..., tuple[range, ...]] | None = None
+    targets: Callable[..., range] | None = None
 
 
 OPS: dict[str, Opcode] = {}
 
 
 def opcode(
-    name: str, types: Any = None, connection: Any = None, sides: Any = None
+    name: str, types: Any = None, connection: Any = None, sides: Any = None, targets: Any = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare the implementation of op `name`."""
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
         assert name not in OPS
-        OPS[name] = Opcode(function, types, connection, sides)
+        OPS[name] = Opcode(function, types, connection, sides, targets)
         return function
 
     return declare
