@@ -12,6 +12,7 @@ from tracejit.cpu.compiling.estimate import seconds
 from tracejit.cpu.emit.emitter import emit
 from tracejit.cpu.launch import Inside, Launch, launch
 from tracejit.cpu.passes.columns import positions_of_columns
+from tracejit.cpu.passes.convolutions import convolutions_of_others
 from tracejit.cpu.passes.jam import jam
 from tracejit.cpu.passes.numbers import extremes_of_numbers
 from tracejit.cpu.passes.streams import mark_streams
@@ -36,7 +37,13 @@ class CPU:
     costs = Costs()
     residence = None
     passes = Passes(
-        graph=(positions_of_columns, extremes_of_numbers, products_as_sums, through_masks),
+        graph=(
+            convolutions_of_others,
+            positions_of_columns,
+            extremes_of_numbers,
+            products_as_sums,
+            through_masks,
+        ),  # fmt: skip
         placed=(tile, jam, draw_in_loops),
         stored=(mark_chunks, mark_streams),
     )

@@ -124,6 +124,7 @@ PLACEMENTS: dict[ops.Op, Placement] = {
     ops.ARGSORT: _CALL,
     ops.MIDDLE: _CALL,
     ops.CORRELATE: _CALL,
+    ops.CONVOLUTION: _CALL,
     ops.SEARCH: Placement(memory=_first, in_order=True, cost=4 * ops.TRANSCENDENTAL),
     ops.GUFUNC: replace(_CALL, leaves=results.arrays_left),
     results.RESULT: _LEFT,
@@ -178,9 +179,21 @@ def is_part(node: Node, x: Node) -> bool:
 
 def in_memory(node: Node) -> Node:
     """What a call reads for an operand: for a reshape what it is made of, as nothing moves."""
-    while node.op is ops.RESHAPE and node.args[0].ndim:
+    while (node.op is ops.RESHAPE or is_same(node)) and node.args[0].ndim:
         node = node.args[0]
     return node
+
+
+def is_same(node: Node) -> bool:
+    """Whether a view is all of an array in its order, and axes of length 1 come or go."""
+    if node.op is not ops.VIEW:
+        return False
+    [x] = node.args
+    long = [k for k, d in enumerate(x.shape) if d != 1]
+    kept = [k for k, d in enumerate(node.shape) if d != 1]
+    return [x.shape[k] for k in long] == [node.shape[k] for k in kept] and all(
+        node.attr[1][k] == (0, 1, axis) for k, axis in zip(long, kept, strict=True)
+    )
 
 
 def matrix_source(node: Node) -> Node:

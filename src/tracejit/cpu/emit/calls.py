@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tracejit.cpu.emit.emitting import Emitting
 from tracejit.cpu.passes.phases import BY_STREAMS
+from tracejit.cpu.passes.sharing import CONVOLVE
 from tracejit.intrinsics.blocks import BLOCK
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
@@ -280,6 +281,20 @@ class Calls:
         left = self.e.dim(c.value.attr[0])
         self._do(c, function, x, weights, self.e.program.buffers[c.target][0].name, left)
 
+    def _convolution(self, c: Computation) -> None:
+        """Sums of products of filters with windows; some of the images where threads share them."""
+        x, w = c.value.args
+        shape, steps, spreads, by = c.value.attr
+        char = c.value.dtype.char
+        forms = ["_".join(map(str, numbers)) for numbers in (steps, spreads)]
+        function = f"{CONVOLVE}{char}_{by}_{'_by_'.join(forms)}"
+        self.e.factories[function] = Factory("convolve", (char, by, *forms))
+        lengths = (*x.shape, w.shape[1], *w.shape[3:], *shape[3:])
+        out = self.e.flat(self.e.program.buffers[c.target][0].name, c.value.ndim)
+        part: list[Expr] = ["first", "last"] if self.e.ranged is c else [0, -1]
+        operands = [self.flat(x), self.flat(w), out, *map(self.e.dim, lengths), *part]
+        self._do(c, function, *operands)
+
     def _rows(self, c: Computation, function: str, *others: Expr) -> None:
         """Call a function of the operand's rows, which fills those of the target."""
         x = c.value.args[0]
@@ -336,6 +351,7 @@ CALLS: dict[ops.Op, Callable[[Calls, Computation], None]] = {
     ops.ARGSORT: Calls._sort,
     ops.MIDDLE: Calls._middle,
     ops.CORRELATE: Calls._correlate,
+    ops.CONVOLUTION: Calls._convolution,
     ops.DRAW: Calls._draw,
     ops.ADVANCE: Calls._left,
     LEFT: Calls._left,
