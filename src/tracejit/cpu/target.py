@@ -43,7 +43,7 @@ class CPU:
             extremes_of_numbers,
             products_as_sums,
             through_masks,
-        ),  # fmt: skip
+        ),
         placed=(tile, jam, draw_in_loops),
         stored=(mark_chunks, mark_streams),
     )

@@ -3,7 +3,7 @@
 Images are arrays of groups, a batch, channels and three axes of places, filters of groups, filters,
 channels and three axes; what is found has groups, the batch, filters and three axes of places:
 
-    ``out[g, n, o, p] = sum(x[g, n, c, p * step + k * spread] * w[g, o, c, k])`` over ``c`` and ``k``
+    ``out[g, n, o, p] = sum(x[g, n, c, p * step + k * spread] * w[g, o, c, k])``, over ``c``, ``k``
 """
 
 from __future__ import annotations

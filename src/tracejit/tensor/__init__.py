@@ -23,6 +23,7 @@ from tracejit.tensor import (
     pickling,  # noqa: F401
     products,
     reductions,
+    signal,
     sorting,
     subtensor,
     verify,
@@ -66,6 +67,7 @@ __all__ = [
     "constant",
     "extra_ops",
     "nnet",
+    "signal",
     "tensor",
 ]
 __all__ += basic.__all__

@@ -34,7 +34,16 @@ MODULES = {
     "theano.tensor.extra_ops": "tracejit.tensor.extra_ops",
     "theano.tensor.nnet": "tracejit.tensor.nnet",
     "theano.tensor.nnet.nnet": "tracejit.tensor.nnet",
+    "theano.tensor.nnet.abstract_conv": "tracejit.tensor.nnet.abstract_conv",
+    "theano.tensor.nnet.bn": "tracejit.tensor.nnet.bn",
+    "theano.tensor.nnet.conv": "tracejit.tensor.nnet.conv",
+    "theano.tensor.nnet.neighbours": "tracejit.tensor.nnet.neighbours",
     "theano.tensor.nnet.sigm": "tracejit.tensor.nnet",
+    "theano.sandbox.neighbours": "tracejit.tensor.nnet.neighbours",
+    "theano.tensor.signal": "tracejit.tensor.signal",
+    "theano.tensor.signal.conv": "tracejit.tensor.signal.conv",
+    "theano.tensor.signal.downsample": "tracejit.tensor.signal.downsample",
+    "theano.tensor.signal.pool": "tracejit.tensor.signal.pool",
     "theano.tensor.raw_random": "tracejit.tensor.raw_random",
     "theano.tensor.shared_randomstreams": "tracejit.tensor.shared_randomstreams",
     "theano.tensor.sharedvar": "tracejit.symbolic.shared",
@@ -44,7 +53,6 @@ MODULES = {
     "theano.tensor.var": "tracejit.symbolic.variables",
 }
 
-_CONV = "scipy.signal computes convolutions outside of the graph"
 #: Names of Theano's that are not there: what they are, and what to use.
 MISSING = {
     "scan": ("a loop over symbolic arrays", "whole-array operations, or unroll it in Python"),
@@ -54,10 +62,6 @@ MISSING = {
     "foldl": ("a loop over symbolic arrays", "whole-array operations"),
     "foldr": ("a loop over symbolic arrays", "whole-array operations"),
     "ifelse": ("a lazy choice", "T.switch, which computes both sides"),
-    "signal": ("pooling and convolution", _CONV),
-    "conv": ("convolutions", _CONV),
-    "conv2d": ("a convolution", _CONV),
-    "abstract_conv": ("convolutions", _CONV),
     "Op": ("a user's own operation", "functions of NumPy, which take symbolic variables"),
     "gpuarray": ("the GPU back end", "config.device = 'cpu'"),
     "sparse": ("sparse matrices", "dense arrays, or scipy.sparse outside of the graph"),

@@ -1,4 +1,4 @@
-"""What there are no kernels for: middle elements by sorting, correlations and convolutions as sums."""
+"""What there are no kernels for: middle elements by sorting, correlations, convolutions as sums."""
 
 from __future__ import annotations
 

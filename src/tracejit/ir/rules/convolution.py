@@ -28,7 +28,7 @@ def convolved(
     x: Any, w: Any, places: Sequence[int], steps: Sequence[int], spreads: Sequence[int]
 ) -> Any:
     """The value, of arrays."""
-    groups, batch, count = *x.shape[:2], w.shape[1]
+    groups, batch, count = x.shape[0], x.shape[1], w.shape[1]
     if 0 in (*x.shape, *w.shape, *places):
         return np.zeros((groups, batch, count, *places), x.dtype)
     reach = [(n - 1) * s + 1 for n, s in zip(w.shape[3:], spreads, strict=True)]
@@ -42,8 +42,8 @@ def convolved(
 
 
 def _evaluate(node: Node, args: list[Any], values: Values, env: Env) -> Any:
-    shape, steps, spreads, _ = node.attr
-    return np.ascontiguousarray(convolved(*args, shape_of(shape, values)[3:], steps, spreads))
+    (x, w), (shape, steps, spreads, _) = args, node.attr
+    return np.ascontiguousarray(convolved(x, w, shape_of(shape, values)[3:], steps, spreads))
 
 
 def _problem(node: Node) -> str | None:

@@ -135,7 +135,7 @@ def _of_nodes(
     groups, (channels, filters) = split[0], _dims(split[1:])
     count = len(wide[0])
     ones = (1,) * (3 - count)
-    places, steps, spreads = tuple(_dims(given[0])), *given[1:]
+    places, steps, spreads = tuple(_dims(given[0])), given[1], given[2]
     batch = x.shape[0]
     x = build.reshape(x, (batch, groups, channels, *ones, *x.shape[2:]))
     x = build.transpose(x, (1, 0, 2, 3, 4, 5))
@@ -282,8 +282,7 @@ class _Pool:
             value = matrices.with_form(self._combined(row, found), form)
         else:
             wide = self._wide()
-            few = all(isinstance(n, int) for n in (*self.sizes, *self.steps))
-            if few and math.prod(self.sizes) <= _FEW:  # type: ignore[arg-type]
+            if self._are_few():
                 parts = self._slices(wide)
                 value = self._combined(row, parts)
                 if self.mode == "max":
@@ -295,6 +294,15 @@ class _Pool:
         if self.mode.startswith("average"):
             value = call("divide", value, build.broadcast_to(self._counts(), value.shape))
         return Tracer(value)
+
+    def _are_few(self) -> bool:
+        """Whether each place in a window is to have a slice of its own."""
+        known = [n for n in (*self.sizes, *self.steps) if isinstance(n, int)]
+        return len(known) == 2 * self.rank and math.prod(known[: self.rank]) <= _FEW
+
+    def _insides(self) -> list[tuple[int, ...]]:
+        """The places in a window, whose lengths are known."""
+        return list(np.ndindex(*(n for n in self.sizes if isinstance(n, int))))
 
     def _combined(self, row: str, parts: Sequence[Node]) -> Node:
         total = parts[0]
@@ -310,13 +318,13 @@ class _Pool:
                 self.margins, self.sizes, self.steps, self.places, self.lengths, strict=True
             )
         )
-        if not fits or math.prod(self.sizes) > _FEW:  # type: ignore[arg-type]
+        if not fits or not self._are_few():
             return None
         pairs = [d for pair in zip(self.places, self.sizes, strict=True) for d in pair]
         whole = build.reshape(self.x, (*self.x.shape[: self.lead], *pairs))
         shape = (*self.x.shape[: self.lead], *self.places)
         parts = []
-        for inside in np.ndindex(*self.sizes):  # type: ignore[call-overload]
+        for inside in self._insides():
             index: list[build.Index] = [(0, 1, k) for k in range(self.lead)]
             for k, at in enumerate(inside):
                 index += [(0, 1, self.lead + k), (at, 0, None)]
@@ -358,7 +366,7 @@ class _Pool:
                 shape,
                 (*index, *((at, self.steps[k], self.lead + k) for k, at in enumerate(inside))),  # type: ignore[arg-type]
             )
-            for inside in np.ndindex(*self.sizes)  # type: ignore[call-overload]
+            for inside in self._insides()
         ]
 
     def _of_windows(self, wide: Node) -> Node:
