@@ -182,9 +182,14 @@ def _by_inputs(count: int, g: Any, w: Any, shape: Any, filter_shape: Any, option
         raise ValueError("input_shape must have the lengths of all axes of places")
     own = basic.shape_i(w, w.ndim - count - 1) * options[4]
     whole = [basic.shape_i(g, 0) if batch is None else batch, own if channels is None else channels]
-    x = creation.zeros((*whole, *lengths), g.dtype)
+    x = _variable((*whole, *lengths), g.dtype)
     y = _convolution(count, x, w, (None, filter_shape), *options)
     return gradient.Lop(y, x, _as_long(g, y))
+
+
+def _variable(shape: Any, dtype: str) -> Any:
+    """What is differentiated by, and read by nobody: marked, as zeros have views that are others."""
+    return gradient.grad_scale(creation.zeros(tuple(shape), dtype), 1.0)
 
 
 def _as_long(g: Any, y: Any) -> Any:
@@ -229,7 +234,7 @@ def _by_weights(count: int, x: Any, g: Any, shape: Any, input_shape: Any, option
         whole[place] = basic.shape_i(x, 1) // options[4]
     if any(n is None for n in whole):
         raise ValueError("filter_shape must have the lengths of all axes of places")
-    w = creation.zeros(tuple(whole), x.dtype)
+    w = _variable(whole, x.dtype)
     y = _convolution(count, x, w, (input_shape, None), *options)
     return gradient.Lop(y, w, _as_long(g, y))
 
