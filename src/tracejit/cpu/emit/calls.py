@@ -29,7 +29,7 @@ from tracejit.lower.kernel.statements import (
     Return,
     Transposed,
 )
-from tracejit.lower.placement import in_memory, is_transpose, matrix_axes, matrix_source
+from tracejit.lower.placement import images, in_memory, is_transpose, matrix_axes, matrix_source
 from tracejit.lower.program import Computation, Kind
 from tracejit.lower.results import RESULT, results
 from tracejit.native.interrupts import INTERRUPTED
@@ -290,9 +290,18 @@ class Calls:
         function = f"{CONVOLVE}{char}_{by}_{'_by_'.join(forms)}"
         self.e.factories[function] = Factory("convolve", (char, by, *forms))
         lengths = (*x.shape, w.shape[1], *w.shape[3:], *shape[3:])
+        arrays, apart = [], []
+        for operand in (x, w):
+            source, is_turned = images(operand)
+            arrays.append(self.e.flat(self.e.array(source), source.ndim))
+            image = dims.product(operand.shape[3:])
+            steps_of = [dims.mul(image, operand.shape[2]), image]
+            if is_turned:
+                steps_of = [image, dims.mul(image, operand.shape[1])]
+            apart += steps_of
         out = self.e.flat(self.e.program.buffers[c.target][0].name, c.value.ndim)
         part: list[Expr] = ["first", "last"] if self.e.ranged is c else [0, -1]
-        operands = [self.flat(x), self.flat(w), out, *map(self.e.dim, lengths), *part]
+        operands = [*arrays, out, *map(self.e.dim, (*lengths, *apart)), *part]
         self._do(c, function, *operands)
 
     def _rows(self, c: Computation, function: str, *others: Expr) -> None:

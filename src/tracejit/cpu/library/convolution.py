@@ -32,11 +32,13 @@ _KEPT = 1 << 15
 #: The lengths that the function is given, in this order.
 SIZES = "groups batch channels depth height width filters planes rows columns".split()
 PLACES = "far down across".split()
+#: How far apart are images, their channels, filters and theirs.
+APART = "image channel filter weight".split()
 
 
 @functools.cache
 def convolve(char: str, by: str, steps: str, spreads: str) -> Any:
-    """An intrinsic ``convolve(x, w, out, *sizes, *places, first, last)`` of contiguous arrays.
+    """An intrinsic ``convolve(x, w, out, *sizes, *places, *apart, first, last)``, of C order.
 
     It does the units from `first` to `last`, or all where that is -1: see `ir.convolutions`.
     """
@@ -60,7 +62,7 @@ def convolve(char: str, by: str, steps: str, spreads: str) -> Any:
         made.units(first, b.select(every, made.count(), last))
         return ir.Constant(_INT, 0)
 
-    arity = 3 + len(SIZES) + len(PLACES) + 2
+    arity = 3 + len(SIZES) + len(PLACES) + len(APART) + 2
     name = f"convolve[{char}, {by}, {steps}, {spreads}]"
     return define(name, arity, result, emit, all_types=True, with_context=True)
 
@@ -78,7 +80,7 @@ class _Convolution:
     ) -> None:  # fmt: skip
         self.b = b
         self.x, self.w, self.out = data
-        self.size = dict(zip([*SIZES, *PLACES], numbers, strict=True))
+        self.size = dict(zip([*SIZES, *PLACES, *APART], numbers, strict=True))
         self.steps, self.spreads = steps, spreads
         self.element = ir.FloatType() if char == "f" else ir.DoubleType()
         self.short = "f32" if char == "f" else "f64"
@@ -97,6 +99,30 @@ class _Convolution:
     def count(self) -> ir.Value:
         """How many units there are: each is an image with a block of filters."""
         return self.b.mul(self.size["groups"], self.b.mul(self.blocks, self.size["batch"]))
+
+    @contextmanager
+    def unit(self, first: ir.Value, last: ir.Value) -> Iterator[tuple[Any, list[Any], list[Any]]]:
+        """A loop over units, neighbours of which have the same filters.
+
+        It gives where the image, the filters and their results begin.
+        """
+        b, of = self.b, self.size
+        with self.loop(b.sub(last, first)) as k:
+            unit = b.add(first, k)
+            image, rest = b.urem(unit, of["batch"]), b.udiv(unit, of["batch"])
+            block, group = b.urem(rest, self.blocks), b.udiv(rest, self.blocks)
+            images = b.mul(b.mul(of["batch"], of["channels"]), self.image)
+            x = b.gep(self.x, [b.add(b.mul(group, images), b.mul(image, of["image"]))])
+            filters = self.filters_of(block)
+            whole = b.mul(b.mul(of["filters"], of["channels"]), self.filter)
+            w = b.gep(self.w, [b.mul(group, whole)])
+            stack = b.add(b.mul(group, of["batch"]), image)
+            out = b.gep(self.out, [b.mul(b.mul(stack, of["filters"]), self.places)])
+            yield (
+                x,
+                [b.gep(w, [b.mul(f, of["filter"])]) for f in filters],
+                [b.gep(out, [b.mul(f, self.places)]) for f in filters],
+            )
 
     # Numbers -------------------------------------------------------------------------------------
 
@@ -225,25 +251,13 @@ class _ByPlaces(_Convolution):
     """Vectors along places."""
 
     def units(self, first: ir.Value, last: ir.Value) -> None:
-        """The units from one to another; neighbours have the same filters."""
+        """The units from one to another."""
         b, of = self.b, self.size
         vectors = self.parts(of["across"], self.lanes)
         total = b.mul(of["far"], b.mul(of["down"], vectors))
         tiles = self.parts(total, _VECTORS)
         counters = _Counters(self, [of["far"], of["down"], vectors])
-        channels = b.mul(of["channels"], self.filter)
-        with self.loop(b.sub(last, first)) as k:
-            unit = b.add(first, k)
-            image = b.urem(unit, of["batch"])
-            rest = b.udiv(unit, of["batch"])
-            block, group = b.urem(rest, self.blocks), b.udiv(rest, self.blocks)
-            stack = b.add(b.mul(group, of["batch"]), image)
-            x = b.gep(self.x, [b.mul(stack, b.mul(of["channels"], self.image))])
-            before = b.mul(group, of["filters"])
-            filters = self.filters_of(block)
-            weights = [b.gep(self.w, [b.mul(b.add(before, f), channels)]) for f in filters]
-            out = b.gep(self.out, [b.mul(b.mul(stack, of["filters"]), self.places)])
-            outs = [b.gep(out, [b.mul(f, self.places)]) for f in filters]
+        with self.unit(first, last) as (x, weights, outs):
             counters.reset()
             with self.loop(tiles):
                 self.tile(x, weights, outs, counters)
@@ -268,7 +282,6 @@ class _ByPlaces(_Convolution):
             counts.append(self.smaller(left, _INT(self.lanes)))
             masks.append(self.first_lanes(left))
         sums = self.accumulators()
-        weight = self.variable(_INT(0))
         planes, rows, columns = (
             b.mul(_INT(s), d)
             for s, d in zip(self.spreads, (self.plane, self.line, _INT(1)), strict=True)
@@ -278,8 +291,9 @@ class _ByPlaces(_Convolution):
             self.loop(of["planes"]) as i,
             self.loop(of["rows"]) as j,
         ):
-            start = self.sum(b.mul(c, self.image), b.mul(i, planes), b.mul(j, rows))
-            before = b.load(weight)
+            start = self.sum(b.mul(c, of["channel"]), b.mul(i, planes), b.mul(j, rows))
+            line = b.mul(b.add(b.mul(i, of["rows"]), j), of["columns"])
+            before = b.add(b.mul(c, of["weight"]), line)
             with self.loop(of["columns"]) as k:
                 at = b.add(start, b.mul(k, columns))
                 vectors = [
@@ -292,7 +306,6 @@ class _ByPlaces(_Convolution):
                     return self.spread(b.load(b.gep(weights[f], [place])), self.element)
 
                 self.add_products(sums, vectors, factor)
-            b.store(b.add(before, of["columns"]), weight)
         for row_of_sums, out in zip(sums, outs, strict=True):
             for total, place, mask in zip(row_of_sums, places, masks, strict=True):
                 self.store(b.load(total), b.gep(out, [place]), mask)
@@ -305,33 +318,21 @@ class _ByFilters(_Convolution):
     """
 
     def units(self, first: ir.Value, last: ir.Value) -> None:
-        """The units from one to another; neighbours have the same filters."""
+        """The units from one to another."""
         b, of = self.b, self.size
         tiles = self.parts(self.places, _VECTORS)
         counters = _Counters(self, [of["far"], of["down"], of["across"]])
-        channels = b.mul(of["channels"], self.filter)
         # As many channels at a time as stay in the cache, at least one.
         room = b.udiv(_INT(_KEPT), b.add(self.times(self.filter, FILTERS), _INT(1)))
         room = b.add(room, _INT(1))
         turns = b.udiv(b.add(of["channels"], b.sub(room, _INT(1))), room)
         turns = b.select(b.icmp_signed("<", turns, _INT(1)), _INT(1), turns)
-        with self.loop(b.sub(last, first)) as k:
-            unit = b.add(first, k)
-            image, rest = b.urem(unit, of["batch"]), b.udiv(unit, of["batch"])
-            block, group = b.urem(rest, self.blocks), b.udiv(rest, self.blocks)
-            stack = b.add(b.mul(group, of["batch"]), image)
-            x = b.gep(self.x, [b.mul(stack, b.mul(of["channels"], self.image))])
-            before = b.mul(group, of["filters"])
-            filters = self.filters_of(block)
-            weights = [b.gep(self.w, [b.mul(b.add(before, f), channels)]) for f in filters]
-            out = b.gep(self.out, [b.mul(b.mul(stack, of["filters"]), self.places)])
-            outs = [b.gep(out, [b.mul(f, self.places)]) for f in filters]
-            with self.loop(turns) as turn:
-                start = b.mul(turn, room)
-                count = self.smaller(b.sub(of["channels"], start), room)
-                counters.reset()
-                with self.loop(tiles):
-                    self.tile(x, weights, outs, counters, start, count, turn)
+        with self.unit(first, last) as (x, weights, outs), self.loop(turns) as turn:
+            start = b.mul(turn, room)
+            count = self.smaller(b.sub(of["channels"], start), room)
+            counters.reset()
+            with self.loop(tiles):
+                self.tile(x, weights, outs, counters, start, count, turn)
 
     def tile(
         self, x: Any, weights: Any, outs: Any, counters: _Counters, start: Any, count: Any,
@@ -353,13 +354,12 @@ class _ByFilters(_Convolution):
         sums = self.accumulators()
         far, down, across = self.spreads
         vectors = self.parts(of["columns"], self.lanes)
-        lines = b.mul(of["planes"], of["rows"])
         with self.loop(count) as n, self.loop(of["planes"]) as i, self.loop(of["rows"]) as j:
             channel = b.add(start, n)
-            line = b.add(b.mul(channel, lines), b.add(b.mul(i, of["rows"]), j))
-            of_filter = b.mul(line, of["columns"])
+            line = b.mul(b.add(b.mul(i, of["rows"]), j), of["columns"])
+            of_filter = b.add(b.mul(channel, of["weight"]), line)
             of_image = self.sum(
-                b.mul(channel, self.image),
+                b.mul(channel, of["channel"]),
                 b.mul(self.times(i, far), self.plane),
                 b.mul(self.times(j, down), self.line),
             )

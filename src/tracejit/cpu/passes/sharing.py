@@ -151,7 +151,7 @@ class _Sharing:
         """The same for a convolution: a unit each."""
         *operands, _, _ = s.call.operands
         sizes = operands[3:]
-        groups, batch, channels, _, _, _, filters, *lengths = sizes
+        groups, batch, channels, _, _, _, filters, *lengths = sizes[:13]
         blocks = Group(Binary(">>", Binary("+", filters, FILTERS - 1), FILTERS.bit_length() - 1))
         units = _times(_times(groups, batch), blocks)
         work = functools.reduce(_times, (units, channels, *lengths))

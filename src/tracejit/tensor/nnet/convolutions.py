@@ -188,7 +188,7 @@ def _by_inputs(count: int, g: Any, w: Any, shape: Any, filter_shape: Any, option
 
 
 def _variable(shape: Any, dtype: str) -> Any:
-    """What is differentiated by, and read by nobody: marked, as zeros have views that are others."""
+    """What is differentiated by, and read by nobody: a mark keeps it from being a constant."""
     return gradient.grad_scale(creation.zeros(tuple(shape), dtype), 1.0)
 
 
