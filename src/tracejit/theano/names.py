@@ -32,6 +32,9 @@ MODULES = {
     "theano.tensor": "tracejit.tensor",
     "theano.tensor.basic": "tracejit.tensor",
     "theano.tensor.extra_ops": "tracejit.tensor.extra_ops",
+    "theano.tensor.fft": "tracejit.tensor.fft",
+    "theano.tensor.nlinalg": "tracejit.tensor.nlinalg",
+    "theano.tensor.slinalg": "tracejit.tensor.slinalg",
     "theano.tensor.nnet": "tracejit.tensor.nnet",
     "theano.tensor.nnet.nnet": "tracejit.tensor.nnet",
     "theano.tensor.nnet.abstract_conv": "tracejit.tensor.nnet.abstract_conv",
@@ -65,9 +68,6 @@ MISSING = {
     "Op": ("a user's own operation", "functions of NumPy, which take symbolic variables"),
     "gpuarray": ("the GPU back end", "config.device = 'cpu'"),
     "sparse": ("sparse matrices", "dense arrays, or scipy.sparse outside of the graph"),
-    "nlinalg": ("linear algebra", "numpy.linalg outside of the graph"),
-    "slinalg": ("linear algebra", "scipy.linalg outside of the graph"),
-    "fft": ("Fourier transforms", "numpy.fft outside of the graph"),
 }
 
 
