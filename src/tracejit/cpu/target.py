@@ -12,6 +12,7 @@ from tracejit.cpu.compiling.estimate import seconds
 from tracejit.cpu.emit.emitter import emit
 from tracejit.cpu.launch import Inside, Launch, launch
 from tracejit.cpu.passes.columns import positions_of_columns
+from tracejit.cpu.passes.convolutions import convolutions_of_others
 from tracejit.cpu.passes.jam import jam
 from tracejit.cpu.passes.numbers import extremes_of_numbers
 from tracejit.cpu.passes.streams import mark_streams
@@ -39,6 +40,7 @@ class CPU:
     passes = Passes(
         graph=(
             parts_joined,
+            convolutions_of_others,
             positions_of_columns,
             extremes_of_numbers,
             products_as_sums,

@@ -8,6 +8,7 @@ have already.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -280,12 +281,27 @@ def _check_alloc(shape: Any, pattern: Any, target: Any) -> None:
 
 @opcode("numpy")
 def _numpy(attr: Any, *values: Any) -> Any:
-    """attr: (function's name, positional arguments, keywords), operands by `Operand`."""
+    """attr: (function's name, positional arguments, keywords), operands by `Operand`.
+
+    A name with a point is one in a module of NumPy's or SciPy's: "linalg.inv", "scipy.linalg.expm".
+    """
     name, args, kwargs = attr
-    function = getattr(xp if any(isinstance(v, Tracer) for v in values) else np, name)
+    traced = any(isinstance(v, Tracer) for v in values)
+    function = getattr(_module_of(name, traced), name.rpartition(".")[2])
     return function(
         *(_filled(a, values) for a in args), **{k: _filled(v, values) for k, v in kwargs}
     )
+
+
+def _module_of(name: str, traced: bool) -> Any:
+    """The module that a function is in; as a traced function sees it, or as it is."""
+    path = name.rpartition(".")[0]
+    if not path:
+        return xp if traced else np
+    if not path.startswith("scipy"):
+        path = f"numpy.{path}"
+    module = importlib.import_module(path)
+    return replacement(module) if traced else module
 
 
 @dataclass(frozen=True)

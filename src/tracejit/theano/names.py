@@ -39,9 +39,21 @@ MODULES = {
     "theano.tensor": "tracejit.tensor",
     "theano.tensor.basic": "tracejit.tensor",
     "theano.tensor.extra_ops": "tracejit.tensor.extra_ops",
+    "theano.tensor.fft": "tracejit.tensor.fft",
+    "theano.tensor.nlinalg": "tracejit.tensor.nlinalg",
+    "theano.tensor.slinalg": "tracejit.tensor.slinalg",
     "theano.tensor.nnet": "tracejit.tensor.nnet",
     "theano.tensor.nnet.nnet": "tracejit.tensor.nnet",
+    "theano.tensor.nnet.abstract_conv": "tracejit.tensor.nnet.abstract_conv",
+    "theano.tensor.nnet.bn": "tracejit.tensor.nnet.bn",
+    "theano.tensor.nnet.conv": "tracejit.tensor.nnet.conv",
+    "theano.tensor.nnet.neighbours": "tracejit.tensor.nnet.neighbours",
     "theano.tensor.nnet.sigm": "tracejit.tensor.nnet",
+    "theano.sandbox.neighbours": "tracejit.tensor.nnet.neighbours",
+    "theano.tensor.signal": "tracejit.tensor.signal",
+    "theano.tensor.signal.conv": "tracejit.tensor.signal.conv",
+    "theano.tensor.signal.downsample": "tracejit.tensor.signal.downsample",
+    "theano.tensor.signal.pool": "tracejit.tensor.signal.pool",
     "theano.tensor.raw_random": "tracejit.tensor.raw_random",
     "theano.tensor.shared_randomstreams": "tracejit.tensor.shared_randomstreams",
     "theano.tensor.sharedvar": "tracejit.symbolic.shared",
@@ -52,18 +64,10 @@ MODULES = {
     "theano.updates": "tracejit.updates",
 }
 
-_CONV = "scipy.signal computes convolutions outside of the graph"
 #: Names of Theano's that are not there: what they are, and what to use.
 MISSING = {
-    "signal": ("pooling and convolution", _CONV),
-    "conv": ("convolutions", _CONV),
-    "conv2d": ("a convolution", _CONV),
-    "abstract_conv": ("convolutions", _CONV),
     "gpuarray": ("the GPU back end", "config.device = 'cpu'"),
     "sparse": ("sparse matrices", "dense arrays, or scipy.sparse outside of the graph"),
-    "nlinalg": ("linear algebra", "numpy.linalg outside of the graph"),
-    "slinalg": ("linear algebra", "scipy.linalg outside of the graph"),
-    "fft": ("Fourier transforms", "numpy.fft outside of the graph"),
 }
 
 
