@@ -64,3 +64,8 @@ def _same(got: Any, want: Any, near: float) -> None:
             return
         off = near * 1e7 if want.dtype.char in "fF" else near
         np.testing.assert_allclose(got, want, rtol=off, atol=near / 100)
+
+
+def flat(result: Any) -> list[Any]:
+    """The results of a call, one or several."""
+    return list(result) if isinstance(result, tuple) else [result]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.fft as sf
 import scipy.linalg as sl
-from library_calls import check, function, listed, outcome
+from library_calls import check, flat, function, listed, outcome
 
 import tracejit
 from tracejit.testing import check_grads
@@ -98,7 +98,7 @@ def test_single_precision(expression):
     args = [x.astype("F" if x.dtype.kind == "c" else "f") for x in (A, Z, T, B)]
     with tracejit.config(compile=False):
         got, want = tracejit.function(f, on_unsupported="error")(*args), f(*args)
-    for x, y in zip(listed(got), listed(want), strict=True):
+    for x, y in zip(flat(got), flat(want), strict=True):
         assert (type(x), np.asarray(x).dtype) == (type(y), np.asarray(y).dtype)
         np.testing.assert_allclose(x, y, rtol=2e-4, atol=2e-5)
 

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.signal as ss
+from library_calls import flat
 
 import tracejit
 from tracejit.testing import check_grads
@@ -127,10 +128,6 @@ def outcome(f, *args):
             return f(*args)
         except Exception as error:
             return error
-
-
-def flat(result):
-    return list(result) if isinstance(result, tuple) else [result]
 
 
 def check(f, *args, compile=False):

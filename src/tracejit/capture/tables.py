@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from tracejit.capture import distributions, exponentials, filters, numpys
+from tracejit.arrays import exponential
+from tracejit.capture import distributions, filters, numpys
 
-__all__ = ["distributions", "exponentials", "filters", "numpys"]
+__all__ = ["distributions", "exponential", "filters", "numpys"]

@@ -134,7 +134,7 @@ def _run(node: Apply, operands: list[Any], env: dict[Variable, Any]) -> None:
 
 def _targets(order: Iterable[Apply]) -> set[Variable]:
     """The variables that derivatives are taken by."""
-    rules = ((node, OPS[node.op].targets) for node in order)
+    rules = ((node, OPS[node.opcode].targets) for node in order)
     return {node.inputs[k] for node, rule in rules if rule is not None for k in rule(node.attr)}
 
 

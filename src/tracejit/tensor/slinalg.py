@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from tracejit.arrays import linalg
 from tracejit.arrays.common import is_empty
-from tracejit.ir import build, control, dims
-from tracejit.ir.closing import Body
+from tracejit.arrays.exponential import exponential
 from tracejit.symbolic.convert import as_tensor_variable, cast
 from tracejit.symbolic.infer import apply
-from tracejit.symbolic.opcodes import length_of, opcode, xp
+from tracejit.symbolic.opcodes import opcode
 from tracejit.symbolic.type import TensorType
 from tracejit.tensor import basic, creation, elementwise, products
 from tracejit.tensor.nparray import numpy_op
@@ -185,50 +183,16 @@ def kron(a: Any, b: Any) -> Any:
     return basic.reshape(moved, [rows, across])
 
 
-#: The norm up to which the approximation below is one to rounding: N. J. Higham, *The scaling and
-#: squaring method for the matrix exponential revisited*, 2005, table 2.3.
-_LARGEST = 5.371920351148152
-#: Coefficients of the diagonal Padé approximant of degree 13.
-_PADE = [
-    math.factorial(26 - k)
-    * math.factorial(13)
-    / (math.factorial(26) * math.factorial(k) * math.factorial(13 - k))
-    for k in range(14)
-]
-
-
 @opcode("expm", types=lambda attr, inputs: [inputs[0].type])
 def _expm(attr: Any, x: Any) -> Any:
-    """Of a matrix that is scaled down, and then squared as often."""
+    """Of a matrix, in double precision."""
     if not isinstance(x, Tracer):
         import scipy.linalg
 
         return scipy.linalg.expm(x)
     if is_empty(linalg.stacked(x).node.shape):
         return x
-    a = x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
-    norm = np.max(np.sum(np.abs(a), axis=0))
-    times = np.maximum(np.ceil(np.log2(np.maximum(norm, 1e-300) / _LARGEST)), 0.0)
-    # Of what is not finite nothing is squared: the loop has an end.
-    times = np.where(np.isfinite(times), times, 0.0)
-    a = a * np.exp2(-times)
-    unit = xp.eye(x.shape[0])
-    two = a @ a
-    four = two @ two
-    six = two @ four
-    b = _PADE
-    odd = six @ (b[13] * six + b[11] * four + b[9] * two)
-    odd = a @ (odd + b[7] * six + b[5] * four + b[3] * two + b[1] * unit)
-    even = six @ (b[12] * six + b[10] * four + b[8] * two)
-    even = even + b[6] * six + b[4] * four + b[2] * two + b[0] * unit
-    start = np.linalg.solve(even - odd, even + odd).node
-
-    def squared(index: Any, carried: Any, elements: Any) -> Body:
-        return Body((build.matmul(carried[0], carried[0]),))
-
-    count = length_of(times.astype(np.int64))
-    [found] = control.scan(dims.from_node(count.node), [start], [], squared)
-    return Tracer(found).astype(x.dtype)
+    return exponential(x)
 
 
 class Expm:
