@@ -40,7 +40,7 @@ from tracejit.trace.explain import class_text
 from tracejit.trace.lists import TracedList
 from tracejit.trace.memory import Memory
 from tracejit.trace.mixed import Mixed
-from tracejit.trace.requirements import unread
+from tracejit.trace.requirements import Requirement, rewritten, unread
 from tracejit.trace.tracer import Tracer
 
 
@@ -190,12 +190,13 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     outputs += numbers
     kinds += ["number"] * len(numbers)
     contents = [m.node for m in written]
+    requirements: Sequence[Requirement] = list(capture.trace.requirements)
     if fn.stabilise:
-        stable = stabilised([*outputs, *contents])
+        stable, requirements = rewritten([*outputs, *contents], requirements, stabilised)
         outputs, contents = stable[: len(outputs)], stable[len(outputs) :]
     changed = [s for s in capture.states.values() if s.changed]
     computed = [node for k, node in enumerate(outputs) if k not in views] + contents
-    required = unread(capture.trace.requirements, [*computed, *(s.node for s in changed)])
+    required = unread(requirements, [*computed, *(s.node for s in changed)])
     if required is not None:
         outputs, kinds = [*outputs, required], [*kinds, "required"]
     outputs += [

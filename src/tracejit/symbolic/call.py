@@ -36,7 +36,7 @@ from tracejit.symbolic.program import Callee, SymbolicPath
 from tracejit.symbolic.replay import SymbolicTrace, replay
 from tracejit.symbolic.type import TensorType
 from tracejit.trace.explain import log
-from tracejit.trace.requirements import unread
+from tracejit.trace.requirements import Requirement, rewritten, unread
 from tracejit.trace.tracer import Tracer
 
 # Running -----------------------------------------------------------------------------------------
@@ -183,9 +183,12 @@ def _new_path(f: Callee, key: Any, values: list[Any], states: list[Any]) -> Symb
             build.cast(_node(r), v.type.numpy_dtype) for r, v in zip(results, outputs, strict=True)
         ]
         nodes = last_rows(nodes)
+        requirements: Sequence[Requirement] = list(trace.requirements)
         if config.stabilise and not program.exact:
-            nodes = stabilised(cancelled(nodes))
-        required = unread(trace.requirements, nodes)
+            nodes, requirements = rewritten(
+                nodes, requirements, lambda found: stabilised(cancelled(found))
+            )
+        required = unread(requirements, nodes)
         kinds = ["array"] * len(nodes)
         if required is not None:
             first = len(threaded.outputs)

@@ -28,6 +28,8 @@ MODULES = {
     "theano.compile.ops": "tracejit.compile",
     "theano.ifelse": "tracejit.ifelse",
     "theano.printing": "tracejit.printing",
+    "theano.d3viz": "tracejit.printing",
+    "theano.tests.breakpoint": "tracejit.printing.values",
     "theano.sandbox": "tracejit.sandbox",
     "theano.sandbox.cuda": "tracejit.sandbox.cuda",
     "theano.sandbox.cuda.rng_curand": "tracejit.sandbox.cuda.rng_curand",
