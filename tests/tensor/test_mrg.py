@@ -11,7 +11,8 @@ import tracejit
 import tracejit.tensor as T
 from tracejit.gradient import NullTypeGradError
 from tracejit.rng import mrg31k3p
-from tracejit.sandbox.rng_mrg import MRG_RandomStreams
+from tracejit.sandbox.multinomial import ChoiceFromUniform, MultinomialFromUniform
+from tracejit.sandbox.rng_mrg import MRG_RandomStreams, guess_n_streams
 
 SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "spec" / "mrg31k3p_samples.txt"
 M1, M2 = 2**31 - 1, 2**31 - 21069
@@ -226,3 +227,16 @@ def test_parameters_have_no_derivative():
     low = T.dscalar("low")
     with pytest.raises(NullTypeGradError):
         T.grad(MRG_RandomStreams(3).uniform((3,), low=low).sum(), low)
+
+
+def test_classes_of_uniform_numbers():
+    p, u = T.dmatrix("p"), T.dvector("u")
+    chances = np.array([[0.2, 0.8], [0.9, 0.1]])
+    counts = MultinomialFromUniform("auto")(p, u, 2)
+    f = tracejit.function([p, u], counts)
+    np.testing.assert_array_equal(f(chances, [0.1, 0.95, 0.3, 0.5]), [[1, 1], [1, 1]])
+    distinct = tracejit.function([p, u], ChoiceFromUniform("int64")(p, u, 2))
+    np.testing.assert_array_equal(distinct(chances, [0.1, 0.95, 0.3, 0.5]), [[0, 1], [1, 0]])
+    assert guess_n_streams((10, 10)) == 16 and guess_n_streams((2, 2)) == 4
+    with pytest.warns(UserWarning, match="#streams"):
+        assert guess_n_streams(p.shape, warn=True) == 60 * 256

@@ -478,3 +478,20 @@ def test_numbers_that_are_read_otherwise_are_stored(use):
         np.testing.assert_allclose(a, b, rtol=1e-13)
     np.testing.assert_allclose(got[-1], expected[-1], rtol=1e-13)
     assert "random_sample_block" not in f.source() and f.stats.fallbacks == 0
+
+
+def test_methods_of_randomstate_as_theanos_op():
+    state = tracejit.shared(np.random.RandomState(7))
+    size = T.lvector("size")
+    op = raw_random.RandomFunction("uniform", T.dmatrix)
+    after, numbers = op(state, size, 0.0, 2.0)
+    f = tracejit.function([size], numbers, updates=[(state, after)])
+    wanted = np.random.RandomState(7)
+    for shape in ((2, 3), (1, 4)):
+        np.testing.assert_array_equal(f(shape), wanted.uniform(0.0, 2.0, shape))
+    normal = raw_random.random_function(np.random.RandomState.normal, "float64", 1.0, 3.0)
+    after, numbers = normal(state, (2,))
+    g = tracejit.function([], numbers, updates=[(state, after)])
+    np.testing.assert_allclose(g(), wanted.normal(1.0, 3.0, 2), rtol=1e-15)
+    with pytest.raises(LookupError, match="not among"):
+        raw_random.RandomFunction("zipf", T.dvector)

@@ -10,6 +10,7 @@ import numpy as np
 import tracejit.tensor as T
 from tracejit.config import config
 from tracejit.rng import mrg31k3p
+from tracejit.sandbox.multinomial import counts, distinct
 from tracejit.symbolic.convert import as_tensor_variable, cast, constant
 from tracejit.symbolic.graph import Constant, Variable
 from tracejit.symbolic.shared import TensorSharedVariable
@@ -170,13 +171,7 @@ class MRG_RandomStreams(DrawsInTraces):
             raise NotImplementedError("multinomial is only implemented for pvals.ndim = 2")
         rows, trials = basic.shape_i(pvals, 0), as_tensor_variable(n)
         unit = self.uniform((rows * trials,), ndim=1, nstreams=nstreams, **kwargs)
-        # Trial c of row k has the number c * rows + k.
-        numbers = T.reshape(unit, (trials, rows))
-        below = T.cumsum(pvals, axis=1)
-        first = basic.dimshuffle(numbers, [0, 1, "x"]) < basic.dimshuffle(below, ["x", 0, 1])
-        earlier = T.concatenate([T.zeros_like(first[:, :, :1]), first[:, :, :-1]], 2)
-        chosen = T.and_(first, T.invert(earlier))
-        return cast(T.sum(cast(chosen, "int64"), axis=0), dtype)
+        return cast(counts(pvals, unit, trials), dtype)
 
     def choice(
         self, size: Any = 1, a: Any = None, replace: bool = True, p: Any = None,
@@ -197,18 +192,7 @@ class MRG_RandomStreams(DrawsInTraces):
         rows = basic.shape_i(p, 0)
         count = int(T.get_scalar_constant_value(as_tensor_variable(size)))
         unit = self.uniform((rows * count,), ndim=1, nstreams=nstreams, **kwargs)
-        numbers = T.reshape(unit, (count, rows))
-        classes = T.arange(basic.shape_i(p, 1))
-        picked = []
-        for k in range(count):
-            below = T.cumsum(p, axis=1)
-            late = cast(below <= basic.dimshuffle(numbers[k], [0, "x"]), "int64")
-            place = T.sum(late, axis=1)
-            picked.append(place)
-            taken = T.eq(basic.dimshuffle(classes, ["x", 0]), basic.dimshuffle(place, [0, "x"]))
-            p = T.switch(taken, constant(0.0, dtype=p.dtype), p)
-            p = p / T.sum(p, axis=1, keepdims=True)
-        return cast(T.stack(picked, axis=1), dtype)
+        return cast(distinct(p, unit, count), dtype)
 
     def multinomial_wo_replacement(
         self, size: Any = None, n: Any = 1, pvals: Any = None, ndim: int | None = None,
@@ -282,6 +266,19 @@ class MRG_RandomStreams(DrawsInTraces):
         """Normal numbers within two deviations of their mean; `std` is what they have then."""
         std = as_tensor_variable(std) / constant(_KEPT_DEVIATION, dtype=_float_type(dtype))
         return self.normal(size, avg, std, ndim, dtype, nstreams, truncate=True, **kwargs)
+
+
+def guess_n_streams(size: Any, warn: bool = False) -> int:
+    """How many streams a variable of a size gets; of one that is not known, most, with a warning.
+
+    >>> guess_n_streams((10, 10))
+    16
+    """
+    count = MRG_RandomStreams().n_streams(size)
+    if warn and count == MOST_STREAMS and not isinstance(size, (tuple, list)):
+        text = f"MRG_RandomStreams Can't determine #streams from size ({size}), guessing {count}"
+        warnings.warn(text, stacklevel=3)
+    return count
 
 
 def _float_type(dtype: Any, *operands: Any) -> str:

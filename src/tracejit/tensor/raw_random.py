@@ -280,7 +280,39 @@ def _chances(p: Any) -> Any:
     return p
 
 
+class RandomFunction:
+    """A method of ``RandomState`` as Theano's op: ``op(state, size, …)`` is the state and numbers.
+
+    `outtype` is the type of the numbers, which have `ndim_added` axes besides those of the size.
+    LookupError for a method that no table has.
+    """
+
+    def __init__(self, fn: Any, outtype: Any, inplace: bool = False, ndim_added: int = 0) -> None:
+        name = fn if isinstance(fn, str) else fn.__name__
+        if name not in DISTRIBUTIONS:
+            raise LookupError(f"RandomState.{name} is not among {', '.join(sorted(DISTRIBUTIONS))}")
+        self.fn, self.outtype, self.inplace, self.ndim_added = name, outtype, inplace, ndim_added
+
+    def __call__(self, r: Any, shape: Any, *args: Any) -> list[Any]:
+        """The state after the draw, and the numbers."""
+        ndim = None if shape is None else self.outtype.ndim - self.ndim_added
+        return list(draw(self.fn, r, shape, args, ndim, self.outtype.dtype))
+
+
+def random_function(fn: Any, dtype: str, *rfargs: Any, ndim_added: int = 0) -> Any:
+    """A function ``f(state, size, …)`` of a method of ``RandomState``, with these defaults."""
+
+    def call(r: Any, shape: Sequence[Any], *args: Any) -> list[Any]:
+        kind = TensorType(dtype, (False,) * (len(shape) + ndim_added))
+        return RandomFunction(fn, kind, ndim_added=ndim_added)(
+            r, shape, *args, *rfargs[len(args) :]
+        )
+
+    return call
+
+
 __all__ = [
+    "RandomFunction",
     "RandomStateType",
     "binomial",
     "choice",
@@ -289,6 +321,7 @@ __all__ = [
     "normal",
     "permutation",
     "poisson",
+    "random_function",
     "random_integers",
     "random_state_type",
     "uniform",

@@ -33,6 +33,7 @@ MODULES = {
     "theano.sandbox": "tracejit.sandbox",
     "theano.sandbox.cuda": "tracejit.sandbox.cuda",
     "theano.sandbox.cuda.rng_curand": "tracejit.sandbox.cuda.rng_curand",
+    "theano.sandbox.multinomial": "tracejit.sandbox.multinomial",
     "theano.sandbox.rng_mrg": "tracejit.sandbox.rng_mrg",
     "theano.scan_module": "tracejit.scan_module",
     "theano.scan_module.scan_op": "tracejit.scan_module.scan_op",
