@@ -21,7 +21,7 @@ from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.passes.chunks import mark_chunks
 from tracejit.lower.passes.masks import through_masks
-from tracejit.lower.passes.parts import parts_joined
+from tracejit.lower.passes.parts import parts_in_place, parts_joined
 from tracejit.lower.passes.products import products_as_sums
 from tracejit.lower.passes.tiles import tile
 from tracejit.lower.program import Program
@@ -39,6 +39,7 @@ class CPU:
     passes = Passes(
         graph=(
             parts_joined,
+            parts_in_place,
             positions_of_columns,
             extremes_of_numbers,
             products_as_sums,
