@@ -300,6 +300,8 @@ PASSES = {
             ("sums are put", 'node.attr[0] == "set" and', ""),
             ("other axes in part", "place.start != 0 or", "place.start != 0 and"),
             ("in the order of writing", "starts.get(place)", "parts[len(values)]"),
+            ("all parts at the start", "start = dims.add(start, part.shape[axis])", "pass"),
+            ("what is read elsewhere", "users[n.args[1]] == 1", "users[n.args[1]] >= 1"),
         ),
     ),
     "masks": Pass(

@@ -22,7 +22,7 @@ from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.passes.chunks import mark_chunks
 from tracejit.lower.passes.masks import through_masks
-from tracejit.lower.passes.parts import parts_joined
+from tracejit.lower.passes.parts import parts_in_place, parts_joined
 from tracejit.lower.passes.products import products_as_sums
 from tracejit.lower.passes.tiles import tile
 from tracejit.lower.program import Program
@@ -41,6 +41,7 @@ class CPU:
         graph=(
             parts_joined,
             convolutions_of_others,
+            parts_in_place,
             positions_of_columns,
             extremes_of_numbers,
             products_as_sums,

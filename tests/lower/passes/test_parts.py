@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from devices import on_cpu
 from stages import ENV, E, M, X, graph_of, layouts_of, same
 
 import tracejit
-from tracejit.ir import build, dims
+from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
-from tracejit.ir.node import Node
+from tracejit.ir.node import Node, make
 from tracejit.ir.printer import to_text
 from tracejit.ir.verify import verify
-from tracejit.lower.passes.parts import parts_joined
+from tracejit.lower.passes.parts import parts_in_place, parts_joined
 
 N = X.shape[0]
 ROWS, COLUMNS = M.shape
@@ -95,6 +96,63 @@ def test_others_stay(name: str) -> None:
     graph = graph_of(*OTHERS[name]())
     made = parts_joined(graph, layouts_of(graph))
     assert made.outputs == graph.outputs
+
+
+def assigned(y: Node) -> Node:
+    return make(ops.ASSIGN, (M, y), False, M.type, None)
+
+
+def halves(axis: int) -> Node:
+    """Two parts of a function of `M`, one of them behind the other along an axis."""
+    n = M.shape[axis]
+    both = []
+    for start, count in ((0, 2), (2, dims.sub(n, 2))):
+        shape = tuple(count if k == axis else d for k, d in enumerate(M.shape))
+        index = tuple((start if k == axis else 0, 1, k) for k in range(2))
+        both.append(E("exp", build.view(M, shape, index)))
+    return build.concatenate(both, axis)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_parts_of_an_argument(axis: int, golden: Callable[[str, str], None]) -> None:
+    graph = graph_of(assigned(halves(axis)))
+    made = parts_in_place(graph, layouts_of(graph))
+    verify(made, "parts")
+    same(made, graph, ENV)
+    golden(f"passes/parts_in_place_{axis}.txt", to_text(made))
+    assert not any(n.op is ops.CONCATENATE for n in made.nodes())
+
+
+def test_what_else_is_read_of_a_concatenation_is_one() -> None:
+    whole = halves(0)
+    for graph in (graph_of(assigned(whole), E("sin", whole)), graph_of(whole)):
+        assert parts_in_place(graph, layouts_of(graph)) is graph
+
+
+def joined(x: Any, y: Any) -> Any:
+    np.concatenate([y[:1], y[1:] * 2], out=x)
+    return x
+
+
+def joined_with_itself(x: Any, y: Any) -> Any:
+    x[...] = np.concatenate([x[1:] * 2, x[:1]])
+
+
+def turned(x: Any, y: Any) -> Any:
+    x[...] = np.concatenate([x[:, 2:], y[:, :2] + x[:, :2]], axis=1)
+
+
+@pytest.mark.parametrize("f", [joined, joined_with_itself, turned])
+def test_arguments_are_joined_into(f: Callable[..., Any]) -> None:
+    g = tracejit.function(f)
+    for n in (3, 40):
+        for lay in (np.ascontiguousarray, np.asfortranarray, lambda x: np.repeat(x, 2, 0)[::-2]):
+            y = np.arange(n * 5.0).reshape(n, 5)
+            x, plain = lay(y + 1), lay(y + 1)
+            np.testing.assert_array_equal(g(x, y), f(plain, y))
+            np.testing.assert_array_equal(x, plain)
+    if f is joined and on_cpu():
+        assert g.stats.temporaries == 0
 
 
 def ends(x: Any) -> Any:

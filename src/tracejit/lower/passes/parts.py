@@ -1,7 +1,9 @@
-"""An array that is written part by part, until nothing is left of what it was made with.
+"""Parts of arrays, where they are to lie.
 
 ``y = np.empty(n); y[0] = a; y[1:] = b`` puts two parts into an array that has been filled before.
-As a concatenation nothing is filled, and each part is computed in loops that others may share.
+As a concatenation nothing is filled, and each part is computed in loops that others may share. What
+``np.concatenate((a, b), out=x)`` joins for an argument alone is put there part by part: else it
+would be joined elsewhere, and copied.
 """
 
 from __future__ import annotations
@@ -46,6 +48,39 @@ def parts_joined(graph: Graph, layouts: Mapping[str, str]) -> Graph:
         return _joined(node, _below(node, lengths[before])) or node if before in lengths else node
 
     return rebuild(graph, rule)
+
+
+def parts_in_place(graph: Graph, layouts: Mapping[str, str]) -> Graph:
+    """`graph` with writes of parts into an argument, where their concatenation is written.
+
+    Guarantees: the same values. What is read of the concatenation elsewhere needs all of it.
+    """
+    nodes = graph.nodes()
+    users = Counter(a for n in nodes for a in n.args)
+    users.update(graph.outputs)
+    joined = {
+        n for n in nodes
+        if n.op is ops.ASSIGN and n.args[1].op is ops.CONCATENATE and users[n.args[1]] == 1
+    }  # fmt: skip
+    if not joined:
+        return graph
+    return rebuild(graph, lambda node, before: _by_parts(node) if before in joined else node)
+
+
+def _by_parts(node: Node) -> Node:
+    x, whole = node.args
+    axis, _ = whole.attr
+    written: Node = x
+    start: Dim = 0
+    for part in whole.args:
+        positions = [
+            build.view(build.iota(n), part.shape, ((start if k == axis else 0, 1, k),))
+            for k, n in enumerate(x.shape)
+        ]
+        attr = ("set", (False,) * x.ndim)
+        written = make(ops.SCATTER, (written, part, *positions), attr, x.type, node.origin)
+        start = dims.add(start, part.shape[axis])
+    return make(node.op, (x, written), node.attr, node.type, node.origin)
 
 
 def _chain(node: Node, users: Mapping[Node, int]) -> list[Node]:
