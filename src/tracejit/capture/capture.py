@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.capture import exponentials, filters, numpys  # which fill the tables
+from tracejit.capture import filters, numpys, repeated  # which fill the tables
 from tracejit.capture.builtins import unrolled_range
 from tracejit.capture.bytecode import ANYTHING, GENERATOR_FLAG, mark_calls, scan
 from tracejit.capture.classes import copy_of_class, detach, require_plain_enum
@@ -62,7 +62,7 @@ from tracejit.trace.origin import is_internal
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer
 
-__all__ = ["Capture", "Namespace", "exponentials", "filters", "numpys", "outside"]
+__all__ = ["Capture", "Namespace", "filters", "numpys", "outside", "repeated"]
 
 
 class Capture:
