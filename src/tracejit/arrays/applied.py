@@ -32,6 +32,12 @@ _WRITTEN = {
     *(f"scipy.signal.{name}" for name in
       "_signaltools _savitzky_golay windows._windows _fir_filter_design _filter_design".split()),
 }  # fmt: skip
+#: Others, of which only these are.
+_SOME_WRITTEN = {
+    "scipy.integrate._quadrature": frozenset(
+        "trapezoid simpson cumulative_trapezoid cumulative_simpson romb".split()
+    ),
+}
 _OTHERS = "load loadtxt genfromtxt fromfile memmap save savez savez_compressed savetxt".split()
 DISPATCHED = type(np.cov)
 
@@ -68,7 +74,8 @@ def is_written(function: Any) -> bool:
     """Whether `function` is a Python function of a module whose functions are traced as written."""
     if not isinstance(function, types.FunctionType) or function.__name__.startswith("_"):
         return False
-    return function.__module__ in _WRITTEN
+    some = _SOME_WRITTEN.get(function.__module__, frozenset())
+    return function.__module__ in _WRITTEN or function.__name__ in some
 
 
 def _makes_arrays(function: Any) -> bool:

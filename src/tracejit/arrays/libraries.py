@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tracejit.arrays import cosines, scipymatrices  # noqa: F401, which fill FFT and LINALG
+from tracejit.arrays.distances import DISTANCES
 from tracejit.arrays.ndimage import NDIMAGE, RANKS
 from tracejit.arrays.scipyfft import FFT
 from tracejit.arrays.scipylinalg import LINALG
@@ -15,6 +16,7 @@ _TABLES: dict[str, dict[str, Callable[..., Any]]] = {
     "scipy.special": SPECIAL,
     "scipy.linalg": LINALG,
     "scipy.fft": FFT,
+    "scipy.spatial": DISTANCES,
 }
 #: Functions in C, which SciPy's own Python code calls.
 IN_C: dict[str, dict[str, Callable[..., Any]]] = {

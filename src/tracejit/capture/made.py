@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.capture import distributions, numpys
+from tracejit.capture import distributions, interpolators, numpys
 from tracejit.capture.generators import is_generator
 from tracejit.capture.standin import StandIn
 
@@ -33,7 +33,7 @@ def made(capture: Any, value: Any, expression: str, path: str) -> Any:
                 for k, a in value.keywords.items()
             },
         )
-    return None
+    return interpolators.outside(capture, value, expression, path)
 
 
 def _method(capture: Any, value: types.MethodType, expression: str, path: str) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 from tracejit.arrays.common import broadcast, select
 from tracejit.capture.namespace import replacement
 from tracejit.ir import build
-from tracejit.trace.tracer import Tracer, as_array
+from tracejit.trace.tracer import Tracer, as_array, is_number, wrap
 
 #: Functions of SciPy's own, by name, wherever they are imported from.
 REPLACED: dict[str, Callable[..., Any]] = {}
@@ -81,6 +81,29 @@ def is_torch(xp: Any) -> bool:
 def xp_copy(x: Any, *, xp: Any = None) -> Any:
     """A copy."""
     return as_array(x).copy()
+
+
+@replaces
+def _asarray(array: Any, dtype: Any = None, order: Any = None, copy: Any = None, **_: Any) -> Any:
+    """An array."""
+    found = as_array(array)
+    return found if dtype is None else found.astype(dtype)
+
+
+@replaces
+def xp_result_type(*args: Any, force_floating: bool = False, xp: Any = None) -> np.dtype[Any]:
+    """The common dtype, of floats where that is asked for."""
+    dtypes = [wrap(a).node.dtype if is_number(a) else as_array(a).node.dtype for a in args]
+    found = np.result_type(*dtypes)
+    return np.dtype(float) if force_floating and found.kind in "biu" else found
+
+
+@replaces
+def xp_promote(*args: Any, force_floating: bool = False, xp: Any = None, **_: Any) -> Any:
+    """Arrays of the common dtype."""
+    dtype = xp_result_type(*args, force_floating=force_floating)
+    found = tuple(as_array(a).astype(dtype) for a in args)
+    return found[0] if len(found) == 1 else found
 
 
 def _place(output: Any, mask: Any, values: Any) -> None:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tracejit.arrays import exponential
-from tracejit.capture import distributions, filters, numpys
+from tracejit.capture import distributions, filters, numpys, repeated
 
-__all__ = ["distributions", "exponential", "filters", "numpys"]
+__all__ = ["distributions", "exponential", "filters", "numpys", "repeated"]
