@@ -1,9 +1,10 @@
 """The tests that compare values, on each device: on a GPU where there is one, by `-m cuda`.
 
-In the folders of `FOLDERS` tests run programs and compare what these give, which is the same on any
-device. What only a CPU's programs have (text, what shares memory, threads), tests there assert
-`if on_cpu()`, or say `pytest.mark.cpu`, of one or of a module (`pytestmark`). All others are
-collected once more for "cuda" where there is a GPU, and not at all where there is none.
+In the folders of `FOLDERS`, and in `MODULES`, tests run programs and compare what these give,
+which is the same on any device. What only a CPU's programs have (text, what shares memory,
+threads), tests there assert `if on_cpu()`, or say `pytest.mark.cpu`, of one or of a module
+(`pytestmark`). All others are collected once more for "cuda" where there is a GPU, and not at all
+where there is none.
 `--device fake` collects them, and nothing else, for a driver over the host's memory
 (`cuda/fake.py`); those of `FAST` are always collected for it.
 
@@ -24,7 +25,12 @@ import pytest
 
 HERE = Path(__file__).parent
 #: The folders of tests that compare values.
-FOLDERS = ("arrays", "call", "programs", "symbolic", "tensor", "transform")
+FOLDERS = ("arrays", "programs", "symbolic", "tensor", "transform")
+#: Modules of other folders that do: most there look at text, and at what shares memory.
+MODULES = tuple(
+    f"call/test_{name}.py"
+    for name in "arrays_renamed attacked exceptions_kept function overlaps paths values".split()
+)
 #: Modules whose tests take little time there.
 FAST = ("arrays/test_grids.py", "arrays/test_axes_and_modes.py")
 #: What is told where a program is none for a GPU.
@@ -81,7 +87,8 @@ def place_of(item: Any) -> Path | None:
     """Where a module of tests that compare values lies; None for others."""
     path = Path(item.module.__file__)
     place = path.relative_to(HERE) if path.is_relative_to(HERE) else Path()
-    return place if place.parts[:-1] and place.parts[0] in FOLDERS else None
+    chosen = str(place) in MODULES or (place.parts[:-1] and place.parts[0] in FOLDERS)
+    return place if chosen else None
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:

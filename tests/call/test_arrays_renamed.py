@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from devices import on_cpu
 
 import tracejit
 
@@ -161,7 +162,7 @@ def test_as_numpy_does(f, calls, compiled: bool) -> None:
         ours, theirs = ([a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
                         for _ in range(2))  # fmt: skip
         got, want = g(*ours), f(*theirs)
-        assert related(got, ours) == related(want, theirs)
+        assert not on_cpu() or related(got, ours) == related(want, theirs)
         np.testing.assert_array_equal(ours[0], theirs[0])
         pairs = zip(got, want, strict=True) if isinstance(want, tuple) else [(got, want)]
         for a, b in pairs:
