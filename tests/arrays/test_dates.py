@@ -110,8 +110,8 @@ try: x=d[9]\n except IndexError: x=d[0]\n return x
 #: What host calls do.
 HOSTED = """
 np.busday_count(d[[0, 3]], e[[0, 1]]); np.is_busday(d[[0, 3]]); np.datetime_as_string(d); d.tolist()
-d.astype('M8[M]'); d.astype('M8[Y]'); d.astype(str); str(d[0]); f"{d[0]}"; d==5; np.array(d, object); np.array(d) is d
-np.median(t); np.zeros_like(d, dtype=float); np.isin(d, e); np.clip(d, e[0], e[0]); d is d
+d.astype('M8[M]'); d.astype('M8[Y]'); d.astype(str); str(d[0]); f"{d[0]}"; d==5
+np.array(d, object); np.array(d) is d; np.median(t); np.zeros_like(d, dtype=float); np.isin(d, e); np.clip(d, e[0], e[0]); d is d
 np.timedelta64(i[0], 'D')+d; np.zeros(4, d.dtype); i.astype('m8[D]'); np.array([d[0], d[1]])
 d==None; d.sum()
 np.arange('2020-01-01', '2020-01-05', dtype='M8[D]')-d; np.add.reduce(t); bool(t[0]); float(t[0])
