@@ -111,13 +111,18 @@ try: x=d[9]\n except IndexError: x=d[0]\n return x
 HOSTED = """
 np.busday_count(d[[0, 3]], e[[0, 1]]); np.is_busday(d[[0, 3]]); np.datetime_as_string(d); d.tolist()
 d.astype('M8[M]'); d.astype('M8[Y]'); d.astype(str); str(d[0]); f"{d[0]}"; d==5
-np.array(d, object); np.array(d) is d; np.median(t); np.zeros_like(d, dtype=float); np.isin(d, e); np.clip(d, e[0], e[0]); d is d
+np.array(d, object); np.array(d) is d
+np.median(t); np.zeros_like(d, dtype=float); np.isin(d, e); np.clip(d, e[0], e[0]); d is d
 np.timedelta64(i[0], 'D')+d; np.zeros(4, d.dtype); i.astype('m8[D]'); np.array([d[0], d[1]])
 d==None; d.sum()
 np.arange('2020-01-01', '2020-01-05', dtype='M8[D]')-d; np.add.reduce(t); bool(t[0]); float(t[0])
 x=d+1; s=np.busday_count(x[[0, 3]], e[[0, 1]]); y=x-d; return y, s
 x=d.copy(); x+=h; return x
 d[0]=5; return d
+x=i.copy(); x*=t; return x
+x=f.copy(); x+=t; return x
+x=i.copy(); x[0]=t[0]; return x
+d.shape=(2, 2); return d
 """
 _count = itertools.count()
 
