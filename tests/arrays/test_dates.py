@@ -60,6 +60,9 @@ d.reshape(2, 2).T; np.roll(d, 1); np.repeat(d, 2); np.tile(d, 2); np.flip(d); d.
 d; d.copy(); d[:]; (d, d, d[1:]); {'a': d, 'b': d+1}; len(d), d.shape, d.ndim, d.size, d.nbytes
 d.dtype; type(d); type(d[0]); isinstance(d[0], np.datetime64); isinstance(d, np.ndarray)
 np.isscalar(d[0]); np.isscalar(d); hasattr(d, 'sort'); getattr(d, 'none', 3); d is None; d.none
+np.mean(t[[0, 1]]); t.mean(); np.stack([t, u]).mean(axis=1); np.stack([t[:2], u[:2]]).mean(axis=0)
+t[:0].mean(); np.zeros_like(d); np.empty_like(d).shape; np.ones_like(t); np.full_like(d, e[0])
+np.asarray(d); np.asarray(d) is d; np.array(d); np.delete(d, [0, 2])
 d+d; d*2; d/2; d+f; d<5; ~d; np.sin(d); np.concatenate([d, t]); d+np.datetime64('2020-01-01'); d()
 max(d[0], e[1]); sum(t); [a-b for a, b in zip(d, e)]; d[0] if d[0]>e[1] else e[0]
 x=d.copy(); x[0]=np.datetime64('2000-01-01'); return x
@@ -107,14 +110,19 @@ try: x=d[9]\n except IndexError: x=d[0]\n return x
 #: What host calls do.
 HOSTED = """
 np.busday_count(d[[0, 3]], e[[0, 1]]); np.is_busday(d[[0, 3]]); np.datetime_as_string(d); d.tolist()
-d.astype('M8[M]'); d.astype('M8[Y]'); d.astype(str); str(d[0]); f"{d[0]}"; np.asarray(d) is d; d==5
-np.mean(t[[0, 1]]); np.median(t); np.zeros_like(d); np.isin(d, e); np.clip(d, e[0], e[0]); d is d
+d.astype('M8[M]'); d.astype('M8[Y]'); d.astype(str); str(d[0]); f"{d[0]}"; d==5
+np.array(d, object); np.array(d) is d
+np.median(t); np.zeros_like(d, dtype=float); np.isin(d, e); np.clip(d, e[0], e[0]); d is d
 np.timedelta64(i[0], 'D')+d; np.zeros(4, d.dtype); i.astype('m8[D]'); np.array([d[0], d[1]])
 d==None; d.sum()
 np.arange('2020-01-01', '2020-01-05', dtype='M8[D]')-d; np.add.reduce(t); bool(t[0]); float(t[0])
 x=d+1; s=np.busday_count(x[[0, 3]], e[[0, 1]]); y=x-d; return y, s
 x=d.copy(); x+=h; return x
 d[0]=5; return d
+x=i.copy(); x*=t; return x
+x=f.copy(); x+=t; return x
+x=i.copy(); x[0]=t[0]; return x
+d.shape=(2, 2); return d
 """
 _count = itertools.count()
 

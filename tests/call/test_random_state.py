@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import random
 import threading
 import warnings
@@ -92,3 +93,74 @@ def test_draws_of_another_thread_are_no_refusal() -> None:
         waiting.set()
         other.join()
     assert (f.stats.traces, f.stats.fallbacks, drawing.count) == (1, 0, 2)
+
+
+DRAWN = {
+    "permutation": "{r}.permutation(x)",
+    "binomial": "{r}.binomial(4, 0.5, n)",
+    "poisson": "{r}.poisson(2.0, n)",
+    "choice": "{r}.choice(x, 2, replace=False)",
+    "uniform": "{r}.uniform(size=n)",
+    "shuffle": "({r}.shuffle(y), y)[1]",
+}
+AROUND = {
+    "a loop that ends before": """
+    while True:
+        count += 1
+        if count > 4 or x[1] > 0:
+            break
+        total = total + {draw}.sum()""",
+    "a branch": """
+    if x[0] > 0:
+        total = total + {draw}.sum()
+    total = total + {draw}.sum()""",
+    "a side that raises": """
+    if x[0] > 0:
+        total = {draw}.sum()
+        raise ValueError(total)
+    total = total + {draw}.sum()""",
+    "a few steps": """
+    for k in range(3):
+        if x[k] > 0:
+            total = total + {draw}.sum() * k""",
+    "many steps": """
+    for k in range(40):
+        if x[k % 3] > count:
+            total = total + {draw}.sum() * k
+            count += 1""",
+    "a generator that is made": """
+    if x[0] > 0:
+        s = np.random.default_rng(3)
+        total = total + s.permutation(x)[0]
+    total = total + {draw}.sum()""",
+}
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("draw", DRAWN)
+def test_what_was_traced_in_vain_has_drawn_nothing(draw: str, around: str) -> None:
+    for stream in ("np.random", "rng"):
+        text = DRAWN[draw].format(r=stream)
+        source = f"def f(x, n, rng):\n    count, total, y = 0, 0.0, x * 2{AROUND[around]}\n"
+        source = source.format(draw=text) + "    return total\n"
+        file = f"<drawn {stream} {draw} {around}>"
+        linecache.cache[file] = len(source), None, source.splitlines(True), file
+        scope: dict[str, Any] = {"np": np}
+        exec(compile(source, file, "exec"), scope)
+        f = scope["f"]
+        g = tracejit.function(f, on_unsupported="warn")
+        with warnings.catch_warnings(), tracejit.config(compile=False):
+            warnings.simplefilter("ignore", tracejit.UnsupportedWarning)
+            for sign in (1.0, -1.0, 1.0):
+                x = sign * np.array([1.0, -2.0, 3.0])
+                found = []
+                for h in (f, g):
+                    np.random.seed(1)
+                    rng = np.random.default_rng(1)
+                    try:
+                        result = h(x, 6, rng)
+                    except ValueError as error:
+                        result = type(error).__name__
+                    found.append((result, rng.random(), np.random.random_sample()))
+                assert found[0][1:] == found[1][1:], source
+                assert found[0][0] == pytest.approx(found[1][0]), source

@@ -171,7 +171,9 @@ def outcome(function: Callable[..., Any], arguments: tuple[Any, ...], **others: 
             result = function(*arguments)
         except Exception as problem:
             error = problem
-    others |= {"arguments": arguments, "result": result, "np.random": np.random.get_state()}
+    drawn = np.random.RandomState()
+    drawn.set_state(np.random.get_state())
+    others |= {"arguments": arguments, "result": result, "np.random": drawn}
     values: dict[str, Any] = {"printed": printed.getvalue()}
     for name, value in others.items():
         values |= leaves(value, name)
@@ -186,8 +188,10 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         items = value.items() if isinstance(value, dict) else enumerate(value)
     elif isinstance(value, np.random.Generator):
         items = [("state", value.bit_generator.state)]
-    elif isinstance(value, np.random.RandomState):
-        items = [("state", value.get_state())]
+    elif isinstance(value, np.random.RandomState):  # two states may be of the same numbers
+        kept = value.get_state()
+        items = [("numbers", value.random_sample(3).tolist()), ("normal", kept[3:])]
+        value.set_state(kept)
     elif type(value).__module__ == "program":  # where `load` puts its classes
         yield f"{path} is", Instance(value)
         items = vars(value).items()

@@ -9,6 +9,7 @@ import numpy as np
 
 from tracejit.arrays.dates import FUNCTIONS, LOOPS, NAT, Dates, is_missing, ticks_of, told
 from tracejit.errors import NotTraceable
+from tracejit.trace.tables import CREATORS, creates
 
 #: NumPy, whose functions take traced values.
 _np: Any = np
@@ -93,6 +94,24 @@ def _sum(func: Any, dates: Any, axis: Any = None, *, keepdims: bool = False) -> 
     return Dates(_np.where(missing, np.int64(NAT), total)[()], given.dtype)
 
 
+def _mean(func: Any, dates: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """A whole number, as NumPy's: the quotient of durations by how many there are."""
+    total = _sum(np.sum, dates, axis, keepdims=keepdims)
+    if total.size == 0:
+        return total
+    return total / (dates.size // total.size)
+
+
+def _filled(func: Any, dates: Any) -> Any:
+    given = _need_dates(dates)
+    return Dates(func(given.ticks), given.dtype)
+
+
+def _full(func: Any, dates: Any, value: Any) -> Any:
+    given = _need_dates(dates)
+    return Dates(func(given.ticks, ticks_of(value, given.dtype)), given.dtype)
+
+
 def _running(func: Any, dates: Any, axis: Any = None) -> Any:
     given = _durations(dates)
     missing = _np.cumsum(is_missing(given.ticks), axis) > 0
@@ -126,15 +145,38 @@ _ALL: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys(
         (np.reshape, np.ravel, np.transpose, np.squeeze, np.expand_dims, np.swapaxes, np.moveaxis,
          np.flip, np.fliplr, np.flipud, np.roll, np.take, np.repeat, np.tile, np.broadcast_to,
-         np.copy, np.rot90, np.atleast_1d, np.atleast_2d, np.array_split, np.split, np.diagonal),
+         np.copy, np.rot90, np.atleast_1d, np.atleast_2d, np.array_split, np.split, np.diagonal,
+         np.delete),
         _same,
     ),
     **dict.fromkeys((np.concatenate, np.stack, np.hstack, np.vstack, np.column_stack), _join),
+    **dict.fromkeys((np.zeros_like, np.ones_like, np.empty_like), _filled),
     **dict.fromkeys((np.shape, np.ndim, np.size), _asked),
     **dict.fromkeys((np.min, np.max), _extreme),
     **dict.fromkeys((np.argmin, np.argmax), _place),
     **dict.fromkeys((np.sort, np.argsort), _sort),
-    np.where: _where, np.sum: _sum, np.cumsum: _running, np.diff: _diff, np.unique: _unique,
+    np.where: _where, np.mean: _mean, np.full_like: _full, np.sum: _sum,
+    np.cumsum: _running, np.diff: _diff, np.unique: _unique,
     np.searchsorted: _searched,
 }  # fmt: skip
 FUNCTIONS.update(_ALL)
+
+
+def _of_arrays(function: Any, copies: bool) -> None:
+    """Let a trace find what makes an array of dates, which is one."""
+    others = CREATORS[function]
+
+    @creates(function)
+    def made(a: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(a, Dates):
+            return others(a, *args, **kwargs)
+        if args or kwargs or a.ticks.kind != "array":
+            raise NotTraceable(f"np.{function.__name__} of dates with options is not compiled")
+        return a.copy() if copies else a
+
+    made.__name__ = function.__name__
+
+
+_of_arrays(np.asarray, False)
+_of_arrays(np.asanyarray, False)
+_of_arrays(np.array, True)

@@ -7,8 +7,8 @@ host call does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from fractions import Fraction
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -23,11 +23,11 @@ _np: Any = np
 #: The integer that is no date, and no duration.
 NAT = np.iinfo(np.int64).min
 _INT64 = np.dtype(np.int64)
-#: How long a unit is, in seconds: those of a calendar have no length.
+#: How long a unit is, in femtoseconds: those of a calendar have no length.
 _UNITS = {
-    "W": Fraction(604800), "D": Fraction(86400), "h": Fraction(3600), "m": Fraction(60),
-    **{unit: Fraction(1, 1000**k) for k, unit in enumerate(("s", "ms", "us", "ns", "ps", "fs"))},
-}  # fmt: skip
+    **{unit: 1000**k for k, unit in enumerate(("fs", "ps", "ns", "us", "ms", "s"))},
+    **{unit: n * 10**15 for unit, n in {"m": 60, "h": 3600, "D": 86400, "W": 604800}.items()},
+}
 
 
 def is_dated(dtype: np.dtype[Any]) -> bool:
@@ -179,7 +179,7 @@ class Dates:
 SEVERAL.add(Dates)
 #: Methods that put elements elsewhere, and those that are functions of the table.
 _SHAPED = frozenset("reshape ravel flatten copy take repeat squeeze transpose swapaxes".split())
-_METHODS = frozenset("min max argmin argmax argsort sum cumsum searchsorted".split())
+_METHODS = frozenset("min max argmin argmax argsort sum mean cumsum searchsorted".split())
 #: For each ufunc what it is of integers, by the kinds of its operands.
 LOOPS: dict[np.ufunc, dict[str, Callable[..., Any]]] = {}
 #: Functions of NumPy's: what takes the function and its arguments.
@@ -226,7 +226,7 @@ class _Form(NamedTuple):
 # Units --------------------------------------------------------------------------------------------
 
 
-def _length(dtype: np.dtype[Any]) -> Fraction:
+def _length(dtype: np.dtype[Any]) -> int:
     unit, count = np.datetime_data(dtype)
     if unit not in _UNITS:
         raise NotTraceable(f"dates of a unit as {dtype} are not compiled where it changes")
@@ -242,8 +242,8 @@ def converted(ticks: Any, old: np.dtype[Any], new: np.dtype[Any]) -> Any:
     if np.datetime_data(new)[0] == "generic":
         raise NotTraceable("dates without a unit are not compiled")
     np.zeros(1, old).astype(new)  # OverflowError where NumPy has no factor
-    ratio = _length(old) / _length(new)
-    times, parts = ratio.as_integer_ratio()
+    lengths = _length(old), _length(new)
+    times, parts = (length // math.gcd(*lengths) for length in lengths)
     other = ticks * np.int64(times) if times > 1 else ticks
     return where_known(ticks, other // np.int64(parts) if parts > 1 else other)
 

@@ -9,6 +9,7 @@ import numpy as np
 from tracejit.arrays import numbers, ufuncs
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build
+from tracejit.trace.explain import class_text
 from tracejit.trace.mixed import Mixed
 from tracejit.trace.tables import SEVERAL, method
 from tracejit.trace.tracer import Tracer, is_number, wrap
@@ -93,6 +94,8 @@ def update(ufunc: np.ufunc, target: Tracer, other: Any) -> Any:
     """The in-place operator of `ufunc`: `target`, rebound to the result cast to its dtype."""
     if isinstance(other, Mixed):
         other = other.written(target.node.dtype)
+    if type(other) in SEVERAL:  # whose own operator would give another array
+        raise NotTraceable(f"an array is updated by {class_text(other)}")
     try:
         result = operate(ufunc, target, other)
     except ShapeError as error:

@@ -150,6 +150,23 @@ class TracedGenerator:
         """What stands for it in drivers."""
         return self._name
 
+    def mark(self) -> tuple[Any, Stream | None]:
+        """Where it is, to go back to."""
+        sample = self._sample
+        if sample is None:
+            return None, self.stream
+        old = isinstance(sample, np.random.RandomState)
+        state = sample.get_state(legacy=False) if old else sample.bit_generator.state
+        return state, self.stream
+
+    def go_back(self, mark: tuple[Any, Stream | None]) -> None:
+        """Draw the same again from there."""
+        state, self.stream = mark
+        if isinstance(self._sample, np.random.RandomState):
+            self._sample.set_state(state)
+        elif self._sample is not None:
+            self._sample.bit_generator.state = state
+
     def __getattr__(self, method: str) -> Callable[..., Any]:
         if method.startswith("__") or not hasattr(self._sample, method):
             kind = type(self._sample).__name__

@@ -39,7 +39,9 @@ class State:
         self.made = trace.budget.made
         self.checks = len(trace.checks)
         self.requirements = len(trace.requirements)
-        self.draws = self._draws()
+        self.draws, self.drawn = self._draws(), len(trace.draws)
+        generators = trace.capture.generators if trace.capture else []
+        self.generators = [(generator, generator.mark()) for generator in generators]
         self.shared = self._shared()
         self.tables = [dict(table) for table in trace.tables()]
 
@@ -49,6 +51,14 @@ class State:
             raise NotTraceable("a loop or a branch draws", "draw before it, all at once")
         if self._shared() != self.shared:
             raise NotTraceable("a shared variable is given a value in a loop or a branch")
+
+    def undraw(self) -> None:
+        """Forget what has been drawn since, by generators that there were, and by others."""
+        del self.trace.draws[self.drawn :]
+        if self.trace.capture:
+            del self.trace.capture.generators[len(self.generators) :]
+        for generator, mark in self.generators:
+            generator.go_back(mark)
 
     def _draws(self) -> int:
         """How much NumPy draws before the program."""

@@ -231,6 +231,9 @@ def traced(
         nodes = [v.node if isinstance(v, Tracer) else None for v in after]
         parts = list(result) if type(result) is tuple else [result]
         finals = [v.node if is_array(v) else None for v in parts]
+    except BaseException:
+        state.undraw()
+        raise
     finally:
         checks = state.take_requirements()
         container, resized = containers.restore()
