@@ -158,7 +158,7 @@ def test_printed_draws():
     found, updates = tracejit.scan(lambda: draw, n_steps=10)
     f = tracejit.function([], found, updates=updates)
     masks = "10 01 00 11 10 01 01 01 00 11".split()
-    with tracejit.config(compile=False):  # Gibbs chains compile draws
+    with tracejit.config(compile=False):  # to compile it takes seconds
         assert ["".join(map(str, row)) for row in f().tolist()] == masks
         assert ["".join(map(str, row)) for row in f().tolist()] != masks
     assert list(updates) == [draw.rng]
@@ -183,8 +183,10 @@ def gibbs(w, b, c, visible, hidden_draws, visible_draws, steps):
 
     rows = []
     for _ in range(steps):
-        hidden = hidden_draws.binomial(1, sigmoid(visible @ w + c))
-        visible = visible_draws.binomial(1, sigmoid(hidden @ w.T + b))
+        mean = sigmoid(visible @ w + c)
+        hidden = hidden_draws.uniform(0, 1, mean.shape) < mean
+        mean = sigmoid(hidden @ w.T + b)
+        visible = visible_draws.uniform(0, 1, mean.shape) < mean
         rows.append(visible)
     return np.array(rows)
 
@@ -194,11 +196,13 @@ def test_gibbs_chain_and_contrastive_divergence():
     v = T.dmatrix("v")
     streams = RandomStreams(89)
 
+    def drawn(mean):
+        return T.cast(streams.uniform(mean.shape) < mean, "float64")
+
     def step(v):
-        hidden = T.nnet.sigmoid(T.dot(v, w) + c)
-        h = streams.binomial(size=hidden.shape, n=1, p=hidden, dtype="float64")
+        h = drawn(T.nnet.sigmoid(T.dot(v, w) + c))
         mean = T.nnet.sigmoid(T.dot(h, w.T) + b)
-        return mean, streams.binomial(size=mean.shape, n=1, p=mean, dtype="float64")
+        return mean, drawn(mean)
 
     def energy(v):
         return -T.dot(v, b) - T.log(1 + T.exp(T.dot(v, w) + c)).sum(axis=1)

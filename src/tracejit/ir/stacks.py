@@ -32,10 +32,11 @@ def _carried(view: Node) -> Node | None:
     [x], (_, index) = view.args, view.attr
     if x.op is not ops.ITEM or x.args[0].op is not ops.SCAN:
         return None
-    [node], k, (start, _, axis) = x.args, x.attr, index[0]
+    [node], k = x.args, x.attr
     count = node.attr[1][0]
-    if k < count or axis is not None:
+    if k < count or index[0][2] is not None:
         return None
+    start = index[0][0]
     if dims.sub(start, dims.from_node(node.args[count])) != -1:
         return None
     results = regions_of(node)[0].results
