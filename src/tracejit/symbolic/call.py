@@ -35,6 +35,7 @@ from tracejit.symbolic.program import Callee, SymbolicPath
 from tracejit.symbolic.replay import SymbolicTrace, replay
 from tracejit.symbolic.type import TensorType
 from tracejit.trace.explain import log
+from tracejit.trace.requirements import unread
 from tracejit.trace.tracer import Tracer
 
 # Running -----------------------------------------------------------------------------------------
@@ -182,6 +183,12 @@ def _new_path(f: Callee, key: Any, values: list[Any], states: list[Any]) -> Symb
         ]
         if config.stabilise and not program.exact:
             nodes = stabilised(cancelled(nodes))
+    kinds = ["array"] * len(nodes)
+    required = unread(trace.requirements, nodes)
+    if required is not None:
+        place = len(threaded.outputs)
+        nodes.insert(place, required)
+        kinds.insert(place, "required")
     for name in trace.constants:
         sources.append(("constant", trace.constants[name]))
     graph = trace.graph(nodes)
@@ -194,11 +201,11 @@ def _new_path(f: Callee, key: Any, values: list[Any], states: list[Any]) -> Symb
     if config.debug >= 1:
         log(f"trace {f.name}: {len(graph.nodes())} nodes")
     executable = executable_of(
-        graph, trace, program.stats, f.name or "function", ["array"] * len(graph.outputs),
+        graph, trace, program.stats, f.name or "function", kinds,
         len(threaded.updates), compiling=key[0], refused=functools.partial(_interpreted, f),
         device=key[3],
     )  # fmt: skip
-    return SymbolicPath(key, graph, executable, [placed[n.attr[0]] for n in graph.inputs])
+    return SymbolicPath(key, graph, executable, [placed[n.attr[0]] for n in graph.inputs], kinds)
 
 
 def _node(value: Any) -> Any:

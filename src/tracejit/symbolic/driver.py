@@ -56,12 +56,11 @@ def driver_of(f: Callee, path: SymbolicPath) -> Any:
             inputs.append(f"p{which}" if kind == "input" else f"_s{which}")
     states = [names[f.containers.index(c)] for c in f.targets()]
     locks = [f"{names[f.containers.index(c)]}.lock" for c in f.updated()]
-    kinds = ["array"] * len(path.graph.outputs)
     # Python nests twenty blocks at most: the first locks are taken around the driver.
     locks, around = locks[-MAX_LOCKS:], locks[:-MAX_LOCKS]
     call = CallPlan(
         Parameters(", ".join(parameters)), lines, inputs, lambda outputs: _result_text(f, outputs),
-        namespace, kinds, states, ", ".join(locks),
+        namespace, path.kinds, states, ", ".join(locks),
     )  # fmt: skip
     driver = path.executable.driver(call)
     while around:

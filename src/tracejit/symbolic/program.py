@@ -36,13 +36,21 @@ def made_profile(profile: Any) -> Any:
 
 
 class SymbolicPath(Path):
-    """A path of a symbolic function: `sources` names the graph's inputs as (kind, position)."""
+    """A path of a symbolic function: `sources` names the graph's inputs as (kind, position).
+
+    `kinds` are those of the graph's outputs, as of a `CallPlan`.
+    """
 
     def __init__(
-        self, key: Any, graph: Graph, executable: Runnable, sources: list[tuple[str, Any]]
+        self,
+        key: Any,
+        graph: Graph,
+        executable: Runnable,
+        sources: list[tuple[str, Any]],
+        kinds: list[str],
     ) -> None:
         super().__init__(key, graph, executable)
-        self.sources = sources
+        self.sources, self.kinds = sources, kinds
 
 
 class SymbolicProgram:

@@ -13,7 +13,7 @@ from tracejit.ir import build, control, dims
 from tracejit.ir.closing import Body
 from tracejit.symbolic.convert import as_tensor_variable, cast
 from tracejit.symbolic.infer import apply
-from tracejit.symbolic.opcodes import length_of, opcode, xp
+from tracejit.symbolic.opcodes import length_of, node_of, opcode, xp
 from tracejit.symbolic.type import TensorType
 from tracejit.tensor import basic, creation, elementwise, products
 from tracejit.tensor.nparray import numpy_op
@@ -221,7 +221,7 @@ def _expm(attr: Any, x: Any) -> Any:
     odd = a @ (odd + b[7] * six + b[5] * four + b[3] * two + b[1] * unit)
     even = six @ (b[12] * six + b[10] * four + b[8] * two)
     even = even + b[6] * six + b[4] * four + b[2] * two + b[0] * unit
-    start = np.linalg.solve(even - odd, even + odd).node
+    start = node_of(np.linalg.solve(even - odd, even + odd))
 
     def squared(index: Any, carried: Any, elements: Any) -> Body:
         return Body((build.matmul(carried[0], carried[0]),))

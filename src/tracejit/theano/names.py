@@ -33,6 +33,8 @@ MODULES = {
     "theano.tensor.basic": "tracejit.tensor",
     "theano.tensor.extra_ops": "tracejit.tensor.extra_ops",
     "theano.tensor.fft": "tracejit.tensor.fft",
+    "theano.tensor.inplace": "tracejit.tensor.inplace",
+    "theano.tensor.xlogx": "tracejit.tensor.xlogx",
     "theano.tensor.nlinalg": "tracejit.tensor.nlinalg",
     "theano.tensor.slinalg": "tracejit.tensor.slinalg",
     "theano.tensor.nnet": "tracejit.tensor.nnet",
@@ -58,6 +60,12 @@ MODULES = {
 
 #: Names of Theano's that are not there: what they are, and what to use.
 MISSING = {
+    "ctc": ("connectionist temporal classification", "a scan over the steps of the paths"),
+    "ctc_available": ("whether Baidu's library for it is there", "a scan over the steps"),
+    "blocksparse": ("products of blocks of matrices", "T.batched_dot of the blocks that are used"),
+    "sparse_block_dot": ("a product of blocks", "T.batched_dot of the blocks that are used"),
+    "Conv3D": ("an old convolution over three axes", "T.nnet.conv3d, whose channels come second"),
+    "conv3D": ("an old convolution over three axes", "T.nnet.conv3d, whose channels come second"),
     "scan": ("a loop over symbolic arrays", "whole-array operations, or unroll it in Python"),
     "scan_module": ("loops over symbolic arrays", "whole-array operations"),
     "map": ("a loop over symbolic arrays", "whole-array operations"),
