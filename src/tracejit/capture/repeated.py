@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tracejit.arrays.common import is_empty
 from tracejit.arrays.distances import DISTANCES, metric_of, rows_of
 from tracejit.capture.namespace import replacement

@@ -15,9 +15,11 @@ from tracejit.tensor import (
     constructors,
     creation,
     elementwise,
+    extra_functions,
     extra_ops,
     fft,
     gradient,
+    inplace,
     joining,
     nlinalg,
     nnet,
@@ -31,11 +33,13 @@ from tracejit.tensor import (
     sorting,
     subtensor,
     verify,
+    xlogx,
 )
 from tracejit.tensor.basic import *  # noqa: F403
 from tracejit.tensor.constructors import tensor
 from tracejit.tensor.creation import *  # noqa: F403
 from tracejit.tensor.elementwise import *  # noqa: F403
+from tracejit.tensor.extra_functions import *  # noqa: F403
 from tracejit.tensor.extra_ops import *  # noqa: F403
 from tracejit.tensor.gradient import *  # noqa: F403
 from tracejit.tensor.joining import *  # noqa: F403
@@ -72,15 +76,18 @@ __all__ = [
     "constant",
     "extra_ops",
     "fft",
+    "inplace",
     "nlinalg",
     "nnet",
     "signal",
     "slinalg",
     "tensor",
+    "xlogx",
 ]
 __all__ += basic.__all__
 __all__ += creation.__all__
 __all__ += elementwise.__all__
+__all__ += extra_functions.__all__
 __all__ += extra_ops.__all__
 __all__ += gradient.__all__
 __all__ += joining.__all__

@@ -8,9 +8,22 @@ import numpy as np
 
 from tracejit.symbolic.convert import as_tensor_variable, cast
 from tracejit.symbolic.type import TensorType
-from tracejit.tensor import basic, creation, elementwise, joining, reductions, subtensor
+from tracejit.tensor import (
+    basic,
+    creation,
+    elementwise,
+    extra_functions,
+    joining,
+    reductions,
+    subtensor,
+)
 from tracejit.tensor.nparray import numpy_op
 
+bartlett = extra_functions.bartlett
+unravel_index, ravel_multi_index = (
+    extra_functions.unravel_index,
+    extra_functions.ravel_multi_index,
+)
 squeeze = basic.squeeze
 repeat = joining.repeat
 cumsum, cumprod = reductions.cumsum, reductions.cumprod
@@ -111,6 +124,92 @@ def _filled(a: Any, val: Any, on: Any) -> Any:
     return basic.patternbroadcast(result, a.broadcastable)
 
 
+class CumOp:
+    """``CumOp(axis, mode)(x)``: `cumsum`, or `cumprod` in mode "mul"."""
+
+    __props__ = ("axis", "mode")
+
+    def __init__(self, axis: int | None = None, mode: str = "add") -> None:
+        if mode not in ("add", "mul"):
+            raise ValueError(f'{type(self).__name__}: Unknown mode "{mode}"')
+        self.axis, self.mode = axis, mode
+
+    def __call__(self, x: Any) -> Any:
+        return (cumsum if self.mode == "add" else cumprod)(x, self.axis)
+
+
+class RepeatOp:
+    """``RepeatOp(axis)(x, repeats)``: see `repeat`."""
+
+    __props__ = ("axis",)
+
+    def __init__(self, axis: int | None = None) -> None:
+        self.axis = axis
+
+    def __call__(self, x: Any, repeats: Any) -> Any:
+        return repeat(x, repeats, self.axis)
+
+
+class DiffOp:
+    """``DiffOp(n, axis)(x)``: see `diff`."""
+
+    __props__ = ("n", "axis")
+
+    def __init__(self, n: int = 1, axis: int = -1) -> None:
+        if n < 0:
+            raise ValueError(f"Op DiffOp: order must be 0 or more, not {n}")
+        self.n, self.axis = n, axis
+
+    def __call__(self, x: Any) -> Any:
+        return diff(x, self.n, self.axis)
+
+
+class SearchsortedOp:
+    """``SearchsortedOp(side)(x, v, sorter)``: see `searchsorted`."""
+
+    __props__ = ("side",)
+
+    def __init__(self, side: str = "left") -> None:
+        if side not in ("left", "right"):
+            raise ValueError(f"'{side}' is an invalid value for keyword 'side'")
+        self.side = side
+
+    def __call__(self, x: Any, v: Any, sorter: Any = None) -> Any:
+        return searchsorted(x, v, self.side, sorter)
+
+
+class Bartlett:
+    """``Bartlett()(M)``: see `bartlett`."""
+
+    __props__ = ()
+
+    def __call__(self, M: Any) -> Any:
+        return bartlett(M)
+
+
+class FillDiagonal:
+    """``FillDiagonal()(a, val)``: see `fill_diagonal`."""
+
+    __props__ = ()
+
+    def __call__(self, a: Any, val: Any) -> Any:
+        return fill_diagonal(a, val)
+
+
+class FillDiagonalOffset:
+    """``FillDiagonalOffset()(a, val, offset)``: see `fill_diagonal_offset`."""
+
+    __props__ = ()
+
+    def __call__(self, a: Any, val: Any, offset: Any) -> Any:
+        return fill_diagonal_offset(a, val, offset)
+
+
+def cpu_contiguous(x: Any) -> Any:
+    """`x`: what needs an array side by side makes it so."""
+    return as_tensor_variable(x)
+
+
 class Unique:
     """``Unique()(x)`` gives the distinct elements of `x`, sorted, or slices along `axis`.
 
@@ -140,16 +239,27 @@ class Unique:
 
 
 __all__ = [
+    "Bartlett",
+    "CumOp",
+    "DiffOp",
+    "FillDiagonal",
+    "FillDiagonalOffset",
+    "RepeatOp",
+    "SearchsortedOp",
     "Unique",
+    "bartlett",
     "bincount",
     "compress",
+    "cpu_contiguous",
     "cumprod",
     "cumsum",
     "diff",
     "fill_diagonal",
     "fill_diagonal_offset",
+    "ravel_multi_index",
     "repeat",
     "searchsorted",
     "squeeze",
     "to_one_hot",
+    "unravel_index",
 ]

@@ -43,6 +43,8 @@ MODULES = {
     "theano.tensor.basic": "tracejit.tensor",
     "theano.tensor.extra_ops": "tracejit.tensor.extra_ops",
     "theano.tensor.fft": "tracejit.tensor.fft",
+    "theano.tensor.inplace": "tracejit.tensor.inplace",
+    "theano.tensor.xlogx": "tracejit.tensor.xlogx",
     "theano.tensor.nlinalg": "tracejit.tensor.nlinalg",
     "theano.tensor.slinalg": "tracejit.tensor.slinalg",
     "theano.tensor.nnet": "tracejit.tensor.nnet",
@@ -69,6 +71,12 @@ MODULES = {
 
 #: Names of Theano's that are not there: what they are, and what to use.
 MISSING = {
+    "ctc": ("connectionist temporal classification", "a scan over the steps of the paths"),
+    "ctc_available": ("whether Baidu's library for it is there", "a scan over the steps"),
+    "blocksparse": ("products of blocks of matrices", "T.batched_dot of the blocks that are used"),
+    "sparse_block_dot": ("a product of blocks", "T.batched_dot of the blocks that are used"),
+    "Conv3D": ("an old convolution over three axes", "T.nnet.conv3d, whose channels come second"),
+    "conv3D": ("an old convolution over three axes", "T.nnet.conv3d, whose channels come second"),
     "gpuarray": ("the GPU back end", "config.device = 'cpu'"),
     "sparse": ("sparse matrices", "dense arrays, or scipy.sparse outside of the graph"),
 }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracejit.tensor.nnet import abstract_conv, bn, conv, neighbours, nnet, sigm  # noqa: F401
+from tracejit.tensor.nnet import abstract_conv, bn, conv, neighbours, nnet, rows, sigm
 from tracejit.tensor.nnet.abstract_conv import *  # noqa: F403
 from tracejit.tensor.nnet.bn import *  # noqa: F403
+from tracejit.tensor.nnet.neighbours import *  # noqa: F403
 from tracejit.tensor.nnet.nnet import *  # noqa: F403
+from tracejit.tensor.nnet.rows import *  # noqa: F403
 from tracejit.tensor.nnet.sigm import *  # noqa: F403
 
 
@@ -18,4 +20,6 @@ def __getattr__(name: str) -> Any:
     raise missing("tracejit.tensor.nnet", name)
 
 
-__all__ = ["neighbours", *abstract_conv.__all__, *bn.__all__, *nnet.__all__, *sigm.__all__]
+__all__ = ["abstract_conv", "bn", "conv", "neighbours"]
+for _module in (abstract_conv, bn, neighbours, nnet, rows, sigm):
+    __all__ += _module.__all__
