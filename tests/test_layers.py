@@ -30,8 +30,9 @@ cuda
 symbolic transform
 tensor testing
 updates ifelse
-scan_module gof gradient printing sandbox api
-compile script
+gof gradient printing sandbox api scalar compat
+scan_module
+compile sparse typed_list script
 __init__
 demo
 __main__

@@ -12,6 +12,7 @@ from tracejit.symbolic.convert import as_tensor_variable
 from tracejit.symbolic.graph import Apply, Constant, Variable, toposort
 from tracejit.symbolic.infer import apply
 from tracejit.symbolic.opcodes import opcode
+from tracejit.theano.names import absent
 from tracejit.trace.tracer import Tracer
 
 _INFIX = {
@@ -118,4 +119,65 @@ class Print:
         return apply("print", [as_tensor_variable(x)], (self.message, self.attrs))[0]
 
 
-__all__ = ["Print", "debugprint", "pp", "pprint"]
+def min_informative_str(obj: Any) -> str:
+    """A graph as text, an application or a leaf a line, with letters by which to tell them."""
+    known: dict[int, str] = {}
+    lines: list[str] = []
+    stack = [(obj, 0)]
+    while stack:
+        v, level = stack.pop()
+        if id(v) in known:
+            lines.append(f"{' ' * level}<{known[id(v)]}>")
+            continue
+        known[id(v)] = tag = _letters(len(known))
+        named = getattr(v, "name", None)
+        owner = None if named else getattr(v, "owner", None)
+        text = named or ("<ndarray>" if hasattr(v, "__array__") else str(owner.op if owner else v))
+        lines.append(f"{' ' * level}{tag}. {text}")
+        if owner is not None:
+            stack += [(u, level + 1) for u in reversed(owner.inputs)]
+    return "\n".join(lines)
+
+
+def var_descriptor(obj: Any) -> str:
+    """A graph as one line, which tells graphs that compute something else: ``A=add(B=x,C=y)``."""
+    known: dict[Any, str] = {}
+
+    def letter(v: Any) -> str:
+        return known.setdefault(v, _letters(len(known)))
+
+    text: dict[Any, str] = {}
+    order = toposort([obj])
+    for node in reversed(order):
+        for v in (*node.outputs, *node.inputs):
+            letter(v)
+    letter(obj)
+    seen: set[Any] = set()
+    for node in order:
+        parts = []
+        for v in node.inputs:
+            parts.append(
+                f"<{letter(v)}>" if v in seen else text.get(v) or f"{letter(v)}={_leaf(v)}"
+            )
+            seen.add(v)
+        for v in node.outputs:
+            text[v] = f"{letter(v)}={node.op}({','.join(parts)})"
+    return text.get(obj) or f"{letter(obj)}={_leaf(obj)}"
+
+
+def _letters(number: int) -> str:
+    """A, B, … Z, AA, AB, …"""
+    text = ""
+    number += 1
+    while number:
+        number, digit = divmod(number - 1, 26)
+        text = chr(ord("A") + digit) + text
+    return text
+
+
+def __getattr__(name: str) -> Any:
+    """Says of what is missing what it was, and what to use."""
+    return absent("tracejit.printing", name)
+
+
+__all__ = ["Print", "debugprint", "min_informative_str", "pp", "pprint", "var_descriptor"]

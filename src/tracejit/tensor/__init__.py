@@ -13,6 +13,7 @@ from tracejit.symbolic.variables import TensorConstant, TensorVariable
 from tracejit.tensor import (
     basic,
     constructors,
+    conversions,
     creation,
     elementwise,
     extra_ops,
@@ -30,6 +31,7 @@ from tracejit.tensor import (
 )
 from tracejit.tensor.basic import *  # noqa: F403
 from tracejit.tensor.constructors import tensor
+from tracejit.tensor.conversions import *  # noqa: F403
 from tracejit.tensor.creation import *  # noqa: F403
 from tracejit.tensor.elementwise import *  # noqa: F403
 from tracejit.tensor.extra_ops import *  # noqa: F403
@@ -50,9 +52,9 @@ globals().update(constructors.constructors())
 
 def __getattr__(name: str) -> Any:
     """The constructors, which a type checker does not see; of what is missing, what it was."""
-    from tracejit.theano.names import missing
+    from tracejit.theano.names import absent
 
-    raise missing("tracejit.tensor", name)
+    return absent("tracejit.tensor", name)
 
 
 __all__ = [
@@ -71,6 +73,7 @@ __all__ = [
     "tensor",
 ]
 __all__ += basic.__all__
+__all__ += conversions.__all__
 __all__ += creation.__all__
 __all__ += elementwise.__all__
 __all__ += extra_ops.__all__
