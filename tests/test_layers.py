@@ -30,8 +30,9 @@ cuda
 symbolic transform
 tensor testing
 updates ifelse
-gof gradient printing sandbox api scalar compat
+gof gradient sandbox api scalar compat
 scan_module
+printing
 compile sparse typed_list script
 __init__
 demo

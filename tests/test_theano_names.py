@@ -12,7 +12,7 @@ import pytest
 
 import tracejit
 import tracejit.tensor as T
-from tracejit import gof, printing
+from tracejit import gof
 from tracejit.theano.missing import MISSING
 
 SCRIPT = """
@@ -84,33 +84,6 @@ def test_a_name_that_is_missing_says_what_to_use(module):
 
 
 # Printing, the graph -----------------------------------------------------------------------------
-
-
-def test_graphs_as_text():
-    x, y = T.dvectors("x", "y")
-    s = T.exp(x)
-    assert printing.pp((s + y) * s - 2) == "(((exp(x) + y) * exp(x)) - 2.)"
-    text = printing.debugprint(s + s, file="str", print_type=True)
-    assert text.splitlines() == [
-        "elemwise{add} [id 0] <TensorType(float64, vector)>",
-        " |elemwise{exp} [id 1] <TensorType(float64, vector)>",
-        " | |x [id 2] <TensorType(float64, vector)>",
-        " |elemwise{exp} [id 1] <TensorType(float64, vector)>",
-    ]
-    f = tracejit.function([x], s)
-    assert printing.debugprint(f, depth=1, file="str") == "elemwise{exp} [id 0]"
-    with pytest.raises(TypeError, match="debugprint"):
-        printing.debugprint(3)
-
-
-def test_print_prints_at_each_call(capsys):
-    x = T.dscalar("x")
-    f = tracejit.function([x], printing.Print("x is")(x) * 2)
-    with tracejit.config(on_unsupported="warn"), pytest.warns(tracejit.UnsupportedWarning):
-        assert f(3.0) == 6.0
-    with tracejit.config(on_unsupported="warn"):
-        f(4.0)
-    assert capsys.readouterr().out == "x is __str__ = 3.0\nx is __str__ = 4.0\n"
 
 
 def test_the_graph_can_be_walked():

@@ -141,7 +141,7 @@ EXAMPLES: dict[str, str] = {
     "r_": "np.r_[v, 0, w]",
     "ravel_multi_index": "np.ravel_multi_index((i, i), (3, 3))",
     "resize": "np.resize(x, (2, 3))",
-    "roots": "np.roots(v)",
+    "roots": "np.roots(v[1:])",
     "searchsorted": "np.searchsorted(v, x)",
     "setdiff1d": "np.setdiff1d(v, w)",
     "setxor1d": "np.setxor1d(v, w)",

@@ -547,8 +547,9 @@ are compiled alike; the caller's array holds the result.
 
 OTHERS = """\
 Arguments that are subclasses of arrays (masked arrays, matrices), arrays of other dtypes (text,
-dates, objects, records, long double, swapped bytes) and instances of classes that are neither
-dataclasses nor named tuples fall back too.
+objects, records, long double, swapped bytes) and instances of classes that are neither
+dataclasses nor named tuples fall back too. Dates and durations have
+[a list of their own](compiles.md#dates-and-durations).
 """
 
 

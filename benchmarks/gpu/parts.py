@@ -23,6 +23,7 @@ from benchmarks.gpu.programs import Program
 #: What programs call, of NumPy and SciPy.
 XP = SimpleNamespace(
     exp=np.exp, log=np.log, sqrt=np.sqrt, tanh=np.tanh, erf=scipy.special.erf, amax=np.amax,
+    argmax=np.argmax, cumsum=np.cumsum,
     sum=np.sum, where=np.where, zeros=np.zeros, int32=np.int32,
 )  # fmt: skip
 
@@ -247,6 +248,24 @@ def full_sum(bench: Bench) -> Iterable[Row]:
         n, size = bench.count(100_000_000), np.dtype(dtype).itemsize
         what = f"sum, {n:,} {np.dtype(dtype).name}"
         yield from compared(bench, what, programs.total, (random(dtype, n),), size * n, 0.9)
+
+
+@part
+def row_places(bench: Bench) -> Iterable[Row]:
+    """The place of the largest of each row, which a team goes through twice."""
+    n = bench.side(10_000)
+    x = random(np.float32, n, n)
+    what = f"places of the largest of rows, {n:,} × {n:,} float32"
+    yield from compared(bench, what, programs.row_places, (x,), 4 * n * n, 0.5, others=False)
+
+
+@part
+def running_sum(bench: Bench) -> Iterable[Row]:
+    """A running sum that rounds: one thread adds, in NumPy's order, what others have read."""
+    n = bench.count(10_000_000)
+    what = f"running sum, {n:,} float64"
+    x = random(np.float64, n)
+    yield from compared(bench, what, programs.running_sum, (x,), 16 * n, 0.0, others=False)
 
 
 @part

@@ -62,6 +62,26 @@ def row_sums(xp: Any) -> Program:
     return row_sums
 
 
+def row_places(xp: Any) -> Program:
+    """Where the largest of each row is."""
+    most = xp.argmax
+
+    def row_places(x: Any) -> Any:
+        return most(x, 1)
+
+    return row_places
+
+
+def running_sum(xp: Any) -> Program:
+    """Running sums of all."""
+    add = xp.cumsum
+
+    def running_sum(x: Any) -> Any:
+        return add(x)
+
+    return running_sum
+
+
 def black_scholes(xp: Any) -> Program:
     """Prices of European calls."""
     erf, exp, log, sqrt = xp.erf, xp.exp, xp.log, xp.sqrt

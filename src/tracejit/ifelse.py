@@ -9,6 +9,7 @@ import numpy as np
 
 from tracejit.errors import NotTraceable
 from tracejit.ir import build
+from tracejit.ir.stacks import last_rows
 from tracejit.symbolic.convert import as_tensor_variable
 from tracejit.symbolic.graph import Variable
 from tracejit.symbolic.infer import apply
@@ -46,7 +47,7 @@ def _ifelse(count: int, test: Any, then: Side, otherwise: Side) -> Any:
 def _values(side: Side) -> tuple[Tracer, ...]:
     """What a side computes, as values of its types."""
     pairs = zip(side(), side.variables, strict=True)
-    nodes = [build.cast(node_of(value), v.type.numpy_dtype) for value, v in pairs]
+    nodes = last_rows([build.cast(node_of(x), v.type.numpy_dtype) for x, v in pairs])
     return tuple(Tracer(n, "array" if n.ndim else "scalar") for n in nodes)
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
+from library_calls import check, function, listed, outcome
 
 import tracejit
 
@@ -15,37 +12,6 @@ RNG = np.random.default_rng(1)
 X = RNG.normal(size=(5, 8, 3))
 Z = X + 1j * RNG.normal(size=X.shape)
 V = RNG.normal(size=9)
-
-
-def function(expression: str) -> Any:
-    scope: dict[str, Any] = {"np": np}
-    exec(f"def f(x, z, v): return {expression}", scope)
-    return scope["f"]
-
-
-def outcome(f: Callable[..., Any], *args: Any) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what NumPy computes with infinities
-            return f(*args)
-    except Exception as error:
-        return type(error)
-
-
-def check(f: Callable[..., Any], *args: Any, compile: bool = False) -> None:
-    """The same class, dtype, shape and bits, twice; or an exception of the same class."""
-    want = outcome(f, *args)
-    with tracejit.config(compile=compile, check=True):
-        g = tracejit.function(f, on_unsupported="error")
-        for _ in range(2):
-            got = outcome(g, *args)
-            if isinstance(want, type):
-                assert isinstance(got, type) and issubclass(got, want), got
-                assert not issubclass(got, tracejit.UnsupportedError)
-                continue
-            assert type(got) is type(want), (got, want)
-            assert (got.dtype, got.shape) == (want.dtype, want.shape)
-            np.testing.assert_array_equal(got, want)
 
 
 EXPRESSIONS = """
@@ -74,13 +40,9 @@ np.fft.fftn(x, (1, 2), (0,))  np.fft.irfft(v[:1])  np.fft.hfft(v, norm=1)  np.ff
 """
 
 
-def listed(text: str) -> list[str]:
-    return [e for line in text.strip().split("\n") for e in line.split("  ")]
-
-
 @pytest.mark.parametrize("expression", [*listed(EXPRESSIONS), *listed(WRONG)])
 def test_every_function(expression):
-    f = function(expression)
+    f = function(expression, "x, z, v")
     assert isinstance(outcome(f, X, Z, V), type) == (expression in WRONG)
     check(f, X, Z, V)
 
@@ -91,7 +53,7 @@ def test_every_function(expression):
     "np.fft.fft(v, 0)",
 ])  # fmt: skip
 def test_compiled(expression):
-    check(function(expression), X, Z, V, compile=True)
+    check(function(expression, "x, z, v"), X, Z, V, compile=True)
 
 
 @pytest.mark.parametrize("name", ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fft2", "rfftn"])

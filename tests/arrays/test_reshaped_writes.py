@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from devices import on_cpu
 
 import tracejit
 
@@ -123,3 +124,35 @@ def test_elements_are_written_by_their_number(f: Callable[..., Any]) -> None:
     assert "x0_flat[" in source and not {"floor_divide", "remainder", "b0"} & set(
         source.replace("(", " ").split()
     )
+
+
+def filled(x):
+    np.fill_diagonal(x, 7)
+
+
+def on_the_diagonal(x):
+    return np.diagflat(x, 1), np.diagflat(x[:2], -2)
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (6, 4), (5, 5), (1, 3), (0, 2)])
+def test_a_diagonal_is_written_alone(shape: tuple[int, ...]) -> None:
+    f = tracejit.function(filled)
+    for dtype in (np.float64, np.int16):
+        for lay in (np.ascontiguousarray, np.asfortranarray, lambda x: np.repeat(x, 2, 1)[:, ::-2]):
+            x, plain = lay(np.ones(shape, dtype)), lay(np.ones(shape, dtype))
+            f(x)
+            filled(plain)
+            np.testing.assert_array_equal(x, plain)
+    if shape == (4, 6) and on_cpu():
+        source = f.source(np.ones(shape))
+        assert source.count("for ") == 1 and "select" not in source
+
+
+@pytest.mark.parametrize("n", [5, 2, 1, 0])
+def test_a_matrix_of_a_diagonal(n: int) -> None:
+    f = tracejit.function(on_the_diagonal)
+    x = np.arange(n * 1.0) + 1
+    for found, wanted in zip(f(x), on_the_diagonal(x), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    if n == 5 and on_cpu():  # places are numbers in the loop
+        assert f.stats.temporaries == 0 and "floor_divide" not in f.source(x)

@@ -178,3 +178,32 @@ def test_a_method_of_what_is_inside_is_of_that_object() -> None:
         for _ in range(3):
             np.testing.assert_allclose(g(mine, 0.5), plain.step(0.5))
             np.testing.assert_allclose(mine.lists["sums"], plain.lists["sums"])
+
+
+NOTED: list[str] = []
+
+
+def noted(v: Any) -> int:
+    NOTED.append(f"{v:.2f}")
+    return len(NOTED)
+
+
+def several_in_one(x: Any) -> Any:
+    a = noted(x[0, 0] * 1.5) * noted(x[1, 1]) + noted(x[2, 2] + x[0, 1]) * x[0]
+    return noted(x[0, 0]), noted(x[0, 1] * 2), a - noted(x[0, 2])
+
+
+def test_host_calls_of_one_statement_have_names_apart() -> None:
+    """What a part of a part names is no name of the part's."""
+    g = tracejit.function(several_in_one, on_unsupported="warn")
+    with warnings.catch_warnings(), tracejit.config(compile=False):
+        warnings.simplefilter("ignore", UnsupportedWarning)
+        for _ in range(3):
+            NOTED.clear()
+            want, texts = several_in_one(X), [*NOTED]
+            NOTED.clear()
+            got = g(X)
+            assert texts == NOTED
+            assert got[:2] == want[:2]
+            assert [type(v) for v in got] == [type(v) for v in want]
+            np.testing.assert_allclose(got[2], want[2])

@@ -1,5 +1,7 @@
 /* What launches on a device that is none, as cuLaunchKernel does: kernels are functions over their
-   parameters' values, sixteen bytes each, and over the blocks in an order that is shuffled. */
+   parameters' values, sixteen bytes each, and over the blocks in an order that is shuffled. Like a
+   driver's, launches of several threads are done one after the other. */
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,8 @@ typedef struct {
   uint64_t *misaligned;
 } kernel;
 
+static atomic_flag busy = ATOMIC_FLAG_INIT;
+
 static uint64_t random_word(driver *d) {
   d->seed ^= d->seed << 13, d->seed ^= d->seed >> 7, d->seed ^= d->seed << 17;
   return d->seed;
@@ -20,8 +24,8 @@ static uint64_t random_word(driver *d) {
 
 int enter(void *context) { return context == (void *)1234 ? 0 : 201; }
 
-int launch_kernel(kernel *k, uint32_t gx, uint32_t gy, uint32_t gz, uint32_t bx, uint32_t by,
-                  uint32_t bz, uint32_t shared, void *stream, void **parameters, void **extra) {
+static int launched(kernel *k, uint32_t gx, uint32_t gy, uint32_t gz, uint32_t bx, uint32_t by,
+                    uint32_t bz, void **parameters) {
   if (k->on->failing >= 0 && k->on->failing-- == 0) return 999;
   k->on->launches++;
   uint32_t grid[3] = {gx, gy, gz}, block[3] = {bx, by, bz};
@@ -39,5 +43,13 @@ int launch_kernel(kernel *k, uint32_t gx, uint32_t gy, uint32_t gz, uint32_t bx,
   int code = k->run(words, grid, block, order);
   free(words), free(order);
   if (!code && *k->misaligned) code = 6, *k->misaligned = 0;
+  return code;
+}
+
+int launch_kernel(kernel *k, uint32_t gx, uint32_t gy, uint32_t gz, uint32_t bx, uint32_t by,
+                  uint32_t bz, uint32_t shared, void *stream, void **parameters, void **extra) {
+  while (atomic_flag_test_and_set(&busy)) {}
+  int code = launched(k, gx, gy, gz, bx, by, bz, parameters);
+  atomic_flag_clear(&busy);
   return code;
 }

@@ -11,11 +11,14 @@ import pytest
 from fake import FakeDriver, downloaded, held
 
 import tracejit
+import tracejit.tensor as T
 from tracejit.cuda.device.pool import Pool, size_class
 from tracejit.cuda.device.staging import LEAST, Staging
 from tracejit.cuda.target import CUDA
 from tracejit.errors import DeviceError
 from tracejit.lower.registry import register, target
+from tracejit.tensor.shared_randomstreams import RandomStreams
+from tracejit.theano.flags import change_flags
 
 pytest.importorskip("cuda.bindings.nvvm")
 DRIVER = FakeDriver()
@@ -166,6 +169,21 @@ def test_nothing_is_launched_for_nothing() -> None:
     launches = DRIVER.launches
     assert f(np.ones(0)).shape == (0,)
     assert DRIVER.launches == launches
+
+
+def test_lengths_that_none_has() -> None:
+    """NumPy would take -1 for as many as there is room for."""
+    n = T.lscalar("n")
+    with change_flags(device="gpu4"):
+        f = tracejit.function([n], RandomStreams(1).uniform((n,)))
+        with pytest.raises(ValueError, match="negative dimensions"):
+            f(-1)
+        assert f(2).shape == (2,) and f(0).shape == (0,)
+    del f
+    home: Any = target("gpu4").residence
+    for shape in (-1, (-1,), (2, -1), (-2, -1), (0, -1)):
+        with pytest.raises(ValueError, match="negative dimensions"):
+            home.empty(shape, np.dtype(float))
 
 
 def test_threads() -> None:

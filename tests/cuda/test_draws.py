@@ -177,6 +177,76 @@ def test_parameters_that_numpy_refuses() -> None:
         assert (f(4) == 4).all()
 
 
+CHANCES = np.arange(1.0, 601.0) / 180300
+IN_PARTS: dict[str, Make] = {
+    "distinct": lambda s: s.choice((5,), a=10, replace=False),
+    "all of them": lambda s: s.choice((700,), a=700, replace=False),
+    "weighed by many": lambda s: s.choice((900,), a=600, p=CHANCES),
+    "none": lambda s: s.choice((0,), a=3, p=[0.2, 0.3, 0.5]),
+}
+
+
+@pytest.mark.parametrize("streams", [RandomStreams, PhiloxRandomStreams])
+@pytest.mark.parametrize("name", IN_PARTS)
+def test_several_kernels(streams: Any, name: str) -> None:
+    check(streams, IN_PARTS[name])
+    assert "put_back" not in source(streams, IN_PARTS[name]), "none is drawn on the host"
+
+
+def source(streams: Any, make: Make) -> str:
+    """The text of a function of draws."""
+    with change_flags(device="fake"):
+        f = tracejit.function([], make(streams(3)))
+        f()
+        return str(f.source())
+
+
+COUNTS: dict[str, Make] = {
+    "rows": lambda s: s.multinomial((50,), 10, [0.2, 0.0, 0.3, 0.5]),
+    "large": lambda s: s.multinomial((7, 2), 100_000, [0.2, 0.3, 0.5]),
+    "of arrays": lambda s: s.multinomial((3,), [4, 0, 90], [[0.1, 0.9], [1, 0], [0.5, 0.5]]),
+    "none": lambda s: s.multinomial((0,), 5, [0.5, 0.5]),
+}
+
+
+@pytest.mark.parametrize("name", slow(COUNTS, "large", "none"))
+def test_counts_of_philox(name: str) -> None:
+    check(PhiloxRandomStreams, COUNTS[name])
+
+
+@pytest.mark.parametrize("streams", [RandomStreams, PhiloxRandomStreams])
+def test_chances_that_numpy_refuses(streams: Any) -> None:
+    p, n = T.dvector("p"), T.lscalar("n")
+    source = streams(3)
+    draws = [source.choice((4,), a=n, p=p), source.choice((2,), a=n, replace=False)]
+    with change_flags(device="fake"), tracejit.config(on_unsupported="error"):
+        several = [tracejit.function([n, p], d, on_unused_input="ignore") for d in draws]
+        states = [update[0] for update in source.updates()]
+        before = [downloaded(s.get_value()) for s in states]
+        bad = [0.5, 0.5, 0.1], [0.5, -0.5, 1.0], [0.5, np.nan, 0.5], [0.5, 0.5]
+        for chances in bad:
+            with pytest.raises(ValueError):
+                several[0](3, np.array(chances))
+        for count in (1, 0, -1):
+            with pytest.raises(ValueError):
+                several[1](count, np.ones(1))
+        for state, old in zip(states, before, strict=True):
+            new = downloaded(state.get_value())
+            same(*(x if isinstance(x, np.ndarray) else x.get_state()[1] for x in (new, old)))
+        assert several[0](3, np.array([0.0, 0.0, 1.0])).get().tolist() == [2] * 4
+        assert sorted(several[1](2, np.ones(1)).get()) == [0, 1]
+
+
+def test_counts_that_numpy_refuses() -> None:
+    p, n = T.dvector("p"), T.lscalar("n")
+    with change_flags(device="fake"), tracejit.config(on_unsupported="error"):
+        f = tracejit.function([n, p], PhiloxRandomStreams(1).multinomial((3,), n, p))
+        for count, chances in ((-1, [0.5, 0.5]), (3, [0.9, 0.9, 0.0]), (3, [np.nan, 1.0])):
+            with pytest.raises(ValueError):
+                f(count, np.array(chances))
+        assert (f(3, np.array([0.0, 1.0])).get() == [0, 3]).all()
+
+
 #: What NumPy's ``RandomState`` makes by functions of the C library, or of arrays of parameters.
 ON_THE_HOST: dict[str, tuple[Any, Make]] = {
     "normal": (RandomStreams, lambda s: 2 * s.normal((301,), 1.0, 2.0)),
@@ -184,13 +254,11 @@ ON_THE_HOST: dict[str, tuple[Any, Make]] = {
     "gamma": (RandomStreams, lambda s: s.gamma((300,), 0.4)),
     "integers": (RandomStreams, lambda s: s.random_integers((3,), np.arange(3), 9)),
     "multinomial": (RandomStreams, lambda s: s.multinomial((5,), 10, [0.2, 0.3, 0.5])),
-    "distinct": (RandomStreams, lambda s: s.choice((5,), a=10, replace=False)),
     "none": (RandomStreams, lambda s: s.normal((0,))),
-    "philox": (PhiloxRandomStreams, lambda s: s.multinomial((5,), 10, [0.2, 0.3, 0.5])),
 }
 
 
-@pytest.mark.parametrize("name", slow(ON_THE_HOST, "gamma", "multinomial", "integers", "distinct"))
+@pytest.mark.parametrize("name", slow(ON_THE_HOST, "gamma", "multinomial", "integers"))
 def test_what_the_host_draws(name: str) -> None:
     """Between its launches, and the text says so."""
     streams, make = ON_THE_HOST[name]

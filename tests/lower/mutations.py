@@ -291,6 +291,17 @@ PASSES = {
             ("what a library does better", " if matrix in summed}", "}"),
         ),
     ),
+    "parts": Pass(
+        "lower/passes/parts.py",
+        "tests/lower/passes/test_parts.py",
+        (
+            ("what is left is not looked at", "place != node.shape[axis] or", ""),
+            ("what is read meanwhile", "users[node] > 1", "users[node] > 2"),
+            ("sums are put", 'node.attr[0] == "set" and', ""),
+            ("other axes in part", "place.start != 0 or", "place.start != 0 and"),
+            ("in the order of writing", "starts.get(place)", "parts[len(values)]"),
+        ),
+    ),
     "masks": Pass(
         "lower/passes/masks.py",
         "tests/cpu/passes/test_graph_passes.py",

@@ -228,6 +228,8 @@ def same(a: Any, b: Any, off: float) -> bool:
     x, y = np.asarray(a), np.asarray(b)
     if x.dtype != y.dtype or x.shape != y.shape:
         return False
+    if x.dtype.kind in "mM":  # what is no date is equal to nothing
+        x, y = x.view(np.int64), y.view(np.int64)
     if x.dtype.kind != "f":
         return np.array_equal(x, y)
     with np.errstate(all="ignore"):

@@ -55,7 +55,7 @@ def effect(w: Writer) -> None:
     s, a = e.number(w, 1), w.pick(w.arrays()).name
     w.line(
         w.pick(
-            [f"print(f'{{{s}:.2f}}')", f"LOG.append({s})", f"LOG.append({a}.copy())",
+            [f"print(f\"\"\"{{{s}:.2f}}\"\"\")", f"LOG.append({s})", f"LOG.append({a}.copy())",
              f"note({s}, {e.number(w, 0)})", f"LOG.append(({a}.shape, {a}.dtype))",
              f"print({a}.shape, len(LOG))", f"LOG.append({a}.tolist())", f"LOG.append({a})",
              f"LOG.append({a}.tobytes())", "LOG[:] = LOG[-3:]", f"LOG.append(str({a}.max()))",
@@ -92,7 +92,8 @@ def host_number(w: Writer) -> None:
     """A number that a host call gives."""
     a, s, name = w.pick(e.vectors(w)).name, e.number(w, 1), w.fresh("s")
     text = w.pick(
-        [f"float(f'{{{s}:.2f}}')", f"note({s})", f"len(f'{{{s}:.1f}}')", f"math.fsum({a})",
+        [f"float(f\"\"\"{{{s}:.2f}}\"\"\")", f"note({s})", f"math.fsum({a})",
+         f"len(f\"\"\"{{{s}:.1f}}\"\"\")",
          f"statistics.median({a}.tolist())", f"len(set({a}.tolist()))", f"sorted({a}.tolist())[0]",
          f"int({a}.tobytes()[0])", f"len(str({s}))", f"math.floor({s})", f"len({a}.data)",
          f"float(str({s}))", f"len(LOG) + note({a}[0])", f"note({s}) * note({a}[-1]) + {s}"]
@@ -108,7 +109,7 @@ def host_branch(w: Writer) -> None:
     a = w.pick(w.arrays()).name
     test = w.pick(
         [f"str({e.number(w, 1)}) > '0'", f"note({e.number(w, 1)}) % 2", f"{a}.tolist() and LOG",
-         f"len(LOG) > 2 or note({e.number(w, 0)}) > 9", f"'-' in f'{{{a}.min():.2f}}'",
+         f"len(LOG) > 2 or note({e.number(w, 0)}) > 9", f"'-' in f\"\"\"{{{a}.min():.2f}}\"\"\"",
          f"{a}.size and note({a}.max()) and {a}.min() < 0"]
     )  # fmt: skip
     with w.block(f"if {test}:", "branch by a host call"):
@@ -220,7 +221,42 @@ def draw_number(w: Writer) -> None:
     w.scope.numbers.append(s)
 
 
+# Dates --------------------------------------------------------------------------------------------
+
+
+def dates(w: Writer) -> None:
+    """What is computed of dates, or written into them."""
+    known = w.seen("dates")
+    if not known:
+        return effect(w)
+    a, k = w.pick(known), w.pick(["0", "1", "-1"])
+    d, other = a.name, w.pick(known).name
+    day = "np.timedelta64(1, 'D')"
+    if w.one_in(3):
+        texts = [f"{d}[{k}] = {other}[0]", f"{d}[{k}] += {day}", f"{d}[np.isnat({d})] = {d}.min()",
+                 f"{d}[:] = {other}[::-1]", f"{d}.sort()", f"LOG.append(str({d}[{k}]))",
+                 f"{d}[{d} > {other}] -= {day}"]  # fmt: skip
+        return w.line(w.pick(texts), "write into dates")
+    if w.one_in(3):
+        name = w.fresh("a")
+        w.line(f"{name} = ({d} - {other}[{k}]) / {day}", "numbers of dates")
+        return w.scope.arrays.append(Array(name, a.shape, own=True))
+    name = w.fresh("d")
+    same = [f"{d} + {day}", f"np.sort({d})", f"np.maximum({d}, {other})", f"{d}[::-1]", f"{d} - 3",
+            f"np.where({d} < {other}, {d}, {other}[::-1])", f"np.roll({d}, 1)",
+            f"{d} + np.arange(len({d}))", f"{d}.copy()"]  # fmt: skip
+    values = [f"{d} - {other}", f"{d} == {other}", f"np.unique({d})", f"{d}.max()", f"np.diff({d})",
+              f"{d}[{k}]", f"np.argsort({d})", f"{d}.astype('M8[h]') - {other}[{k}]",
+              f"{d} > {other}[{k}]", f"np.searchsorted(np.sort({d}), {other})"]  # fmt: skip
+    if w.one_in(2):
+        w.line(f"{name} = {w.pick(same)}", "dates of dates")
+        w.scope.dates.append(Array(name, a.shape, own=True))
+    else:
+        w.line(f"{name} = {w.pick(values)}", "value of dates")
+    w.scope.values.append(name)
+
+
 STATEMENTS = {
     effect: 4, host_array: 4, host_number: 4, host_branch: 2, attribute: 10, attribute_number: 4,
-    new_object: 2, draw: 5, draw_number: 3,
+    new_object: 2, draw: 5, draw_number: 3, dates: 6,
 }  # fmt: skip

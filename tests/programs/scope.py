@@ -64,8 +64,9 @@ class Scope:
     indices: list[Index] = field(default_factory=list)
     lists: list[str] = field(default_factory=list)
     helpers: list[Helper] = field(default_factory=list)
-    #: Generators of random numbers, and values that are only passed on.
+    #: Generators of random numbers, arrays of dates, and values that are only passed on.
     streams: list[str] = field(default_factory=list)
+    dates: list[Array] = field(default_factory=list)
     values: list[str] = field(default_factory=list)
 
 

@@ -49,7 +49,8 @@ OUTSIDE = """
     call of NumPy's|call of NumPy's, written|number of NumPy's|results of NumPy's|value of NumPy's|
     write of the namespace|number of a value|effect|array of a host call|number of a host call|
     host call in a handler|branch by a host call|attribute|attribute read|object|object made|draw|
-    number drawn|shuffle or seed|generator
+    number drawn|shuffle or seed|generator|dates|write into dates|numbers of dates|dates of dates|
+    value of dates
 """
 
 

@@ -96,6 +96,7 @@ class Parameter:
     stream: bool = False
     #: Whether it is a value that the program may return.
     passed: bool = False
+    dates: tuple[Array, ...] = ()
 
 
 def fill(scope: Scope, parameters: dict[str, Parameter]) -> None:
@@ -105,6 +106,7 @@ def fill(scope: Scope, parameters: dict[str, Parameter]) -> None:
         scope.numbers += [p.name + p.element] if p.element else []
         scope.integers += [p.name] * p.integer
         scope.streams += [p.name] * p.stream
+        scope.dates += p.dates
         scope.values += [p.name] * p.passed
 
 
@@ -202,6 +204,16 @@ def thing(w: Writer, name: str, dtype: str, others: list[Parameter]) -> Paramete
     return Parameter(name, value, arrays, construct="object", element=".s", passed=True)
 
 
+def days(w: Writer, name: str, dtype: str, others: list[Parameter]) -> Parameter:
+    """Dates, one of which may be none."""
+    made = "rng.integers(18000, 18030, n).astype('M8[D]')"
+    text = w.pick(
+        [made, f"{made}[::-1]", f"np.where(np.arange(n) == 1, np.datetime64('NaT'), {made})"]
+    )
+    dates = (Array(name, VECTOR, own=True),)
+    return Parameter(name, text, construct="dates", passed=True, dates=dates)
+
+
 def stream(w: Writer, name: str, dtype: str, others: list[Parameter]) -> Parameter:
     """A generator of random numbers."""
     text = "np.random.RandomState(k)" if name.startswith("old") else "np.random.default_rng(k)"
@@ -211,7 +223,7 @@ def stream(w: Writer, name: str, dtype: str, others: list[Parameter]) -> Paramet
 PARAMETERS = {"y": 4, "a": 4, "s": 4, "k": 3, "p": 2, "box": 1, "state": 1}
 PARAMETER_KINDS = {
     "y": vector, "a": matrix, "s": number, "k": integer, "p": indices, "box": container,
-    "state": state, "o": thing, "rng": stream, "old": stream,
+    "state": state, "o": thing, "d": days, "rng": stream, "old": stream,
 }  # fmt: skip
 #: Parameters of programs with all names.
-OUTSIDE = {"o": 3, "rng": 3, "old": 1}
+OUTSIDE = {"o": 3, "rng": 3, "old": 1, "d": 2}

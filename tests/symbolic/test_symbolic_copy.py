@@ -204,6 +204,7 @@ def test_deep_copies_and_pickles_of_functions(mode, through):
     assert (k(1), k(1, a=0), h(0)) == ({"s": 3}, {"s": 5}, {"s": 3}) and null(7) == null(7) == [3]
 
 
+@pytest.mark.cpu
 def test_pickles_between_processes(tmp_path):
     x, w = T.dvector("x"), shared(np.arange(3.0), "w")
     f = function([x], Out((w * x).sum()), updates=[(w, w + x)], name="f")

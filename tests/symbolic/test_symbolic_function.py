@@ -614,6 +614,7 @@ def test_debug_mode_finds_a_wrong_value(monkeypatch):
     assert s.get_value() == 4
 
 
+@pytest.mark.cpu
 def test_debug_mode_finds_a_wrong_compiled_function(monkeypatch):
     from tracejit.symbolic import call as symbolic_call
 

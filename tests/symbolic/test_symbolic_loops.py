@@ -46,6 +46,7 @@ def nests(source):
     return re.sub(r"\b[vi]\d+\b", lambda m: names.setdefault(m[0], f"n{len(names)}"), text)
 
 
+@pytest.mark.cpu
 @pytest.mark.parametrize("name", PAIRS)
 def test_the_same_loops(name):
     symbolic, plain = PAIRS[name]

@@ -251,3 +251,60 @@ def test_the_ops_of_the_table_are_seen_by_theanos_names() -> None:
     assert isinstance(x[T.ivector()].owner.op, T.AdvancedSubtensor1)
     assert T.dot(x, y).owner.op == T.dot and isinstance(T.dot(x, y).owner.op, tracejit.Op)
     assert T.set_subtensor(x[0], 1.0).owner.op.set_instead_of_inc
+
+
+class Squared(tracejit.Op):
+    """Squares of a vector."""
+
+    __props__ = ()
+    itypes, otypes = [T.dvector], [T.dvector]
+
+    def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+        output_storage[0][0] = inputs[0] ** 2
+
+    def grad(self, inputs: Any, output_grads: Any) -> Any:
+        return [2 * inputs[0] * output_grads[0]]
+
+
+class WithoutGrad(Squared):
+    """The same, of which no derivative is known."""
+
+    __props__ = ()
+
+    def grad(self, inputs: Any, output_grads: Any) -> Any:
+        raise NotImplementedError("nobody has written it")
+
+
+@pytest.mark.parametrize("op", [Squared(), WithoutGrad()], ids=str)
+def test_in_the_steps_of_a_loop(op: Any) -> None:
+    x, k = T.dvector("x"), T.iscalar("k")
+    y, updates = tracejit.scan(lambda before: op(before) * 0.5 + x, outputs_info=x, n_steps=k)
+    f = tracejit.function([x, k], y[-1], updates=updates)
+    a = np.array([0.1, 0.2, 0.3])
+    wanted, slope = a, np.ones(3)
+    for _ in range(40):
+        slope = slope * wanted + 1
+        wanted = wanted**2 * 0.5 + a
+    np.testing.assert_allclose(f(a, 40), wanted)
+    assert f.stats.fallbacks == 0
+    if isinstance(op, WithoutGrad):
+        with pytest.raises(NotImplementedError, match="nobody"):
+            T.grad(y[-1].sum(), x)
+    else:
+        g = tracejit.function([x, k], T.grad(y[-1].sum(), x))
+        np.testing.assert_allclose(g(a, 40), slope)
+        assert g.stats.fallbacks == 0
+
+
+def test_lengths_that_do_not_fit_what_they_are_added_to() -> None:
+    class Half(Squared):
+        __props__ = ()
+
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+            output_storage[0][0] = inputs[0][::2]
+
+    x = T.dvector("x")
+    f = tracejit.function([x], Half()(x) + x)
+    assert f([1.0]).tolist() == [2.0]
+    with pytest.raises(tracejit.ShapeError, match="Input dimension mis-match"):
+        f(np.ones(1000))

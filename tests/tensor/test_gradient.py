@@ -317,3 +317,18 @@ def test_logistic_regression_of_the_tutorial_learns():
         assert train.stats.traces == 1 and train.stats.fallbacks == 0
         assert train.stats.loops == 2  # over the rows, and over the weights
     assert np.isfinite(loss).all() and (predicted == labels).mean() > 0.95
+
+
+def test_with_respect_to_a_view():
+    """What is read of a view is a view of it, and not of what it is a view of."""
+    x = T.dvector("x")
+    y, same = x[1:], x[1:]
+    flat = y.reshape((1, y.shape[0]))
+    assert value(T.grad(y[0] ** 2, y), x=V).tolist() == [-2.0, 0.0]
+    assert value(T.grad((flat.reshape((y.shape[0], 1)) * 3).sum(), flat), x=V).tolist() == [[3, 3]]
+    assert [value(g, x=V).tolist() for g in T.grad((y[0] + 2 * same[1]), [y, same])] == [
+        [1.0, 0.0],
+        [0.0, 2.0],
+    ]
+    assert value(T.jacobian(y[::-1], y), x=V).tolist() == [[0.0, 1.0], [1.0, 0.0]]
+    assert value(Rop(y[0] ** 2, y, y), x=V) == 2.0

@@ -44,6 +44,7 @@ def test_an_element_is_a_function_of_its_place():
     assert f.stats.traces == 1 and f.stats.fallbacks == 0
 
 
+@pytest.mark.cpu
 def test_a_draw_fuses_with_what_uses_it():
     srng = PhiloxRandomStreams(3)
     z = srng.normal((100_000,))

@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+from devices import on_cpu
 
 import tracejit
 import tracejit.tensor as T
@@ -77,7 +78,7 @@ def test_numbers_are_numpys_to_the_bit(name):
         assert raw_random.random_state_type.values_eq(state, reference)
         assert f.stats.traces == 1 and f.stats.fallbacks == 0
         emitted = "random_sample_block" if name == "uniform" else f"draw_{name}"
-        assert f"{emitted}(" in f.source()
+        assert not on_cpu() or f"{emitted}(" in f.source()
         with tracejit.config(compile=False):
             _, again, _, _ = drawn(name, parameters, size)
         np.testing.assert_array_equal(again, want[0])
@@ -156,7 +157,7 @@ def test_a_variable_is_drawn_once_a_call(streams):
     f = tracejit.function([], [u, u * 1, u - u])
     first, second, zero = f()
     assert first.tolist() == second.tolist() and not zero.any()
-    assert f.source().count(" random_sample_block(") == 1
+    assert not on_cpu() or f.source().count(" random_sample_block(") == 1
 
 
 def test_copying_states_between_graphs():
@@ -456,7 +457,8 @@ def test_uniform_numbers_are_drawn_in_the_loop_that_needs_them(shape):
         else:
             np.testing.assert_array_equal(got, want * want)
     assert raw_random.random_state_type.values_eq(u.rng.get_value(), generator)
-    assert f.source().count(" random_sample_block(") == 1 and f.stats.temporaries == 1
+    if on_cpu():
+        assert f.source().count(" random_sample_block(") == 1 and f.stats.temporaries == 1
     assert f.stats.traces == 1 and f.stats.fallbacks == 0
 
 

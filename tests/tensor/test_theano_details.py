@@ -87,6 +87,7 @@ def _unlike():
     return 0.123 + next(_numbers) * 1e-7
 
 
+@pytest.mark.cpu
 def test_a_symbolic_function_that_the_compiler_refuses_runs_in_numpy(no_compiler):
     x, c = T.dvector("x"), _unlike()
     f = tracejit.function([x], [x * c, T.grad((x * x * c).sum(), x)])
@@ -107,6 +108,7 @@ def test_a_symbolic_function_that_the_compiler_refuses_runs_in_numpy(no_compiler
     assert "nopython" not in str(refused.value)
 
 
+@pytest.mark.cpu
 def test_states_are_updated_where_the_compiler_refuses(no_compiler):
     state = tracejit.shared(np.zeros(2))
     f = tracejit.function([], state.sum(), updates=[(state, state + _unlike() * 0 + 1)])
@@ -114,6 +116,7 @@ def test_states_are_updated_where_the_compiler_refuses(no_compiler):
         assert [float(f()) for _ in range(3)] == [0.0, 2.0, 4.0]
 
 
+@pytest.mark.cpu
 def test_decorated_functions_and_derivatives_run_where_the_compiler_refuses(no_compiler):
     c = _unlike()
     f = tracejit.function(lambda x: x * c)

@@ -14,8 +14,10 @@ import numpy as np
 from tracejit.arrays.common import dim_node
 from tracejit.arrays.creation import traced
 from tracejit.arrays.lists import OF_LISTS, stacked
+from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
 from tracejit.ir.types import INT64, canonical_dtype
+from tracejit.trace.explain import class_text
 from tracejit.trace.lists import TracedList
 from tracejit.trace.tables import FUNCTIONS, SEVERAL, UFUNC_METHODS, creates
 from tracejit.trace.tracer import Tracer, is_number, value, wrap
@@ -27,6 +29,8 @@ _WRITTEN = {
     *(f"numpy.polynomial.{name}" for name in
       "polynomial chebyshev legendre hermite hermite_e laguerre polyutils".split()),
     "scipy.special._basic", "scipy.special._spfun_stats", "scipy.ndimage._filters",
+    *(f"scipy.signal.{name}" for name in
+      "_signaltools _savitzky_golay windows._windows _fir_filter_design _filter_design".split()),
 }  # fmt: skip
 _OTHERS = "load loadtxt genfromtxt fromfile memmap save savez savez_compressed savetxt".split()
 DISPATCHED = type(np.cov)
@@ -82,7 +86,10 @@ def applied(function: Any, *args: Any, **kwargs: Any) -> Any:
     if rows and args[0].store is not None:
         return OF_LISTS[function](*args, **kwargs)
     values = [*args, *kwargs.values()]
-    if SEVERAL.isdisjoint(map(type, values)) and traced(values):
+    several = next((v for v in values if type(v) in SEVERAL), None)
+    if several is not None and isinstance(function, types.FunctionType):  # which does not dispatch
+        raise NotTraceable(f"np.{function.__name__} of {class_text(several)} is not compiled")
+    if several is None and traced(values):
         if isinstance(getattr(function, "__self__", function), np.ufunc):
             args = tuple(_as_array(a) for a in args)
             if kwargs.get("out") is ...:  # which NumPy does not hand on

@@ -33,7 +33,7 @@ from tracejit.ir.types import BOOL, INT64
 from tracejit.trace.lists import TracedList
 from tracejit.trace.memory import Memory
 from tracejit.trace.mixed import Mixed
-from tracejit.trace.tables import creates, implements
+from tracejit.trace.tables import SEVERAL, creates, implements
 from tracejit.trace.tracer import (
     Tracer,
     as_array,
@@ -221,6 +221,7 @@ def asfortranarray(a: Any, dtype: Any = None, **other: Any) -> Tracer:
 @creates(np.isscalar)
 def isscalar(element: Any) -> bool:
     """``np.isscalar``."""
+    element = element.example() if type(element) in SEVERAL else element
     return element.kind != "array" if isinstance(element, Tracer) else np.isscalar(element)
 
 

@@ -40,6 +40,9 @@ class Flat:
         return getitem(Tracer(build.reshape(node, (build.size(node),))), key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        if isinstance(key, Tracer) and key.node.ndim and key.node.dtype.kind in "iu":
+            put(self.base, key, value)
+            return
         places = getitem(Tracer(build.iota(build.size(self.base.node))), key)
         if not places.node.ndim and (isinstance(value, (list, tuple)) or strong(value).ndim):
             raise NotTraceable("an array is written into one element of x.flat", "index it first")

@@ -79,28 +79,18 @@ def _one(a: Any, n: Any, axis: Any, norm: Any, real: bool, forward: bool) -> Tra
     return Tracer(transformed(x, points, k, real, forward, norm))
 
 
-@implements(np.fft.fft)
-def fft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None, out: Any = None) -> Tracer:
-    """``np.fft.fft``."""
-    return _one(a, n, axis, norm, real=False, forward=True)
+def _along(function: Any, real: bool, forward: bool) -> Callable[..., Tracer]:
+    """What traces a transform along one axis."""
+
+    def run(a: Any, n: Any = None, axis: Any = -1, norm: Any = None, out: Any = None) -> Tracer:
+        return _one(a, n, axis, norm, real, forward)
+
+    run.__name__, run.__doc__ = function.__name__, f"``np.fft.{function.__name__}``."
+    return implements(function)(run)
 
 
-@implements(np.fft.ifft)
-def ifft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None, out: Any = None) -> Tracer:
-    """``np.fft.ifft``."""
-    return _one(a, n, axis, norm, real=False, forward=False)
-
-
-@implements(np.fft.rfft)
-def rfft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None, out: Any = None) -> Tracer:
-    """``np.fft.rfft``."""
-    return _one(a, n, axis, norm, real=True, forward=True)
-
-
-@implements(np.fft.irfft)
-def irfft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None, out: Any = None) -> Tracer:
-    """``np.fft.irfft``."""
-    return _one(a, n, axis, norm, real=True, forward=False)
+fft, ifft = _along(np.fft.fft, False, True), _along(np.fft.ifft, False, False)
+rfft, irfft = _along(np.fft.rfft, True, True), _along(np.fft.irfft, True, False)
 
 
 @implements(np.fft.hfft)

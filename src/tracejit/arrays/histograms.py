@@ -87,7 +87,7 @@ def _apart(first: Any, last: Any, same: Node) -> tuple[Any, Any]:
     return below, above
 
 
-@creates(np.lib._histograms_impl._get_outer_edges)  # type: ignore[attr-defined]
+@creates(_np.lib._histograms_impl._get_outer_edges)
 def _outer_edges(a: Any, range: Any) -> tuple[Any, Any]:
     """What NumPy's `histogramdd` asks for, of each column: for the numbers between them alone."""
     x = strong(a)

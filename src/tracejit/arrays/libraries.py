@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tracejit.arrays import cosines, scipymatrices  # noqa: F401, which fill FFT and LINALG
 from tracejit.arrays.ndimage import NDIMAGE, RANKS
 from tracejit.arrays.scipyfft import FFT
 from tracejit.arrays.scipylinalg import LINALG
@@ -16,7 +17,7 @@ _TABLES: dict[str, dict[str, Callable[..., Any]]] = {
     "scipy.fft": FFT,
 }
 #: Functions in C, which SciPy's own Python code calls.
-_IN_C: dict[str, dict[str, Callable[..., Any]]] = {
+IN_C: dict[str, dict[str, Callable[..., Any]]] = {
     "scipy.ndimage._nd_image": NDIMAGE,
     "scipy.ndimage._rank_filter_1d": RANKS,
 }
@@ -27,5 +28,5 @@ def library_function(function: Any) -> Callable[..., Any] | None:
     module = getattr(function, "__module__", None)
     if not isinstance(module, str):
         return None
-    table = _IN_C.get(module) or _TABLES.get(".".join(module.split(".")[:2]), {})
+    table = IN_C.get(module) or _TABLES.get(".".join(module.split(".")[:2]), {})
     return table.get(getattr(function, "__name__", ""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from tracejit.arrays.common import at_least, call, dim_node, is_empty, same
 from tracejit.arrays.gufuncs import called
 from tracejit.errors import DTypeError, NotTraceable, ShapeError
 from tracejit.ir import build, dims, matrices
+from tracejit.ir.dims import Dim
 from tracejit.ir.gufuncs import GUFUNCS
 from tracejit.ir.node import Node
 from tracejit.ir.rules.linear import factors
@@ -299,12 +300,26 @@ def pinv(a: Any, rcond: Any = None, hermitian: Any = False, *, rtol: Any = np._N
     return value(matrices.with_derivative("pinv", result.node, (operand,)))
 
 
-@implements(np.linalg.lstsq)
-def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
-    """``np.linalg.lstsq``."""
+class LeastSquares(NamedTuple):
+    """Solutions, residuals (as if the rank were full), the rank, singular values; their dtypes.
+
+    `narrow` says whether there are no more rows than columns: then there are no residuals.
+    """
+
+    solution: Node
+    residuals: Node
+    rank: Node
+    values: Node
+    of: Dtypes
+    columns: Dim
+    narrow: bool
+
+
+def least_squares(a: Any, b: Any, rcond: Any = None, derivable: bool = False) -> LeastSquares:
+    """What ``np.linalg.lstsq`` computes, for columns of `b`; `derivable` if it will be."""
     x, y = as_array(a).node, as_array(b).node
-    vector = y.ndim == 1
-    if vector:
+    derivable = derivable or any(map(build.solver().is_differentiated, (x, y)))
+    if y.ndim == 1:
         y = build.expand_dims(y, (1,))
     for operand in (x, y):
         if operand.ndim != 2:
@@ -327,14 +342,22 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     (solution, residuals, rank, s), _ = called(
         "lstsq", of.types("xxd->xdid"), (of.taken(x), of.taken(y), limit), p=least
     )
-    if any(map(build.solver().is_differentiated, (x, y))):
+    if derivable:
         solution, residuals, s = _differentiable(of, x, y, limit, (solution, residuals, s))
     if is_empty((rows,)):
         solution = build.full(solution.shape, build.constant(0, solution.dtype))
     if nothing:
         solution = matrices.first_columns(solution, count)
         residuals = build.view(residuals, (count,), ((0, 1, 0),))
-    full = not at_least(columns, rows)
+    narrow = at_least(columns, rows)
+    return LeastSquares(solution, residuals, rank, s, of, columns, narrow)
+
+
+@implements(np.linalg.lstsq)
+def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
+    """``np.linalg.lstsq``."""
+    solution, residuals, rank, s, of, columns, narrow = least_squares(a, b, rcond)
+    full = not narrow
     if full:
         full = decided(
             call("equal", rank, build.cast(dims.as_node(columns), rank.dtype)),
@@ -343,7 +366,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
         )
     if not full:
         residuals = build.view(residuals, (0,), ((0, 1, 0),))
-    if vector:
+    if as_array(b).node.ndim == 1:
         solution = build.squeeze(solution, (1,))
     return (
         value(build.cast(solution, of.result)), value(build.cast(residuals, of.real)),

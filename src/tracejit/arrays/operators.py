@@ -10,14 +10,14 @@ from tracejit.arrays import numbers, ufuncs
 from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import build
 from tracejit.trace.mixed import Mixed
-from tracejit.trace.tables import method
+from tracejit.trace.tables import SEVERAL, method
 from tracejit.trace.tracer import Tracer, is_number, wrap
 
 
 @method("operator")
 def operate(ufunc: np.ufunc, a: Any, b: Any) -> Any:
     """Python's binary operator whose ufunc is `ufunc`."""
-    if isinstance(a, Mixed) or isinstance(b, Mixed):
+    if type(a) in SEVERAL or type(b) in SEVERAL:
         return NotImplemented  # theirs
     if is_number(a) and told_complex(a) and is_float(b):
         b = Tracer(build.weak(wrap(b).node), "number")  # np.float64 is a float of Python's

@@ -1,12 +1,15 @@
-"""Functions of ``scipy.linalg`` over traced values, of double precision.
+"""Functions of ``scipy.linalg`` over traced values.
 
-Results are SciPy's to rounding: NumPy's loops call the same routines of LAPACK's. What is not here,
-and options that are not, run in SciPy.
+Results are SciPy's to rounding: NumPy's loops call the same routines of LAPACK's. Those of single
+precision are computed in double precision, and rounded. What is not here, and options that are not,
+run in SciPy.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -27,22 +30,79 @@ from tracejit.trace.tracer import Tracer, as_array, value
 LINALG: dict[str, Callable[..., Any]] = {}
 
 
-def _linalg(function: Callable[..., Any]) -> Callable[..., Any]:
+#: The machine epsilon of the operands at hand.
+epsilon: ContextVar[float] = ContextVar("epsilon", default=float(np.finfo(np.float64).eps))
+_SINGLE = {"d": np.dtype("f"), "D": np.dtype("F")}
+
+
+def linalg_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare what stands for SciPy's function of this name."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if not _are_single([*args, *kwargs.values()]):
+            return function(*args, **kwargs)
+        token = epsilon.set(float(np.finfo(np.float32).eps))
+        try:
+            found = function(*map(_doubled, args), **{k: _doubled(v) for k, v in kwargs.items()})
+        finally:
+            epsilon.reset(token)
+        return _rounded(found)
+
+    LINALG[function.__name__] = run
+    return run
+
+
+_linalg = linalg_function
+
+
+def of_any(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare one that computes in the dtype that it is given."""
     LINALG[function.__name__] = function
     return function
 
 
-def _plain(name: str, **options: Any) -> None:
+def _are_single(values: list[Any]) -> bool:
+    """Whether all arrays are of single precision: those in tuples but for pivots."""
+    chars = []
+    for v in values:
+        for part in v if isinstance(v, tuple) else (v,):
+            if isinstance(part, np.ndarray) or (isinstance(part, Tracer) and part.kind == "array"):
+                dtype = as_array(part).node.dtype
+                if part is v or dtype.kind != "i":
+                    chars.append(dtype.char)
+    return bool(chars) and all(c in "fF" for c in chars)
+
+
+def _doubled(x: Any) -> Any:
+    if isinstance(x, tuple):
+        return tuple(map(_doubled, x))
+    wide = isinstance(x, (Tracer, np.ndarray)) and as_array(x).node.dtype.char in "fF"
+    if not wide:
+        return x
+    node = as_array(x).node
+    return Tracer(build.cast(node, COMPLEX128 if node.dtype.kind == "c" else FLOAT64))
+
+
+def _rounded(x: Any) -> Any:
+    if isinstance(x, tuple):
+        return tuple(map(_rounded, x))
+    if not isinstance(x, Tracer) or x.kind == "number" or x.node.dtype.char not in _SINGLE:
+        return x
+    return Tracer(build.cast(x.node, _SINGLE[x.node.dtype.char]), x.kind)
+
+
+def plain(name: str, **options: Any) -> None:
     """Refuse options that are given."""
     for option, chosen in options.items():
         if chosen is not None and chosen is not False:
             raise NotTraceable(f"scipy.linalg.{name} with {option}= is not compiled")
 
 
-def _operand(name: str, x: Any, check: Any, *ranks: int) -> Node:
-    """An array in double precision, which is finite."""
+def operand(name: str, x: Any, check: Any, *ranks: int, single: bool = False) -> Node:
+    """An array in double precision, or of a single one as it is, which is finite."""
     node = as_array(x).node
-    if node.dtype.char in "efF":
+    if node.dtype.char == "e":
         raise NotTraceable(
             f"scipy.linalg.{name} of {node.dtype.name} is not compiled", "use float64"
         )
@@ -50,26 +110,28 @@ def _operand(name: str, x: Any, check: Any, *ranks: int) -> Node:
         raise NotTraceable(f"scipy.linalg.{name} of {node.ndim} dimensions is not compiled")
     if is_empty(node.shape):
         raise NotTraceable(f"scipy.linalg.{name} of no elements is not compiled")
-    node = build.cast(node, COMPLEX128 if node.dtype.kind == "c" else FLOAT64)
+    if not (single and node.dtype.char in "fF"):
+        node = build.cast(node, COMPLEX128 if node.dtype.kind == "c" else FLOAT64)
     return all_finite(node) if check else node
 
 
-def _square(name: str, x: Any, check: Any) -> Node:
-    node = _operand(name, x, check, 2)
+def square(name: str, x: Any, check: Any, single: bool = False) -> Node:
+    """A matrix of as many rows as columns."""
+    node = operand(name, x, check, 2, single=single)
     if not same(*node.shape):
         raise ValueError("expected square matrix")
     return node
 
 
-def _common(*nodes: Node) -> list[Node]:
+def common(*nodes: Node) -> list[Node]:
     dtype = build.result_type(*nodes)
     return [build.cast(n, dtype) for n in nodes]
 
 
-@_linalg
+@of_any
 def det(a: Any, overwrite_a: Any = False, check_finite: Any = True) -> Any:
-    """``scipy.linalg.det``."""
-    return linalg.det(Tracer(_square("det", a, check_finite)))
+    """``scipy.linalg.det``, which is of double precision."""
+    return linalg.det(Tracer(square("det", _doubled(a), check_finite)))
 
 
 @_linalg
@@ -78,8 +140,8 @@ def inv(
     lower: Any = False,
 ) -> Any:  # fmt: skip
     """``scipy.linalg.inv`` of what is far from singular: SciPy warns of others."""
-    _plain("inv", assume_a=assume_a, overwrite_a=overwrite_a)
-    x = _square("inv", a, check_finite)
+    plain("inv", assume_a=assume_a, overwrite_a=overwrite_a)
+    x = square("inv", a, check_finite)
     result = linalg.inv(Tracer(x))
     sizes = (numpy_norm(Tracer(n), 1).node for n in (x, result.node))
     _far_from_singular(call("reciprocal", call("multiply", *sizes)))
@@ -88,7 +150,7 @@ def inv(
 
 def _far_from_singular(rcond: Node) -> None:
     """SciPy warns of matrices whose condition number is beyond that of rounding."""
-    holds = call("greater", rcond, 4 * np.finfo(float).eps)
+    holds = call("greater", rcond, 4 * epsilon.get())
     build.solver().require(holds, holds, holds)
 
 
@@ -99,9 +161,9 @@ def solve(
 ) -> Any:  # fmt: skip
     """``scipy.linalg.solve`` of general matrices that are far from singular."""
     general = None if assume_a == "gen" else assume_a
-    _plain("solve", assume_a=general, overwrite_a=overwrite_a, overwrite_b=overwrite_b)
-    _plain("solve", transposed=transposed, lower=lower)
-    x, y = _common(_square("solve", a, check_finite), _operand("solve", b, check_finite, 1, 2))
+    plain("solve", assume_a=general, overwrite_a=overwrite_a, overwrite_b=overwrite_b)
+    plain("solve", transposed=transposed, lower=lower)
+    x, y = common(square("solve", a, check_finite), operand("solve", b, check_finite, 1, 2))
     linalg.aligned(x.shape[0], y.shape[0])
     char = x.dtype.char
     (factors, pivots), _ = called("getrf", f"{char}->{char}i", (matrices.turned(x),), p=x.shape[0])
@@ -132,9 +194,9 @@ def solve_triangular(
     overwrite_b: Any = False, check_finite: Any = True,
 ) -> Any:  # fmt: skip
     """``scipy.linalg.solve_triangular``."""
-    _plain("solve_triangular", overwrite_b=overwrite_b)
-    x = _square("solve_triangular", a, check_finite)
-    x, y = _common(x, _operand("solve_triangular", b, check_finite, 1, 2))
+    plain("solve_triangular", overwrite_b=overwrite_b)
+    x = square("solve_triangular", a, check_finite)
+    x, y = common(x, operand("solve_triangular", b, check_finite, 1, 2))
     linalg.aligned(x.shape[0], y.shape[0])
     return value(_triangular(x, y, trans, lower, unit_diagonal))
 
@@ -153,8 +215,8 @@ def _triangular(x: Node, y: Node, trans: Any, lower: Any, unit: Any) -> Node:
 @_linalg
 def cholesky(a: Any, lower: Any = False, overwrite_a: Any = False, check_finite: Any = True) -> Any:
     """``scipy.linalg.cholesky``."""
-    _plain("cholesky", overwrite_a=overwrite_a)
-    return linalg.cholesky(Tracer(_square("cholesky", a, check_finite)), upper=not lower)
+    plain("cholesky", overwrite_a=overwrite_a)
+    return linalg.cholesky(Tracer(square("cholesky", a, check_finite)), upper=not lower)
 
 
 @_linalg
@@ -162,8 +224,8 @@ def cho_factor(
     a: Any, lower: Any = False, overwrite_a: Any = False, check_finite: Any = True
 ) -> Any:
     """``scipy.linalg.cho_factor``: beyond the factor is what was there."""
-    _plain("cho_factor", overwrite_a=overwrite_a)
-    x = _square("cho_factor", a, check_finite)
+    plain("cho_factor", overwrite_a=overwrite_a)
+    x = square("cho_factor", a, check_finite)
     factor = linalg.cholesky(Tracer(x), upper=not lower).node
     rest = matrices.upper(x, False) if lower else matrices.lower(x, False)
     return value(call("add", factor, rest)), bool(lower)
@@ -172,11 +234,9 @@ def cho_factor(
 @_linalg
 def cho_solve(c_and_lower: Any, b: Any, overwrite_b: Any = False, check_finite: Any = True) -> Any:
     """``scipy.linalg.cho_solve``."""
-    _plain("cho_solve", overwrite_b=overwrite_b)
+    plain("cho_solve", overwrite_b=overwrite_b)
     c, lower = c_and_lower
-    x, y = _common(
-        _square("cho_solve", c, check_finite), _operand("cho_solve", b, check_finite, 1, 2)
-    )
+    x, y = common(square("cho_solve", c, check_finite), operand("cho_solve", b, check_finite, 1, 2))
     linalg.aligned(x.shape[0], y.shape[0])
     first, last = ("N", "C") if lower else ("C", "N")
     return value(_triangular(x, _triangular(x, y, first, lower, False), last, lower, False))
@@ -185,8 +245,8 @@ def cho_solve(c_and_lower: Any, b: Any, overwrite_b: Any = False, check_finite: 
 @_linalg
 def lu_factor(a: Any, overwrite_a: Any = False, check_finite: Any = True) -> Any:
     """``scipy.linalg.lu_factor`` of what is not singular: SciPy warns of others."""
-    _plain("lu_factor", overwrite_a=overwrite_a)
-    x = _operand("lu_factor", a, check_finite, 2)
+    plain("lu_factor", overwrite_a=overwrite_a)
+    x = operand("lu_factor", a, check_finite, 2)
     char, (rows, columns) = x.dtype.char, x.shape
     least = rows if not at_least(rows, columns) else columns
     turned = matrices.turned(x)
@@ -200,11 +260,9 @@ def lu_solve(
     lu_and_piv: Any, b: Any, trans: Any = 0, overwrite_b: Any = False, check_finite: Any = True
 ) -> Any:
     """``scipy.linalg.lu_solve``."""
-    _plain("lu_solve", overwrite_b=overwrite_b)
+    plain("lu_solve", overwrite_b=overwrite_b)
     lu, pivots = lu_and_piv
-    x, y = _common(
-        _square("lu_solve", lu, check_finite), _operand("lu_solve", b, check_finite, 1, 2)
-    )
+    x, y = common(square("lu_solve", lu, check_finite), operand("lu_solve", b, check_finite, 1, 2))
     linalg.aligned(x.shape[0], y.shape[0])
     if trans not in (0, 1):
         raise NotTraceable("scipy.linalg.lu_solve with this trans= is not compiled")
@@ -221,17 +279,23 @@ def lu_solve(
     return value(_by_rows(row, (matrices.turned(x), places), y))
 
 
-@_linalg
+@of_any
 def svd(
     a: Any, full_matrices: Any = True, compute_uv: Any = True, overwrite_a: Any = False,
     check_finite: Any = True, lapack_driver: Any = "gesdd",
 ) -> Any:  # fmt: skip
-    """``scipy.linalg.svd``."""
-    _plain("svd", overwrite_a=overwrite_a)
+    """``scipy.linalg.svd``, of single precision by its own routine: it decides the signs."""
+    plain("svd", overwrite_a=overwrite_a)
     if lapack_driver != "gesdd":
         raise NotTraceable("scipy.linalg.svd with another driver is not compiled")
-    found = linalg.svd(Tracer(_operand("svd", a, check_finite, 2)), full_matrices, compute_uv)
-    return tuple(found) if compute_uv else found
+    x = operand("svd", a, check_finite, 2, single=True)
+    if x.dtype.char in "dD" or not compute_uv:
+        found = linalg.svd(Tracer(x), full_matrices, compute_uv)
+        return tuple(found) if compute_uv else found
+    char, least = x.dtype.char, x.shape[0] if not at_least(*x.shape) else x.shape[1]
+    row = "svd_f" if full_matrices else "svd_s"
+    found, _ = called(row, f"{char}->{char}f{char}", (x,), p=least)
+    return tuple(map(value, found))
 
 
 @_linalg
@@ -246,8 +310,8 @@ def qr(
     check_finite: Any = True,
 ) -> Any:  # fmt: skip
     """``scipy.linalg.qr`` without pivots, of all columns or the least that are needed."""
-    _plain("qr", overwrite_a=overwrite_a, pivoting=pivoting)
-    x = _operand("qr", a, check_finite, 2)
+    plain("qr", overwrite_a=overwrite_a, pivoting=pivoting)
+    x = operand("qr", a, check_finite, 2)
     if mode not in ("full", "economic"):
         raise NotTraceable(f"scipy.linalg.qr(mode={mode!r}) is not compiled")
     return tuple(linalg.qr(Tracer(x), "complete" if mode == "full" else "reduced"))
@@ -259,8 +323,8 @@ def eig(
     overwrite_b: Any = False, check_finite: Any = True, homogeneous_eigvals: Any = False,
 ) -> Any:  # fmt: skip
     """``scipy.linalg.eig``: eigenvalues are complex, vectors real if all of those are."""
-    _plain("eig", b=b, left=left, overwrite_a=overwrite_a, homogeneous_eigvals=homogeneous_eigvals)
-    x = Tracer(_square("eig", a, check_finite))
+    plain("eig", b=b, left=left, overwrite_a=overwrite_a, homogeneous_eigvals=homogeneous_eigvals)
+    x = Tracer(square("eig", a, check_finite))
     if not right:
         return value(build.cast(linalg.eigvals(x).node, COMPLEX128))
     w, v = linalg.eig(x)
@@ -282,11 +346,15 @@ def pinv(
     check_finite: Any = True,
 ) -> Any:  # fmt: skip
     """``scipy.linalg.pinv`` by its own limit of small singular values."""
-    _plain("pinv", atol=atol, rtol=rtol, return_rank=return_rank)
-    return linalg.pinv(Tracer(_operand("pinv", a, check_finite, 2)), rtol=None)
+    plain("pinv", atol=atol, return_rank=return_rank)
+    x = operand("pinv", a, check_finite, 2)
+    if rtol is None:
+        most = x.shape[0] if at_least(*x.shape) else x.shape[1]
+        rtol = Tracer(call("multiply", dim_node(most), epsilon.get()), "scalar")
+    return linalg.pinv(Tracer(x), rtol=rtol)
 
 
-@_linalg
+@of_any
 def norm(
     a: Any, ord: Any = None, axis: Any = None, keepdims: Any = False, check_finite: Any = True
 ) -> Any:
@@ -300,7 +368,7 @@ def norm(
     return found
 
 
-@_linalg
+@of_any
 def block_diag(*arrs: Any) -> Any:
     """``scipy.linalg.block_diag``."""
     blocks = [numpy.atleast_2d(as_array(a)) for a in arrs]
@@ -323,7 +391,7 @@ def block_diag(*arrs: Any) -> Any:
     return value(build.concatenate(rows, 0))
 
 
-@_linalg
+@of_any
 def toeplitz(c: Any, r: Any = None) -> Any:
     """``scipy.linalg.toeplitz`` of vectors."""
     first = as_array(c)

@@ -12,6 +12,7 @@ import numpy as np
 
 from tracejit.arrays import indexing
 from tracejit.arrays.common import (
+    at_least,
     axis_index,
     check_cast,
     check_owned,
@@ -182,9 +183,14 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     node = value_of(val, a.node.dtype)
     if node.ndim:
         raise NotTraceable("np.fill_diagonal with an array of values is not compiled")
-    shape = a.node.shape
-    row, column = (build.view(build.iota(shape[k]), shape, ((0, 1, k),)) for k in (0, 1))
-    write(a, build.where(build.elementwise("equal", row, column), node, a.node))
+    rows, columns = shape = a.node.shape
+    if a.memory is None or not a.memory.outside:  # it is computed anyway
+        row, column = (build.view(build.iota(shape[k]), shape, ((0, 1, k),)) for k in (0, 1))
+        write(a, build.where(build.elementwise("equal", row, column), node, a.node))
+        return
+    places = build.iota(columns if at_least(rows, columns) else rows)
+    ones = build.broadcast_to(node, places.shape)
+    write(a, build.scatter(a.node, ones, [places, places], [False, False], "set"))
 
 
 def at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = None) -> None:

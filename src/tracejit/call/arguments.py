@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.arrays.dates import is_dated, shadow
 from tracejit.call.overlaps import Pair, overlapping, related
 from tracejit.capture.generators import is_generator
 from tracejit.capture.objects import is_object
@@ -53,6 +54,8 @@ class Description:
         self.device = device
         #: The arrays on a device among the values, by their positions.
         self.resident: dict[int, Any] = {}
+        #: The dates among the values, which are integers there.
+        self.dated: dict[int, Any] = {}
         self._mirrored = False
         self.converting = converting
         #: Whether paths depend on which arguments share memory.
@@ -116,18 +119,21 @@ class Description:
 
     def originals(self) -> list[Any]:
         """The values as they were given."""
-        return [self.resident.get(k, value) for k, value in enumerate(self.values)]
+        given = {**self.resident, **self.dated}
+        return [given.get(k, value) for k, value in enumerate(self.values)]
 
     def _leaf(self, value: Any, path: str) -> Leaf | None:
         kind = type(value)
         if kind is np.ndarray:
-            return self._array(value, path)
+            return self._dates(value, path) or self._array(value, path)
         if kind is float or kind is complex:
             return self._add(value, path, kind, NUMBER)
         if kind is int:
             small = -INT_LIMIT < value < INT_LIMIT
             return self._add(value, path, kind, NUMBER) if small else None
         if isinstance(value, np.generic):
+            if (dates := self._dates(value, path)) is not None:
+                return dates
             if canonical_dtype(value.dtype) is None:
                 raise NotTraceable(f"{path} has dtype {value.dtype}", _DTYPES)
             require_plain(value, path)
@@ -156,6 +162,19 @@ class Description:
         if not own:
             self.replaced.append(array)
         return self._array(array, path, own)
+
+    def _dates(self, value: Any, path: str) -> Leaf | None:
+        """Dates, as the integers that they are."""
+        dtype = value.dtype
+        if not is_dated(dtype) or self.device != "cpu" or not value.flags.aligned:
+            return None
+        known = (self.values[k] for k, other in self.dated.items() if other is value)
+        integers = next(known, None)
+        integers = shadow(value) if integers is None else integers
+        self.dated[len(self.values)] = value
+        if isinstance(value, np.ndarray):
+            return self._array(integers, path, dtype.str)
+        return self._add(integers, path, (type(value), dtype.str), SCALAR)
 
     def _array(self, value: np.ndarray, path: str, own: Any = True) -> Leaf:
         dtype = value.dtype

@@ -232,7 +232,7 @@ def _step(prologue: Prologue, at: str, parts: Tree, child: int) -> str:
 def _described(description: Description) -> Prologue:
     """Guards for arguments of this description."""
     prologue = Prologue()
-    values, keys = iter(description.values), iter(description.key[2])
+    values, keys = iter(description.originals()), iter(description.key[2])
     for local, spec in zip(description.signature.locals, description.specs, strict=True):
         names = prologue.unpack(spec, local, values)
         for name, leaf in zip(names, _leaves(spec), strict=True):

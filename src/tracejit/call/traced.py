@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Sequence
+from operator import methodcaller
 from typing import Any
 
 import numpy as np
 
+from tracejit.arrays.dates import Dates
 from tracejit.arrays.lists import arrays_of
 from tracejit.call.arguments import Description
 from tracejit.call.changes import Changes
@@ -38,7 +40,7 @@ from tracejit.trace.explain import class_text
 from tracejit.trace.lists import TracedList
 from tracejit.trace.memory import Memory
 from tracejit.trace.mixed import Mixed
-from tracejit.trace.requirements import unread
+from tracejit.trace.requirements import Requirement, rewritten, unread
 from tracejit.trace.tracer import Tracer
 
 
@@ -80,6 +82,9 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
         capture.sliced.related = description.related_with(others)
     copy = capture.function(fn.__wrapped__)
     capture.arguments = names
+    for k, dates in description.dated.items():
+        capture.dated[id(dates)] = description.values[k]
+        capture.dated[id(description.values[k])] = dates.dtype
     arguments = [
         capture.rebuild(spec, leaves, names, name, value, local)
         for name, local, spec, value in zip(
@@ -109,9 +114,14 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
             changes.meet(record)
             texts.append(("text", record.name))
             return ARRAY
+        dates = value if isinstance(value, Dates) else None
+        value = value if dates is None else dates.ticks
         known = capture.handles.get(id(value))
         if known is not None:
             texts.append(("input", known[1]))
+            return ARRAY
+        if dates is not None:
+            texts.append(("dates", (methodcaller("view", dates.dtype), output(dates.ticks))))
             return ARRAY
         if isinstance(value, Mixed):
             parts = [output(part) for part in (value.is_first, *value.values)]
@@ -180,12 +190,13 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     outputs += numbers
     kinds += ["number"] * len(numbers)
     contents = [m.node for m in written]
+    requirements: Sequence[Requirement] = list(capture.trace.requirements)
     if fn.stabilise:
-        stable = stabilised([*outputs, *contents])
+        stable, requirements = rewritten([*outputs, *contents], requirements, stabilised)
         outputs, contents = stable[: len(outputs)], stable[len(outputs) :]
     changed = [s for s in capture.states.values() if s.changed]
     computed = [node for k, node in enumerate(outputs) if k not in views] + contents
-    required = unread(capture.trace.requirements, [*computed, *(s.node for s in changed)])
+    required = unread(requirements, [*computed, *(s.node for s in changed)])
     if required is not None:
         outputs, kinds = [*outputs, required], [*kinds, "required"]
     outputs += [

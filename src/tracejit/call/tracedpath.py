@@ -71,7 +71,8 @@ def compile_path(
         expressions[name] = prologue.symbol(constant)
 
     def result(outputs: Sequence[str]) -> str:
-        texts = (_leaf_text(leaf, outputs, expressions, prologue) for leaf in program.leaves)
+        dates = set[str]()
+        texts = (_leaf_text(leaf, outputs, expressions, prologue, dates) for leaf in program.leaves)
         if not program.changes or not isinstance(program.spec, Tree):
             return result_text(program.spec, texts, prologue)
         found = [result_text(child, texts, prologue) for child in program.spec.children]
@@ -103,9 +104,20 @@ def compile_path(
 
 
 def _leaf_text(
-    leaf: tuple[str, Any], outputs: Sequence[str], expressions: dict[str, str], prologue: Any
+    leaf: tuple[str, Any],
+    outputs: Sequence[str],
+    expressions: dict[str, str],
+    prologue: Any,
+    dates: set[str],
 ) -> str:
     kind, what = leaf
+    if kind == "dates":
+        make, place = what
+        name = f"_tj_dates{place}"
+        if name in dates:  # one object, twice
+            return name
+        dates.add(name)
+        return f"({name} := {prologue.symbol(make, 'r')}({outputs[place]}))"
     if kind == "output":
         return outputs[what]
     if kind == "text":

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.arrays.dates import Dates
 from tracejit.capture.namespace import answered, is_library_module, replacement
 from tracejit.capture.objects import Twin
 from tracejit.capture.rewrite.iterables import Lazy, Range
@@ -30,7 +31,7 @@ def python_type(x: Any) -> type:
     """The class that `x`, or the value it stands for, has."""
     if isinstance(x, Mixed):
         return x.python_type()
-    if isinstance(x, (Range, Lazy)):
+    if isinstance(x, (Range, Lazy, Dates)):
         return type(x.example())
     if isinstance(x, TracedList):
         return list
@@ -65,7 +66,7 @@ def traced_isinstance(x: Any, info: Any) -> bool:
 
 def _example(x: Any) -> Any:
     """A value of the class that a traced `x` stands for, of its dtype and rank; or `x` itself."""
-    if isinstance(x, (Range, Lazy)):
+    if isinstance(x, (Range, Lazy, Dates)):
         return x.example()
     if not isinstance(x, (Tracer, Mixed)):
         return real_of(x)
@@ -89,6 +90,7 @@ def traced_type(*args: Any) -> Any:
 
 def traced_len(x: Any) -> Any:
     """``len``; of a traced array it stays symbolic."""
+    x = x.ticks if isinstance(x, Dates) else x
     if isinstance(x, Tracer) and x.kind == "array" and x.node.shape:
         return x.shape[0]
     if isinstance(x, TracedList):
@@ -129,7 +131,7 @@ def _import(name: str, *args: Any, **kwargs: Any) -> Any:
 
 def traced_hasattr(x: Any, name: str) -> bool:
     """``hasattr`` of what a traced value stands for."""
-    own = isinstance(x, (Tracer, Mixed, Range, Lazy))
+    own = isinstance(x, (Tracer, Mixed, Range, Lazy, Dates))
     return hasattr(python_type(x) if own else x, name)
 
 

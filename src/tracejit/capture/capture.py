@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.capture import numpys  # which fills the tables
+from tracejit.arrays.dates import dates_of, integers_of, is_taken
+from tracejit.capture import tables  # noqa: F401 — which are filled
 from tracejit.capture.builtins import unrolled_range
 from tracejit.capture.bytecode import ANYTHING, GENERATOR_FLAG, mark_calls, scan
 from tracejit.capture.classes import copy_of_class, detach, require_plain_enum
@@ -33,7 +34,6 @@ from tracejit.capture.slices import SlicedArguments
 from tracejit.capture.standin import real_of
 from tracejit.capture.stateful import StateVariable
 from tracejit.errors import NotTraceable
-from tracejit.ir.types import canonical_dtype
 from tracejit.lower.devices import device_array, is_device_array
 from tracejit.plan.prologue import Prologue
 from tracejit.plan.structure import (
@@ -62,7 +62,7 @@ from tracejit.trace.origin import is_internal
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer
 
-__all__ = ["Capture", "Namespace", "numpys", "outside"]
+__all__ = ["Capture", "Namespace", "outside"]
 
 
 class Capture:
@@ -111,7 +111,7 @@ class Capture:
         self.snapshots: list[Snapshot] = []
         self.generators: list[TracedGenerator] = []
         #: The names of the inputs that arguments are.
-        self.arguments: list[str] = []
+        self.arguments, self.dated = list[str](), dict[int, Any]()
         self.objects = Objects(self)
         #: The device that the function runs on, and stand-ins for arrays there.
         self.device = "cpu"
@@ -281,11 +281,11 @@ class Capture:
                     f"{path} is a {type(value).__name__}, a subclass of ndarray",
                     "use np.asarray on it outside",
                 )
-            if canonical_dtype(value.dtype) is None or not value.flags.aligned:
+            if not is_taken(value.dtype, self.device) or not value.flags.aligned:
                 raise NotTraceable(f"{path} has dtype {value.dtype}", "convert it outside")
             return ARRAY
         if isinstance(value, np.generic):
-            if canonical_dtype(value.dtype) is None:
+            if not is_taken(value.dtype, self.device):
                 return None
             require_plain(value, path)
             return SCALAR
@@ -395,19 +395,17 @@ class Capture:
             nodes.append(name)
             return twin
         if isinstance(spec, Leaf):
-            value = next(values)
-            if is_device_array(value):
-                value = self.mirrors.of(value)
+            value = integers_of(next(values), self.dated)
+            value = self.mirrors.of(value) if is_device_array(value) else value
             sliced = self.sliced.variable(value, path)
             if sliced is None:
-                variable = self.trace.known_array(value) if self._unify else None
-                if variable is None:
-                    variable = self.trace.input(value, path)
+                known = self.trace.known_array(value) if self._unify else None
+                variable = self.trace.input(value, path) if known is None else known
                 sliced = variable, input_name(variable)
             variable, name = sliced
             nodes.append(name)
             self.handles[id(variable)] = variable, name
-            return variable
+            return dates_of(variable, value, self.dated)
         if isinstance(spec, Static):
             return self.stand_in(spec.value, expression, path)
         keys = spec.keys or tuple(range(len(spec.children)))

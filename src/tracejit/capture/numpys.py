@@ -18,6 +18,7 @@ import numpy as np
 
 from tracejit.arrays.applied import DISPATCHED, applied, is_written
 from tracejit.arrays.creation import traced
+from tracejit.arrays.libraries import library_function
 from tracejit.arrays.quantiles import quantile, without_nan
 from tracejit.capture import written
 from tracejit.capture.builtins import BUILTINS
@@ -107,7 +108,9 @@ class _Copies:
         if isinstance(value, types.FunctionType) and value in _WITH_METHODS:
             return functools.partial(_WITH_METHODS[value], self.seen(_base._QuantileMethods))
         if isinstance(value, types.FunctionType) and value not in CREATORS:
-            return replaced(value) or self.of(value)
+            return replaced(value) or library_function(value) or self.of(value)
+        if (other := replaced(value)) is not None:
+            return other
         if isinstance(value, types.ModuleType):
             return _Module(self, value)
         if isinstance(value, dict):  # of functions
@@ -126,7 +129,7 @@ class _Module:
     def __getattribute__(self, name: str) -> Any:
         copies, module = object.__getattribute__(self, "_of")
         value = getattr(module, name.removesuffix(CALLED))
-        if isinstance(value, types.FunctionType):
+        if isinstance(value, types.FunctionType) or replaced(value) is not None:
             return copies.seen(value)
         return getattr(replacement(module), name)
 
@@ -200,10 +203,11 @@ def _written(function: Any) -> Callable[..., Any] | None:
 @method("as_written")
 def _as_written(function: Any) -> Callable[..., Any]:
     """What stands for a function of NumPy's or SciPy's that is traced as it is written."""
+    other = replaced(function)
 
     def run(*args: Any, **kwargs: Any) -> Any:
         if traced([*args, *kwargs.values()]):
-            return copy_of(function)(*args, **kwargs)
+            return (other or copy_of(function))(*args, **kwargs)
         return applied(function, *args, **kwargs)
 
     return run

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.arrays.common import broadcast, select
+from tracejit.capture.namespace import replacement
 from tracejit.ir import build
 from tracejit.trace.tracer import Tracer, as_array
 
@@ -20,19 +21,20 @@ from tracejit.trace.tracer import Tracer, as_array
 REPLACED: dict[str, Callable[..., Any]] = {}
 
 
-def _replaces(function: Callable[..., Any]) -> Callable[..., Any]:
+def replaces(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare what copies see in place of SciPy's function of this name."""
     REPLACED[function.__name__] = function
     return function
 
 
 def replaced(function: Any) -> Callable[..., Any] | None:
     """What copies see in place of a function; None where that is its copy."""
-    if not str(function.__module__).startswith("scipy."):
+    if not str(getattr(function, "__module__", None)).startswith("scipy."):
         return None
-    return REPLACED.get(function.__name__)
+    return REPLACED.get(getattr(function, "__name__", ""))
 
 
-@_replaces
+@replaces
 def apply_where(
     cond: Any, args: Any, f1: Any, f2: Any = None, /, *, fill_value: Any = None, xp: Any = None
 ) -> Any:
@@ -42,7 +44,7 @@ def apply_where(
     return np.where(as_array(cond), f1(*given), other)
 
 
-@_replaces
+@replaces
 def argsreduce(cond: Any, *args: Any) -> list[Any]:
     """Arguments of a formula that counts where `cond` holds."""
     return [_harmless(as_array(cond), as_array(a)) for a in args]
@@ -55,6 +57,30 @@ def _harmless(cond: Tracer, x: Tracer) -> Tracer:
         return x
     one = build.constant(0.5 if node.dtype.kind == "f" else 1, node.dtype)
     return Tracer(select(*broadcast(cond.node, node, one)), x.kind)
+
+
+@replaces
+def array_namespace(*arrays: Any) -> Any:
+    """NumPy: arrays are its own."""
+    return replacement(np)
+
+
+@replaces
+def is_numpy(xp: Any) -> bool:
+    """They are."""
+    return True
+
+
+@replaces
+def is_torch(xp: Any) -> bool:
+    """They are not."""
+    return False
+
+
+@replaces
+def xp_copy(x: Any, *, xp: Any = None) -> Any:
+    """A copy."""
+    return as_array(x).copy()
 
 
 def _place(output: Any, mask: Any, values: Any) -> None:

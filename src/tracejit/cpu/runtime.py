@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tracejit.cpu.library.arrayloops import ufunc_over
+from tracejit.cpu.library.convolution import convolve
 from tracejit.cpu.library.correlation import correlate
 from tracejit.cpu.library.gufuncs import gufunc
 from tracejit.cpu.library.hostcalls import host_call, host_result
@@ -52,6 +53,7 @@ __all__ = [
     "block_memory",
     "compress",
     "compress_rows",
+    "convolve",
     "copy_range",
     "correlate",
     "count_true",

@@ -12,6 +12,7 @@ from tracejit.cpu.compiling.estimate import seconds
 from tracejit.cpu.emit.emitter import emit
 from tracejit.cpu.launch import Inside, Launch, launch
 from tracejit.cpu.passes.columns import positions_of_columns
+from tracejit.cpu.passes.convolutions import convolutions_of_others
 from tracejit.cpu.passes.jam import jam
 from tracejit.cpu.passes.numbers import extremes_of_numbers
 from tracejit.cpu.passes.streams import mark_streams
@@ -21,6 +22,7 @@ from tracejit.ir.graph import Graph
 from tracejit.lower.emit.expressions import storage
 from tracejit.lower.passes.chunks import mark_chunks
 from tracejit.lower.passes.masks import through_masks
+from tracejit.lower.passes.parts import parts_joined
 from tracejit.lower.passes.products import products_as_sums
 from tracejit.lower.passes.tiles import tile
 from tracejit.lower.program import Program
@@ -36,7 +38,14 @@ class CPU:
     costs = Costs()
     residence = None
     passes = Passes(
-        graph=(positions_of_columns, extremes_of_numbers, products_as_sums, through_masks),
+        graph=(
+            parts_joined,
+            convolutions_of_others,
+            positions_of_columns,
+            extremes_of_numbers,
+            products_as_sums,
+            through_masks,
+        ),
         placed=(tile, jam, draw_in_loops),
         stored=(mark_chunks, mark_streams),
     )

@@ -8,7 +8,12 @@ from llvmlite import ir
 from numba.core import types
 
 from tracejit.cuda.machine.products import add_product
-from tracejit.cuda.machine.samplers import philox_randint, philox_random_integers, sampler
+from tracejit.cuda.machine.samplers import (
+    philox_binomial_after,
+    philox_randint,
+    philox_random_integers,
+    sampler,
+)
 from tracejit.cuda.machine.shared import group, groups, shared, thread, threads, together
 from tracejit.cuda.machine.teams import sum_teams
 from tracejit.cuda.machine.views import affine
@@ -47,6 +52,7 @@ __all__ = [
     "affine",
     "group",
     "groups",
+    "philox_binomial_after",
     "philox_first",
     "philox_randint",
     "philox_random_integers",

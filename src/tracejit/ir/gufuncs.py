@@ -35,7 +35,8 @@ class Gufunc:
     `written`    which operand the loop writes into, whose copy is the first result then
     `of`         the name in the module, where another row has it
     `routine`    the arguments of LAPACK's routine: a letter in quotes, the place of an operand or
-                 result (the written one is an operand), a length (``m+``: 1 at least), ``info``
+                 result (the written one is an operand), a length (``m+``: 1 at least), ``info``,
+                 or ``told`` where that is no failure
     """
 
     name: str
@@ -70,7 +71,7 @@ class Gufunc:
     def ufunc(self) -> Any:
         """NumPy's ufunc. LookupError where it has none of this name and signature."""
         if self.routine:
-            return lapack.find(f"d{self.of}")
+            return lapack.find(("z" if self.of.startswith("he") else "d") + self.of)
         found = getattr(importlib.import_module(self.module), self.of or self.name, None)
         told = getattr(found, "signature", None)
         own = self.loop("d" * len(self.cores[0]) + "->" + "d" * len(self.cores[1]))[1]
@@ -120,8 +121,8 @@ class Gufunc:
         for k in range(max(map(len, parts))):
             made = []
             for word in self.routine.split():
-                if word == "info":
-                    made.append(info)
+                if word in ("info", "told"):
+                    made.append(info if word == "info" else np.zeros((), np.int32))
                 elif word[0] == "'":
                     made.append(np.frombuffer(word[1].encode(), np.uint8))
                 elif word.isdigit():
@@ -136,7 +137,7 @@ class Gufunc:
     @staticmethod
     def letter(char: str) -> str:
         """The first letter of a routine's name for a dtype."""
-        return {"d": "d", "D": "z"}[char]
+        return {"f": "s", "d": "d", "F": "c", "D": "z"}[char]
 
 
 def _parsed(text: str) -> tuple[Core, ...]:
@@ -195,6 +196,40 @@ _TRIANGULAR = [
     for unit in "NU"
 ]
 
+#: All eigenvalues and vectors of a matrix: the second operand stands for limits that are not read.
+_HERMITIAN = [
+    row
+    for way in "LU"
+    for row in (
+        _lapack(
+            f"syevr_{way}",
+            "(m,m),()->(m,m),(),(m),(m,m),(t),(w),(v)",
+            f"'V' 'A' '{way}' m 0 m+ 1 1 m m 1 2 3 4 m+ 5 6 w 7 v info",
+            written=0,
+            of="syevr",
+        ),
+        _lapack(
+            f"heevr_{way}",
+            "(m,m),()->(m,m),(),(m),(m,m),(t),(w),(u),(v)",
+            f"'V' 'A' '{way}' m 0 m+ 1 1 m m 1 2 3 4 m+ 5 6 w 7 u 8 v info",
+            written=0,
+            of="heevr",
+        ),
+    )
+]
+
+#: Bands of positive definite matrices, and solutions by their factors.
+_BANDS = [
+    row
+    for way in "LU"
+    for row in (
+        _lapack(f"pbtrf_{way}", "(n,l),()->(n,l)", f"'{way}' n 1 0 l info", 0, of="pbtrf"),
+        _lapack(
+            f"pbtrs_{way}", "(n,l),(),(k,n)->(k,n)", f"'{way}' n 1 k 0 l 2 n+ info", 2, of="pbtrs"
+        ),
+    )
+]
+
 #: By name. Where the last dimension of a result is not that of an operand, the caller gives it.
 GUFUNCS: dict[str, Gufunc] = {
     row.name: row
@@ -231,6 +266,13 @@ GUFUNCS: dict[str, Gufunc] = {
             "getrs_turned", "(m,m),(m),(k,m)->(k,m)", "'T' m k 0 m+ 1 2 m+ info", 2, of="getrs"
         ),
         _lapack("gecon", "(m,m),()->(),(u),(v)", "'1' m 0 m+ 1 2 3 4 info", written=None),
+        # Whether a factor is singular is of no account.
+        _lapack("getrf_any", "(n,m)->(n,m),(p)", "m n 0 m+ 1 told", written=0, of="getrf"),
+        _lapack("laswp", "(k,r),(p),()->(k,r)", "k 0 r 2 p 1 2", written=0),
+        *_HERMITIAN,
+        _lapack("gbtrf", "(n,l),(),()->(n,l),(p)", "n n 1 2 0 l 3 info", written=0),
+        _lapack("gbtrs", "(n,l),(),(),(n),(k,n)->(k,n)", "'N' n 1 2 k 0 l 3 4 n+ info", written=4),
+        *_BANDS,
         *map(_fourier, ("fft", "ifft", "rfft_n_even", "rfft_n_odd", "irfft")),
     )
 }

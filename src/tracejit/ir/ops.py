@@ -327,6 +327,12 @@ STRUCTURAL: dict[str, Op] = _rows(
         "less than a whole, how many)",
     ),
     Op(
+        name="convolution",
+        dims_in_attr=True,
+        doc="sums of products of filters with windows; attr: (shape, steps of windows, of elements "
+        "in them, which axis is long): see `ir.convolutions`",
+    ),
+    Op(
         name="draw",
         dims_in_attr=True,
         doc="random numbers: of a state and parameters; attr: (distribution, shape)",
@@ -359,7 +365,7 @@ COUNT, POSITIONS, COMPRESS, PLACE = map(_op, "count positions compress place".sp
 ASSIGN, ACCUMULATE, SCATTER = map(_op, ("assign", "accumulate", "scatter"))
 MATMUL, GUFUNC, DRAW, ADVANCE = map(_op, "matmul gufunc draw advance".split())
 SORT, ARGSORT, MIDDLE = map(_op, ("sort", "argsort", "middle"))
-SEARCH, CORRELATE = map(_op, ("search", "correlate"))
+SEARCH, CORRELATE, CONVOLUTION = map(_op, ("search", "correlate", "convolution"))
 HOST, HOSTED = map(_op, ("host", "hosted"))
 TUPLE, ITEM, COND, WHILE, SCAN = map(_op, "tuple item cond while scan".split())
 #: The number of a "custom" node whose second operand is another form of the first, for derivatives.

@@ -75,6 +75,10 @@ def joined(roots: Iterable[Node], table: Mapping[Node, Node]) -> list[Node]:
         if not expanded:
             stack.append((node, True))
             stack += [(each, False) for each in below if each not in new]
+        elif node in table:
+            new[node] = new[below[0]]
         else:
-            new[node] = new[below[0]] if node in table else with_operands(node, new)
+            made = with_operands(node, new)
+            of_several = made.op is ops.ITEM and made.args[0].op is ops.TUPLE
+            new[node] = made.args[0].args[made.attr] if of_several else made
     return [new[root] for root in roots]

@@ -118,11 +118,11 @@ class Executable:
         if launch is not None:
             call = launch.call(driver, much, call, arguments)
         told = [False]
-        code, name = f"{OURS}code", f"{OURS}told"
+        code, telling = f"{OURS}code", f"{OURS}told"
         body = [
             f"{code} = {call}",
             f"if {code}:",
-            f"    if {code} == {REFUSED}: {name}[0] = True",
+            f"    if {code} == {REFUSED}: {telling}[0] = True",
             f"    return {OURS}miss",
         ]
         if self.emitted.late:
@@ -169,7 +169,7 @@ class Executable:
             body.append(f"{OURS}result = {final}")
             final = f"{OURS}result"
         body += given_back
-        scope = {**plan.namespace, f"{OURS}entry": self.entry, name: told}
+        scope = {**plan.namespace, f"{OURS}entry": self.entry, telling: told}
         function = driver.make(plan.parameters, plan.prologue, body, final, scope, plan.locks)
         setattr(function, TOLD, told)
         return function

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tracejit.ir import ops
+from tracejit.ir import build, ops
 from tracejit.ir.node import Node, make
 from tracejit.lower import computations, control, results
 from tracejit.lower.computations import Maker
@@ -37,6 +37,11 @@ def _matrices(node: Node) -> tuple[Node, ...]:
 def _sources(node: Node) -> tuple[Node, ...]:
     """What the operands of a call are made of without moving anything."""
     return tuple(map(in_memory, node.args))
+
+
+def _of_images(node: Node) -> tuple[Node, ...]:
+    """What the images and filters of a convolution are made of."""
+    return tuple(images(a)[0] for a in node.args)
 
 
 def _arrays_but_parts(node: Node) -> tuple[Node, ...]:
@@ -124,6 +129,7 @@ PLACEMENTS: dict[ops.Op, Placement] = {
     ops.ARGSORT: _CALL,
     ops.MIDDLE: _CALL,
     ops.CORRELATE: _CALL,
+    ops.CONVOLUTION: replace(_CALL, flat=_of_images, whole=_of_images),
     ops.SEARCH: Placement(memory=_first, in_order=True, cost=4 * ops.TRANSCENDENTAL),
     ops.GUFUNC: replace(_CALL, leaves=results.arrays_left),
     results.RESULT: _LEFT,
@@ -178,9 +184,22 @@ def is_part(node: Node, x: Node) -> bool:
 
 def in_memory(node: Node) -> Node:
     """What a call reads for an operand: for a reshape what it is made of, as nothing moves."""
-    while node.op is ops.RESHAPE and node.args[0].ndim:
+    while (node.op is ops.RESHAPE or build.is_same(node)) and node.args[0].ndim:
         node = node.args[0]
     return node
+
+
+def images(node: Node) -> tuple[Node, bool]:
+    """What a convolution reads for an operand, and whether its second and third axis are exchanged
+
+    there: of an array as it lies, nothing moves.
+    """
+    if node.op is ops.VIEW and node.args[0].ndim:
+        turned = build.transpose(node, (0, 2, 1, 3, 4, 5))
+        if build.is_same(turned) or turned.op is not ops.VIEW:
+            source = turned.args[0] if turned.op is ops.VIEW else turned
+            return in_memory(source), True
+    return in_memory(node), False
 
 
 def matrix_source(node: Node) -> Node:

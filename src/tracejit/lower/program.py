@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, Protocol, TypeVar
 
-from tracejit.ir import dims, ops
+from tracejit.ir import convolutions, dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Graph
 from tracejit.ir.node import Node, postorder
@@ -408,6 +408,8 @@ def has_loops(program: Program) -> bool:
 
 def work_of(item: Loop | Computation) -> Dim:
     """What an item of a program has to do, in additions, loads and stores."""
+    if isinstance(item, Computation) and item.value.op is ops.CONVOLUTION:
+        return convolutions.work(item.value)
     if isinstance(item, Computation):
         return dims.mul(dims.product(item.value.shape), LIBRARY_COST)
     inner = [work_of(i) for i in item.items if isinstance(i, Loop)]

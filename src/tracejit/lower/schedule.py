@@ -172,8 +172,10 @@ def unplaced(
 def _order_of_copies(node: Node, stored: set[Node]) -> str:
     """The order of the copies, in no memory, of which `node` is computed element by element.
 
-    Of several it is C; "" where there are none.
+    Of several it is C; "" where there are none. Of parts that are joined all are to be in C order.
     """
+    if node.op is ops.CONCATENATE:
+        return "C" if all(part.op is ops.ORDERED["C"] for part in node.args) else ""
     if node.ndim < 2 or not isinstance(node.op, ops.Elementwise):
         return ""
     found, seen, stack = "", {node}, [node]

@@ -110,10 +110,20 @@ class Prologue:
             self.miss_if(f"type({local}) is not {self.symbol(type(value))}")
             if self.array_of is not None and self.array_of.takes(value):
                 return [self._shadow(local, value)]
+            dtype = getattr(value, "dtype", None)
+            if dtype is not None and dtype.kind in "mM":
+                return [self._integers(local, dtype)]
             if type(value) is int:
                 self.miss_if(f"not {-INT_LIMIT} < {local} < {INT_LIMIT}")
             return [local]
         return self._unpack_container(spec, local, leaves)
+
+    def _integers(self, local: str, dtype: np.dtype[Any]) -> str:
+        """The name of the integers that dates are."""
+        self.miss_if(f"{local}.dtype != {self.symbol(dtype)}")
+        integers = self.assign(f"{local}.view({self.symbol(np.dtype(np.int64))})")
+        self._shown[integers] = local
+        return integers
 
     def _shadow(self, local: str, value: Any) -> str:
         """The name of the shadow of an array on a device."""

@@ -19,7 +19,9 @@ from tracejit.ir.dims import INT_SCALAR, Dim
 from tracejit.ir.invariant import around
 from tracejit.ir.marks import marked
 from tracejit.ir.node import ArrayType, Node
+from tracejit.ir.rules.record import zeros
 from tracejit.ir.rules.replay import row
+from tracejit.ir.stacks import last_rows
 from tracejit.scan_module.step import Step
 from tracejit.symbolic.opcodes import length_of, node_of, opcode
 from tracejit.symbolic.replay import replay
@@ -41,14 +43,13 @@ def _connection(step: Step, reached: dict[int, str]) -> dict[int, str]:
     fed = {p: v for past, v in zip(step.pasts, step.outputs, strict=True) for p in past}
     fed |= dict(zip(step.states, step.updates, strict=True))
     while True:
-        found = connected(list(seeds), given)
+        found = connected(seeds, given)
         more = {fed[p]: found[p] for p in fed if p in found and fed[p] not in seeds}
         if not more:
             break
         seeds |= more
-    why = next((w for w in seeds.values() if w), "")
     first = int(step.counted)
-    return {first + k: why or found[v] for k, v in enumerate(given) if v in found}
+    return {first + k: found[v] for k, v in enumerate(given) if v in found}
 
 
 @opcode("scan", types=lambda step, inputs: step.types(), connection=_connection)
@@ -210,7 +211,8 @@ class _Loop:
 
         def piece() -> tuple[Tracer, ...]:
             values = replay(step.wanted(), env, trace)
-            return tuple(Tracer(_cast(x, v)) for x, v in zip(values, step.wanted(), strict=True))
+            nodes = [_cast(x, v) for x, v in zip(values, step.wanted(), strict=True)]
+            return tuple(map(Tracer, last_rows(nodes)))
 
         return traced(trace, piece, NOTHING, self.captures)
 
@@ -236,6 +238,12 @@ class _Loop:
         found = self.found(elements, carried)
         results, extra = self.handed(starts, carried, found), required(found)
         stacks = [v.node for v in found.result[: len(self.step.outputs)]]
+        # What no step is given is carried for who reads its last row alone.
+        alone = [n for n, past in zip(stacks, self.step.pasts, strict=True) if not past]
+        results += alone
+        carried += [placeholder(n.type) for n in alone]
+        starts = [*starts, *(zeros(n.shape, n.dtype) for n in alone)]
+        given = len(carried) - len(alone)
         starts, sequences, params, results, [total] = canonical(
             trace, [*starts, *extra.starts], sequences,
             [*carried, *extra.params, index, *elements],
@@ -248,7 +256,7 @@ class _Loop:
         items = control.items(node)
         first, last = len(carried), len(carried) + len(extra.starts)
         extra.take(trace, items[first:last])
-        return items[last:], items[:first]
+        return items[last:], items[:given]
 
     def counted(self, most: Dim, sequences: list[Node], starts: list[Node], place: Any) -> Dim:
         """How many steps are done until the condition holds, of at most so many."""

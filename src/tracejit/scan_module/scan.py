@@ -278,7 +278,8 @@ class _Inner:
     ) -> None:  # fmt: skip
         self.name, self.fn, self.elements, self.others = name, fn, elements, others
         self.pasts = [v for o in outputs for v in o.pasts]
-        given = [*elements, *self.pasts, *others]
+        given = [*elements, *self.pasts]
+        given += (v for v in others if not isinstance(v, (SharedVariable, Constant)))
         wanted = [*found, *([] if condition is None else [condition])]
         pairs = list(updates.items())
         roots = [*wanted, *(v for _, v in pairs if isinstance(v, Variable))]

@@ -14,6 +14,9 @@ class Scan(OpView):
     True
     """
 
+    def __str__(self) -> str:
+        return f"for{{cpu,{self.attr.name}}}"
+
 
 VIEWS["scan"] = Scan
 

@@ -23,6 +23,7 @@ from tracejit.errors import MISS, NotTraceable, take_refusal
 from tracejit.ir import build
 from tracejit.ir.cancel import cancelled
 from tracejit.ir.stabilise import stabilised
+from tracejit.ir.stacks import last_rows
 from tracejit.lower.devices import is_device_array, residence_of
 from tracejit.native import locks
 from tracejit.native.apart import collecting_nothing
@@ -35,7 +36,7 @@ from tracejit.symbolic.program import Callee, SymbolicPath
 from tracejit.symbolic.replay import SymbolicTrace, replay
 from tracejit.symbolic.type import TensorType
 from tracejit.trace.explain import log
-from tracejit.trace.requirements import unread
+from tracejit.trace.requirements import Requirement, rewritten, unread
 from tracejit.trace.tracer import Tracer
 
 # Running -----------------------------------------------------------------------------------------
@@ -184,9 +185,13 @@ def _new_path(f: Callee, key: Any, values: list[Any], states: list[Any]) -> Symb
         nodes = [
             build.cast(_node(r), v.type.numpy_dtype) for r, v in zip(results, outputs, strict=True)
         ]
+        nodes = last_rows(nodes)
+        requirements: Sequence[Requirement] = list(trace.requirements)
         if config.stabilise and not program.exact:
-            nodes = stabilised(cancelled(nodes))
-        required = unread(trace.requirements, nodes)
+            nodes, requirements = rewritten(
+                nodes, requirements, lambda found: stabilised(cancelled(found))
+            )
+        required = unread(requirements, nodes)
         kinds = ["array"] * len(nodes)
         if required is not None:
             first = len(threaded.outputs)

@@ -8,16 +8,21 @@ have already.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tracejit.arrays import late
+from tracejit.arrays.common import condition
+from tracejit.capture import tables  # noqa: F401 — which are filled
 from tracejit.capture.namespace import replacement
 from tracejit.errors import ShapeError
 from tracejit.ir import build, dims, ops
 from tracejit.ir.node import Node, make
+from tracejit.trace.equality import LateLength
 from tracejit.trace.tracer import Tracer, number, view_of
 
 #: NumPy as a traced function sees it: creation functions take traced lengths.
@@ -33,25 +38,27 @@ class Opcode:
     outputs at the keys of `reached` have one; the values say why one is not defined, or "". Without
     it all operands have. `sides(attr)` gives the positions of groups of operands, the last ones, of
     which one is computed: in their place `evaluate` gets a function of no arguments for each.
+    `targets(attr)` gives the positions of the operands that derivatives are taken by.
     """
 
     evaluate: Callable[..., Any]
     types: Callable[..., list[Any]] | None = None
     connection: Callable[..., dict[int, str]] | None = None
     sides: Callable[..., tuple[range, ...]] | None = None
+    targets: Callable[..., range] | None = None
 
 
 OPS: dict[str, Opcode] = {}
 
 
 def opcode(
-    name: str, types: Any = None, connection: Any = None, sides: Any = None
+    name: str, types: Any = None, connection: Any = None, sides: Any = None, targets: Any = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare the implementation of op `name`."""
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
         assert name not in OPS
-        OPS[name] = Opcode(function, types, connection, sides)
+        OPS[name] = Opcode(function, types, connection, sides, targets)
         return function
 
     return declare
@@ -115,17 +122,40 @@ def _common_shape(nodes: list[Node], patterns: Any) -> tuple[dims.Dim, ...]:
         length = nodes[full[0]].shape[axis]
         for k in full[1:]:
             other = nodes[k].shape[axis]
-            if not solver.equal(length, other):
+            same = _agree(length, other)
+            if same is None and solver.value(length) is None:
+                length = other  # which may be known, as it is not by an array's content
+            elif same is False:
                 raise _mismatch(full[0], k, axis, solver.value(length), solver.value(other))
         shape.append(length)
     return tuple(shape)
 
 
+def _agree(a: dims.Dim, b: dims.Dim) -> bool | None:
+    """Whether lengths are equal; None where only a call's arrays tell."""
+    try:
+        return build.solver().equal(a, b)
+    except LateLength as refusal:
+        refusal.forget()
+        return None
+
+
 def _stretched(node: Node, pattern: tuple[bool, ...], shape: tuple[dims.Dim, ...]) -> Node:
+    """An operand in the shape of the result: what has another length ends the call."""
     if not node.ndim or node.shape == shape:
         return node
-    index = tuple((0, 0, None) if b else (0, 1, k) for k, b in enumerate(pattern))
-    return build.view(node, shape, index)
+    index: list[build.Index] = []
+    for k, (b, have, want) in enumerate(zip(pattern, node.shape, shape, strict=True)):
+        if b:
+            index.append((0, 0, None))
+        elif have is want or _agree(have, want) is not None:
+            index.append((0, 1, k))
+        else:
+            same = condition("equal", have, want)
+            start = late.given(dims.as_node(0), [same])
+            build.solver().noted(start, 1, [start, dims.sub(0, start)])
+            index.append((start, 1, k))
+    return build.view(node, shape, tuple(index))
 
 
 # Shapes ----------------------------------------------------------------------------------------
@@ -251,12 +281,27 @@ def _check_alloc(shape: Any, pattern: Any, target: Any) -> None:
 
 @opcode("numpy")
 def _numpy(attr: Any, *values: Any) -> Any:
-    """attr: (function's name, positional arguments, keywords), operands by `Operand`."""
+    """attr: (function's name, positional arguments, keywords), operands by `Operand`.
+
+    A name with a point is one in a module of NumPy's or SciPy's: "linalg.inv", "scipy.linalg.expm".
+    """
     name, args, kwargs = attr
-    function = getattr(xp if any(isinstance(v, Tracer) for v in values) else np, name)
+    traced = any(isinstance(v, Tracer) for v in values)
+    function = getattr(_module_of(name, traced), name.rpartition(".")[2])
     return function(
         *(_filled(a, values) for a in args), **{k: _filled(v, values) for k, v in kwargs}
     )
+
+
+def _module_of(name: str, traced: bool) -> Any:
+    """The module that a function is in; as a traced function sees it, or as it is."""
+    path = name.rpartition(".")[0]
+    if not path:
+        return xp if traced else np
+    if not path.startswith("scipy"):
+        path = f"numpy.{path}"
+    module = importlib.import_module(path)
+    return replacement(module) if traced else module
 
 
 @dataclass(frozen=True)

@@ -255,7 +255,14 @@ def with_rule(template: Template, values: Sequence[Any], given: list[Tracer], k:
             None if t is None else _like(next(made), v) for t, v in zip(some, values, strict=True)
         ]
 
-    return view_of(y, lambda node: ruled(node, [node_of(v) for v in values], pull))
+    operands = [node_of(v) for v in values]
+    trace = current()
+    if trace is None or not trace.may_go_back():
+        return view_of(y, lambda node: ruled(node, operands, pull))
+    try:  # in a loop the rule is asked at once
+        return view_of(y, lambda node: ruled(node, operands, pull))
+    except Exception:
+        return y
 
 
 def _like(g: Any, v: Any) -> Node:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tracejit.ir import build, dims
+from tracejit.ir import build, dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.graph import Check
+from tracejit.ir.marks import marked
 from tracejit.ir.node import Origin
 from tracejit.symbolic.graph import Apply, Constant, Variable, leaves, toposort
 from tracejit.symbolic.opcodes import OPS
 from tracejit.symbolic.type import TensorType
 from tracejit.trace.trace import Trace, condition, scalar_text
 from tracejit.trace.tracer import Tracer
+
+#: Serial numbers of marks; those of transformed functions are positive.
+_serials = itertools.count(-1, -1)
 
 
 class SymbolicTrace(Trace):
@@ -41,12 +46,6 @@ class SymbolicTrace(Trace):
         if shape:
             self._arrays[id(value)] = value, variable
         return variable
-
-    def late_equal(self, a: Dim, b: Dim) -> bool:
-        """That they are is required: NumPy decides what comes of others, mostly an error."""
-        test = condition("equal", a, b)
-        self.require(test, test.args[0], test)
-        return True
 
     def _ones(self) -> list[Check]:
         """Only axes that broadcast must have length 1."""
@@ -87,6 +86,9 @@ def replay(
         return env[v]
 
     order = toposort(outputs, env)
+    targets = _targets(order) if trace is not None else set()
+    for v in targets.intersection(env):
+        env[v] = _apart(env[v])
     late = sides_of(order, outputs)
     last = _last_uses(order, outputs, late) if trace is None else {}
     for node in order:
@@ -98,6 +100,8 @@ def replay(
         plain = node.inputs[: groups[0].start] if groups else node.inputs
         sides = [Side(node.inputs[g.start : g.stop], env, trace) for g in groups]
         _run(node, [*map(value, plain), *sides], env)
+        for v in targets.intersection(node.outputs):
+            env[v] = _apart(env[v])
         for v in last.get(node, ()):
             env.pop(v, None)
     return [value(v) for v in outputs]
@@ -126,6 +130,19 @@ def _run(node: Apply, operands: list[Any], env: dict[Variable, Any]) -> None:
     for v, r in zip(node.outputs, results, strict=False):
         is_array = not isinstance(r, Tracer) and isinstance(v.type, TensorType)
         env[v] = np.asarray(r, v.type.numpy_dtype) if is_array else r
+
+
+def _targets(order: Iterable[Apply]) -> set[Variable]:
+    """The variables that derivatives are taken by."""
+    rules = ((node, OPS[node.opcode].targets) for node in order)
+    return {node.inputs[k] for node, rule in rules if rule is not None for k in rule(node.attr)}
+
+
+def _apart(value: Any) -> Any:
+    """A value that derivatives are taken by: views of a view are else views of its base."""
+    if not isinstance(value, Tracer) or value.node.op not in (ops.VIEW, ops.RESHAPE):
+        return value
+    return Tracer(marked(value.node, "mark", next(_serials)), value.kind)
 
 
 # Sides ------------------------------------------------------------------------------------------

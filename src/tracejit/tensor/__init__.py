@@ -17,14 +17,18 @@ from tracejit.tensor import (
     creation,
     elementwise,
     extra_ops,
+    fft,
     gradient,
     joining,
+    nlinalg,
     nnet,
     operators,  # noqa: F401 — which installs itself, as the next does
     opviews,
     pickling,  # noqa: F401
     products,
     reductions,
+    signal,
+    slinalg,
     sorting,
     subtensor,
     verify,
@@ -69,7 +73,11 @@ __all__ = [
     "cast",
     "constant",
     "extra_ops",
+    "fft",
+    "nlinalg",
     "nnet",
+    "signal",
+    "slinalg",
     "tensor",
 ]
 __all__ += basic.__all__

@@ -86,7 +86,11 @@ def _need_trace(values: Sequence[Any]) -> list[Node]:
     return [node_of(v) for v in values]
 
 
-@opcode("grad", types=lambda attr, inputs: [_type_of(v) for v in inputs[: attr[0]]])
+@opcode(
+    "grad",
+    types=lambda attr, inputs: [_type_of(v) for v in inputs[: attr[0]]],
+    targets=lambda attr: range(attr[0]),
+)
 def _grad(attr: Any, *values: Any) -> Any:
     """attr: (how many are wrt, constants, outputs, the gradients' dtypes, how many are known).
 
@@ -96,12 +100,18 @@ def _grad(attr: Any, *values: Any) -> Any:
     nodes = _need_trace(values)
     targets, rest = nodes[:wrt], nodes[wrt:]
     stopped, rest = rest[:constants], rest[constants:]
-    given = pulled(rest[:outputs], rest[outputs:], targets, stopped, known, config.stabilise)
+    given = pulled(
+        rest[:outputs], rest[outputs:], targets, stopped, known, config.stabilise, checkpoint=False
+    )
     dtypes = map(np.dtype, dtypes)
     return tuple(value_of(g, x, d) for g, x, d in zip(given, targets, dtypes, strict=True))
 
 
-@opcode("rop", types=lambda attr, inputs: [v.type for v in inputs[: attr[0]]])
+@opcode(
+    "rop",
+    types=lambda attr, inputs: [v.type for v in inputs[: attr[0]]],
+    targets=lambda attr: range(attr[0], sum(attr)),
+)
 def _rop(attr: Any, *values: Any) -> Any:
     """attr: (how many are outputs, wrt); operands: outputs, wrt, points."""
     outputs, wrt = attr
@@ -111,13 +121,17 @@ def _rop(attr: Any, *values: Any) -> Any:
     return tuple(map(value_of, found, ys))
 
 
-@opcode("jacobian", types=lambda attr, inputs: _jacobian_types(attr, inputs))
+@opcode(
+    "jacobian",
+    types=lambda attr, inputs: _jacobian_types(attr, inputs),
+    targets=lambda attr: range(attr[0]),
+)
 def _jacobian(attr: Any, *values: Any) -> Any:
     """attr: (how many are wrt, constants); operands: these, then the expression."""
     wrt, _ = attr
     nodes = _need_trace(values)
     targets, stopped, y = nodes[:wrt], nodes[wrt:-1], nodes[-1]
-    [found] = rows([y], targets, stopped, config.stabilise)
+    [found] = rows([y], targets, stopped, config.stabilise, checkpoint=False)
     return tuple(value_of(j, j, y.dtype) for j in found)
 
 
@@ -147,10 +161,14 @@ _CUT = {
 }
 
 
-def connected(outputs: Sequence[Variable], stopped: Iterable[Variable] = ()) -> dict[Variable, str]:
-    """Where a gradient of `outputs` may come from, and why it is not defined there, or ""."""
-    cut, reached = set(stopped), dict.fromkeys(outputs, "")
-    for node in reversed(toposort(outputs)):
+def connected(outputs: Iterable[Variable], stopped: Iterable[Variable] = ()) -> dict[Variable, str]:
+    """Where a gradient of `outputs` may come from, and why it is not defined there, or "".
+
+    `outputs` may be a mapping, too, of those of which it may not be defined.
+    """
+    cut = set(stopped)
+    reached = dict(outputs) if isinstance(outputs, Mapping) else dict.fromkeys(outputs, "")
+    for node in reversed(toposort(list(reached))):
         through = [v for v in node.outputs if v in reached and v not in cut]
         if not through:
             continue

@@ -8,19 +8,8 @@ _OWN = "your own op with perform: tracejit.Op"
 
 #: name, or part of a module's name → what it is, and what to use.
 MISSING: dict[str, tuple[str, str]] = {
-    "signal": ("pooling and convolution", _CONV),
-    "conv": ("convolutions", _CONV),
-    "conv2d": ("a convolution", _CONV),
-    "conv3d": ("a convolution", _CONV),
     "conv3d2d": ("a convolution", _CONV),
     "Conv3D": ("a convolution", _CONV),
-    "corr": ("convolutions", _CONV),
-    "abstract_conv": ("convolutions", _CONV),
-    "neighbours": ("parts of images as rows", "views by strides, outside of the graph"),
-    "nlinalg": ("linear algebra", "numpy.linalg outside of the graph"),
-    "slinalg": ("linear algebra", "scipy.linalg outside of the graph"),
-    "linalg": ("linear algebra", "numpy.linalg outside of the graph"),
-    "fft": ("Fourier transforms", "numpy.fft outside of the graph"),
     "fourier": ("Fourier transforms", "numpy.fft outside of the graph"),
     "ctc": ("connectionist temporal classification by Baidu's library", _OWN),
     "corrmm": ("a convolution", _CONV),
@@ -63,11 +52,6 @@ MISSING: dict[str, tuple[str, str]] = {
     "solve": ("linear algebra", "T.slinalg.solve"),
     "neighbourhoods": ("parts of images", _OWN),
     "scan": ("another scan", "tracejit.scan"),
-    "d3viz": ("graphs as web pages", "tracejit.printing.debugprint"),
-    "pydotprint": ("graphs as pictures", "tracejit.printing.debugprint"),
-    "pydotprint_variables": ("graphs as pictures", "tracejit.printing.debugprint"),
-    "Breakpoint": ("a debugger's breakpoint", "mode='FAST_COMPILE' and T.printing.Print"),
-    "breakpoint": ("a debugger's breakpoint", "mode='FAST_COMPILE' and T.printing.Print"),
 }
 
 __all__ = ["MISSING"]

@@ -99,9 +99,11 @@ class EqualLengths:
                 self.substitutions[old] = self.canonical(other)
 
 
-def late_length() -> NotTraceable:
-    """The refusal to compare a length that an array's content tells."""
-    return NotTraceable(
-        "the length of an array depends on data, and must equal another length",
-        "use np.where(mask, a, b) in place of a[mask], or index both sides by one mask",
-    )
+class LateLength(NotTraceable):
+    """A length that an array's content tells is compared with another."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the length of an array depends on data, and must equal another length",
+            "use np.where(mask, a, b) in place of a[mask], or index both sides by one mask",
+        )

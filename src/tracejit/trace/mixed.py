@@ -171,6 +171,11 @@ class Mixed:
     def __init__(self, classes: Either, values: tuple[Tracer, ...], is_first: Tracer) -> None:
         self.classes, self.values, self.is_first = classes, values, is_first
 
+    @property
+    def form(self) -> Either:
+        """What it has parts by, which a region carries."""
+        return self.classes
+
     def sides(self) -> list[Any]:
         """The value as each of its classes."""
         dtypes = self.classes.dtypes

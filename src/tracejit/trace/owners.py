@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakSet, WeakValueDictionary
 
 from tracejit.trace.memory import Memory
+from tracejit.trace.tables import SEVERAL
 from tracejit.trace.tracer import Tracer
 
 
@@ -72,7 +73,7 @@ def shared(cells: Mapping[str, CellType]) -> frozenset[str]:
         except ValueError:  # none yet
             continue
         value = cell.cell_contents
-        if type(value) is tuple or seen_by_others(value, count, returned):
+        if type(value) is tuple or type(value) in SEVERAL or seen_by_others(value, count, returned):
             found.add(name)
     return frozenset(found)
 

@@ -31,8 +31,8 @@ from tracejit.trace.effects import (
 from tracejit.trace.explain import class_text
 from tracejit.trace.lists import listed
 from tracejit.trace.memory import Group, Log, Memory, name, put
-from tracejit.trace.mixed import Mixed
 from tracejit.trace.owners import has_views, is_array, may_be_known, memory_of
+from tracejit.trace.tables import SEVERAL
 from tracejit.trace.trace import Trace
 from tracejit.trace.tracer import Tracer, wrap
 
@@ -251,8 +251,8 @@ def traced(
     for k, v in changed.items():
         if type(v) is tuple:
             raise Structured(k, Elements(len(v)))
-        if isinstance(v, Mixed):
-            raise Structured(k, v.classes)
+        if type(v) in SEVERAL:
+            raise Structured(k, v.form)
     returned = {k for k in changed if variables.names[k].startswith(".")}
     named = [v if n[0] != "." else None for v, n in zip(before, variables.names, strict=True)]
     fixed: dict[int, tuple[Any, Node]] = {}

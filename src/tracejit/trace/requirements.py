@@ -7,7 +7,7 @@ gives a result.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from tracejit.ir import build, ops
@@ -32,6 +32,20 @@ def tested_by(requirements: Any, node: Node, other: Node) -> None:
     for k, r in enumerate(requirements):
         if r.node is node and r.operand in node.args:
             requirements[k] = r._replace(node=other, operand=other.args[2])
+
+
+def rewritten(
+    nodes: Sequence[Node],
+    requirements: Iterable[Requirement],
+    rewrite: Callable[[list[Node]], list[Node]],
+) -> tuple[list[Node], list[Requirement]]:
+    """`nodes` and what is required, both rewritten: what they share is one thing still."""
+    known = list(dict.fromkeys(requirements))
+    found = rewrite([*nodes, *(node for r in known for node in r)])
+    rest = iter(found[len(nodes) :])
+    return found[: len(nodes)], [
+        Requirement(*three) for three in zip(rest, rest, rest, strict=True)
+    ]
 
 
 def unread(requirements: Iterable[Requirement], outputs: Iterable[Node]) -> Node | None:

@@ -27,7 +27,7 @@ from tracejit.plan.text import identifier
 from tracejit.trace.budget import Budget
 from tracejit.trace.constants import Constants
 from tracejit.trace.decisions import Decisions
-from tracejit.trace.equality import EqualLengths, late_length, pairs_between, tests_of_ones
+from tracejit.trace.equality import EqualLengths, LateLength, pairs_between, tests_of_ones
 from tracejit.trace.explain import scalar_text
 from tracejit.trace.facts import Knowing
 from tracejit.trace.memory import Log, Memory
@@ -348,10 +348,6 @@ class Trace(Knowing):
         told = (self.value(d) is not None or is_told(d, self.steps) for d in (a, b))
         return not all(told) and isinstance(dims.sub(self.canonical(a), self.canonical(b)), Node)
 
-    def late_equal(self, a: Dim, b: Dim) -> bool:
-        """As `equal`, where an array's content tells one of the lengths."""
-        raise late_length()
-
     def equal(self, a: Dim, b: Dim) -> bool:
         """Whether two lengths are equal for these arguments; either answer becomes a check.
 
@@ -372,7 +368,7 @@ class Trace(Knowing):
         if depends(difference, self.steps):
             return self.truth(condition("equal", a, b))
         if va is None or vb is None:
-            return self.late_equal(a, b)
+            raise LateLength()
         test = condition("equal", a, b)
         self._record(test, va == vb)
         if va == vb:

@@ -13,6 +13,7 @@ from tracejit.ir.cancel import cancelled
 from tracejit.ir.node import Node
 from tracejit.ir.rewrite import joined
 from tracejit.ir.smooth import differentiable
+from tracejit.ir.stacks import last_rows
 from tracejit.trace.tracer import Tracer
 
 #: A node, or none.
@@ -29,6 +30,7 @@ def _formulas(
     groups = [list(outputs), list(targets), list(stopped)]
     nodes = iter(build.solver().settled([n for group in groups for n in group]))
     ys, xs, ends = ([next(nodes) for _ in group] for group in groups)
+    ys = last_rows(ys, {*xs, *ends})
     return differentiable(cancelled(ys, xs) if cancelling else ys, xs), xs, ends
 
 

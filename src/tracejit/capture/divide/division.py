@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from tracejit.capture.divide.hoist import COMPOUND, HOST, WORK, Hoist, heads, suites
+from tracejit.capture.divide.hoist import COMPOUND, HOST, WORK, Hoist, heads, last_of, suites
 from tracejit.capture.divide.liveness import Liveness
 from tracejit.capture.divide.places import Place
 from tracejit.capture.rewrite.flow import Set, bound_after
@@ -91,7 +91,7 @@ class _Dividing:
         documented = ast.get_docstring(node, clean=False) is not None
         self.head, body = self.node.body[:documented], self.node.body[documented:]
         self.segments: list[Segment] = []
-        self.tests = 0
+        self.tests = last_of(".c", local(node))
         outer = declared(body, ast.Nonlocal) | declared(body, ast.Global)
         hoist = Hoist(body, places, foreign, local(node))
         self.hosts, self.body = hoist.hosts, hoist.body

@@ -40,8 +40,8 @@ class Hoist:
         self.hosts: set[int] = set()
         names = self._names = frozenset(names)
         self._expressions: set[int] = set()
-        #: A part of a function may have some already.
-        self._temporaries = sum(name.startswith(".t") for name in names)
+        #: A part of a function may have some already, and not the first ones.
+        self._temporaries = last_of(".t", names)
         for place in places:
             node = node_at(place, body)
             if isinstance(node, ast.expr) and isinstance(getattr(node, "ctx", None), ast.Store):
@@ -154,6 +154,11 @@ class Hoist:
     def _temporary(self) -> str:
         self._temporaries += 1
         return f".t{self._temporaries}"
+
+
+def last_of(prefix: str, names: Iterable[str]) -> int:
+    """The greatest number that a name of ours has after a prefix; 0 for none."""
+    return max((int(n.removeprefix(prefix)) for n in names if n.startswith(prefix)), default=0)
 
 
 def _call_of(node: ast.AST, body: Iterable[ast.stmt]) -> ast.AST:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.arrays.dates import Dates
 from tracejit.capture.objects import Twin, objects_of
 from tracejit.capture.standin import real_of
 from tracejit.errors import NotTraceable
@@ -15,6 +16,8 @@ from tracejit.trace.tracer import Tracer
 
 def is_one(a: Any, b: Any) -> bool:
     """Whether two values are one object."""
+    if isinstance(a, Dates) and isinstance(b, Dates):
+        a, b = a.ticks, b.ticks
     if isinstance(a, Tracer) and isinstance(b, Tracer):
         if a.kind != "array" or b.kind != "array" or a is not b:
             raise _refusal()

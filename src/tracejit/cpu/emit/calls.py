@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tracejit.cpu.emit.emitting import Emitting
 from tracejit.cpu.passes.phases import BY_STREAMS
+from tracejit.cpu.passes.sharing import CONVOLVE
 from tracejit.intrinsics.blocks import BLOCK
 from tracejit.ir import dims, ops
 from tracejit.ir.gufuncs import extents, row_of
@@ -27,7 +28,7 @@ from tracejit.lower.kernel.statements import (
     Return,
     Transposed,
 )
-from tracejit.lower.placement import in_memory, is_transpose, matrix_axes, matrix_source
+from tracejit.lower.placement import images, in_memory, is_transpose, matrix_axes, matrix_source
 from tracejit.lower.program import Computation, Kind
 from tracejit.lower.results import RESULT, results
 from tracejit.native.interrupts import INTERRUPTED
@@ -271,6 +272,29 @@ class Calls:
         left = self.e.dim(c.value.attr[0])
         self._do(c, function, x, weights, self.e.program.buffers[c.target][0].name, left)
 
+    def _convolution(self, c: Computation) -> None:
+        """Sums of products of filters with windows; some of the images where threads share them."""
+        x, w = c.value.args
+        shape, steps, spreads, by = c.value.attr
+        char = c.value.dtype.char
+        forms = ["_".join(map(str, numbers)) for numbers in (steps, spreads)]
+        function = f"{CONVOLVE}{char}_{by}_{'_by_'.join(forms)}"
+        self.e.factories[function] = Factory("convolve", (char, by, *forms))
+        lengths = (*x.shape, w.shape[1], *w.shape[3:], *shape[3:])
+        arrays, apart = [], []
+        for operand in (x, w):
+            source, is_turned = images(operand)
+            arrays.append(self.e.flat(self.e.array(source), source.ndim))
+            image = dims.product(operand.shape[3:])
+            steps_of = [dims.mul(image, operand.shape[2]), image]
+            if is_turned:
+                steps_of = [image, dims.mul(image, operand.shape[1])]
+            apart += steps_of
+        out = self.e.flat(self.e.program.buffers[c.target][0].name, c.value.ndim)
+        part: list[Expr] = ["first", "last"] if self.e.ranged is c else [0, -1]
+        operands = [*arrays, out, *map(self.e.dim, (*lengths, *apart)), *part]
+        self._do(c, function, *operands)
+
     def _rows(self, c: Computation, function: str, *others: Expr) -> None:
         """Call a function of the operand's rows, which fills those of the target."""
         x = c.value.args[0]
@@ -327,6 +351,7 @@ CALLS: dict[ops.Op, Callable[[Calls, Computation], None]] = {
     ops.ARGSORT: Calls._sort,
     ops.MIDDLE: Calls._middle,
     ops.CORRELATE: Calls._correlate,
+    ops.CONVOLUTION: Calls._convolution,
     ops.DRAW: Calls._draw,
     ops.ADVANCE: Calls._left,
     LEFT: Calls._left,

@@ -149,15 +149,16 @@ def _by_matrix(
                 slots[word] = b.alloca(_POINTER.pointee if letter else _C_INT)
             if letter:
                 b.store(_POINTER.pointee(ord(word[1])), slots[word])
-            elif word != "info":
+            elif word not in ("info", "told"):
                 length = lengths[word.rstrip("+")]
                 if word[-1] == "+":
                     some = b.icmp_signed(">", length, _INTP(1))
                     length = b.select(some, length, _INTP(1))
                 b.store(b.trunc(length, _C_INT), slots[word])
     with cgutils.for_range(b, stack) as loop:
-        b.store(_C_INT(0), slots["info"])
         arguments = []
+        if "info" in slots:
+            b.store(_C_INT(0), slots["info"])
         for word in words:
             if word.isdigit():
                 first = b.bitcast(data[int(word)], _POINTER)
@@ -165,8 +166,9 @@ def _by_matrix(
             else:
                 arguments.append(b.bitcast(slots[word], _POINTER))
         b.call(function, arguments)
-        bad = b.zext(b.icmp_signed("!=", b.load(slots["info"]), _C_INT(0)), ir.IntType(8))
-        b.store(b.or_(b.load(failed), bad), failed)
+        if "info" in slots:
+            bad = b.zext(b.icmp_signed("!=", b.load(slots["info"]), _C_INT(0)), ir.IntType(8))
+            b.store(b.or_(b.load(failed), bad), failed)
 
 
 def _stored(b: ir.IRBuilder, values: list[ir.Value]) -> ir.Value:

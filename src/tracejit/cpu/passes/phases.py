@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from tracejit.cpu.styles import BlockedDraws
 from tracejit.ir import dims, ops
+from tracejit.ir.convolutions import units
 from tracejit.ir.dims import Dim
 from tracejit.lower.passes.chunks import (
     alone,
@@ -62,6 +63,8 @@ def with_slots(program: Program) -> Program:
 
 
 def _phase(item: Loop | Computation, program: Program) -> Phase:
+    if isinstance(item, Computation) and item.value.op is ops.CONVOLUTION:
+        return Phase(units(item.value), work_of(item))
     if isinstance(item, Computation):
         draws = item.value.op is ops.DRAW and item.value.attr[0] in BY_STREAMS
         groups = dims.floordiv(item.value.args[0].shape[0], GROUP) if draws else 0

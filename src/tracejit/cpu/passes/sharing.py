@@ -17,12 +17,14 @@ order, so the bits are those of one thread. The chunks of a loop are iterations 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Sequence
 
 from tracejit.cpu.compiling.estimate import costs
 from tracejit.intrinsics.blocks import BLOCK, LINE
+from tracejit.ir.convolutions import FILTERS
 from tracejit.lower.emit.emitting import FALSE
 from tracejit.lower.kernel.rename import renamed, replaced
 from tracejit.lower.kernel.statements import (
@@ -53,6 +55,8 @@ from tracejit.rng.table import SAMPLED
 
 #: The parameter that says how many threads there are, and what a kernel shares its loops by.
 THREADS, TEAM = "threads", "team_run"
+#: How the names of functions begin that do some units of a convolution.
+CONVOLVE = "convolve_"
 #: What an iteration takes at least: all that is cheap as much, so that where one loop over an array
 #: is shared, others are, and each thread finds in its processor's cache what it has left there.
 USUAL = 16
@@ -112,6 +116,9 @@ class _Sharing:
         if isinstance(s, Do) and s.call.function == "copy_range":
             self.count += 1
             return self._copy(s)
+        if isinstance(s, Do) and s.call.function.startswith(CONVOLVE):
+            self.count += 1
+            return self._convolution(s)
         if not isinstance(s, Block):
             return s
         if isinstance(s, For) and s.kind in _KINDS and (found := self._shared(s)) is not None:
@@ -137,6 +144,21 @@ class _Sharing:
         made = Shared(
             body.body, index="piece", kind="range", operands=(pieces,), work=work, then=Block(),
             kept={},
+        )  # fmt: skip
+        return If([made], test=Binary(">=", work, self.least), otherwise=Block([s]))
+
+    def _convolution(self, s: Do) -> If:
+        """The same for a convolution: a unit each."""
+        *operands, _, _ = s.call.operands
+        sizes = operands[3:]
+        groups, batch, channels, _, _, _, filters, *lengths = sizes[:13]
+        blocks = Group(Binary(">>", Binary("+", filters, FILTERS - 1), FILTERS.bit_length() - 1))
+        units = _times(_times(groups, batch), blocks)
+        work = functools.reduce(_times, (units, channels, *lengths))
+        call = Call(s.call.function, (*operands, "unit", Binary("+", "unit", 1)))
+        made = Shared(
+            [Do(call, s.origin)], index="unit", kind="range", operands=(units,), work=work,
+            then=Block(), kept={},
         )  # fmt: skip
         return If([made], test=Binary(">=", work, self.least), otherwise=Block([s]))
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.cuda.device.memory import address_of
-from tracejit.cuda.device.pool import Pool
+from tracejit.cuda.device.pool import NEGATIVE, Pool
 
 
 class Memory:
@@ -25,7 +25,10 @@ class Memory:
 
         The number of a temporary is that of the place in the program that makes it, and not
         positive: there it takes the place of what was made there before, and its memory.
+        ValueError for lengths that none has.
         """
+        if shape and min(shape) < 0:
+            raise ValueError(NEGATIVE)
         if number > 0:
             block = self.pool.take(size)
             self._results[number] = block, shape

@@ -21,6 +21,9 @@ _LEAST, _STEPS = 512, 8
 #: So many sizes are looked up at once.
 _MOST_KNOWN = 4096
 
+#: What NumPy says where a length is negative.
+NEGATIVE = "negative dimensions are not allowed"
+
 
 def size_class(size: int) -> int:
     """The size of the block for so many bytes: at most an eighth more, from 4 KB on.
@@ -117,4 +120,6 @@ class Pool:
     def empty(self, shape: Any, dtype: np.dtype[Any]) -> np.ndarray:
         """An array in a block of its own, in C order, for nobody on the host to look into."""
         count = shape if type(shape) is int else math.prod(shape)
+        if count < 0:  # of which NumPy would make as many as a buffer holds
+            raise ValueError(NEGATIVE)
         return np.ndarray(shape, dtype, self.take(count * dtype.itemsize))

@@ -163,17 +163,17 @@ class HostEmitter(Launching):
         if isinstance(item, Loop) and not grid:
             loops, reduced = in_any_order(item, program)
             if loops:
-                self._note_traps(emit_parts(self, self.kinds, loops, reduced))
+                self.note_traps(emit_parts(self, self.kinds, loops, reduced))
                 return
             loops, scatter = repeated_places(item, program)
             if scatter is not None:
-                self._note_traps(emit_scatter(self, self.kinds, loops, scatter))
+                self.note_traps(emit_scatter(self, self.kinds, loops, scatter))
                 return
             if scans := running(item, program):
                 if are_in_any_order(item, scans, program):
-                    self._note_traps(emit_scans(self, self.kinds, item, scans))
+                    self.note_traps(emit_scans(self, self.kinds, item, scans))
                 else:
-                    self._note_traps(emit_chains(self, item))
+                    self.note_traps(emit_chains(self, item))
                 return
             if item.has(Chunk):
                 self._launch_chunks(item, team)
@@ -218,7 +218,7 @@ class HostEmitter(Launching):
             return
         require_possible(made)
         self.kernels[name] = made
-        self._note_traps(bool(device.traps))
+        self.note_traps(bool(device.traps))
         counts: list[Expr] = [*map(self.dim, extents), *[1] * (3 - len(extents))]
         x, y, z = counts
         if made.width > 1:
@@ -228,7 +228,7 @@ class HostEmitter(Launching):
             x = Binary("*", x, made.team)
         self.call_kernel(name, (x, y, z), made.kernel.parameters)
 
-    def _note_traps(self, told: bool) -> None:
+    def note_traps(self, told: bool) -> None:
         """Take note of whether a kernel may tell that NumPy raises."""
         assert isinstance(self.whole, HostEmitter)
         self.whole.told |= told

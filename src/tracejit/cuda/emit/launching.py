@@ -89,6 +89,10 @@ class Launching(Emitter):
             self.path[-1].add(Do(call))
         return answer
 
+    def note_traps(self, told: bool) -> None:
+        """Take note of whether a kernel may tell that NumPy raises."""
+        raise NotImplementedError
+
     def remark(self, text: str) -> None:
         """Tell the user something, once."""
         if text not in self.remarks:

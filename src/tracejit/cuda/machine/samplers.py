@@ -13,7 +13,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
-from tracejit.cuda.machine.python import sampled
+from tracejit.cuda.machine.python import Source, call, sampled
 from tracejit.intrinsics.define import define
 from tracejit.intrinsics.philox import block_of
 from tracejit.rng import legacy
@@ -92,4 +92,24 @@ def sampler(name: str) -> Any:
     return define(f"philox_{name}", len(wanted), result, emit)
 
 
-__all__ = ["philox_randint", "philox_random_integers", "sampler"]
+def _after(context: Any, b: ir.IRBuilder, tys: Any, *operands: ir.Value) -> ir.Value:
+    key, draw, place, used, at, n, p = operands
+    noted = context.make_array(tys[3])(context, b, used).data
+    s = Source(key, draw, b.mul(place, _INT(GAP)), b.gep(noted, [at]))
+    return call(b, legacy.binomial, (s, n, p))
+
+
+def _counted(*operands: Any) -> Any:
+    *first, used, at, n, p = operands
+    fits = isinstance(used, types.Array) and (used.dtype, used.ndim) == (types.int64, 1)
+    whole = all(ty == types.uint64 for ty in first) and (at, n) == (types.int64,) * 2
+    return types.int64 if fits and whole and p == types.float64 else None
+
+
+#: A binomial number behind those that a place has had: of a key, a draw, a place, an array of how
+#: many words places have had, where it has this one's, and the parameters.
+philox_binomial_after = define(
+    "philox_binomial_after", 7, _counted, _after, all_types=True, with_context=True
+)
+
+__all__ = ["philox_binomial_after", "philox_randint", "philox_random_integers", "sampler"]

@@ -1,10 +1,10 @@
-"""What there are no kernels for: middle elements by sorting, correlations as sums."""
+"""What there are no kernels for: middle elements by sorting, correlations, convolutions as sums."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tracejit.ir import build, dims, ops, sequences
+from tracejit.ir import build, convolutions, dims, ops, sequences
 from tracejit.ir.graph import Graph, rebuild
 from tracejit.ir.node import Node
 from tracejit.ir.types import INT64
@@ -52,4 +52,8 @@ def _sorted(node: Node) -> Node:
     return build.concatenate(found, last)
 
 
-_OTHERS = {ops.MIDDLE: _sorted, ops.CORRELATE: sequences.summed}
+_OTHERS = {
+    ops.MIDDLE: _sorted,
+    ops.CORRELATE: sequences.summed,
+    ops.CONVOLUTION: convolutions.through_products,
+}

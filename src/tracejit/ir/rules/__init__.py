@@ -7,6 +7,7 @@ from tracejit.ir.ops import Op
 from tracejit.ir.rules import (
     accumulate,
     control,
+    convolution,
     custom,
     gufuncs,
     host,
@@ -29,6 +30,7 @@ RULES: dict[Op, Rule] = {
     **sorting.RULES,
     **sequences.RULES,
     **products.RULES,
+    **convolution.RULES,
     **gufuncs.RULES,
     **host.RULES,
     **random.RULES,

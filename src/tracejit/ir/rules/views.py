@@ -70,9 +70,11 @@ def _view_pull(node: Node, g: Node) -> Cotangents:
     """Repeated axes are summed; what a slice leaves out is zero."""
     x, index = node.args[0], node.attr[1]
     used = [k for _, step, k in index if k is not None and step]
-    unused = tuple(k for k in range(g.ndim) if k not in used)
+    unused = tuple(k for k in range(g.ndim) if k not in used and g.shape[k] != 1)
     if unused:
         g = build.reduce("any" if g.dtype.kind == "b" else "sum", g, unused)
+    left = [k for k in range(node.ndim) if k not in unused]
+    g = build.squeeze(g, [i for i, k in enumerate(left) if k not in used])
     place = {k: i for i, k in enumerate(k for k in range(node.ndim) if k in used)}
     if len(set(used)) != len(used) or any(abs(s) > 1 for _, s, k in index if k is not None):
         return (_scattered(x, g, index, place),)

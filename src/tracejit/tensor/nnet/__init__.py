@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracejit.tensor.nnet import bn, nnet, sigm
+from tracejit.tensor.nnet import abstract_conv, bn, conv, neighbours, nnet, sigm  # noqa: F401
+from tracejit.tensor.nnet.abstract_conv import *  # noqa: F403
 from tracejit.tensor.nnet.bn import *  # noqa: F403
 from tracejit.tensor.nnet.nnet import *  # noqa: F403
 from tracejit.tensor.nnet.sigm import *  # noqa: F403
@@ -17,4 +18,4 @@ def __getattr__(name: str) -> Any:
     return absent("tracejit.tensor.nnet", name)
 
 
-__all__ = [*bn.__all__, *nnet.__all__, *sigm.__all__]
+__all__ = ["neighbours", *abstract_conv.__all__, *bn.__all__, *nnet.__all__, *sigm.__all__]
