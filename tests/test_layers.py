@@ -30,8 +30,10 @@ cuda
 symbolic transform
 tensor testing
 updates ifelse
-scan_module gof gradient printing sandbox api
-compile script
+gof gradient sandbox api scalar compat
+scan_module
+printing
+compile sparse typed_list script
 __init__
 demo
 __main__

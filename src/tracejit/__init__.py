@@ -27,6 +27,7 @@ from tracejit.errors import (
 )
 from tracejit.native.apart import imported
 from tracejit.theano.flags import change_flags
+from tracejit.theano.names import absent, name_modules
 
 __version__ = "0.1.0"
 
@@ -66,7 +67,25 @@ _SYMBOLIC = {
     "pp": "printing",
     "pure": "transform.pure",
     "Apply": "symbolic.graph",
+    "Constant": "symbolic.graph",
+    "Container": "symbolic.shared",
+    "FunctionGraph": "symbolic.fgraph",
+    "Generic": "gof.type",
+    "Mode": "compile",
     "Op": "symbolic.op",
+    "OpFromGraph": "compile",
+    "ProfileMode": "compile",
+    "Type": "gof.type",
+    "_asarray": "compat",
+    "as_op": "symbolic.op",
+    "function_dump": "compile",
+    "generic": "symbolic.type",
+    "get_scalar_constant_value": "tensor",
+    "map_variables": "symbolic.replacing",
+    "object2": "gof",
+    "pprint": "printing",
+    "sparse_grad": "gradient",
+    "subgraph_grad": "gradient",
     "load": "symbolic.saving",
     "save": "symbolic.saving",
     "shared": "symbolic.shared",
@@ -74,8 +93,8 @@ _SYMBOLIC = {
 #: What is for GPUs.
 _DEVICE = ("device_info", "synchronize", "to_device")
 _MODULES = (
-    "compile", "gof", "gradient", "ifelse", "printing", "sandbox", "scan_module", "tensor",
-    "testing", "updates",
+    "compat", "compile", "gof", "gradient", "ifelse", "printing", "sandbox", "scalar",
+    "scan_module", "sparse", "tensor", "testing", "typed_list", "updates",
 )  # fmt: skip
 
 
@@ -89,10 +108,10 @@ def __getattr__(name: str) -> Any:
         return getattr(imported("tracejit.cuda"), name)
     if name in _MODULES:
         return imported(f"tracejit.{name}")
-    from tracejit.theano.names import missing
+    return absent("tracejit", name)
 
-    raise missing("tracejit", name)
 
+name_modules("tracejit")
 
 __all__ = [
     "AxisError",

@@ -187,6 +187,8 @@ class Config:
             return getattr(_current.get(), name)
         if flags.is_flag(name):
             return flags.get(name)
+        if flags.is_section(name):
+            return flags.Section(name)
         raise AttributeError(f"config has no setting {name!r}; there are: {', '.join(_NAMES)}")
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -12,9 +12,9 @@ from tracejit.printing.values import PdbBreakpoint, Print
 
 def __getattr__(name: str) -> Any:
     """Says of what is missing what it was, and what to use."""
-    from tracejit.theano.names import missing
+    from tracejit.theano.names import absent
 
-    raise missing("tracejit.printing", name)
+    return absent("tracejit.printing", name)
 
 
 __all__ = [

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tracejit.symbolic.convert import as_tensor_variable
+import numpy as np
+
+from tracejit.gof.graph import is_same_graph
+from tracejit.symbolic.convert import as_tensor_variable, constant, join
 from tracejit.symbolic.graph import Variable
-from tracejit.symbolic.replacing import clone
+from tracejit.symbolic.replacing import clone, map_variables
+from tracejit.tensor.creation import alloc
 
 _CONTENT = (
     "The return value of your scan lambda expression may only be made of lists, tuples, or "
@@ -100,4 +104,33 @@ def _listed(x: Any) -> list[Variable]:
     return list(x) if isinstance(x, (list, tuple)) else [x]
 
 
-__all__ = ["clone", "get_updates_and_outputs", "until"]
+def equal_computations(xs: Any, ys: Any, in_xs: Any = None, in_ys: Any = None) -> bool:
+    """Whether two lists of variables are computed alike, of inputs that stand for each other."""
+    givens = dict(zip(in_xs or (), in_ys or (), strict=True))
+    pairs = zip(xs, ys, strict=True)
+    return len(xs) == len(ys) and all(is_same_graph(x, y, givens) for x, y in pairs)
+
+
+def expand_empty(tensor_var: Any, size: Any) -> Any:
+    """`tensor_var` with `size` more rows at its end, of zeros."""
+    if isinstance(size, int) and size == 0:
+        return tensor_var
+    rest = [tensor_var.shape[k] for k in range(1, tensor_var.ndim)]
+    more = alloc(constant(np.zeros((), tensor_var.dtype)), size, *rest)
+    return join(0, tensor_var, more)
+
+
+def infer_shape(outs: Any, inputs: Any, input_shapes: Any) -> list[Any]:
+    """The shapes of `outs`, as tuples of scalars."""
+    return [tuple(v.shape[k] for k in range(v.ndim)) for v in outs]
+
+
+__all__ = [
+    "clone",
+    "equal_computations",
+    "expand_empty",
+    "get_updates_and_outputs",
+    "infer_shape",
+    "map_variables",
+    "until",
+]

@@ -49,7 +49,7 @@ def run(f: Callee, values: list[Any], given: Sequence[tuple[Any, Any]] = ()) -> 
     without updates, the states become what they were.
     """
     start = time.perf_counter()
-    watch = WATCHES.get(f.mode)
+    watch = f.watch or WATCHES.get(f.mode)
     held = {*f.updated(), *(c for c, _ in given), *(f.containers if watch else ())}
 
     def call() -> Any:
@@ -101,6 +101,9 @@ def _compiling(f: Callee) -> bool:
 
 def _run(f: Callee, values: list[Any]) -> Any:
     program, device = f.program, f.device()
+    if program.other is not None:
+        reason = f"{program.other} is no array"
+        return run_plain(f, values, NotTraceable(reason, "pass arrays and numbers"))
     scalars = [on_host(v)[()] if not v.ndim else v for v in values]
     states = f.snapshot()
     key = (
@@ -235,7 +238,7 @@ def _driver(f: Callee, path: SymbolicPath) -> Any:
         if len(f.drivers) > paths.MOST:
             f.drivers.clear()
         driver = f.drivers[path] = driver_of(f, path)
-    plain = f.mode in ("FAST_RUN", "FAST_COMPILE") and f.profile is None
+    plain = f.mode in ("FAST_RUN", "FAST_COMPILE") and f.profile is None and not f.watch
     if plain and not config.debug:
         f._ask(driver, settings())
     return driver

@@ -55,7 +55,9 @@ def _over(
     slots = [s if share_memory else s.copy() for s in f.slots]
     fresh = {id(s.container): new.container for s, new in zip(f.slots, slots, strict=True)}
     containers = [fresh.get(id(c)) or c for c in containers]
-    return type(f)(f.program, slots, containers, shared_variables, structure, name, f.mode, profile)
+    new = type(f)(f.program, slots, containers, shared_variables, structure, name, f.mode, profile)
+    new.made_in, new.watch = f.made_in, f.watch
+    return new
 
 
 def _check_targets(f: F) -> None:

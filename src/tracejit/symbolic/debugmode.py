@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
+import pdb
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from tracejit.config import config
+from tracejit.errors import NotTraceable
 from tracejit.symbolic import call as symbolic_call
 from tracejit.symbolic.graph import Variable, toposort
 from tracejit.symbolic.places import on_host
@@ -50,20 +54,77 @@ def check(f: Callee, values: Sequence[Any]) -> None:
                 )
 
 
-def guard(f: Callee, values: Sequence[Any]) -> None:
-    """AssertionError for the first value of the graph that holds nan or infinity.
+def guard(
+    f: Callee, values: Sequence[Any], nan: bool | None = None, inf: bool | None = None,
+    big: bool | None = None, error: type[Exception] = AssertionError,
+) -> None:  # fmt: skip
+    """An `error` for the first value of the graph that holds nan, infinity or what is beyond 1e10.
 
-    Whatever NumPy raises is left to the call itself.
+    None asks ``config.NanGuardMode``, whose `action` may also be a warning. Whatever NumPy raises
+    is left to the call itself.
     """
+    options = config.NanGuardMode
+    nan, inf, big = (
+        getattr(options, f"{name}_is_error") if given is None else given
+        for name, given in (("nan", nan), ("inf", inf), ("big", big))
+    )
+    for v, value in _watched(f, values):
+        array = np.asarray(value)
+        if array.dtype.kind not in "fc":
+            continue
+        what = (
+            "nan" if nan and np.isnan(array).any()
+            else "infinity" if inf and np.isinf(array).any()
+            else f"a value beyond {BIG:g}" if big and (np.abs(array) > BIG).any()
+            else ""
+        )  # fmt: skip
+        if not what:
+            continue
+        text = _text(v, f"{v} holds {what}", _shown(array))
+        if options.action == "raise":
+            raise error(text)
+        warnings.warn(text, UserWarning, stacklevel=2)
+        if options.action == "pdb":
+            pdb.set_trace()
+
+
+#: Values beyond it are taken for the beginning of infinity.
+BIG = 1e10
+
+
+class Step:
+    """What the functions of ``MonitorMode`` get of an application: its values, each in a list."""
+
+    def __init__(self, inputs: list[list[Any]], outputs: list[list[Any]]) -> None:
+        self.inputs, self.outputs = inputs, outputs
+
+
+def monitor(f: Callee, values: Sequence[Any], before: Any, after: Any) -> None:
+    """Call `before` and `after` with the number of each application, itself, and its `Step`."""
+    found = {v: np.asarray(value) for v, value in _watched(f, values)}
+
+    def cell(v: Variable) -> list[Any]:
+        return [found[v] if v in found else getattr(v, "data", None)]
+
+    for k, node in enumerate(toposort(_results(f))):
+        if found.keys() >= set(node.outputs):
+            step = Step(list(map(cell, node.inputs)), list(map(cell, node.outputs)))
+            for call in (before, after):
+                if call is not None:
+                    call(k, node, step)
+
+
+def _watched(f: Callee, values: Sequence[Any]) -> list[tuple[Variable, Any]]:
+    """Every variable of the graph and its value; none where NumPy raises."""
     every = _every_value(f)
     try:
         found = _in_numpy(f, every, values)
+    except NotTraceable as refusal:  # a gradient, which NumPy does not compute
+        refusal.forget()
+        found = symbolic_call.run(_probe(f, every), list(values))
     except Exception:
-        return
-    for v, value in zip(every, found, strict=True):
-        array = np.asarray(value)
-        if array.dtype.kind in "fc" and not np.isfinite(array).all():
-            raise AssertionError(_text(v, f"{v} holds nan or infinity", _shown(array)))
+        return []
+    return list(zip(every, found, strict=True))
 
 
 def _results(f: Callee) -> list[Variable]:

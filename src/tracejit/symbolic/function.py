@@ -10,22 +10,23 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from tracejit.config import config
 from tracejit.symbolic import debugmode  # noqa: F401 — which adds the modes that watch
 from tracejit.symbolic.call import run
 from tracejit.symbolic.convert import as_tensor_variable
 from tracejit.symbolic.copies import copied, duplicate
-from tracejit.symbolic.graph import Variable, leaves, toposort
-from tracejit.symbolic.io import In, Out, Slot, bind, named
+from tracejit.symbolic.fgraph import FunctionGraph, copy_nodes
+from tracejit.symbolic.graph import Variable, leaves
+from tracejit.symbolic.inspection import Cell, Maker, Thunk
+from tracejit.symbolic.io import In, Out, Slot, bind, bind_at, named
+from tracejit.symbolic.modes import Mode, get_mode
 from tracejit.symbolic.program import Callee, SymbolicProgram, made_profile
 from tracejit.symbolic.replacing import replacements
 from tracejit.symbolic.shared import Container, SharedVariable, TensorSharedVariable
 from tracejit.symbolic.state import MissingInputError, Threaded, excluded, thread_state
 from tracejit.trace.origin import user_origin
-
-MODES = ("FAST_RUN", "FAST_COMPILE", "DebugMode", "NanGuardMode")
 
 
 class UnusedInputError(Exception):
@@ -117,15 +118,40 @@ class SymbolicFunction(Callee):
 
     @property
     def input_storage(self) -> list[Any]:
-        """The containers of the inputs, None for those without a value, and then of the states."""
+        """Where the values of the inputs are kept, for `fn`, and then the states."""
         public = {id(v) for v in self.get_shared()}
         pairs = zip(self.shared_variables, self.containers, strict=True)
-        return [*(s.container for s in self.slots), *(c for v, c in pairs if id(v) in public)]
+        return [*self.cells(), *(c for v, c in pairs if id(v) in public)]
+
+    def cells(self) -> list[Any]:
+        """The places of the inputs: a container where there is a value that is kept."""
+        own: dict[int, Cell] = self.__dict__.setdefault("_cells", {})
+        for k, slot in enumerate(self.slots):
+            if slot.container is None and k not in own:
+                own[k] = Cell(slot.variable.type, slot.name)
+        return [slot.container or own[k] for k, slot in enumerate(self.slots)]
+
+    @property
+    def output_storage(self) -> list[Cell]:
+        """Where `fn` leaves its results."""
+        made: list[Cell] = self.__dict__.setdefault(
+            "_results", [Cell(v.type, v.name) for v in self.outputs]
+        )
+        return made
+
+    def called(self, given: Mapping[int, Any]) -> Any:
+        """The result for values by the positions of their inputs."""
+        return run(self, *bind_at(self, given))
+
+    @property
+    def fn(self) -> Thunk:
+        """A call with the values that `input_storage` holds."""
+        return Thunk(self)
 
     @property
     def maker(self) -> Maker:
-        """``maker.fgraph``: the graph with its states as inputs."""
-        return Maker(FunctionGraph(self))
+        """How the function was made: ``maker.fgraph`` is its graph, with its states as inputs."""
+        return Maker(self)
 
     @property
     def outputs(self) -> list[Variable]:
@@ -177,26 +203,6 @@ class SymbolicFunction(Callee):
         return duplicate(self)
 
 
-class FunctionGraph:
-    """The graph of a function: `inputs`, its states among them, and `outputs`, then new states."""
-
-    def __init__(self, f: SymbolicFunction) -> None:
-        threaded = f.program.threaded
-        self.inputs = [*f.program.inputs, *threaded.states]
-        updates = threaded.updates if f.updating else []
-        self.outputs = [*threaded.outputs, *(u for _, u in updates)]
-
-    def toposort(self) -> list[Any]:
-        """The applications, operands first."""
-        return toposort(self.outputs)
-
-
-class Maker(NamedTuple):
-    """Where Theano keeps the graph."""
-
-    fgraph: FunctionGraph
-
-
 class _Containers:
     def __init__(self, function: SymbolicFunction) -> None:
         self._function = function
@@ -236,7 +242,7 @@ def symbolic_function(
         raise NotImplementedError(
             "inputs that are tuples have no updates and givens beside them: use In"
         )
-    mode = _mode(mode)
+    mode = get_mode(mode)
     without = excluded(no_default_updates)
     pairs = _updates(updates)
     specs = [_input(x, allow_input_downcast) for x in inputs]
@@ -254,12 +260,35 @@ def symbolic_function(
     public = [v for v in variables if v not in private]
     threaded = thread_state(public, items, pairs, {**private, **replaced}, without, rebuild_strict)
     _check_used(specs, private, threaded, on_unused_input)
+    threaded = _rewritten(public, threaded, mode)
     kept = set(private.values())
-    program = SymbolicProgram(public, threaded, mode, {s for s in threaded.states if s not in kept})
+    way = mode.name
+    program = SymbolicProgram(public, threaded, way, {s for s in threaded.states if s not in kept})
     containers = [s.container for s in threaded.states]
-    return SymbolicFunction(
-        program, slots, containers, threaded.states, structure, name, mode, made_profile(profile)
+    if profile is None:
+        profile = getattr(mode, "profile", None) or config.profile
+    f = SymbolicFunction(
+        program, slots, containers, threaded.states, structure, name, way, made_profile(profile)
     )
+    f.made_in, f.watch = mode, mode.watch
+    return f
+
+
+def _rewritten(inputs: list[Variable], threaded: Threaded, mode: Mode) -> Threaded:
+    """A program after the users' own rewrites that its mode asks for."""
+    rewrites = mode.rewrites()
+    if not rewrites:
+        return threaded
+    outputs = [*threaded.outputs, *(u for _, u in threaded.updates)]
+    ends = [*inputs, *threaded.states]
+    found = copy_nodes(outputs, {v: v for v in ends})
+    graph = FunctionGraph(ends, [found[v] for v in outputs], clone=False)
+    for rewrite in rewrites:
+        rewrite.optimize(graph)
+    count = len(threaded.outputs)
+    targets = (s for s, _ in threaded.updates)
+    updates = list(zip(targets, graph.outputs[count:], strict=True))
+    return Threaded(graph.outputs[:count], updates, threaded.states)
 
 
 def _check_inputs(variables: list[Variable]) -> None:
@@ -270,15 +299,6 @@ def _check_inputs(variables: list[Variable]) -> None:
                 f"{variables.index(v)} and {k}. This would result in values provided for it being "
                 "ignored. Please do not duplicate variables in the inputs list."
             )
-
-
-def _mode(mode: Any) -> str:
-    name = config.mode if mode is None else mode
-    name = getattr(name, "name", name)
-    name = {"Mode": "FAST_RUN", "DEBUG_MODE": "DebugMode", "stabilize": "FAST_RUN"}.get(name, name)
-    if name not in MODES:
-        raise ValueError(f"no mode {mode!r}; there are: {', '.join(MODES)}")
-    return str(name)
 
 
 def _structure(outputs: Any) -> tuple[Any, list[Variable]]:

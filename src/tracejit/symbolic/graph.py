@@ -52,6 +52,14 @@ class Variable:
             return f"{self.owner.label()}.{self.index}"
         return f"<{self.type}>"
 
+    def __setstate__(self, state: Any) -> None:
+        """Take attributes, those that Theano has pickled among them."""
+        vars(self).update(state)
+        if "type" in state:
+            vars(self).setdefault("tag", Scratchpad())
+            vars(self).setdefault("origin", None)
+            self.owner, self.index = state.get("owner"), state.get("index")
+
     def clone(self) -> Variable:
         """A new leaf of the same type and name."""
         return type(self)(self.type, name=self.name)
@@ -139,6 +147,28 @@ class Apply:
         if k is None and len(self.outputs) > 1:
             raise AttributeError(f"{self.op} has {len(self.outputs)} outputs and no default one")
         return self.outputs[k or 0]
+
+    def clone(self) -> Apply:
+        """An application of the same op to the same inputs, with outputs of its own."""
+        return self._over(self.inputs)
+
+    def _over(self, inputs: Sequence[Variable]) -> Apply:
+        copy = Apply(self.opcode, inputs, self.attr, self.origin)
+        copy.outputs = tuple(type(v)(v.type, copy, k, v.name) for k, v in enumerate(self.outputs))
+        copy.tag = self.tag
+        return copy
+
+    def clone_with_new_inputs(self, inputs: Sequence[Variable], strict: bool = True) -> Apply:
+        """An application of the same op to other inputs. TypeError for others of another type.
+
+        Unless `strict`, what those give is asked of the op.
+        """
+        if all(a.type == b.type for a, b in zip(inputs, self.inputs, strict=True)):
+            return self._over(inputs)
+        if strict:
+            raise TypeError(f"{list(inputs)} are not of the types of the inputs of {self}")
+        node: Apply = self.op.make_node(*inputs)
+        return node
 
     def label(self) -> str:
         """The op and, for an elementwise one or a function of NumPy's, which."""

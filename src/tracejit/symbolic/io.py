@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tracejit.symbolic.graph import Constant, Variable
@@ -178,6 +178,12 @@ def bind(
         if slots[position].spec.implicit:
             raise TypeError(f"Tried to provide value for implicit input: {name}")
         given[position] = value
+    return bind_at(f, given)
+
+
+def bind_at(f: Any, given: Mapping[int, Any]) -> tuple[list[Any], list[tuple[Container, Any]]]:
+    """As `bind`, of values by the positions of their inputs."""
+    slots = f.slots
     values: list[Any] = []
     states: list[tuple[Container, Any]] = []
     for position, slot in enumerate(slots):

@@ -147,7 +147,7 @@ def _evaluate(attr: Template, *values: Any) -> Any:
     nodes = [node_of(v) for v in values]
     found = host.call(attr.callee, nodes, _shapes(attr, values))
     given = [_tracer(node) for node in found]
-    return tuple(_with_rule(attr, values, given, k) for k in range(len(given)))
+    return tuple(with_rule(attr, values, given, k) for k in range(len(given)))
 
 
 def _is_array(value: Any) -> bool:
@@ -227,8 +227,8 @@ def connection(template: Template) -> list[list[bool]]:
     return [list(row) for row in pattern(template)]
 
 
-def _with_rule(template: Template, values: Sequence[Any], given: list[Tracer], k: int) -> Tracer:
-    """Output `k`, with the op's own derivative."""
+def with_rule(template: Template, values: Sequence[Any], given: list[Tracer], k: int) -> Tracer:
+    """Output `k` of those `given`, with the derivative that the op gives it."""
     kinds = [v.type.numpy_dtype.kind in "fc" for v in template.inputs]
     y = given[k]
     if y.node.dtype.kind not in "fc" or not any(kinds):
@@ -276,4 +276,4 @@ def _zeros(attr: Any, x: Any) -> Any:
     return np.zeros_like(x)
 
 
-__all__ = ["Template", "connection", "performed", "terms"]
+__all__ = ["Template", "connection", "performed", "terms", "with_rule"]

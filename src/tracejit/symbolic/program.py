@@ -15,6 +15,7 @@ from tracejit.symbolic.io import Slot
 from tracejit.symbolic.places import device_of
 from tracejit.symbolic.shared import Container
 from tracejit.symbolic.state import Threaded
+from tracejit.symbolic.type import TensorType
 
 
 class Profile:
@@ -67,6 +68,8 @@ class SymbolicProgram:
         self.threaded = threaded
         self.mode = mode
         self.public = public
+        #: An input that is no array, of which nothing can be compiled.
+        self.other = next((v for v in inputs if not isinstance(v.type, TensorType)), None)
         self.paths: Paths[SymbolicPath] = Paths()
         self.stats = self.paths.stats
         #: Formulas are computed as they are written, and not in a form that is better behaved.
@@ -90,6 +93,9 @@ class Callee(Caller):
         self.mode = mode
         self.profile = profile
         self.trust_input = False
+        #: The mode that it was made in, and what that calls before each call of the function.
+        self.made_in: Any = None
+        self.watch: Any = None
         #: Whether calls update the states.
         self.updating = True
         self.drivers: dict[Any, Any] = {}

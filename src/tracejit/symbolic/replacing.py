@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tracejit.symbolic import graph, rebuild
@@ -38,6 +38,33 @@ def clone(output: Any, replace: Any = None, strict: bool = True, share_inputs: b
             if not isinstance(v, (Constant, SharedVariable)):
                 found.setdefault(v, v.clone())
     return type(output)(rebuild.clone(output, found, strict))
+
+
+def map_variables(
+    replacer: Callable[[Variable], Variable], graphs: Sequence[Variable],
+    additional_inputs: Sequence[Variable] = (),
+) -> list[Variable]:  # fmt: skip
+    """Copies of `graphs` in which `replacer` has been asked what stands for each variable.
+
+    It gets variables whose operands have been replaced before, and may give them back as they are.
+    What it gives is of the same type, and not looked at again.
+
+    >>> import tracejit.tensor as T
+    >>> x = T.dscalar("x")
+    >>> def double(v):
+    ...     return v * 2 if v is x else v
+    >>> [y] = map_variables(double, [x + 1])
+    >>> y.eval({x: 3.0})
+    array(7.)
+    """
+    graphs = list(graphs)
+    ends = [*graphs, *additional_inputs]
+    found: dict[Variable, Variable] = {v: replacer(v) for v in graph.leaves(ends)}
+    for node in graph.toposort(ends):
+        open_inputs = {v: found[v] for v in node.inputs}
+        made = rebuild.clone(list(node.outputs), open_inputs)
+        found |= {v: replacer(new) for v, new in zip(node.outputs, made, strict=True)}
+    return [found[v] for v in graphs]
 
 
 def replacements(givens: Any, inputs: Sequence[Variable], strict: bool) -> dict[Variable, Variable]:

@@ -77,6 +77,11 @@ class Container:
     def __reduce__(self) -> Any:
         return Container, (self.type, on_host(self.value), self.name, self.device)
 
+    def __setstate__(self, state: Any) -> None:
+        """Take what Theano has pickled of a container."""
+        [value] = state["storage"]
+        self.__init__(state["type"], value, state.get("name"))  # type: ignore[misc]
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Container:
         new = Container(self.type, copy.deepcopy(self.value, memo), self.name, self.device)
         memo[id(self)] = new
@@ -117,6 +122,11 @@ class SharedVariable(Variable):
             container = Container(type, kept, name, device)
         self.container = container
         self.default_update: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        if "container" in state:  # Theano's
+            vars(self).update(strict=False, allow_downcast=None, default_update=None)
+        super().__setstate__(state)
 
     def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> Any:
         """The value: a copy, or with `borrow` the value itself, which must not be changed.

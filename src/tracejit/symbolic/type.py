@@ -94,6 +94,13 @@ class TensorType:
     def __reduce__(self) -> Any:
         return TensorType, (self.dtype, self.broadcastable, self.name)
 
+    def __setstate__(self, state: Any) -> None:
+        """Take what Theano has pickled of a type."""
+        state = state if isinstance(state, dict) else state[1]
+        self.__init__(  # type: ignore[misc]
+            state["dtype"], state["broadcastable"], state.get("name")
+        )
+
     # Values ----------------------------------------------------------------------------------
 
     def filter(self, value: Any, strict: bool = False, allow_downcast: bool | None = None) -> Any:

@@ -43,6 +43,9 @@ class TensorOperators:
         return self is other
 
 
+_tensor_py_operators = TensorOperators
+
+
 class TensorVariable(TensorOperators, Variable):
     """A symbolic array."""
 

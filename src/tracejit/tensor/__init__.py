@@ -13,6 +13,7 @@ from tracejit.symbolic.variables import TensorConstant, TensorVariable
 from tracejit.tensor import (
     basic,
     constructors,
+    conversions,
     creation,
     elementwise,
     extra_functions,
@@ -37,6 +38,7 @@ from tracejit.tensor import (
 )
 from tracejit.tensor.basic import *  # noqa: F403
 from tracejit.tensor.constructors import tensor
+from tracejit.tensor.conversions import *  # noqa: F403
 from tracejit.tensor.creation import *  # noqa: F403
 from tracejit.tensor.elementwise import *  # noqa: F403
 from tracejit.tensor.extra_functions import *  # noqa: F403
@@ -58,9 +60,9 @@ globals().update(constructors.constructors())
 
 def __getattr__(name: str) -> Any:
     """The constructors, which a type checker does not see; of what is missing, what it was."""
-    from tracejit.theano.names import missing
+    from tracejit.theano.names import absent
 
-    raise missing("tracejit.tensor", name)
+    return absent("tracejit.tensor", name)
 
 
 __all__ = [
@@ -85,6 +87,7 @@ __all__ = [
     "xlogx",
 ]
 __all__ += basic.__all__
+__all__ += conversions.__all__
 __all__ += creation.__all__
 __all__ += elementwise.__all__
 __all__ += extra_functions.__all__

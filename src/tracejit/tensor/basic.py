@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -177,6 +178,13 @@ def tensor_copy(x: Any, name: str | None = None) -> Any:
     (result,) = apply("elemwise", [x], ("cast", x.dtype, (pattern,)), [x.type])
     result.name = name
     return result
+
+
+def __getattr__(name: str) -> Any:
+    """Theano's module of this name has nearly all that ``tracejit.tensor`` has."""
+    if name.startswith("_"):
+        raise AttributeError(name)
+    return getattr(sys.modules["tracejit.tensor"], name)
 
 
 __all__ = [

@@ -10,149 +10,45 @@ from collections.abc import Callable
 from typing import Any
 
 from tracejit.symbolic import graph
+from tracejit.symbolic.convert import (
+    as_tensor_variable,
+    dimshuffle,
+    make_vector,
+    patternbroadcast,
+)
 from tracejit.symbolic.graph import Apply
-from tracejit.symbolic.op import Op
-
-#: Theano's names of elementwise functions, where ours are NumPy's.
-SCALAR_NAMES = {
-    "multiply": "mul", "subtract": "sub", "divide": "true_div", "floor_divide": "int_div",
-    "remainder": "mod", "power": "pow", "negative": "neg", "square": "sqr", "absolute": "abs_",
-    "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge", "equal": "eq",
-    "not_equal": "neq", "where": "switch", "sign": "sgn", "conjugate": "conj",
-    "reciprocal": "inv", "bitwise_and": "and_", "bitwise_or": "or_", "bitwise_xor": "xor",
-    "logical_and": "and_", "logical_or": "or_", "logical_not": "invert", "expit": "sigmoid",
-    "rint": "round_half_to_even",
-}  # fmt: skip
-
-
-class OpView(Op):
-    """An op of the table: equal to others of its name and data, and to the function of its name."""
-
-    #: What `T` calls the function that makes it.
-    function = ""
-
-    def __init__(self, node: Apply) -> None:
-        self.opcode, self.attr = node.opcode, node.attr
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, OpView):
-            return (self.opcode, self.attr) == (other.opcode, other.attr)
-        name = getattr(other, "__name__", None)
-        return name is not None and name == self.function
-
-    def __hash__(self) -> int:
-        return hash((self.opcode, str(self.attr)))
-
-    def __str__(self) -> str:
-        return type(self).__name__
-
-    def make_node(self, *inputs: Any) -> Apply:
-        """An application of the same op with the same data to other inputs."""
-        from tracejit.symbolic.infer import apply
-
-        made = apply(self.opcode, inputs, self.attr)
-        node = made[0].owner
-        assert isinstance(node, Apply)
-        return node
-
-
-class ScalarOp:
-    """The function of one element that an elementwise op applies to all."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ScalarOp) and self.name == other.name
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-    def __str__(self) -> str:
-        return self.name
-
-    __repr__ = __str__
-
-
-class Elemwise(OpView):
-    """A function of elements; `scalar_op` is which."""
-
-    def __init__(self, node: Apply) -> None:
-        super().__init__(node)
-        row, dtype = node.attr[:2]
-        name = SCALAR_NAMES.get(row, row)
-        self.scalar_op = ScalarOp(f"Cast{{{dtype}}}" if row == "cast" else name)
-        self.function = name
-        self.inplace_pattern: dict[int, int] = {}
-
-    @property
-    def name(self) -> str:
-        """As Theano prints it."""
-        return str(self)
-
-    def __str__(self) -> str:
-        return f"Elemwise{{{self.scalar_op},no_inplace}}"
+from tracejit.tensor.elementviews import (
+    REDUCTIONS,
+    CAReduce,
+    CAReduceDtype,
+    Elemwise,
+    MaxAndArgmax,
+    Prod,
+    Sum,
+)
+from tracejit.tensor.opview import OpView
+from tracejit.tensor.scalarops import function_named
 
 
 class DimShuffle(OpView):
     """Axes in another order, dropped, or put in."""
 
-    def __init__(self, node: Apply) -> None:
-        super().__init__(node)
+    def seen(self, node: Apply) -> None:
+        """Take the order."""
         self.new_order = tuple(node.attr)
         self.input_broadcastable = node.inputs[0].type.broadcastable
 
+    def made(self, input_broadcastable: Any, new_order: Any, inplace: bool = True) -> None:
+        """Take the order."""
+        self.input_broadcastable = tuple(input_broadcastable)
+        self.new_order = tuple(new_order)
+
+    def built(self, x: Any) -> Any:
+        """Axes in that order."""
+        return dimshuffle(x, self.new_order)
+
     def __str__(self) -> str:
         return f"DimShuffle{{{','.join(map(str, self.new_order))}}}"
-
-
-class CAReduce(OpView):
-    """A reduction over `axis`, axes or None for all; `scalar_op` is what combines two elements."""
-
-    combines = ""
-
-    def __init__(self, node: Apply) -> None:
-        super().__init__(node)
-        name, axes = node.attr[:2]
-        every = tuple(axes) == tuple(range(node.inputs[0].type.ndim))
-        self.axis = None if every else tuple(axes)
-        self.function = name
-        self.scalar_op = ScalarOp(_COMBINES.get(name, name))
-
-    def __str__(self) -> str:
-        axes = "" if self.axis is None else f"{{axis={list(self.axis)}}}"
-        return f"{type(self).__name__}{axes}"
-
-
-class CAReduceDtype(CAReduce):
-    """A reduction whose accumulator has a dtype of its own."""
-
-
-class Sum(CAReduceDtype):
-    """The sum."""
-
-
-class Prod(CAReduceDtype):
-    """The product."""
-
-
-class All(CAReduce):
-    """Whether all are true."""
-
-
-class Any_(CAReduce):
-    """Whether one is true."""
-
-    def __str__(self) -> str:
-        return super().__str__().replace("Any_", "Any")
-
-
-class MaxAndArgmax(CAReduce):
-    """The largest element."""
-
-
-class Min(CAReduce):
-    """The smallest element."""
 
 
 class Join(OpView):
@@ -164,6 +60,14 @@ class Join(OpView):
 class MakeVector(OpView):
     """A vector of scalars."""
 
+    def made(self, dtype: str = "int64") -> None:
+        """Take the dtype."""
+        self.attr = dtype
+
+    def built(self, *inputs: Any) -> Any:
+        """The vector."""
+        return make_vector(*inputs, dtype=self.attr)
+
     def __str__(self) -> str:
         return f"MakeVector{{dtype={self.attr!r}}}"
 
@@ -171,24 +75,49 @@ class MakeVector(OpView):
 class Reshape(OpView):
     """Another shape."""
 
-    def __init__(self, node: Apply) -> None:
-        super().__init__(node)
+    def seen(self, node: Apply) -> None:
+        """Take the number of axes."""
         self.ndim = len(node.attr)
+
+    def made(self, ndim: int, name: str | None = None) -> None:
+        """Take the number of axes."""
+        self.ndim = ndim
+
+    def built(self, x: Any, shape: Any) -> Any:
+        """The array in that shape."""
+        return function_named("reshape")(x, shape, self.ndim)
 
     def __str__(self) -> str:
         return f"Reshape{{{self.ndim}}}"
 
 
 class Rebroadcast(OpView):
-    """Other axes that broadcast."""
+    """Other axes that broadcast: ``Rebroadcast((0, True), (1, False))``."""
+
+    def made(self, *axis: Any) -> None:
+        """Take pairs of an axis and whether it broadcasts."""
+        self.axis = dict(axis)
+
+    def built(self, x: Any) -> Any:
+        """The array with that pattern."""
+        x = as_tensor_variable(x)
+        return patternbroadcast(x, [self.axis.get(k, b) for k, b in enumerate(x.broadcastable)])
 
 
 class Shape_i(OpView):
     """The length of an axis."""
 
-    def __init__(self, node: Apply) -> None:
-        super().__init__(node)
+    def seen(self, node: Apply) -> None:
+        """Take the axis."""
         self.i = node.attr
+
+    def made(self, i: int) -> None:
+        """Take the axis."""
+        self.i = i
+
+    def built(self, x: Any) -> Any:
+        """The length."""
+        return as_tensor_variable(x).shape[self.i]
 
     def __str__(self) -> str:
         return f"Shape_i{{{self.i}}}"
@@ -196,6 +125,8 @@ class Shape_i(OpView):
 
 class SpecifyShape(OpView):
     """What has a given shape."""
+
+    function = "specify_shape"
 
 
 class Alloc(OpView):
@@ -205,11 +136,23 @@ class Alloc(OpView):
 
 
 class Subtensor(OpView):
-    """A part, by integers and slices."""
+    """A part, by integers and slices: ``Subtensor([slice(0, 2)])(x)``."""
+
+    def made(self, idx_list: Any) -> None:
+        """Take the integers and slices; scalar types in them stand for inputs."""
+        self.idx_list = tuple(idx_list)
+
+    def built(self, x: Any, *inputs: Any) -> Any:
+        """The part."""
+        return x[_index(self.idx_list, inputs)]
 
 
 class AdvancedSubtensor(OpView):
     """Elements at arrays of positions."""
+
+    def built(self, x: Any, *index: Any) -> Any:
+        """The elements."""
+        return as_tensor_variable(x)[index if len(index) > 1 else index[0]]
 
 
 class AdvancedSubtensor1(AdvancedSubtensor):
@@ -219,13 +162,50 @@ class AdvancedSubtensor1(AdvancedSubtensor):
 class IncSubtensor(OpView):
     """An array a part of which is set, or added to."""
 
-    def __init__(self, node: Apply) -> None:
-        super().__init__(node)
+    inplace = False
+    takes_part = True
+
+    def seen(self, node: Apply) -> None:
+        """Take which of both."""
         self.set_instead_of_inc = node.attr[0] == "set"
-        self.inplace = False
+
+    def made(self, *args: Any, **options: Any) -> None:
+        """Take the part (but for the classes that get it as an input), and which of both."""
+        names = ("idx_list", "inplace", "set_instead_of_inc")[0 if self.takes_part else 1 :]
+        options |= dict(zip(names, args, strict=False))
+        self.idx_list = options.get("idx_list")
+        self.set_instead_of_inc = bool(options.get("set_instead_of_inc"))
+
+    def built(self, x: Any, y: Any, *inputs: Any) -> Any:
+        """The array, changed."""
+        how = "set_subtensor" if self.set_instead_of_inc else "inc_subtensor"
+        index = inputs if self.idx_list is None else _index(self.idx_list, inputs)
+        return function_named(how)(as_tensor_variable(x)[index], y)
 
     def __str__(self) -> str:
         return f"IncSubtensor{{{'Set' if self.set_instead_of_inc else 'Inc'}}}"
+
+
+class AdvancedIncSubtensor(IncSubtensor):
+    """Elements at arrays of positions, set or added to."""
+
+    takes_part = False
+
+
+class AdvancedIncSubtensor1(AdvancedIncSubtensor):
+    """Rows at a vector of positions, set or added to."""
+
+
+def _index(idx_list: Any, inputs: Any) -> tuple[Any, ...]:
+    """An index, in which types stand for the inputs that are next."""
+    rest = iter(inputs)
+
+    def part(item: Any) -> Any:
+        if isinstance(item, slice):
+            return slice(*(part(i) for i in (item.start, item.stop, item.step)))
+        return next(rest) if hasattr(item, "filter") else item
+
+    return tuple(map(part, idx_list))
 
 
 class Dot(OpView):
@@ -242,18 +222,78 @@ class SortOp(OpView):
 
     function = "sort"
 
+    def made(self, kind: str = "quicksort", order: Any = None) -> None:
+        """Take how: the results are the same."""
+        self.kind, self.order = kind, order
 
-class ArgSortOp(OpView):
+
+class ArgSortOp(SortOp):
     """The positions that sort."""
 
     function = "argsort"
 
 
+class Eye(OpView):
+    """Ones on a diagonal."""
+
+    function = "eye"
+
+    def made(self, dtype: Any = None) -> None:
+        """Take the dtype."""
+        self.dtype = dtype
+
+    def built(self, n: Any, m: Any, k: Any) -> Any:
+        """The matrix."""
+        return function_named("eye")(n, m, k, self.dtype)
+
+
+class ARange(OpView):
+    """Numbers at even distances."""
+
+    def made(self, dtype: Any) -> None:
+        """Take the dtype."""
+        self.dtype = dtype
+
+    def built(self, start: Any, stop: Any, step: Any) -> Any:
+        """The vector."""
+        return function_named("arange")(start, stop, step, self.dtype)
+
+
+class Split(OpView):
+    """Parts along an axis: ``Split(2)(x, axis, lengths)``."""
+
+    def made(self, len_splits: int) -> None:
+        """Take how many."""
+        self.len_splits = int(len_splits)
+
+    def built(self, x: Any, axis: Any, splits: Any) -> Any:
+        """The parts."""
+        return function_named("split")(x, splits, self.len_splits, axis)
+
+
+class Argmax(OpView):
+    """The position of the largest element."""
+
+    function = "argmax"
+
+    def seen(self, node: Apply) -> None:
+        """Take the axis."""
+        self.axis = dict(node.attr[2]).get("axis")
+
+    def made(self, axis: Any = None) -> None:
+        """Take the axis."""
+        self.axis = axis
+
+    def built(self, x: Any) -> Any:
+        """The position."""
+        return function_named("argmax")(x, axis=self.axis)
+
+
 class NumPyOp(OpView):
     """A function or method of NumPy's."""
 
-    def __init__(self, node: Apply) -> None:
-        super().__init__(node)
+    def seen(self, node: Apply) -> None:
+        """Take the function."""
         self.function = node.attr[0]
 
     def __str__(self) -> str:
@@ -267,16 +307,13 @@ class TableOp(OpView):
         return self.opcode
 
 
-_COMBINES = {"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum",
-             "all": "and_", "any": "or_"}  # fmt: skip
-_REDUCTIONS = {
-    "sum": Sum, "prod": Prod, "all": All, "any": Any_, "max": MaxAndArgmax, "min": Min,
+_FUNCTIONS: dict[str, type[OpView]] = {
+    "dot": Dot, "matmul": Dot, "sort": SortOp, "argsort": ArgSortOp, "argmax": Argmax,
 }  # fmt: skip
-_FUNCTIONS = {"dot": Dot, "matmul": Dot, "sort": SortOp, "argsort": ArgSortOp}
 _CLASSES: dict[str, type[OpView]] = {
     "elemwise": Elemwise, "dimshuffle": DimShuffle, "shape_i": Shape_i,
     "make_vector": MakeVector, "reshape": Reshape, "rebroadcast": Rebroadcast,
-    "specify_shape": SpecifyShape, "join": Join, "alloc": Alloc, "set_subtensor": IncSubtensor,
+    "specify_shape": SpecifyShape, "join": Join, "alloc": Alloc, 
 }  # fmt: skip
 
 
@@ -288,10 +325,19 @@ def _subtensor(node: Apply) -> OpView:
     return (AdvancedSubtensor1 if single else AdvancedSubtensor)(node)
 
 
+def _inc_subtensor(node: Apply) -> OpView:
+    arrays = [v for v in node.inputs[2:] if v.type.ndim]
+    if not arrays:
+        return IncSubtensor(node)
+    single = len(arrays) == 1 and arrays[0].type.ndim == 1
+    return (AdvancedIncSubtensor1 if single else AdvancedIncSubtensor)(node)
+
+
 #: What shows the op of an application, by its opcode.
 VIEWS: dict[str, Callable[[Apply], OpView]] = {
     "subtensor": _subtensor,
-    "reduce": lambda node: _REDUCTIONS.get(node.attr[0], CAReduce)(node),
+    "set_subtensor": _inc_subtensor,
+    "reduce": lambda node: REDUCTIONS.get(node.attr[0], CAReduce)(node),
     "numpy": lambda node: _FUNCTIONS.get(node.attr[0], NumPyOp)(node),
     "method": NumPyOp,
     **_CLASSES,
@@ -308,15 +354,20 @@ def op_of(node: Apply) -> Any:
 graph.op_of = op_of
 
 __all__ = [
+    "ARange",
+    "AdvancedIncSubtensor",
+    "AdvancedIncSubtensor1",
     "AdvancedSubtensor",
     "AdvancedSubtensor1",
     "Alloc",
     "ArgSortOp",
+    "Argmax",
     "CAReduce",
     "CAReduceDtype",
     "DimShuffle",
     "Dot",
     "Elemwise",
+    "Eye",
     "IncSubtensor",
     "Join",
     "MakeVector",
@@ -327,6 +378,7 @@ __all__ = [
     "Shape_i",
     "SortOp",
     "SpecifyShape",
+    "Split",
     "Subtensor",
     "Sum",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -277,6 +278,13 @@ def nonzero_values(a: Any) -> Any:
 
     flat = basic.flatten(a)
     return flat[nonzero(flat)[0]]
+
+
+def __getattr__(name: str) -> Any:
+    """Theano's module of this name has the classes of ops, too."""
+    if name.startswith("_"):
+        raise AttributeError(name)
+    return getattr(sys.modules["tracejit.tensor"], name)
 
 
 __all__ = [
