@@ -117,3 +117,18 @@ def test_one_that_was_wrong_is_not_believed_again(traces: list[Any]) -> None:
     path.driver = driver
     np.testing.assert_equal(g(np.ones((3, 3)), GOOD), np.full((3, 3), 2.0))
     assert g.stats.fallbacks == 1
+
+
+def test_shared_variables_are_as_they_were() -> None:
+    state = tracejit.shared(np.zeros(3))
+
+    @tracejit.function
+    def f(x, i):
+        state.set_value(state.get_value() + 1)
+        return x[i]
+
+    f(np.arange(4.0), GOOD)
+    for _ in range(2):
+        with pytest.raises(IndexError):
+            f(np.arange(4.0), BAD)
+        np.testing.assert_array_equal(state.get_value(), np.ones(3))

@@ -162,8 +162,8 @@ def _taken(x: Any, link: Link, known: Callable[[Dim], int]) -> Any:
 def slicing(view: Node) -> tuple[list[Any], list[int]]:
     """The index and then the order of axes (empty if as they are) that make the node `view`.
 
-    An entry of the index is an int or a scalar node, ``(start, stop, step)``, ``slice(None)``, None
-    or an Ellipsis. A stop before the first element of a reversed axis is -1.
+    An entry of the index is an int or a scalar node, ``(start, stop, step)``, a slice of the whole
+    axis, None or an Ellipsis. A stop before the first element of a reversed axis is -1.
     """
     index = view.attr[1]
     order = [axis for _, by, axis in index if axis is not None and by]
@@ -176,11 +176,13 @@ def slicing(view: Node) -> tuple[list[Any], list[int]]:
             parts.append(start)
         elif start == 0 and by == 1 and view.shape[axis] == view.args[0].shape[k]:
             parts.append(slice(None))
+        elif by == -1 and view.shape[axis] == view.args[0].shape[k]:  # it starts at the last
+            parts.append(slice(None, None, -1))
         else:
             parts.append((start, dims.add(start, dims.mul(view.shape[axis], by)), by))
     # Without the Ellipsis NumPy would give a scalar.
     parts += [None] * len(added) if view.ndim else [Ellipsis]
-    if all(isinstance(part, slice) for part in parts):
-        parts = []
+    while parts and parts[-1] == slice(None):  # NumPy takes what is left as it is
+        parts.pop()
     places = [order.index(k) for k in range(view.ndim)]
     return parts, [] if order == sorted(order) else places

@@ -277,7 +277,7 @@ class Driver:
         if part is None or part is Ellipsis:
             return "None" if part is None else "..."
         if isinstance(part, slice):
-            return ":"
+            return ":" if part.step is None else f"::{part.step}"
         if not isinstance(part, tuple):
             return self.dim(part)
         first, stop, by = self.dim(part[0]), self.dim(part[1]), part[2]

@@ -118,11 +118,11 @@ class Executable:
         if launch is not None:
             call = launch.call(driver, much, call, arguments)
         told = [False]
-        code, telling = f"{OURS}code", f"{OURS}told"
+        code, note = f"{OURS}code", f"{OURS}told"
         body = [
             f"{code} = {call}",
             f"if {code}:",
-            f"    if {code} == {REFUSED}: {telling}[0] = True",
+            f"    if {code} == {REFUSED}: {note}[0] = True",
             f"    return {OURS}miss",
         ]
         if self.emitted.late:
@@ -169,7 +169,7 @@ class Executable:
             body.append(f"{OURS}result = {final}")
             final = f"{OURS}result"
         body += given_back
-        scope = {**plan.namespace, f"{OURS}entry": self.entry, telling: told}
+        scope = {**plan.namespace, f"{OURS}entry": self.entry, note: told}
         function = driver.make(plan.parameters, plan.prologue, body, final, scope, plan.locks)
         setattr(function, TOLD, told)
         return function
