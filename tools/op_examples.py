@@ -208,26 +208,101 @@ FFT: dict[str, str] = {
     "rfftfreq": "np.fft.rfftfreq(len(v)) * v[:3]",
 }
 
-#: Functions of ``scipy.linalg``; ``sl`` is that.
+#: Functions of SciPy's, whose modules have names of two letters.
 SCIPY_LINALG: dict[str, str] = {
     "block_diag": "sl.block_diag(x, y)",
     "cho_factor": "sl.cho_factor(s)",
     "cho_solve": "sl.cho_solve((s, False), h)",
     "cholesky": "sl.cholesky(s)",
+    "circulant": "sl.circulant(v)",
     "det": "sl.det(s)",
     "eig": "sl.eig(s)",
+    "eigh": "sl.eigh(s)",
     "eigvals": "sl.eigvals(s)",
+    "eigvalsh": "sl.eigvalsh(s)",
+    "expm": "sl.expm(s)",
+    "hankel": "sl.hankel(v, w)",
     "inv": "sl.inv(s)",
+    "lstsq": "sl.lstsq(x, h)",
+    "lu": "sl.lu(x)",
     "lu_factor": "sl.lu_factor(x)",
     "lu_solve": "sl.lu_solve((s, i), h)",
     "norm": "sl.norm(x)",
+    "null_space": "sl.null_space(x)",
+    "orth": "sl.orth(x)",
     "pinv": "sl.pinv(x)",
     "qr": "sl.qr(x)",
     "solve": "sl.solve(s, h)",
+    "solve_banded": "sl.solve_banded((1, 1), s, h)",
     "solve_triangular": "sl.solve_triangular(s, h)",
+    "solveh_banded": "sl.solveh_banded(y, v)",
     "svd": "sl.svd(x)",
     "svdvals": "sl.svdvals(x)",
     "toeplitz": "sl.toeplitz(v, w)",
+}
+SCIPY_FFT: dict[str, str] = {
+    name: f"sf.{name}(x)"
+    for name in (
+        "dct dctn dst dstn fft fft2 fftn fftshift hfft idct idctn idst idstn ifft ifft2 ifftn "
+        "ifftshift ihfft irfft irfft2 irfftn rfft rfft2 rfftn"
+    ).split()
+}
+SCIPY_NDIMAGE: dict[str, str] = {
+    "convolve": "nd.convolve(x, [[1.0, 2.0], [0.0, 1.0]])",
+    "convolve1d": "nd.convolve1d(x, [1.0, 2.0, 1.0])",
+    "correlate": "nd.correlate(x, [[1.0, 2.0], [0.0, 1.0]])",
+    "correlate1d": "nd.correlate1d(x, [1.0, 2.0, 1.0])",
+    "gaussian_filter": "nd.gaussian_filter(x, 1.0)",
+    "gaussian_filter1d": "nd.gaussian_filter1d(x, 1.0)",
+    "gaussian_gradient_magnitude": "nd.gaussian_gradient_magnitude(x, 1.0)",
+    "gaussian_laplace": "nd.gaussian_laplace(x, 1.0)",
+    "laplace": "nd.laplace(x)",
+    "maximum_filter": "nd.maximum_filter(x, 2)",
+    "maximum_filter1d": "nd.maximum_filter1d(x, 2)",
+    "median_filter": "nd.median_filter(x, 3)",
+    "minimum_filter": "nd.minimum_filter(x, 2)",
+    "minimum_filter1d": "nd.minimum_filter1d(x, 2)",
+    "percentile_filter": "nd.percentile_filter(x, 20, 3)",
+    "prewitt": "nd.prewitt(x)",
+    "rank_filter": "nd.rank_filter(x, 1, 2)",
+    "sobel": "nd.sobel(x)",
+    "uniform_filter": "nd.uniform_filter(x, 2)",
+    "uniform_filter1d": "nd.uniform_filter1d(x, 2)",
+}
+SCIPY_SIGNAL: dict[str, str] = {
+    "convolve": "ss.convolve(v, w)",
+    "convolve2d": "ss.convolve2d(x, s[:2])",
+    "correlate": "ss.correlate(v, w)",
+    "correlate2d": "ss.correlate2d(x, s[:2])",
+    "detrend": "ss.detrend(x)",
+    "fftconvolve": "ss.fftconvolve(x, y)",
+    "filtfilt": "ss.filtfilt([0.5, 0.5], [1.0, -0.5], np.tile(v, 4))",
+    "get_window": "x * ss.get_window('hann', 4)",
+    "hilbert": "ss.hilbert(x)",
+    "lfilter": "ss.lfilter([0.5, 0.5], [1.0, -0.5], x)",
+    "lfiltic": "ss.lfiltic([0.5, 0.5], [1.0, -0.5], v)",
+    "savgol_filter": "ss.savgol_filter(x, 3, 1)",
+    "sosfilt": "ss.sosfilt([[1.0, 2.0, 1.0, 1.0, -0.5, 0.2]], x)",
+}
+SCIPY_STATS: dict[str, str] = {
+    name: f"st.{name}.{'logpmf' if name in ('binom', 'poisson') else 'logpdf'}(x, {parameters})"
+    for name, parameters in {
+        "beta": "2.0, 3.0", "binom": "4, 0.5", "cauchy": "", "chi2": "3.0", "expon": "",
+        "f": "2.0, 5.0", "gamma": "2.0", "laplace": "", "logistic": "", "lognorm": "0.5",
+        "norm": "1.0, 2.0", "poisson": "2.0", "t": "3.0", "uniform": "", "weibull_min": "1.5",
+    }.items()
+}  # fmt: skip
+SCIPY_INTEGRATE: dict[str, str] = {
+    "cumulative_simpson": "si.cumulative_simpson(x)",
+    "cumulative_trapezoid": "si.cumulative_trapezoid(x)",
+    "romb": "si.romb(s)",
+    "simpson": "si.simpson(x)",
+    "trapezoid": "si.trapezoid(x)",
+}
+SCIPY_DISTANCE: dict[str, str] = {
+    "cdist": "sd.cdist(x, y)",
+    "pdist": "sd.pdist(x)",
+    "squareform": "sd.squareform(h)",
 }
 
 #: Names by which NumPy lists one function twice.

@@ -22,8 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.fft
+import scipy.integrate
 import scipy.linalg
+import scipy.ndimage
+import scipy.signal
+import scipy.spatial.distance
 import scipy.special
+import scipy.stats
 from op_examples import (
     ALIASES,
     EXAMPLES,
@@ -31,7 +37,13 @@ from op_examples import (
     FFT,
     LINALG,
     REDUCE_ONLY,
+    SCIPY_DISTANCE,
+    SCIPY_FFT,
+    SCIPY_INTEGRATE,
     SCIPY_LINALG,
+    SCIPY_NDIMAGE,
+    SCIPY_SIGNAL,
+    SCIPY_STATS,
     WRITES,
 )
 
@@ -279,18 +291,31 @@ def _example(name: str, dtype: np.dtype[Any]) -> str:
     return _expression(EXAMPLES.get(name, f"np.{name}(x)"), dtype)
 
 
+#: What examples name.
+MODULES: dict[str, Any] = {
+    "np": np,
+    "sl": scipy.linalg,
+    "sf": scipy.fft,
+    "nd": scipy.ndimage,
+    "ss": scipy.signal,
+    "st": scipy.stats,
+    "si": scipy.integrate,
+    "sd": scipy.spatial.distance,
+}
+
+
 def _expression(text: str, dtype: np.dtype[Any]) -> str:
     """The cell of an expression over `examples`."""
     code = compile(text, "<example>", "eval")
     arrays = {k: a for k, a in examples(dtype).items() if k in code.co_names}
     with quiet():
         try:
-            eval(code, {"np": np, "sl": scipy.linalg, "dtype": dtype}, dict(arrays))
-        except (TypeError, OverflowError):
-            return NONE
+            eval(code, {**MODULES, "dtype": dtype}, dict(arrays))
         except np.linalg.LinAlgError:
             pass  # it is for other values
-    modules = {"np": replacement(np), "sl": replacement(scipy.linalg)}
+        except (TypeError, OverflowError, RuntimeError, ValueError):
+            return NONE
+    modules = {name: replacement(module) for name, module in MODULES.items()}
 
     def call(**variables: Tracer) -> Any:
         return eval(code, {**modules, "dtype": dtype}, variables)
@@ -308,7 +333,7 @@ def _decorated(text: str, arrays: dict[str, np.ndarray]) -> str:
     lines = [f"def f({', '.join(arrays)}):\n", f"    return {text}\n"]
     file = f"<example {text}>"
     linecache.cache[file] = len("".join(lines)), None, lines, file
-    scope: dict[str, Any] = {"np": np, "sl": scipy.linalg}
+    scope: dict[str, Any] = dict(MODULES)
     exec(compile("".join(lines), file, "exec"), scope)
     own = tracejit.function(scope["f"], on_unsupported="error")
     try:
@@ -376,7 +401,17 @@ def library_rows(name: str) -> list[Row]:
 
 
 #: The modules that have tables of their own, with the examples of their functions.
-LIBRARIES = {"numpy.linalg": LINALG, "numpy.fft": FFT, "scipy.linalg": SCIPY_LINALG}
+LIBRARIES = {
+    "numpy.linalg": LINALG,
+    "numpy.fft": FFT,
+    "scipy.linalg": SCIPY_LINALG,
+    "scipy.fft": SCIPY_FFT,
+    "scipy.ndimage": SCIPY_NDIMAGE,
+    "scipy.signal": SCIPY_SIGNAL,
+    "scipy.stats": SCIPY_STATS,
+    "scipy.integrate": SCIPY_INTEGRATE,
+    "scipy.spatial.distance": SCIPY_DISTANCE,
+}
 
 # Writes -----------------------------------------------------------------------------------------
 

@@ -152,7 +152,7 @@ def erf_of_element(x):
 
 
 def converts(x):
-    return x + scipy.ndimage.gaussian_filter(x, 1.0)
+    return x + scipy.ndimage.spline_filter(x, 2)
 
 
 def list_of_array(x):

@@ -103,9 +103,7 @@ def operand(name: str, x: Any, check: Any, *ranks: int, single: bool = False) ->
     """An array in double precision, or of a single one as it is, which is finite."""
     node = as_array(x).node
     if node.dtype.char == "e":
-        raise NotTraceable(
-            f"scipy.linalg.{name} of {node.dtype.name} is not compiled", "use float64"
-        )
+        raise NotTraceable("scipy.linalg of float16 is not compiled", "use float64")
     if node.ndim not in ranks:
         raise NotTraceable(f"scipy.linalg.{name} of {node.ndim} dimensions is not compiled")
     if is_empty(node.shape):
