@@ -568,8 +568,14 @@ def test_what_is_written_into_itself():
         np.place(z, m, z[1:])
         return z
 
-    with pytest.raises(tracejit.UnsupportedError, match="into itself"):
-        tracejit.function(placed)(x, m)
+    def placed_whole(x, m):
+        z = x * 2
+        np.place(z, m, z)
+        return z
+
+    for f in (placed, placed_whole):
+        with pytest.raises(tracejit.UnsupportedError, match="into itself"):
+            tracejit.function(f)(x, m)
 
 
 def test_arrays_beside_what_is_picked():

@@ -39,7 +39,8 @@ def putmask(a: Any, /, mask: Any, values: Any) -> None:
 def place(arr: Any, mask: Any, vals: Any) -> None:
     """``np.place``: the values in turn."""
     where, v = _operands("place", arr, mask, vals)
-    if isinstance(vals, Tracer) and vals.memory is not None and vals.memory is arr.memory:
+    shared = isinstance(vals, Tracer) and vals.memory is not None and vals.memory is arr.memory
+    if vals is arr or shared:
         raise NotTraceable("np.place puts an array into itself: what it reads, it has written")
     x = arr.node
     if v.ndim and not at_least(v.shape[0], 1):
