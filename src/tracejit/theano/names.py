@@ -31,6 +31,7 @@ MODULES = {
     "theano.sandbox.cuda.rng_curand": "tracejit.sandbox.cuda.rng_curand",
     "theano.sandbox.rng_mrg": "tracejit.sandbox.rng_mrg",
     "theano.scan_module": "tracejit.scan_module",
+    "theano.scan_module.scan": "tracejit.scan_module.scan",
     "theano.scan_module.scan_op": "tracejit.scan_module.scan_op",
     "theano.scan_module.scan_utils": "tracejit.scan_module.scan_utils",
     "theano.scan_module.scan_views": "tracejit.scan_module.scan_views",
