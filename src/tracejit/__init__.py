@@ -62,6 +62,7 @@ _SYMBOLIC = {
     "map": "scan_module",
     "reduce": "scan_module",
     "scan": "scan_module",
+    "scan_checkpoints": "scan_module",
     "auto": "script.auto",
     "pp": "printing",
     "pure": "transform.pure",

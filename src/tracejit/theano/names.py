@@ -32,6 +32,7 @@ MODULES = {
     "theano.sandbox.rng_mrg": "tracejit.sandbox.rng_mrg",
     "theano.scan_module": "tracejit.scan_module",
     "theano.scan_module.scan": "tracejit.scan_module.scan",
+    "theano.scan_module.scan_checkpoints": "tracejit.scan_module.scan_checkpoints",
     "theano.scan_module.scan_op": "tracejit.scan_module.scan_op",
     "theano.scan_module.scan_utils": "tracejit.scan_module.scan_utils",
     "theano.scan_module.scan_views": "tracejit.scan_module.scan_views",
