@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tracejit.scan_module.scan import scan
-from tracejit.symbolic.convert import as_tensor_variable, cast, join
+from tracejit.symbolic.convert import as_tensor_variable, cast, shape_padaxis
 from tracejit.tensor import basic, creation, elementwise
 
 
@@ -18,7 +18,7 @@ def scan_checkpoints(
     """`scan`, of whose outputs each `save_every_N`-th and the last row are kept.
 
     For a gradient the steps between are done once more, so that it takes as much less memory.
-    Without `padding` the number of steps must be a multiple of `save_every_N`.
+    Sequences need no `padding`, which is accepted.
 
     Raises RuntimeError for taps.
 
@@ -28,23 +28,22 @@ def scan_checkpoints(
     >>> tracejit.function([x], sums)(np.ones(10))
     array([ 4.,  8., 10.])
     """
-    rows = [as_tensor_variable(s) for s in _listed(sequences)]
+    given = _listed(sequences)
     infos, others = _listed(outputs_info), _listed(non_sequences)
-    if any(isinstance(v, Mapping) and "taps" in v for v in [*_listed(sequences), *infos]):
+    if any(isinstance(v, Mapping) and "taps" in v for v in [*given, *infos]):
         raise RuntimeError("scan_checkpoints doesn't work with taps.")
+    rows = [as_tensor_variable(v["input"] if isinstance(v, Mapping) else v) for v in given]
     infos = [v["initial"] if isinstance(v, Mapping) else v for v in infos]
     every = int(save_every_N)
     if n_steps is None and not rows:
         raise ValueError("the number of steps is not known: give n_steps, or a sequence")
     count = cast(basic.shape_i(rows[0], 0) if n_steps is None else n_steps, "int64")
     segments = (count + (every - 1)) // every
-    given = creation.arange(segments) * every
-    lengths = elementwise.minimum(count - given, every)
-    wide = [_padded(s[:count], segments * every) if padding else s[:count] for s in rows]
-    parts = [
-        s.reshape((segments, every, *(basic.shape_i(s, k) for k in range(1, s.ndim))))
-        for s in wide
-    ]  # fmt: skip
+    first = creation.arange(segments) * every
+    lengths = elementwise.minimum(count - first, every)
+    # The last segment may be shorter: its steps are fewer, whatever its rows are.
+    at = shape_padaxis(first, 1) + shape_padaxis(creation.arange(every), 0)
+    parts = [s[elementwise.minimum(at, count - 1)] for s in rows]
     fed = sum(v is not None for v in infos)
 
     def segment(*args: Any) -> Any:
@@ -64,13 +63,6 @@ def _listed(x: Any) -> list[Any]:
     if x is None:
         return []
     return list(x) if isinstance(x, (list, tuple)) else [x]
-
-
-def _padded(x: Any, length: Any) -> Any:
-    """`x` with zeros behind it."""
-    rest = [basic.shape_i(x, k) for k in range(1, x.ndim)]
-    zeros = creation.zeros((length - basic.shape_i(x, 0), *rest), x.dtype)
-    return join(0, x, basic.unbroadcast(zeros, 0) if zeros.broadcastable[0] else zeros)
 
 
 __all__ = ["scan_checkpoints"]
