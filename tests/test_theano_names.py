@@ -21,6 +21,12 @@ import theano.tensor as T
 from theano import In, function, shared
 from theano.tensor.nnet import sigmoid
 from theano.compile.sharedvalue import SharedVariable
+from theano.ifelse import ifelse
+from theano.scan_module import until
+from theano.scan_module.scan import scan
+from theano.scan_module.scan_op import Scan
+from theano.updates import OrderedUpdates
+assert theano.scan is scan and isinstance(theano.map(lambda v: v, T.dvector())[0].owner.op, Scan)
 x = T.dmatrix("x")
 w = shared(numpy.ones((2, 2)), name="w")
 f = function([x], sigmoid(T.dot(x, w)), updates=[(w, w * 0.5)])

@@ -16,8 +16,8 @@ class OrderedUpdates(OrderedDict[Any, Any]):
 
     >>> import tracejit
     >>> a, b = tracejit.shared(0, "a"), tracejit.shared(0, "b")
-    >>> OrderedUpdates([(a, a + 1)]) + OrderedUpdates([(b, b + 1)])
-    OrderedUpdates({a: Elemwise{add}.0, b: Elemwise{add}.0})
+    >>> list(OrderedUpdates([(a, a + 1)]) + OrderedUpdates([(b, b + 1)]))
+    [a, b]
     """
 
     def __init__(self, *pairs: Any) -> None:

@@ -13,6 +13,7 @@ from tracejit.ir.simplify import simplify
 from tracejit.printing import Print
 from tracejit.scan_module import until
 from tracejit.scan_module.scan_op import Scan
+from tracejit.tensor.shared_randomstreams import RandomStreams
 from tracejit.updates import OrderedUpdates
 
 
@@ -233,6 +234,20 @@ def test_until_over_sequences_and_states():
     assert count.get_value() == 3
     assert f(X[:2]).tolist() == [2.0, 4.0]
     assert f(X[:0]).tolist() == []
+
+
+def test_draws_until():
+    """Both runs of the loop begin in the same state, and the last one is that after its steps."""
+    streams = RandomStreams(8)
+    found, updates = tracejit.scan(
+        lambda: (draw := streams.uniform(()), until(draw > 0.8)), n_steps=1000
+    )
+    f = tracejit.function([], found, updates=updates)
+    g = tracejit.function([], RandomStreams(8).uniform(()))
+    for _ in range(3):
+        rows = f()
+        assert rows.tolist() == [float(g()) for _ in rows]
+        assert (rows[:-1] <= 0.8).all() and rows[-1] > 0.8
 
 
 def test_only_a_condition():

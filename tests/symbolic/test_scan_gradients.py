@@ -221,3 +221,28 @@ def test_by_results():
     f = tracejit.function([x], [T.grad(last[0] ** 2, v) for v in (last, rows)])
     by_last, by_rows = f(np.array([1.0, 2.0]))
     assert (by_last.tolist(), by_rows.tolist()) == ([6.0, 0.0], [[0.0, 0.0], [6.0, 0.0]])
+
+
+@pytest.mark.parametrize("every", [1, 3, 4, 20])
+def test_checkpoints(every):
+    x, w = T.dmatrix("x"), T.dscalar("w")
+
+    def step(v, h, w):
+        return T.tanh(h * w + v), h.sum()
+
+    given = step, [x], [T.zeros_like(x[0]), None], [w]
+    kept, whole = (
+        loop[0]
+        for loop in (
+            tracejit.scan_checkpoints(*given, save_every_N=every),
+            tracejit.scan(*given),
+        )
+    )
+    results = [[*found, T.grad(found[0][-1].sum(), w)] for found in (kept, whole)]
+    found = tracejit.function([x, w], results[0] + results[1])(np.outer(np.arange(10.0), H), 0.7)
+    rows = sorted({*range(every - 1, 10, every), 9})
+    np.testing.assert_allclose(found[0], found[3][rows])
+    np.testing.assert_allclose(found[1], found[4][rows])
+    np.testing.assert_allclose(found[2], found[5])
+    with pytest.raises(RuntimeError, match="taps"):
+        tracejit.scan_checkpoints(step, [{"input": x, "taps": [0]}])

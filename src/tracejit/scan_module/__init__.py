@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tracejit.scan_module import scan_op, scan_utils, scan_views
 from tracejit.scan_module.scan import scan
+from tracejit.scan_module.scan_checkpoints import scan_checkpoints
 from tracejit.scan_module.scan_utils import clone, until
 from tracejit.scan_module.scan_views import foldl, foldr, map, reduce
 
@@ -14,6 +15,7 @@ __all__ = [
     "map",
     "reduce",
     "scan",
+    "scan_checkpoints",
     "scan_op",
     "scan_utils",
     "scan_views",

@@ -29,7 +29,7 @@ def reduce(
 ) -> Any:  # fmt: skip
     """What `fn` of an element and the result of the step before comes to, and updates.
 
-    >>> import tracejit, tracejit.tensor as T
+    >>> import numpy as np, tracejit, tracejit.tensor as T
     >>> x = T.dvector("x")
     >>> total, _ = tracejit.reduce(lambda v, before: before + v, x, np.float64(0))
     >>> tracejit.function([x], total)([1, 2, 3])
