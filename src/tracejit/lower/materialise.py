@@ -62,9 +62,7 @@ def contiguous(graph: Graph, layouts: Mapping[str, str]) -> Graph:
 
     def rule(node: Node, before: Node) -> Node:
         placed = placement(node)
-        strided = {
-            x for x in placed.flat(node) if x not in placed.strided(node) and is_strided(x)
-        }
+        strided = {x for x in placed.flat(node) if x not in placed.strided(node) and is_strided(x)}
         copies = {
             a: make(ops.CAST, (a,), None, a.type, a.origin)
             for a in node.args

@@ -91,14 +91,16 @@ def _grad(attr: Any, *values: Any) -> Any:
     return tuple(value_of(g, x, d) for g, x, d in zip(given, targets, dtypes, strict=True))
 
 
-@opcode("rop", types=lambda attr, inputs: [v.type for v in inputs[: attr[0]]])
+@opcode("rop", types=lambda attr, inputs: [_type_of(v) for v in inputs[: attr[0]]])
 def _rop(attr: Any, *values: Any) -> Any:
     """attr: (how many are outputs, wrt); operands: outputs, wrt, points."""
     outputs, wrt = attr
     nodes = _need_trace(values)
     ys, xs, points = nodes[:outputs], nodes[outputs : outputs + wrt], nodes[outputs + wrt :]
     found = pushed(ys, xs, points, config.stabilise)
-    return tuple(map(value_of, found, ys))
+    # Of what has no derivative, as integers, it is zero in floatX.
+    kinds = [y.dtype if y.dtype.kind in "fc" else np.dtype(config.floatX) for y in ys]
+    return tuple(map(value_of, found, ys, kinds))
 
 
 @opcode("jacobian", types=lambda attr, inputs: _jacobian_types(attr, inputs))
