@@ -387,3 +387,64 @@ def test_a_warning_inside_the_demo_names_its_line():
     with tracejit.config(on_unsupported="warn"), pytest.warns(UnsupportedWarning) as told:
         assert job(np.ones(2)).tolist() == [2, 2]
     assert f'{file}", line 5' in str(told[0].message)
+
+
+# What expressions give in Theano itself -----------------------------------------------------------
+
+
+def test_constants_take_the_dtype_of_what_they_are_put_into():
+    x, i = T.fvector(), T.ivector()
+    for v, a, values in (
+        (x, np.zeros(4, "f"), ([1.0, 2.0, 0.1], 0.1, np.float64(0.1), T.constant(0.1))),
+        (i, np.zeros(4, "i"), ([1, 2, 3], 2.5, np.int64(1 << 20), [1.5, 2.5, 3.5])),
+    ):
+        for value, change in itertools.product(values, (T.set_subtensor, T.inc_subtensor)):
+            y = change(v[:3], value)
+            want = a.copy()
+            want[:3] = getattr(value, "data", value)
+            found = tracejit.function([v], y, mode="FAST_COMPILE")(a)
+            assert found.dtype == y.dtype == a.dtype
+            np.testing.assert_array_equal(found, want)
+    with pytest.raises(TypeError, match="cast"):
+        T.set_subtensor(x[:3], T.dvector())
+
+
+def test_what_is_no_number_in_masks_and_comparisons():
+    m, a, b = T.dmatrix(), T.dscalar(), T.dscalar()
+    nothing = np.full((2, 2), np.nan)
+    with tracejit.config(compile=False):
+        assert np.isnan(tracejit.function([m], T.tril(m) + T.triu(m))(nothing)).all()
+        f = tracejit.function([a, b], [T.largest(a, b), T.smallest(a, b)])
+        for pair, want in (((np.nan, 1.0), 1.0), ((1.0, np.nan), np.nan)):
+            np.testing.assert_array_equal(f(*pair), [want, want])
+        np.testing.assert_array_equal(f(2.0, 1.0), [2.0, 1.0])
+        x = np.arange(12.0).reshape(3, 4)
+        for k in (-1, 0, 2):
+            g = tracejit.function([m], [T.tril(m, k), T.triu(m, k)])
+            np.testing.assert_array_equal(g(x)[0], np.tril(x, k))
+            np.testing.assert_array_equal(g(x)[1], np.triu(x, k))
+
+
+def test_which_axes_broadcast():
+    r = T.frow()
+    assert T.diag(r).broadcastable == (False,)
+    assert r[0:1].broadcastable == r[0:5].broadcastable == r[::-1].broadcastable == (True, False)
+    assert r[1:].broadcastable == r[: T.iscalar()].broadcastable == (False, False)
+    assert T.roll(r, 1, 0).broadcastable == (False, False)
+    assert T.diff(r, axis=1).broadcastable == (True, False)
+    assert T.squeeze(r).broadcastable == (False,)
+
+
+def test_derivatives_of_what_has_none():
+    v, u = T.dvectors("v", "u")
+    for y in (T.argmax(v), T.eq(v, 1.0)):
+        found = T.Rop(y, v, u)
+        assert found.dtype == "float64"
+        assert not tracejit.function([v, u], found, on_unused_input="ignore")(
+            np.ones(2), np.ones(2)
+        ).any()
+    with pytest.raises(TypeError, match="floats"):
+        T.round(T.ivector())
+    x = T.dscalar()
+    slope = tracejit.function([x], T.grad(T.nnet.hard_sigmoid(x), x))
+    assert [float(slope(k)) for k in (-2.5, 0.0, 2.5, 3.0)] == [0.2, 0.2, 0.0, 0.0]

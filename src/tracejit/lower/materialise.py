@@ -62,14 +62,22 @@ def contiguous(graph: Graph, layouts: Mapping[str, str]) -> Graph:
 
     def rule(node: Node, before: Node) -> Node:
         placed = placement(node)
-        strided = {
-            x: make(ops.CAST, (x,), None, x.type, x.origin)
-            for x in placed.flat(node)
-            if x not in placed.strided(node) and is_strided(x)
+        strided = {x for x in placed.flat(node) if x not in placed.strided(node) and is_strided(x)}
+        copies = {
+            a: make(ops.CAST, (a,), None, a.type, a.origin)
+            for a in node.args
+            if _seen_in(a) in strided
         }
-        return with_operands(node, strided) if strided else node
+        return with_operands(node, copies) if copies else node
 
     return rebuild(graph, rule)
+
+
+def _seen_in(node: Node) -> Node:
+    """The array that a view, or what has another shape, is of."""
+    while node.op in (ops.VIEW, ops.RESHAPE) and node.args[0].ndim:
+        node = node.args[0]
+    return node
 
 
 def _cut(nodes: list[Node], stored: set[Node], largest_body: int) -> None:

@@ -101,17 +101,25 @@ def tri(n: Any, m: Any = None, k: Any = 0, dtype: Any = None) -> Any:
 
 
 def tril(m: Any, k: Any = 0) -> Any:
-    """The lower triangle of a matrix, zeros elsewhere."""
-    return _triangle(m, k, True)
+    """The lower triangle of a matrix, times 0 elsewhere: nan stays nan."""
+    return _times_mask(m, k, lower=True)
 
 
 def triu(m: Any, k: Any = 0) -> Any:
-    """The upper triangle of a matrix, zeros elsewhere."""
-    return _triangle(m, apply_row("subtract", k, 1), False)
+    """The upper triangle of a matrix, times 0 elsewhere: nan stays nan."""
+    return _times_mask(m, apply_row("subtract", k, 1), lower=False)
 
 
-def _triangle(m: Any, k: Any, lower: bool) -> Any:
-    """`m` at and below its `k`-th diagonal, or above it."""
+def _times_mask(m: Any, k: Any, lower: bool) -> Any:
+    m = as_tensor_variable(m)
+    mask = tri(basic.shape_i(m, 0), basic.shape_i(m, 1), k, "bool")
+    if not lower:
+        mask = apply_row("logical_not", mask)
+    return apply_row("multiply", m, cast(mask, m.dtype))
+
+
+def triangle(m: Any, k: Any, lower: bool) -> Any:
+    """`m` at and below its `k`-th diagonal, or above it, whatever is elsewhere."""
     m = as_tensor_variable(m)
     below = tri(basic.shape_i(m, 0), basic.shape_i(m, 1), k, "bool")
     zero = constant(np.zeros((), m.dtype))
@@ -142,7 +150,8 @@ def diag(v: Any, k: int = 0) -> Any:
     v = as_tensor_variable(v)
     if v.ndim not in (1, 2):
         raise ValueError(f"diag() is for vectors and matrices, not arrays of {v.ndim} axes")
-    return numpy_op("diag", (v, k))
+    kind = TensorType(v.dtype, (False,) * (3 - v.ndim))
+    return numpy_op("diag", (v, k), types=[kind])
 
 
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:

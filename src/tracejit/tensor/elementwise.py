@@ -201,7 +201,12 @@ def trunc(x: Any) -> Any:
 
 
 def round(x: Any, mode: str | None = None) -> Any:
-    """Rounded to integers: halves to even (the default), or away from zero."""
+    """Rounded to integers: halves to even (the default), or away from zero.
+
+    TypeError for integers.
+    """
+    if _is_discrete(as_tensor_variable(x)):
+        raise TypeError(f"round() is for floats, not for {as_tensor_variable(x).dtype}")
     if mode in (None, "half_to_even"):
         return _rounded("rint", x)
     if mode != "half_away_from_zero":
@@ -238,7 +243,9 @@ where = switch
 
 
 def smallest(*args: Any) -> Any:
-    """The least of the arguments, elementwise."""
+    """The least of the arguments, elementwise. Of two it is chosen by ``<``: nan is not less."""
+    if len(args) == 2:
+        return switch(lt(*args), *args)
     result = as_tensor_variable(args[0])
     for x in args[1:]:
         result = apply_row("minimum", result, x)
@@ -246,7 +253,9 @@ def smallest(*args: Any) -> Any:
 
 
 def largest(*args: Any) -> Any:
-    """The greatest of the arguments, elementwise."""
+    """The greatest of the arguments, elementwise. Of two it is chosen by ``>``: nan is not more."""
+    if len(args) == 2:
+        return switch(gt(*args), *args)
     result = as_tensor_variable(args[0])
     for x in args[1:]:
         result = apply_row("maximum", result, x)

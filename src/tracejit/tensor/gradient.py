@@ -109,7 +109,7 @@ def _grad(attr: Any, *values: Any) -> Any:
 
 @opcode(
     "rop",
-    types=lambda attr, inputs: [v.type for v in inputs[: attr[0]]],
+    types=lambda attr, inputs: [_type_of(v) for v in inputs[: attr[0]]],
     targets=lambda attr: range(attr[0], sum(attr)),
 )
 def _rop(attr: Any, *values: Any) -> Any:
@@ -118,7 +118,9 @@ def _rop(attr: Any, *values: Any) -> Any:
     nodes = _need_trace(values)
     ys, xs, points = nodes[:outputs], nodes[outputs : outputs + wrt], nodes[outputs + wrt :]
     found = pushed(ys, xs, points, config.stabilise)
-    return tuple(map(value_of, found, ys))
+    # Of what has no derivative, as integers, it is zero in floatX.
+    kinds = [y.dtype if y.dtype.kind in "fc" else np.dtype(config.floatX) for y in ys]
+    return tuple(map(value_of, found, ys, kinds))
 
 
 @opcode(

@@ -9,6 +9,7 @@ import numpy as np
 
 from tracejit.symbolic.convert import as_tensor_variable, constant, join, stack
 from tracejit.symbolic.elementwise import apply_row
+from tracejit.symbolic.type import TensorType
 from tracejit.tensor import basic
 from tracejit.tensor.nparray import numpy_op
 
@@ -77,7 +78,9 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
 
 def roll(x: Any, shift: Any, axis: int | None = None) -> Any:
     """Elements moved by `shift` places along `axis`, those beyond the end to the start."""
-    return numpy_op("roll", (as_tensor_variable(x), as_tensor_variable(shift), axis), lengths=True)
+    x = as_tensor_variable(x)
+    kinds = [TensorType(x.dtype, (False,) * x.ndim)]
+    return numpy_op("roll", (x, as_tensor_variable(shift), axis), lengths=True, types=kinds)
 
 
 __all__ = [

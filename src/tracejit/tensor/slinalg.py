@@ -113,9 +113,9 @@ class Solve:
 
 def _mirrored(a: Any, lower: bool) -> Any:
     """The symmetric matrix of which one half is read."""
-    half = creation.tril if lower else creation.triu
-    other = half(a, -1 if lower else 1)
-    return elementwise.add(half(a), basic.dimshuffle(other, (1, 0)))
+    half = creation.triangle(a, 0 if lower else -1, lower)
+    other = creation.triangle(a, -1 if lower else 0, lower)
+    return elementwise.add(half, basic.dimshuffle(other, (1, 0)))
 
 
 solve = Solve()

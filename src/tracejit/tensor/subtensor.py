@@ -162,12 +162,15 @@ def _pattern(x: Any, spec: tuple[Any, ...], kind: TensorType) -> TensorType:
             axis += x.ndim - used
         else:
             if isinstance(e, slice):
-                pattern.append(x.broadcastable[axis] and e in _WHOLE)
+                pattern.append(x.broadcastable[axis] and _covers_one(e))
             axis += 1
     return TensorType(x.dtype, pattern)
 
 
-_WHOLE = (slice(None), slice(None, None, 1), slice(0, None, None), slice(None, None, -1))
+def _covers_one(e: slice) -> bool:
+    """Whether a slice of constants has the element of an axis of length 1."""
+    known = all(n is None or isinstance(n, (int, np.integer)) for n in (e.start, e.stop, e.step))
+    return known and len(range(1)[e]) == 1
 
 
 def set_subtensor(
@@ -208,7 +211,10 @@ def _changed(x: Any, y: Any, mode: str) -> Any:
     if owner is None or owner.opcode != "subtensor":
         raise TypeError("x must be the result of a subtensor operation", x)
     whole = owner.inputs[0]
-    if np.result_type(np.dtype(whole.dtype), np.dtype(y.dtype)) != np.dtype(whole.dtype):
+    fits = isinstance(y, Constant)  # what is no variable is taken for what it is put into
+    if not fits and np.result_type(np.dtype(whole.dtype), np.dtype(y.dtype)) != np.dtype(
+        whole.dtype
+    ):
         raise TypeError(
             f"Trying to increment a {whole.dtype} subtensor with a value of dtype {y.dtype}: cast "
             "the value."

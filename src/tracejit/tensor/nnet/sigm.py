@@ -36,10 +36,11 @@ def softplus(x: Any) -> Any:
 
 
 def hard_sigmoid(x: Any) -> Any:
-    """``0.2 * x + 0.5`` limited to 0 and 1: `sigmoid` roughly."""
+    """``0.2 * x + 0.5`` limited to 0 and 1: `sigmoid` roughly. Its slope where it is 1 is 0."""
     x = as_float(x)
-    slope, shift = (constant(v, dtype=x.dtype) for v in (0.2, 0.5))
-    return elementwise.clip(elementwise.add(elementwise.mul(x, slope), shift), 0, 1)
+    slope, shift, zero, one = (constant(v, dtype=x.dtype) for v in (0.2, 0.5, 0, 1))
+    line = elementwise.add(elementwise.mul(x, slope), shift)
+    return elementwise.minimum(one, elementwise.maximum(line, zero))
 
 
 def ultra_fast_sigmoid(x: Any) -> Any:
