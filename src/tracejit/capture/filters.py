@@ -18,7 +18,7 @@ from tracejit.arrays.libraries import IN_C
 from tracejit.arrays.ndimage import CONSTANT, REFLECT, WRAP, Edge
 from tracejit.capture.namespace import replacement
 from tracejit.capture.numpys import copy_of
-from tracejit.capture.otherwise import REPLACED, replaces
+from tracejit.capture.otherwise import replaces
 from tracejit.errors import NotTraceable
 from tracejit.ir import build, dims
 from tracejit.ir.node import Node
@@ -173,7 +173,7 @@ IN_C["scipy.signal._sigtools"] = {
 # Helpers of SciPy's that ask for values -----------------------------------------------------------
 
 
-@replaces
+@replaces("scipy.signal")
 def sosfilt(sos: Any, x: Any, axis: Any = -1, zi: Any = None) -> Any:
     """``scipy.signal.sosfilt``, which raises of sections whose fourth numbers are not one."""
     s, v = as_array(sos), as_array(x)
@@ -201,7 +201,7 @@ def sosfilt(sos: Any, x: Any, axis: Any = -1, zi: Any = None) -> Any:
     return out, _np.moveaxis(states, 1, axis + 1)
 
 
-@replaces
+@replaces("scipy.signal")
 def lfiltic(b: Any, a: Any, y: Any, x: Any = None) -> Any:
     """``scipy.signal.lfiltic``: states that give what was given before."""
     given = [as_array(v) for v in (b, a, y, 0 if x is None else x)]
@@ -228,14 +228,14 @@ def lfiltic(b: Any, a: Any, y: Any, x: Any = None) -> Any:
     return _np.stack(states) / a[0] if states else _np.zeros(0, dtype)
 
 
-@replaces
+@replaces("scipy.signal")
 def _centered(arr: Any, newshape: Any) -> Any:
     """The middle of an array."""
     starts = [(n - new) // 2 for n, new in zip(arr.shape, newshape, strict=True)]
     return arr[tuple(slice(k, k + new) for k, new in zip(starts, newshape, strict=True))]
 
 
-@replaces
+@replaces("scipy.signal")
 def choose_conv_method(in1: Any, in2: Any, mode: Any = "full", measure: Any = False) -> Any:
     """The faster way by the formula; of integers the one that is exact."""
     x, y = as_array(in1), as_array(in2)
@@ -250,14 +250,14 @@ def _signal() -> Any:
     return sys.modules["scipy.signal"]
 
 
-@replaces
+@replaces("scipy.signal")
 def savgol_coeffs(*args: Any, **kwargs: Any) -> Any:
     """Coefficients of constants."""
     kwargs = {k: v for k, v in kwargs.items() if k not in ("xp", "device")}
     return applied(_signal().savgol_coeffs, *args, **kwargs)
 
 
-@replaces
+@replaces("scipy.signal")
 def _fit_edge(
     x: Any, window_start: Any, window_stop: Any, interp_start: Any, interp_stop: Any, axis: Any,
     polyorder: Any, deriv: Any, delta: Any, y: Any,
@@ -279,7 +279,7 @@ def _fit_edge(
     return y
 
 
-@replaces
+@replaces("scipy.signal")
 def detrend(
     data: Any, axis: Any = -1, type: Any = "linear", bp: Any = 0, overwrite_data: Any = False
 ) -> Any:
@@ -302,7 +302,7 @@ def detrend(
     return _np.moveaxis(lines - (middle + slope * t), -1, axis)
 
 
-@replaces
+@replaces("scipy.signal")
 def convolve(in1: Any, in2: Any, mode: Any = "full", method: Any = "auto") -> Any:
     """``scipy.signal.convolve``, which warns of what is not finite."""
     signal = _signal()
@@ -320,10 +320,8 @@ def convolve(in1: Any, in2: Any, mode: Any = "full", method: Any = "auto") -> An
     return out.astype(dtype)
 
 
+@replaces("scipy.fft", "next_fast_len")
 def _next_fast_len(target: Any, real: Any = False) -> int:
     """A length that transforms take less time for, of which there is a program each."""
     length = int(target.concrete() if isinstance(target, Tracer) else target)
     return int(sys.modules["scipy.fft"].next_fast_len(length, bool(real)))
-
-
-REPLACED["next_fast_len"] = _next_fast_len

@@ -15,26 +15,33 @@ import numpy as np
 from tracejit.arrays.common import broadcast, select
 from tracejit.capture.namespace import replacement
 from tracejit.ir import build
+from tracejit.trace.tables import F
 from tracejit.trace.tracer import Tracer, as_array, is_number, wrap
 
-#: Functions of SciPy's own, by name, wherever they are imported from.
-REPLACED: dict[str, Callable[..., Any]] = {}
+#: Functions of SciPy's own, by name, with the packages that they are of.
+REPLACED: dict[str, tuple[str, Callable[..., Any]]] = {}
 
 
-def replaces(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Declare what copies see in place of SciPy's function of this name."""
-    REPLACED[function.__name__] = function
-    return function
+def replaces(package: str, name: str = "") -> Callable[[F], F]:
+    """Declare what copies see in place of a package's function of this name."""
+
+    def declare(function: F) -> F:
+        REPLACED[name or function.__name__] = package, function
+        return function
+
+    return declare
 
 
 def replaced(function: Any) -> Callable[..., Any] | None:
     """What copies see in place of a function; None where that is its copy."""
-    if not str(getattr(function, "__module__", None)).startswith("scipy."):
+    found = REPLACED.get(getattr(function, "__name__", ""))
+    if found is None:
         return None
-    return REPLACED.get(getattr(function, "__name__", ""))
+    package, other = found
+    return other if str(function.__module__).startswith(package + ".") else None
 
 
-@replaces
+@replaces("scipy._lib")
 def apply_where(
     cond: Any, args: Any, f1: Any, f2: Any = None, /, *, fill_value: Any = None, xp: Any = None
 ) -> Any:
@@ -44,7 +51,7 @@ def apply_where(
     return np.where(as_array(cond), f1(*given), other)
 
 
-@replaces
+@replaces("scipy.stats")
 def argsreduce(cond: Any, *args: Any) -> list[Any]:
     """Arguments of a formula that counts where `cond` holds."""
     return [_harmless(as_array(cond), as_array(a)) for a in args]
@@ -59,38 +66,38 @@ def _harmless(cond: Tracer, x: Tracer) -> Tracer:
     return Tracer(select(*broadcast(cond.node, node, one)), x.kind)
 
 
-@replaces
+@replaces("scipy._lib")
 def array_namespace(*arrays: Any) -> Any:
     """NumPy: arrays are its own."""
     return replacement(np)
 
 
-@replaces
+@replaces("scipy._lib")
 def is_numpy(xp: Any) -> bool:
     """They are."""
     return True
 
 
-@replaces
+@replaces("scipy._lib")
 def is_torch(xp: Any) -> bool:
     """They are not."""
     return False
 
 
-@replaces
+@replaces("scipy._lib")
 def xp_copy(x: Any, *, xp: Any = None) -> Any:
     """A copy."""
     return as_array(x).copy()
 
 
-@replaces
+@replaces("scipy._lib")
 def _asarray(array: Any, dtype: Any = None, order: Any = None, copy: Any = None, **_: Any) -> Any:
     """An array."""
     found = as_array(array)
     return found if dtype is None else found.astype(dtype)
 
 
-@replaces
+@replaces("scipy._lib")
 def xp_result_type(*args: Any, force_floating: bool = False, xp: Any = None) -> np.dtype[Any]:
     """The common dtype, of floats where that is asked for."""
     dtypes = [wrap(a).node.dtype if is_number(a) else as_array(a).node.dtype for a in args]
@@ -98,7 +105,7 @@ def xp_result_type(*args: Any, force_floating: bool = False, xp: Any = None) -> 
     return np.dtype(float) if force_floating and found.kind in "biu" else found
 
 
-@replaces
+@replaces("scipy._lib")
 def xp_promote(*args: Any, force_floating: bool = False, xp: Any = None, **_: Any) -> Any:
     """Arrays of the common dtype."""
     dtype = xp_result_type(*args, force_floating=force_floating)
