@@ -191,6 +191,12 @@ def test_numbers_of_steps(steps):
     assert value(found).tolist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize("steps", [None, np.inf, float("nan")])
+def test_as_many_steps_as_elements(steps):
+    found, _ = tracejit.scan(lambda x: x + 1, T.constant(X), n_steps=steps)
+    assert value(found).tolist() == (X + 1).tolist()
+
+
 def test_below_zero_is_backwards():
     found, _ = tracejit.scan(lambda x: x, T.constant(X), n_steps=-3)
     assert value(found).tolist() == [5.0, 4.0, 3.0]

@@ -162,6 +162,17 @@ def test_until():
     np.testing.assert_allclose(f(7.0), [49.0, 14.0, 15.0])
 
 
+@pytest.mark.parametrize("last", [1, 3, 10])
+def test_truncated_until(last):
+    x, h = T.dscalar("x"), T.dscalar("h")
+    found = outputs(
+        lambda h, x: (h * x, until(h * x > 30)), None, h, x, n_steps=100, truncate_gradient=last
+    )
+    f = tracejit.function([x, h], [found[-1], *T.grad(found[-1], [x, h])])
+    steps = min(last, 5)
+    np.testing.assert_allclose(f(2.0, 1.0), [32.0, steps * 16.0, 32.0 * (steps == 5)])
+
+
 def test_integers_beside():
     """Counters and places have no gradient, and stop none."""
     x = T.dvector("x")

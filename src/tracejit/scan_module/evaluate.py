@@ -133,6 +133,10 @@ def _in_trace(step: Step, operands: Sequence[Any], trace: Trace) -> list[Any]:
     else:
         stopped = loop.run(first, [_part(s, 0, first) for s in rows], carried, place)
         done, between = ([marked(n, "stop_gradient", None) for n in group] for group in stopped)
+        if isinstance(first, Node) and trace.value(first) is None:  # there may be none before
+            some = condition("greater", first, 0)
+            pairs = zip(between, carried, strict=True)
+            between = [build.where(some, stop, start) for stop, start in pairs]
         rest = dims.sub(count, first)
         stacks, last = loop.run(rest, [_part(s, first, rest) for s in rows], between, place)
         results = [build.concatenate(p, 0) for p in zip(done, stacks, strict=True)], last
@@ -181,9 +185,9 @@ def _holds(name: str, a: Dim, b: Dim, trace: Trace) -> bool:
 
 def _before_last(count: Dim, last: int, trace: Trace) -> Dim:
     """How many steps there are before those of which a gradient is taken."""
-    if not last or not trace.compared("greater", dims.sub(count, last)):
-        return 0
-    return dims.sub(count, last)
+    before = dims.sub(count, last) if last else 0
+    some = trace.answer(condition("greater", before, 0))
+    return dims.maximum(before, 0) if some is None else before if some else 0
 
 
 def _part(s: Node, first: Dim, count: Dim) -> Node:

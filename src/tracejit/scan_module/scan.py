@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -75,8 +76,9 @@ def scan(
     `outputs_info`  for each output where it starts; ``dict(initial=x, taps=[-2, -1])`` gives a step
                     what it was at these distances, of rows of `x` at first; None for one that no
                     step is given
-    `n_steps`       an int or a symbolic one; without it, as many as the shortest sequence has
-                    elements. Below 0 the loop goes backwards, if it is no symbolic number
+    `n_steps`       an int or a symbolic one; without it (or where it is inf or nan) as many as the
+                    shortest sequence has elements. Below 0 the loop goes backwards, if it is no
+                    symbolic number
     `truncate_gradient`  of how many steps at the end gradients are taken; -1 of all
     `go_backwards`  begin with the last elements
     `strict`        raise MissingInputError for variables that are not passed
@@ -97,6 +99,8 @@ def scan(
     >>> tracejit.function([a, k], powers[-1], updates=updates)([1, 2, 3], 3)
     array([ 1.,  8., 27.])
     """
+    if isinstance(n_steps, float) and not math.isfinite(n_steps):
+        n_steps = None
     fixed = _fixed(n_steps)
     if fixed is not None and fixed < 0:
         go_backwards, n_steps, fixed = not go_backwards, -fixed, -fixed
