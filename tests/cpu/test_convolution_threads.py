@@ -44,6 +44,8 @@ def test_bits(monkeypatch: pytest.MonkeyPatch, inside: bool) -> None:
     [path] = f.program.paths
     shared = path.executable.launch
     assert isinstance(shared, launch.Inside if inside else launch.Launch)
+    later = shared.inside.shared if inside else shared.shared.plain  # type: ignore[union-attr]
+    assert later.spread is not None
     for other in found[1:]:
         for one, same in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(one, same)
