@@ -128,6 +128,11 @@ AROUND = {
         if x[k % 3] > count:
             total = total + {draw}.sum() * k
             count += 1""",
+    "what follows a loop that returns": """
+    for k in range(len(x)):
+        if x[k] > -9:
+            return x[k]
+    total = total + {draw}.sum()""",
     "a generator that is made": """
     if x[0] > 0:
         s = np.random.default_rng(3)

@@ -54,6 +54,9 @@ class State:
 
     def undraw(self) -> None:
         """Forget what has been drawn since, by generators that there were, and by others."""
+        gone = {draw.result for draw in self.trace.draws[self.drawn :]}
+        if gone:
+            self.trace.inputs[:] = [n for n in self.trace.inputs if n.attr[0] not in gone]
         del self.trace.draws[self.drawn :]
         if self.trace.capture:
             del self.trace.capture.generators[len(self.generators) :]
