@@ -15,6 +15,7 @@ from typing import Any
 from tracejit.config import config
 from tracejit.symbolic import debugmode  # noqa: F401 — which adds the modes that watch
 from tracejit.symbolic.call import run
+from tracejit.symbolic.composite import composite_function, has_parts
 from tracejit.symbolic.convert import as_tensor_variable
 from tracejit.symbolic.copies import copied, duplicate
 from tracejit.symbolic.fgraph import FunctionGraph, copy_nodes
@@ -227,12 +228,19 @@ def symbolic_function(
     allow_input_downcast: bool | None = None,
     profile: Any = None,
     on_unused_input: str | None = None,
-) -> SymbolicFunction:
+) -> Any:
     """A callable that computes `outputs` from values of `inputs`; see ``tracejit.function``."""
-    structure, items = _structure(outputs)
     if name is None:
         place = user_origin()
         name = f"{place.file}:{place.line}" if place else None
+    if has_parts(inputs, outputs, updates, givens):
+        return composite_function(
+            symbolic_function, inputs, outputs, updates, givens, mode=mode, name=name,
+            no_default_updates=no_default_updates, rebuild_strict=rebuild_strict,
+            allow_input_downcast=allow_input_downcast, profile=profile,
+            on_unused_input=on_unused_input or "ignore",
+        )  # fmt: skip
+    structure, items = _structure(outputs)
     if not isinstance(inputs, (list, tuple)):
         raise Exception(
             "Input variables of a function should be contained in a list, even when there is a "

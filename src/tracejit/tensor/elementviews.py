@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tracejit.symbolic.convert import cast
+from tracejit.symbolic.elementwise import apply_row
 from tracejit.symbolic.graph import Apply
-from tracejit.tensor.opview import OpView
+from tracejit.tensor.opview import OpView, as_variable
 from tracejit.tensor.scalarops import NAMES, Cast, Composite, Known, ScalarOp, function_named, known
 from tracejit.tensor.userscalars import ElementwiseOp, ReductionOp
 
@@ -41,6 +43,17 @@ class Elemwise(OpView):
         if isinstance(self.scalar_op, (Known, Composite)):
             return self.scalar_op(*inputs)
         return ElementwiseOp(self.scalar_op, self.nfunc_spec)(*inputs)
+
+    def make_node(self, *inputs: Any) -> Apply:
+        """An application to other inputs, of whatever types: it broadcasts anew."""
+        if not self.opcode:
+            return super().make_node(*inputs)
+        row, dtype = self.attr[:2]
+        made = [as_variable(v) for v in inputs]
+        found = cast(made[0], dtype) if row == "cast" else apply_row(row, *made)
+        node = found.owner
+        assert isinstance(node, Apply)
+        return node
 
     @property
     def name(self) -> str:

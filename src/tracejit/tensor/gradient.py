@@ -13,6 +13,7 @@ from tracejit.config import config
 from tracejit.errors import NotTraceable
 from tracejit.ir import derivatives
 from tracejit.ir.node import Node
+from tracejit.symbolic.composite import by_elements
 from tracejit.symbolic.convert import as_tensor_variable, constant
 from tracejit.symbolic.graph import Apply, Constant, Variable, toposort
 from tracejit.symbolic.infer import apply
@@ -284,6 +285,11 @@ def grad(
     for v in variables:
         if not isinstance(v, Variable):
             raise TypeError(f"Expected Variable, got {v} of type {type(v)}")
+    if any(hasattr(v, "with_data") for v in variables):
+        return by_elements(
+            grad, cost, wrt, consider_constant, disconnected_inputs, add_names, known_grads,
+            return_disconnected, null_gradients,
+        )  # fmt: skip
     if cost is not None and any(isinstance(v, Constant) for v in variables):
         return _of_constants(
             cost, wrt, variables, consider_constant, disconnected_inputs, add_names, known_grads,
@@ -316,7 +322,7 @@ def grad(
         tuple(_type_of(v).dtype for v in variables), len(known),
     )  # fmt: skip
     operands = [*variables, *constants, *outputs, *map(as_tensor_variable, seeds)]
-    found: list[Any] = apply("grad", operands, attr) if not null else _defined(operands, attr, null)
+    found = apply("grad", operands, attr) if not null else _defined(operands, attr, null)
     for k, v in enumerate(variables):
         if add_names and cost is not None and cost.name and v.name:
             found[k].name = f"(d{cost.name}/d{v.name})"

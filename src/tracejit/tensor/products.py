@@ -22,6 +22,10 @@ def _same_float(*xs: Any) -> list[Any]:
 
 def dot(a: Any, b: Any) -> Any:
     """The product of vectors and matrices; of a scalar elementwise; else NumPy's ``dot``."""
+    if hasattr(type(a), "__dot__"):
+        return a.__dot__(b)
+    if hasattr(type(b), "__rdot__"):
+        return b.__rdot__(a)
     a, b = _same_float(a, b)
     if not (a.ndim and b.ndim):
         return apply_row("multiply", a, b)

@@ -51,7 +51,7 @@ class Constants:
     def _is_other(self, node: Node) -> bool:
         if node.op is ops.INPUT:
             return node.attr[0] not in self._arrays
-        if node.op in (ops.DIM, ops.MARKS["mark"]) or not _is_small(node):
+        if node.op in (ops.DIM, ops.HOST, ops.HOSTED, ops.MARKS["mark"]) or not _is_small(node):
             return True
         return bool(node.op.regions)
 
