@@ -11,7 +11,7 @@ import numpy as np
 from tracejit.symbolic.convert import as_tensor_variable
 from tracejit.symbolic.graph import Apply
 from tracejit.symbolic.op import Op
-from tracejit.tensor.gradient import DisconnectedType
+from tracejit.tensor.gradient_kinds import DisconnectedType
 
 
 def _print_value(op: Print, value: Any) -> None:

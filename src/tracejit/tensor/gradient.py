@@ -22,6 +22,14 @@ from tracejit.symbolic.performing import Template, connection, terms
 from tracejit.symbolic.rebuild import clone
 from tracejit.symbolic.type import TensorType
 from tracejit.tensor import creation
+from tracejit.tensor.gradient_kinds import (
+    DisconnectedInputError,
+    DisconnectedType,
+    NullType,
+    NullTypeGradError,
+    grad_not_implemented,
+    grad_undefined,
+)
 from tracejit.tensor.gradient_marks import (
     PARAMETER,
     consider_constant,
@@ -33,50 +41,6 @@ from tracejit.tensor.gradient_marks import (
 )
 from tracejit.trace.tracer import Tracer
 from tracejit.transform.walk import pulled, pushed, rows, value_of
-
-
-class DisconnectedInputError(ValueError):
-    """A gradient is asked for with respect to a variable that the cost does not depend on."""
-
-
-class NullTypeGradError(TypeError):
-    """A gradient that is not defined."""
-
-
-class DisconnectedType:
-    """What ``return_disconnected="Disconnected"`` gives for a variable that has no gradient."""
-
-    @property
-    def type(self) -> DisconnectedType:
-        """Itself, as the type of a variable would be."""
-        return self
-
-    def __call__(self) -> DisconnectedType:
-        """Itself, as a variable of the type would be."""
-        return self
-
-    def __repr__(self) -> str:
-        return "<DisconnectedType>"
-
-
-class NullType:
-    """What ``null_gradients="return"`` gives for a gradient that is not defined; `why_null`."""
-
-    def __init__(self, why_null: str = "(no explanation given)") -> None:
-        self.why_null = why_null
-
-    def __call__(self) -> NullType:
-        """Itself, as a variable of the type would be."""
-        return self
-
-    @property
-    def type(self) -> NullType:
-        """Itself, as the type of a variable would be."""
-        return self
-
-    def __repr__(self) -> str:
-        return f"<NullType: {self.why_null}>"
-
 
 # Evaluation ------------------------------------------------------------------------------------
 
@@ -224,21 +188,6 @@ def _undefined(node: Apply, operand: int) -> str:
 
 def _place(made: Any) -> str:
     return f', in "{made.origin.file}", line {made.origin.line}' if made.origin else ""
-
-
-def grad_undefined(op: Any, x_pos: int, x: Any, comment: str = "") -> NullType:
-    """What an op's `grad` gives for an input whose gradient mathematics does not define."""
-    return _null("undefined", op, x_pos, comment)
-
-
-def grad_not_implemented(op: Any, x_pos: int, x: Any, comment: str = "") -> NullType:
-    """What an op's `grad` gives for an input whose gradient nobody has written."""
-    return _null("not implemented", op, x_pos, comment)
-
-
-def _null(what: str, op: Any, x_pos: int, comment: str) -> NullType:
-    more = f": {comment}" if comment else ""
-    return NullType(f"the gradient of {op} with respect to its input {x_pos} is {what}{more}")
 
 
 # Interface -------------------------------------------------------------------------------------
