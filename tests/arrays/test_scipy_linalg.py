@@ -94,7 +94,7 @@ def test_compiled(expression):
 
 @pytest.mark.parametrize("expression", listed(SINGLE))
 def test_single_precision(expression):
-    f = function(expression)
+    f = function(expression, "a, z, t, b", sl=sl, sf=sf)
     args = [x.astype("F" if x.dtype.kind == "c" else "f") for x in (A, Z, T, B)]
     with tracejit.config(compile=False):
         got, want = tracejit.function(f, on_unsupported="error")(*args), f(*args)
@@ -109,7 +109,8 @@ def test_cosines_and_sines(name, kind):
     for norm in (None, "ortho", "forward", "backward"):
         for more in ("", "axis=0", "n=4", "n=9", "orthogonalize=False", "orthogonalize=True"):
             if not (name[-1] == "n" and more[:1] in ("a", "n")):
-                call = function(f"sf.{name}(t, {kind}, norm={norm!r}, {more})")
+                text = f"sf.{name}(t, {kind}, norm={norm!r}, {more})"
+                call = function(text, "a, z, t, b", sf=sf)
                 check(call, A, Z, T, B)
                 check(call, A, Z, (9 * T).astype(int), B)
 
