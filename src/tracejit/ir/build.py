@@ -18,6 +18,7 @@ from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, Origin, make
+from tracejit.ir.squeezed import is_same
 from tracejit.ir.types import BOOL, INT64
 from tracejit.ir.watcher import Watcher
 
@@ -427,17 +428,6 @@ def reshape(x: Node, shape: tuple[Dim, ...]) -> Node:
     if x.op is ops.VIEW and not x.args[0].ndim:
         return full(shape, x.args[0])
     return _make(ops.RESHAPE, (x,), shape, ArrayType(x.dtype, shape))
-
-
-def is_same(x: Node) -> bool:
-    """Whether a view is all of an array in its order, where axes of length 1 come or go."""
-    if x.op is not ops.VIEW or not x.args[0].ndim:
-        return False
-    base = x.args[0].shape
-    of, kept = ([k for k, d in enumerate(s) if d != 1] for s in (base, x.shape))
-    return [base[k] for k in of] == [x.shape[k] for k in kept] and all(
-        x.attr[1][k] == (0, 1, axis) for k, axis in zip(of, kept, strict=True)
-    )
 
 
 def concatenate(parts: Sequence[Node], axis: int) -> Node:

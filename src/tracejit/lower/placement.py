@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from tracejit.ir import build, ops
 from tracejit.ir.node import Node, make
+from tracejit.ir.squeezed import is_same
 from tracejit.lower import computations, control, results
 from tracejit.lower.computations import Maker
 
@@ -184,7 +185,7 @@ def is_part(node: Node, x: Node) -> bool:
 
 def in_memory(node: Node) -> Node:
     """What a call reads for an operand: for a reshape what it is made of, as nothing moves."""
-    while (node.op is ops.RESHAPE or build.is_same(node)) and node.args[0].ndim:
+    while (node.op is ops.RESHAPE or is_same(node)) and node.args[0].ndim:
         node = node.args[0]
     return node
 
@@ -196,7 +197,7 @@ def images(node: Node) -> tuple[Node, bool]:
     """
     if node.op is ops.VIEW and node.args[0].ndim:
         turned = build.transpose(node, (0, 2, 1, 3, 4, 5))
-        if build.is_same(turned) or turned.op is not ops.VIEW:
+        if is_same(turned) or turned.op is not ops.VIEW:
             source = turned.args[0] if turned.op is ops.VIEW else turned
             return in_memory(source), True
     return in_memory(node), False
