@@ -75,7 +75,7 @@ def test_types_of_parts() -> None:
     x, row = T.matrix(), T.row()
     assert x[:, None].broadcastable == (False, True, False)
     assert row[:, 0].broadcastable == (True,) and row[0].broadcastable == (False,)
-    assert row[0:1].broadcastable == (False, False)
+    assert row[0:1].broadcastable == (True, False)
     assert x[0].dtype == x.dtype and x[T.imatrix()].ndim == 3
     assert T.fvector()[T.lscalar()].dtype == "float32"
 

@@ -396,17 +396,19 @@ def test_constants_take_the_dtype_of_what_they_are_put_into():
     x, i = T.fvector(), T.ivector()
     for v, a, values in (
         (x, np.zeros(4, "f"), ([1.0, 2.0, 0.1], 0.1, np.float64(0.1), T.constant(0.1))),
-        (i, np.zeros(4, "i"), ([1, 2, 3], 2.5, np.int64(1 << 20), [1.5, 2.5, 3.5])),
+        (i, np.zeros(4, "i"), ([1, 2, 3], 1 << 20, np.int64(1 << 20), [1 << 40, 2, 3])),
     ):
         for value, change in itertools.product(values, (T.set_subtensor, T.inc_subtensor)):
             y = change(v[:3], value)
             want = a.copy()
-            want[:3] = getattr(value, "data", value)
+            want[:3] = np.asarray(getattr(value, "data", value)).astype(a.dtype)
             found = tracejit.function([v], y, mode="FAST_COMPILE")(a)
             assert found.dtype == y.dtype == a.dtype
             np.testing.assert_array_equal(found, want)
     with pytest.raises(TypeError, match="cast"):
         T.set_subtensor(x[:3], T.dvector())
+    with pytest.raises(TypeError, match="cast"):
+        T.set_subtensor(i[:3], 0.5)
 
 
 def test_what_is_no_number_in_masks_and_comparisons():

@@ -18,9 +18,9 @@ from tracejit.errors import NotTraceable, ShapeError
 from tracejit.ir import dims, ops
 from tracejit.ir.dims import Dim
 from tracejit.ir.node import ArrayType, Node, Origin, make
+from tracejit.ir.squeezed import is_same
 from tracejit.ir.types import BOOL, INT64
 from tracejit.ir.watcher import Watcher
-from tracejit.ir.whole import is_same
 
 #: One entry of a view's index map: operand index = start + step * output index of `axis`.
 Index = tuple[Dim, int, int | None]

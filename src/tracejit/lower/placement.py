@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from tracejit.ir import build, ops
 from tracejit.ir.node import Node, make
-from tracejit.ir.whole import is_same
+from tracejit.ir.squeezed import is_same
 from tracejit.lower import computations, control, results
 from tracejit.lower.computations import Maker
 

@@ -211,10 +211,10 @@ def _changed(x: Any, y: Any, mode: str) -> Any:
     if owner is None or owner.opcode != "subtensor":
         raise TypeError("x must be the result of a subtensor operation", x)
     whole = owner.inputs[0]
-    fits = isinstance(y, Constant)  # what is no variable is taken for what it is put into
-    if not fits and np.result_type(np.dtype(whole.dtype), np.dtype(y.dtype)) != np.dtype(
-        whole.dtype
-    ):
+    kinds = np.dtype(y.dtype), np.dtype(whole.dtype)
+    # What is no variable is taken for what it is put into.
+    constant = isinstance(y, Constant) and np.can_cast(*kinds, "same_kind")
+    if not constant and np.result_type(*kinds) != kinds[1]:
         raise TypeError(
             f"Trying to increment a {whole.dtype} subtensor with a value of dtype {y.dtype}: cast "
             "the value."

@@ -1,4 +1,4 @@
-"""Views that see all of an array."""
+"""Views that have all elements of an array in their order."""
 
 from __future__ import annotations
 
