@@ -75,7 +75,7 @@ def guard(
         what = (
             "nan" if nan and np.isnan(array).any()
             else "infinity" if inf and np.isinf(array).any()
-            else f"a value beyond {BIG:g}" if big and (np.abs(array) > BIG).any()
+            else f"a value beyond {BIG:g}" if big and (np.abs(array[np.isfinite(array)]) > BIG).any()
             else ""
         )  # fmt: skip
         if not what:
