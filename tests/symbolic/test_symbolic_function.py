@@ -427,7 +427,7 @@ def test_attributes_that_programs_use():
     graph = f.maker.fgraph
     assert graph.inputs == [x, s] and len(graph.outputs) == 2
     assert [node.opcode for node in graph.toposort()] == ["elemwise"] * len(graph.toposort())
-    assert f.input_storage == [None, s.container]
+    assert f.input_storage[0].data is None and f.input_storage[1] is s.container
     f(1)
     f.free()
     assert s.container.spare is None and f(1) == 2
@@ -652,15 +652,15 @@ def test_nan_guard_mode():
     f = function([x], y.sum(), updates=[(s, s + 1)], mode="NanGuardMode")
     assert f([1.0, 1.0]) == 0 and s.get_value() == 1
     for bad in ([-1.0, 1.0], [0.0, 1.0]):
-        with pytest.raises(AssertionError, match=r"log.*holds nan or infinity[\s\S]*# the line"):
+        with pytest.raises(AssertionError, match=r"log.*holds (nan|infinity)[\s\S]*# the line"):
             f(bad)
-    with pytest.raises(AssertionError, match="x holds nan or infinity"):
+    with pytest.raises(AssertionError, match="x holds nan"):
         f([np.nan, 1.0])
     assert s.get_value() == 1
     # A state that would become infinite.
     big = shared(1e308)
     g = function([], None, updates=[(big, big * 10)], mode="NanGuardMode")
-    with pytest.raises(AssertionError, match="holds nan or infinity"):
+    with pytest.raises(AssertionError, match="holds a value beyond 1e"):
         g()
     assert big.get_value() == 1e308
 

@@ -117,9 +117,10 @@ def _other(format: str, indices: Any, indptr: Any, shape: Any) -> Vectors:
     return major[order], np.searchsorted(indices[order], np.arange(minor + 1)), order
 
 
-def _numbered(format: str, indices: Any, indptr: Any, shape: Any, start: int = 0) -> Any:
+def _numbered(format: str, vectors: Vectors, start: int = 0) -> Any:
     """A matrix whose elements are their own numbers, from `start` + 1 on."""
     make = getattr(scipy_sparse(), f"{format}_matrix")
+    indices, indptr, shape = vectors
     keys = _keys(indices, indptr, max(1, _lengths(format, shape)[1]))
     if len(np.unique(keys)) != len(keys):
         raise ValueError("a sparse matrix has two elements at one place: sum_duplicates joins them")
@@ -137,7 +138,7 @@ def _part(format: str, key: Any, *vectors: Any) -> Vectors:
     count = sum(k is ARRAY for k in key)
     arrays = iter(vectors[:count])
     index = tuple(next(arrays) if k is ARRAY else slice(*k) if type(k) is tuple else k for k in key)
-    return _read(_numbered(format, *vectors[count:])[index], format)
+    return _read(_numbered(format, vectors[count:])[index], format)
 
 
 #: Stands for an array in an index.
@@ -149,7 +150,7 @@ def _stacked(how: str, format: str, formats: Sequence[str], *vectors: Any) -> Ve
     start, blocks = 0, []
     for k, own in enumerate(formats):
         parts = vectors[3 * k : 3 * k + 3]
-        blocks.append(_numbered(own, *parts, start))
+        blocks.append(_numbered(own, parts, start))
         start += len(parts[0])
     return _read(getattr(scipy_sparse(), how)(blocks), format)
 

@@ -122,12 +122,12 @@ def composite_function(
             continue
         if spec.update is not None:
             raise TypeError(f"{spec.variable} cannot have an update: make it a shared variable")
-        flat += map(In, spec.variable.parts)
+        flat += map(In, parts_of(spec.variable))
     if isinstance(outputs, Mapping):
-        ends = [outputs[key] for key in sorted(outputs)]
+        ends: list[Any] = [outputs[key] for key in sorted(outputs)]
     else:
-        ends = outputs if isinstance(outputs, (list, tuple)) else [outputs]
-    wanted = [] if outputs is None else [p for x in ends for p in parts_of(x)]
+        ends = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+    wanted: list[Any] = [] if outputs is None else [p for x in ends for p in parts_of(x)]
     spread: list[list[tuple[Any, Any]]] = []
     for given in (updates, givens):
         found: list[tuple[Any, Any]] = []

@@ -75,7 +75,7 @@ def guard(
         what = (
             "nan" if nan and np.isnan(array).any()
             else "infinity" if inf and np.isinf(array).any()
-            else f"a value beyond {BIG:g}" if big and (np.abs(array) > BIG).any()
+            else f"a value beyond {BIG:g}" if big and _beyond(array)
             else ""
         )  # fmt: skip
         if not what:
@@ -90,6 +90,10 @@ def guard(
 
 #: Values beyond it are taken for the beginning of infinity.
 BIG = 1e10
+
+
+def _beyond(array: np.ndarray) -> bool:
+    return bool((np.abs(array[np.isfinite(array)]) > BIG).any())
 
 
 class Step:

@@ -167,9 +167,9 @@ class Thunk:
     def storage_map(self) -> dict[Any, Any]:
         """Where inputs, states and outputs are kept, by variable."""
         f = self._f
-        found = dict(zip((s.variable for s in f.slots), f.cells(), strict=True))
-        found |= dict(zip(f.shared_variables, f.containers, strict=True))
-        return found | dict(zip(f.outputs, f.output_storage, strict=True))
+        found = dict(zip(f.outputs, f.output_storage, strict=True))
+        found |= dict(zip((s.variable for s in f.slots), f.cells(), strict=True))
+        return found | dict(zip(f.shared_variables, f.containers, strict=True))
 
 
 __all__ = ["Cell", "Maker", "Thunk"]

@@ -234,16 +234,12 @@ def grad(
     for v in variables:
         if not isinstance(v, Variable):
             raise TypeError(f"Expected Variable, got {v} of type {type(v)}")
+    options = (consider_constant, disconnected_inputs, add_names, known_grads,
+               return_disconnected, null_gradients)  # fmt: skip
     if any(hasattr(v, "with_data") for v in variables):
-        return by_elements(
-            grad, cost, wrt, consider_constant, disconnected_inputs, add_names, known_grads,
-            return_disconnected, null_gradients,
-        )  # fmt: skip
+        return by_elements(grad, cost, wrt, *options)
     if cost is not None and any(isinstance(v, Constant) for v in variables):
-        return _of_constants(
-            cost, wrt, variables, consider_constant, disconnected_inputs, add_names, known_grads,
-            return_disconnected, null_gradients,
-        )  # fmt: skip
+        return _of_constants(cost, wrt, variables, *options)
     for value, allowed in (
         (disconnected_inputs, ("raise", "warn", "ignore")),
         (return_disconnected, ("zero", "None", "Disconnected")),
