@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracejit.errors import InvalidGraphError
-from tracejit.ir import build, control, dims, gufuncs, node, ops, sequences
+from tracejit.ir import build, control, convolutions, dims, gufuncs, host, node, ops, sequences
 from tracejit.ir.closing import Body
 from tracejit.ir.graph import Check, Graph, substitute
 from tracejit.ir.interpret import evaluate
@@ -25,6 +25,7 @@ from tracejit.ir.printer import to_text
 from tracejit.ir.simplify import simplify
 from tracejit.ir.types import BOOL, FLOAT32, FLOAT64, INT64
 from tracejit.ir.verify import verify
+from tracejit.native.hostcalls import Callee
 from tracejit.rng.words import to_words
 
 N, M = dims.dim("x", 0), dims.dim("x", 1)
@@ -455,6 +456,7 @@ def test_dimensions_are_simplified_with_their_checks():
 
 A = np.arange(12.0).reshape(3, 4) - 5
 PICKS = np.array([2, 0, 2, 1])
+TRANSPOSED = Callee("transposed", lambda x: [x.T], [(FLOAT64, 2)], [(FLOAT64, 2)])
 x34, i4, m34 = array(shape=(3, 4)), array("i", INT64, (4,)), array("m", bool, (3, 4))
 MOVED = np.random.RandomState(3)
 MOVED.normal(1.0, 2.0, (2, 3))
@@ -474,6 +476,7 @@ SUMMED, _ = control.scan(
     3, [build.full((4,), c(0.0, np.float64))], [x34],
     lambda k, carried, rows: Body((E("add", carried[0], rows[0]), build.cast(k, INT64))),
 )  # fmt: skip
+HOSTED = host.call(TRANSPOSED, [x34])[0]
 STRUCTURAL: dict[str, tuple[Node, Any]] = {
     "input": (x34, A),
     "const": (build.constant(np.float32(2.5)), np.float32(2.5)),
@@ -533,6 +536,17 @@ STRUCTURAL: dict[str, tuple[Node, Any]] = {
         gufuncs.call(gufuncs.GUFUNCS["svd"], "d->d", [x34], p=3)[0][0],
         np.linalg.svdvals(A),
     ),
+    "convolution": (
+        convolutions.convolve(
+            build.reshape(x34, (1, 1, 1, 1, 3, 4)),
+            build.view(x34, (1, 1, 1, 1, 2, 2), ((0, 1, 4), (0, 1, 5))),
+            (1, 2, 2), (1, 1, 2), (1, 1, 1),
+        ),
+        (A[0, 0] * A[:2, ::2] + A[0, 1] * A[:2, 1::2] + A[1, 0] * A[1:, ::2]
+         + A[1, 1] * A[1:, 1::2])[None, None, None, None],
+    ),
+    "host": (HOSTED.args[0], np.array([0, 4, 3])),
+    "hosted": (HOSTED, A.T),
     "matmul": (build.matmul(x34, build.transpose(x34, (1, 0))), A @ A.T),
     "tuple": (PAIR, (A, 3)),
     "item": (make(ops.ITEM, (PAIR,), 1, N.type), 3),

@@ -19,7 +19,7 @@ import numpy as np
 
 from tracejit.native import llvm
 
-__all__ = ["Callee", "frame", "framed", "host_call", "keep", "kept"]
+__all__ = ["Callee", "frame", "framed", "host_call", "keep_next", "kept"]
 
 #: The type of an operand or a result: its dtype, and how many axes it has.
 Form = tuple[np.dtype[Any], int]
@@ -124,9 +124,12 @@ def framed(entry: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def keep(place: int, results: list[np.ndarray]) -> None:
-    """Keep what the call at a place has given, in place of what it gave before."""
-    _frames.open[-1][place] = results
+def keep_next(results: list[np.ndarray]) -> int:
+    """Keep what a call has given, and return the place: the number of calls before it."""
+    held = _frames.open[-1]
+    place = len(held)
+    held[place] = results
+    return place
 
 
 def kept(place: int, which: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -22,9 +21,6 @@ from tracejit.ir.rules.record import (
 )
 from tracejit.native import hostcalls
 
-#: The places of calls, in the interpreter.
-_places = itertools.count()
-
 
 def _call(node: Node, args: list[Any], values: Values, env: Env) -> Any:
     callee = node.attr
@@ -32,8 +28,7 @@ def _call(node: Node, args: list[Any], values: Values, env: Env) -> Any:
     results = callee.run(operands)
     if results is None:
         return np.full(node.shape, -1, np.int64)
-    place = next(_places)
-    hostcalls.keep(place, results)
+    place = hostcalls.keep_next(results)
     return np.array([place, *(n for r in results for n in r.shape)], np.int64)
 
 
