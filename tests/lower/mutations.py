@@ -281,6 +281,15 @@ PASSES = {
             ("no NaN where there is no number", "(some, extreme, nan)", "(some, extreme, extreme)"),
         ),
     ),
+    "convolutions": Pass(
+        "cpu/passes/convolutions.py",
+        "tests/cpu/passes/test_other_convolutions.py",
+        (
+            ("floats of one size too", 'not in "fd"', 'not in "d"'),
+            ("all but those", "if _is_other(node) else", "if not _is_other(node) else"),
+            ("none", "if not any(map(_is_other", "if any(map(_is_other"),
+        ),
+    ),
     "products": Pass(
         "lower/passes/products.py",
         "tests/cpu/passes/test_graph_passes.py",
