@@ -147,6 +147,10 @@ def test_rewrites_by_tags_and_modes() -> None:
     assert tracejit.function([x], x + 1, mode=mode.excluding("twice"))([1.0]) == [2]
     assert tracejit.function([x], x + 1, mode=Mode(optimizer=Twice()))([1.0]) == [4]
     assert tracejit.function([x], x + 1, mode=Mode().register(Twice()))([1.0]) == [4]
+    local = gof.OpSub(T.add, T.mul)  # a local one is a rewrite of all applications
+    optdb.register("local", local, 52, "too")
+    for mode in (Mode(optimizer=local), Mode().register(local), Mode().including("too")):
+        assert tracejit.function([x], x + 3.0, mode=mode)([2.0]) == [6]
     with pytest.raises(ValueError, match="already"):
         optdb.register("twice", Twice(), 51)
     assert "twice" in optdb and optdb["twice"].name == "twice"

@@ -7,6 +7,7 @@ from typing import Any
 
 from tracejit.config import config
 from tracejit.symbolic.optdb import Query, optdb
+from tracejit.symbolic.rewriting import as_global
 
 #: How functions run.
 MODES = ("FAST_RUN", "FAST_COMPILE", "DebugMode", "NanGuardMode")
@@ -66,9 +67,9 @@ class Mode:
         """The rewrites of users' own that a graph gets."""
         query = self.query
         found = [] if query is None else optdb.chosen(query)
-        if query is None and hasattr(self.optimizer, "optimize"):
+        if query is None and not isinstance(self.optimizer, (str, type(None))):
             found.append(self.optimizer)
-        return [*found, *self._extra]
+        return list(map(as_global, [*found, *self._extra]))
 
     def _with(self, optimizer: Any, extra: Any = ()) -> Any:
         new = type(self).__new__(type(self))

@@ -37,10 +37,11 @@ class Assert:
     >>> f = tracejit.function([x], Assert("x is empty")(x, x.shape[0] > 0).sum())
     >>> f([1.0, 2.0])
     array(3.)
-    >>> f([])
-    Traceback (most recent call last):
-    ...
-    AssertionError: x is empty
+    >>> try:
+    ...     f([])
+    ... except AssertionError as error:
+    ...     print(error)
+    x is empty
     """
 
     kind: type[Exception] = AssertionError
