@@ -18,7 +18,6 @@ from tracejit.cuda.target import CUDA
 from tracejit.errors import DeviceError
 from tracejit.lower.registry import register, target
 from tracejit.tensor.shared_randomstreams import RandomStreams
-from tracejit.theano.flags import change_flags
 
 pytest.importorskip("cuda.bindings.nvvm")
 DRIVER = FakeDriver()
@@ -174,7 +173,7 @@ def test_nothing_is_launched_for_nothing() -> None:
 def test_lengths_that_none_has() -> None:
     """NumPy would take -1 for as many as there is room for."""
     n = T.lscalar("n")
-    with change_flags(device="gpu4"):
+    with tracejit.config(device="gpu4"):
         f = tracejit.function([n], RandomStreams(1).uniform((n,)))
         with pytest.raises(ValueError, match="negative dimensions"):
             f(-1)

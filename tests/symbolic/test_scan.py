@@ -9,11 +9,14 @@ import pytest
 
 import tracejit
 import tracejit.tensor as T
+from tracejit.errors import NotTraceable
 from tracejit.ir.simplify import simplify
-from tracejit.printing import Print
 from tracejit.scan_module import until
 from tracejit.scan_module.scan_op import Scan
+from tracejit.symbolic.infer import apply
+from tracejit.symbolic.opcodes import OPS, Opcode
 from tracejit.tensor.shared_randomstreams import RandomStreams
+from tracejit.trace.tracer import Tracer
 from tracejit.updates import OrderedUpdates
 
 
@@ -401,11 +404,17 @@ def test_errors_name_the_line_and_the_step():
 # In NumPy ----------------------------------------------------------------------------------------
 
 
-def test_what_is_not_compiled_runs_in_numpy():
+def test_what_is_not_compiled_runs_in_numpy(monkeypatch):
+    def refused(attr, x):
+        if isinstance(x, Tracer):
+            raise NotTraceable("this is not compiled")
+        return x
+
+    monkeypatch.setitem(OPS, "refused", Opcode(refused, lambda attr, inputs: [inputs[0].type]))
     x, count = T.dvector("x"), tracejit.shared(0)
 
     def step(x, h):
-        return Print("", attrs=())(h + x), {count: count + 1}, until(h > 5)
+        return apply("refused", [h + x])[0], {count: count + 1}, until(h > 5)
 
     found, updates = tracejit.scan(step, x, np.float64(0))
     f = tracejit.function([x], [found, found[-1]], updates=updates)

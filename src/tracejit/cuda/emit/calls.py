@@ -60,7 +60,9 @@ class Calls:
         """A row of `ir/gufuncs.py`, by CuPy's: all results of the call, and whether it worked."""
         node = c.value
         row, (name, types, _, _) = row_of(node), node.attr
-        way = WAYS[name]
+        way = WAYS.get(name)
+        if way is None:
+            raise lacking(f"LAPACK's {row.of}")
         if not has(*way.place):
             raise lacking(way.function, row.module)
         given, sizes = extents(node)
