@@ -384,8 +384,8 @@ def test_where_a_function_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         assert type(tracejit.function(lambda x: x + 1, device="cpu")(x)) is np.ndarray
         assert tracejit.to_device(x).device == "gpu"
     assert type(f(x)) is np.ndarray
-    with tracejit.change_flags(device="gpu"):
-        assert type(f(x)) is DeviceArray
+    with tracejit.change_flags(device="gpu1"):  # as Theano named them
+        assert tracejit.config.device == "cuda:1"
     assert type(f(x)) is np.ndarray and tracejit.config.device == "cpu"
     with pytest.raises(ValueError, match=r"may be .*, not .tpu."):
         tracejit.config(device="tpu")
