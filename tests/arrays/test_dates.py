@@ -298,3 +298,13 @@ def test_other_arrays_of_dates_are_host_calls() -> None:
         for x in (swapped, generic):
             assert str(g(x)) == str(x + 1)
     assert not g.stats.traces
+
+
+def test_an_object_with_a_dtype_of_its_own_is_no_date() -> None:
+    class Held:
+        dtype: object = 1.5
+
+    held = Held()
+    f = tracejit.function(lambda x: held.dtype * x)
+    assert f(np.ones(2)).tolist() == [1.5, 1.5]
+    assert tracejit.function(lambda h, x: h.dtype * x)(held, np.ones(2)).tolist() == [1.5, 1.5]

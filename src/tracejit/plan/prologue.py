@@ -110,9 +110,8 @@ class Prologue:
             self.miss_if(f"type({local}) is not {self.symbol(type(value))}")
             if self.array_of is not None and self.array_of.takes(value):
                 return [self._shadow(local, value)]
-            dtype = getattr(value, "dtype", None)
-            if dtype is not None and dtype.kind in "mM":
-                return [self._integers(local, dtype)]
+            if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "mM":
+                return [self._integers(local, value.dtype)]
             if type(value) is int:
                 self.miss_if(f"not {-INT_LIMIT} < {local} < {INT_LIMIT}")
             return [local]
