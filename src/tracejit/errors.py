@@ -146,6 +146,12 @@ class PieceRaises(BaseException):  # no handler of the user's is for it
         self.error = error
 
 
+class ByLayout(NotTraceable):
+    """What is done depends on how an array lies in memory, which a program's may not as NumPy's."""
+
+    by_layout = True
+
+
 class RaisesBefore(NotTraceable):
     """What NumPy may raise for comes before a value that decides what is traced."""
 

@@ -90,7 +90,7 @@ def subgraph_grad(
         raise ValueError("`cost` or `start` must be specified.")
     wrt, end = list(wrt), list(end)
     options = {
-        "consider_constant": end, "disconnected_inputs": "ignore", "return_disconnected": "None",
+        "consider_constant": end, "disconnected_inputs": "ignore", "return_disconnected": "zero",
         "null_gradients": "return",
     }  # fmt: skip
     parts = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -267,3 +268,36 @@ def test_programs_within_programs() -> None:
 def test_what_it_does_not_take() -> None:
     with pytest.raises(TypeError, match="takes a function"):
         tracejit.pure(3)
+
+
+def test_results_that_are_no_numbers_are_not_those_of_the_first_call() -> None:
+    small = tracejit.pure(lambda x: bool(np.abs(x).max() < 0.1))
+    maybe = tracejit.pure(lambda x: None if x.sum() < 0 else x.sum())
+    named = tracejit.pure(lambda x: "a" if x.sum() > 0 else "b")
+    mixed = tracejit.pure(lambda x: np.float64(1) if x.sum() < 0 else 1.5)
+    programs = [
+        lambda x: "done" if small(x) else "not",
+        lambda x: maybe(x),
+        lambda x: {"a": 1, "b": 2}[named(x)],
+        lambda x: mixed(x),
+    ]
+    for f in programs:
+        g = tracejit.function(f, on_unsupported="warn")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", tracejit.UnsupportedWarning)
+            for s in (0.0, 1.0, -1.0, 1.0, -1.0):
+                _same(g(s * np.ones(2)), f(s * np.ones(2)))
+
+
+def test_truth_values_decide_in_a_loop() -> None:
+    large = tracejit.pure(lambda x: bool(x.sum() > 5), result=True)
+
+    def f(x: Any, n: Any) -> Any:
+        count = 0
+        for _ in range(n):
+            count += 1 if large(x) else 0
+            x = x + 0.5
+        return count
+
+    g = tracejit.function(f)
+    assert g(np.arange(3.0), 50) == f(np.arange(3.0), 50) == 48

@@ -191,9 +191,9 @@ def integers_of(value: Any, dated: dict[int, Any]) -> Any:
 
     By identities `dated` has the integers of dates, and the dtypes of integers.
     """
-    dtype = getattr(value, "dtype", None)
-    if dtype is None or dtype.kind not in "mM":
+    if not isinstance(value, (np.ndarray, np.generic)) or value.dtype.kind not in "mM":
         return value
+    dtype = value.dtype
     integers = dated.setdefault(id(value), shadow(value))
     dated[id(integers)] = dtype
     return integers
@@ -265,6 +265,8 @@ def ticks_of(value: Any, dtype: np.dtype[Any]) -> Any:
     if isinstance(value, (np.datetime64, np.timedelta64)):
         if value.dtype.kind != dtype.kind and np.datetime_data(value.dtype)[0] != "generic":
             raise NotTraceable("dates meet durations")
+        if np.datetime_data(value.dtype)[0] in ("M", "Y") and value.dtype != dtype:
+            raise NotTraceable("months and years as another unit are NumPy's to refuse")
         return np.int64(shadow(value.astype(dtype)))
     if dtype.kind == "m" and _is_integer(value):
         return value.astype(_INT64) if isinstance(value, Tracer) else np.int64(value)

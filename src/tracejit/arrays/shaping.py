@@ -22,7 +22,7 @@ from tracejit.arrays.common import (
     same,
     shape_argument,
 )
-from tracejit.errors import NotTraceable, ShapeError
+from tracejit.errors import ByLayout, NotTraceable, ShapeError
 from tracejit.ir import bits, build, dims
 from tracejit.ir.alias import Step
 from tracejit.ir.dims import Dim
@@ -210,7 +210,7 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: Any = None) -> Tra
     """``np.reshape``; one length may be -1."""
     x = as_array(a)
     if copy is False:
-        raise NotTraceable("reshape(copy=False) depends on the memory layout", "leave copy out")
+        raise ByLayout("reshape(copy=False) depends on the memory layout", "leave copy out")
     if copy:
         x = Tracer(x.node)
     new = _new_shape(x.node, shape)
@@ -224,12 +224,20 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: Any = None) -> Tra
 
         return view_of(x, Step(rows, _reshaped, new))
     if _reversed(x.node, order):
-        return view_of(x, lambda n: _backwards(build.reshape(_backwards(n), new[::-1])))
+
+        def backwards(n: Node) -> Node:
+            return _backwards(build.reshape(_backwards(n), new[::-1]))
+
+        return view_of(x, Step(backwards, _reshaped_backwards, new, order="F"))
     return view_of(x, lambda n: build.reshape(n, new))
 
 
 def _reshaped(x: np.ndarray, *shape: int) -> np.ndarray:
     return x.reshape(shape)
+
+
+def _reshaped_backwards(x: np.ndarray, *shape: int) -> np.ndarray:
+    return x.reshape(shape, order="F")
 
 
 def _backwards(x: Node) -> Node:
@@ -239,7 +247,7 @@ def _backwards(x: Node) -> Node:
 def _reversed(x: Node, order: str) -> bool:
     """Whether elements are read in Fortran order."""
     if order in "AK" and x.ndim > 1:
-        raise NotTraceable(f"order={order!r} depends on the memory layout", "give order='C'")
+        raise ByLayout(f"order={order!r} depends on the memory layout", "give order='C'")
     return order == "F"
 
 

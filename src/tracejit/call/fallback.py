@@ -15,7 +15,7 @@ import numpy as np
 from tracejit.call.compiled import Compiled
 from tracejit.call.overlaps import outside
 from tracejit.call.paths import Paths
-from tracejit.call.segments import Segments
+from tracejit.call.segments import Segments, leave
 from tracejit.capture.divide.places import Place, place_in
 from tracejit.capture.namespace import is_library_file
 from tracejit.capture.objects import is_object
@@ -261,6 +261,9 @@ def divide(fn: Compiled, refusal: Refusal) -> None:
     """Make what stopped a trace a host call, so that what is around it is compiled."""
     if refusal.bound or residence_of(device_of(fn)) is not None or fn.depth == MOST_PARTS:
         return
+    if getattr(refusal.problem, "by_layout", False):  # what segments give may lie otherwise
+        leave(None if hasattr(refusal.problem, "here") else fn._within)
+        return
     if fn._segments is None:
         fn._segments = Segments(fn)
     plain = None
@@ -483,8 +486,7 @@ def refused_under(fn: Compiled, modes: str) -> Refusal:
     """Why no call of `fn` is compiled under NumPy's floating-point error modes `modes`."""
     known: Refusal | None = fn._refused.get(modes)
     if known is None:
-        problem = floatmodes.refusal(modes)
-        problem.forget()
+        (problem := floatmodes.refusal(modes)).forget()
         known = Refusal(problem, fn.__wrapped__)
         remember(fn, modes, known)
     return known

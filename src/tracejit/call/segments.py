@@ -37,6 +37,8 @@ class Segments:
         self.foreign: set[str] = set()
         self.functions: dict[str, Callable[..., Any]] = {}
         self.lines: list[tuple[tuple[int, int], _First]] = []
+        #: Whether all of it is Python's after all.
+        self.whole = False
 
     def __str__(self) -> str:
         """What is Python's, and what became of the segments, for a person."""
@@ -60,7 +62,7 @@ class Segments:
 
     def add(self, place: Place, reason: str) -> Callable[..., Any] | None:
         """The function whose `place` is Python's, too; None where nothing is left to compile."""
-        if place in self.places or len(self.places) == MOST:
+        if self.whole or place in self.places or len(self.places) == MOST:
             return None
         self.places[place] = reason
         return self._divided()
@@ -80,7 +82,7 @@ class Segments:
 
     def add_variables(self, names: set[str]) -> Callable[..., Any] | None:
         """The function that leaves to Python, too, what reads these variables."""
-        if names <= self.foreign:
+        if self.whole or names <= self.foreign:
             return None
         self.foreign |= names
         return self._divided()
@@ -172,3 +174,13 @@ def _lasts(f: types.FunctionType) -> bool:
     except AttributeError:
         return False
     return found is f
+
+
+def leave(segments: Segments | None) -> None:
+    """Leave to Python, from the next call on, all of what has these, and what that is a part of."""
+    while segments is not None:
+        fn: Any = segments._fn
+        segments.whole, segments.lines = True, []
+        segments.places.clear()
+        fn._plain = fn.__wrapped__
+        segments = fn._within

@@ -15,6 +15,7 @@ from tracejit.arrays.lists import arrays_of
 from tracejit.call.arguments import Description
 from tracejit.call.changes import Changes
 from tracejit.call.compiled import Compiled
+from tracejit.call.order import require_order
 from tracejit.call.overlaps import captured
 from tracejit.call.sharing import shared
 from tracejit.capture.capture import Capture
@@ -190,6 +191,9 @@ def run_trace(fn: Compiled, description: Description, capture: Capture) -> Trace
     outputs += numbers
     kinds += ["number"] * len(numbers)
     contents = [m.node for m in written]
+    if fn._within is not None:
+        new = [v.node for k, v in enumerate(values) if v.kind == "array" and k not in views]
+        require_order(new, capture.trace.values)
     requirements: Sequence[Requirement] = list(capture.trace.requirements)
     if fn.stabilise:
         stable, requirements = rewritten([*outputs, *contents], requirements, stabilised)

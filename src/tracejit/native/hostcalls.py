@@ -53,13 +53,15 @@ _PYTHON = (
 class Callee:
     """A function of arrays, with a `name`, that programs call, which gives arrays of these forms.
 
+    Or None, where it cannot.
+
     It gets copies, which it may keep and change; and copies of what it gives go into the program.
     """
 
     def __init__(
         self,
         name: str,
-        function: Callable[..., Sequence[np.ndarray]],
+        function: Callable[..., Sequence[np.ndarray] | None],
         operands: Sequence[Form],
         results: Sequence[Form],
     ) -> None:
@@ -78,7 +80,10 @@ class Callee:
 
     def run(self, args: Sequence[np.ndarray]) -> list[np.ndarray] | None:
         """The results, in C order; None where they have other forms."""
-        found = list(map(np.asarray, self.function(*args)))
+        given = self.function(*args)
+        if given is None:
+            return None
+        found = list(map(np.asarray, given))
         if len(found) != len(self.results):
             return None
         for r, (dtype, ndim) in zip(found, self.results, strict=True):
@@ -158,7 +163,7 @@ def _answer(address: int) -> int:
         args.append(np.ndarray(shape, dtype, memory))
     try:
         results = callee.run(args)
-    except Exception:
+    except (Exception, SystemExit, GeneratorExit):
         results = None  # who begins the call anew meets it again
     if results is None:
         callee.told.from_address(out)[:] = [-1, *[0] * (callee.count - 1)]

@@ -202,6 +202,13 @@ class GenericType:
         """`value`."""
         return value
 
+    def __call__(self, name: str | None = None) -> Variable:
+        return self.make_variable(name)
+
+    def make_variable(self, name: str | None = None) -> Variable:
+        """A new variable of this type."""
+        return Variable(self, name=name)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, GenericType)
 

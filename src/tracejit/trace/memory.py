@@ -15,7 +15,7 @@ from weakref import ReferenceType, WeakValueDictionary
 
 import numpy as np
 
-from tracejit.errors import NotTraceable
+from tracejit.errors import ByLayout, NotTraceable
 from tracejit.ir import bits, build, dims, ops, scalars
 from tracejit.ir.alias import Step
 from tracejit.ir.dims import Dim
@@ -138,7 +138,7 @@ class Memory:
             target.path = ()
             return
         if any(self._may_copy(h.path) for h in (target, *others)):
-            raise NotTraceable(
+            raise ByLayout(
                 "in-place write into an array that may share its memory with a reshaped one",
                 "reshape a copy: x.copy().reshape(...)",
             )

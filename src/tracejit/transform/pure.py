@@ -51,14 +51,14 @@ class _Known:
         self.alike: list[list[set[_Place]]] | None = None
         self.changes = 0
 
-    def learn(self, answer: _Answer, function: Callable[..., Any], name: str, forms: Any) -> None:
-        """Expect such results."""
+    def learn(self, answer: _Answer, run: Callable[..., Any], name: str, forms: Any) -> None:
+        """Expect such results of ``run(answer, *arrays)``."""
         if answer == self.answer:
             return
         if self.changes > _MOST:
             raise NotTraceable(f"{name}() gives results of many dtypes, ranks or structures")
         self.answer, self.alike = answer, None
-        self.callee = Callee(name, function, forms, answer.forms)
+        self.callee = Callee(name, functools.partial(run, answer), forms, answer.forms)
 
     def compare(self, results: Sequence[tuple[int, ...]], args: Sequence[tuple[int, ...]]) -> None:
         """Look which lengths of results and arguments are the same."""
@@ -87,7 +87,7 @@ def pure(f: Any = None, *, result: Any = None) -> Any:
     """A function of arrays and numbers that programs call where they stand, as it is.
 
     What it gives must depend on its arguments alone, and it must do nothing else: equal calls are
-    made once. It gets copies of arrays, and gives new arrays and numbers, or tuples,
+    made once. It gets copies of arrays, in C order, and gives new arrays and numbers, or tuples,
     lists and dicts of them. What is around it is one compiled program; where it raises, NumPy makes
     the call anew, and raises what it does. `tracejit.custom_gradient` gives it a derivative.
 
@@ -127,7 +127,7 @@ def pure(f: Any = None, *, result: Any = None) -> Any:
         forms = tuple((node.dtype, node.ndim) for node in nodes)
         about = known.setdefault((spec, kinds, forms), _Known())
         learn = functools.partial(
-            about.learn, function=functools.partial(_run, f, about, spec, kinds),
+            about.learn, run=functools.partial(_run, f, about, spec, kinds),
             name=name, forms=forms,
         )  # fmt: skip
         shapes: Sequence[Sequence[Dim | None]] = ()
@@ -202,17 +202,21 @@ def _called(f: Callable[..., Any], spec: Spec, values: Sequence[Any]) -> Any:
 
 
 def _run(
-    f: Callable[..., Any], about: _Known, spec: Spec, kinds: Sequence[str], *arrays: np.ndarray
-) -> list[np.ndarray]:
-    """Call the function for a program, which expects what is known."""
+    f: Callable[..., Any],
+    about: _Known,
+    spec: Spec,
+    kinds: Sequence[str],
+    expected: _Answer,
+    *arrays: np.ndarray,
+) -> list[np.ndarray] | None:
+    """Call the function for a program, which expects such results; None where they are others."""
     result = _called(f, spec, _values(arrays, kinds))
-    assert about.answer is not None
-    if type(result) is np.ndarray and about.answer.spec is ARRAY:
+    if type(result) is np.ndarray and expected.spec is ARRAY:
         return [result]
     leaves: list[Any] = []
-    if _answer_of(result, leaves) != about.answer:
+    if _answer_of(result, leaves) != expected:
         about.changes += 1
-        return []
+        return None
     return [np.asarray(leaf) for leaf in leaves]
 
 
@@ -225,7 +229,7 @@ def _answer_of(result: Any, leaves: list[Any]) -> _Answer:
             kind = "array"
         elif isinstance(value, np.generic):
             kind = "scalar"
-        elif type(value) in (int, float, complex):
+        elif type(value) in (bool, int, float, complex):
             kind = "number"
         else:
             return None

@@ -78,6 +78,8 @@ def _axes(axes: Any, ndim: int) -> tuple[int, ...]:
         if axes not in ("per-activation", "spatial"):
             raise ValueError(f"invalid axes: {axes}")
         axes = (0,) if axes == "per-activation" else (0, *range(2, ndim))
+    if not isinstance(axes, (tuple, list)):
+        raise ValueError(f"invalid axes: {axes}")
     found = tuple(sorted(int(a) for a in axes))
     if not found:
         raise ValueError("there should be at least one normalization axis")
