@@ -27,7 +27,7 @@ class Mode:
     registered with the tag of its name ("fast_run"), a `Query`, a rewrite, or None for none.
 
     >>> Mode("py").including("mine")
-    Mode(linker='py', optimizer=Query(include={'fast_run', 'mine'}, require=set(), exclude=set()))
+    Mode(linker='py', optimizer=Query(include=['fast_run', 'mine'], require=[], exclude=[]))
     """
 
     def __init__(self, linker: Any = None, optimizer: Any = "default") -> None:

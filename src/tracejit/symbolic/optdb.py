@@ -34,7 +34,8 @@ class Query:
         return bool(tags & self.include) and self.require <= tags and not tags & self.exclude
 
     def __repr__(self) -> str:
-        return f"Query(include={self.include}, require={self.require}, exclude={self.exclude})"
+        names = ("include", "require", "exclude")
+        return f"Query({', '.join(f'{n}={sorted(getattr(self, n))}' for n in names)})"
 
 
 class DB:
