@@ -105,7 +105,7 @@ def operand(name: str, x: Any, check: Any, *ranks: int, single: bool = False) ->
     if node.dtype.char == "e":
         raise NotTraceable("scipy.linalg of float16 is not compiled", "use float64")
     if node.dtype.char in "?bBhH":  # which SciPy takes in one precision or the other
-        raise NotTraceable(f"scipy.linalg.{name} of {node.dtype} is not compiled", "use float64")
+        raise NotTraceable("scipy.linalg of small integers is not compiled", "use float64")
     if node.ndim not in ranks:
         raise NotTraceable(f"scipy.linalg.{name} of {node.ndim} dimensions is not compiled")
     if is_empty(node.shape):
