@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.errors import NotTraceable
+from tracejit.errors import ByLayout
 from tracejit.ir import ops
 from tracejit.ir.node import Node, postorder
 
@@ -20,11 +20,11 @@ from tracejit.ir.node import Node, postorder
 _C_ORDER = (ops.MATMUL, ops.GUFUNC, ops.RESHAPE)
 
 
-class OtherOrder(NotTraceable):
+class OtherOrder(ByLayout):
     """What a segment gives may lie in memory otherwise than NumPy's."""
 
-    #: Nothing is gained by dividing it further.
-    by_layout, here = True, True
+    #: What is around it is as it was.
+    here = True
 
 
 def require_order(given: Iterable[Node], values: Mapping[str, Any]) -> None:

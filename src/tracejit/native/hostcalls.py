@@ -1,13 +1,14 @@
 """Calls of Python's functions from machine code, which takes the interpreter's lock for them.
 
 Where a function raises, or gives what is not expected, the program gives up, and nothing has been
-written. What is no `Exception` ends it as what a signal handler raises does (`interrupts`).
+written. A Ctrl-C ends it as what a signal handler raises does (`interrupts`).
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -75,7 +76,7 @@ class Callee:
         self.record = ctypes.c_int64 * (3 + len(operands) + ranks[0])
         self.told = ctypes.c_int64 * self.count
         #: Programs know it by this number.
-        self.number = max(_callees, default=0) + 1
+        self.number = next(_numbers)
         _callees[self.number] = self
 
     def run(self, args: Sequence[np.ndarray]) -> list[np.ndarray] | None:
@@ -93,6 +94,8 @@ class Callee:
 
 
 _callees: WeakValueDictionary[int, Callee] = WeakValueDictionary()
+#: Of callees: no two threads get one, and 0 is for results.
+_numbers = itertools.count(1)
 
 
 class _Frames(threading.local):
