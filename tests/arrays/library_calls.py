@@ -33,6 +33,21 @@ def outcome(f: Callable[..., Any], *args: Any) -> Any:
         return type(error)
 
 
+def met(f: Callable[..., Any], *args: Any, compile: bool = False) -> tuple[Any, Any] | None:
+    """What a call gives when it is compiled, and outside; None where that raises.
+
+    Then a compiled one raises the same, or is refused.
+    """
+    want = outcome(f, *args)
+    with tracejit.config(compile=compile):
+        got = outcome(tracejit.function(f, on_unsupported="error"), *args)
+    if isinstance(want, type):
+        assert isinstance(got, type) and issubclass(got, (want, tracejit.UnsupportedError)), got
+        return None
+    assert type(got) is type(want), got
+    return got, want
+
+
 def check(f: Callable[..., Any], *args: Any, compile: bool = False, near: float = 0) -> None:
     """The same classes, dtypes, shapes and bits, twice; or an exception of the same class.
 
